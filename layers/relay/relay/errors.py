@@ -1,0 +1,68 @@
+"""Every error of the relay, in one tree.
+
+    RelayError
+      PermanentError             trying again cannot help
+        NotAnEnvelopeError       a record's body is not an envelope
+        UnknownAppError          the app id has no settings in Parameter Store
+      TransientError             the same call may work later
+        SendFailedError          no HTTP answer came from AppsFlyer: `sure`, `reason`
+        QueueUnavailableError    SQS did not take a message
+        ParametersUnavailableError   Parameter Store did not answer
+      OperatorError              our set-up is wrong: a person must act
+        ConfigurationError       a setting or parameter is missing or malformed: `key`
+
+No message ever holds a value that a sender, a provider or Parameter Store handed over.
+"""
+
+
+class RelayError(Exception):
+    """The root of every error that the relay raises on purpose."""
+
+
+class PermanentError(RelayError):
+    """Trying again cannot help."""
+
+
+class NotAnEnvelopeError(PermanentError):
+    """The body of a record is not an envelope; the message says what is wrong with its shape."""
+
+
+class UnknownAppError(PermanentError):
+    """No settings for this app id in Parameter Store."""
+
+
+class TransientError(RelayError):
+    """The same call may work later."""
+
+
+class SendFailedError(TransientError):
+    """No HTTP answer came back from AppsFlyer (E16).
+
+    `sure` is true when AppsFlyer surely did not record the event; false when it may have.
+    `reason` is a stable code such as `connect_refused`, fit for a log line or a metric.
+    """
+
+    def __init__(self, reason: str, *, sure: bool) -> None:
+        super().__init__(f"AppsFlyer gave no answer: {reason}")
+        self.reason = reason
+        self.sure = sure
+
+
+class QueueUnavailableError(TransientError):
+    """SQS did not take a message."""
+
+
+class ParametersUnavailableError(TransientError):
+    """Parameter Store did not answer."""
+
+
+class OperatorError(RelayError):
+    """Our set-up is wrong: a person must act."""
+
+
+class ConfigurationError(OperatorError):
+    """A setting or a parameter is missing or malformed; `key` names it, never its value."""
+
+    def __init__(self, key: str, problem: str) -> None:
+        super().__init__(f"{key}: {problem}")
+        self.key = key

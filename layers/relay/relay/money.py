@@ -1,0 +1,73 @@
+"""Money: amounts that AppsFlyer understands, and currencies it lists (M4, M5, W3, W4)."""
+
+import re
+from difflib import get_close_matches
+from typing import Final
+
+from relay.exact_json import UnwritableError, decimal_of, plain_number
+from relay.findings import Findings
+
+_PLAIN_AMOUNT: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
+"""M4: digits, an optional leading minus, an optional decimal point with digits behind it."""
+
+LISTED_CURRENCIES: Final = frozenset(
+    """
+    AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BOV BRL BSD BTN
+    BWP BYN BZD CAD CDF CHE CHF CHW CLF CLP CNY COP COU CRC CUC CUP CVE CZK DJF DKK DOP DZD EGP
+    ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HRK HTG HUF IDR ILS INR IQD IRR
+    ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD
+    MMK MNT MOP MRU MUR MVR MWK MXN MXV MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR
+    PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLL SOS SRD SSP STN SVC SYP SZL THB
+    TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD USN UYI UYU UYW UZS VES VND VUV WST XAF XAG XAU
+    XBA XBB XBC XBD XCD XDR XOF XPD XPF XPT XSU XTS XUA XXX YER ZAR ZMW ZWL
+    """.split()
+)
+"""M5: the 179 ISO 4217 codes of AppsFlyer's published list."""
+
+NEWER_CURRENCIES: Final = frozenset({"SLE", "VED", "XCG", "ZWG"})
+"""M5: ISO 4217 codes younger than that list: sent with a warning."""
+
+
+def is_plain_amount(value: object) -> bool:
+    """M4: whether AppsFlyer reads this as revenue: a JSON number, or a string of plain digits."""
+    if isinstance(value, str):
+        return _PLAIN_AMOUNT.fullmatch(value) is not None
+    return is_finite_number(value)
+
+
+def is_finite_number(value: object) -> bool:
+    """W3: a JSON number that can be written plainly; not a boolean, NaN or infinity."""
+    number = decimal_of(value)
+    if number is None:
+        return False
+    try:
+        plain_number(number)
+    except UnwritableError:
+        return False
+    return True
+
+
+def check_currency(value: object, rule: str, field: str, findings: Findings) -> str | None:
+    """M5, W4: the currency code to send, or None where it is absent or rejected."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    if not isinstance(value, str):
+        findings.reject(rule, field, "must be a three-letter ISO 4217 code as a string, like USD")
+        return None
+    code = value.upper() if value.isascii() else value
+    if code not in LISTED_CURRENCIES and code not in NEWER_CURRENCIES:
+        findings.reject(rule, field, _unknown_currency(code))
+        return None
+    if code != value:
+        findings.repair(rule, field, "lower case; sent in upper case")
+    if code in NEWER_CURRENCIES:
+        findings.warn(
+            rule, field, "a valid ISO 4217 code, but newer than AppsFlyer's list: check the report"
+        )
+    return code
+
+
+def _unknown_currency(code: str) -> str:
+    near = get_close_matches(code[:8], sorted(LISTED_CURRENCIES), n=1, cutoff=0.6)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return f"not a currency that AppsFlyer lists (three-letter ISO 4217, like USD){hint}"

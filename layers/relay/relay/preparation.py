@@ -1,0 +1,174 @@
+"""From an event to a payload: every rule checked, all findings at once, nothing sent.
+
+Pure: the moment is an argument, nothing is read from the environment, nothing is kept.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final, Literal, NamedTuple
+from urllib.parse import quote
+
+from relay import instants, mobile, web
+from relay.fields import without_raw_identity
+from relay.findings import Finding, Findings
+from relay.hashing import HASHED_FIELDS, PRODUCER_ONLY_FIELDS
+from relay.instants import Recorded
+
+
+class Kind(StrEnum):
+    """What a sender hands in; each has an endpoint of its own (E1)."""
+
+    MOBILE_EVENT = "mobile_event"
+    WEB_EVENT = "web_event"
+    WEB_VISIT = "web_visit"
+
+
+class Endpoint(NamedTuple):
+    """Where a kind goes: AppsFlyer's base URL, and the path before the app id (E1)."""
+
+    base_url: str
+    path: str
+
+
+ENDPOINTS: Final[Mapping[Kind, Endpoint]] = {
+    Kind.MOBILE_EVENT: Endpoint("https://api3.appsflyer.com", "/inappevent/"),
+    Kind.WEB_EVENT: Endpoint("https://events.appsflyer.com", "/v2.0/s2s/inapps/app/web/"),
+    Kind.WEB_VISIT: Endpoint("https://events.appsflyer.com", "/v2.0/s2s/visits/app/web/"),
+}
+
+_LONGEST_APP_ID: Final = 255
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """An AppsFlyer app as its owner has set it up.
+
+    `time_zone` is the app's zone in AppsFlyer (tz database name), `phone_region` the two-letter
+    region of phone numbers without a country code. Raises `ValueError` for a zone that is none.
+    """
+
+    id: str
+    time_zone: str = "UTC"
+    phone_region: str | None = None
+
+    def __post_init__(self) -> None:
+        """Checks the zone here, so that nothing later can fail on it."""
+        instants.time_zone(self.time_zone)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What would be sent for one event, and everything there is to say about it."""
+
+    kind: Kind
+    app_id: str
+    path: str
+    """Percent-encoded path of the request (E1, E8)."""
+    body: bytes | None
+    """The payload, to the byte; None when the event is rejected."""
+    findings: tuple[Finding, ...]
+    recorded: Recorded | None
+    """The time that AppsFlyer records if the payload arrives now; None when rejected."""
+    deadline: datetime | None
+    """T11: the last moment at which AppsFlyer keeps the event's own time; None without one."""
+    event: dict[str, Any]
+    """The event with its identity hashed: the only form that may be queued or kept."""
+
+    @property
+    def verdict(self) -> Literal["send", "reject"]:
+        """Whether this event may be sent."""
+        return "reject" if self.body is None else "send"
+
+    @property
+    def url(self) -> str:
+        """The address at AppsFlyer."""
+        return ENDPOINTS[self.kind].base_url + self.path
+
+
+
+
+def prepare(
+    kind: Kind, app: App, event: object, now: datetime, event_id: str | None = None
+) -> Prepared:
+    """Checks one event against every rule and says what would be sent, and what is wrong.
+
+    `event` is any JSON value, read with `exact_json.loads`; `now` is the moment at which the
+    payload would arrive (aware, UTC); `event_id` is the sender's own id of the event, which web
+    events carry as `customer_dedup_id` (W11). Never raises, whatever the event holds.
+    """
+    findings = Findings()
+    path = _path(kind, app.id, findings)
+    if not isinstance(event, dict):
+        findings.reject("E3", "event", "must be a JSON object with AppsFlyer's field names")
+        return Prepared(kind, app.id, path, None, findings.as_tuple(), None, None, {})
+    checked = _check(kind, app, event, event_id, findings)
+    kept = _kept(kind, event, checked.hashes)
+    if findings.rejected:
+        return Prepared(kind, app.id, path, None, findings.as_tuple(), None, None, kept)
+    recorded, deadline = _times(kind, app, checked.event_time, now, findings)
+    return Prepared(
+        kind, app.id, path, checked.body, findings.as_tuple(), recorded, deadline, kept
+    )
+
+
+def _check(
+    kind: Kind, app: App, event: dict[str, Any], event_id: str | None, findings: Findings
+) -> mobile.Payload | web.Payload:
+    if kind is Kind.MOBILE_EVENT:
+        return mobile.build(app.id, event, app.phone_region, findings)
+    return web.build(
+        event, app.phone_region, event_id, findings, is_visit=kind is Kind.WEB_VISIT
+    )
+
+
+def _path(kind: Kind, app_id: str, findings: Findings) -> str:
+    """E1, E8."""
+    if kind is Kind.MOBILE_EVENT:
+        mobile.check_app_id(app_id, findings)
+    # A lone dot segment would be taken out of the path, and the request go elsewhere.
+    if not app_id.strip() or app_id in {".", ".."} or len(app_id) > _LONGEST_APP_ID:
+        findings.reject("E8", "app_id", "is no AppsFlyer app id: send it as the dashboard shows it")
+        return ""
+    try:
+        return ENDPOINTS[kind].path + quote(app_id, safe="")
+    except UnicodeEncodeError:
+        findings.reject("E8", "app_id", "is not valid Unicode text")
+        return ""
+
+
+def _kept(kind: Kind, event: dict[str, Any], hashes: Mapping[str, str]) -> dict[str, Any]:
+    known = mobile.KNOWN_FIELDS if kind is Kind.MOBILE_EVENT else web.KNOWN_FIELDS
+    if event.keys() <= known and event.keys().isdisjoint(_IDENTITY_FIELDS):
+        return event
+    return without_raw_identity(event, known, hashes)
+
+
+def _times(
+    kind: Kind, app: App, event_time: datetime | None, now: datetime, findings: Findings
+) -> tuple[Recorded, datetime | None]:
+    """Section T: which time is recorded, until when, and a warning where it is not the event's."""
+    if kind is Kind.MOBILE_EVENT:
+        recorded = instants.recorded_mobile(event_time, now)
+        deadline = instants.mobile_deadline(event_time) if event_time else None
+        field = "eventTime"
+    else:
+        recorded = instants.recorded_web(event_time, now, app.time_zone)
+        deadline = instants.web_deadline(event_time, app.time_zone) if event_time else None
+        field = "timestamp"
+    if recorded.rule in _TIME_WARNINGS:
+        findings.warn(recorded.rule, field, _TIME_WARNINGS[recorded.rule])
+    return recorded, deadline
+
+
+_IDENTITY_FIELDS: Final = frozenset((*HASHED_FIELDS, *PRODUCER_ONLY_FIELDS))
+
+_TIME_WARNINGS: Final = {
+    "T3": "is too old to be kept: AppsFlyer takes it until 02:00 UTC of the next day, and now "
+    "records the arrival time",
+    "T5": "lies on a later day (UTC): AppsFlyer records the arrival time",
+    "T8": "is too old to be kept: AppsFlyer takes it until 00:30 of the next day in the app's "
+    "time zone, and now records the arrival time",
+    "T9": "lies in the future: what AppsFlyer records is not documented",
+}

@@ -1,0 +1,287 @@
+"""Web events and web visits: AppsFlyer's rules W1 to W13, one function each, and the payload."""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from ipaddress import ip_address
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
+
+from relay import instants
+from relay.exact_json import UnwritableError, dumps
+from relay.fields import (
+    is_absent,
+    optional_text,
+    reject_unknown,
+    reject_unwritable,
+    warn_of_clear_email,
+    warn_of_clear_email_in_url,
+)
+from relay.findings import Findings
+from relay.hashing import HASHED_FIELDS, PRODUCER_ONLY_FIELDS, hash_identity
+from relay.money import check_currency, is_finite_number
+
+_LONGEST_NAME: Final = 64  # W1, W2
+_LONGEST_URL: Final = 4096  # W6
+_LONGEST_IP: Final = 46  # W8
+_LONGEST_USER_AGENT: Final = 1024  # W9
+_FORBIDDEN_IN_NAME: Final = frozenset("@=+-")  # W2
+_NO_URL_CHARACTER: Final = re.compile(r"[\s\x00-\x1f\x7f]")
+
+
+class Payload(NamedTuple):
+    """What the checks of one web event or visit gave."""
+
+    body: bytes
+    hashes: Mapping[str, str]
+    event_time: datetime | None
+
+
+class _Draft:
+    """One web event or visit on its way to a payload."""
+
+    __slots__ = ("event", "event_time", "findings", "is_visit")
+
+    def __init__(self, event: Mapping[str, Any], findings: Findings, *, is_visit: bool) -> None:
+        self.event = event
+        self.findings = findings
+        self.is_visit = is_visit
+        self.event_time: datetime | None = None
+
+
+def build(
+    event: Mapping[str, Any],
+    region: str | None,
+    event_id: str | None,
+    findings: Findings,
+    *,
+    is_visit: bool,
+) -> Payload:
+    """Checks every field of a web event or visit and writes the body AppsFlyer would get.
+
+    `event_id` fills an absent `customer_dedup_id`, so that a resend is not counted twice (W11).
+    """
+    draft = _Draft(event, findings, is_visit=is_visit)
+    body: dict[str, Any] = {}
+    for field, check in _CHECKS:
+        value = check(event.get(field), field, draft)
+        if value is not None:
+            body[field] = value
+    if event_id:
+        body.setdefault("customer_dedup_id", event_id)  # W11
+    hashes = hash_identity(event, region, findings)
+    body.update(hashes)
+    if not event.keys() <= KNOWN_FIELDS:
+        strangers = [name for name in event if name not in KNOWN_FIELDS and event[name] is not None]
+        reject_unknown("W13", strangers, KNOWN_FIELDS, findings)
+    return Payload(_write(body, findings), hashes, draft.event_time)
+
+
+def _user_id(value: object, field: str, draft: _Draft) -> dict[str, str] | None:
+    """W1, H9."""
+    if not isinstance(value, dict):
+        draft.findings.reject("W1", field, f"must be an object with {_USER_IDS}")
+        return None
+    for key in value:
+        if key not in _USER_ID_LENGTHS:
+            draft.findings.reject("W1", field, f"may hold nothing but {_USER_IDS}")
+            break
+    user = {
+        key: text
+        for key, longest in _USER_ID_LENGTHS.items()
+        if (text := optional_text(value.get(key), "W1", f"{field}.{key}", draft.findings,
+                                  longest=longest)) is not None
+    }  # fmt: skip
+    if all(is_absent(value.get(key)) for key in _USER_ID_LENGTHS):
+        draft.findings.reject("W1", field, f"needs at least one of {_USER_IDS}")
+    warn_of_clear_email(f"{field}.customer_user_id", user.get("customer_user_id"), draft.findings)
+    return user
+
+
+def _event_name(value: object, field: str, draft: _Draft) -> str | None:
+    """W2."""
+    if draft.is_visit:
+        return _not_on_a_visit(value, "W2", field, draft)
+    if is_absent(value):
+        draft.findings.reject("W2", field, "is missing: send a name, like af_purchase")
+        return None
+    name = optional_text(value, "W2", field, draft.findings, longest=_LONGEST_NAME)
+    if name is not None and not _FORBIDDEN_IN_NAME.isdisjoint(name):
+        draft.findings.reject("W2", field, "must not hold any of @ = + -")
+    return name
+
+
+def _event_revenue(value: object, field: str, draft: _Draft) -> object:
+    """W3, and W4 where the currency is missing."""
+    if draft.is_visit:
+        return _not_on_a_visit(value, "W3", field, draft)
+    if value is None:
+        return None
+    if not is_finite_number(value):
+        draft.findings.reject("W3", field, "must be a JSON number, like 49.99 or -49.99")
+        return None
+    if is_absent(draft.event.get("event_revenue_currency")):
+        draft.findings.warn(
+            "W4", "event_revenue_currency", "is missing for an event with revenue: AppsFlyer "
+            "assumes the app's default currency",
+        )  # fmt: skip
+    return Decimal(repr(value)) if isinstance(value, float) else value
+
+
+def _event_revenue_currency(value: object, field: str, draft: _Draft) -> str | None:
+    """W4."""
+    if draft.is_visit:
+        return _not_on_a_visit(value, "W4", field, draft)
+    return check_currency(value, "W4", field, draft.findings)
+
+
+def _not_on_a_visit(value: object, rule: str, field: str, draft: _Draft) -> None:
+    """W2, W3, W4 on a visit."""
+    if value is not None:
+        draft.findings.reject(
+            rule, field, "is not allowed on a visit: send it as a web event instead"
+        )
+
+
+def _event_value(value: object, field: str, draft: _Draft) -> dict[str, Any] | None:
+    """W5, H9. Not stringified here."""
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        draft.findings.reject("W5", field, "must be an object (not a string, unlike on mobile)")
+        return None
+    if not isinstance(value.get("custom_parameters", {}), dict):
+        draft.findings.reject("W5", f"{field}.custom_parameters", "must be an object")
+    warn_of_clear_email(field, value, draft.findings)
+    return value
+
+
+def _event_url(value: object, field: str, draft: _Draft) -> str | None:
+    """W6, H9."""
+    if is_absent(value):
+        if draft.is_visit:
+            draft.findings.reject("W6", field, "is missing: a visit needs the URL of the page")
+        return None
+    url = optional_text(value, "W6", field, draft.findings, longest=_LONGEST_URL)
+    if url is None:
+        return None
+    if not _is_http_url(url):
+        draft.findings.reject(
+            "W6", field, "must be a whole http or https URL, like https://www.example.com/page"
+        )
+        return None
+    warn_of_clear_email_in_url(field, url, draft.findings)
+    return url
+
+
+def _is_http_url(url: str) -> bool:
+    if _NO_URL_CHARACTER.search(url):
+        return False
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises where it is no port number
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.hostname)
+
+
+def _timestamp(value: object, field: str, draft: _Draft) -> int | None:
+    """W7."""
+    if value is None:
+        return None
+    instant = _web_time(value)
+    if instant is None or not instants.is_plausible_web_time(instant):
+        draft.findings.reject(
+            "W7", field, "must be Unix milliseconds (UTC) as an integer, not before 2001; ISO 8601 "
+            "with an offset and ten-digit seconds are repaired",
+        )  # fmt: skip
+        return None
+    milliseconds = instants.to_milliseconds(instant)
+    if value != milliseconds:
+        draft.findings.repair("W7", field, "not in Unix milliseconds; sent as those")
+    draft.event_time = instant
+    return milliseconds
+
+
+def _web_time(value: object) -> datetime | None:
+    if isinstance(value, str):
+        return instants.parse_iso(value, needs_offset=True)
+    return instants.from_epoch(value) if isinstance(value, int) else None
+
+
+def _ip(value: object, field: str, draft: _Draft) -> str | None:
+    """W8."""
+    text = optional_text(value, "W8", field, draft.findings, longest=_LONGEST_IP)
+    if text is None:
+        return None
+    try:
+        ip_address(text)
+    except ValueError:
+        draft.findings.reject("W8", field, "must be an IPv4 or IPv6 address")
+        return None
+    return text
+
+
+def _user_agent(value: object, field: str, draft: _Draft) -> str | None:
+    """W9."""
+    return optional_text(value, "W9", field, draft.findings, longest=_LONGEST_USER_AGENT)
+
+
+def _http_referrer(value: object, field: str, draft: _Draft) -> str | None:
+    """W10, H9."""
+    referrer = optional_text(value, "W10", field, draft.findings)
+    if referrer is not None:
+        warn_of_clear_email_in_url(field, referrer, draft.findings)
+    return referrer
+
+
+def _customer_dedup_id(value: object, field: str, draft: _Draft) -> str | None:
+    """W11."""
+    return optional_text(value, "W11", field, draft.findings)
+
+
+def _write(body: dict[str, Any], findings: Findings) -> bytes:
+    try:
+        return dumps(body)
+    except UnwritableError:
+        reject_unwritable(body, _RULES, findings)
+        return b""
+
+
+_USER_ID_LENGTHS: Final[Mapping[str, int | None]] = {
+    "appsflyer_id": None,
+    "customer_user_id": _LONGEST_NAME,
+}
+_USER_IDS: Final = "customer_user_id (1 to 64 characters) and appsflyer_id"
+
+_CHECKS: Final[tuple[tuple[str, Callable[[object, str, _Draft], Any]], ...]] = (
+    ("user_id", _user_id),
+    ("event_name", _event_name),
+    ("event_revenue", _event_revenue),
+    ("event_revenue_currency", _event_revenue_currency),
+    ("event_value", _event_value),
+    ("event_url", _event_url),
+    ("timestamp", _timestamp),
+    ("ip", _ip),
+    ("user_agent", _user_agent),
+    ("http_referrer", _http_referrer),
+    ("customer_dedup_id", _customer_dedup_id),
+)
+"""Every field that is sent, in the order of the payload, with the rule that checks it."""
+
+KNOWN_FIELDS: Final = frozenset(
+    [*(field for field, _ in _CHECKS), *HASHED_FIELDS, *PRODUCER_ONLY_FIELDS]
+)
+"""Every field that a producer may hand in."""
+
+_RULES: Final = {
+    "user_id": "W1",
+    "event_name": "W2",
+    "event_value": "W5",
+    "event_url": "W6",
+    "user_agent": "W9",
+    "http_referrer": "W10",
+    "customer_dedup_id": "W11",
+}
+"""The rule of each field that can hold text without a JSON form."""
