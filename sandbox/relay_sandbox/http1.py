@@ -35,6 +35,7 @@ __all__ = ["Connection", "Handler", "Headers", "Request", "Response", "Server", 
 _LOGGER = logging.getLogger(__name__)
 _LINGER_SECONDS = 1.0  # how long a refused sender may go on sending before it is cut off
 _CLOSE: Headers = (("connection", "close"),)
+_WITHOUT_BODY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 _PHRASES = {int(status): status.phrase for status in HTTPStatus}
 
 Handler = Callable[[Request, Connection], Awaitable[Response | None]]
@@ -118,14 +119,15 @@ class _Dialogue:
             return Response.text(500, "Internal server error", _CLOSE)
 
     async def _send(self, response: Response, *, with_body: bool) -> None:
+        body = b"" if response.status in _WITHOUT_BODY else response.body
         head = h11.Response(
             status_code=response.status,
-            headers=_with_length(response.headers, len(response.body)),
+            headers=_with_length(response.headers, len(body)),
             reason=_PHRASES.get(response.status, ""),
         )
         parts = [self.wire.send(head)]
-        if with_body and response.status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
-            parts.append(self.wire.send(h11.Data(data=response.body)))
+        if with_body and body:
+            parts.append(self.wire.send(h11.Data(data=body)))
         parts.append(self.wire.send(h11.EndOfMessage()))
         await self._write(b"".join(part for part in parts if part))
 

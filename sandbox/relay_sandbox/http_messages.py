@@ -70,7 +70,7 @@ class Response:
     @classmethod
     def json(cls, status: int, value: object, headers: Headers = ()) -> Self:
         """Make an answer of JSON; `value` is anything that `json.dumps` takes."""
-        body = json.dumps(value, ensure_ascii=False).encode()
+        body = json.dumps(value).encode()
         return cls(status, (("content-type", "application/json"), *headers), body)
 
 

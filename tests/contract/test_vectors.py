@@ -10,10 +10,8 @@ import pytest
 from relay.exact_json import loads
 from relay.preparation import App, Kind, Prepared, prepare
 
-_CASES = [
-    loads(line)
-    for line in (Path(__file__).parents[1] / "data" / "appsflyer_events.ndjson").open("rb")
-]
+_DATA = Path(__file__).parents[1] / "data"
+_CASES = [loads(line) for line in (_DATA / "appsflyer_events.ndjson").read_bytes().splitlines()]
 _STRINGIFIED = ("eventValue", "custom_data")
 
 

@@ -6,7 +6,6 @@ from difflib import get_close_matches
 from typing import Any, Final
 from urllib.parse import unquote
 
-from relay.exact_json import UnwritableError, dumps
 from relay.findings import Findings
 from relay.hashing import HASHED_FIELDS, PRODUCER_ONLY_FIELDS
 
@@ -51,7 +50,7 @@ def reject_unknown(
 
 
 def showable(name: str) -> str:
-    """A field name as it may appear in a finding: what looks like data rather than a name is not."""
+    """A field name as it may appear in a finding: one that looks like data is not shown."""
     return name if _SHOWABLE_NAME.fullmatch(name) else "(a field whose name cannot be shown)"
 
 
@@ -70,13 +69,9 @@ def warn_of_clear_email_in_url(field: str, url: str, findings: Findings) -> None
         warn_of_clear_email(field, unquote(url), findings)
 
 
-def reject_unwritable(body: Mapping[str, Any], rules: Mapping[str, str], findings: Findings) -> None:
-    """Says which fields of a body have no JSON form, each under its own rule."""
-    for field, value in body.items():
-        try:
-            dumps(value)
-        except UnwritableError as error:
-            findings.reject(rules.get(field, "E3"), field, str(error))
+def without_clear_email(text: str) -> str:
+    """A text of somebody else's, such as AppsFlyer's answer, fit to be kept."""
+    return re.sub(r"[^@\s/?&=]{1,64}@[^@\s/?&=]+", "(an e-mail address)", text)
 
 
 def without_raw_identity(

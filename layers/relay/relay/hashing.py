@@ -206,9 +206,7 @@ _UNREADABLE_PHONE: Final = (
     "code, or add phone_region (two letters, like US)"
 )
 
-_SIMPLE_FIELDS: Final[
-    tuple[tuple[str, str, Callable[[str], Normalized | None], str], ...]
-] = (
+_SIMPLE_FIELDS: Final[tuple[tuple[str, str, Callable[[str], Normalized | None], str], ...]] = (
     (
         "email",
         "email_hashed",

@@ -4,6 +4,7 @@ Every datetime here is aware and in UTC unless its name says otherwise.
 """
 
 import re
+import time as clock
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -203,3 +204,8 @@ def time_zone(name: str) -> ZoneInfo:
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         message = "not a time zone of the tz database, such as Europe/London"
         raise ValueError(message) from error
+
+
+def utc_now() -> datetime:
+    """The present moment, cut to milliseconds as AppsFlyer keeps them."""
+    return from_milliseconds(clock.time_ns() // 1_000_000)

@@ -15,6 +15,7 @@ from relay.fields import without_raw_identity
 from relay.findings import Finding, Findings
 from relay.hashing import HASHED_FIELDS, PRODUCER_ONLY_FIELDS
 from relay.instants import Recorded
+from relay.payloads import Payload
 
 
 class Kind(StrEnum):
@@ -73,6 +74,8 @@ class Prepared:
     """The time that AppsFlyer records if the payload arrives now; None when rejected."""
     deadline: datetime | None
     """T11: the last moment at which AppsFlyer keeps the event's own time; None without one."""
+    has_revenue: bool
+    """Whether money is in it."""
     event: dict[str, Any]
     """The event with its identity hashed: the only form that may be queued or kept."""
 
@@ -85,8 +88,6 @@ class Prepared:
     def url(self) -> str:
         """The address at AppsFlyer."""
         return ENDPOINTS[self.kind].base_url + self.path
-
-
 
 
 def prepare(
@@ -102,25 +103,32 @@ def prepare(
     path = _path(kind, app.id, findings)
     if not isinstance(event, dict):
         findings.reject("E3", "event", "must be a JSON object with AppsFlyer's field names")
-        return Prepared(kind, app.id, path, None, findings.as_tuple(), None, None, {})
-    checked = _check(kind, app, event, event_id, findings)
-    kept = _kept(kind, event, checked.hashes)
-    if findings.rejected:
-        return Prepared(kind, app.id, path, None, findings.as_tuple(), None, None, kept)
-    recorded, deadline = _times(kind, app, checked.event_time, now, findings)
+        event, payload = {}, _NOTHING
+    else:
+        payload = _check(kind, app, event, event_id, findings)
+    sendable = not findings.rejected
+    recorded, deadline = (
+        _times(kind, app, payload.event_time, now, findings) if sendable else (None, None)
+    )
     return Prepared(
-        kind, app.id, path, checked.body, findings.as_tuple(), recorded, deadline, kept
+        kind=kind,
+        app_id=app.id,
+        path=path,
+        body=payload.body if sendable else None,
+        findings=findings.as_tuple(),
+        recorded=recorded,
+        deadline=deadline,
+        has_revenue=payload.has_revenue,
+        event=_kept(kind, event, payload.hashes),
     )
 
 
 def _check(
     kind: Kind, app: App, event: dict[str, Any], event_id: str | None, findings: Findings
-) -> mobile.Payload | web.Payload:
+) -> Payload:
     if kind is Kind.MOBILE_EVENT:
         return mobile.build(app.id, event, app.phone_region, findings)
-    return web.build(
-        event, app.phone_region, event_id, findings, is_visit=kind is Kind.WEB_VISIT
-    )
+    return web.build(event, app.phone_region, event_id, findings, is_visit=kind is Kind.WEB_VISIT)
 
 
 def _path(kind: Kind, app_id: str, findings: Findings) -> str:
@@ -162,6 +170,7 @@ def _times(
     return recorded, deadline
 
 
+_NOTHING: Final = Payload(b"", {}, None, has_revenue=False)
 _IDENTITY_FIELDS: Final = frozenset((*HASHED_FIELDS, *PRODUCER_ONLY_FIELDS))
 
 _TIME_WARNINGS: Final = {

@@ -5,22 +5,21 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from ipaddress import ip_address
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from relay import instants
-from relay.exact_json import UnwritableError, dumps
 from relay.fields import (
     is_absent,
     optional_text,
     reject_unknown,
-    reject_unwritable,
     warn_of_clear_email,
     warn_of_clear_email_in_url,
 )
 from relay.findings import Findings
 from relay.hashing import HASHED_FIELDS, PRODUCER_ONLY_FIELDS, hash_identity
 from relay.money import check_currency, is_finite_number
+from relay.payloads import Payload, write
 
 _LONGEST_NAME: Final = 64  # W1, W2
 _LONGEST_URL: Final = 4096  # W6
@@ -28,14 +27,6 @@ _LONGEST_IP: Final = 46  # W8
 _LONGEST_USER_AGENT: Final = 1024  # W9
 _FORBIDDEN_IN_NAME: Final = frozenset("@=+-")  # W2
 _NO_URL_CHARACTER: Final = re.compile(r"[\s\x00-\x1f\x7f]")
-
-
-class Payload(NamedTuple):
-    """What the checks of one web event or visit gave."""
-
-    body: bytes
-    hashes: Mapping[str, str]
-    event_time: datetime | None
 
 
 class _Draft:
@@ -75,7 +66,7 @@ def build(
     if not event.keys() <= KNOWN_FIELDS:
         strangers = [name for name in event if name not in KNOWN_FIELDS and event[name] is not None]
         reject_unknown("W13", strangers, KNOWN_FIELDS, findings)
-    return Payload(_write(body, findings), hashes, draft.event_time)
+    return Payload(write(body, _RULES, findings), hashes, draft.event_time, "event_revenue" in body)
 
 
 def _user_id(value: object, field: str, draft: _Draft) -> dict[str, str] | None:
@@ -102,7 +93,8 @@ def _user_id(value: object, field: str, draft: _Draft) -> dict[str, str] | None:
 def _event_name(value: object, field: str, draft: _Draft) -> str | None:
     """W2."""
     if draft.is_visit:
-        return _not_on_a_visit(value, "W2", field, draft)
+        _not_on_a_visit(value, "W2", field, draft)
+        return None
     if is_absent(value):
         draft.findings.reject("W2", field, "is missing: send a name, like af_purchase")
         return None
@@ -115,7 +107,8 @@ def _event_name(value: object, field: str, draft: _Draft) -> str | None:
 def _event_revenue(value: object, field: str, draft: _Draft) -> object:
     """W3, and W4 where the currency is missing."""
     if draft.is_visit:
-        return _not_on_a_visit(value, "W3", field, draft)
+        _not_on_a_visit(value, "W3", field, draft)
+        return None
     if value is None:
         return None
     if not is_finite_number(value):
@@ -132,7 +125,8 @@ def _event_revenue(value: object, field: str, draft: _Draft) -> object:
 def _event_revenue_currency(value: object, field: str, draft: _Draft) -> str | None:
     """W4."""
     if draft.is_visit:
-        return _not_on_a_visit(value, "W4", field, draft)
+        _not_on_a_visit(value, "W4", field, draft)
+        return None
     return check_currency(value, "W4", field, draft.findings)
 
 
@@ -239,14 +233,6 @@ def _http_referrer(value: object, field: str, draft: _Draft) -> str | None:
 def _customer_dedup_id(value: object, field: str, draft: _Draft) -> str | None:
     """W11."""
     return optional_text(value, "W11", field, draft.findings)
-
-
-def _write(body: dict[str, Any], findings: Findings) -> bytes:
-    try:
-        return dumps(body)
-    except UnwritableError:
-        reject_unwritable(body, _RULES, findings)
-        return b""
 
 
 _USER_ID_LENGTHS: Final[Mapping[str, int | None]] = {

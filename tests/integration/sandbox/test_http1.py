@@ -39,6 +39,7 @@ async def echo(request: Request, connection: Connection) -> Response:
 
 @contextlib.asynccontextmanager
 async def client_of(server: Server, **options: Any) -> AsyncIterator[httpx.AsyncClient]:
+    """Open an httpx client that talks to this server only."""
     async with httpx.AsyncClient(base_url=server.url, trust_env=False, **options) as client:
         yield client
 
@@ -312,9 +313,13 @@ async def test_several_servers_share_an_event_loop() -> None:
     async def second(_request: Request, _connection: Connection) -> Response:
         return Response.text(200, "second")
 
-    async with Server(echo) as one, Server(second) as two:
-        async with client_of(one) as first_client, client_of(two) as second_client:
-            answers = await asyncio.gather(first_client.get("/"), second_client.get("/"))
+    async with (
+        Server(echo) as one,
+        Server(second) as two,
+        client_of(one) as first_client,
+        client_of(two) as second_client,
+    ):
+        answers = await asyncio.gather(first_client.get("/"), second_client.get("/"))
 
     assert answers[0].json()["path"] == "/"
     assert answers[1].text == "second"
@@ -331,16 +336,14 @@ def _tls() -> tuple[ssl.SSLContext, ssl.SSLContext]:
 
 async def test_server_with_a_certificate_speaks_https() -> None:
     serving, trusting = _tls()
-    async with Server(echo, ssl_context=serving) as server:
-        async with client_of(server, verify=trusting) as client:
-            answer = await client.post("/tls", content="x" * 300_000)
+    async with (
+        Server(echo, ssl_context=serving) as server,
+        client_of(server, verify=trusting) as client,
+    ):
+        answer = await client.post("/tls", content="x" * 300_000)
 
-    assert server_scheme_was_https(answer)
+    assert answer.request.url.scheme == "https"
     assert len(answer.json()["body"]) == 300_000
-
-
-def server_scheme_was_https(answer: httpx.Response) -> bool:
-    return answer.request.url.scheme == "https"
 
 
 async def test_server_with_a_certificate_resets_when_the_handler_aborts() -> None:
@@ -348,10 +351,12 @@ async def test_server_with_a_certificate_resets_when_the_handler_aborts() -> Non
         connection.abort()
 
     serving, trusting = _tls()
-    async with Server(reset, ssl_context=serving) as server:
-        async with client_of(server, verify=trusting) as client:
-            with pytest.raises(httpx.ReadError):
-                await client.get("/")
+    async with (
+        Server(reset, ssl_context=serving) as server,
+        client_of(server, verify=trusting) as client,
+    ):
+        with pytest.raises(httpx.ReadError):
+            await client.get("/")
 
 
 async def test_server_with_a_certificate_stops_although_a_handshake_is_under_way() -> None:

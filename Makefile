@@ -1,0 +1,57 @@
+# `make` alone lists the targets. A POSIX shell, make and Python 3.11 or later are all they need.
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench build sam-local deploy lock fmt clean dev sam
+
+# Set-up is made from what a target needs: `dev` for Python, `sam` for SAM CLI. Both end at once when done.
+PYTHON := .venv/bin/python
+SAM := .venv-sam/bin/sam
+
+export SAM_CLI_TELEMETRY := 0
+# layers/relay/Makefile, which `sam build` runs elsewhere, finds uv and Python by these.
+export UV := $(CURDIR)/scripts/uv
+export BUILD_PYTHON := $(CURDIR)/$(PYTHON)
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: dev ## The whole system on this machine, with samples sent through it (ONCE=1: stop when they have settled)
+	@.venv/bin/relay demo
+
+test: dev sam ## All tests, with coverage of the layer
+	@$(PYTHON) -m pytest --cov
+
+check: dev sam ## Format, lint, types, both forms of `sam validate`, and the layer's requirements
+	@.venv/bin/ruff format --check
+	@.venv/bin/ruff check
+	@.venv/bin/mypy
+	@$(SAM) validate --lint
+	@AWS_DEFAULT_REGION=$${AWS_DEFAULT_REGION:-us-east-1} $(SAM) validate
+	@scripts/requirements --check
+
+bench: dev ## Events a second through forward_mobile, beside a naive handler
+	@$(PYTHON) -m bench
+
+build: dev sam ## `sam build`, into .aws-sam
+	@$(SAM) build
+
+sam-local: dev sam ## The samples through `sam local`, in containers (Linux; sets an engine up if there is none)
+	@$(PYTHON) scripts/sam_local.py
+
+# Guided until it has been: the answers, region first, are kept in samconfig.toml.
+deploy: build ## Build, then deploy to AWS
+	@if grep -q '^region' samconfig.toml; then $(SAM) deploy; else $(SAM) deploy --guided; fi
+
+lock: ## Lock the dependencies again, and write down what the layer carries
+	@scripts/uv lock
+	@scripts/requirements
+
+fmt: dev ## Format the code and fix what can be fixed
+	@.venv/bin/ruff format
+	@.venv/bin/ruff check --fix
+
+clean: ## Remove everything that was set up or built
+	rm -rf .venv .venv-sam .tools .aws-sam .relay .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+dev sam:
+	@scripts/setup $@

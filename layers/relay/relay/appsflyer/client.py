@@ -1,0 +1,153 @@
+"""Sends one payload to AppsFlyer and says what came back."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from typing import Final, NamedTuple, cast
+
+import httpx
+
+from relay.appsflyer.failures import failure_of
+from relay.errors import ConfigurationError
+from relay.preparation import Kind
+from relay.secrets import Secret
+
+LONGEST_TEXT: Final = 500
+_LONGEST_TEXT_BYTES: Final = 4 * LONGEST_TEXT  # UTF-8 takes at most four a character
+
+_TOKEN: Final = re.compile(r"[\x21-\x7e]+")
+_SECONDS: Final = re.compile(r"-?[0-9]{1,9}")
+
+
+class Answer(NamedTuple):
+    """What AppsFlyer said.
+
+    `text` is the body's beginning, at most 500 characters; bytes that are no UTF-8 are replaced.
+    `retry_after_seconds` is what `Retry-After` asks for (E18), `None` without one that can be read.
+    """
+
+    status: int
+    text: str
+    retry_after_seconds: float | None
+
+
+def utc_now() -> datetime:
+    """The current moment; tests hand in another clock."""
+    return datetime.now(UTC)
+
+
+class Client:
+    """Speaks to one of AppsFlyer's endpoints, or to what stands in for it, at `base_url`.
+
+    `transport` does the sending and holds the time-outs (`make_transport`). `clock` is asked only
+    for a `Retry-After` that is a date. Raises `ConfigurationError` for a base URL that is none.
+    """
+
+    def __init__(
+        self,
+        transport: httpx.AsyncBaseTransport,
+        base_url: str,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._transport = transport
+        self._base_url = _checked_base_url(base_url)
+        self._clock = clock
+        # Built once an app and token: building them for each event costs more than TLS does.
+        self._url = lru_cache(maxsize=1024)(self._build_url)
+        self._headers = lru_cache(maxsize=1024)(self._build_headers)
+
+    async def send(self, kind: Kind, app_id: str, path: str, body: bytes, token: Secret) -> Answer:
+        """Posts `body` to `path` with the app's `token`; any HTTP answer is an `Answer` (E16).
+
+        A redirect is an answer like any other and is not followed (E17). Raises `SendFailedError`
+        when none came, and `ConfigurationError` for a token that cannot go in a header.
+        """
+        headers = [*self._headers(kind, app_id, token), (b"Content-Length", b"%d" % len(body))]
+        stream = httpx.ByteStream(body)
+        request = httpx.Request("POST", self._url(path), headers=headers, stream=stream)
+        try:
+            response = await self._transport.handle_async_request(request)
+        except httpx.RequestError as error:
+            raise failure_of(error) from None
+        text = await _read_text(response)
+        if response.is_success:  # the usual case: no need to look for what is not there
+            return Answer(response.status_code, text, None)
+        retry_after = _retry_after_seconds(response.headers.get("Retry-After"), self._clock)
+        return Answer(response.status_code, text, retry_after)
+
+    async def aclose(self) -> None:
+        """Closes the connections."""
+        await self._transport.aclose()
+
+    def _build_url(self, path: str) -> httpx.URL:
+        return httpx.URL(self._base_url + path)
+
+    def _build_headers(self, kind: Kind, app_id: str, token: Secret) -> list[tuple[bytes, bytes]]:
+        """E2, E3. AppsFlyer's answers are a line or two: compressing them gains nothing."""
+        secret = _checked_token(app_id, token)
+        mobile = kind is Kind.MOBILE_EVENT
+        authentication = (
+            (b"authentication", secret) if mobile else (b"Authorization", b"Bearer " + secret)
+        )
+        return [
+            (b"Host", httpx.URL(self._base_url).netloc),
+            authentication,
+            (b"Content-Type", b"application/json"),
+            (b"Accept-Encoding", b"identity"),
+            (b"User-Agent", b"appsflyer-relay"),
+        ]
+
+
+def _checked_base_url(base_url: str) -> str:
+    try:
+        url = httpx.URL(base_url)
+    except httpx.InvalidURL:
+        url = httpx.URL()
+    plain = not (url.userinfo or url.query or url.fragment)
+    if url.scheme not in {"http", "https"} or not url.host or not plain:
+        problem = "must be an http or https URL without user, query and fragment"
+        raise ConfigurationError("AppsFlyer's base URL", problem)
+    return base_url.rstrip("/")
+
+
+def _checked_token(app_id: str, token: Secret) -> bytes:
+    """The token's bytes. One with a line break in it could otherwise write headers of its own."""
+    value = token.reveal()
+    if _TOKEN.fullmatch(value) is None:
+        problem = "must be visible ASCII characters, without spaces and line breaks"
+        raise ConfigurationError(f"the S2S token of app {app_id}", problem)
+    return value.encode("ascii")
+
+
+async def _read_text(response: httpx.Response) -> str:
+    """The status has decided (E16): a body that breaks off is read as far as it goes."""
+    stream = cast("httpx.AsyncByteStream", response.stream)
+    start = b""
+    try:
+        async for part in stream:
+            start += part
+            if len(start) >= _LONGEST_TEXT_BYTES:
+                break
+    except httpx.RequestError:
+        pass
+    finally:
+        await stream.aclose()
+    return start[:_LONGEST_TEXT_BYTES].decode(errors="replace")[:LONGEST_TEXT]
+
+
+def _retry_after_seconds(value: str | None, clock: Callable[[], datetime]) -> float | None:
+    """Seconds, or the time until an HTTP date; what has passed is 0, what is neither is `None`."""
+    if value is None:
+        return None
+    if _SECONDS.fullmatch(value):
+        return max(0.0, float(value))
+    try:
+        moment = parsedate_to_datetime(value)
+    except (ValueError, OverflowError):
+        return None
+    if moment.tzinfo is None:  # "-0000": UTC, of a place unknown
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - clock()).total_seconds())

@@ -1,0 +1,161 @@
+"""The envelope: the body of every record on our queues, and of every dead letter."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from relay.errors import NotAnEnvelopeError
+from relay.exact_json import InvalidJsonError, UnwritableError, dumps, loads
+from relay.fields import is_absent, showable
+from relay.findings import Finding, Severity
+from relay.instants import iso_form, mobile_form, to_milliseconds
+from relay.preparation import Kind
+
+_TIME_FIELDS: Final = {
+    Kind.MOBILE_EVENT: "eventTime",
+    Kind.WEB_EVENT: "timestamp",
+    Kind.WEB_VISIT: "timestamp",
+}
+
+EventId = Annotated[str, Field(min_length=1, max_length=256)]
+
+
+class Envelope(BaseModel):
+    """One event on a queue.
+
+    A producer gives `app_id`, `kind`, `event` and, to be safe from duplicates, `event_id`. The
+    other fields are ours: they travel with an event that has been handled before.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    app_id: Annotated[str, Field(min_length=1, max_length=255)]
+    kind: Kind
+    event: Any
+    event_id: EventId | None = None
+    not_before: AwareDatetime | None = None
+    """It is not handled before this moment."""
+    first_seen: AwareDatetime | None = None
+    """When it came in."""
+    attempts: Annotated[int, Field(ge=0, le=1000)] = 0
+    """How many times it has been sent to AppsFlyer without success."""
+    held_since: AwareDatetime | None = None
+    findings: tuple[dict[str, str], ...] = ()
+
+
+DEAD_LETTER_FIELDS: Final = frozenset(
+    {"reason", "outcome", "status", "message", "deadline", "dead_since", "message_id"}
+)
+"""What a dead letter carries besides its envelope; ignored when SQS itself moves it back."""
+
+_KNOWN_FIELDS: Final = frozenset(Envelope.model_fields) | DEAD_LETTER_FIELDS
+
+
+def parse_envelope(body: str) -> Envelope:
+    """Reads a record's body; raises `NotAnEnvelopeError`, which never quotes it."""
+    try:
+        content = loads(body)
+    except InvalidJsonError as error:
+        raise NotAnEnvelopeError(str(error)) from None
+    if not isinstance(content, dict):
+        message = "must be a JSON object with app_id, kind and event"
+        raise NotAnEnvelopeError(message)
+    if "event" not in content or not content.keys() <= _KNOWN_FIELDS:
+        raise NotAnEnvelopeError(_wrong_fields(content))
+    try:
+        return Envelope.model_validate(content)
+    except ValidationError as error:
+        faults = error.errors(include_input=False, include_context=False, include_url=False)
+        message = "; ".join(f"{fault['loc'][0]}: {fault['msg']}" for fault in faults)
+        raise NotAnEnvelopeError(message) from None
+
+
+def _wrong_fields(content: Mapping[str, object]) -> str:
+    strangers = sorted(showable(name) for name in content.keys() - _KNOWN_FIELDS)
+    missing = [name for name in ("app_id", "kind", "event") if name not in content]
+    parts = [f"missing: {', '.join(missing)}"] if missing else []
+    if strangers:
+        parts.append(f"unknown: {', '.join(strangers[:5])}")
+    return f"not an envelope ({'; '.join(parts)})"
+
+
+def write_envelope(envelope: Envelope, event: Mapping[str, Any], **changes: object) -> str:
+    """An envelope as a message body, with the event in its hashed form.
+
+    `changes` replace fields; what is None or empty is left out. Raises `UnwritableError`.
+    """
+    fields = {**dict(envelope), **changes, "event": event}
+    given = {name: value for name, value in fields.items() if value or name == "event"}
+    written = dumps({name: _written(value) for name, value in given.items()}).decode()
+    # SQS refuses these two characters; in JSON they can only stand inside strings.
+    return written.replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
+
+
+def _written(value: object) -> object:
+    return iso_form(value) if isinstance(value, datetime) else value
+
+
+# What is done to an event at the door
+
+
+def stamped(kind: Kind, event: Any, came_in: datetime) -> Any:
+    """The event with a time of its own: our waiting must not become AppsFlyer's arrival time."""
+    field = _TIME_FIELDS[kind]
+    if not isinstance(event, dict) or not is_absent(event.get(field)):
+        return event
+    moment: object = mobile_form(came_in) if kind is Kind.MOBILE_EVENT else to_milliseconds(came_in)
+    return {**event, field: moment}
+
+
+def money_without_id() -> Finding:
+    """S6: mobile has no de-duplication of its own, so revenue wants an event id."""
+    return Finding(
+        "S6",
+        Severity.WARN,
+        "event_id",
+        "is missing for an event with revenue: give each its own id, or a resend by you counts "
+        "the money twice",
+    )
+
+
+# Dead letters
+
+
+def dead_letter(
+    envelope: Envelope,
+    event: Mapping[str, Any],
+    *,
+    reason: str,
+    outcome: str,
+    now: datetime,
+    **details: object,
+) -> str:
+    """A dead letter: the envelope, hashed, with why it could not be sent.
+
+    `details`: `status`, `message` (AppsFlyer's), `deadline`, `findings`, `attempts`.
+    """
+    marks: dict[str, object] = {"reason": reason, "outcome": outcome, "dead_since": now, **details}
+    try:
+        return write_envelope(envelope, event, **marks)
+    except UnwritableError:
+        # A value without a JSON form cannot be kept; its digest says that it was there.
+        return write_envelope(envelope, {"unwritable": True}, **marks)
+
+
+def dead_letter_of_no_envelope(body: str, message_id: str, problem: str, now: datetime) -> str:
+    """What is kept of a body that is no envelope: id, size and digest, for it may hold anything."""
+    raw = body.encode("utf-8", "surrogatepass")
+    return dumps(
+        {
+            "reason": "not_an_envelope",
+            "outcome": "rejected",
+            "message": problem,
+            "message_id": message_id,
+            "bytes": len(raw),
+            "sha256": hashlib.sha256(raw).hexdigest(),
+            "dead_since": iso_form(now),
+        }
+    ).decode()

@@ -1,0 +1,235 @@
+"""The use case of `forward_mobile` and `forward_web`: records in, events at AppsFlyer.
+
+A batch is read, its apps are looked up together, its events are sent concurrently, and whatever
+was not delivered is put on a queue: its own, to wait, or the dead-letter queue. A record is only
+acknowledged when its event is delivered or safely on a queue; the others are reported as failed
+and come back by themselves.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from relay import telemetry
+from relay.app_settings import Apps, Surface
+from relay.appsflyer import Answer, Client
+from relay.envelopes import parse_envelope
+from relay.errors import (
+    ConfigurationError,
+    NotAnEnvelopeError,
+    ParametersUnavailableError,
+    SendFailedError,
+    UnknownAppError,
+)
+from relay.instants import from_milliseconds, utc_now
+from relay.outcomes import (
+    CREDENTIALS_REASON,
+    Outcome,
+    Ruling,
+    ruling_of_answer,
+    ruling_of_failure,
+)
+from relay.preparation import Prepared
+from relay.queues import Message, Queue
+from relay.secrets import Secret
+from relay.settings import ForwardSettings
+from relay.settling import Clock, Job, Settlement, Settler
+from relay.waiting import Chance
+
+_MARGIN_SECONDS: Final = 5.0
+"""Kept back for putting messages on queues."""
+
+_NO_TOKEN: Final = Ruling(Outcome.HELD, "E13", CREDENTIALS_REASON)
+_BAD_SETTINGS: Final = Ruling(Outcome.HELD, "", "configuration")
+_NO_SETTINGS: Final = Ruling(Outcome.DEFERRED, "", "parameters_unavailable")
+_BUG: Final = Ruling(Outcome.DEFERRED, "", "unexpected")
+_UNKNOWN_APP: Final = Ruling(Outcome.REJECTED, "", "unknown_app")
+_WRONG_QUEUE: Final = Ruling(Outcome.REJECTED, "", "wrong_queue")
+_BROKEN_RULE: Final = Ruling(Outcome.REJECTED, "", "rejected")
+
+Remaining = Callable[[], float]
+"""Seconds that the invocation may still run."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """What has become of one invocation's records, by message id."""
+
+    jobs: dict[str, Job] = field(default_factory=dict)
+    settlements: dict[str, Settlement] = field(default_factory=dict)
+    failed: set[str] = field(default_factory=set)
+    """Neither delivered nor on a queue: these come back by themselves."""
+
+
+class Forwarder:
+    """Sends the events of one surface to AppsFlyer. Lives as long as its process.
+
+    `clock` gives the present moment (UTC) and `chance` the jitter: both are arguments so that a
+    test can hold them still.
+    """
+
+    def __init__(
+        self,
+        surface: Surface,
+        settings: ForwardSettings,
+        client: Client,
+        apps: Apps,
+        *,
+        queue: Queue,
+        dead_letters: Queue,
+        clock: Clock = utc_now,
+        chance: Chance = random.uniform,
+    ) -> None:
+        self._surface = surface
+        self._settings = settings
+        self._client = client
+        self._apps = apps
+        self._queue = queue
+        self._dead_letters = dead_letters
+        self._clock = clock
+        self._settler = Settler(settings, clock, chance)
+        self._token_reading = asyncio.Lock()
+
+    async def forward(
+        self, records: Sequence[Mapping[str, Any]], remaining: Remaining
+    ) -> list[str]:
+        """Handles a batch of SQS records; returns the message ids of those to be tried again.
+
+        When the time that remains is no longer enough for a request, no new work is taken: the
+        rest of the batch is handed back untouched.
+        """
+        batch = Batch()
+        for record in records:
+            self._read(record, batch)
+        await self._look_up_apps(batch)
+        waiting = iter(batch.jobs.values())
+        workers = min(self._settings.requests_in_flight, len(batch.jobs))
+        await asyncio.gather(*(self._work(waiting, batch, remaining) for _ in range(workers)))
+        if any(settlement.body for settlement in batch.settlements.values()):
+            await asyncio.to_thread(self._put_on_queues, batch)
+        telemetry.report_batch(self._surface, batch.settlements, handed_back=len(batch.failed))
+        return [record["messageId"] for record in records if record["messageId"] in batch.failed]
+
+    def _read(self, record: Mapping[str, Any], batch: Batch) -> None:
+        message_id, body = record["messageId"], record["body"]
+        came_in = from_milliseconds(int(record["attributes"]["SentTimestamp"]))
+        try:
+            batch.jobs[message_id] = Job(message_id, came_in, parse_envelope(body))
+        except NotAnEnvelopeError as error:
+            settlement = self._settler.no_envelope(body, message_id, str(error))
+            batch.settlements[message_id] = settlement
+
+    async def _look_up_apps(self, batch: Batch) -> None:
+        app_ids = {job.envelope.app_id for job in batch.jobs.values()}
+        if not self._apps.needs_preload(self._surface, app_ids):
+            return
+        try:
+            await asyncio.to_thread(self._apps.preload, self._surface, app_ids)
+        except ParametersUnavailableError as error:  # each event hears of it in its turn
+            telemetry.logger().error("parameters unavailable", problem=str(error))
+
+    async def _work(self, jobs: Iterator[Job], batch: Batch, remaining: Remaining) -> None:
+        """One of the workers that share a batch: as many requests are under way as there are."""
+        needed = 2 * self._settings.longest_request_seconds + _MARGIN_SECONDS
+        for job in jobs:
+            if remaining() < needed:
+                batch.failed.add(job.message_id)
+                continue
+            settlement = await self._settled(job)
+            if settlement is None:
+                batch.failed.add(job.message_id)
+            else:
+                batch.settlements[job.message_id] = settlement
+
+    async def _settled(self, job: Job) -> Settlement | None:
+        """A job's settlement; None where even a bug of ours could not be settled."""
+        try:
+            return await self._handle(job)
+        except Exception as error:  # noqa: BLE001 - a bug must cost its own event an attempt, no more
+            telemetry.unexpected(error, message_id=job.message_id)
+        try:
+            return self._settler.settle(job, _BUG)
+        except Exception as error:  # noqa: BLE001 - then the record itself comes back
+            telemetry.unexpected(error, message_id=job.message_id)
+            return None
+
+    async def _handle(self, job: Job) -> Settlement:
+        envelope = job.envelope
+        if Surface.of(envelope.kind) is not self._surface:
+            return self._settler.settle(job, _WRONG_QUEUE)
+        problem = self._check(job)
+        if problem is not None:
+            return self._settler.settle(job, problem)
+        if envelope.not_before is not None and envelope.not_before > self._clock():
+            return self._settler.hop(job, envelope.not_before)
+        ruling, answer = await self._send(job)
+        return self._settler.settle(job, ruling, answer)
+
+    def _check(self, job: Job) -> Ruling | None:
+        """The app's settings and every rule; None when the event may be sent."""
+        try:
+            app = self._apps.app(self._surface, job.envelope.app_id)
+        except UnknownAppError:
+            return _UNKNOWN_APP
+        except ParametersUnavailableError:
+            return _NO_SETTINGS
+        except ConfigurationError as error:
+            telemetry.logger().error("setting is wrong", key=error.key, problem=str(error))
+            return _BAD_SETTINGS
+        prepared = job.check(app, self._clock())
+        return _BROKEN_RULE if prepared.body is None else None
+
+    async def _send(self, job: Job) -> tuple[Ruling, Answer | None]:
+        """Sends with the app's token; if AppsFlyer refuses that, once more with another one."""
+        token = self._apps.token(self._surface, job.envelope.app_id)
+        answer: Answer | None = None
+        ruling = _NO_TOKEN
+        for _ in range(2):
+            if token is None:
+                break
+            ruling, answer = await self._ask(job, token)
+            if ruling.reason != CREDENTIALS_REASON:
+                break
+            token = await self._another_token(job.envelope.app_id, token)
+        return ruling, answer
+
+    async def _ask(self, job: Job, token: Secret) -> tuple[Ruling, Answer | None]:
+        prepared = _sendable(job)
+        job.attempted = True
+        try:
+            answer = await self._client.send(
+                prepared.kind, prepared.app_id, prepared.path, prepared.body or b"", token
+            )
+        except SendFailedError as error:
+            return ruling_of_failure(error.reason, sure=error.sure), None
+        return ruling_of_answer(prepared.kind, answer.status, answer.text), answer
+
+    async def _another_token(self, app_id: str, refused: Secret) -> Secret | None:
+        async with self._token_reading:  # one fresh read serves all that were under way
+            return await asyncio.to_thread(self._apps.refuse, self._surface, app_id, refused)
+
+    def _put_on_queues(self, batch: Batch) -> None:
+        kept = [(id_, done) for id_, done in batch.settlements.items() if done.body is not None]
+        self._put(self._queue, [item for item in kept if item[1].delay is not None], batch)
+        self._put(self._dead_letters, [item for item in kept if item[1].delay is None], batch)
+
+    def _put(self, queue: Queue, items: Sequence[tuple[str, Settlement]], batch: Batch) -> None:
+        messages = [
+            Message(
+                done.body or "",
+                batch.jobs[id_].envelope.app_id if id_ in batch.jobs else "",
+                done.delay.seconds if done.delay else 0,
+            )
+            for id_, done in items
+        ]
+        for position in queue.send(messages):
+            batch.failed.add(items[position][0])
+
+
+def _sendable(job: Job) -> Prepared:
+    if job.prepared is None:  # pragma: no cover - _check comes first
+        message = "a job is checked before it is sent"
+        raise AssertionError(message)
+    return job.prepared

@@ -1,0 +1,147 @@
+"""What API Gateway's HTTP API (payload format 2.0) hands over, and what it takes back.
+
+Errors are `application/problem+json` (RFC 9457).
+"""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any, Final, Self
+from urllib.parse import unquote
+
+from relay.exact_json import dumps
+from relay.instants import from_milliseconds
+
+JSON: Final = "application/json"
+PROBLEM_JSON: Final = "application/problem+json"
+
+_LONGEST_KEY: Final = 200
+_YES: Final = frozenset({"true", "1", "yes"})
+_NO: Final = frozenset({"false", "0", "no", ""})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer with a JSON body."""
+
+    status: HTTPStatus
+    content: Mapping[str, Any]
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content_type: str = JSON
+
+    def as_response(self) -> dict[str, Any]:
+        """The answer as Lambda returns it to API Gateway."""
+        return {
+            "statusCode": int(self.status),
+            "headers": {"content-type": self.content_type, **self.headers},
+            "body": dumps(self.content).decode(),
+            "isBase64Encoded": False,
+        }
+
+
+class Problem(Exception):  # noqa: N818 - the name that RFC 9457 gives it
+    """A request that cannot be met; `detail` tells the caller what to do, and quotes nothing."""
+
+    def __init__(
+        self,
+        status: HTTPStatus,
+        detail: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        members: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.headers = headers or {}
+        self.members = members or {}
+
+    def answer(self) -> Answer:
+        """The problem as an answer."""
+        content = {
+            "type": "about:blank",
+            "title": self.status.phrase,
+            "status": int(self.status),
+            "detail": self.detail,
+            **self.members,
+        }
+        return Answer(self.status, content, self.headers, PROBLEM_JSON)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request."""
+
+    route: str
+    """Method and template of the path, as API Gateway has matched it."""
+    app_id: str
+    headers: Mapping[str, str]
+    query: Mapping[str, str]
+    cookies: Mapping[str, str]
+    body: bytes
+    came_in: datetime
+
+    @classmethod
+    def of(cls, event: Mapping[str, Any]) -> Self:
+        """Reads an event of payload format 2.0; raises `Problem`."""
+        return cls(
+            route=event["routeKey"],
+            app_id=(event.get("pathParameters") or {}).get("app_id", ""),
+            headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
+            query=event.get("queryStringParameters") or {},
+            cookies=_cookies(event),
+            body=_body(event),
+            came_in=from_milliseconds(int(event["requestContext"]["timeEpoch"])),
+        )
+
+    @property
+    def bearer_token(self) -> str | None:
+        """The token of `Authorization: Bearer`."""
+        scheme, _, token = self.headers.get("authorization", "").partition(" ")
+        return token.strip() or None if scheme.lower() == "bearer" else None
+
+    @property
+    def idempotency_key(self) -> str | None:
+        """`Idempotency-Key`: the sender's own id of what it sends; raises `Problem`."""
+        key = self.headers.get("idempotency-key", "").strip()
+        if len(key) > _LONGEST_KEY or not key.isprintable():
+            raise Problem(
+                HTTPStatus.BAD_REQUEST,
+                f"Idempotency-Key must be at most {_LONGEST_KEY} printable characters",
+            )
+        return key or None
+
+    @property
+    def is_preview(self) -> bool:
+        """`?preview=true`: say what would be sent, and queue nothing; raises `Problem`."""
+        value = self.query.get("preview", "").lower()
+        if value not in _YES | _NO:
+            raise Problem(HTTPStatus.BAD_REQUEST, "preview must be true or false")
+        return value in _YES
+
+    def check_content_type(self) -> None:
+        """Raises `Problem` unless the body is said to be JSON."""
+        given = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if given != JSON:
+            raise Problem(
+                HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the body as Content-Type: application/json"
+            )
+
+
+def _body(event: Mapping[str, Any]) -> bytes:
+    body = event.get("body") or ""
+    try:
+        if event.get("isBase64Encoded"):
+            return base64.b64decode(body, validate=True)
+        return str(body).encode()
+    except (binascii.Error, UnicodeEncodeError) as error:
+        raise Problem(HTTPStatus.BAD_REQUEST, "the body cannot be read") from error
+
+
+def _cookies(event: Mapping[str, Any]) -> dict[str, str]:
+    """The visitor's cookies; format 2.0 takes them out of the headers."""
+    pairs = (cookie.partition("=") for cookie in event.get("cookies") or [])
+    return {name.strip(): unquote(value.strip().strip('"')) for name, _, value in pairs}

@@ -1,0 +1,278 @@
+"""The use case of `accept`: an HTTP request in, events on their queues, an answer that helps.
+
+Accepting is durable and quick: check, hash, queue, 202. Nothing is sent to AppsFlyer here.
+"""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any, Final
+
+from relay import telemetry
+from relay.app_settings import Apps, Producer, Producers, Surface
+from relay.envelopes import Envelope, money_without_id, stamped, write_envelope
+from relay.errors import (
+    ConfigurationError,
+    ParametersUnavailableError,
+    UnknownAppError,
+)
+from relay.exact_json import InvalidJsonError, loads
+from relay.findings import Finding
+from relay.http_api import Answer, Problem, Request
+from relay.instants import iso_form
+from relay.preparation import App, Kind, Prepared, prepare
+from relay.queues import Message, Queue
+
+MAX_BODY_BYTES: Final = 5 * 1024 * 1024
+"""Lambda takes 6 MB an invocation, and the body arrives wrapped and escaped."""
+MAX_EVENTS: Final = 500
+_MOST_KEYS: Final = 10_000
+
+ROUTES: Final[Mapping[str, Kind]] = {
+    "POST /v1/mobile/{app_id}/events": Kind.MOBILE_EVENT,
+    "POST /v1/web/{app_id}/events": Kind.WEB_EVENT,
+    "POST /v1/web/{app_id}/visits": Kind.WEB_VISIT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One event of a request, checked."""
+
+    index: int
+    event_id: str | None
+    prepared: Prepared
+    findings: tuple[Finding, ...]
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether AppsFlyer would take it."""
+        return self.prepared.body is not None
+
+    def preview(self) -> dict[str, Any]:
+        """What would be sent, to the byte, and when it would be recorded."""
+        shown = self.describe(self.prepared.verdict)
+        if self.prepared.body is not None:
+            shown |= {"url": self.prepared.url, "body": self.prepared.body.decode()}
+        return shown
+
+    def describe(self, status: str) -> dict[str, Any]:
+        """The entry as an answer shows it."""
+        recorded = self.prepared.recorded
+        shown = {
+            "index": self.index,
+            "status": status,
+            "event_id": self.event_id,
+            "findings": [finding.as_dict() for finding in self.findings],
+            "recorded": recorded
+            and {"time": iso_form(recorded.time), "source": recorded.source, "rule": recorded.rule},
+            "deadline": self.prepared.deadline and iso_form(self.prepared.deadline),
+        }
+        return {name: value for name, value in shown.items() if value is not None}
+
+
+class Intake:
+    """Takes events over HTTP for one set of queues. Lives as long as its process."""
+
+    def __init__(self, apps: Apps, producers: Producers, queues: Mapping[Surface, Queue]) -> None:
+        self._apps = apps
+        self._producers = producers
+        self._queues = queues
+        self._keys: OrderedDict[tuple[str, str, str], bytes] = OrderedDict()
+
+    def handle(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Answers one HTTP API event (payload format 2.0)."""
+        try:
+            answer = self._answer(Request.of(event))
+        except Problem as problem:
+            answer = problem.answer()
+        return answer.as_response()
+
+    def _answer(self, request: Request) -> Answer:
+        if request.route == "GET /v1/health":
+            return Answer(HTTPStatus.OK, {"status": "ok"})
+        kind = ROUTES.get(request.route)
+        if kind is None:
+            raise Problem(HTTPStatus.NOT_FOUND, "no such route")
+        producer = self._authenticated(request)
+        app = self._app(request, kind, producer)
+        entries = _entries(kind, app, request)
+        if request.is_preview:
+            return Answer(HTTPStatus.OK, {"events": [entry.preview() for entry in entries]})
+        self._check_key(request, producer, app)
+        return self._queued(kind, request.came_in, entries)
+
+    # Who is calling, and for which app
+
+    def _authenticated(self, request: Request) -> Producer:
+        token = request.bearer_token
+        try:
+            producer = self._producers.by_token(token) if token else None
+        except (ParametersUnavailableError, ConfigurationError) as error:
+            raise _unavailable(error) from error
+        if producer is None:
+            raise Problem(
+                HTTPStatus.UNAUTHORIZED,
+                "send the bearer token of a producer: Authorization: Bearer <token>",
+                headers={"www-authenticate": "Bearer"},
+            )
+        return producer
+
+    def _app(self, request: Request, kind: Kind, producer: Producer) -> App:
+        app_id = request.app_id
+        if not producer.may_send_for(app_id):
+            raise Problem(HTTPStatus.FORBIDDEN, "this producer may not send for this app")
+        surface = Surface.of(kind)
+        try:
+            self._apps.preload_settings(surface, app_id)
+            return self._apps.app(surface, app_id)
+        except UnknownAppError as error:
+            raise Problem(HTTPStatus.NOT_FOUND, str(error)) from error
+        except (ParametersUnavailableError, ConfigurationError) as error:
+            raise _unavailable(error) from error
+
+    def _check_key(self, request: Request, producer: Producer, app: App) -> None:
+        """The same idempotency key with another body is a slip of the sender.
+
+        Known here only for keys that this process has seen; the forwarder catches the others.
+        """
+        if request.idempotency_key is None:
+            return
+        key = (producer.name, app.id, request.idempotency_key)
+        digest = hashlib.sha256(request.body).digest()
+        if self._keys.setdefault(key, digest) != digest:
+            raise Problem(
+                HTTPStatus.UNPROCESSABLE_ENTITY,
+                "this Idempotency-Key came before with another body: use a new key for a new event",
+            )
+        self._keys.move_to_end(key)
+        if len(self._keys) > _MOST_KEYS:
+            self._keys.popitem(last=False)
+
+    # Onto the queue
+
+    def _queued(self, kind: Kind, came_in: datetime, entries: Sequence[Entry]) -> Answer:
+        """Queues what is valid, and answers for every event of the request."""
+        messages = {
+            entry.index: _message(kind, came_in, entry) for entry in entries if entry.is_valid
+        }
+        if not messages:
+            raise _none_is_valid(entries)
+        sendable = [index for index, message in messages.items() if message.fits]
+        failed = self._queues[Surface.of(kind)].send([messages[index] for index in sendable])
+        queued = {index for position, index in enumerate(sendable) if position not in failed}
+        if sendable and not queued:
+            raise Problem(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "the queue takes no messages at present: send the request again in a while",
+                headers={"retry-after": "5"},
+            )
+        status = HTTPStatus.ACCEPTED if len(queued) == len(entries) else HTTPStatus.MULTI_STATUS
+        shown = [
+            entry.describe(
+                "queued" if entry.index in queued
+                else "rejected" if entry.index not in messages
+                else "not_queued" if messages[entry.index].fits
+                else "too_large"
+            )
+            for entry in entries
+        ]  # fmt: skip
+        return Answer(status, {"queued": len(queued), "events": shown})
+
+
+def _events(request: Request) -> Any:
+    """The body's one event, or its list of events; raises `Problem`."""
+    request.check_content_type()
+    if len(request.body) > MAX_BODY_BYTES:
+        raise Problem(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            f"the body is {len(request.body)} bytes; at most {MAX_BODY_BYTES} are taken",
+        )
+    try:
+        events = loads(request.body)
+    except InvalidJsonError as error:
+        raise Problem(HTTPStatus.BAD_REQUEST, f"the body is {error}") from error
+    if not isinstance(events, list | dict) or not events:
+        raise Problem(HTTPStatus.BAD_REQUEST, "send one event as an object, or an array of events")
+    if len(events) > MAX_EVENTS and isinstance(events, list):
+        raise Problem(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            f"the array holds {len(events)} events; at most {MAX_EVENTS} are taken",
+        )
+    return events
+
+
+def _entries(kind: Kind, app: App, request: Request) -> list[Entry]:
+    """Every event of the request, checked. A key for an array is one id an event (`key:0` ...)."""
+    events, key = _events(request), request.idempotency_key
+    if not isinstance(events, list):
+        return [_entry(kind, app, request, events, 0, key)]
+    return [
+        _entry(kind, app, request, event, index, f"{key}:{index}" if key else None)
+        for index, event in enumerate(events)
+    ]
+
+
+def _entry(
+    kind: Kind, app: App, request: Request, event: object, index: int, event_id: str | None
+) -> Entry:
+    full = stamped(kind, with_visitor(kind, event, request.cookies), request.came_in)
+    prepared = prepare(kind, app, full, request.came_in, event_id)
+    findings = prepared.findings
+    if prepared.has_revenue and event_id is None:
+        findings = (*findings, money_without_id())
+    return Entry(index, event_id, prepared, findings)
+
+
+def with_visitor(kind: Kind, event: Any, cookies: Mapping[str, str]) -> Any:
+    """W14: the visitor's `afUserId` cookie is `user_id.appsflyer_id`, unless the event has one."""
+    visitor = cookies.get("afUserId")
+    if kind is Kind.MOBILE_EVENT or not visitor or not isinstance(event, dict):
+        return event
+    user = event.get("user_id") or {}
+    if not isinstance(user, dict) or user.get("appsflyer_id"):
+        return event
+    return {**event, "user_id": {**user, "appsflyer_id": visitor}}
+
+
+def _message(kind: Kind, came_in: datetime, entry: Entry) -> Message:
+    prepared = entry.prepared
+    envelope = Envelope(
+        app_id=prepared.app_id,
+        kind=kind,
+        event=None,
+        event_id=entry.event_id,
+        first_seen=came_in,
+        findings=tuple(finding.as_dict() for finding in entry.findings),
+    )
+    return Message(write_envelope(envelope, prepared.event), prepared.app_id)
+
+
+def _none_is_valid(entries: Sequence[Entry]) -> Problem:
+    """400: nothing was queued, and here is everything that is wrong."""
+    several = len(entries) > 1
+    return Problem(
+        HTTPStatus.BAD_REQUEST,
+        "no event is valid; nothing was queued"
+        if several
+        else "the event breaks a rule; nothing was queued",
+        members={
+            "findings": [finding.as_dict() for finding in entries[0].findings],
+            **({"events": [entry.describe("rejected") for entry in entries]} if several else {}),
+        },
+    )
+
+
+def _unavailable(error: Exception) -> Problem:
+    if isinstance(error, ConfigurationError):
+        telemetry.logger().error("setting is wrong", key=error.key, problem=str(error))
+    else:
+        telemetry.logger().error("parameters unavailable", problem=str(error))
+    return Problem(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "the relay's settings cannot be read at present: send the request again in a while",
+        headers={"retry-after": "5"},
+    )

@@ -1,0 +1,101 @@
+"""Consent, sharing and the rest: rules M14 to M16 and M18."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from relay.fields import is_absent
+from relay.mobile.draft import Draft, is_int
+
+_PARTNER_NAMES: Final = {"iossearchads_int": "Apple Search Ads", "twitter_int": "twitter"}  # M14
+
+
+def sharing_filter(value: object, field: str, draft: Draft) -> str | list[str] | None:
+    """M14."""
+    if is_absent(value):
+        return None
+    if value == "all":
+        return "all"
+    partners = _partners(value)
+    if not partners:
+        draft.findings.reject("M14", field, 'must be "all", or a non-empty array of partner ids')
+        return None
+    renamed = [_PARTNER_NAMES.get(partner, partner) for partner in partners]
+    if renamed != partners:
+        draft.findings.repair("M14", field, "a partner goes by another name here; sent by that")
+    return renamed
+
+
+def _partners(value: object) -> list[str]:
+    """The partner ids; empty when it is no array of them."""
+    if not isinstance(value, list):
+        return []
+    partners = [item for item in value if isinstance(item, str) and item.strip()]
+    return partners if len(partners) == len(value) else []
+
+
+def consent_data(value: object, field: str, draft: Draft) -> dict[str, Any] | None:
+    """M15."""
+    if is_absent(value):
+        return None
+    given = _without_nulls(value)
+    if given is not None and len(given) == 1:
+        ((form, answers),) = given.items()
+        inner = _without_nulls(answers)
+        if form in _CONSENT_FORMS and inner is not None and _fits(inner, _CONSENT_FORMS[form]):
+            return {form: inner}
+    draft.findings.reject(
+        "M15", field, "must hold exactly one of tcf {policy_version, gdpr_applies -1/0/1, "
+        "cmp_sdk_id, cmp_sdk_version: integers, tcstring} and manual {gdpr_applies, "
+        "ad_user_data_enabled, ad_personalization_enabled: booleans}",
+    )  # fmt: skip
+    return None
+
+
+def _fits(answers: Mapping[str, Any], form: Mapping[str, Callable[[object], bool]]) -> bool:
+    return all(key in form and form[key](answer) for key, answer in answers.items())
+
+
+def app_type(value: object, field: str, draft: Draft) -> str | None:
+    """M16."""
+    if is_absent(value):
+        return None
+    if value == "app_clip":
+        return "app_clip"
+    draft.findings.reject("M16", field, "must be app_clip, or not be sent")
+    return None
+
+
+def fb_login_id(value: object, field: str, draft: Draft) -> str | None:
+    """M18."""
+    if is_absent(value):
+        return None
+    if isinstance(value, str) and value.isascii() and value.isdecimal():
+        return value
+    draft.findings.reject("M18", field, "must be a string of digits")
+    return None
+
+
+def _without_nulls(value: object) -> dict[str, Any] | None:
+    if not isinstance(value, dict):
+        return None
+    return {key: item for key, item in value.items() if item is not None}
+
+
+def _is_bool(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+_CONSENT_FORMS: Final[Mapping[str, Mapping[str, Callable[[object], bool]]]] = {
+    "tcf": {
+        "policy_version": is_int,
+        "gdpr_applies": lambda value: is_int(value, -1, 1),
+        "cmp_sdk_id": is_int,
+        "cmp_sdk_version": is_int,
+        "tcstring": lambda value: isinstance(value, str),
+    },
+    "manual": {
+        "gdpr_applies": _is_bool,
+        "ad_user_data_enabled": _is_bool,
+        "ad_personalization_enabled": _is_bool,
+    },
+}

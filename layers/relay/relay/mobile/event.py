@@ -1,0 +1,134 @@
+"""What happened, to whom, for how much and when: rules M1 to M6, M17 and M19."""
+
+import re
+from typing import Any, Final
+
+from relay import instants
+from relay.exact_json import InvalidJsonError, UnwritableError, dumps, loads
+from relay.fields import is_absent, optional_text, warn_of_clear_email
+from relay.mobile.draft import Draft
+from relay.money import check_currency, is_plain_amount
+
+_APPSFLYER_ID: Final = re.compile(r"\d+-\d+", re.ASCII)  # M1
+
+
+def appsflyer_id(value: object, field: str, draft: Draft) -> str | None:
+    """M1."""
+    if is_absent(value):
+        draft.findings.reject(
+            "M1", field, "is missing: AppsFlyer needs the id of an install of this same app"
+        )
+    elif not isinstance(value, str):
+        draft.findings.reject("M1", field, "must be a string, like 1415211453000-6513894")
+    else:
+        if not _APPSFLYER_ID.fullmatch(value):
+            draft.findings.warn(
+                "M1", field, "does not look like an AppsFlyer id (digits-digits): the event may "
+                "not be attributed",
+            )  # fmt: skip
+        return value
+    return None
+
+
+def event_name(value: object, field: str, draft: Draft) -> str | None:
+    """M2."""
+    if isinstance(value, str) and value.strip():
+        return value
+    draft.findings.reject("M2", field, "must be a non-empty string, like af_purchase")
+    return None
+
+
+def event_value(value: object, field: str, draft: Draft) -> str | None:
+    """M3: always a string on the wire; an object, a JSON string or nothing from the producer."""
+    parsed = _json_object(value, "M3", field, draft)
+    if not parsed:
+        return ""
+    if "af_revenue" in parsed:
+        _check_revenue(parsed["af_revenue"], draft)
+    return _stringified(parsed, "M3", field, draft)
+
+
+def _check_revenue(revenue: object, draft: Draft) -> None:
+    """M4, and M5 where the currency is missing."""
+    draft.has_revenue = True
+    if not is_plain_amount(revenue):
+        draft.findings.reject(
+            "M4", "eventValue.af_revenue", "is no plain amount, and AppsFlyer would lose the "
+            "money: digits, an optional leading -, an optional decimal point, like -123.45",
+        )  # fmt: skip
+    if is_absent(draft.event.get("eventCurrency")):
+        draft.findings.warn(
+            "M5", "eventCurrency", "is missing for an event with revenue: AppsFlyer assumes the "
+            "app's default currency",
+        )  # fmt: skip
+
+
+def currency(value: object, field: str, draft: Draft) -> str | None:
+    """M5."""
+    return check_currency(value, "M5", field, draft.findings)
+
+
+def event_time(value: object, field: str, draft: Draft) -> str | None:
+    """M6."""
+    if is_absent(value):
+        return None
+    draft.event_time = instants.parse_mobile_time(value)
+    if draft.event_time is None:
+        draft.findings.warn(
+            "M6", field, "is no time that AppsFlyer reads, so it is left out and the arrival time "
+            "will be recorded: send 2026-11-22 12:00:00.000 (UTC), ISO 8601 or epoch milliseconds",
+        )  # fmt: skip
+        return None
+    return instants.mobile_form(draft.event_time)
+
+
+def custom_data(value: object, field: str, draft: Draft) -> str | None:
+    """M17."""
+    parsed = _json_object(value, "M17", field, draft)
+    return None if parsed is None else _stringified(parsed, "M17", field, draft)
+
+
+def _json_object(value: object, rule: str, field: str, draft: Draft) -> dict[str, Any] | None:
+    """An object, or a string that holds one; None where absent or rejected."""
+    if isinstance(value, dict):
+        return value
+    if is_absent(value):
+        return None
+    parsed: object = None
+    if isinstance(value, str):
+        try:
+            parsed = loads(value)
+        except InvalidJsonError:
+            parsed = None
+    if isinstance(parsed, dict):
+        return parsed
+    draft.findings.reject(rule, field, "must be a JSON object, or a string that holds one")
+    return None
+
+
+def _stringified(value: dict[str, Any], rule: str, field: str, draft: Draft) -> str | None:
+    try:
+        text = dumps(value).decode()
+    except UnwritableError as error:
+        draft.findings.reject(rule, field, str(error))
+        return None
+    if "@" in text:
+        warn_of_clear_email(field, value, draft.findings)
+    return text
+
+
+def text_or_digits(value: object, field: str, draft: Draft) -> str | None:
+    """M19."""
+    number = None if isinstance(value, str) else instants.whole_number(value)
+    if number is not None:
+        draft.findings.repair("M19", field, "a number; sent as a string of its digits")
+        return str(number)
+    return optional_text(value, "M19", field, draft.findings)
+
+
+def customer_user_id(value: object, field: str, draft: Draft) -> str | None:
+    """M19, H9."""
+    text = text_or_digits(value, field, draft)
+    if text is not None and "@" in text:
+        warn_of_clear_email(field, text, draft.findings)
+    return text

@@ -1,0 +1,188 @@
+"""What is to be done with a record once it is known how its event fared. Pure but for the clock.
+
+A settlement is an outcome and, unless the event was delivered, the message that keeps it: in its
+own queue to wait, or in the dead-letter queue with the reason.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from relay.appsflyer import Answer
+from relay.envelopes import (
+    Envelope,
+    dead_letter,
+    dead_letter_of_no_envelope,
+    money_without_id,
+    stamped,
+    write_envelope,
+)
+from relay.fields import without_clear_email
+from relay.findings import Finding
+from relay.outcomes import Outcome, Ruling
+from relay.preparation import App, Prepared, prepare
+from relay.settings import ForwardSettings
+from relay.waiting import Chance, Delay, delay_of, delay_until, wait_after_attempt
+
+Clock = Callable[[], datetime]
+
+
+@dataclass(slots=True)
+class Job:
+    """One event on its way to AppsFlyer."""
+
+    message_id: str
+    came_in: datetime
+    """When SQS took the message."""
+    envelope: Envelope
+    app: App | None = None
+    prepared: Prepared | None = None
+    attempted: bool = False
+    """Whether it was sent in this round."""
+
+    @property
+    def event_id(self) -> str:
+        """The sender's, or the id of the message that brought it: a re-sent one gets another."""
+        return self.envelope.event_id or self.message_id
+
+    @property
+    def first_seen(self) -> datetime:
+        """When it first came in."""
+        return self.envelope.first_seen or self.came_in
+
+    def check(self, app: App, now: datetime) -> Prepared:
+        """Applies every rule, with the event stamped with the time at which it came in."""
+        kind = self.envelope.kind
+        event = stamped(kind, self.envelope.event, self.first_seen)
+        self.app = app
+        self.prepared = prepare(kind, app, event, now, self.event_id)
+        return self.prepared
+
+    def findings(self) -> list[dict[str, str]]:
+        """All findings in the form in which they travel, those of the entry (S6) included."""
+        found: tuple[Finding, ...] = self.prepared.findings if self.prepared else ()
+        entry = [item for item in self.envelope.findings if item.get("rule") == "S6"]
+        if not entry and self.prepared and self.prepared.has_revenue and not self.envelope.event_id:
+            entry = [money_without_id().as_dict()]
+        return [finding.as_dict() for finding in found] + entry
+
+
+class Settlement(NamedTuple):
+    """An outcome, and the message that keeps the event."""
+
+    outcome: Outcome
+    reason: str
+    body: str | None = None
+    """What goes on a queue; None when the event is delivered."""
+    delay: Delay | None = None
+    """How long it waits in its own queue; None sends it to the dead-letter queue."""
+    ruling: Ruling | None = None
+    status: int | None = None
+
+
+class Settler:
+    """Turns rulings into settlements, by one function's settings."""
+
+    def __init__(self, settings: ForwardSettings, clock: Clock, chance: Chance) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._chance = chance
+
+    def settle(self, job: Job, ruling: Ruling, answer: Answer | None = None) -> Settlement:
+        """What a ruling means for a job's record."""
+        match ruling.outcome:
+            case Outcome.DELIVERED | Outcome.DUPLICATE:
+                return Settlement(ruling.outcome, ruling.reason)
+            case Outcome.DEFERRED:
+                return self._defer(job, ruling, answer)
+            case Outcome.HELD:
+                return self._hold(job, ruling, answer)
+            case _:
+                return self._bury(job, ruling, answer)
+
+    def hop(self, job: Job, not_before: datetime) -> Settlement:
+        """A job whose moment has not come waits on, by at most one delay."""
+        delay = delay_until(not_before, self._clock())
+        return Settlement(Outcome.HELD, "not_before", self._waiting(job), delay)
+
+    def no_envelope(self, body: str, message_id: str, problem: str) -> Settlement:
+        """A body that is no envelope."""
+        letter = dead_letter_of_no_envelope(body, message_id, problem, self._clock())
+        return Settlement(Outcome.REJECTED, "not_an_envelope", letter)
+
+    def _defer(self, job: Job, ruling: Ruling, answer: Answer | None) -> Settlement:
+        """E16, or something of ours that failed: another attempt, or the last one is over."""
+        if ruling.uncertain and self._is_doubtful_money(job):
+            return self._bury(job, _because(ruling, "uncertain_money"), answer)
+        attempts = job.envelope.attempts + 1
+        wait = wait_after_attempt(
+            attempts,
+            self._settings.retry_schedule_seconds,
+            self._chance,
+            answer.retry_after_seconds if answer else None,
+        )
+        if wait is None:
+            job.attempted = True
+            return self._bury(job, _because(ruling, "attempts_used_up"), answer)
+        delay = delay_of(wait, self._clock())
+        body = self._waiting(job, attempts=attempts, not_before=delay.not_before, held_since=None)
+        return _settlement(ruling, answer, body, delay)
+
+    def _is_doubtful_money(self, job: Job) -> bool:
+        has_revenue = job.prepared is not None and job.prepared.has_revenue
+        return has_revenue and self._settings.uncertain_money == "dead_letter"
+
+    def _hold(self, job: Job, ruling: Ruling, answer: Answer | None) -> Settlement:
+        """Waits for a person: no attempt is used up, until the limit."""
+        now = self._clock()
+        held_since = job.envelope.held_since or now
+        if (now - held_since).total_seconds() >= self._settings.hold_limit_seconds:
+            return self._bury(job, _because(ruling, "hold_limit"), answer)
+        delay = delay_of(self._chance(0.0, self._settings.hold_seconds), now)
+        body = self._waiting(job, held_since=held_since, not_before=delay.not_before)
+        return _settlement(ruling, answer, body, delay)
+
+    def _bury(self, job: Job, ruling: Ruling, answer: Answer | None) -> Settlement:
+        """The dead-letter queue, with the reason."""
+        now = self._clock()
+        # Whatever stopped it before it was checked, it is kept in its hashed form only.
+        prepared = job.prepared or job.check(job.app or App(job.envelope.app_id), now)
+        letter = dead_letter(
+            job.envelope,
+            prepared.event,
+            reason=ruling.reason,
+            outcome=ruling.outcome,
+            now=now,
+            status=answer.status if answer else None,
+            message=without_clear_email(answer.text) if answer else None,
+            deadline=prepared.deadline,
+            attempts=job.envelope.attempts + job.attempted,
+            **_marks(job),
+        )
+        return _settlement(ruling, answer, letter, None)
+
+    def _waiting(self, job: Job, **changes: object) -> str:
+        """The envelope as it waits.
+
+        Hashed, unless the app's settings could not be read: without its region a national phone
+        number cannot be hashed and must not be lost, so it goes back into the very queue that it
+        came from as it was.
+        """
+        event = job.prepared.event if job.prepared else job.envelope.event
+        return write_envelope(job.envelope, event, **_marks(job), **changes)
+
+
+def _because(ruling: Ruling, reason: str) -> Ruling:
+    return ruling._replace(reason=f"{reason}: {ruling.reason}")
+
+
+def _settlement(
+    ruling: Ruling, answer: Answer | None, body: str, delay: Delay | None
+) -> Settlement:
+    status = answer.status if answer else None
+    return Settlement(ruling.outcome, ruling.reason, body, delay, ruling, status)
+
+
+def _marks(job: Job) -> dict[str, object]:
+    return {"event_id": job.event_id, "first_seen": job.first_seen, "findings": job.findings()}

@@ -1,0 +1,89 @@
+"""What a function says about itself: logs and metrics, in one place, built on first use.
+
+A line a batch and a line a failure, none a success. Never a body, a header, an address or a
+person's identifier: each thing that may be logged is named here.
+"""
+
+import traceback
+from collections import Counter
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+
+from relay.outcomes import Outcome
+
+if TYPE_CHECKING:
+    from relay.app_settings import Surface
+    from relay.settling import Settlement
+
+_ROUTINE = {Outcome.DELIVERED, Outcome.DUPLICATE}
+_NEEDS_A_LOOK = {Outcome.REFUSED, Outcome.BLOCKED}
+
+
+@cache
+def logger() -> Logger:
+    """The function's logger; its name and level come from the POWERTOOLS_ variables."""
+    return Logger()
+
+
+@cache
+def _metrics() -> Metrics:
+    return Metrics()
+
+
+def count(counts: Mapping[str, int]) -> None:
+    """Writes counters (`Delivered`, `Deferred` ...) as one blob of embedded metrics."""
+    metrics = _metrics()
+    for name, number in counts.items():
+        if number:
+            metrics.add_metric(name=name, unit=MetricUnit.Count, value=number)
+    if any(counts.values()):
+        metrics.flush_metrics()
+
+
+def unexpected(error: Exception, **facts: str) -> None:
+    """Logs a bug of ours: its type and place, never its text, which may hold anything."""
+    place = traceback.extract_tb(error.__traceback__)[-1] if error.__traceback__ else None
+    where = f"{place.name}:{place.lineno}" if place else ""
+    logger().error(
+        "unexpected error", extra={"error": type(error).__name__, "place": where, **facts}
+    )
+    count({"Unexpected": 1})
+
+
+def report_batch(
+    surface: "Surface", settlements: Mapping[str, "Settlement"], *, handed_back: int
+) -> None:
+    """One line for the batch, one for each failure, and a counter for each outcome."""
+    counts: Counter[str] = Counter()
+    for message_id, done in settlements.items():
+        counts[done.outcome.capitalize()] += 1
+        if done.ruling is not None and done.ruling.uncertain:
+            counts["Uncertain"] += 1
+        if done.body is not None and done.delay is None:
+            counts["DeadLettered"] += 1
+        if done.outcome not in _ROUTINE:
+            _report_failure(message_id, done)
+    counts["HandedBack"] = handed_back
+    logger().info("batch", extra={"surface": surface.value, **counts})
+    count(counts)
+
+
+def _report_failure(message_id: str, done: "Settlement") -> None:
+    say = logger().error if done.outcome in _NEEDS_A_LOOK else logger().warning
+    ruling = done.ruling
+    say(
+        "event not delivered",
+        extra={
+            "message_id": message_id,
+            "outcome": done.outcome.value,
+            "reason": done.reason,
+            "rule": ruling.rule if ruling else "",
+            "status": done.status,
+            "uncertain": ruling is not None and ruling.uncertain,
+            "delay_seconds": done.delay.seconds if done.delay else None,
+        },
+    )

@@ -1,0 +1,167 @@
+"""The local AWS: a moto server in a process of its own, and clients for it.
+
+moto speaks AWS's own protocols over HTTP, so boto3, the AWS CLI and the functions talk to it as
+they would to AWS, by its endpoint URL. It keeps everything in memory and forgets it when it ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+import urllib.request
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
+
+import boto3
+import botocore.session
+from botocore.config import Config
+
+from relay_sandbox.children import Child, first_of, inherited_environment
+from relay_sandbox.errors import SandboxError
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_ssm import SSMClient
+
+REGION = "us-east-1"
+ACCOUNT = "123456789012"  # moto's own
+CREDENTIALS = {  # fake; moto takes any
+    "AWS_ACCESS_KEY_ID": "sandbox",
+    "AWS_SECRET_ACCESS_KEY": "sandbox",
+}
+_START_SECONDS = 60.0
+_NO_PROXY = urllib.request.ProxyHandler({})
+_THREADS = 16  # a long poll occupies one
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+def environment(url: str) -> dict[str, str]:
+    """Give the variables by which the AWS SDKs and the CLI find the local AWS, and nothing else.
+
+    The two files are named so that settings and real credentials of the user's are not read.
+    """
+    return {
+        "AWS_ENDPOINT_URL": url,
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        **CREDENTIALS,
+    }
+
+
+def local_session() -> boto3.Session:
+    """Make a session that takes nothing from the user's AWS settings, profile or credentials."""
+    nowhere: dict[str, Any] = {
+        "config_file": (None, None, os.devnull, None),
+        "credentials_file": (None, None, os.devnull, None),
+        "profile": (None, None, None, None),
+    }
+    return boto3.Session(
+        botocore_session=botocore.session.Session(session_vars=nowhere),
+        aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+        region_name=REGION,
+    )
+
+
+class LocalAws:
+    """The local AWS, while its `async with` block runs.
+
+    `log` is the file that moto's output goes to. Entering raises SandboxError when moto does not
+    come up; the message holds the end of its output.
+    """
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        self._session = local_session()
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="aws")
+        self._said = b""
+        self._said_more = asyncio.Event()
+        self._child: Child | None = None
+        self.url = ""
+
+    async def __aenter__(self) -> Self:
+        """Start moto and wait until it answers."""
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        self._child = await Child.start(
+            "relay_sandbox.moto_process",
+            environment={**inherited_environment(), **CREDENTIALS},
+            folder=self._log.parent,
+            heard=self._hear,
+        )
+        try:
+            self.url = f"http://127.0.0.1:{await self._port(self._child)}"
+        except BaseException:
+            await self.__aexit__()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Kill moto; calls that are under way fail."""
+        if self._child:
+            await self._child.kill()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def client(self, service: str) -> Any:
+        """Make a client of any service. It may be used from several threads."""
+        quick = Config(
+            retries={"total_max_attempts": 1},
+            max_pool_connections=_THREADS,
+            proxies={},  # a proxy of the user's cannot reach this machine's loopback
+        )
+        make: Any = self._session.client  # the stubs know each service by a name of its own
+        return make(service, endpoint_url=self.url, config=quick)
+
+    @functools.cached_property
+    def sqs(self) -> SQSClient:
+        """The queues."""
+        client: SQSClient = self.client("sqs")
+        return client
+
+    @functools.cached_property
+    def ssm(self) -> SSMClient:
+        """Parameter Store."""
+        client: SSMClient = self.client("ssm")
+        return client
+
+    async def call(self, operation: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Run a blocking call in a thread: `await aws.call(aws.sqs.receive_message, ...)`."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(
+            self._threads, functools.partial(operation, *args, **kwargs)
+        )
+
+    async def reset(self) -> None:
+        """Forget everything: queues, messages, parameters, stacks."""
+        request = urllib.request.Request(f"{self.url}/moto-api/reset", method="POST")
+        await self.call(lambda: urllib.request.build_opener(_NO_PROXY).open(request).close())
+
+    def _hear(self, data: bytes) -> None:
+        self._said = (self._said + data)[-4096:]
+        self._said_more.set()
+        with self._log.open("ab") as log:
+            log.write(data)
+
+    async def _port(self, child: Child) -> int:
+        heard = asyncio.ensure_future(self._first_line())
+        await first_of(heard, child.ended, seconds=_START_SECONDS)
+        if heard.done() and heard.result().isdigit():
+            return int(heard.result())
+        heard.cancel()
+        end = self._said.decode(errors="replace")
+        raise SandboxError(
+            f"the local AWS (moto) did not start; see {self._log}. It ended with:\n{end}"
+        )
+
+    async def _first_line(self) -> bytes:
+        while b"\n" not in self._said:
+            self._said_more.clear()
+            await self._said_more.wait()
+        return self._said.partition(b"\n")[0].strip()

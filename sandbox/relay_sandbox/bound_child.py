@@ -1,0 +1,47 @@
+"""Run a module as `python -m` would, in a process that never outlives the one that started it.
+
+Started by path and not as a module, because a function's process must see nothing of the sandbox:
+    python -P bound_child.py PARENT_PID MODULE [ARGUMENT ...]
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import runpy
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+_LOOK_SECONDS = 0.5
+
+
+def end_with(parent: int) -> None:
+    """Have this process killed when process `parent` ends, however it ends."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    else:
+        threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+    if os.getppid() != parent:  # it ended before the line above
+        os._exit(1)
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_LOOK_SECONDS)
+    os._exit(1)
+
+
+def main() -> None:
+    """Do what the command line says (see the module's text)."""
+    end_with(int(sys.argv[1]))
+    sys.argv = sys.argv[2:]
+    sys.path.insert(0, str(Path.cwd()))  # as `python -m` does
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()

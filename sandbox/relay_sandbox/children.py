@@ -1,0 +1,122 @@
+"""Processes that the sandbox starts: they end with it, and what they print is kept."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+_LAUNCHER = Path(__file__).with_name("bound_child.py")
+_READ_BYTES = 64 * 1024
+
+
+class Output:
+    """The reading end of what a process prints; `heard` gets every piece as soon as it is there."""
+
+    def __init__(self, heard: Callable[[bytes], None]) -> None:
+        self._heard = heard
+        self._closed = False
+        self._reading, self._writing = os.pipe()
+        os.set_blocking(self._reading, False)
+
+    def __enter__(self) -> int:
+        """Give the end that the process writes to; it is closed here when the block ends."""
+        return self._writing
+
+    def __exit__(self, *_: object) -> None:
+        """Begin to listen; the process has its own copy of the writing end by now."""
+        os.close(self._writing)
+        asyncio.get_running_loop().add_reader(self._reading, self.drain)
+
+    def drain(self) -> None:
+        """Read all that the process has printed up to now."""
+        if self._closed:
+            return
+        with contextlib.suppress(BlockingIOError):
+            while data := os.read(self._reading, _READ_BYTES):
+                self._heard(data)
+            # An ended stream stays readable for ever; without this the loop would spin.
+            asyncio.get_running_loop().remove_reader(self._reading)
+
+    def close(self) -> None:
+        """Read what is left and stop listening."""
+        if self._closed:
+            return
+        self.drain()
+        self._closed = True
+        asyncio.get_running_loop().remove_reader(self._reading)
+        os.close(self._reading)
+
+
+class Child:
+    """A running Python module in a process and a session of its own."""
+
+    def __init__(self, process: asyncio.subprocess.Process, output: Output) -> None:
+        self._process = process
+        self._output = output
+        self._ended = asyncio.ensure_future(process.wait())
+
+    @classmethod
+    async def start(
+        cls,
+        *command: str,
+        environment: Mapping[str, str],
+        folder: Path | None = None,
+        heard: Callable[[bytes], None],
+    ) -> Self:
+        """Start `python -m command...`; `heard` gets what it prints, in pieces.
+
+        Nothing of our own environment goes to it but what `environment` holds. A session of its
+        own keeps a Ctrl-C on the terminal away from it: stopping is ours to do, in order.
+        """
+        output = Output(heard)
+        with output as writing:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-P",
+                str(_LAUNCHER),
+                str(os.getpid()),
+                *command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=writing,
+                stderr=writing,
+                cwd=folder,
+                env=dict(environment),
+                start_new_session=True,
+            )
+        return cls(process, output)
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    @property
+    def ended(self) -> asyncio.Future[int]:
+        """Done when the process has ended; the result is its exit status (negative: a signal)."""
+        return self._ended
+
+    def listen(self) -> None:
+        """Hand on all that it has printed up to now."""
+        self._output.drain()
+
+    async def kill(self) -> None:
+        """End it now, whatever it does; wait until it has gone."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+        await self._ended
+        self._output.close()
+
+
+async def first_of(*futures: asyncio.Future[Any], seconds: float) -> None:
+    """Wait until one of the futures is done, or the time is up."""
+    await asyncio.wait(futures, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+
+
+def inherited_environment() -> dict[str, str]:
+    """Give the few variables of our own environment that a child may see."""
+    return {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}

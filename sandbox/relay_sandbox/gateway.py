@@ -1,0 +1,125 @@
+"""The HTTP API on localhost: the template's routes, limits and time-outs, with a function behind.
+
+Its own answers are those of an HTTP API on AWS: 404 for no such route, 413 over 10 MB (or over
+what fits into an invocation, 6 MB), 429 over the throttle, 500 when the function failed, 503 when
+it did not answer in time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from urllib.parse import unquote
+
+from relay_sandbox.errors import PayloadTooLargeError
+from relay_sandbox.http1 import Connection, Request, Response
+from relay_sandbox.http_events import http_event, http_response, message
+from relay_sandbox.runtime import Function, Invocation
+from relay_sandbox.stack import Api, Route
+
+MAX_BODY_BYTES = 10 * 1024 * 1024
+_LOGGER = logging.getLogger(__name__)
+_TOO_LARGE = message(413, "Request Entity Too Large")
+_INTERNAL_ERROR = message(500, "Internal Server Error")
+
+
+class Throttle:
+    """A token bucket: `rate` requests a second in the long run, `burst` at one moment."""
+
+    def __init__(
+        self, rate: float | None, burst: float | None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._rate = rate
+        self._burst = burst or rate or 0.0
+        self._clock = clock
+        self._tokens = self._burst
+        self._filled = clock()
+
+    def admits(self) -> bool:
+        """Take a token; False when there is none."""
+        if self._rate is None:
+            return True
+        now = self._clock()
+        self._tokens = min(self._burst, self._tokens + (now - self._filled) * self._rate)
+        self._filled = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+
+class Gateway:
+    """The HTTP API; `handle` serves it. `functions` are by the names that the routes use."""
+
+    def __init__(self, api: Api, functions: Mapping[str, Function]) -> None:
+        self._functions = functions
+        self._routes = sorted(api.routes, key=_vagueness)
+        self._throttles = {route: Throttle(api.rate, api.burst) for route in api.routes}
+        self._abandoned: set[asyncio.Task[Invocation]] = set()
+
+    async def handle(self, request: Request, _connection: Connection) -> Response:
+        """Answer one request."""
+        for route in self._routes:
+            parameters = match_route(route, request)
+            if parameters is not None:
+                return await self._answer(route, parameters, request)
+        return message(404, "Not Found")
+
+    async def stop(self) -> None:
+        """Give up the invocations that nobody waits for any more."""
+        for task in self._abandoned:
+            task.cancel()
+        await asyncio.gather(*self._abandoned, return_exceptions=True)
+
+    async def _answer(
+        self, route: Route, parameters: Mapping[str, str], request: Request
+    ) -> Response:
+        if not self._throttles[route].admits():
+            return message(429, "Too Many Requests")
+        if len(request.body) > MAX_BODY_BYTES:
+            return _TOO_LARGE
+        event = http_event(request, route.key, parameters)
+        try:
+            invocation = await self._invoke(route, event)
+        except PayloadTooLargeError:
+            return _TOO_LARGE
+        except TimeoutError:
+            return message(503, "Service Unavailable")
+        if invocation.error:
+            _LOGGER.warning("%s failed: %s", route.function, invocation.error)
+            return _INTERNAL_ERROR
+        return http_response(invocation.result, event["requestContext"]["requestId"]) or (
+            _INTERNAL_ERROR
+        )
+
+    async def _invoke(self, route: Route, event: object) -> Invocation:
+        # The function goes on when the gateway, or the client, has stopped waiting.
+        task = asyncio.ensure_future(self._functions[route.function].invoke(event))
+        self._abandoned.add(task)
+        task.add_done_callback(self._abandoned.discard)
+        return await asyncio.wait_for(asyncio.shield(task), route.timeout_seconds)
+
+
+def match_route(route: Route, request: Request) -> dict[str, str] | None:
+    """Give the path parameters, percent-decoded, when the request is for this route; else None."""
+    if route.method not in ("ANY", request.method):
+        return None
+    wanted, given = route.path.split("/"), request.path.split("/")
+    if wanted[-1].endswith("+}") and len(given) >= len(wanted):  # {proxy+} takes all the rest
+        given[len(wanted) - 1 :] = ["/".join(given[len(wanted) - 1 :])]
+    if len(wanted) != len(given):
+        return None
+    parameters = {}
+    for pattern, segment in zip(wanted, given, strict=True):
+        if pattern.startswith("{") and segment:
+            parameters[pattern.strip("{+}")] = unquote(segment)
+        elif pattern != unquote(segment):
+            return None
+    return parameters
+
+
+def _vagueness(route: Route) -> tuple[bool, int]:
+    """Sort key: the most specific route is asked first."""
+    return "+}" in route.path, route.path.count("{")

@@ -1,0 +1,139 @@
+"""Event source mappings: take messages off a queue, give them to a function, delete what succeeded.
+
+What stays on the queue (reported as failed, or all when the function failed) comes back when its
+visibility time-out has passed; after `maxReceiveCount` times the queue itself, here moto, moves it
+to the dead-letter queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from relay_sandbox.runtime_api import MAX_PAYLOAD_BYTES
+from relay_sandbox.sqs_events import Record, failed_ids, record_bytes, sqs_record
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs.type_defs import DeleteMessageBatchRequestEntryTypeDef
+
+    from relay_sandbox.aws import LocalAws
+    from relay_sandbox.runtime import Function
+    from relay_sandbox.stack import EventSource
+
+_LOGGER = logging.getLogger(__name__)
+_CALL_BATCH = 10  # messages that SQS gives out or deletes in one call
+_LONG_POLL_SECONDS = 2  # short, so that stopping does not wait long
+_WINDOW_POLL_SECONDS = 0.05
+_AFTER_ERROR_SECONDS = 0.5
+_EVENT_BYTES = len(b'{"Records": []}')
+
+
+class Poller:
+    """One event source mapping at work, while `run` runs.
+
+    `limit` is how many invocations may be under way; nothing is received while none is free, so
+    that no message waits hidden in here. `window_seconds` is how long a batch may fill.
+    """
+
+    def __init__(
+        self,
+        aws: LocalAws,
+        source: EventSource,
+        function: Function,
+        *,
+        limit: int,
+        window_seconds: float,
+    ) -> None:
+        self._aws = aws
+        self._source = source
+        self._function = function
+        self._window_seconds = window_seconds
+        self._places = asyncio.Semaphore(limit)
+        self._left_over: list[Record] = []  # received, but too large for the batch before
+
+    async def run(self) -> None:
+        """Poll until cancelled; what is under way then comes back by itself."""
+        async with asyncio.TaskGroup() as under_way:
+            while True:
+                await self._places.acquire()
+                batch = await self._collect()
+                delivery = under_way.create_task(self._deliver(batch))
+                delivery.add_done_callback(lambda _: self._places.release())
+
+    async def _collect(self) -> list[Record]:
+        """Wait for a first message, then let the batch fill: to its size, 6 MB, or the window."""
+        received, self._left_over = self._left_over, []
+        while not received:
+            received = await self._receive(self._source.batch_size, _LONG_POLL_SECONDS)
+        loop = asyncio.get_running_loop()
+        closes = loop.time() + self._window_seconds
+        while (missing := self._source.batch_size - len(received)) > 0 and loop.time() < closes:
+            if _size(received) > MAX_PAYLOAD_BYTES:
+                break
+            more = await self._receive(missing, 0)
+            received += more
+            if not more:
+                await asyncio.sleep(min(_WINDOW_POLL_SECONDS, max(0.0, closes - loop.time())))
+        fitting = _fitting(received)
+        self._left_over = received[fitting:]
+        return received[:fitting]
+
+    async def _receive(self, wanted: int, wait_seconds: int) -> list[Record]:
+        try:
+            answer = await self._aws.call(
+                self._aws.sqs.receive_message,
+                QueueUrl=self._source.queue_url,
+                MaxNumberOfMessages=min(wanted, _CALL_BATCH),
+                WaitTimeSeconds=wait_seconds,
+                AttributeNames=["All"],
+                MessageAttributeNames=["All"],
+            )
+        except (BotoCoreError, ClientError):
+            _LOGGER.exception("cannot receive from %s; trying again", self._source.queue_url)
+            await asyncio.sleep(_AFTER_ERROR_SECONDS)
+            return []
+        return [sqs_record(m, self._source.queue_arn) for m in answer.get("Messages", [])]
+
+    async def _deliver(self, batch: list[Record]) -> None:
+        ids = [record["messageId"] for record in batch]
+        invocation = await self._function.invoke({"Records": batch})
+        if invocation.error:
+            _LOGGER.warning("%s failed: %s", self._source.function, invocation.error)
+            return
+        reports = self._source.reports_item_failures
+        failed = failed_ids(invocation.result, ids) if reports else set()
+        await self._delete([record for record in batch if record["messageId"] not in failed])
+
+    async def _delete(self, records: Sequence[Record]) -> None:
+        for part in _parts(records, _CALL_BATCH):
+            entries: list[DeleteMessageBatchRequestEntryTypeDef] = [
+                {"Id": str(number), "ReceiptHandle": record["receiptHandle"]}
+                for number, record in enumerate(part)
+            ]
+            try:
+                await self._aws.call(
+                    self._aws.sqs.delete_message_batch,
+                    QueueUrl=self._source.queue_url,
+                    Entries=entries,
+                )
+            except (BotoCoreError, ClientError):  # they will be delivered again, as on AWS
+                _LOGGER.exception("cannot delete from %s", self._source.queue_url)
+
+
+def _size(records: Iterable[Record]) -> int:
+    return _EVENT_BYTES + sum(map(record_bytes, records))
+
+
+def _fitting(records: Sequence[Record]) -> int:
+    """Tell how many of the records, from the first on, fit into one event; at least one."""
+    sizes = itertools.accumulate(map(record_bytes, records), initial=_EVENT_BYTES)
+    return max(1, sum(size <= MAX_PAYLOAD_BYTES for size in sizes) - 1)
+
+
+def _parts(records: Sequence[Record], size: int) -> Iterator[Sequence[Record]]:
+    return (records[start : start + size] for start in range(0, len(records), size))

@@ -1,0 +1,129 @@
+"""Lambda's Runtime API, as one execution environment sees it.
+
+The runtime inside the environment asks for its next invocation (and waits), then posts a response
+or an error, and asks again. https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+from relay_sandbox.http1 import Connection, Request, Response
+
+MAX_PAYLOAD_BYTES = 6 * 1024 * 1024  # of an event, and of a result
+_ROOT = "/2018-06-01/runtime/"
+_ACCEPTED = Response.json(202, {"status": "OK"})
+
+
+@dataclass(frozen=True)
+class FunctionError:
+    """Why a function gave no result. `type` and `message` are as Lambda words them."""
+
+    type: str
+    message: str
+    stack_trace: tuple[str, ...] = ()
+
+    @classmethod
+    def from_body(cls, body: bytes) -> FunctionError:
+        """Read what the runtime posts; whatever cannot be read still makes an error."""
+        try:
+            report: Any = json.loads(body)
+            trace = tuple(str(line) for line in report.get("stackTrace") or ())
+            return cls(str(report["errorType"]), str(report["errorMessage"]), trace)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return cls("Runtime.Unknown", body.decode(errors="replace"))
+
+    def __str__(self) -> str:
+        """Word it as a traceback ends, with the traceback above."""
+        return "".join([*self.stack_trace, f"{self.type}: {self.message}"])
+
+
+@dataclass(frozen=True)
+class Task:
+    """One invocation on its way through the runtime; `reply` is the result's JSON or an error."""
+
+    payload: bytes
+    function_arn: str
+    timeout_seconds: float
+    request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    reply: asyncio.Future[bytes | FunctionError] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+
+    def handed_over(self) -> Response:
+        """Give the answer that hands it to the runtime; its deadline counts from here."""
+        deadline_ms = int((time.time() + self.timeout_seconds) * 1000)
+        trace = f"Root=1-{int(time.time()):08x}-{uuid.uuid4().hex[:24]};Sampled=0"
+        headers = (
+            ("content-type", "application/json"),
+            ("lambda-runtime-aws-request-id", self.request_id),
+            ("lambda-runtime-deadline-ms", str(deadline_ms)),
+            ("lambda-runtime-invoked-function-arn", self.function_arn),
+            ("lambda-runtime-trace-id", trace),
+        )
+        return Response(200, headers, self.payload)
+
+    def settle(self, reply: bytes | FunctionError) -> None:
+        """Set the reply; the first one stands."""
+        if not self.reply.done():
+            self.reply.set_result(reply)
+
+
+class RuntimeApi:
+    """The Runtime API of one execution environment; `handle` serves it."""
+
+    def __init__(self) -> None:
+        self._tasks: asyncio.Queue[Task] = asyncio.Queue()
+        self._current: Task | None = None
+        # Done when the function is loaded (None) or could not be.
+        self.initialised: asyncio.Future[FunctionError | None] = (
+            asyncio.get_running_loop().create_future()
+        )
+
+    def hand_over(self, task: Task) -> None:
+        """Give the runtime its next invocation."""
+        self._tasks.put_nowait(task)
+
+    async def handle(self, request: Request, _connection: Connection) -> Response:
+        """Answer the runtime."""
+        match request.method, request.path.removeprefix(_ROOT).split("/"):
+            case "GET", ["invocation", "next"]:
+                return await self._next()
+            case "POST", ["invocation", request_id, "response"]:
+                return self._take(request_id, request.body)
+            case "POST", ["invocation", request_id, "error"]:
+                return self._take(request_id, FunctionError.from_body(request.body))
+            case "POST", ["init", "error"]:
+                self._initialise(FunctionError.from_body(request.body))
+                return _ACCEPTED
+            case _:
+                return Response.json(404, {"errorType": "NotFound", "errorMessage": "no such call"})
+
+    async def _next(self) -> Response:
+        self._initialise(None)
+        self._current = await self._tasks.get()
+        return self._current.handed_over()
+
+    def _initialise(self, error: FunctionError | None) -> None:
+        if not self.initialised.done():
+            self.initialised.set_result(error)
+
+    def _take(self, request_id: str, reply: bytes | FunctionError) -> Response:
+        task = self._current
+        if task is None or task.request_id != request_id:
+            return _refusal(400, "InvalidRequestID", "this invocation is not under way")
+        if isinstance(reply, bytes) and len(reply) > MAX_PAYLOAD_BYTES:
+            text = f"Response payload size exceeded maximum allowed ({MAX_PAYLOAD_BYTES} bytes)."
+            task.settle(FunctionError("Function.ResponseSizeTooLarge", text))
+            return _refusal(413, "RequestEntityTooLarge", text)
+        task.settle(reply)
+        return _ACCEPTED
+
+
+def _refusal(status: int, kind: str, text: str) -> Response:
+    return Response.json(status, {"errorType": kind, "errorMessage": text})

@@ -1,0 +1,240 @@
+"""The whole system on one machine, built from `template.yaml`.
+
+    async with Sandbox() as sandbox:
+        print(sandbox.ready["api"])
+        await sandbox.settled(30)
+
+Inside: a local AWS (moto), the functions under Lambda's runtime client, the event source mappings,
+the HTTP API, and the stand-in for AppsFlyer. All of it ends with the block.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from relay_sandbox.aws import LocalAws
+from relay_sandbox.errors import SandboxError
+from relay_sandbox.gateway import Gateway
+from relay_sandbox.http1 import Server
+from relay_sandbox.pollers import Poller
+from relay_sandbox.runtime import Function, FunctionLog, Invocation
+from relay_sandbox.seeds import Seeds
+from relay_sandbox.stack import Stack, deploy
+from relay_sandbox.stand_in import StandIn
+from relay_sandbox.template import Template
+
+PROJECT = Path(__file__).resolve().parents[2]  # the checkout; the sandbox runs from nowhere else
+_LOGGER = logging.getLogger(__name__)
+_LARGEST_BODY = 16 * 1024 * 1024  # the gateway itself refuses what is over 10 MB
+_SETTLED_POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class SandboxOptions:
+    """How to build a sandbox.
+
+    port: of the HTTP API; 0 takes a free one.
+    mobile_endpoint, web_endpoint: base URLs to send to instead of the stand-in's.
+    retry_schedule: seconds between attempts; n waits make n + 1 attempts, under 1 is no delay.
+    hold_seconds: between two looks at a held event.
+    parameters: further values for the template's parameters.
+    window_limit_seconds: the longest time that a batch fills; AWS would take the template's.
+    visibility_seconds: of the source queues, instead of the template's: how soon the messages of a
+        crashed invocation come back.
+    concurrency: invocations of one function at the same time, at most (and the template's bound).
+    template: the SAM template; functions and layer are found from it.
+    work_dir: where logs go: `logs/<function>.log`, `logs/aws.log`.
+    echo: gets the functions' output as well, piece by piece.
+    """
+
+    port: int = 0
+    mobile_endpoint: str | None = None
+    web_endpoint: str | None = None
+    retry_schedule: str = "0.2,0.5,1"
+    hold_seconds: int = 2
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    window_limit_seconds: float = 0.1
+    visibility_seconds: int | None = None
+    concurrency: int = 2
+    template: Path = PROJECT / "template.yaml"
+    work_dir: Path = PROJECT / ".relay"
+    echo: Callable[[str], None] | None = None
+
+
+class Sandbox:
+    """The system, while its `async with` block runs.
+
+    Entering raises SandboxError, with what to do, when a part does not come up. `ready` is what a
+    user of it needs: `api`, `aws`, `stand_in` (base URLs), `mobile_queue`, `web_queue`,
+    `mobile_dlq`, `web_dlq` (queue URLs), `producer_token`, `apps` (ids by kind).
+    """
+
+    def __init__(self, options: SandboxOptions | None = None) -> None:
+        self.options = options or SandboxOptions()
+        self.seeds = Seeds()
+        self.stand_in = StandIn(self.seeds.accounts())
+        self.aws = LocalAws(self.logs / "aws.log")
+        self.functions: dict[str, Function] = {}
+        self.ready: dict[str, Any] = {}
+        self._source_queues: list[str] = []
+        self._parts = AsyncExitStack()
+
+    @property
+    def logs(self) -> Path:
+        """The folder of the logs."""
+        return self.options.work_dir / "logs"
+
+    async def __aenter__(self) -> Self:
+        """Start everything; it is all up when this returns."""
+        try:
+            await self._start()
+        except BaseException:
+            await self._parts.aclose()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop everything, last things first; what is under way is given up."""
+        await self._parts.aclose()
+
+    async def invoke(self, function: str, event: object) -> Invocation:
+        """Invoke a function by its folder's name: `invoke("forward_mobile", {"Records": []})`."""
+        return await self.functions[function].invoke(event)
+
+    async def settled(self, seconds: float) -> bool:
+        """Wait until no message waits or is being worked on; False when it is not so in time.
+
+        Dead-letter queues do not count: what is there stays.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                while not await self._idle():  # noqa: ASYNC110 - moto tells nobody, it is asked
+                    await asyncio.sleep(_SETTLED_POLL_SECONDS)
+        except TimeoutError:
+            return False
+        return True
+
+    async def _idle(self) -> bool:
+        before = self._invocations()
+        for url in self._source_queues:
+            if await self._messages(url):
+                return False
+        # An invocation that came and went meanwhile may have filled a queue already looked at.
+        running = any(function.running for function in self.functions.values())
+        return not running and self._invocations() == before
+
+    def _invocations(self) -> int:
+        return sum(function.started for function in self.functions.values())
+
+    async def _messages(self, queue_url: str) -> int:
+        answer = await self.aws.call(
+            self.aws.sqs.get_queue_attributes,
+            QueueUrl=queue_url,
+            AttributeNames=[
+                "ApproximateNumberOfMessages",
+                "ApproximateNumberOfMessagesDelayed",
+                "ApproximateNumberOfMessagesNotVisible",
+            ],
+        )
+        return sum(int(number) for number in answer["Attributes"].values())
+
+    async def _start(self) -> None:
+        stand_in = await self._parts.enter_async_context(self.stand_in.server())
+        self._clear_logs()
+        reading = asyncio.ensure_future(asyncio.to_thread(Template.read, self.options.template))
+        await self._parts.enter_async_context(self.aws)  # takes as long as the reading
+        overrides = self._overrides(stand_in.url)
+        stack = await self.aws.call(deploy, self.aws, await reading, overrides)
+        await self.aws.call(self.seeds.put, self.aws, stack.outputs["ParameterPrefix"])
+        await self._start_functions(stack)
+        await self._start_pollers(stack)
+        api = await self._start_gateway(stack)
+        self.ready = self._describe(stack, api=api, stand_in=stand_in.url)
+
+    def _clear_logs(self) -> None:
+        self.logs.mkdir(parents=True, exist_ok=True)
+        for log in self.logs.glob("*.log"):
+            log.unlink()
+
+    def _overrides(self, stand_in_url: str) -> dict[str, str]:
+        options = self.options
+        return {
+            "MobileEndpoint": options.mobile_endpoint or stand_in_url,
+            "WebEndpoint": options.web_endpoint or stand_in_url,
+            "RetryScheduleSeconds": options.retry_schedule,
+            "HoldSeconds": str(options.hold_seconds),
+            **options.parameters,
+        }
+
+    async def _start_functions(self, stack: Stack) -> None:
+        for key, settings in stack.functions.items():
+            log = FunctionLog(self.logs / f"{key}.log", self.options.echo)
+            function = Function(settings, log, self.aws.url, self.options.concurrency)
+            self.functions[key] = function
+            self._parts.push_async_callback(function.stop)
+        starting = [function.warm_up() for function in self.functions.values()]
+        # All are waited for, also when one fails: what is still starting could not be stopped.
+        for failure in await asyncio.gather(*starting, return_exceptions=True):
+            if failure:
+                raise failure
+
+    async def _start_pollers(self, stack: Stack) -> None:
+        for source in stack.event_sources:
+            await self._shorten_visibility(source.queue_url)
+            bound = source.max_concurrency or self.options.concurrency
+            poller = Poller(
+                self.aws,
+                source,
+                self.functions[source.function],
+                limit=min(bound, self.options.concurrency),
+                window_seconds=min(source.window_seconds, self.options.window_limit_seconds),
+            )
+            task = asyncio.create_task(poller.run())
+            self._parts.push_async_callback(_cancel, task)
+            self._source_queues.append(source.queue_url)
+
+    async def _shorten_visibility(self, queue_url: str) -> None:
+        if self.options.visibility_seconds is not None:
+            await self.aws.call(
+                self.aws.sqs.set_queue_attributes,
+                QueueUrl=queue_url,
+                Attributes={"VisibilityTimeout": str(self.options.visibility_seconds)},
+            )
+
+    async def _start_gateway(self, stack: Stack) -> str:
+        gateway = Gateway(stack.api, self.functions)
+        self._parts.push_async_callback(gateway.stop)
+        server = Server(gateway.handle, port=self.options.port, max_body_bytes=_LARGEST_BODY)
+        try:
+            await self._parts.enter_async_context(server)
+        except OSError as error:
+            raise SandboxError(
+                f"port {self.options.port} is taken; choose another one, or 0 for any"
+            ) from error
+        return server.url
+
+    def _describe(self, stack: Stack, *, api: str, stand_in: str) -> dict[str, Any]:
+        return {
+            "api": api,
+            "aws": self.aws.url,
+            "stand_in": stand_in,
+            "mobile_queue": stack.outputs["MobileQueueUrl"],
+            "web_queue": stack.outputs["WebQueueUrl"],
+            "mobile_dlq": stack.outputs["MobileDeadLetterQueueUrl"],
+            "web_dlq": stack.outputs["WebDeadLetterQueueUrl"],
+            "producer_token": self.seeds.producer_token,
+            "apps": self.seeds.good_apps(),
+        }
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    (outcome,) = await asyncio.gather(task, return_exceptions=True)
+    if isinstance(outcome, Exception):
+        _LOGGER.error("a poller had stopped", exc_info=outcome)

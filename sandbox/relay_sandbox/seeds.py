@@ -1,0 +1,90 @@
+"""What the sandbox starts with: apps, their tokens and a producer, made up anew at each start."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from relay_sandbox.aws import LocalAws
+from relay_sandbox.stand_in import Account
+
+
+def _token() -> str:
+    return secrets.token_urlsafe(24)
+
+
+@dataclass(frozen=True)
+class SeededApp:
+    """An app, known to the relay and to the stand-in.
+
+    `blocked`: AppsFlyer takes no traffic for it (E14). `stale_token`: the relay's token is not the
+    one that AppsFlyer has, so its events are held (E12, E13).
+    """
+
+    app_id: str
+    kind: Literal["mobile", "web"]
+    blocked: bool = False
+    stale_token: bool = False
+    token: str = field(default_factory=_token, repr=False)
+
+    @property
+    def good(self) -> bool:
+        """Whether its events can be delivered."""
+        return not (self.blocked or self.stale_token)
+
+    def account(self) -> Account:
+        """Give the stand-in's side of it."""
+        token = _token() if self.stale_token else self.token
+        state: Literal["open", "blocked"] = "blocked" if self.blocked else "open"
+        return Account.model_validate(
+            {"app_id": self.app_id, "kind": self.kind, "tokens": (token,), "state": state}
+        )
+
+
+def _apps() -> tuple[SeededApp, ...]:
+    return (
+        SeededApp("id123456789", "mobile"),
+        SeededApp("com.example.shop", "mobile"),
+        SeededApp("website-www.example.com", "web"),
+        SeededApp("com.example.blocked", "mobile", blocked=True),
+        SeededApp("com.example.stale", "mobile", stale_token=True),
+    )
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """The apps, and the bearer token of a producer that may send for all of them."""
+
+    apps: tuple[SeededApp, ...] = field(default_factory=_apps)
+    producer_token: str = field(default_factory=_token, repr=False)
+
+    def good_apps(self) -> dict[str, list[str]]:
+        """Give the ids of the apps whose events can be delivered: `{"mobile": [], "web": []}`."""
+        good = [app for app in self.apps if app.good]
+        return {kind: [a.app_id for a in good if a.kind == kind] for kind in ("mobile", "web")}
+
+    def accounts(self) -> list[Account]:
+        """Give the stand-in's accounts."""
+        return [app.account() for app in self.apps]
+
+    def put(self, aws: LocalAws, prefix: str) -> None:
+        """Write them to Parameter Store under the prefix. It blocks: run it in a thread."""
+        for name, value in self._settings():
+            aws.ssm.put_parameter(Name=f"{prefix}/{name}", Value=value, Type="String")
+        for name, value in self._secrets():
+            aws.ssm.put_parameter(Name=f"{prefix}/{name}", Value=value, Type="SecureString")
+
+    def _settings(self) -> Iterator[tuple[str, str]]:
+        for app in self.apps:
+            yield f"apps/{app.kind}/{app.app_id}", json.dumps({"time_zone": "UTC"})
+
+    def _secrets(self) -> Iterator[tuple[str, str]]:
+        for app in self.apps:
+            yield f"tokens/{app.kind}/{app.app_id}", app.token
+        digest = hashlib.sha256(self.producer_token.encode()).hexdigest()
+        producer = {"name": "sandbox", "token_sha256": [digest], "apps": ["*"]}
+        yield "producers", json.dumps([producer])

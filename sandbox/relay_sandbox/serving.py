@@ -1,0 +1,77 @@
+"""Run a sandbox until it is told to stop: what `relay sandbox` does."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from relay_sandbox.sandbox import Sandbox, SandboxOptions
+
+WhenUp = Callable[[Sandbox], Awaitable[None]]
+
+
+def run_sandbox(
+    options: SandboxOptions, ready_file: Path | None = None, *, when_up: WhenUp | None = None
+) -> None:
+    """Run a sandbox until SIGTERM or SIGINT (Ctrl-C), then stop it cleanly and return.
+
+    Once all is up, `ready_file` gets `Sandbox.ready` as one JSON object, complete from the moment
+    that it exists; it is removed when the sandbox stops. Then `when_up` is awaited, with the
+    sandbox; what it raises ends the sandbox and is raised here. SandboxError when a part does not
+    come up.
+    """
+    asyncio.run(_run(options, ready_file, when_up))
+
+
+async def _run(options: SandboxOptions, ready_file: Path | None, when_up: WhenUp | None) -> None:
+    if ready_file:
+        ready_file.unlink(missing_ok=True)  # one of an earlier sandbox that was killed
+    loop = asyncio.get_running_loop()
+    running = asyncio.ensure_future(_stay_up(options, ready_file, when_up))
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    stopping = asyncio.ensure_future(stopped.wait())
+    await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    # Once only: a second Ctrl-C must not cut short the clean stop that the first one began.
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+
+
+async def _stay_up(
+    options: SandboxOptions, ready_file: Path | None, when_up: WhenUp | None
+) -> None:
+    async with Sandbox(options) as sandbox:
+        with _announced(ready_file, sandbox.ready):
+            if when_up:
+                await when_up(sandbox)
+            await asyncio.Event().wait()
+
+
+@contextlib.contextmanager
+def _announced(ready_file: Path | None, ready: dict[str, Any]) -> Any:
+    if ready_file is None:
+        yield
+        return
+    write_whole(ready_file, json.dumps(ready, indent=2) + "\n")
+    try:
+        yield
+    finally:
+        ready_file.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that a reader sees all of it or none; only its owner may read it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.touch(mode=0o600)
+    draft.write_text(text)
+    draft.replace(path)

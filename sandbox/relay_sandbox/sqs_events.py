@@ -1,0 +1,76 @@
+"""SQS messages as Lambda hands them to a function, and what a function's answer says about them."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from relay_sandbox.aws import REGION
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs.type_defs import MessageAttributeValueOutputTypeDef, MessageTypeDef
+
+Record = dict[str, Any]
+
+
+def sqs_record(message: MessageTypeDef, queue_arn: str) -> Record:
+    """Turn a message, as ReceiveMessage gives it, into a record of Lambda's event."""
+    record: Record = {
+        "messageId": message["MessageId"],
+        "receiptHandle": message["ReceiptHandle"],
+        "body": message["Body"],
+        "attributes": dict(message.get("Attributes", {})),
+        "messageAttributes": {
+            name: _attribute(value) for name, value in message.get("MessageAttributes", {}).items()
+        },
+        "md5OfBody": message["MD5OfBody"],
+        "eventSource": "aws:sqs",
+        "eventSourceARN": queue_arn,
+        "awsRegion": REGION,
+    }
+    if digest := message.get("MD5OfMessageAttributes"):
+        record["md5OfMessageAttributes"] = digest
+    return record
+
+
+def _attribute(value: MessageAttributeValueOutputTypeDef) -> Record:
+    attribute: Record = {
+        "stringListValues": [],
+        "binaryListValues": [],
+        "dataType": value["DataType"],
+    }
+    if "StringValue" in value:
+        attribute["stringValue"] = value["StringValue"]
+    if "BinaryValue" in value:
+        attribute["binaryValue"] = base64.b64encode(value["BinaryValue"]).decode()
+    return attribute
+
+
+def record_bytes(record: Record) -> int:
+    """Tell how many bytes a record takes in an event, with the comma after it."""
+    return len(json.dumps(record, ensure_ascii=False).encode()) + 2
+
+
+def failed_ids(answer: object, ids: Sequence[str]) -> set[str]:
+    """Tell which of the batch's message ids a partial batch response reports as failed.
+
+    None at all when there is no answer or no list in it. All of them when the answer is malformed:
+    not an object, not a list in it, an entry without an `itemIdentifier`, or one that is empty or
+    not of this batch. https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
+    """
+    if answer is None:
+        return set()
+    failures = answer.get("batchItemFailures") if isinstance(answer, Mapping) else answer
+    if failures is None:
+        return set()
+    if not isinstance(failures, list):
+        return set(ids)
+    named = {_identifier(failure) for failure in failures}
+    return {name for name in named if name} if named <= set(ids) else set(ids)
+
+
+def _identifier(failure: object) -> str | None:
+    identifier = failure.get("itemIdentifier") if isinstance(failure, Mapping) else None
+    return identifier if isinstance(identifier, str) else None

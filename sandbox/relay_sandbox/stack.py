@@ -1,0 +1,246 @@
+"""Create the template's resources in the local AWS and read back what became of them.
+
+All names, addresses and settings come from the template by way of moto, which resolves references
+and parameters; the sandbox repeats none of them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from relay_sandbox.aws import ACCOUNT, REGION, LocalAws
+from relay_sandbox.errors import SandboxError
+from relay_sandbox.template import Json, Template, references
+
+STACK_NAME = "relay"
+_AWS_QUEUE_URL = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/"
+_GATEWAY_TIMEOUT_MS = 30_000  # an HTTP API's integration time-out, when the template says nothing
+
+
+@dataclass(frozen=True)
+class FunctionSettings:
+    """One function as deployed. `key` is the name of its folder: accept, forward_mobile ..."""
+
+    key: str
+    name: str
+    arn: str
+    handler: str
+    runtime: str
+    timeout_seconds: float
+    memory_mb: int
+    folder: Path
+    layers: tuple[Path, ...]
+    environment: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class EventSource:
+    """One event source mapping: which queue feeds which function, and how.
+
+    `max_concurrency` is None when the template sets no bound.
+    """
+
+    function: str
+    queue_url: str
+    queue_arn: str
+    batch_size: int
+    window_seconds: float
+    reports_item_failures: bool
+    max_concurrency: int | None
+
+
+@dataclass(frozen=True)
+class Route:
+    """One route of the HTTP API: `method` and `path` with {names}, and the function behind it."""
+
+    method: str
+    path: str
+    function: str
+    timeout_seconds: float
+
+    @property
+    def key(self) -> str:
+        """The route key, as events have it: "POST /v1/mobile/{app_id}/events"."""
+        return f"{self.method} {self.path}"
+
+
+@dataclass(frozen=True)
+class Api:
+    """The HTTP API. `rate` (requests a second) and `burst` bound each route; None is no bound."""
+
+    routes: tuple[Route, ...]
+    rate: float | None
+    burst: float | None
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What the template became. `queues` are by logical id; all URLs are local ones."""
+
+    functions: Mapping[str, FunctionSettings]
+    event_sources: tuple[EventSource, ...]
+    api: Api
+    queues: Mapping[str, str]
+    outputs: Mapping[str, str]
+
+
+def deploy(aws: LocalAws, template: Template, overrides: Mapping[str, str]) -> Stack:
+    """Create the stack and read it back. It blocks: run it in a thread (about 0.3 s).
+
+    `overrides` are values of the template's parameters. SandboxError when the template has none of
+    that name, when CloudFormation would refuse a value, or when moto cannot create a resource.
+    """
+    parameters = template.parameters(overrides)
+    _create(aws, template, overrides)
+    names = _physical_names(aws)
+    functions = _functions(aws, template, names)
+    keys = {function.arn: function.key for function in functions.values()}
+    queues = {
+        logical_id: _local_url(aws, name)
+        for logical_id, name in names.items()
+        if name.startswith(_AWS_QUEUE_URL)
+    }
+    return Stack(
+        functions={function.key: function for function in functions.values()},
+        event_sources=_event_sources(aws, keys, tuple(queues.values())),
+        api=_api(template, parameters, {k: v.key for k, v in functions.items()}),
+        queues=queues,
+        outputs=_outputs(aws),
+    )
+
+
+def _create(aws: LocalAws, template: Template, overrides: Mapping[str, str]) -> None:
+    given = [{"ParameterKey": k, "ParameterValue": v} for k, v in overrides.items()]
+    cloudformation = aws.client("cloudformation")
+    cloudformation.create_stack(
+        StackName=STACK_NAME, TemplateBody=json.dumps(template.local_part()), Parameters=given
+    )
+    (stack,) = cloudformation.describe_stacks(StackName=STACK_NAME)["Stacks"]
+    if stack["StackStatus"] != "CREATE_COMPLETE":
+        raise SandboxError(
+            f"moto could not create the stack of {template.path}: {stack['StackStatus']}"
+        )
+
+
+def _physical_names(aws: LocalAws) -> dict[str, str]:
+    answer = aws.client("cloudformation").describe_stack_resources(StackName=STACK_NAME)
+    return {one["LogicalResourceId"]: one["PhysicalResourceId"] for one in answer["StackResources"]}
+
+
+def _outputs(aws: LocalAws) -> dict[str, str]:
+    (stack,) = aws.client("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"]
+    return {one["OutputKey"]: _local_url(aws, one["OutputValue"]) for one in stack["Outputs"]}
+
+
+def _local_url(aws: LocalAws, value: str) -> str:
+    return value.replace(_AWS_QUEUE_URL, f"{aws.url}/{ACCOUNT}/")
+
+
+def _functions(
+    aws: LocalAws, template: Template, names: Mapping[str, str]
+) -> dict[str, FunctionSettings]:
+    """Read the functions back, by logical id."""
+    client = aws.client("lambda")
+    layers = tuple(_layer_root(template.folder(layer)) for layer in template.layers())
+    deployed = {}
+    for logical_id, resource in template.source["Resources"].items():
+        if resource["Type"] == "AWS::Serverless::Function":
+            answer = client.get_function_configuration(FunctionName=names[logical_id])
+            deployed[logical_id] = _function(aws, template.folder(logical_id), layers, answer)
+    return deployed
+
+
+def _function(
+    aws: LocalAws, folder: Path, layers: tuple[Path, ...], answer: Json
+) -> FunctionSettings:
+    variables = answer.get("Environment", {}).get("Variables", {})
+    return FunctionSettings(
+        key=folder.name,
+        name=answer["FunctionName"],
+        arn=answer["FunctionArn"],
+        handler=answer["Handler"],
+        runtime=answer["Runtime"],
+        timeout_seconds=float(answer["Timeout"]),
+        memory_mb=int(answer["MemorySize"]),
+        folder=folder,
+        layers=layers,
+        environment={name: _local_url(aws, str(value)) for name, value in variables.items()},
+    )
+
+
+def _layer_root(content: Path) -> Path:
+    """Give the folder that is imported from: a built layer has its packages in `python`."""
+    built = content / "python"
+    return built if built.is_dir() else content
+
+
+def _event_sources(
+    aws: LocalAws, keys: Mapping[str, str], queue_urls: tuple[str, ...]
+) -> tuple[EventSource, ...]:
+    urls = {url.rpartition("/")[2]: url for url in queue_urls}
+    mappings = aws.client("lambda").list_event_source_mappings()["EventSourceMappings"]
+    return tuple(_event_source(mapping, keys, urls) for mapping in mappings)
+
+
+def _event_source(mapping: Json, keys: Mapping[str, str], urls: Mapping[str, str]) -> EventSource:
+    arn = mapping["EventSourceArn"]
+    return EventSource(
+        function=keys[mapping["FunctionArn"]],
+        queue_url=urls[arn.rpartition(":")[2]],
+        queue_arn=arn,
+        batch_size=int(mapping["BatchSize"]),
+        window_seconds=float(mapping.get("MaximumBatchingWindowInSeconds") or 0),
+        reports_item_failures="ReportBatchItemFailures"
+        in (mapping.get("FunctionResponseTypes") or ()),
+        max_concurrency=(mapping.get("ScalingConfig") or {}).get("MaximumConcurrency"),
+    )
+
+
+def _api(template: Template, parameters: Mapping[str, str], keys: Mapping[str, str]) -> Api:
+    resources = template.transformed["Resources"].values()
+    bodies = [r["Properties"]["Body"] for r in resources if r["Type"] == "AWS::ApiGatewayV2::Api"]
+    stages = [r["Properties"] for r in resources if r["Type"] == "AWS::ApiGatewayV2::Stage"]
+    bounds = stages[0].get("DefaultRouteSettings", {}) if stages else {}
+    return Api(
+        routes=tuple(
+            _route(template, keys, path, method, operation)
+            for body in bodies
+            for path, operations in body["paths"].items()
+            for method, operation in operations.items()
+        ),
+        rate=_number(template.resolve(bounds.get("ThrottlingRateLimit"), parameters)),
+        burst=_number(template.resolve(bounds.get("ThrottlingBurstLimit"), parameters)),
+    )
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
+
+
+def _route(
+    template: Template, keys: Mapping[str, str], path: str, method: str, operation: Json
+) -> Route:
+    integration = operation["x-amazon-apigateway-integration"]
+    if integration.get("payloadFormatVersion") != "2.0":
+        raise SandboxError(
+            f"the route {method.upper()} {path} does not say PayloadFormatVersion 2.0"
+        )
+    return Route(
+        method="ANY" if method == "x-amazon-apigateway-any-method" else method.upper(),
+        path=path,
+        function=keys[_function_behind(template, integration["uri"])],
+        timeout_seconds=integration.get("timeoutInMillis", _GATEWAY_TIMEOUT_MS) / 1000,
+    )
+
+
+def _function_behind(template: Template, uri: Json) -> str:
+    """Follow an integration's address to the function's logical id, through its alias if any."""
+    resources = template.transformed["Resources"]
+    named = [name for name in references(uri) if name in resources]
+    while resources[named[0]]["Type"] == "AWS::Lambda::Alias":
+        named = list(references(resources[named[0]]["Properties"]["FunctionName"]))
+    return named[0]

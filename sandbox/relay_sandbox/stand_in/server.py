@@ -1,0 +1,106 @@
+"""The stand-in itself: one handler for both of AppsFlyer's hosts, and for the control API."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from relay.preparation import Kind
+from relay_sandbox.http1 import Connection, Request, Response, Server, utc_now
+from relay_sandbox.stand_in import mobile_api, web_api
+from relay_sandbox.stand_in.accounts import Account, Accounts
+from relay_sandbox.stand_in.calls import Call, Verdict, parsed, route
+from relay_sandbox.stand_in.control import PREFIX, Control
+from relay_sandbox.stand_in.effects import status_shown, strike
+from relay_sandbox.stand_in.faults import Fault, FaultBoard
+from relay_sandbox.stand_in.ledger import Ledger
+
+if TYPE_CHECKING:
+    import ssl
+
+
+class StandIn:
+    """A local AppsFlyer. `clock` gives its "now" (aware, UTC): the arrival time of events.
+
+    `accounts`, `faults` and `ledger` may be used directly by a test in the same process; the
+    control API does the same over HTTP.
+    """
+
+    def __init__(
+        self, accounts: Iterable[Account], *, clock: Callable[[], datetime] = utc_now
+    ) -> None:
+        self.accounts = Accounts(accounts)
+        self.faults = FaultBoard()
+        self.ledger = Ledger()
+        self._clock = clock
+        self._control = Control(self.accounts, self.faults, self.ledger)
+
+    def server(self, *, port: int = 0, ssl_context: ssl.SSLContext | None = None) -> Server:
+        """Make a server for this stand-in; it listens inside `async with`."""
+        return Server(self.handler, port=port, ssl_context=ssl_context, clock=self._clock)
+
+    async def handler(self, request: Request, connection: Connection) -> Response | None:
+        """Answer any request: AppsFlyer's three endpoints, the control API, 404 and 405."""
+        if request.path == PREFIX or request.path.startswith(f"{PREFIX}/"):
+            return self._control.answer(request)
+        target = route(request.path)
+        if target is None:
+            return Response.text(404, f"Not found; GET {PREFIX} tells what there is")
+        if request.method != "POST":
+            return Response.text(405, "Method not allowed; use POST", (("allow", "POST"),))
+        call = Call(request, *target, arrived=self._clock(), payload=parsed(request.body))
+        return await self._take(call, connection)
+
+    async def _take(self, call: Call, connection: Connection) -> Response | None:
+        fault = self.faults.take(call)
+        if fault is None:
+            return self._settle(call, self._judge(call), None)
+        if fault.recorded == "before":
+            return await self._fail_first(call, fault, connection)
+        answer = self._settle(call, self._judge(call), fault)
+        await asyncio.sleep(fault.latency_seconds)
+        return await strike(fault, answer, connection)
+
+    async def _fail_first(
+        self, call: Call, fault: Fault, connection: Connection
+    ) -> Response | None:
+        """Let a fault strike before the event is recorded, which may then never happen."""
+        await asyncio.sleep(fault.latency_seconds)
+        call = replace(call, arrived=self._clock())
+        verdict = self._judge(call)
+        if fault.replaces_answer:
+            self._settle(call, _not_recorded(verdict, fault), fault)
+            return await strike(fault, verdict.answer, connection)
+        try:
+            answer = await strike(fault, verdict.answer, connection)
+        except ConnectionError:
+            self._settle(call, _not_recorded(verdict, fault), fault)
+            raise
+        self._settle(call, verdict, fault)
+        return answer
+
+    def _judge(self, call: Call) -> Verdict:
+        if call.kind is Kind.MOBILE_EVENT:
+            return mobile_api.judge(call, self.accounts)
+        return web_api.judge(call, self.accounts, seen=self.ledger.saw(call))
+
+    def _settle(self, call: Call, verdict: Verdict, fault: Fault | None) -> Response:
+        """Write a call into the ledger, and give the usual answer with its request id."""
+        self.ledger.write(
+            call,
+            verdict,
+            self.accounts.zone(call.app_id),
+            request_id := str(uuid.uuid4()),
+            status=status_shown(fault, verdict.answer),
+            fault=fault.name if fault else None,
+        )
+        headers = (*verdict.answer.headers, ("x-request-id", request_id))
+        return replace(verdict.answer, headers=headers)
+
+
+def _not_recorded(verdict: Verdict, fault: Fault) -> Verdict:
+    return Verdict(verdict.answer, recorded=False, why=f"fault: {fault.name}")

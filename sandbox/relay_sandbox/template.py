@@ -1,0 +1,175 @@
+"""Read `template.yaml` as AWS does: the SAM transform, parameters, and what of it is local.
+
+Nothing here starts anything or speaks to anything; `stack` does.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from samtranslator.parser.parser import Parser
+from samtranslator.public.exceptions import InvalidDocumentException
+from samtranslator.translator.translator import Translator
+from samtranslator.yaml_helper import yaml_parse
+
+from relay_sandbox.aws import local_session
+from relay_sandbox.errors import SandboxError
+
+_NOT_UPLOADED = (
+    "s3://not-uploaded/code.zip"  # the transform asks for S3; the sandbox runs the folder
+)
+_FOLDERS = {"AWS::Serverless::Function": "CodeUri", "AWS::Serverless::LayerVersion": "ContentUri"}
+
+# The resources that the local AWS is to have. All others are left out: moto refuses some (layers,
+# versions), trips over others (an HTTP API, which `gateway` serves), and needs none of them.
+_LOCAL_TYPES = frozenset(
+    {
+        "AWS::DynamoDB::Table",
+        "AWS::IAM::Role",
+        "AWS::Lambda::EventSourceMapping",
+        "AWS::Lambda::Function",
+        "AWS::Logs::LogGroup",
+        "AWS::SQS::Queue",
+        "AWS::SSM::Parameter",
+    }
+)
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Template:
+    """A SAM template, as written and as transformed. Neither is ever changed."""
+
+    path: Path
+    source: Json
+    transformed: Json
+
+    @classmethod
+    def read(cls, path: Path) -> Template:
+        """Read and transform a template; SandboxError when it cannot be read or is not valid."""
+        try:
+            source: Json = yaml_parse(path.read_text())
+        except OSError as error:
+            raise SandboxError(f"cannot read the template {path}: {error.strerror}") from error
+        return cls(path, source, _transform(path, source))
+
+    def folder(self, logical_id: str) -> Path:
+        """Give the folder that a function's or a layer's code is in."""
+        resource = self.source["Resources"][logical_id]
+        folder: str = resource["Properties"][_FOLDERS[resource["Type"]]]
+        return (self.path.parent / folder).resolve()
+
+    def layers(self) -> list[str]:
+        """Give the logical ids of the layers, in the order written."""
+        return [
+            logical_id
+            for logical_id, resource in self.source["Resources"].items()
+            if resource["Type"] == "AWS::Serverless::LayerVersion"
+        ]
+
+    def local_part(self) -> Json:
+        """Give the template that the local AWS can create, with no event source mapping enabled.
+
+        An enabled mapping would take messages off its queue inside moto and lose them.
+        """
+        local = copy.deepcopy(self.transformed)
+        local["Resources"] = {
+            logical_id: _local_resource(resource)
+            for logical_id, resource in local["Resources"].items()
+            if resource["Type"] in _LOCAL_TYPES
+        }
+        left_out = self.transformed["Resources"].keys() - local["Resources"].keys()
+        local["Outputs"] = {
+            name: output
+            for name, output in local.get("Outputs", {}).items()
+            if left_out.isdisjoint(references(output))
+        }
+        return local
+
+    def parameters(self, overrides: Mapping[str, str]) -> dict[str, str]:
+        """Give all parameters' values; SandboxError for one that CloudFormation would refuse."""
+        declared = self.source.get("Parameters", {})
+        if unknown := sorted(overrides.keys() - declared.keys()):
+            raise SandboxError(f"{self.path.name} has no parameter {', '.join(unknown)}")
+        values = {name: str(one["Default"]) for name, one in declared.items() if "Default" in one}
+        values.update(overrides)
+        for name, value in overrides.items():
+            _check_parameter(name, value, declared[name])
+        return values
+
+    def resolve(self, value: object, parameters: Mapping[str, str]) -> object:
+        """Replace a `Ref` to a parameter by its value; anything else stays as it is."""
+        if isinstance(value, dict) and value.keys() == {"Ref"}:
+            return parameters.get(value["Ref"], value)
+        return value
+
+
+def references(value: object) -> Iterator[str]:
+    """Give the logical ids that a part of a template refers to by Ref, Fn::GetAtt and Fn::Sub."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _named_by(key, inner)
+            yield from references(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from references(inner)
+
+
+def _named_by(key: str, inner: Any) -> Iterator[str]:
+    if key == "Ref":
+        yield inner
+    elif key == "Fn::GetAtt":
+        yield inner[0] if isinstance(inner, list) else inner.partition(".")[0]
+    elif key == "Fn::Sub":
+        text = inner[0] if isinstance(inner, list) else inner
+        yield from re.findall(r"\$\{([A-Za-z0-9]+)", text)
+
+
+def _transform(path: Path, source: Json) -> Json:
+    uploaded = copy.deepcopy(source)
+    for resource in uploaded["Resources"].values():
+        if folder := _FOLDERS.get(resource["Type"]):
+            resource["Properties"][folder] = _NOT_UPLOADED
+    defaults = {k: v["Default"] for k, v in source.get("Parameters", {}).items() if "Default" in v}
+    translator = Translator({}, Parser(), boto_session=local_session())
+    try:
+        transformed: Json = translator.translate(uploaded, defaults)
+    except InvalidDocumentException as error:
+        causes = "\n".join(f"  {cause.message}" for cause in error.causes)
+        raise SandboxError(f"{path} is not a valid SAM template:\n{causes}") from error
+    return transformed
+
+
+def _local_resource(resource: Json) -> Json:
+    properties = resource["Properties"]
+    if resource["Type"] == "AWS::Lambda::Function":
+        properties["Code"] = {"ZipFile": "# the sandbox runs the folder of the function"}
+        properties.pop("Layers", None)
+    if resource["Type"] == "AWS::Lambda::EventSourceMapping":
+        properties["Enabled"] = False
+    return resource
+
+
+def _check_parameter(name: str, value: str, declared: Json) -> None:
+    pattern = declared.get("AllowedPattern")
+    if pattern and not re.search(pattern, value):
+        wanted = declared.get("ConstraintDescription", f"what matches {pattern}")
+        raise SandboxError(f"the template's parameter {name} wants {wanted}")
+    if declared.get("Type") == "Number" and not _within(value, declared):
+        low, high = declared.get("MinValue", "-"), declared.get("MaxValue", "-")
+        raise SandboxError(f"the template's parameter {name} wants a number from {low} to {high}")
+
+
+def _within(value: str, declared: Json) -> bool:
+    try:
+        number = float(value)
+    except ValueError:
+        return False
+    low, high = declared.get("MinValue", number), declared.get("MaxValue", number)
+    return float(low) <= number <= float(high)

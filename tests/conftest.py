@@ -1,0 +1,57 @@
+"""What every test stands on: no way out of this machine, and no AWS account of anybody's."""
+
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+# No promise here is about time, and a busy machine is no reason to fail.
+settings.register_profile("relay", deadline=None)
+settings.load_profile("relay")
+
+_LOCAL_HOSTS = {"127.0.0.1", "::1", "0.0.0.0", "localhost"}  # noqa: S104 # compared, not bound to
+
+
+def _refuse_the_outside(name: str, host: object) -> None:
+    if isinstance(host, bytes):
+        host = host.decode()
+    if host not in _LOCAL_HOSTS:
+        raise AssertionError(f"{name}: a test tried to reach {host!r}; tests stay on this machine")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _stay_on_this_machine() -> Iterator[None]:
+    """Whatever would leave the machine fails at once, and says where it wanted to go."""
+    connect, getaddrinfo = socket.socket.connect, socket.getaddrinfo
+
+    def local_connect(self: socket.socket, address: Any) -> None:
+        if isinstance(address, tuple):
+            _refuse_the_outside("connect", address[0])
+        connect(self, address)
+
+    def local_getaddrinfo(host: Any, *args: Any, **kwargs: Any) -> Any:
+        if host is not None:
+            _refuse_the_outside("getaddrinfo", host)
+        return getaddrinfo(host, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", local_connect)
+        patch.setattr(socket, "getaddrinfo", local_getaddrinfo)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nobodys_aws_account() -> Iterator[None]:
+    """Credentials that open nothing, instead of those of whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_ENDPOINT_URL"):
+            patch.delenv(name, raising=False)
+        patch.setenv("AWS_CONFIG_FILE", "/dev/null")
+        patch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        patch.setenv("AWS_ACCESS_KEY_ID", "testing")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        yield

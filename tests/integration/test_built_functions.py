@@ -1,0 +1,337 @@
+"""The functions as `sam build` makes them, under Lambda's own runtime client and emulator.
+
+moto stands in for AWS, with the queues of template.yaml; the stand-in for AppsFlyer.
+"""
+
+import asyncio
+import hashlib
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from relay_sandbox.aws import LocalAws
+from relay_sandbox.aws import environment as aws_environment
+from relay_sandbox.stack import Stack, deploy
+from relay_sandbox.stand_in import Account, Fault, StandIn
+from relay_sandbox.template import Template
+from tests.integration.emulator import (
+    FUNCTIONS,
+    ROOT,
+    Build,
+    Function,
+    build,
+    running,
+    why_not_here,
+)
+
+pytestmark = [
+    pytest.mark.skipif(why_not_here() is not None, reason=str(why_not_here())),
+]
+
+PRODUCER_TOKEN = "a-token-for-tests"
+
+
+@dataclass(frozen=True)
+class Way:
+    """One of the two ways to AppsFlyer, and an event that goes it."""
+
+    function: str
+    surface: str
+    queue: str
+    app_id: str
+    kind: str
+    event: dict[str, Any]
+
+    @property
+    def dead_letters(self) -> str:
+        return self.queue.replace("Queue", "DeadLetterQueue")
+
+
+MOBILE = Way(
+    "forward_mobile",
+    "mobile",
+    "MobileQueue",
+    "com.example.shop",
+    "mobile_event",
+    {"appsflyer_id": "1415211453000-6513894", "eventName": "af_login", "os": "14"},
+)
+WEB = Way(
+    "forward_web",
+    "web",
+    "WebQueue",
+    "website-www.example.com",
+    "web_visit",
+    {
+        "user_id": {"customer_user_id": "u-9"},
+        "event_url": "https://example.com/products/sneakers",
+        "http_referrer": "https://example.com/",
+    },
+)
+BOTH_WAYS = pytest.mark.parametrize("way", [MOBILE, WEB], ids=lambda way: way.function)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Build:
+    return build(tmp_path_factory.mktemp("built"))
+
+
+@pytest.fixture(scope="module")
+async def aws(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LocalAws]:
+    async with LocalAws(tmp_path_factory.mktemp("moto") / "log") as local:
+        yield local
+
+
+@pytest.fixture
+async def appsflyer() -> AsyncIterator[tuple[StandIn, str]]:
+    """The stand-in and its address."""
+    it = StandIn(
+        Account(app_id=way.app_id, kind=way.surface, tokens=(f"{way.surface}-key",))  # type: ignore[arg-type,call-arg]
+        for way in (MOBILE, WEB)
+    )
+    async with it.server() as server:
+        yield it, server.url
+
+
+@pytest.fixture
+async def stack(aws: LocalAws, appsflyer: tuple[StandIn, str]) -> AsyncIterator[Stack]:
+    """The template's queues, and in Parameter Store what an operator would put there."""
+    endpoints = {"MobileEndpoint": appsflyer[1], "WebEndpoint": appsflyer[1]}
+    deployed = await aws.call(deploy, aws, Template.read(ROOT / "template.yaml"), endpoints)
+    for name, value in parameters().items():
+        full_name = f"{deployed.outputs['ParameterPrefix']}/{name}"
+        await aws.call(aws.ssm.put_parameter, Name=full_name, Value=value, Type="SecureString")
+    yield deployed
+    await aws.reset()
+
+
+def parameters() -> dict[str, str]:
+    digest = hashlib.sha256(PRODUCER_TOKEN.encode()).hexdigest()
+    found = {"producers": json.dumps([{"name": "t", "token_sha256": [digest], "apps": ["*"]}])}
+    for way in (MOBILE, WEB):
+        found[f"apps/{way.surface}/{way.app_id}"] = "{}"
+        found[f"tokens/{way.surface}/{way.app_id}"] = f"{way.surface}-key"
+    return found
+
+
+class Deployment:
+    """What a test works with: the built functions, the queues and AppsFlyer."""
+
+    def __init__(self, aws: LocalAws, stack: Stack, stand_in: StandIn) -> None:
+        self._aws = aws
+        self._stack = stack
+        self.stand_in = stand_in
+
+    def environment(self, function: str, **changes: str) -> dict[str, str]:
+        """What the template and the local AWS tell a function."""
+        told = self._stack.functions[function].environment
+        return {**told, **aws_environment(self._aws.url), **changes}
+
+    async def messages(self, queue: str) -> list[Any]:
+        """The bodies of the messages that a queue holds, those that are delayed left out."""
+        url = self._stack.queues[queue]
+        answer = await self._aws.call(
+            self._aws.sqs.receive_message, QueueUrl=url, MaxNumberOfMessages=10
+        )
+        return [json.loads(message["Body"]) for message in answer.get("Messages", [])]
+
+    async def delayed(self, queue: str) -> int:
+        """How many messages wait on a queue for their time."""
+        answer = await self._aws.call(
+            self._aws.sqs.get_queue_attributes,
+            QueueUrl=self._stack.queues[queue],
+            AttributeNames=["ApproximateNumberOfMessagesDelayed"],
+        )
+        return int(answer["Attributes"]["ApproximateNumberOfMessagesDelayed"])
+
+
+@pytest.fixture
+def deployment(aws: LocalAws, stack: Stack, appsflyer: tuple[StandIn, str]) -> Deployment:
+    return Deployment(aws, stack, appsflyer[0])
+
+
+Start = Callable[..., Function]
+
+
+@pytest.fixture
+def start(built: Build, deployment: Deployment, tmp_path: Path) -> Iterator[Start]:
+    """Starts a built function; it ends with the test."""
+    with ExitStack() as started:
+
+        def start(name: str, **changes: str) -> Function:
+            environment = deployment.environment(name, **changes)
+            return started.enter_context(
+                running(built, name, environment, tmp_path / f"{name}.log")
+            )
+
+        yield start
+
+
+def from_sqs(*bodies: Any) -> dict[str, Any]:
+    """A batch as Lambda hands it to a function."""
+    now = str(int(time.time() * 1000))
+    return {
+        "Records": [
+            {
+                "messageId": f"message-{number}",
+                "receiptHandle": "handle",
+                "body": body if isinstance(body, str) else json.dumps(body),
+                "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": now},
+                "messageAttributes": {},
+                "eventSource": "aws:sqs",
+                "awsRegion": "us-east-1",
+            }
+            for number, body in enumerate(bodies, start=1)
+        ]
+    }
+
+
+def envelope(way: Way, **changes: Any) -> dict[str, Any]:
+    return {"app_id": way.app_id, "kind": way.kind, "event": way.event | changes}
+
+
+def from_http(route: str, app_id: str, event: Any) -> dict[str, Any]:
+    """A request as an HTTP API hands it to a function (payload format 2.0)."""
+    method, _, path = route.partition(" ")
+    return {
+        "version": "2.0",
+        "routeKey": route,
+        "rawPath": path.replace("{app_id}", app_id),
+        "rawQueryString": "",
+        "headers": {
+            "authorization": f"Bearer {PRODUCER_TOKEN}",
+            "content-type": "application/json",
+        },
+        "pathParameters": {"app_id": app_id},
+        "requestContext": {
+            "http": {"method": method, "path": path, "sourceIp": "192.0.2.1"},
+            "requestId": "request-1",
+            "timeEpoch": int(time.time() * 1000),
+        },
+        "body": json.dumps(event),
+        "isBase64Encoded": False,
+    }
+
+
+# --- accept
+
+
+async def test_accept_queues_the_event_that_it_was_given(
+    start: Start, deployment: Deployment
+) -> None:
+    request = from_http("POST /v1/mobile/{app_id}/events", MOBILE.app_id, MOBILE.event)
+
+    answer = await asyncio.to_thread(start("accept").invoke, request)
+
+    assert answer["statusCode"] == 202
+    (queued,) = await deployment.messages("MobileQueue")
+    assert queued["app_id"] == MOBILE.app_id
+    assert queued["event"].items() >= MOBILE.event.items()
+
+
+async def test_accept_with_an_event_that_breaks_a_rule_answers_400_and_queues_nothing(
+    start: Start, deployment: Deployment
+) -> None:
+    broken = {name: value for name, value in WEB.event.items() if name != "event_url"}
+    request = from_http("POST /v1/web/{app_id}/visits", WEB.app_id, broken)
+
+    answer = await asyncio.to_thread(start("accept").invoke, request)
+
+    assert answer["statusCode"] == 400
+    assert await deployment.messages("WebQueue") == []
+
+
+# --- forward_mobile and forward_web
+
+
+@BOTH_WAYS
+async def test_forwarder_has_its_event_recorded_by_appsflyer(
+    way: Way, start: Start, deployment: Deployment
+) -> None:
+    answer = await asyncio.to_thread(start(way.function).invoke, from_sqs(envelope(way)))
+
+    assert answer == {"batchItemFailures": []}
+    (entry,) = deployment.stand_in.ledger
+    assert (entry.app_id, entry.kind, entry.recorded) == (way.app_id, way.kind, True)
+
+
+@BOTH_WAYS
+async def test_forwarder_puts_a_message_that_is_no_event_on_its_dead_letter_queue(
+    way: Way, start: Start, deployment: Deployment
+) -> None:
+    answer = await asyncio.to_thread(start(way.function).invoke, from_sqs("not an event"))
+
+    assert answer == {"batchItemFailures": []}
+    (dead,) = await deployment.messages(way.dead_letters)
+    assert dead["outcome"] == "rejected"
+
+
+@BOTH_WAYS
+async def test_forwarder_has_an_event_wait_while_appsflyer_is_unavailable(
+    way: Way, start: Start, deployment: Deployment
+) -> None:
+    deployment.stand_in.faults.add([Fault(status=503, retry_after=600)])
+
+    answer = await asyncio.to_thread(start(way.function).invoke, from_sqs(envelope(way)))
+
+    assert answer == {"batchItemFailures": []}
+    assert await deployment.delayed(way.queue) == 1
+
+
+@BOTH_WAYS
+async def test_forwarder_reports_only_the_message_that_it_could_neither_send_nor_have_wait(
+    way: Way, start: Start, deployment: Deployment
+) -> None:
+    deployment.stand_in.faults.add([Fault(status=503, times=1)])
+    gone = deployment.environment(way.function)["RELAY_QUEUE_URL"] + "-gone"
+    function = start(way.function, RELAY_QUEUE_URL=gone, RELAY_REQUESTS_IN_FLIGHT="1")
+
+    answer = await asyncio.to_thread(
+        function.invoke, from_sqs(envelope(way), envelope(way, customer_user_id="u-10"))
+    )
+
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "message-1"}]}
+
+
+@BOTH_WAYS
+async def test_forwarder_logs_nothing_that_names_the_person_or_the_key(
+    way: Way, start: Start, deployment: Deployment
+) -> None:
+    deployment.stand_in.faults.add([Fault(status=400, body="jane.doe@example.com is no user")])
+    function = start(way.function)
+
+    await asyncio.to_thread(
+        function.invoke, from_sqs(envelope(way, email="jane.doe@example.com"), "jane.doe")
+    )
+
+    said = function.logged()
+    assert "event not delivered" in said  # or this test would prove nothing
+    assert [word for word in ("jane.doe", f"{way.surface}-key", "u-9") if word in said] == []
+
+
+# --- the build
+
+
+def test_built_layer_is_far_from_the_limit_of_lambda(built: Build) -> None:
+    """250 MB for a function and its layers, unzipped; more is slow to load besides."""
+    size = sum(file.stat().st_size for file in built.layer.rglob("*") if file.is_file())
+
+    assert size < 60 * 1024 * 1024
+
+
+def test_built_layer_is_compiled(built: Build) -> None:
+    """Lambda could not keep what it compiled: the layer is read-only there."""
+    assert list((built.layer / "relay").glob("__pycache__/preparation.*.pyc"))
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_built_function_is_one_module(built: Build, name: str) -> None:
+    """What it shares is in the layer."""
+    files = [file.name for file in (built.folder / FUNCTIONS[name]).iterdir()]
+
+    assert files == ["app.py"]

@@ -1,0 +1,62 @@
+"""The stand-in's accounts know their tokens and keep them to themselves."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from relay.preparation import Kind
+from relay_sandbox.stand_in.accounts import Account, Accounts
+
+APP = Account.model_validate({"app_id": "id123456789", "tokens": ["old-key", "new-key"]})
+
+
+def test_account_knows_each_of_its_tokens_and_no_other() -> None:
+    assert [APP.knows(token) for token in ("old-key", "new-key", "other", "")] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+
+
+def test_account_never_shows_a_token() -> None:
+    shown = f"{APP!r} {APP.shown()} {APP.model_dump_json()}"
+
+    assert "old-key" not in shown
+    assert APP.shown()["tokens"] == 2
+
+
+def test_account_is_found_for_events_of_its_own_kind_only() -> None:
+    accounts = Accounts([APP])
+
+    assert accounts.find("id123456789", Kind.MOBILE_EVENT) is APP
+    assert accounts.find("id123456789", Kind.WEB_EVENT) is None
+    assert accounts.find("id1", Kind.MOBILE_EVENT) is None
+
+
+def test_account_that_changes_keeps_the_fields_left_out() -> None:
+    accounts = Accounts([APP])
+
+    changed = accounts.changed({"app_id": "id123456789", "state": "blocked"})
+
+    assert changed.blocked
+    assert changed.knows("old-key")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {},
+        {"app_id": ""},
+        {"app_id": "id1", "kind": "desktop"},
+        {"app_id": "id1", "time_zone": "Mars/Olympus"},
+        {"app_id": "id1", "tokens": [""]},
+        {"app_id": "id1", "state": "asleep"},
+        {"app_id": "id1", "currency": "usd"},
+        {"app_id": "id1", "colour": "red"},
+    ],
+)
+def test_account_that_makes_no_sense_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        Accounts().changed(wrong)

@@ -1,0 +1,131 @@
+"""Faults strike the calls they are meant for, as often as they were told to."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from relay.preparation import Kind
+from relay_sandbox.http1 import Request
+from relay_sandbox.stand_in.calls import Call
+from relay_sandbox.stand_in.faults import Fault, FaultBoard
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+
+def _call(
+    app_id: str = "id123456789",
+    kind: Kind = Kind.MOBILE_EVENT,
+    payload: dict[str, Any] | None = None,
+) -> Call:
+    request = Request("POST", "/", (), b"", ("127.0.0.1", 1), NOW)
+    return Call(request, kind, app_id, NOW, payload)
+
+
+def _board(*faults: dict[str, Any]) -> FaultBoard:
+    board = FaultBoard()
+    board.add(Fault.model_validate(fault) for fault in faults)
+    return board
+
+
+def _struck(board: FaultBoard, count: int) -> list[bool]:
+    return [board.take(_call()) is not None for _ in range(count)]
+
+
+def test_fault_without_times_strikes_until_it_is_cleared() -> None:
+    board = _board({"status": 500})
+
+    assert _struck(board, 3) == [True, True, True]
+    board.clear()
+    assert _struck(board, 1) == [False]
+
+
+def test_fault_with_times_is_gone_after_them() -> None:
+    board = _board({"status": 500, "times": 2})
+
+    assert _struck(board, 3) == [True, True, False]
+    assert list(board) == []
+
+
+def test_fault_with_every_strikes_each_nth_call() -> None:
+    board = _board({"reset": True, "every": 3, "times": 2})
+
+    assert _struck(board, 9) == [False, False, True, False, False, True, False, False, False]
+
+
+def test_faults_strike_in_the_order_they_were_set() -> None:
+    board = _board({"status": 500, "times": 1}, {"status": 503})
+
+    assert [fault.status for fault in (board.take(_call()), board.take(_call())) if fault] == [
+        500,
+        503,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("narrowing", "call", "strikes"),
+    [
+        ({"app_id": "id1"}, _call("id1"), True),
+        ({"app_id": "id1"}, _call("id2"), False),
+        ({"kind": "web_visit"}, _call(kind=Kind.WEB_VISIT), True),
+        ({"kind": "web_visit"}, _call(kind=Kind.WEB_EVENT), False),
+        ({"event_name": "a"}, _call(payload={"eventName": "a"}), True),
+        ({"event_name": "a"}, _call(payload={"eventName": "b"}), False),
+        ({"event_name": "a"}, _call(kind=Kind.WEB_EVENT, payload={"event_name": "a"}), True),
+        ({"event_name": "a"}, _call(payload=None), False),
+        ({"app_id": "id1", "event_name": "a"}, _call("id1", payload={"eventName": "b"}), False),
+    ],
+)
+def test_fault_that_is_narrowed_strikes_only_what_it_names(
+    narrowing: dict[str, str], call: Call, *, strikes: bool
+) -> None:
+    taken = _board({"status": 500, **narrowing}).take(call)
+
+    assert (taken is not None) is strikes
+
+
+def test_fault_meant_for_other_calls_does_not_count_them() -> None:
+    board = _board({"status": 500, "app_id": "id1", "every": 2})
+
+    taken = [board.take(_call(app_id)) is not None for app_id in ("id1", "id2", "id1")]
+
+    assert taken == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({}, "says no fault"),
+        ({"times": 1}, "says no fault"),
+        ({"status": 500, "reset": True}, "only one of these at a time: status, reset"),
+        ({"status": 99}, "status"),
+        ({"status": 600}, "status"),
+        ({"reset": False}, "reset"),
+        ({"reset": True, "retry_after": 3}, "retry_after needs a status"),
+        ({"status": 302, "location": "http://a\r\nx: y"}, "printable ASCII"),
+        ({"latency_seconds": -1}, "latency_seconds"),
+        ({"latency_seconds": "Infinity"}, "latency_seconds"),
+        ({"status": 500, "times": 0}, "times"),
+        ({"status": 500, "every": 0}, "every"),
+        ({"status": 500, "recorded": "perhaps"}, "recorded"),
+        ({"status": 500, "kind": "letter"}, "kind"),
+        ({"status": 500, "colour": "red"}, "colour"),
+    ],
+)
+def test_fault_that_makes_no_sense_is_refused_with_the_reason(
+    wrong: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(ValidationError, match=told):
+        Fault.model_validate(wrong)
+
+
+def test_fault_shows_how_often_it_was_applied() -> None:
+    board = _board({"status": 503, "retry_after": 2, "every": 2})
+    _struck(board, 4)
+
+    assert board.shown() == [
+        {"number": 1, "status": 503, "retry_after": 2, "every": 2, "applied": 2}
+    ]
