@@ -16,7 +16,7 @@ from urllib.parse import unquote
 from relay_sandbox.errors import PayloadTooLargeError
 from relay_sandbox.http1 import Connection, Request, Response
 from relay_sandbox.http_events import http_event, http_response, message
-from relay_sandbox.runtime import Function, Invocation
+from relay_sandbox.runtime import Invocable, Invocation
 from relay_sandbox.stack import Api, Route
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
@@ -53,7 +53,7 @@ class Throttle:
 class Gateway:
     """The HTTP API; `handle` serves it. `functions` are by the names that the routes use."""
 
-    def __init__(self, api: Api, functions: Mapping[str, Function]) -> None:
+    def __init__(self, api: Api, functions: Mapping[str, Invocable]) -> None:
         self._functions = functions
         self._routes = sorted(api.routes, key=_vagueness)
         self._throttles = {route: Throttle(api.rate, api.burst) for route in api.routes}

@@ -137,7 +137,7 @@ def _decoded(body: object, *, is_base64: bool) -> bytes:
         return b""
     if not isinstance(body, str):
         raise TypeError("the body is not a string")
-    return base64.b64decode(body) if is_base64 else body.encode()
+    return base64.b64decode(body, validate=True) if is_base64 else body.encode()
 
 
 def _answer_headers(result: Mapping[str, Any]) -> Headers:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import DeleteMessageBatchRequestEntryTypeDef
 
     from relay_sandbox.aws import LocalAws
-    from relay_sandbox.runtime import Function
+    from relay_sandbox.runtime import Invocable
     from relay_sandbox.stack import EventSource
 
 _LOGGER = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class Poller:
         self,
         aws: LocalAws,
         source: EventSource,
-        function: Function,
+        function: Invocable,
         *,
         limit: int,
         window_seconds: float,

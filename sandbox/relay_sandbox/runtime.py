@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 from relay_sandbox import aws
 from relay_sandbox.children import Child, first_of, inherited_environment
@@ -36,6 +36,13 @@ class Invocation:
     result: object
     error: FunctionError | None
     log: str
+
+
+class Invocable(Protocol):
+    """What the mappings and the gateway need of a function."""
+
+    async def invoke(self, event: object) -> Invocation:
+        """Invoke it and wait for what becomes of it; PayloadTooLargeError over 6 MB."""
 
 
 class FunctionLog:

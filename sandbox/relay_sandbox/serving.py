@@ -26,12 +26,12 @@ def run_sandbox(
     sandbox; what it raises ends the sandbox and is raised here. SandboxError when a part does not
     come up.
     """
+    if ready_file:
+        ready_file.unlink(missing_ok=True)  # one of an earlier sandbox that was killed
     asyncio.run(_run(options, ready_file, when_up))
 
 
 async def _run(options: SandboxOptions, ready_file: Path | None, when_up: WhenUp | None) -> None:
-    if ready_file:
-        ready_file.unlink(missing_ok=True)  # one of an earlier sandbox that was killed
     loop = asyncio.get_running_loop()
     running = asyncio.ensure_future(_stay_up(options, ready_file, when_up))
     stopped = asyncio.Event()

@@ -16,6 +16,7 @@ from samtranslator.parser.parser import Parser
 from samtranslator.public.exceptions import InvalidDocumentException
 from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
+from yaml import YAMLError
 
 from relay_sandbox.aws import local_session
 from relay_sandbox.errors import SandboxError
@@ -57,6 +58,8 @@ class Template:
             source: Json = yaml_parse(path.read_text())
         except OSError as error:
             raise SandboxError(f"cannot read the template {path}: {error.strerror}") from error
+        except YAMLError as error:
+            raise SandboxError(f"{path} is not YAML: {error}") from error
         return cls(path, source, _transform(path, source))
 
     def folder(self, logical_id: str) -> Path:
@@ -147,7 +150,7 @@ def _transform(path: Path, source: Json) -> Json:
 
 
 def _local_resource(resource: Json) -> Json:
-    properties = resource["Properties"]
+    properties = resource.get("Properties", {})
     if resource["Type"] == "AWS::Lambda::Function":
         properties["Code"] = {"ZipFile": "# the sandbox runs the folder of the function"}
         properties.pop("Layers", None)

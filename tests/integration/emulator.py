@@ -60,7 +60,7 @@ class Build:
 
 
 def build(folder: Path) -> Build:
-    """Run the real `sam build`; `CalledProcessError` when it fails, its output being pytest's to show."""
+    """Run the real `sam build`; `CalledProcessError` when it fails, after it said why."""
     subprocess.run([ROOT / "scripts/setup", "sam"], check=True)
     here = {
         "UV": str(ROOT / "scripts/uv"),
@@ -138,6 +138,7 @@ def running(
 
 def _of_lambda(built: Build, name: str) -> dict[str, str]:
     return {
+        "PYTHONDONTWRITEBYTECODE": "1",  # both folders are read-only on Lambda
         "PYTHONPATH": f"{built.layer}{os.pathsep}{built.runtime}",
         "LAMBDA_TASK_ROOT": str(built.folder / FUNCTIONS[name]),
         "AWS_LAMBDA_FUNCTION_NAME": name,

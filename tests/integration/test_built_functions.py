@@ -14,23 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from relay_sandbox.aws import LocalAws
 from relay_sandbox.aws import environment as aws_environment
 from relay_sandbox.stack import Stack, deploy
 from relay_sandbox.stand_in import Account, Fault, StandIn
 from relay_sandbox.template import Template
-from tests.integration.emulator import (
-    FUNCTIONS,
-    ROOT,
-    Build,
-    Function,
-    build,
-    running,
-    why_not_here,
-)
+from tests.integration.emulator import ROOT, Build, Function, running, why_not_here
 
 pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.skipif(why_not_here() is not None, reason=str(why_not_here())),
 ]
 
@@ -76,29 +70,24 @@ WEB = Way(
 BOTH_WAYS = pytest.mark.parametrize("way", [MOBILE, WEB], ids=lambda way: way.function)
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Build:
-    return build(tmp_path_factory.mktemp("built"))
-
-
-@pytest.fixture(scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def aws(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LocalAws]:
     async with LocalAws(tmp_path_factory.mktemp("moto") / "log") as local:
         yield local
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def appsflyer() -> AsyncIterator[tuple[StandIn, str]]:
     """The stand-in and its address."""
     it = StandIn(
-        Account(app_id=way.app_id, kind=way.surface, tokens=(f"{way.surface}-key",))  # type: ignore[arg-type,call-arg]
+        Account(app_id=way.app_id, kind=way.surface, tokens=(f"{way.surface}-key",))  # type: ignore[arg-type]
         for way in (MOBILE, WEB)
     )
     async with it.server() as server:
         yield it, server.url
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def stack(aws: LocalAws, appsflyer: tuple[StandIn, str]) -> AsyncIterator[Stack]:
     """The template's queues, and in Parameter Store what an operator would put there."""
     endpoints = {"MobileEndpoint": appsflyer[1], "WebEndpoint": appsflyer[1]}
@@ -312,26 +301,3 @@ async def test_forwarder_logs_nothing_that_names_the_person_or_the_key(
     said = function.logged()
     assert "event not delivered" in said  # or this test would prove nothing
     assert [word for word in ("jane.doe", f"{way.surface}-key", "u-9") if word in said] == []
-
-
-# --- the build
-
-
-def test_built_layer_is_far_from_the_limit_of_lambda(built: Build) -> None:
-    """250 MB for a function and its layers, unzipped; more is slow to load besides."""
-    size = sum(file.stat().st_size for file in built.layer.rglob("*") if file.is_file())
-
-    assert size < 60 * 1024 * 1024
-
-
-def test_built_layer_is_compiled(built: Build) -> None:
-    """Lambda could not keep what it compiled: the layer is read-only there."""
-    assert list((built.layer / "relay").glob("__pycache__/preparation.*.pyc"))
-
-
-@pytest.mark.parametrize("name", FUNCTIONS)
-def test_built_function_is_one_module(built: Build, name: str) -> None:
-    """What it shares is in the layer."""
-    files = [file.name for file in (built.folder / FUNCTIONS[name]).iterdir()]
-
-    assert files == ["app.py"]

@@ -1,0 +1,27 @@
+"""What `sam build` makes of the functions and the layer."""
+
+import pytest
+
+from tests.integration.emulator import FUNCTIONS, Build, why_not_here
+
+pytestmark = pytest.mark.skipif(why_not_here() is not None, reason=str(why_not_here()))
+
+
+def test_built_layer_is_far_from_the_limit_of_lambda(built: Build) -> None:
+    """250 MB for a function and its layers, unzipped; more is slow to load besides."""
+    size = sum(file.stat().st_size for file in built.layer.rglob("*") if file.is_file())
+
+    assert size < 60 * 1024 * 1024
+
+
+def test_built_layer_is_compiled(built: Build) -> None:
+    """Lambda could not keep what it compiled: the layer is read-only there."""
+    assert list((built.layer / "relay").glob("__pycache__/preparation.*.pyc"))
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_built_function_is_one_module(built: Build, name: str) -> None:
+    """What it shares is in the layer."""
+    files = [file.name for file in (built.folder / FUNCTIONS[name]).iterdir()]
+
+    assert files == ["app.py"]

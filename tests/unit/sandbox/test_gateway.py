@@ -1,0 +1,165 @@
+"""The gateway routes, limits and answers as an HTTP API does, whatever the function does."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import pytest
+
+from relay_sandbox.errors import PayloadTooLargeError
+from relay_sandbox.gateway import MAX_BODY_BYTES, Gateway, Throttle
+from relay_sandbox.http1 import Connection, Request, Response
+from relay_sandbox.runtime import Invocation
+from relay_sandbox.runtime_api import FunctionError
+from relay_sandbox.stack import Api, Route
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+NO_WIRE = cast("Connection", None)
+
+
+class Answering:
+    """A function in this process; `answer` makes its result from the event, or raises."""
+
+    def __init__(self, answer: Callable[[Any], object]) -> None:
+        self._answer = answer
+
+    async def invoke(self, event: object) -> Invocation:
+        result = self._answer(event)
+        if isinstance(result, FunctionError):
+            return Invocation("1", None, result, "")
+        return Invocation("1", result, None, "")
+
+
+class Silent:
+    """A function that never answers."""
+
+    async def invoke(self, event: object) -> Invocation:  # noqa: ARG002 - it has no use for it
+        never: asyncio.Future[Invocation] = asyncio.get_running_loop().create_future()
+        return await never
+
+
+def too_large(event: Any) -> object:
+    raise PayloadTooLargeError
+
+
+def gateway(
+    answer: Callable[[Any], object] = lambda event: event,
+    *paths: str,
+    rate: float | None = None,
+    burst: float | None = None,
+) -> Gateway:
+    routes = tuple(
+        Route(method, path, function="accept", timeout_seconds=5.0)
+        for method, path in (key.split(" ") for key in paths or ("POST /v1/{app_id}/events",))
+    )
+    return Gateway(Api(routes, rate, burst), {"accept": Answering(answer)})
+
+
+async def call(
+    on: Gateway, method: str = "POST", target: str = "/v1/id1/events", body: bytes = b""
+) -> Response:
+    made = Request(method, target, (), body, ("127.0.0.1", 1), NOW)
+    return await on.handle(made, NO_WIRE)
+
+
+async def test_gateway_matching_route_hands_decoded_path_parameters_to_the_function() -> None:
+    response = await call(gateway(), target="/v1/com.example%2Eshop/events")
+
+    assert json.loads(response.body)["pathParameters"] == {"app_id": "com.example.shop"}
+
+
+@pytest.mark.parametrize(
+    ("method", "target"),
+    [
+        ("GET", "/v1/id1/events"),
+        ("POST", "/v1/id1/events/"),
+        ("POST", "/v1//events"),
+        ("POST", "/v1/id1"),
+        ("POST", "/"),
+    ],
+)
+async def test_gateway_unknown_route_is_404(method: str, target: str) -> None:
+    response = await call(gateway(), method, target)
+
+    assert (response.status, response.body) == (404, b'{"message": "Not Found"}')
+
+
+async def test_gateway_prefers_the_more_specific_route() -> None:
+    on = gateway(lambda event: event["routeKey"], "ANY /{all+}", "GET /v1/{x}", "GET /v1/health")
+
+    answers = [(await call(on, "GET", f"/v1/{x}")).body for x in ("health", "other", "a/b")]
+
+    assert answers == [b"GET /v1/health", b"GET /v1/{x}", b"ANY /{all+}"]
+
+
+async def test_gateway_greedy_parameter_takes_the_rest_of_the_path() -> None:
+    on = gateway(lambda event: event["pathParameters"], "ANY /v1/{proxy+}")
+
+    response = await call(on, "PUT", "/v1/a/b%20c/d")
+
+    assert json.loads(response.body) == {"proxy": "a/b c/d"}
+
+
+async def test_gateway_failed_function_is_500_without_a_word_of_why() -> None:
+    response = await call(gateway(lambda _: FunctionError("KeyError", "secret")))
+
+    assert (response.status, response.body) == (500, b'{"message": "Internal Server Error"}')
+
+
+async def test_gateway_answer_that_makes_no_sense_is_500() -> None:
+    response = await call(gateway(lambda _: {"statusCode": "many"}))
+
+    assert response.status == 500
+
+
+async def test_gateway_body_over_10_mb_is_413() -> None:
+    response = await call(gateway(), body=b"x" * (MAX_BODY_BYTES + 1))
+
+    assert (response.status, response.body) == (413, b'{"message": "Request Entity Too Large"}')
+
+
+async def test_gateway_event_over_what_lambda_takes_is_413() -> None:
+    assert (await call(gateway(too_large))).status == 413
+
+
+async def test_gateway_function_that_does_not_answer_in_time_is_503_and_goes_on() -> None:
+    route = Route("GET", "/slow", "slow", timeout_seconds=0.01)
+    on = Gateway(Api((route,), None, None), {"slow": Silent()})
+
+    response = await call(on, "GET", "/slow")
+    await on.stop()
+
+    assert (response.status, response.body) == (503, b'{"message": "Service Unavailable"}')
+
+
+async def test_gateway_over_the_throttle_is_429() -> None:
+    on = gateway(lambda _: "ok", rate=0.001, burst=2)
+
+    statuses = [(await call(on)).status for _ in range(3)]
+
+    assert statuses == [200, 200, 429]
+
+
+def test_throttle_refills_at_its_rate_up_to_its_burst() -> None:
+    now = 100.0
+    throttle = Throttle(rate=2, burst=3, clock=lambda: now)
+
+    at_once = [throttle.admits() for _ in range(4)]
+    now += 0.5
+    after_half_a_second = [throttle.admits() for _ in range(2)]
+    now += 60
+    after_a_minute = [throttle.admits() for _ in range(4)]
+
+    assert at_once == [True, True, True, False]
+    assert after_half_a_second == [True, False]
+    assert after_a_minute == [True, True, True, False]
+
+
+def test_throttle_without_a_rate_admits_everything() -> None:
+    throttle = Throttle(None, None)
+
+    assert all(throttle.admits() for _ in range(1000))
