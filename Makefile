@@ -36,7 +36,7 @@ build: dev sam ## `sam build`, into .aws-sam
 	@$(SAM) build
 
 sam-local: dev sam ## The samples through `sam local`, in containers (Linux; sets an engine up if there is none)
-	@$(PYTHON) scripts/sam_local.py
+	@$(PYTHON) -m scripts.sam_local
 
 # Guided until it has been: the answers, region first, are kept in samconfig.toml.
 deploy: build ## Build, then deploy to AWS

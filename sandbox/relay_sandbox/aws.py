@@ -32,6 +32,7 @@ CREDENTIALS = {  # fake; moto takes any
     "AWS_ACCESS_KEY_ID": "sandbox",
     "AWS_SECRET_ACCESS_KEY": "sandbox",
 }
+_MODULE = "relay_sandbox.moto_process"
 _START_SECONDS = 60.0
 _NO_PROXY = urllib.request.ProxyHandler({})
 _THREADS = 16  # a long poll occupies one
@@ -91,7 +92,7 @@ class LocalAws:
         """Start moto and wait until it answers."""
         self._log.parent.mkdir(parents=True, exist_ok=True)
         self._child = await Child.start(
-            "relay_sandbox.moto_process",
+            _MODULE,
             environment={**inherited_environment(), **CREDENTIALS},
             folder=self._log.parent,
             heard=self._hear,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -106,8 +107,8 @@ class Child:
 
     async def kill(self) -> None:
         """End it now, whatever it does; wait until it has gone."""
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # it has ended already
+            os.killpg(self._process.pid, signal.SIGKILL)  # and what it has started itself
         await self._ended
         self._output.close()
 

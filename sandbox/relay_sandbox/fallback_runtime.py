@@ -47,7 +47,7 @@ class _Api:
         return connection.getresponse()
 
     def report(self, path: str, error: BaseException) -> None:
-        print("".join(traceback.format_exception(error)), file=sys.stderr, flush=True)
+        print("".join(traceback.format_exception(error)), flush=True)
         body = {
             "errorType": type(error).__name__,
             "errorMessage": str(error),
@@ -85,6 +85,7 @@ def _serve_one(api: _Api, function: Callable[[Any, Context], object]) -> None:
     except Exception as error:  # noqa: BLE001 - whatever a handler raises is its answer
         api.report(f"invocation/{request_id}/error", error)
     else:
+        sys.stdout.flush()  # what was printed belongs to this invocation's log
         api.call("POST", f"invocation/{request_id}/response", result)
 
 

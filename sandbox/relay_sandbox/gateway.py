@@ -11,13 +11,13 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
-from urllib.parse import unquote
 
 from relay_sandbox.errors import PayloadTooLargeError
+from relay_sandbox.execution import Invocation
 from relay_sandbox.http1 import Connection, Request, Response
 from relay_sandbox.http_events import http_event, http_response, message
-from relay_sandbox.runtime import Invocable, Invocation
-from relay_sandbox.stack import Api, Route
+from relay_sandbox.routes import Api, Route, match_route
+from relay_sandbox.runtime import Invocable
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
 _LOGGER = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ class Gateway:
         except TimeoutError:
             return message(503, "Service Unavailable")
         if invocation.error:
-            _LOGGER.warning("%s failed: %s", route.function, invocation.error)
+            _LOGGER.warning("%s failed: %s; see its log", route.function, invocation.error.type)
             return _INTERNAL_ERROR
         return http_response(invocation.result, event["requestContext"]["requestId"]) or (
             _INTERNAL_ERROR
@@ -100,24 +100,6 @@ class Gateway:
         self._abandoned.add(task)
         task.add_done_callback(self._abandoned.discard)
         return await asyncio.wait_for(asyncio.shield(task), route.timeout_seconds)
-
-
-def match_route(route: Route, request: Request) -> dict[str, str] | None:
-    """Give the path parameters, percent-decoded, when the request is for this route; else None."""
-    if route.method not in ("ANY", request.method):
-        return None
-    wanted, given = route.path.split("/"), request.path.split("/")
-    if wanted[-1].endswith("+}") and len(given) >= len(wanted):  # {proxy+} takes all the rest
-        given[len(wanted) - 1 :] = ["/".join(given[len(wanted) - 1 :])]
-    if len(wanted) != len(given):
-        return None
-    parameters = {}
-    for pattern, segment in zip(wanted, given, strict=True):
-        if pattern.startswith("{") and segment:
-            parameters[pattern.strip("{+}")] = unquote(segment)
-        elif pattern != unquote(segment):
-            return None
-    return parameters
 
 
 def _vagueness(route: Route) -> tuple[bool, int]:

@@ -103,7 +103,8 @@ class Poller:
         ids = [record["messageId"] for record in batch]
         invocation = await self._function.invoke({"Records": batch})
         if invocation.error:
-            _LOGGER.warning("%s failed: %s", self._source.function, invocation.error)
+            kind = invocation.error.type  # the message may hold what a sender sent
+            _LOGGER.warning("%s failed: %s; see its log", self._source.function, kind)
             return
         reports = self._source.reports_item_failures
         failed = failed_ids(invocation.result, ids) if reports else set()

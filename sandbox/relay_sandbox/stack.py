@@ -10,15 +10,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from relay_sandbox.aws import ACCOUNT, REGION, LocalAws
 from relay_sandbox.errors import SandboxError
-from relay_sandbox.template import Json, Template, references
+from relay_sandbox.routes import Api, read_api
+from relay_sandbox.template import Json, Template
 
 STACK_NAME = "relay"
 _AWS_QUEUE_URL = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/"
-_GATEWAY_TIMEOUT_MS = 30_000  # an HTTP API's integration time-out, when the template says nothing
 
 
 @dataclass(frozen=True)
@@ -54,30 +53,6 @@ class EventSource:
 
 
 @dataclass(frozen=True)
-class Route:
-    """One route of the HTTP API: `method` and `path` with {names}, and the function behind it."""
-
-    method: str
-    path: str
-    function: str
-    timeout_seconds: float
-
-    @property
-    def key(self) -> str:
-        """The route key, as events have it: "POST /v1/mobile/{app_id}/events"."""
-        return f"{self.method} {self.path}"
-
-
-@dataclass(frozen=True)
-class Api:
-    """The HTTP API. `rate` (requests a second) and `burst` bound each route; None is no bound."""
-
-    routes: tuple[Route, ...]
-    rate: float | None
-    burst: float | None
-
-
-@dataclass(frozen=True)
 class Stack:
     """What the template became. `queues` are by logical id; all URLs are local ones."""
 
@@ -107,7 +82,7 @@ def deploy(aws: LocalAws, template: Template, overrides: Mapping[str, str]) -> S
     return Stack(
         functions={function.key: function for function in functions.values()},
         event_sources=_event_sources(aws, keys, tuple(queues.values())),
-        api=_api(template, parameters, {k: v.key for k, v in functions.items()}),
+        api=read_api(template, parameters, {k: v.key for k, v in functions.items()}),
         queues=queues,
         outputs=_outputs(aws),
     )
@@ -198,49 +173,3 @@ def _event_source(mapping: Json, keys: Mapping[str, str], urls: Mapping[str, str
         in (mapping.get("FunctionResponseTypes") or ()),
         max_concurrency=(mapping.get("ScalingConfig") or {}).get("MaximumConcurrency"),
     )
-
-
-def _api(template: Template, parameters: Mapping[str, str], keys: Mapping[str, str]) -> Api:
-    resources = template.transformed["Resources"].values()
-    bodies = [r["Properties"]["Body"] for r in resources if r["Type"] == "AWS::ApiGatewayV2::Api"]
-    stages = [r["Properties"] for r in resources if r["Type"] == "AWS::ApiGatewayV2::Stage"]
-    bounds = stages[0].get("DefaultRouteSettings", {}) if stages else {}
-    return Api(
-        routes=tuple(
-            _route(template, keys, path, method, operation)
-            for body in bodies
-            for path, operations in body["paths"].items()
-            for method, operation in operations.items()
-        ),
-        rate=_number(template.resolve(bounds.get("ThrottlingRateLimit"), parameters)),
-        burst=_number(template.resolve(bounds.get("ThrottlingBurstLimit"), parameters)),
-    )
-
-
-def _number(value: Any) -> float | None:
-    return None if value is None else float(value)
-
-
-def _route(
-    template: Template, keys: Mapping[str, str], path: str, method: str, operation: Json
-) -> Route:
-    integration = operation["x-amazon-apigateway-integration"]
-    if integration.get("payloadFormatVersion") != "2.0":
-        raise SandboxError(
-            f"the route {method.upper()} {path} does not say PayloadFormatVersion 2.0"
-        )
-    return Route(
-        method="ANY" if method == "x-amazon-apigateway-any-method" else method.upper(),
-        path=path,
-        function=keys[_function_behind(template, integration["uri"])],
-        timeout_seconds=integration.get("timeoutInMillis", _GATEWAY_TIMEOUT_MS) / 1000,
-    )
-
-
-def _function_behind(template: Template, uri: Json) -> str:
-    """Follow an integration's address to the function's logical id, through its alias if any."""
-    resources = template.transformed["Resources"]
-    named = [name for name in references(uri) if name in resources]
-    while resources[named[0]]["Type"] == "AWS::Lambda::Alias":
-        named = list(references(resources[named[0]]["Properties"]["FunctionName"]))
-    return named[0]

@@ -146,6 +146,8 @@ def _transform(path: Path, source: Json) -> Json:
     except InvalidDocumentException as error:
         causes = "\n".join(f"  {cause.message}" for cause in error.causes)
         raise SandboxError(f"{path} is not a valid SAM template:\n{causes}") from error
+    finally:
+        translator.metrics.publish()  # to nobody; left undone, it is complained about in the log
     return transformed
 
 

@@ -5,7 +5,6 @@ on Lambda: its own folder, the built layer, and what the runtime brings; nothing
 environment.
 """
 
-import importlib.metadata
 import os
 import platform
 import signal
@@ -21,6 +20,8 @@ from typing import Any
 
 import httpx
 
+from scripts import lambda_runtime
+
 ROOT = Path(__file__).parents[2]
 FUNCTIONS = {
     "accept": "AcceptFunction",
@@ -30,10 +31,6 @@ FUNCTIONS = {
 START_SECONDS = 30.0
 LOOPBACK = ("127.0.0.1", 0)
 
-_RUNTIME_BRINGS = (  # the runtime client, boto3, and what those two need
-    *("awslambdaric", "simplejson", "snapshot-restore-py"),
-    *("boto3", "botocore", "s3transfer", "jmespath", "python-dateutil", "six", "urllib3"),
-)
 _EMULATORS = {"x86_64": "aws-lambda-rie-x86_64", "aarch64": "aws-lambda-rie-arm64"}
 
 
@@ -74,17 +71,7 @@ def build(folder: Path) -> Build:
     subprocess.run(
         [ROOT / ".venv-sam/bin/sam", *command], check=True, cwd=ROOT, env=os.environ | here
     )
-    return Build(folder / "build", _runtime_libraries(folder / "runtime"))
-
-
-def _runtime_libraries(folder: Path) -> Path:
-    """Link what the runtime brings, and nothing else, out of the environment of the tests."""
-    folder.mkdir()
-    for name in _RUNTIME_BRINGS:
-        distribution = importlib.metadata.distribution(name)
-        for part in {file.parts[0] for file in distribution.files or ()} - {"..", "__pycache__"}:
-            (folder / part).symlink_to(Path(str(distribution.locate_file(part))))
-    return folder
+    return Build(folder / "build", lambda_runtime.link_into(folder / "runtime"))
 
 
 class Function:

@@ -13,7 +13,7 @@ import hashlib
 import hmac
 import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
@@ -70,19 +70,29 @@ class ParameterStore:
         self._prefix = prefix
         self._clock = clock
         self._cache: dict[str, _Cached] = {}
+        self._reread_at: dict[str, float] = {}
 
-    def read(self, names: Iterable[str], *, no_older_than: float = CACHE_SECONDS) -> None:
-        """Makes sure that these are in memory and at most so many seconds old.
+    def read(self, names: Collection[str]) -> None:
+        """Makes sure that these are in memory and not too old; blocking.
 
         Raises `ParametersUnavailableError` when one that was never read cannot be read.
         """
-        wanted = self.stale(names, no_older_than=no_older_than)
+        wanted = self.stale(names)
+        if len(self._cache) + len(wanted) > _MOST_REMEMBERED:
+            self._forget_all_but(names)
         for start in range(0, len(wanted), _NAMES_A_CALL):
             self._fetch(wanted[start : start + _NAMES_A_CALL])
 
-    def stale(self, names: Iterable[str], *, no_older_than: float = CACHE_SECONDS) -> list[str]:
+    def reread(self, name: str) -> None:
+        """Reads one again that is said to be stale, at most every `REREAD_SECONDS`; blocking."""
+        now = self._clock()
+        if now - self._reread_at.get(name, -REREAD_SECONDS) >= REREAD_SECONDS:
+            self._reread_at[name] = now
+            self._fetch([name])
+
+    def stale(self, names: Iterable[str]) -> list[str]:
         """Which of these `read` would ask Parameter Store for."""
-        oldest = self._clock() - no_older_than
+        oldest = self._clock() - CACHE_SECONDS
         return [
             name
             for name in dict.fromkeys(names)
@@ -113,10 +123,12 @@ class ParameterStore:
             self._serve_stale(names, now, error)
             return
         found = {item["Name"]: item["Value"] for item in answer["Parameters"]}
-        if len(self._cache) > _MOST_REMEMBERED:
-            self._cache.clear()
         for name in names:
             self._cache[name] = _Cached(found.get(self.full_name(name)), now)
+
+    def _forget_all_but(self, names: Iterable[str]) -> None:
+        """Bounds the memory that senders of ever new app ids can fill."""
+        self._cache = {name: self._cache[name] for name in names if name in self._cache}
 
     def _serve_stale(self, names: Sequence[str], now: float, error: Exception) -> None:
         if any(name not in self._cache for name in names):
@@ -194,7 +206,7 @@ class Apps:
         """
         self._refused[surface, app_id, token] = self._clock() + REFUSED_SECONDS
         try:
-            self._store.read([f"tokens/{surface}/{app_id}"], no_older_than=REREAD_SECONDS)
+            self._store.reread(f"tokens/{surface}/{app_id}")
         except ParametersUnavailableError:
             return None
         return self.token(surface, app_id)
@@ -261,7 +273,7 @@ class Producers:
         self._store.read(["producers"])
         found = self._find(digest)
         if found is None:
-            self._store.read(["producers"], no_older_than=REREAD_SECONDS)
+            self._store.reread("producers")
             found = self._find(digest)
         return found
 

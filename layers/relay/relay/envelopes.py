@@ -2,10 +2,17 @@
 
 import hashlib
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
 
 from relay.errors import NotAnEnvelopeError
 from relay.exact_json import InvalidJsonError, UnwritableError, dumps, loads
@@ -23,6 +30,18 @@ _TIME_FIELDS: Final = {
 EventId = Annotated[str, Field(min_length=1, max_length=256)]
 
 
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        message = "must be a moment of the years 1 to 9999 in UTC"
+        raise ValueError(message) from None
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+"""A producer may write it with any offset; from here on it is UTC, as every moment of ours."""
+
+
 class Envelope(BaseModel):
     """One event on a queue.
 
@@ -36,13 +55,13 @@ class Envelope(BaseModel):
     kind: Kind
     event: Any
     event_id: EventId | None = None
-    not_before: AwareDatetime | None = None
+    not_before: Moment | None = None
     """It is not handled before this moment."""
-    first_seen: AwareDatetime | None = None
+    first_seen: Moment | None = None
     """When it came in."""
     attempts: Annotated[int, Field(ge=0, le=1000)] = 0
     """How many times it has been sent to AppsFlyer without success."""
-    held_since: AwareDatetime | None = None
+    held_since: Moment | None = None
     findings: tuple[dict[str, str], ...] = ()
 
 
@@ -94,6 +113,26 @@ def write_envelope(envelope: Envelope, event: Mapping[str, Any], **changes: obje
     return written.replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
 
 
+def write_checked(envelope: Envelope, event: Mapping[str, Any], **changes: object) -> str:
+    """As `write_envelope`, for an event that has been checked: it can always be written.
+
+    What has no JSON form is left out: a field of that kind is never part of a payload.
+    """
+    try:
+        return write_envelope(envelope, event, **changes)
+    except UnwritableError:
+        kept = {name: value for name, value in event.items() if _is_writable(name, value)}
+        return write_envelope(envelope, kept, **changes)
+
+
+def _is_writable(name: str, value: object) -> bool:
+    try:
+        dumps({"event": {name: value}})
+    except UnwritableError:
+        return False
+    return True
+
+
 def _written(value: object) -> object:
     return iso_form(value) if isinstance(value, datetime) else value
 
@@ -138,11 +177,7 @@ def dead_letter(
     `details`: `status`, `message` (AppsFlyer's), `deadline`, `findings`, `attempts`.
     """
     marks: dict[str, object] = {"reason": reason, "outcome": outcome, "dead_since": now, **details}
-    try:
-        return write_envelope(envelope, event, **marks)
-    except UnwritableError:
-        # A value without a JSON form cannot be kept; its digest says that it was there.
-        return write_envelope(envelope, {"unwritable": True}, **marks)
+    return write_checked(envelope, event, **marks)
 
 
 def dead_letter_of_no_envelope(body: str, message_id: str, problem: str, now: datetime) -> str:

@@ -159,11 +159,12 @@ class Forwarder:
         envelope = job.envelope
         if Surface.of(envelope.kind) is not self._surface:
             return self._settler.settle(job, _WRONG_QUEUE)
-        problem = self._check(job)
+        problem, moment = self._check(job), envelope.not_before
+        may_wait = problem is None or problem.outcome is not Outcome.REJECTED
+        if may_wait and moment is not None and moment > self._clock():
+            return self._settler.hop(job, moment)
         if problem is not None:
             return self._settler.settle(job, problem)
-        if envelope.not_before is not None and envelope.not_before > self._clock():
-            return self._settler.hop(job, envelope.not_before)
         ruling, answer = await self._send(job)
         return self._settler.settle(job, ruling, answer)
 
@@ -176,14 +177,17 @@ class Forwarder:
         except ParametersUnavailableError:
             return _NO_SETTINGS
         except ConfigurationError as error:
-            telemetry.logger().error("setting is wrong", key=error.key, problem=str(error))
+            telemetry.wrong_setting(error)
             return _BAD_SETTINGS
         prepared = job.check(app, self._clock())
         return _BROKEN_RULE if prepared.body is None else None
 
     async def _send(self, job: Job) -> tuple[Ruling, Answer | None]:
         """Sends with the app's token; if AppsFlyer refuses that, once more with another one."""
-        token = self._apps.token(self._surface, job.envelope.app_id)
+        try:
+            token = self._apps.token(self._surface, job.envelope.app_id)
+        except ParametersUnavailableError:
+            return _NO_SETTINGS, None
         answer: Answer | None = None
         ruling = _NO_TOKEN
         for _ in range(2):
@@ -197,13 +201,17 @@ class Forwarder:
 
     async def _ask(self, job: Job, token: Secret) -> tuple[Ruling, Answer | None]:
         prepared = _sendable(job)
-        job.attempted = True
         try:
             answer = await self._client.send(
                 prepared.kind, prepared.app_id, prepared.path, prepared.body or b"", token
             )
+        except ConfigurationError as error:  # a token that no header can carry: as good as none
+            telemetry.wrong_setting(error)
+            return _NO_TOKEN, None
         except SendFailedError as error:
+            job.attempted = True
             return ruling_of_failure(error.reason, sure=error.sure), None
+        job.attempted = True
         return ruling_of_answer(prepared.kind, answer.status, answer.text), answer
 
     async def _another_token(self, app_id: str, refused: Secret) -> Secret | None:

@@ -16,6 +16,7 @@ from relay.envelopes import (
     dead_letter_of_no_envelope,
     money_without_id,
     stamped,
+    write_checked,
     write_envelope,
 )
 from relay.fields import without_clear_email
@@ -63,9 +64,16 @@ class Job:
         """All findings in the form in which they travel, those of the entry (S6) included."""
         found: tuple[Finding, ...] = self.prepared.findings if self.prepared else ()
         entry = [item for item in self.envelope.findings if item.get("rule") == "S6"]
-        if not entry and self.prepared and self.prepared.has_revenue and not self.envelope.event_id:
+        if not entry and not self.envelope.event_id and self._has_revenue():
             entry = [money_without_id().as_dict()]
         return [finding.as_dict() for finding in found] + entry
+
+    def _has_revenue(self) -> bool:
+        """Money needs none of the app's settings to be seen, so they are not waited for."""
+        if self.prepared:
+            return self.prepared.has_revenue
+        app, event = App(self.envelope.app_id), self.envelope.event
+        return prepare(self.envelope.kind, app, event, self.came_in).has_revenue
 
 
 class Settlement(NamedTuple):
@@ -169,8 +177,10 @@ class Settler:
         number cannot be hashed and must not be lost, so it goes back into the very queue that it
         came from as it was.
         """
-        event = job.prepared.event if job.prepared else job.envelope.event
-        return write_envelope(job.envelope, event, **_marks(job), **changes)
+        marks = {**_marks(job), **changes}
+        if job.prepared:
+            return write_checked(job.envelope, job.prepared.event, **marks)
+        return write_envelope(job.envelope, job.envelope.event, **marks)
 
 
 def _because(ruling: Ruling, reason: str) -> Ruling:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
+from relay.errors import ConfigurationError
 from relay.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -52,6 +53,11 @@ def unexpected(error: Exception, **facts: str) -> None:
         "unexpected error", extra={"error": type(error).__name__, "place": where, **facts}
     )
     count({"Unexpected": 1})
+
+
+def wrong_setting(error: ConfigurationError) -> None:
+    """Logs which setting or parameter a person must put right."""
+    logger().error("setting is wrong", extra={"key": error.key, "problem": str(error)})
 
 
 def report_batch(

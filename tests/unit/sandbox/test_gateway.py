@@ -11,11 +11,11 @@ from typing import Any, cast
 import pytest
 
 from relay_sandbox.errors import PayloadTooLargeError
+from relay_sandbox.execution import Invocation
 from relay_sandbox.gateway import MAX_BODY_BYTES, Gateway, Throttle
 from relay_sandbox.http1 import Connection, Request, Response
-from relay_sandbox.runtime import Invocation
+from relay_sandbox.routes import Api, Route
 from relay_sandbox.runtime_api import FunctionError
-from relay_sandbox.stack import Api, Route
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 NO_WIRE = cast("Connection", None)
@@ -37,7 +37,7 @@ class Answering:
 class Silent:
     """A function that never answers."""
 
-    async def invoke(self, event: object) -> Invocation:  # noqa: ARG002 - it has no use for it
+    async def invoke(self, event: object) -> Invocation:
         never: asyncio.Future[Invocation] = asyncio.get_running_loop().create_future()
         return await never
 

@@ -73,7 +73,7 @@ class Connection(asyncio.Protocol):
         a cancellation, AppsFlyer may have got the request and the connection is closed.
         """
         loop = asyncio.get_running_loop()
-        self._reader = reader = AnswerReader()
+        self._reader = AnswerReader()
         self._answer = loop.create_future()
         timer = loop.call_later(timeout_seconds, self._settle, ExchangeTimeoutError())
         try:
@@ -84,8 +84,6 @@ class Connection(asyncio.Protocol):
             raise
         finally:
             timer.cancel()
-            if not reader.reusable:
-                self.abort()
 
     def abort(self) -> None:
         """Closes without a farewell: the peer may be the one who does not listen any more."""

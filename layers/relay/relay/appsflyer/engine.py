@@ -109,9 +109,11 @@ class KeptConnections(httpx.AsyncBaseTransport):
         connections = self._kept[origin]
         while connections and not self._is_fresh(connections[0]):
             connections.popleft().abort()
-        if reader.reusable:
-            connection.idle_since = self._clock()
-            connections.append(connection)
+        if not reader.reusable:
+            connection.abort()
+            return
+        connection.idle_since = self._clock()
+        connections.append(connection)
 
     def _is_fresh(self, connection: Connection) -> bool:
         return 0 <= self._clock() - connection.idle_since < KEEP_ALIVE_SECONDS

@@ -1,25 +1,20 @@
-"""Reads an HTTP/1.1 answer from bytes as they come (RFC 9112); no I/O.
+"""Reads an HTTP/1.1 answer from bytes as they come, with llhttp; no I/O.
 
 Once the head is complete the answer stands, whatever happens to its body: the status decides
 (E16). So a broken, oversized or cut body only ends the reading and the connection's reuse.
 """
 
-import re
 from typing import Final
 
+import httptools
+
 LARGEST_HEAD: Final = 65_536
-LARGEST_BODY: Final = 65_536
+LARGEST_ANSWER: Final = 131_072
 """Bytes; more is not read: AppsFlyer answers with a line or two."""
 
-_STATUS_LINE: Final = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: [^\r\n]*)?")
-_END_OF_LINE: Final = re.compile(rb"\r?\n")
-_END_OF_HEAD: Final = re.compile(rb"\r?\n\r?\n")
-_CHUNK_SIZE: Final = re.compile(rb"[ \t]*([0-9a-fA-F]{1,8})[ \t]*(?:;.*)?")
-_DIGITS: Final = re.compile(rb"[0-9]{1,18}")
 _START: Final = b"HTTP/1."
-_BODILESS: Final = frozenset({204, 304})
-_SWITCHING_PROTOCOLS: Final = 101
-_FIRST_FINAL_STATUS: Final = 200
+_INTERIM_STATUSES: Final = frozenset({100, 102, 103})
+_FINAL_STATUSES: Final = range(200, 600)
 
 
 class NotHttpError(Exception):
@@ -30,132 +25,84 @@ class AnswerReader:
     """One answer: `feed` it until it says that the answer is complete.
 
     `status` is `None` until the head is complete. `reusable` says whether the connection may
-    carry another request.
+    carry another request. The methods named `on_...` are llhttp's.
     """
 
-    __slots__ = ("_body_left", "_buffer", "_chunked", "body", "headers", "reusable", "status")
+    __slots__ = ("_complete", "_parser", "_size", "body", "headers", "reusable", "status")
 
     def __init__(self) -> None:
         self.status: int | None = None
         self.headers: list[tuple[bytes, bytes]] = []
         self.body = b""
         self.reusable = True
-        self._buffer = b""
-        self._chunked = False
-        self._body_left: int | None = None  # None: until the peer closes
+        self._complete = False
+        self._size = 0
+        self._parser = httptools.HttpResponseParser(self)
 
     def feed(self, data: bytes) -> bool:
         """Takes what came; true when the answer is complete. Raises `NotHttpError`."""
-        self._buffer = self._buffer + data if self._buffer else data
-        while self.status is None:
-            if not self._read_head():
-                return False
-        return self._read_chunks() if self._chunked else self._read_plain_body()
+        self._check_start(data)
+        self._size += len(data)
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._settle_for_status()
+            return self._give_up()
+        if self.status is None and self._size > LARGEST_HEAD:
+            raise NotHttpError
+        return self._complete or (self._size > LARGEST_ANSWER and self._give_up())
 
     def end(self) -> bool:
         """No more will come: true when a head came, so that there is an answer."""
         self.reusable = False
         return self.status is not None
 
-    def _read_head(self) -> bool:
-        """One head, or nothing yet; an interim answer (1xx) is passed over."""
-        start = self._buffer[: len(_START)]
-        if not _START.startswith(start):
-            raise NotHttpError
-        end = _END_OF_HEAD.search(self._buffer, 0, LARGEST_HEAD)
-        if end is None:
-            if len(self._buffer) >= LARGEST_HEAD:
-                raise NotHttpError
-            return False
-        lines = _END_OF_LINE.split(self._buffer[: end.start()])
-        self._buffer = self._buffer[end.end() :]
-        self._read_status_line(lines[0])
-        if self.status is not None:
-            self._read_headers(lines[1:])
-            self._frame()
-        return True
-
-    def _read_status_line(self, line: bytes) -> None:
-        match = _STATUS_LINE.fullmatch(line)
-        if match is None:
-            raise NotHttpError
-        status = int(match[2])
-        if status == _SWITCHING_PROTOCOLS:
-            raise NotHttpError
-        if status >= _FIRST_FINAL_STATUS:
-            self.status = status
-            self.reusable = match[1] == b"1"
-
-    def _read_headers(self, lines: list[bytes]) -> None:
-        """A line that is no header is dropped: the status decides, but the framing is in doubt."""
-        for line in lines:
-            name, colon, value = line.partition(b":")
-            if colon and name and not name[:1].isspace() and not name[-1:].isspace():
-                self.headers.append((name, value.strip(b" \t")))
-            else:
-                self.reusable = False
-
-    def _frame(self) -> None:
-        """How the body ends (RFC 9112, 6.3). Where that is in doubt: with the connection."""
-        lengths: set[bytes] = set()
-        codings: list[bytes] = []
-        for name, value in self.headers:
-            match name.lower():
-                case b"content-length":
-                    lengths.add(value)
-                case b"transfer-encoding":
-                    codings.append(value.lower())
-                case b"connection" if b"close" in value.lower():
-                    self.reusable = False
-        if self.status in _BODILESS:
-            self._body_left = 0
-        elif codings:
-            self._chunked = codings == [b"chunked"]
-            self.reusable = self.reusable and self._chunked and not lengths
-        elif len(lengths) == 1 and _DIGITS.fullmatch(length := lengths.pop()):
-            self._body_left = int(length)
-        else:
+    def on_message_begin(self) -> None:
+        """Bytes after the answer are nothing that was asked for; those after a 1xx are."""
+        if self._complete:
             self.reusable = False
 
-    def _read_plain_body(self) -> bool:
-        self.body, self._buffer = self.body + self._buffer, b""
-        if self._body_left is not None and len(self.body) >= self._body_left:
-            self.reusable = self.reusable and len(self.body) == self._body_left
-            self.body = self.body[: self._body_left]
-            return True
-        return self._is_too_large()
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header, unless it is of what follows the answer."""
+        if not self._complete:
+            self.headers.append((name, value.rstrip(b" \t")))
 
-    def _read_chunks(self) -> bool:
-        """Takes whole chunks only; trailers are passed over."""
-        while not self._is_too_large():
-            line = _END_OF_LINE.search(self._buffer)
-            if line is None:
-                return len(self._buffer) > LARGEST_HEAD and self._give_up()
-            size = _CHUNK_SIZE.fullmatch(self._buffer[: line.start()])
-            if size is None:
-                return self._give_up()
-            length = int(size[1], 16)
-            if length == 0:
-                return self._read_trailers(line.start())
-            end = line.end() + length
-            if length > LARGEST_BODY or self._buffer[end : end + 2] not in {b"", b"\r", b"\r\n"}:
-                return self._give_up()
-            if len(self._buffer) < end + 2:
-                return False
-            self.body += self._buffer[line.end() : end]
-            self._buffer = self._buffer[end + 2 :]
-        return True
+    def on_headers_complete(self) -> None:
+        """The head; an interim answer (1xx) is passed over."""
+        if self._complete:
+            return
+        status = self._parser.get_status_code()
+        if status in _INTERIM_STATUSES:
+            self.headers.clear()
+        elif status in _FINAL_STATUSES:
+            self.status = status
+        else:
+            raise NotHttpError
 
-    def _read_trailers(self, end_of_size: int) -> bool:
-        """The end is an empty line, right after the last chunk's size or after trailers."""
-        end = _END_OF_HEAD.search(self._buffer, end_of_size)
-        if end is None:
-            return len(self._buffer) > LARGEST_HEAD and self._give_up()
-        self.reusable = self.reusable and end.end() == len(self._buffer)
-        return True
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body."""
+        if not self._complete:
+            self.body += body
 
-    def _is_too_large(self) -> bool:
-        return len(self.body) > LARGEST_BODY and self._give_up()
+    def on_message_complete(self) -> None:
+        """The answer's end, or that of an interim one."""
+        if self.status is not None and not self._complete:
+            self._complete = True
+            self.reusable = self.reusable and self._parser.should_keep_alive()
+
+    def _check_start(self, data: bytes) -> None:
+        """llhttp reads the heads of other protocols too."""
+        start = _START[self._size :]
+        if not (start.startswith(data) or data.startswith(start)):
+            raise NotHttpError
+
+    def _settle_for_status(self) -> None:
+        """What came cannot be read on. If its status could be, that decides (E16)."""
+        if self.status is None:
+            status = self._parser.get_status_code()
+            if status not in _FINAL_STATUSES:
+                raise NotHttpError from None
+            self.status = status
 
     def _give_up(self) -> bool:
         """Ends the reading, and the connection with it: the rest is not worth it or not sound."""

@@ -1,0 +1,1 @@
+"""How many events a second one core forwards, beside the handler one would write first."""

@@ -1,0 +1,75 @@
+"""`python -m bench`: events a second, and CPU an event, beside a naive handler."""
+
+import cProfile
+import os
+import pstats
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from bench import machine, worker
+from bench.events import batches, endless
+from bench.measuring import Figure, forwarding, preparing
+from bench.processes import Surroundings, surroundings
+from relay.preparation import Kind
+
+_TITLES: Final = {
+    "relay": "forward_mobile, every check on",
+    "naive": "Powertools batch + httpx, no checks",
+}
+_PROFILED_FUNCTIONS: Final = 45
+
+
+def main(
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds of which the median is shown.")] = 5,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Length of a round.")] = 2.0,
+    in_flight: Annotated[int, typer.Option(min=1, help="Requests in flight at once.")] = 50,
+    *,
+    profile: Annotated[bool, typer.Option("--profile", help="Where the time goes.")] = False,
+) -> None:
+    """Batches of 100 records, over TLS, to a local server that answers at once; one core."""
+    console = Console()
+    with surroundings(in_flight) as around:
+        if profile:
+            _profile(around, seconds)
+            return
+        with console.status("measuring"):
+            figures = forwarding(list(_TITLES), around, rounds, seconds)
+            prepared = {kind: preparing(kind, rounds) for kind in Kind}
+    console.print(_forwarding_table(figures), _preparing_table(prepared))
+    console.print(f"Medians of {rounds} rounds; {machine.facts()}", style="dim", highlight=False)
+
+
+def _forwarding_table(figures: dict[str, Figure]) -> Table:
+    table = Table("forwarding", title="One core, TLS, batches of 100")
+    for column in ("events/s", "CPU µs/event", "times"):
+        table.add_column(column, justify="right")
+    slowest = min(figure.events_per_second for figure in figures.values())
+    for name, (speed, cpu) in figures.items():
+        table.add_row(_TITLES[name], f"{speed:,.0f}", f"{cpu:,.0f}", f"{speed / slowest:,.1f}")
+    return table
+
+
+def _preparing_table(figures: dict[Kind, Figure]) -> Table:
+    table = Table("prepare() alone")
+    for column in ("events/s", "CPU µs/event"):
+        table.add_column(column, justify="right")
+    for kind, (speed, cpu) in figures.items():
+        table.add_row(kind.value, f"{speed:,.0f}", f"{cpu:,.0f}")
+    return table
+
+
+def _profile(around: Surroundings, seconds: float) -> None:
+    """Runs the forwarder in this process; the profiler itself slows it two- to threefold."""
+    os.environ.update(around.environment)
+    handler, work = worker.load("relay"), endless(batches(20))
+    worker.run(handler, work, seconds / 4)
+    profiler = cProfile.Profile()
+    profiler.runcall(worker.run, handler, work, seconds)
+    pstats.Stats(profiler).sort_stats("tottime").print_stats(_PROFILED_FUNCTIONS)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,113 @@
+"""The programs of a benchmark: servers on one core, a worker for each handler on another."""
+
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO, Any, Final, Self, cast
+
+from bench import machine
+from bench.servers import S2S_KEY
+
+_PROJECT: Final = Path(__file__).parent.parent
+
+
+class Program:
+    """A child that answers each line with a line of JSON, until its standard input closes."""
+
+    def __init__(self, module: str, argument: str, environment: Mapping[str, str]) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", module, argument],
+            cwd=_PROJECT,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    @property
+    def id(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def tell(self, line: str) -> None:
+        """Hands in a line."""
+        stdin = cast("IO[str]", self._process.stdin)
+        stdin.write(line + "\n")
+        stdin.flush()
+
+    def answer(self) -> dict[str, Any]:
+        """Its next line; raises `RuntimeError` when it ended instead (its error is on stderr)."""
+        line = cast("IO[str]", self._process.stdout).readline()
+        if not line:
+            message = f"a program of the benchmark ended with status {self._process.wait()}"
+            raise RuntimeError(message)
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        self._process.communicate()
+
+
+class Surroundings:
+    """Where AppsFlyer and AWS stand in a benchmark, and what the functions are told of it."""
+
+    def __init__(self, addresses: Mapping[str, str], authority: str, in_flight: int) -> None:
+        self._aws = addresses["aws"]
+        queue = f"{self._aws}/123456789012/queue"
+        self.environment = {
+            **os.environ,
+            "AWS_ACCESS_KEY_ID": "bench",
+            "AWS_SECRET_ACCESS_KEY": "bench",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ENDPOINT_URL": self._aws,
+            "AWS_LAMBDA_FUNCTION_NAME": "bench",
+            "BENCH_S2S_KEY": S2S_KEY,
+            "LAMBDA_TASK_ROOT": str(_PROJECT),  # Powertools keeps its event loop only in Lambda
+            "POWERTOOLS_LOG_LEVEL": "INFO",
+            "POWERTOOLS_METRICS_NAMESPACE": "AppsFlyerRelay",
+            "POWERTOOLS_SERVICE_NAME": "forward_mobile",
+            "RELAY_APPSFLYER_URL": addresses["appsflyer"],
+            "RELAY_CONNECT_TIMEOUT_SECONDS": "3",
+            "RELAY_DEAD_LETTER_QUEUE_URL": queue,
+            "RELAY_PARAMETER_PREFIX": "/appsflyer-relay",
+            "RELAY_QUEUE_URL": queue,
+            "RELAY_READ_TIMEOUT_SECONDS": "10",
+            "RELAY_REQUESTS_IN_FLIGHT": str(in_flight),
+            "RELAY_RETRY_SCHEDULE_SECONDS": "5,30,120",
+            "SSL_CERT_FILE": authority,
+        }
+
+    def events_taken(self) -> int:
+        """How many events AppsFlyer has taken so far."""
+        with urllib.request.urlopen(self._aws) as answer:  # noqa: S310  our own server
+            taken: int = json.load(answer)["taken"]
+            return taken
+
+
+@contextmanager
+def surroundings(in_flight: int) -> Iterator[Surroundings]:
+    """Starts the servers, on a core of their own where there are two."""
+    with TemporaryDirectory() as folder:
+        authority = str(Path(folder) / "authority.pem")
+        with Program("bench.servers", authority, os.environ) as servers:
+            addresses = servers.answer()
+            machine.pin(servers.id, machine.cores()[1:])
+            yield Surroundings(addresses, authority, in_flight)
+
+
+@contextmanager
+def worker(name: str, around: Surroundings) -> Iterator[Program]:
+    """Starts a handler's worker, on the first core."""
+    with Program("bench.worker", name, around.environment) as program:
+        machine.pin(program.id, machine.cores()[:1])
+        yield program

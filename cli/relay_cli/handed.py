@@ -1,0 +1,115 @@
+"""What is handed in to be checked: one event and all that is known around it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from relay import instants
+from relay.findings import Finding, Findings
+from relay.preparation import App, Kind, Prepared, prepare
+
+LINE_FIELDS: Final = frozenset({"id", "arrival", "time_zone", "phone_region"})
+"""What a line-object may have besides `kind`, `app_id` and `event`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What is taken where the input itself does not say."""
+
+    time_zone: str = "UTC"
+    phone_region: str | None = None
+    arrival: datetime | None = None
+    """None: the moment of the check."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """One event, ready to be checked."""
+
+    app: App
+    kind: Kind
+    event: Any
+    arrival: datetime
+    event_id: str | None = None
+    has_entry: bool = False
+    """Whether it came in a form in which an entry takes it, and so could carry an event id."""
+
+    def prepared(self) -> Prepared:
+        """Applies every rule; nothing is stamped or looked up."""
+        return prepare(self.kind, self.app, self.event, self.arrival, self.event_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """What is no event: why, in the form of findings."""
+
+    findings: tuple[Finding, ...]
+
+    @classmethod
+    def because(cls, rule: str, field: str, message: str) -> "Unusable":
+        """For a single reason."""
+        findings = Findings()
+        findings.reject(rule, field, message)
+        return cls(findings.as_tuple())
+
+
+def from_line(line: Mapping[str, Any], defaults: Defaults) -> Handed | Unusable:
+    """Reads a line-object: `kind`, `app_id`, `event`, and optionally `arrival`, `time_zone`,
+    `phone_region`. All that is wrong with it is said at once.
+    """
+    findings = Findings()
+    kind = _kind(line.get("kind"), findings)
+    app_id = _text(line, "app_id", "E8", findings)
+    if app_id is None and not findings_name(findings, "app_id"):
+        findings.reject("E8", "app_id", "is missing: which AppsFlyer app is the event of?")
+    if "event" not in line:
+        findings.reject("E3", "event", "is missing: a JSON object with AppsFlyer's field names")
+    zone = _zone(line, defaults, findings)
+    region = _text(line, "phone_region", "H5", findings) or defaults.phone_region
+    arrival = _arrival(line, findings) or defaults.arrival or instants.utc_now()
+    if findings.rejected or kind is None or app_id is None:
+        return Unusable(findings.as_tuple())
+    return Handed(App(app_id, zone, region), kind, line["event"], arrival)
+
+
+def findings_name(findings: Findings, field: str) -> bool:
+    """Whether something was already found about a field."""
+    return any(finding.field == field for finding in findings.as_tuple())
+
+
+def _kind(value: object, findings: Findings) -> Kind | None:
+    if isinstance(value, str) and value in _KINDS:
+        return Kind(value)
+    findings.reject("E1", "kind", f"must be one of {', '.join(_KINDS)}")
+    return None
+
+
+_KINDS: Final = tuple(kind.value for kind in Kind)
+
+
+def _text(line: Mapping[str, Any], field: str, rule: str, findings: Findings) -> str | None:
+    value = line.get(field)
+    if value is None or isinstance(value, str):
+        return value
+    findings.reject(rule, field, "must be a string")
+    return None
+
+
+def _zone(line: Mapping[str, Any], defaults: Defaults, findings: Findings) -> str:
+    name = _text(line, "time_zone", "T10", findings) or defaults.time_zone
+    try:
+        instants.time_zone(name)
+    except ValueError as error:
+        findings.reject("T10", "time_zone", f"is {error}")
+    return name
+
+
+def _arrival(line: Mapping[str, Any], findings: Findings) -> datetime | None:
+    text = _text(line, "arrival", "T1", findings)
+    if text is None:
+        return None
+    arrival = instants.parse_iso(text, needs_offset=False)
+    if arrival is None:
+        findings.reject("T1", "arrival", "must be an ISO 8601 time, as in 2026-11-22T12:00:00Z")
+    return arrival

@@ -1,0 +1,198 @@
+"""Execution environments: a process each, with Lambda's real runtime client in it.
+
+As on AWS, an environment serves one invocation at a time and is kept for the next. One that
+crashes or runs past its time is lost, and with it whatever its function kept in memory.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from relay_sandbox import aws
+from relay_sandbox.children import Child, first_of, inherited_environment
+from relay_sandbox.http1 import Server
+from relay_sandbox.runtime_api import MAX_PAYLOAD_BYTES, FunctionError, RuntimeApi, Task
+from relay_sandbox.stack import FunctionSettings
+
+_INIT_SECONDS = 60.0  # AWS gives 10; here the first import may have to compile everything
+_LOG_TAIL_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """What became of an invocation: `result` (parsed JSON) or `error`; `log` is its output."""
+
+    request_id: str
+    result: object
+    error: FunctionError | None
+    log: str
+
+
+class FunctionLog:
+    """A function's log: one file for all its environments; `echo` gets every piece as well."""
+
+    def __init__(self, path: Path, echo: Callable[[str], None] | None = None) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self._echo = echo
+        self._file = path.open("ab", buffering=0)
+
+    def write(self, data: bytes) -> None:
+        """Add a piece of output; once closed, drop it."""
+        if self._file.closed:
+            return
+        lines = data.replace(b"\r", b"\n")  # the runtime parts the lines of a traceback so
+        self._file.write(lines)
+        if self._echo:
+            self._echo(lines.decode(errors="replace"))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+class ExecutionEnvironment:
+    """One process that runs a function, and its end of the Runtime API."""
+
+    def __init__(self, settings: FunctionSettings, log: FunctionLog) -> None:
+        self._settings = settings
+        self._log = log
+        self._api = RuntimeApi()
+        self._server = Server(self._api.handle, max_body_bytes=4 * MAX_PAYLOAD_BYTES)
+        self._child: Child | None = None
+        self._heard = b""
+
+    @classmethod
+    async def start(
+        cls, settings: FunctionSettings, log: FunctionLog, endpoint: str
+    ) -> Self | FunctionError:
+        """Start a process and load the function in it, or say why that failed."""
+        self = cls(settings, log)
+        await self._server.__aenter__()
+        address = f"127.0.0.1:{self._server.port}"
+        try:
+            self._child = await Child.start(
+                runtime_module(),
+                settings.handler,
+                environment=function_environment(settings, endpoint, address),
+                folder=settings.folder,
+                heard=self._hear,
+            )
+            error = await self._initialised(self._child)
+        except BaseException:
+            await self.stop()
+            raise
+        if error:
+            await self.stop()
+        return error or self
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can serve another invocation."""
+        return self._child is not None and not self._child.ended.done()
+
+    async def serve(self, task: Task) -> Invocation:
+        """Run one invocation to its end: a reply, a crash, or the function's time-out."""
+        child = self._child
+        assert child is not None  # noqa: S101 - `start` gives out none without a process
+        self._heard = b""
+        self._print(f"START RequestId: {task.request_id} Version: $LATEST")
+        began = time.perf_counter()
+        self._api.hand_over(task)
+        await first_of(task.reply, child.ended, seconds=task.timeout_seconds)
+        if not task.reply.done():
+            task.settle(await self._lost(child, task))
+        child.listen()
+        milliseconds = (time.perf_counter() - began) * 1000
+        self._print(f"END RequestId: {task.request_id}")
+        self._print(f"REPORT RequestId: {task.request_id}\tDuration: {milliseconds:.2f} ms")
+        return self._invocation(task)
+
+    async def stop(self) -> None:
+        """End the process, whatever it does."""
+        if self._child:
+            child, self._child = self._child, None
+            await child.kill()
+        await self._server.__aexit__()
+
+    async def _initialised(self, child: Child) -> FunctionError | None:
+        ready = self._api.initialised
+        await first_of(ready, child.ended, seconds=_INIT_SECONDS)
+        if ready.done():
+            return ready.result()
+        child.listen()
+        if child.ended.done():
+            printed = self._heard.decode(errors="replace")
+            return FunctionError(
+                "Runtime.ExitError", f"{_exit_text(child)} while it started", (printed,)
+            )
+        return FunctionError("Sandbox.Timedout", f"not loaded after {_INIT_SECONDS:.0f} seconds")
+
+    async def _lost(self, child: Child, task: Task) -> FunctionError:
+        """Say why there is no reply, in Lambda's words, and end the process."""
+        if child.ended.done():
+            kind, text = "Runtime.ExitError", _exit_text(child)
+        else:
+            seconds = self._settings.timeout_seconds
+            kind, text = "Sandbox.Timedout", f"Task timed out after {seconds:.2f} seconds"
+        child.listen()
+        self._print(f"{task.request_id} {text}")
+        await self.stop()
+        return FunctionError(kind, f"RequestId: {task.request_id} Error: {text}")
+
+    def _invocation(self, task: Task) -> Invocation:
+        reply = task.reply.result()
+        error = reply if isinstance(reply, FunctionError) else None
+        result = json.loads(reply) if isinstance(reply, bytes) and reply else None
+        return Invocation(task.request_id, result, error, self._heard.decode(errors="replace"))
+
+    def _print(self, line: str) -> None:
+        self._hear(f"{line}\n".encode())
+
+    def _hear(self, data: bytes) -> None:
+        self._heard = (self._heard + data)[-_LOG_TAIL_BYTES:]
+        self._log.write(data)
+
+
+def _exit_text(child: Child) -> str:
+    status = child.ended.result()
+    how = f"signal: {-status}" if status < 0 else f"exit status {status}"
+    return f"Runtime exited with error: {how}"
+
+
+def runtime_module() -> str:
+    """Name the runtime client to run: AWS's own where it is installed."""
+    real = importlib.util.find_spec("awslambdaric") and importlib.util.find_spec("runtime_client")
+    return "awslambdaric" if real else "relay_sandbox.fallback_runtime"
+
+
+def function_environment(settings: FunctionSettings, endpoint: str, address: str) -> dict[str, str]:
+    """Give all the variables that a function's process sees: those of Lambda, and its own.
+
+    `endpoint` is the local AWS, `address` (host:port) the Runtime API.
+    """
+    return {
+        **inherited_environment(),
+        **settings.environment,
+        **aws.environment(endpoint),
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_{settings.runtime}",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(settings.memory_mb),
+        "AWS_LAMBDA_FUNCTION_NAME": settings.name,
+        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{settings.name}",
+        "AWS_LAMBDA_LOG_STREAM_NAME": "sandbox",
+        "AWS_LAMBDA_RUNTIME_API": address,
+        "AWS_SESSION_TOKEN": "sandbox",
+        "LAMBDA_TASK_ROOT": str(settings.folder),
+        "PYTHONPATH": os.pathsep.join(str(layer) for layer in settings.layers),
+        "TZ": ":UTC",
+        "_HANDLER": settings.handler,
+    }

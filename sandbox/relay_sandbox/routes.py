@@ -1,0 +1,106 @@
+"""The HTTP API as the template describes it, and which of its routes a request is for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+from relay_sandbox.errors import SandboxError
+from relay_sandbox.http1 import Request
+from relay_sandbox.template import Json, Template, references
+
+_GATEWAY_TIMEOUT_MS = 30_000  # an HTTP API's integration time-out, when the template says nothing
+
+
+@dataclass(frozen=True)
+class Route:
+    """One route of the HTTP API: `method` and `path` with {names}, and the function behind it."""
+
+    method: str
+    path: str
+    function: str
+    timeout_seconds: float
+
+    @property
+    def key(self) -> str:
+        """The route key, as events have it: "POST /v1/mobile/{app_id}/events"."""
+        return f"{self.method} {self.path}"
+
+
+@dataclass(frozen=True)
+class Api:
+    """The HTTP API. `rate` (requests a second) and `burst` bound each route; None is no bound."""
+
+    routes: tuple[Route, ...]
+    rate: float | None
+    burst: float | None
+
+
+def match_route(route: Route, request: Request) -> dict[str, str] | None:
+    """Give the path parameters, percent-decoded, when the request is for this route; else None."""
+    if route.method not in ("ANY", request.method):
+        return None
+    wanted, given = route.path.split("/"), request.path.split("/")
+    if wanted[-1].endswith("+}") and len(given) >= len(wanted):  # {proxy+} takes all the rest
+        given[len(wanted) - 1 :] = ["/".join(given[len(wanted) - 1 :])]
+    if len(wanted) != len(given):
+        return None
+    parameters = {}
+    for pattern, segment in zip(wanted, given, strict=True):
+        if pattern.startswith("{") and segment:
+            parameters[pattern.strip("{+}")] = unquote(segment)
+        elif pattern != unquote(segment):
+            return None
+    return parameters
+
+
+def read_api(template: Template, parameters: Mapping[str, str], keys: Mapping[str, str]) -> Api:
+    """Read the HTTP API of a template; `keys` are the functions' names by logical id.
+
+    SandboxError when a route asks for another payload format than 2.0.
+    """
+    resources = template.transformed["Resources"].values()
+    bodies = [r["Properties"]["Body"] for r in resources if r["Type"] == "AWS::ApiGatewayV2::Api"]
+    stages = [r["Properties"] for r in resources if r["Type"] == "AWS::ApiGatewayV2::Stage"]
+    bounds = stages[0].get("DefaultRouteSettings", {}) if stages else {}
+    return Api(
+        routes=tuple(
+            _route(template, keys, path, method, operation)
+            for body in bodies
+            for path, operations in body["paths"].items()
+            for method, operation in operations.items()
+        ),
+        rate=_number(template.resolve(bounds.get("ThrottlingRateLimit"), parameters)),
+        burst=_number(template.resolve(bounds.get("ThrottlingBurstLimit"), parameters)),
+    )
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
+
+
+def _route(
+    template: Template, keys: Mapping[str, str], path: str, method: str, operation: Json
+) -> Route:
+    integration = operation["x-amazon-apigateway-integration"]
+    if integration.get("payloadFormatVersion") != "2.0":
+        raise SandboxError(
+            f"the route {method.upper()} {path} does not say PayloadFormatVersion 2.0"
+        )
+    return Route(
+        method="ANY" if method == "x-amazon-apigateway-any-method" else method.upper(),
+        path=path,
+        function=keys[_function_behind(template, integration["uri"])],
+        timeout_seconds=integration.get("timeoutInMillis", _GATEWAY_TIMEOUT_MS) / 1000,
+    )
+
+
+def _function_behind(template: Template, uri: Json) -> str:
+    """Follow an integration's address to the function's logical id, through its alias if any."""
+    resources = template.transformed["Resources"]
+    named = [name for name in references(uri) if name in resources]
+    while resources[named[0]]["Type"] == "AWS::Lambda::Alias":
+        named = list(references(resources[named[0]]["Properties"]["FunctionName"]))
+    return named[0]

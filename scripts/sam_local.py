@@ -1,0 +1,279 @@
+"""`make sam-local`: every sample through the real `sam local`, against a sandbox.
+
+First `sam local invoke -e` for each file in events/, then `sam local start-api` with a call to each
+route. The functions run in containers, from a build for this machine's processor. Exits with 1
+unless each sample was answered as its file says.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import platform
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from relay_sandbox.sandbox import Sandbox, SandboxOptions
+from scripts import container_engine
+
+ROOT = container_engine.ROOT
+SAM = str(ROOT / ".venv-sam/bin/sam")
+BUILD = ROOT / ".aws-sam/local"
+FUNCTIONS = {
+    "accept": "AcceptFunction",
+    "forward_mobile": "ForwardMobileFunction",
+    "forward_web": "ForwardWebFunction",
+}
+API_SECONDS = 120.0
+
+Json = dict[str, Any]
+
+
+def architecture() -> str:
+    """This machine's processor, as Lambda calls it."""
+    return "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
+
+
+def build() -> None:
+    """Build for this machine, and say so in the built template."""
+    processor = {"arm64": "aarch64"}.get(architecture(), architecture())
+    here = {"LAYER_PLATFORM": f"{processor}-manylinux2014"}
+    command = [SAM, "build", "--no-cached", "--build-dir", str(BUILD)]
+    subprocess.run(command, cwd=ROOT, env=os.environ | here, check=True, capture_output=True)
+    template = BUILD / "template.yaml"
+    template.write_text(template.read_text().replace("- arm64", f"- {architecture()}"))
+
+
+def gateway() -> str:
+    """The name or address by which a container reaches this machine."""
+    if sys.platform != "linux":
+        return "host.docker.internal"
+    shown = "{{(index .IPAM.Config 0).Gateway}}"
+    command = ["docker", "network", "inspect", "bridge", "--format", shown]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+@contextlib.asynccontextmanager
+async def reachable(host: str, urls: list[str]) -> AsyncIterator[None]:
+    """Let containers reach local servers: the same ports, at the address that they see."""
+    async with contextlib.AsyncExitStack() as open_servers:
+        for url in urls if sys.platform == "linux" else []:  # elsewhere the engine does it
+            port = httpx.URL(url).port or 80
+            server = await asyncio.start_server(_passing_on_to(port), host, port)
+            await open_servers.enter_async_context(server)
+        yield
+
+
+def _passing_on_to(port: int) -> Any:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.gather(_pass_on(reader, inner_writer), _pass_on(inner_reader, writer))
+
+    return serve
+
+
+async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(ConnectionError):
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    writer.close()
+
+
+def environment(ready: Json, host: str) -> str:
+    """events/env.json with the addresses of this sandbox, as containers see them."""
+    values: dict[str, Json] = json.loads((ROOT / "events/env.json").read_text())
+    values["Parameters"]["AWS_ENDPOINT_URL"] = ready["aws"]
+    values["AcceptFunction"] |= {
+        "RELAY_MOBILE_QUEUE_URL": ready["mobile_queue"],
+        "RELAY_WEB_QUEUE_URL": ready["web_queue"],
+    }
+    for kind in ("mobile", "web"):
+        values[FUNCTIONS[f"forward_{kind}"]] |= {
+            "RELAY_QUEUE_URL": ready[f"{kind}_queue"],
+            "RELAY_DEAD_LETTER_QUEUE_URL": ready[f"{kind}_dlq"],
+            "RELAY_APPSFLYER_URL": ready["stand_in"],
+        }
+    # SAM CLI hands over what is under a function's name or under Parameters, not both.
+    common = values.pop("Parameters")
+    merged = {name: common | own for name, own in values.items()}
+    return json.dumps(merged).replace("127.0.0.1", host)
+
+
+class Sam:
+    """SAM CLI with what every call of it needs."""
+
+    def __init__(self, folder: Path, ready: Json, *, own_engine: bool) -> None:
+        self._folder = folder
+        self._token: str = ready["producer_token"]
+        self._options = [
+            *("--template", str(BUILD / "template.yaml")),
+            *("--env-vars", str(folder / "env.json")),
+            *(["--skip-pull-image"] if own_engine else []),
+        ]
+        # With credentials set, SAM CLI asks STS about them for seconds, each time.
+        secret = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE")
+        self._environment = {k: v for k, v in os.environ.items() if k not in secret}
+        self._environment["SAM_CLI_TELEMETRY"] = "0"
+
+    def samples(self) -> Iterator[tuple[str, Json]]:
+        """Each sample's name and event, with this sandbox's bearer token in it."""
+        for path in sorted((ROOT / "events").glob("*.json")):
+            if path.name != "env.json":
+                text = path.read_text().replace("sandbox-producer-token", self._token)
+                yield path.stem, json.loads(text)
+
+    async def invoke(self, name: str, event: Json) -> Any:
+        """`sam local invoke -e` one sample; gives the function's answer."""
+        file = self._folder / f"{name}.json"
+        file.write_text(json.dumps(event))
+        (function,) = (f for entry, f in FUNCTIONS.items() if name.startswith(f"{entry}_"))
+        process = await self._start("invoke", function, "-e", str(file))
+        said, _ = await process.communicate()
+        answer = said.decode().strip().rpartition("\n")[2]
+        try:
+            return json.loads(answer)
+        except ValueError:
+            return (self._folder / "sam.log").read_text()[-2000:]
+
+    @contextlib.asynccontextmanager
+    async def api(self, port: int) -> AsyncIterator[str]:
+        """`sam local start-api` while the block lasts; gives its address."""
+        url = f"http://127.0.0.1:{port}"
+        warm = ("--warm-containers", "EAGER")
+        process = await self._start("start-api", "--port", str(port), *warm)
+        try:
+            async with asyncio.timeout(API_SECONDS), httpx.AsyncClient(trust_env=False) as client:
+                while process.returncode is None and not await _answers(client, url):  # noqa: ASYNC110 - SAM CLI tells nobody
+                    await asyncio.sleep(0.2)
+            yield url
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGINT)  # it removes its containers
+            await process.communicate()
+
+    async def _start(self, *arguments: str) -> asyncio.subprocess.Process:
+        with (self._folder / "sam.log").open("ab") as log:
+            return await asyncio.create_subprocess_exec(
+                *(SAM, "local", *arguments, *self._options),
+                env=self._environment,
+                cwd=ROOT,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,
+            )
+
+
+async def _answers(client: httpx.AsyncClient, url: str) -> bool:
+    try:
+        await client.get(f"{url}/v1/health", timeout=30)
+    except httpx.TransportError:
+        return False
+    return True
+
+
+def is_right(event: Json, answer: Any) -> bool:
+    """Whether a function answered as the sample's file says."""
+    if not isinstance(answer, dict):
+        return False
+    if "Records" in event:
+        return answer == {"batchItemFailures": []}
+    return bool(answer.get("statusCode") == event["sample"]["status"])
+
+
+async def call(client: httpx.AsyncClient, event: Json) -> httpx.Response:
+    """Send the request that a sample of the HTTP API stands for."""
+    headers = dict(event["headers"])
+    if cookies := event.get("cookies"):
+        headers["cookie"] = "; ".join(cookies)
+    return await client.request(
+        event["requestContext"]["http"]["method"],
+        f"{event['rawPath']}?{event['rawQueryString']}".rstrip("?"),
+        headers=headers,
+        content=event.get("body"),
+    )
+
+
+def say(name: str, *, right: bool, detail: Any) -> bool:
+    """Print one line of the report, and give whether it is a good one."""
+    print(f"  {'ok' if right else 'WRONG':5}  {name}{'' if right else f'  {detail}'}", flush=True)
+    return right
+
+
+async def invoke_each(sam: Sam) -> list[bool]:
+    """All samples, one `sam local invoke` after the other."""
+    print("sam local invoke -e")
+    results = []
+    for name, event in sam.samples():
+        answer = await sam.invoke(name, event)
+        results.append(say(name, right=is_right(event, answer), detail=answer))
+    return results
+
+
+async def call_each_route(sam: Sam) -> list[bool]:
+    """A good request to each route of `sam local start-api`."""
+    print("sam local start-api")
+    routes = {
+        event["routeKey"]: event
+        for name, event in sam.samples()
+        if name.startswith("accept_") and event["sample"]["status"] in (200, 202)
+    }
+    results = []
+    async with (
+        sam.api(_free_port()) as url,
+        httpx.AsyncClient(base_url=url, timeout=60, trust_env=False) as client,
+    ):
+        for route, event in routes.items():
+            answer = await call(client, event)
+            right = answer.status_code == event["sample"]["status"]
+            results.append(say(route, right=right, detail=(answer.status_code, answer.text)))
+    return results
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port: int = taken.getsockname()[1]
+        return port
+
+
+async def run(*, own_engine: bool) -> bool:
+    """Everything, with an engine running; gives whether all was right."""
+    host = gateway()
+    with tempfile.TemporaryDirectory() as folder:
+        async with Sandbox(SandboxOptions()) as sandbox:
+            ready = sandbox.ready
+            (Path(folder) / "env.json").write_text(environment(ready, host))
+            async with reachable(host, [ready["aws"], ready["stand_in"]]):
+                sam = Sam(Path(folder), ready, own_engine=own_engine)
+                return all([*await invoke_each(sam), *await call_each_route(sam)])
+
+
+def main() -> int:
+    """Set up what is missing, then run; 0 when all was right."""
+    if container_engine.is_in_own_network():
+        image = f"public.ecr.aws/lambda/python:3.13-{architecture()}"
+        with container_engine.running(image):
+            return not asyncio.run(run(own_engine=True))
+    own_engine = not container_engine.is_there()
+    if own_engine:
+        container_engine.fetch()
+    print(f"sam build, for {architecture()} ...", flush=True)
+    build()
+    if own_engine:
+        container_engine.enter_own_network()
+    return not asyncio.run(run(own_engine=False))
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except container_engine.NoEngineError as error:
+        sys.exit(str(error))

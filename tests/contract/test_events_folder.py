@@ -1,0 +1,401 @@
+"""The samples in events/: each is what its function gets, and ends as it says.
+
+The use cases are the real ones; Parameter Store, SQS and AppsFlyer stand around them in memory.
+"""
+
+import asyncio
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from pydantic import BaseModel, ConfigDict, Field
+
+from relay import telemetry
+from relay.app_settings import Apps, ParameterStore, Producers, Surface, token_digest
+from relay.appsflyer import Client
+from relay.envelopes import money_without_id, stamped
+from relay.exact_json import InvalidJsonError, dumps, loads
+from relay.findings import Finding
+from relay.forwarding import Forwarder
+from relay.http_api import Request
+from relay.instants import from_milliseconds, mobile_form, to_milliseconds
+from relay.intake import ROUTES, Intake, with_visitor
+from relay.outcomes import Outcome
+from relay.preparation import App, Kind, Prepared, prepare
+from relay.queues import Queue
+from relay.settings import ForwardSettings
+from tests.builders import Json, make_settings
+from tests.fakes import OK, FakeAppsFlyer, FakeSqs, FakeSsm, Says, longest
+
+ROOT = Path(__file__).parents[2]
+FILES = sorted((ROOT / "events").glob("*_*.json"))
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+MOBILE_APPS = ("id123456789", "com.example.shop", "com.example.blocked")
+WEB_APPS = ("website-www.example.com",)
+TIME_FIELDS = ("eventTime", "timestamp")
+
+SHOWN_BY_NO_SAMPLE = {
+    Outcome.REFUSED,  # AppsFlyer would have to find what we do not
+    Outcome.DEFERRED,  # something would have to fail
+    Outcome.HELD,  # a token would have to be wrong, and then it is held on and on
+    Outcome.DUPLICATE,  # nothing is remembered yet
+}
+
+
+class Expectation(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    outcome: str
+    recorded: Literal["event", "arrival"] | None
+    rule: str | None
+    findings: list[str]
+
+
+class Sample(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    about: str = Field(pattern=r"^[A-Z`].{20,200}\.$")
+    age_seconds: int | None = Field(None, gt=0)
+    status: int | None = None
+    expect: list[Expectation]
+
+
+@dataclass
+class File:
+    """One file, with its events as old as it wants them."""
+
+    name: str
+    entry: str
+    event: Json
+    sample: Sample
+
+    @classmethod
+    def read(cls, path: Path) -> "File":
+        event = json.loads(path.read_text(encoding="utf-8"))
+        sample = Sample.model_validate(event["sample"])
+        (entry,) = (name for name in _functions() if path.stem.startswith(f"{name}_"))
+        if sample.age_seconds:
+            _make_older(event, timedelta(seconds=sample.age_seconds))
+        return cls(path.stem, entry, event, sample)
+
+
+def _functions() -> set[str]:
+    return {path.parent.name for path in (ROOT / "functions").glob("*/app.py")}
+
+
+def _make_older(event: Json, age: timedelta) -> None:
+    for record in event["Records"]:
+        envelope = loads(record["body"])
+        given = envelope["event"]
+        if "eventTime" in given:
+            given["eventTime"] = mobile_form(NOW - age)
+        if "timestamp" in given:
+            given["timestamp"] = to_milliseconds(NOW - age)
+        record["body"] = dumps(envelope).decode()
+
+
+def _files(entry: str = "") -> pytest.MarkDecorator:
+    files = [path for path in FILES if path.stem.startswith(entry)]
+    return pytest.mark.parametrize("path", files, ids=[path.stem for path in files])
+
+
+# What stands around the use cases
+
+
+class System:
+    """The use cases of all three functions, in memory; AppsFlyer blocks one app."""
+
+    def __init__(self) -> None:
+        digest = token_digest("sandbox-producer-token")
+        producer = {"name": "shop", "token_sha256": [digest], "apps": [*MOBILE_APPS, *WEB_APPS]}
+        parameters = {"/relay/producers": json.dumps([producer])}
+        for surface, app_ids in ((Surface.MOBILE, MOBILE_APPS), (Surface.WEB, WEB_APPS)):
+            for app_id in app_ids:
+                parameters[f"/relay/apps/{surface}/{app_id}"] = "{}"
+                parameters[f"/relay/tokens/{surface}/{app_id}"] = "an-s2s-key"
+        self.store = ParameterStore(FakeSsm(parameters).client(), "/relay")
+        self.sqs = FakeSqs()
+        self.appsflyer = FakeAppsFlyer(
+            lambda request: Says(403) if "blocked" in request.url.path else OK
+        )
+
+    def accept(self, event: Json) -> Json:
+        queues = {surface: self._queue(surface) for surface in Surface}
+        return Intake(Apps(self.store), Producers(self.store), queues).handle(event)
+
+    def forward(self, surface: Surface, event: Json) -> None:
+        settings = make_settings()
+        forwarder = Forwarder(
+            surface,
+            settings,
+            Client(self.appsflyer.transport, settings.appsflyer_url),
+            Apps(self.store),
+            queue=self._queue(surface),
+            dead_letters=self._queue("dead"),
+            clock=lambda: NOW,
+            chance=longest,
+        )
+        assert asyncio.run(forwarder.forward(event["Records"], lambda: 60.0)) == []
+
+    def on(self, queue: str) -> list[Json]:
+        """What was put on a queue: `mobile`, `web` or `dead`."""
+        return [message.content for message in self.sqs.queues[queue]]
+
+    def _queue(self, url: str) -> Queue:
+        return Queue(self.sqs.client(), url)
+
+
+@pytest.fixture
+def system(monkeypatch: pytest.MonkeyPatch) -> Iterator[System]:
+    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "AppsFlyerRelay")
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "events")
+    telemetry.logger.cache_clear()
+    yield System()
+    telemetry.logger.cache_clear()
+
+
+# What each event comes to
+
+
+@dataclass
+class Handed:
+    """One event as it is handed in: `kind` is None where there is no envelope to say it."""
+
+    kind: Kind | None
+    app_id: str
+    event: Any
+    event_id: str | None
+
+    def prepared(self) -> tuple[Prepared | None, list[Finding]]:
+        if self.kind is None:
+            return None, []
+        full = stamped(self.kind, self.event, NOW)
+        prepared = prepare(self.kind, App(self.app_id), full, NOW, self.event_id)
+        needs_id = prepared.has_revenue and self.event_id is None
+        return prepared, [*prepared.findings, *([money_without_id()] if needs_id else [])]
+
+
+def _handed(file: File) -> Iterator[Handed]:
+    """The events of a file, as their entry takes them out of it."""
+    if file.entry != "accept":
+        for record in file.event["Records"]:
+            envelope = loads(record["body"])
+            kind = Kind(envelope["kind"]) if "kind" in envelope else None
+            yield Handed(
+                kind, envelope.get("app_id", ""), envelope.get("event"), envelope.get("event_id")
+            )
+        return
+    if not file.sample.expect:
+        return
+    request = Request.of(file.event)
+    kind = ROUTES[request.route]
+    events = loads(request.body)
+    for event in events if isinstance(events, list) else [events]:
+        full = with_visitor(kind, event, request.cookies)
+        yield Handed(kind, request.app_id, full, request.idempotency_key)
+
+
+def _shown(findings: Sequence[Finding]) -> list[str]:
+    ordered = sorted(findings, key=lambda one: (one.rule[0], int(one.rule[1:]), one.severity))
+    return [f"{finding.severity} {finding.rule}" for finding in ordered]
+
+
+# The promises
+
+
+def test_events_folder_has_a_sample_prefix_for_every_function() -> None:
+    assert {File.read(path).entry for path in FILES} == _functions()
+
+
+def test_events_folder_has_no_json_file_that_is_neither_sample_nor_env() -> None:
+    assert {*(ROOT / "events").glob("*.json")} == {*FILES, ROOT / "events" / "env.json"}
+
+
+@_files()
+def test_sample_has_an_expectation_for_each_of_its_events(path: Path) -> None:
+    file = File.read(path)
+
+    assert len(list(_handed(file))) == len(file.sample.expect)
+    assert (file.sample.status is not None) == (file.entry == "accept")
+
+
+@_files()
+def test_sample_states_the_time_that_would_be_recorded(path: Path) -> None:
+    file = File.read(path)
+
+    for handed, expected in zip(_handed(file), file.sample.expect, strict=True):
+        prepared, _ = handed.prepared()
+        recorded = prepared.recorded if prepared else None
+        if expected.outcome == Outcome.DELIVERED:
+            assert recorded is not None
+            assert (expected.recorded, expected.rule) == (recorded.source, recorded.rule)
+        else:
+            assert (expected.recorded, expected.rule) == (None, None)
+
+
+@_files()
+def test_sample_states_every_finding(path: Path) -> None:
+    file = File.read(path)
+
+    found = [_shown(handed.prepared()[1]) for handed in _handed(file)]
+
+    assert [expected.findings for expected in file.sample.expect] == found
+
+
+@_files("forward_")
+def test_forwarder_does_with_a_sample_what_it_says(path: Path, system: System) -> None:
+    file = File.read(path)
+    surface = Surface(file.entry.removeprefix("forward_"))
+
+    system.forward(surface, file.event)
+
+    dead = Counter(letter["outcome"] for letter in system.on("dead"))
+    dead[Outcome.DELIVERED] = len(system.appsflyer.requests) - dead[Outcome.BLOCKED]
+    assert +dead == Counter(expected.outcome for expected in file.sample.expect)
+    assert system.on(surface) == []
+
+
+@_files("accept_")
+def test_accept_answers_a_sample_as_it_says(path: Path, system: System) -> None:
+    file = File.read(path)
+
+    answer = system.accept(file.event)
+
+    assert answer["statusCode"] == file.sample.status
+    outcomes = [expected.outcome for expected in file.sample.expect]
+    queued = system.on("mobile") + system.on("web")
+    assert len(queued) == outcomes.count(Outcome.DELIVERED)
+
+
+@_files("accept_")
+def test_accept_names_the_findings_that_a_sample_says(path: Path, system: System) -> None:
+    file = File.read(path)
+    if not file.sample.expect:
+        return
+
+    answer = json.loads(system.accept(file.event)["body"])
+
+    shown = [one["findings"] for one in answer.get("events", [answer])]
+    found = [_shown([Finding(**finding) for finding in findings]) for findings in shown]
+    assert found == [expected.findings for expected in file.sample.expect]
+
+
+@_files()
+def test_sample_that_is_delivered_does_not_grow_late(path: Path) -> None:
+    """A fixed time is either to be replaced before it is sent or cannot be read anyway."""
+    file = File.read(path)
+    if file.sample.age_seconds:
+        return
+
+    for handed, expected in zip(_handed(file), file.sample.expect, strict=True):
+        if expected.outcome == Outcome.DELIVERED and expected.recorded == "event":
+            assert handed.event.keys().isdisjoint(TIME_FIELDS)
+
+
+@_files("forward_")
+def test_sample_with_an_age_has_a_time_to_set(path: Path) -> None:
+    file = File.read(path)
+    if file.sample.age_seconds is None:
+        return
+
+    assert all(not handed.event.keys().isdisjoint(TIME_FIELDS) for handed in _handed(file))
+
+
+def test_samples_together_show_every_outcome_that_needs_no_fault() -> None:
+    shown = {entry.outcome for path in FILES for entry in File.read(path).sample.expect}
+
+    assert shown == set(Outcome) - SHOWN_BY_NO_SAMPLE
+
+
+def test_samples_together_take_every_route() -> None:
+    files = [File.read(path) for path in FILES if path.stem.startswith("accept_")]
+
+    assert {file.event["routeKey"] for file in files} == {*ROUTES, "GET /v1/health"}
+
+
+def test_http_samples_with_a_key_each_have_their_own() -> None:
+    """The same key with another body would be refused."""
+    files = [File.read(path) for path in FILES if path.stem.startswith("accept_")]
+    keys = [key for file in files if (key := file.event["headers"].get("idempotency-key"))]
+
+    assert len(keys) == len(set(keys))
+
+
+@_files()
+def test_sample_holds_nobodys_data(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+
+    assert set(re.findall(r"@([\w.-]+)", text)) <= {"example.com"}
+    assert all(host.endswith("example.com") for host in re.findall(r"https?://([^/\"\\?]+)", text))
+    assert all(_is_documentation(found) for found in re.findall(r"\b\d+\.\d+\.\d+\.\d+\b", text))
+    for phone in re.findall(r'\\?"phone\\?": \\?"([^"\\]+)', text):
+        assert re.fullmatch(r"1?20255501\d\d", re.sub(r"\D", "", phone))
+
+
+def _is_documentation(address: str) -> bool:
+    networks = ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")
+    return any(ip_address(address) in ip_network(network) for network in networks)
+
+
+@_files("accept_")
+def test_http_sample_names_its_route_as_api_gateway_does(path: Path) -> None:
+    event = File.read(path).event
+    method, _, template = event["routeKey"].partition(" ")
+    parameters: Mapping[str, str] = event.get("pathParameters", {})
+
+    assert event["version"] == "2.0"
+    assert event["rawPath"] == template.format(**parameters)
+    assert event["requestContext"]["routeKey"] == event["routeKey"]
+    assert event["requestContext"]["http"]["method"] == method
+    assert from_milliseconds(event["requestContext"]["timeEpoch"]) == NOW
+
+
+@_files("forward_")
+def test_sqs_sample_has_a_record_of_its_own_for_each_message(path: Path) -> None:
+    records = File.read(path).event["Records"]
+
+    assert len({record["messageId"] for record in records}) == len(records)
+    for record in records:
+        assert record["eventSource"] == "aws:sqs"
+        assert from_milliseconds(int(record["attributes"]["SentTimestamp"])) == NOW
+
+
+def test_accept_sample_that_is_not_json_is_none() -> None:
+    event = File.read(ROOT / "events" / "accept_not_json.json").event
+
+    with pytest.raises(InvalidJsonError):
+        loads(event["body"])
+
+
+# events/env.json
+
+
+def _env() -> Json:
+    found: Json = json.loads((ROOT / "events" / "env.json").read_text())
+    return found
+
+
+@pytest.mark.parametrize(
+    ("function", "queue"),
+    [("ForwardMobileFunction", "MobileQueue"), ("ForwardWebFunction", "WebQueue")],
+)
+def test_env_file_is_enough_for_a_forwarder(function: str, queue: str) -> None:
+    settings = ForwardSettings.from_env({**_env()["Parameters"], **_env()[function]})
+
+    assert settings.queue_url.endswith(f"/{queue}")
+
+
+def test_env_file_names_the_functions_of_the_template() -> None:
+    template = (ROOT / "template.yaml").read_text()
+    functions = re.findall(
+        r"^  (\w+):\n    Type: AWS::Serverless::Function", template, re.MULTILINE
+    )
+
+    assert _env().keys() - {"Parameters"} == set(functions)

@@ -1,0 +1,211 @@
+"""In-memory stand-ins with the shape of what they stand for: AWS clients and AppsFlyer itself.
+
+They behave (a queue keeps its messages, Parameter Store its parameters, both refuse what AWS
+refuses); what shall go wrong is handed to them as a value.
+"""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import httpx
+from botocore.exceptions import ClientError
+
+from tests.builders import NOW, Json
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_ssm import SSMClient
+
+_MEBIBYTE = 1_048_576
+_GROUP = re.compile(r"[\x21-\x7e]{1,128}")
+
+
+def aws_error(code: str) -> ClientError:
+    """What boto3 raises when AWS refuses a call; AWS's own texts may quote what it was sent."""
+    return ClientError({"Error": {"Code": code, "Message": f"{code}: refused"}}, "Call")
+
+
+class FakeClock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def seconds(self) -> float:
+        """The same clock as seconds that only move forward."""
+        return (self.now - NOW).total_seconds() + 100_000
+
+    def advance(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+class SentMessage(NamedTuple):
+    """A message on a queue."""
+
+    body: str
+    delay_seconds: int
+    group: str
+
+    @property
+    def content(self) -> Json:
+        content: Json = json.loads(self.body)
+        return content
+
+
+class FakeSqs:
+    """SQS: `queues` holds what was put on each, by its URL."""
+
+    def __init__(self) -> None:
+        self.queues: defaultdict[str, list[SentMessage]] = defaultdict(list)
+        self.calls: list[Sequence[Json]] = []
+        self.error: Exception | None = None
+        """Raised by every call, while it is set."""
+        self.broken_queues: set[str] = set()
+        """Calls for these queues are refused as a whole."""
+        self.refuses: Callable[[Json], bool] = lambda entry: False
+        """Entries that SQS reports as failed, in a call that succeeds."""
+
+    def client(self) -> "SQSClient":
+        """The fake as boto3's client."""
+        return cast("SQSClient", self)
+
+    def send_message_batch(self, *, QueueUrl: str, Entries: Sequence[Json]) -> Json:  # noqa: N803 - AWS's
+        self.calls.append(Entries)
+        if self.error is not None:
+            raise self.error
+        if QueueUrl in self.broken_queues:
+            raise aws_error("AccessDenied")
+        _check_batch(Entries)
+        answer: dict[str, list[Json]] = {"Successful": []}
+        for entry in Entries:
+            if self.refuses(entry):
+                failure = {"Id": entry["Id"], "Code": "InternalError", "SenderFault": False}
+                answer.setdefault("Failed", []).append(failure)
+            else:
+                self.queues[QueueUrl].append(_sent(entry))
+                answer["Successful"].append({"Id": entry["Id"]})
+        return answer
+
+
+def _check_batch(entries: Sequence[Json]) -> None:
+    if not entries:
+        raise aws_error("EmptyBatchRequest")
+    if len(entries) > 10:
+        raise aws_error("TooManyEntriesInBatchRequest")
+    if len({entry["Id"] for entry in entries}) != len(entries):
+        raise aws_error("BatchEntryIdsNotDistinct")
+    if sum(len(entry["MessageBody"].encode()) for entry in entries) > _MEBIBYTE:
+        raise aws_error("BatchRequestTooLong")
+
+
+def _sent(entry: Json) -> SentMessage:
+    if not 0 <= entry.get("DelaySeconds", 0) <= 900 or not _GROUP.fullmatch(
+        entry["MessageGroupId"]
+    ):
+        raise aws_error("InvalidParameterValue")
+    return SentMessage(
+        entry["MessageBody"], entry.get("DelaySeconds", 0), entry["MessageGroupId"]
+    )  # fmt: skip
+
+
+class FakeSsm:
+    """Parameter Store: `parameters` holds the values by their full names."""
+
+    def __init__(self, parameters: dict[str, str] | None = None) -> None:
+        self.parameters = parameters or {}
+        self.calls: list[list[str]] = []
+        self.error: Exception | None = None
+        """Raised by every call, while it is set."""
+        self.fails_from_call: int | None = None
+        """The number (from 1) of the first call that fails."""
+
+    def client(self) -> "SSMClient":
+        """The fake as boto3's client."""
+        return cast("SSMClient", self)
+
+    def get_parameters(self, *, Names: list[str], WithDecryption: bool) -> Json:  # noqa: N803 - AWS's
+        self.calls.append(Names)
+        if self.error is not None:
+            raise self.error
+        if self.fails_from_call is not None and len(self.calls) >= self.fails_from_call:
+            raise aws_error("ThrottlingException")
+        if not 1 <= len(Names) <= 10 or len(set(Names)) != len(Names):
+            raise aws_error("ValidationException")
+        assert WithDecryption
+        return {
+            "Parameters": [
+                {"Name": name, "Value": self.parameters[name]}
+                for name in Names
+                if name in self.parameters
+            ],
+            "InvalidParameters": [name for name in Names if name not in self.parameters],
+        }
+
+
+class Says(NamedTuple):
+    """One answer of AppsFlyer's."""
+
+    status: int
+    text: str = ""
+    headers: dict[str, str] = {}  # noqa: RUF012 - never written to
+
+
+OK = Says(200, "OK")
+Reaction = Says | Exception
+Behaviour = Callable[[httpx.Request], Reaction]
+
+
+class FakeAppsFlyer:
+    """AppsFlyer at the other end of the transport: `requests` holds what it was sent."""
+
+    def __init__(self, behaviour: Behaviour = lambda request: OK) -> None:
+        self.behaviour = behaviour
+        self.requests: list[httpx.Request] = []
+
+    @property
+    def transport(self) -> httpx.AsyncBaseTransport:
+        return httpx.MockTransport(self._answer)
+
+    def says(self, *reactions: Reaction) -> None:
+        """Reacts so, one request after the other; the last one stands for all that follow."""
+        left = list(reactions)
+        self.behaviour = lambda request: left.pop(0) if len(left) > 1 else left[0]
+
+    def takes_only(self, token: str, otherwise: Says = Says(401)) -> None:  # noqa: B008 - a constant
+        """Knows one S2S key of a mobile app, and refuses all others."""
+        self.behaviour = lambda r: OK if r.headers["authentication"] == token else otherwise
+
+    @property
+    def bodies(self) -> list[Json]:
+        return [json.loads(request.content) for request in self.requests]
+
+    @property
+    def tokens(self) -> list[str]:
+        """The S2S keys of the mobile requests."""
+        return [request.headers["authentication"] for request in self.requests]
+
+    def _answer(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        reaction = self.behaviour(request)
+        if isinstance(reaction, Exception):
+            raise reaction
+        return httpx.Response(
+            reaction.status, content=reaction.text.encode(), headers=reaction.headers
+        )
+
+
+def longest(low: float, high: float) -> float:
+    """Chance without chance: every jittered wait is as long as it can be."""
+    return high
+
+
+def any_json(value: Any) -> str:
+    """Compact JSON of any value."""
+    return json.dumps(value, separators=(",", ":"))

@@ -1,0 +1,92 @@
+"""The real template becomes a stack in the local AWS, and what it says is read back."""
+
+from __future__ import annotations
+
+import pytest
+
+from relay_sandbox.aws import LocalAws
+from relay_sandbox.errors import SandboxError
+from relay_sandbox.sandbox import PROJECT
+from relay_sandbox.stack import Stack, deploy
+from relay_sandbox.template import Template
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+OVERRIDES = {
+    "MobileEndpoint": "http://127.0.0.1:4711",
+    "RetryScheduleSeconds": "0.2,0.5",
+    "BatchSize": "40",
+    "MobileMaxConcurrency": "7",
+    "ThrottleRate": "3",
+}
+
+
+async def deployed(aws: LocalAws) -> Stack:
+    await aws.reset()
+    template = Template.read(PROJECT / "template.yaml")
+    return await aws.call(deploy, aws, template, OVERRIDES)
+
+
+async def test_deploy_functions_have_the_environment_that_the_template_resolves_to(
+    aws: LocalAws,
+) -> None:
+    stack = await deployed(aws)
+
+    environment = stack.functions["forward_mobile"].environment
+    assert environment["RELAY_APPSFLYER_URL"] == "http://127.0.0.1:4711"
+    assert environment["RELAY_RETRY_SCHEDULE_SECONDS"] == "0.2,0.5"
+    assert environment["RELAY_QUEUE_URL"] == stack.outputs["MobileQueueUrl"]
+    assert environment["RELAY_DEAD_LETTER_QUEUE_URL"] == stack.outputs["MobileDeadLetterQueueUrl"]
+
+
+async def test_deploy_functions_are_found_with_their_settings_and_layer(aws: LocalAws) -> None:
+    stack = await deployed(aws)
+
+    assert stack.functions.keys() == {"accept", "forward_mobile", "forward_web"}
+    accept = stack.functions["accept"]
+    assert accept.handler == "app.lambda_handler"
+    assert accept.folder == PROJECT / "functions" / "accept"
+    assert accept.layers == (PROJECT / "layers" / "relay",)
+    assert accept.timeout_seconds < 30
+
+
+async def test_deploy_queue_urls_are_local_and_take_messages_that_stay(aws: LocalAws) -> None:
+    stack = await deployed(aws)
+    url = stack.outputs["MobileQueueUrl"]
+
+    await aws.call(aws.sqs.send_message, QueueUrl=url, MessageBody="{}")
+    answer = await aws.call(aws.sqs.receive_message, QueueUrl=url, WaitTimeSeconds=1)
+
+    assert url.startswith(aws.url)
+    assert [message["Body"] for message in answer["Messages"]] == ["{}"]
+
+
+async def test_deploy_event_sources_have_the_templates_settings(aws: LocalAws) -> None:
+    stack = await deployed(aws)
+
+    sources = {source.function: source for source in stack.event_sources}
+    assert sources.keys() == {"forward_mobile", "forward_web"}
+    mobile = sources["forward_mobile"]
+    assert mobile.queue_url == stack.outputs["MobileQueueUrl"]
+    assert mobile.queue_arn == stack.outputs["MobileQueueArn"]
+    assert (mobile.batch_size, mobile.max_concurrency) == (40, 7)
+    assert mobile.reports_item_failures
+
+
+async def test_deploy_api_has_the_templates_routes_and_throttle(aws: LocalAws) -> None:
+    stack = await deployed(aws)
+
+    assert {route.key: route.function for route in stack.api.routes} == {
+        "POST /v1/mobile/{app_id}/events": "accept",
+        "POST /v1/web/{app_id}/events": "accept",
+        "POST /v1/web/{app_id}/visits": "accept",
+        "GET /v1/health": "accept",
+    }
+    assert stack.api.rate == 3
+
+
+async def test_deploy_unknown_parameter_is_refused(aws: LocalAws) -> None:
+    template = Template.read(PROJECT / "template.yaml")
+
+    with pytest.raises(SandboxError, match="no parameter Unknown"):
+        await aws.call(deploy, aws, template, {"Unknown": "1"})

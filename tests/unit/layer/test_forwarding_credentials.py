@@ -1,0 +1,394 @@
+"""Apps and tokens as the forwarder meets them: refused, rotated, missing, malformed, unreadable."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from relay.app_settings import Surface
+from tests.builders import MOBILE_APP, WEB_APP, Json, make_envelope, make_event, make_web_envelope
+from tests.fakes import OK, Says, aws_error
+from tests.worlds import TOKEN, ForwardingWorld
+
+TOKEN_NAME = f"/relay/tokens/mobile/{MOBILE_APP}"
+APP_NAME = f"/relay/apps/mobile/{MOBILE_APP}"
+
+CREDENTIALS = [
+    Says(401),
+    Says(400, "Failed to Authenticate"),
+    Says(400, "wrong key for app_id"),
+]
+
+
+def token_reads(world: ForwardingWorld) -> int:
+    """How many times Parameter Store was asked for the token alone."""
+    return world.ssm.calls.count([TOKEN_NAME])
+
+
+async def warmed(world: ForwardingWorld) -> ForwardingWorld:
+    """A process that has read settings and token a minute ago."""
+    await world.forward(make_envelope())
+    world.appsflyer.requests.clear()
+    world.clock.advance(60)
+    return world
+
+
+# Refused
+
+
+@pytest.mark.parametrize("answer", CREDENTIALS)
+async def test_forward_refused_token_holds_the_event_without_an_attempt(answer: Says) -> None:
+    """E12, E13."""
+    world = ForwardingWorld()
+    world.appsflyer.says(answer)
+
+    assert await world.forward(make_envelope(attempts=2)) == []
+
+    [message] = world.waiting
+    assert message.content["attempts"] == 2
+    assert message.content["held_since"] == "2026-03-02T12:00:00.000Z"
+    assert message.delay_seconds == 300
+    assert world.dead == []
+
+
+@pytest.mark.parametrize("answer", CREDENTIALS[1:])
+async def test_forward_same_text_on_the_web_is_a_wrong_event(answer: Says) -> None:
+    """E12 is about mobile."""
+    world = ForwardingWorld(Surface.WEB)
+    world.appsflyer.says(answer)
+
+    await world.forward(make_web_envelope())
+
+    assert [letter["outcome"] for letter in world.dead] == ["refused"]
+
+
+@pytest.mark.parametrize("answer", CREDENTIALS)
+async def test_forward_refused_token_is_read_afresh_and_the_event_resent(answer: Says) -> None:
+    world = await warmed(ForwardingWorld())
+    world.ssm.parameters[TOKEN_NAME] = "rotated"
+    world.appsflyer.takes_only("rotated", otherwise=answer)
+
+    assert await world.forward(make_envelope()) == []
+
+    assert world.appsflyer.tokens == [TOKEN, "rotated"]
+    assert world.waiting == []
+    assert world.dead == []
+
+
+async def test_forward_refused_token_is_sent_with_once_and_its_successor_once() -> None:
+    world = ForwardingWorld()
+    world.ssm.parameters[TOKEN_NAME] = "one\ntwo\nthree"
+    world.appsflyer.says(Says(401))
+
+    await world.forward(make_envelope())
+
+    assert world.appsflyer.tokens == ["one", "two"]
+
+
+async def test_forward_token_that_stays_the_same_is_not_sent_with_again() -> None:
+    world = await warmed(ForwardingWorld())
+    world.appsflyer.says(Says(401))
+
+    await world.forward(make_envelope())
+
+    assert world.appsflyer.tokens == [TOKEN]
+    assert len(world.waiting) == 1
+
+
+async def test_forward_answer_to_the_second_token_decides() -> None:
+    world = ForwardingWorld()
+    world.ssm.parameters[TOKEN_NAME] = "old\nnew"
+    world.appsflyer.says(Says(401), Says(400, "Bad request"))
+
+    await world.forward(make_envelope())
+
+    assert [letter["outcome"] for letter in world.dead] == ["refused"]
+
+
+async def test_forward_many_refusals_in_one_batch_make_one_fresh_read() -> None:
+    world = await warmed(ForwardingWorld())
+    world.ssm.parameters[TOKEN_NAME] = "rotated"
+    world.appsflyer.takes_only("rotated")
+
+    assert await world.forward(*(make_envelope() for _ in range(10))) == []
+
+    assert token_reads(world) == 1
+    assert world.waiting == []
+    assert world.appsflyer.tokens.count("rotated") == 10
+
+
+async def test_forward_refused_token_is_left_alone_for_the_rest_of_the_batch() -> None:
+    world = ForwardingWorld(requests_in_flight=1)
+    world.appsflyer.says(Says(401))
+
+    await world.forward(*(make_envelope() for _ in range(5)))
+
+    assert len(world.appsflyer.requests) == 1
+    assert len(world.waiting) == 5
+
+
+async def test_forward_refused_token_is_tried_again_after_a_minute() -> None:
+    world = ForwardingWorld()
+    world.appsflyer.says(Says(401), OK)
+    await world.forward(make_envelope())
+    world.clock.advance(60)
+
+    await world.forward(make_envelope())
+
+    assert world.appsflyer.tokens == [TOKEN, TOKEN]
+    assert len(world.waiting) == 1
+
+
+async def test_forward_two_tokens_during_rotation_the_second_is_tried() -> None:
+    world = ForwardingWorld()
+    world.ssm.parameters[TOKEN_NAME] = "old\n  new  \n"
+    world.appsflyer.takes_only("new")
+
+    assert await world.forward(make_envelope()) == []
+
+    assert world.waiting == []
+    assert world.appsflyer.tokens == ["old", "new"]
+
+
+async def test_forward_refusal_of_one_app_is_no_matter_of_anothers() -> None:
+    world = ForwardingWorld(requests_in_flight=1)
+    world.ssm.parameters["/relay/apps/mobile/com.example.other"] = "{}"
+    world.ssm.parameters["/relay/tokens/mobile/com.example.other"] = "other-key"
+    world.appsflyer.takes_only("other-key")
+    other = make_envelope(app_id="com.example.other", event=make_event(idfv=None))
+
+    await world.forward(make_envelope(), other)
+
+    assert [message.group for message in world.waiting] == [MOBILE_APP]
+
+
+async def test_forward_while_parameter_store_is_down_still_tries_the_second_token() -> None:
+    world = await warmed(ForwardingWorld())
+    world.ssm.parameters[TOKEN_NAME] = "old\nnew"
+    world = ForwardingWorld()
+    world.ssm.parameters[TOKEN_NAME] = "old\nnew"
+    world = await warmed(world)
+    world.ssm.error = aws_error("InternalServerError")
+    world.appsflyer.takes_only("new")
+
+    assert await world.forward(make_envelope()) == []
+
+    assert world.waiting == []
+
+
+# Missing and malformed
+
+
+@pytest.mark.parametrize("parameter", [None, "", " \n "])
+async def test_forward_without_a_token_holds_the_event_and_sends_nothing(
+    parameter: str | None,
+) -> None:
+    world = ForwardingWorld()
+    del world.ssm.parameters[TOKEN_NAME]
+    if parameter is not None:
+        world.ssm.parameters[TOKEN_NAME] = parameter
+
+    assert await world.forward(make_envelope()) == []
+
+    assert "held_since" in world.waiting[0].content
+    assert world.appsflyer.requests == []
+
+
+async def test_forward_held_until_the_limit_is_a_dead_letter() -> None:
+    world = ForwardingWorld()
+    world.appsflyer.says(Says(401, "no"))
+
+    await world.forward(make_envelope(held_since="2026-02-20T12:00:00Z"))
+
+    [letter] = world.dead
+    assert (letter["outcome"], letter["reason"]) == ("held", "hold_limit: credentials")
+    assert letter["status"] == 401
+
+
+@pytest.mark.parametrize("token", ["two words", "tök€n"])
+async def test_forward_token_that_no_header_can_carry_holds_the_event(token: str) -> None:
+    """Our set-up is wrong, not the event: no attempt is used up."""
+    world = ForwardingWorld()
+    world.ssm.parameters[TOKEN_NAME] = token
+
+    assert await world.forward(make_envelope()) == []
+
+    [message] = world.waiting
+    assert "held_since" in message.content
+    assert "attempts" not in message.content
+
+
+async def test_forward_token_that_no_header_can_carry_gives_way_to_the_next() -> None:
+    world = ForwardingWorld()
+    world.ssm.parameters[TOKEN_NAME] = "two words\ngood"
+    world.appsflyer.takes_only("good")
+
+    await world.forward(make_envelope())
+
+    assert world.waiting == []
+
+
+async def test_forward_token_that_no_header_can_carry_is_named_and_not_shown(
+    lines: Callable[[], list[Json]],
+) -> None:
+    world = ForwardingWorld()
+    world.ssm.parameters[TOKEN_NAME] = "two words"
+
+    await world.forward(make_envelope())
+
+    logged = lines()
+    assert any(MOBILE_APP in line.get("key", "") for line in logged)
+    assert "two words" not in json.dumps(logged)
+
+
+MALFORMED = [
+    '{"time_zone": "Europe/Atlantis"}',
+    '{"phone_region": "us"}',
+    '{"phone_region": 7}',
+    '{"zone": "UTC"}',
+    "{",
+    "[]",
+]
+
+
+@pytest.mark.parametrize("parameter", MALFORMED)
+async def test_forward_malformed_app_settings_hold_the_event(parameter: str) -> None:
+    world = ForwardingWorld()
+    world.ssm.parameters[APP_NAME] = parameter
+
+    assert await world.forward(make_envelope()) == []
+
+    assert "held_since" in world.waiting[0].content
+    assert "attempts" not in world.waiting[0].content
+    assert world.appsflyer.requests == []
+
+
+@pytest.mark.parametrize("parameter", MALFORMED)
+async def test_forward_malformed_app_settings_are_named_and_not_shown(
+    parameter: str, lines: Callable[[], list[Json]]
+) -> None:
+    world = ForwardingWorld()
+    world.ssm.parameters[APP_NAME] = parameter
+
+    await world.forward(make_envelope())
+
+    logged = lines()
+    assert any(line.get("key") == APP_NAME for line in logged)
+    for value in ("Atlantis", '"us"', "7}"):
+        assert value not in json.dumps([line.get("problem") for line in logged])
+
+
+async def test_forward_malformed_app_settings_put_right_are_used_within_five_minutes() -> None:
+    world = ForwardingWorld()
+    world.ssm.parameters[APP_NAME] = "{"
+    await world.forward(make_envelope())
+    world.ssm.parameters[APP_NAME] = "{}"
+    world.clock.advance(1)
+
+    await world.next_round()
+
+    assert len(world.appsflyer.requests) == 1
+
+
+# Parameter Store down
+
+
+async def test_forward_while_parameter_store_is_down_defers_the_event() -> None:
+    world = ForwardingWorld()
+    world.ssm.error = aws_error("ThrottlingException")
+
+    assert await world.forward(make_envelope()) == []
+
+    assert [message.content["attempts"] for message in world.waiting] == [1]
+    assert world.appsflyer.requests == []
+
+
+async def test_forward_while_parameter_store_is_down_keeps_a_national_phone_as_it_came() -> None:
+    """Without the app's region it cannot be hashed, and must not be lost."""
+    world = ForwardingWorld()
+    world.ssm.error = aws_error("ThrottlingException")
+
+    await world.forward(make_envelope(event=make_event(phone="(202) 555-0123")))
+
+    assert world.waiting[0].content["event"]["phone"] == "(202) 555-0123"
+
+
+async def test_forward_phone_that_had_to_wait_is_hashed_with_its_apps_region() -> None:
+    """The digest is that of `printf %s 12025550123 | sha256sum`."""
+    world = ForwardingWorld()
+    world.ssm.parameters[APP_NAME] = '{"phone_region": "US"}'
+    world.ssm.error = aws_error("ThrottlingException")
+    await world.forward(make_envelope(event=make_event(phone="(202) 555-0123")))
+    world.ssm.error = None
+
+    await world.next_round()
+
+    assert world.appsflyer.bodies[0]["phone_number_hashed"] == (
+        "980239b79aee5c456445907b92af495ac97767f6d9ac081ad3a564344ae7fb9a"
+    )
+
+
+async def test_forward_while_parameter_store_is_down_never_buries_a_raw_phone() -> None:
+    world = ForwardingWorld()
+    world.ssm.error = aws_error("ThrottlingException")
+
+    await world.forward(make_envelope(attempts=3, event=make_event(phone="(202) 555-0123")))
+
+    [letter] = world.dead
+    assert letter["reason"] == "attempts_used_up: parameters_unavailable"
+    assert "555" not in json.dumps(letter)
+
+
+async def test_forward_while_parameter_store_is_down_uses_what_it_read_before() -> None:
+    world = await warmed(ForwardingWorld())
+    world.clock.advance(3600)
+    world.ssm.error = aws_error("InternalServerError")
+
+    assert await world.forward(make_envelope()) == []
+
+    assert len(world.appsflyer.requests) == 1
+    assert world.waiting == []
+
+
+async def test_forward_when_only_a_token_cannot_be_read_defers_for_that_reason(
+    lines: Callable[[], list[Json]],
+) -> None:
+    """Settings read before, the token never: it is no bug of ours."""
+    world = await warmed(ForwardingWorld())
+    forget_tokens(world)
+
+    await world.forward(make_envelope())
+
+    assert [message.content["attempts"] for message in world.waiting] == [1]
+    assert [line["reason"] for line in lines() if "reason" in line] == ["parameters_unavailable"]
+
+
+def forget_tokens(world: ForwardingWorld) -> None:
+    """As after a call that failed between the one for settings and the one for tokens."""
+    world.ssm.error = aws_error("ThrottlingException")
+    cache = world.forwarder._apps._store._cache  # noqa: SLF001 - no call of ours can be told to
+    del cache[f"tokens/mobile/{MOBILE_APP}"]
+
+
+async def test_forward_apps_that_could_be_read_are_sent_for_when_others_could_not() -> None:
+    """Ten names a call: five apps are read, the sixth is not."""
+    world = ForwardingWorld()
+    app_ids = [f"com.example.app{n}" for n in range(6)]
+    for app_id in app_ids:
+        world.ssm.parameters[f"/relay/apps/mobile/{app_id}"] = "{}"
+        world.ssm.parameters[f"/relay/tokens/mobile/{app_id}"] = TOKEN
+    world.ssm.fails_from_call = 2
+
+    event = make_event(idfv=None)
+    await world.forward(*(make_envelope(app_id=app_id, event=event) for app_id in app_ids))
+
+    assert len(world.appsflyer.requests) == 5
+    assert len(world.waiting) == 1
+
+
+async def test_forward_web_uses_the_web_apps_settings_and_token() -> None:
+    world = ForwardingWorld(Surface.WEB)
+
+    await world.forward(make_web_envelope())
+
+    assert world.ssm.calls == [[f"/relay/apps/web/{WEB_APP}", f"/relay/tokens/web/{WEB_APP}"]]

@@ -1,0 +1,147 @@
+"""A use case with everything around it in memory: what a test of the whole turns and looks at."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from relay.app_settings import Apps, ParameterStore, Producers, Surface, token_digest
+from relay.appsflyer import Client
+from relay.forwarding import Forwarder
+from relay.intake import Intake
+from relay.queues import Queue
+from tests.builders import MOBILE_APP, WEB_APP, Json, make_http_event, make_settings, make_sqs_event
+from tests.fakes import FakeAppsFlyer, FakeClock, FakeSqs, FakeSsm, SentMessage, longest
+
+TOKEN = "s2s-key-1"
+MOBILE_QUEUE = "https://sqs.example.com/mobile"
+WEB_QUEUE = "https://sqs.example.com/web"
+
+
+class ForwardingWorld:
+    """A forwarder between its queue, its dead-letter queue, Parameter Store and AppsFlyer."""
+
+    def __init__(self, surface: Surface = Surface.MOBILE, **settings: Any) -> None:
+        self.surface = surface
+        self.clock = FakeClock()
+        self.sqs = FakeSqs()
+        self.ssm = FakeSsm(
+            {
+                f"/relay/apps/mobile/{MOBILE_APP}": "{}",
+                f"/relay/tokens/mobile/{MOBILE_APP}": TOKEN,
+                f"/relay/apps/web/{WEB_APP}": "{}",
+                f"/relay/tokens/web/{WEB_APP}": TOKEN,
+            }
+        )
+        self.appsflyer = FakeAppsFlyer()
+        self.settings = make_settings(**settings)
+        self.forwarder = self.make_forwarder()
+
+    def make_forwarder(self) -> Forwarder:
+        """A forwarder of a fresh process: it remembers nothing."""
+        store = ParameterStore(self.ssm.client(), "/relay", self.clock.seconds)
+        return Forwarder(
+            self.surface,
+            self.settings,
+            Client(self.appsflyer.transport, self.settings.appsflyer_url, clock=self.clock),
+            Apps(store, self.clock.seconds),
+            queue=Queue(self.sqs.client(), self.settings.queue_url),
+            dead_letters=Queue(self.sqs.client(), self.settings.dead_letter_queue_url),
+            clock=self.clock,
+            chance=longest,
+        )
+
+    async def forward(
+        self, *bodies: Json | str, remaining: Callable[[], float] = lambda: 60.0
+    ) -> list[str]:
+        """Hands in a batch of bodies as the records m-0, m-1 ...; gives the ids that failed."""
+        return await self.forwarder.forward(make_sqs_event(*bodies)["Records"], remaining)
+
+    @property
+    def waiting(self) -> list[SentMessage]:
+        """What is on the forwarder's own queue."""
+        return self.sqs.queues[self.settings.queue_url]
+
+    @property
+    def dead(self) -> list[Json]:
+        """What is on the dead-letter queue."""
+        return [message.content for message in self.sqs.queues[self.settings.dead_letter_queue_url]]
+
+    async def next_round(self) -> list[str]:
+        """SQS delivers what waits, its delay over."""
+        messages = list(self.waiting)
+        self.waiting.clear()
+        self.clock.advance(max(message.delay_seconds for message in messages))
+        return await self.forward(*(message.body for message in messages))
+
+
+class IntakeWorld:
+    """The HTTP API between its callers, Parameter Store and the two queues."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.sqs = FakeSqs()
+        self.ssm = FakeSsm(
+            {
+                f"/relay/apps/mobile/{MOBILE_APP}": '{"phone_region": "US"}',
+                f"/relay/apps/web/{WEB_APP}": "{}",
+                f"/relay/apps/web/{MOBILE_APP}": "{}",
+            }
+        )
+        self.producers = [
+            {
+                "name": "shop",
+                "token_sha256": [token_digest("shop-token")],
+                "apps": [MOBILE_APP, WEB_APP],
+            }
+        ]
+        self.publish_producers()
+        store = ParameterStore(self.ssm.client(), "/relay", self.clock.seconds)
+        self.intake = Intake(
+            Apps(store, self.clock.seconds),
+            Producers(store),
+            {
+                Surface.MOBILE: Queue(self.sqs.client(), MOBILE_QUEUE),
+                Surface.WEB: Queue(self.sqs.client(), WEB_QUEUE),
+            },
+        )
+
+    def publish_producers(self) -> None:
+        """Writes `producers` to Parameter Store."""
+        self.ssm.parameters["/relay/producers"] = json.dumps(self.producers)
+
+    def post(self, body: Any, **request: Any) -> "HttpAnswer":
+        """Sends a request made by `make_http_event`."""
+        return self.handle(make_http_event(body, **request))
+
+    def handle(self, event: Json) -> "HttpAnswer":
+        return HttpAnswer(self.intake.handle(event))
+
+    @property
+    def mobile(self) -> list[SentMessage]:
+        """What is on the mobile queue."""
+        return self.sqs.queues[MOBILE_QUEUE]
+
+    @property
+    def web(self) -> list[SentMessage]:
+        """What is on the web queue."""
+        return self.sqs.queues[WEB_QUEUE]
+
+    @property
+    def queued(self) -> int:
+        """How many messages are on either queue."""
+        return len(self.mobile) + len(self.web)
+
+
+class HttpAnswer:
+    """What Lambda would hand back to API Gateway."""
+
+    def __init__(self, response: Json) -> None:
+        self.status: int = response["statusCode"]
+        self.headers: dict[str, str] = response["headers"]
+        self.text: str = response["body"]
+        self.content: Json = json.loads(self.text)
+
+    @property
+    def statuses(self) -> list[str]:
+        """The status of each event in the answer."""
+        return [event["status"] for event in self.content["events"]]
