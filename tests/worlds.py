@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import httpx
+
 from relay.app_settings import Apps, ParameterStore, Producers, Surface, token_digest
 from relay.appsflyer import Client
 from relay.forwarding import Forwarder
@@ -36,13 +38,14 @@ class ForwardingWorld:
         self.settings = make_settings(**settings)
         self.forwarder = self.make_forwarder()
 
-    def make_forwarder(self) -> Forwarder:
+    def make_forwarder(self, transport: httpx.AsyncBaseTransport | None = None) -> Forwarder:
         """A forwarder of a fresh process: it remembers nothing."""
+        transport = transport or self.appsflyer.transport
         store = ParameterStore(self.ssm.client(), "/relay", self.clock.seconds)
         return Forwarder(
             self.surface,
             self.settings,
-            Client(self.appsflyer.transport, self.settings.appsflyer_url, clock=self.clock),
+            Client(transport, self.settings.appsflyer_url, clock=self.clock),
             Apps(store, self.clock.seconds),
             queue=Queue(self.sqs.client(), self.settings.queue_url),
             dead_letters=Queue(self.sqs.client(), self.settings.dead_letter_queue_url),

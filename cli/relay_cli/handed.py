@@ -24,6 +24,14 @@ class Defaults:
 
 
 @dataclass(frozen=True, slots=True)
+class Bare:
+    """What an event that travels alone is: its kind and its app."""
+
+    kind: Kind
+    app_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Handed:
     """One event, ready to be checked."""
 
@@ -32,8 +40,15 @@ class Handed:
     event: Any
     arrival: datetime
     event_id: str | None = None
-    has_entry: bool = False
-    """Whether it came in a form in which an entry takes it, and so could carry an event id."""
+    body: str | None = None
+    """The envelope that it came in, as it stands in the file."""
+    by_http: bool = False
+    """Whether it came as a call of the HTTP API."""
+
+    @property
+    def wants_id(self) -> bool:
+        """Whether it is in the form in which an entry takes it, but without an event id (S6)."""
+        return self.event_id is None and (self.body is not None or self.by_http)
 
     def prepared(self) -> Prepared:
         """Applies every rule; nothing is stamped or looked up."""
@@ -61,7 +76,7 @@ def from_line(line: Mapping[str, Any], defaults: Defaults) -> Handed | Unusable:
     findings = Findings()
     kind = _kind(line.get("kind"), findings)
     app_id = _text(line, "app_id", "E8", findings)
-    if app_id is None and not findings_name(findings, "app_id"):
+    if line.get("app_id") is None:
         findings.reject("E8", "app_id", "is missing: which AppsFlyer app is the event of?")
     if "event" not in line:
         findings.reject("E3", "event", "is missing: a JSON object with AppsFlyer's field names")
@@ -71,11 +86,6 @@ def from_line(line: Mapping[str, Any], defaults: Defaults) -> Handed | Unusable:
     if findings.rejected or kind is None or app_id is None:
         return Unusable(findings.as_tuple())
     return Handed(App(app_id, zone, region), kind, line["event"], arrival)
-
-
-def findings_name(findings: Findings, field: str) -> bool:
-    """Whether something was already found about a field."""
-    return any(finding.field == field for finding in findings.as_tuple())
 
 
 def _kind(value: object, findings: Findings) -> Kind | None:

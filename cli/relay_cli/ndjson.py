@@ -9,10 +9,10 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from relay.exact_json import InvalidJsonError, UnwritableError, dumps, loads
 from relay.findings import Finding
@@ -45,16 +45,17 @@ def check_stream(path: Path, defaults: Defaults) -> None:
     # Whoever reads our output may stop when it has seen enough; that is no error (not on Windows).
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    with _opened(path) as descriptor:
-        for lines in batches(descriptor):
+    with _opened(path) as file:
+        for lines in batches(file.fileno()):
             sys.stdout.buffer.write(b"".join(answer(line, defaults) for line in lines))
             sys.stdout.buffer.flush()
 
 
 def answer(line: bytes | None, defaults: Defaults) -> bytes:
     """What is said of one line; None stands for one that was too long. Never raises."""
-    identity, handed = _read(line, defaults)
+    identity: object = None
     try:
+        identity, handed = _read(line, defaults)
         return _written(identity, _described(handed))
     except Exception:  # noqa: BLE001 - one line must not cost the others; no text of the error's
         return _written(identity, _described(_UNCHECKED))
@@ -158,13 +159,10 @@ def _written(identity: object, described: dict[str, Any]) -> bytes:
         return json.dumps(result).encode() + b"\n"
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[int]:
+def _opened(path: Path) -> BinaryIO:
     if str(path) == "-":
-        yield sys.stdin.fileno()
-        return
+        return sys.stdin.buffer
     try:
-        with path.open("rb", buffering=0) as file:
-            yield file.fileno()
+        return path.open("rb")
     except OSError as error:
         raise CliError(f"{path} cannot be read: {error.strerror}") from error

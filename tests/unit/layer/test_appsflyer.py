@@ -191,6 +191,17 @@ async def test_send_long_answer_is_cut_at_500_characters() -> None:
     assert answer.text == "é" * 500
 
 
+async def test_send_endless_answer_is_read_in_its_beginning_only() -> None:
+    class Endless(httpx.AsyncByteStream):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            while True:
+                yield b"x" * 100
+
+    answer = await send(make_client(lambda _: httpx.Response(400, stream=Endless())))
+
+    assert answer.text == "x" * 500
+
+
 async def test_send_answer_that_is_no_utf8_is_decoded_leniently() -> None:
     answer = await send(answering(400, b"caf\xe9"))
 
@@ -254,6 +265,10 @@ async def test_send_retry_after_is_seconds_or_a_date_else_nothing(
     client = make_client(lambda _: httpx.Response(503, headers=headers))
 
     assert (await send(client)).retry_after_seconds == seconds
+
+
+async def test_send_accepted_event_asks_for_no_waiting() -> None:
+    assert await send(answering(200, b"OK", Retry_After="7")) == Answer(200, "OK", None)
 
 
 async def test_send_retry_after_date_is_compared_with_the_present_by_default() -> None:

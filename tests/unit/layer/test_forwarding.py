@@ -410,10 +410,7 @@ async def test_forward_has_as_many_requests_under_way_as_allowed_and_never_more(
 ) -> None:
     world = ForwardingWorld(requests_in_flight=4)
     crowd = Crowd(together)
-    world.appsflyer.__class__ = type(
-        "CrowdedAppsFlyer", (type(world.appsflyer),), {"transport": crowd}
-    )
-    world.forwarder = world.make_forwarder()
+    world.forwarder = world.make_forwarder(crowd)
 
     async with asyncio.timeout(30):
         await world.forward(*(make_envelope() for _ in range(events)))

@@ -163,8 +163,6 @@ async def test_forward_refusal_of_one_app_is_no_matter_of_anothers() -> None:
 
 
 async def test_forward_while_parameter_store_is_down_still_tries_the_second_token() -> None:
-    world = await warmed(ForwardingWorld())
-    world.ssm.parameters[TOKEN_NAME] = "old\nnew"
     world = ForwardingWorld()
     world.ssm.parameters[TOKEN_NAME] = "old\nnew"
     world = await warmed(world)

@@ -25,7 +25,8 @@ class Answer(NamedTuple):
     """What AppsFlyer said.
 
     `text` is the body's beginning, at most 500 characters; bytes that are no UTF-8 are replaced.
-    `retry_after_seconds` is what `Retry-After` asks for (E18), `None` without one that can be read.
+    `retry_after_seconds` is what `Retry-After` asks for (E18): `None` with a success, and without
+    one that can be read.
     """
 
     status: int

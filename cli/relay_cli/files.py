@@ -1,0 +1,165 @@
+"""The files that `relay check` and `relay send` take, in every form in which an event travels.
+
+An envelope or an array of them; what Lambda hands to a forwarder (`Records`) or to `accept` (HTTP
+API, payload format 2.0); a line-object as in --ndjson; a bare event whose kind and app are given.
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from relay.envelopes import parse_envelope
+from relay.errors import NotAnEnvelopeError
+from relay.exact_json import InvalidJsonError, UnwritableError, dumps, loads
+from relay.http_api import Problem, Request
+from relay.instants import utc_now
+from relay.preparation import App, Kind
+from relay_cli.errors import CliError
+from relay_cli.handed import LINE_FIELDS, Bare, Defaults, Handed, Unusable, from_line
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing that a file hands in, and where in the file it stands ("record 2")."""
+
+    where: str
+    content: Handed | Unusable
+
+
+def read_items(path: Path, defaults: Defaults, bare: Bare | None = None) -> list[Item]:
+    """All that a file (`-`: standard input) hands in, in its order.
+
+    Raises `CliError` when it is no file of events; nothing of its content is quoted.
+    """
+    content = _parsed(path)
+    if isinstance(content, list):
+        return _items("event", content, defaults, bare, path)
+    if not isinstance(content, dict):
+        raise CliError(f"{path} holds neither an event nor an array of events.")
+    if isinstance(content.get("Records"), list):
+        return [
+            Item(f"record {number}", _record(record, defaults))
+            for number, record in enumerate(content["Records"], 1)
+        ]
+    if "routeKey" in content and "requestContext" in content:
+        return _http_items(content, defaults, path)
+    return _items("event", [content], defaults, bare, path)
+
+
+def _parsed(path: Path) -> Any:
+    try:
+        raw = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+    except OSError as error:
+        raise CliError(f"{path} cannot be read: {error.strerror}") from error
+    try:
+        return loads(raw.removeprefix(b"\xef\xbb\xbf"))
+    except InvalidJsonError as error:
+        hint = " A file with one object a line is read with --ndjson." if _has_lines(raw) else ""
+        raise CliError(f"{path} is {error}.{hint}") from error
+
+
+def _has_lines(raw: bytes) -> bool:
+    first, _, second = raw.strip().partition(b"\n")
+    return first.rstrip().endswith(b"}") and second.lstrip().startswith(b"{")
+
+
+def _items(
+    what: str, contents: Sequence[Any], defaults: Defaults, bare: Bare | None, path: Path
+) -> list[Item]:
+    if not contents:
+        raise CliError(f"{path} holds no event: the array is empty.")
+    return [
+        Item(f"{what} {number}", _one(content, defaults, bare, path))
+        for number, content in enumerate(contents, 1)
+    ]
+
+
+def _one(content: Any, defaults: Defaults, bare: Bare | None, path: Path) -> Handed | Unusable:
+    if isinstance(content, dict) and "event" in content:
+        is_line = not LINE_FIELDS.isdisjoint(content)
+        return from_line(content, defaults) if is_line else _envelope(content, defaults)
+    if bare is None:
+        raise CliError(
+            f"{path} does not say which kind of event this is, and of which app. Give --kind "
+            "and --app-id, or put the event into an envelope: "
+            '{"app_id": ..., "kind": ..., "event": {...}}.'
+        )
+    app = App(bare.app_id, defaults.time_zone, defaults.phone_region)
+    return Handed(app, bare.kind, content, defaults.arrival or utc_now())
+
+
+def _envelope(content: Json, defaults: Defaults) -> Handed | Unusable:
+    try:
+        return _parsed_envelope(dumps(content).decode(), defaults)
+    except UnwritableError:
+        return Unusable.because("E3", "event", "holds text that is not valid Unicode")
+
+
+def _record(record: Any, defaults: Defaults) -> Handed | Unusable:
+    body = record.get("body") if isinstance(record, dict) else None
+    if not isinstance(body, str):
+        return Unusable.because("E3", "body", "is missing: an SQS record has one, as text")
+    return _parsed_envelope(body, defaults)
+
+
+def _parsed_envelope(body: str, defaults: Defaults) -> Handed | Unusable:
+    try:
+        envelope = parse_envelope(body)
+    except NotAnEnvelopeError as error:
+        return Unusable.because("E3", "body", f"is no envelope: {error}")
+    app = App(envelope.app_id, defaults.time_zone, defaults.phone_region)
+    return Handed(
+        app,
+        envelope.kind,
+        envelope.event,
+        defaults.arrival or utc_now(),
+        event_id=envelope.event_id,
+        body=body,
+    )
+
+
+# HTTP API events
+
+
+def _http_items(event: Json, defaults: Defaults, path: Path) -> list[Item]:
+    # Not at the top: `accept` brings Powertools along, which the other files need not wait for.
+    from relay.intake import ROUTES, with_visitor  # noqa: PLC0415
+
+    try:
+        request = Request.of(event)
+    except (Problem, KeyError, ValueError, TypeError, AttributeError) as error:
+        raise CliError(f"{path} is no HTTP API event of payload format 2.0.") from error
+    kind = ROUTES.get(request.route)
+    if kind is None:
+        raise CliError(f"{path} is a request to a route that takes no events.")
+    try:
+        request.check_content_type()
+        events, key = loads(request.body), request.idempotency_key
+    except (Problem, InvalidJsonError) as error:
+        problem = error.detail if isinstance(error, Problem) else f"the body is {error}"
+        return [Item("request", Unusable.because("E3", "body", problem))]
+    several = isinstance(events, list)
+    return [
+        Item(
+            f"event {index + 1}",
+            _http_event(
+                kind,
+                request.app_id,
+                with_visitor(kind, one, request.cookies),
+                defaults,
+                f"{key}:{index}" if key and several else key,
+            ),
+        )
+        for index, one in enumerate(events if several else [events])
+    ]
+
+
+def _http_event(
+    kind: Kind, app_id: str, event: Any, defaults: Defaults, event_id: str | None
+) -> Handed:
+    app = App(app_id, defaults.time_zone, defaults.phone_region)
+    return Handed(app, kind, event, defaults.arrival or utc_now(), event_id=event_id, by_http=True)

@@ -1,0 +1,46 @@
+"""Options that several commands share: their forms, and what is read from them."""
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from relay_cli.errors import CliError
+
+if TYPE_CHECKING:
+    from relay_cli.handed import Bare, Defaults
+
+
+class KindName(StrEnum):
+    """The kinds of events, as options take them; relay.preparation.Kind has the same."""
+
+    MOBILE_EVENT = "mobile_event"
+    WEB_EVENT = "web_event"
+    WEB_VISIT = "web_visit"
+
+
+def defaults(time_zone: str, phone_region: str | None, arrival: str | None) -> "Defaults":
+    """What is taken where a file does not say; raises `CliError`."""
+    from relay import instants
+    from relay_cli.handed import Defaults
+
+    try:
+        instants.time_zone(time_zone)
+    except ValueError as error:
+        raise CliError(f"--time-zone is {error}") from error
+    if arrival is None:
+        return Defaults(time_zone, phone_region)
+    moment = instants.parse_iso(arrival, needs_offset=False)
+    if moment is None:
+        raise CliError("--arrival must be an ISO 8601 time, as in 2026-11-22T12:00:00Z")
+    return Defaults(time_zone, phone_region, moment)
+
+
+def bare_event(kind: KindName | None, app_id: str | None) -> "Bare | None":
+    """What a bare event is; None where nobody said. Raises `CliError` for half of it."""
+    if kind is None and app_id is None:
+        return None
+    if kind is None or app_id is None:
+        raise CliError("a bare event needs both --kind and --app-id")
+    from relay.preparation import Kind
+    from relay_cli.handed import Bare
+
+    return Bare(Kind(kind), app_id)

@@ -1,0 +1,197 @@
+"""One event all the way, as its users see it: real producers, real faults, real dead letters."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from relay_sandbox.sandbox import PROJECT, Sandbox, SandboxOptions
+from relay_sandbox.stand_in import Fault
+from relay_sandbox.stand_in.ledger import Entry
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+SETTLE_SECONDS = 45
+PURCHASE = {
+    "appsflyer_id": "1415211453000-6513894",
+    "eventName": "af_purchase",
+    "eventValue": {"af_revenue": 49.9},
+    "eventCurrency": "EUR",
+    "os": "17.5",
+    "bundleIdentifier": "com.example.shop",
+    "customer_user_id": "u-1001",
+}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sandbox]:
+    options = SandboxOptions(
+        work_dir=tmp_path_factory.mktemp("relay"),
+        retry_schedule="0.1,0.1,0.1",
+        parameters={"ReadTimeoutSeconds": "1"},
+    )
+    async with Sandbox(options) as sandbox:
+        yield sandbox
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def sandbox(running: Sandbox) -> Sandbox:
+    running.stand_in.ledger.clear()
+    running.stand_in.faults.clear()
+    url = running.ready["mobile_dlq"]
+    await running.aws.call(running.aws.sqs.purge_queue, QueueUrl=url)
+    return running
+
+
+def envelope(event_id: str, **fields: Any) -> dict[str, Any]:
+    event = {**PURCHASE, **fields}
+    return {
+        "app_id": "id123456789",
+        "kind": "mobile_event",
+        "event_id": event_id,
+        "event": event,
+    }
+
+
+async def send(sandbox: Sandbox, *envelopes: dict[str, Any]) -> None:
+    for body in envelopes:
+        await sandbox.aws.call(
+            sandbox.aws.sqs.send_message,
+            QueueUrl=sandbox.ready["mobile_queue"],
+            MessageBody=json.dumps(body),
+        )
+
+
+async def dead_letters(sandbox: Sandbox) -> list[dict[str, Any]]:
+    """What lies on the dead-letter queue; it stays there."""
+    answer = await sandbox.aws.call(
+        sandbox.aws.sqs.receive_message,
+        QueueUrl=sandbox.ready["mobile_dlq"],
+        MaxNumberOfMessages=10,
+        VisibilityTimeout=0,
+    )
+    return [json.loads(message["Body"]) for message in answer.get("Messages", [])]
+
+
+async def command(*words: str, **environment: str) -> tuple[int, str]:
+    """Runs a program as a user would; returns its exit code and all that it printed."""
+    process = await asyncio.create_subprocess_exec(
+        *words,
+        env={**os.environ, **environment},
+        cwd=PROJECT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    return process.returncode or 0, output.decode()
+
+
+def program(name: str) -> str:
+    return str(Path(sys.executable).with_name(name))
+
+
+def recorded(sandbox: Sandbox) -> list[Entry]:
+    return [entry for entry in sandbox.stand_in.ledger if entry.recorded]
+
+
+async def test_message_of_the_aws_cli_is_recorded_with_its_money_to_the_cent(
+    sandbox: Sandbox,
+) -> None:
+    code, output = await command(
+        program("aws"), "sqs", "send-message",
+        "--endpoint-url", sandbox.ready["aws"],
+        "--queue-url", sandbox.ready["mobile_queue"],
+        "--message-body", json.dumps(envelope("order-1")),
+    )  # fmt: skip
+
+    assert code == 0, output
+    assert await sandbox.settled(SETTLE_SECONDS)
+    assert [(e.app_id, e.event_name, e.revenue, e.currency) for e in recorded(sandbox)] == [
+        ("id123456789", "af_purchase", "49.9", "EUR")
+    ]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(status=500, times=2),
+        Fault(status=503, times=1),
+        Fault(status=429, retry_after=1, times=1),
+        Fault(reset=True, times=1),
+        Fault(time_out=True, times=1),
+        Fault(garbage=True, times=1),
+    ],
+    ids=["500 twice", "503", "429", "reset", "time-out", "garbage"],
+)
+async def test_passing_fault_ends_in_one_recorded_event(sandbox: Sandbox, fault: Fault) -> None:
+    sandbox.stand_in.faults.add([fault])
+
+    await send(sandbox, envelope("order-2"))
+
+    assert await sandbox.settled(SETTLE_SECONDS)
+    assert [entry.event_name for entry in recorded(sandbox)] == ["af_purchase"]
+    assert await dead_letters(sandbox) == []
+
+
+async def test_lasting_fault_ends_in_a_dead_letter_that_a_redrive_delivers(
+    sandbox: Sandbox,
+) -> None:
+    sandbox.stand_in.faults.add([Fault(status=500)])
+    await send(sandbox, envelope("order-3"))
+    assert await sandbox.settled(SETTLE_SECONDS)
+    (letter,) = await dead_letters(sandbox)
+    assert (letter["reason"], letter["status"], letter["attempts"], letter["event_id"]) == (
+        "attempts_used_up: status_500",
+        500,
+        4,
+        "order-3",
+    )
+    assert recorded(sandbox) == []
+
+    sandbox.stand_in.faults.clear()
+    code, output = await command(
+        program("relay"), "dlq", "redrive", "--queue", sandbox.ready["mobile_dlq"],
+        "--to", sandbox.ready["mobile_queue"],
+        AWS_ENDPOINT_URL=sandbox.ready["aws"],
+    )  # fmt: skip
+
+    assert code == 0, output
+    assert await sandbox.settled(SETTLE_SECONDS)
+    assert [entry.event_name for entry in recorded(sandbox)] == ["af_purchase"]
+    assert await dead_letters(sandbox) == []
+
+
+async def test_raw_identity_is_nowhere_but_as_hashes(sandbox: Sandbox) -> None:
+    """A good event, a rejected one and one that AppsFlyer never takes, all with a raw identity."""
+    person = {
+        "email": "wilhelmina.quux@example.com",
+        "phone": "+1 202 555 0147",
+        "first_name": "Wilhelmina",
+        "last_name": "Quuxington",
+    }
+    sandbox.stand_in.faults.add([Fault(status=500, event_name="never")])
+
+    await send(
+        sandbox,
+        envelope("good", **person),
+        envelope("rejected", **person, att=9),
+        envelope("undeliverable", **person, eventName="never"),
+    )
+    assert await sandbox.settled(SETTLE_SECONDS)
+
+    letters = await dead_letters(sandbox)
+    assert sorted(letter["event_id"] for letter in letters) == ["rejected", "undeliverable"]
+    logs = "".join(path.read_text() for path in sandbox.logs.glob("forward_*.log"))
+    ledger = "".join(json.dumps(entry.shown()) for entry in sandbox.stand_in.ledger)
+    everything = f"{logs} {ledger} {json.dumps(letters)}".lower()
+    assert "email_hashed" in everything
+    for trace in ("wilhelmina", "quux", "5550147", "555 0147"):
+        assert trace not in everything

@@ -1,0 +1,113 @@
+import pytest
+from botocore.exceptions import EndpointConnectionError
+
+from relay.queues import MAX_MESSAGE_BYTES, Message, Queue, group_of
+from tests.fakes import FakeSqs, aws_error
+
+URL = "https://sqs.example.com/q"
+
+
+def make_messages(count: int, size: int = 2) -> list[Message]:
+    return [Message("x" * size, "app") for _ in range(count)]
+
+
+def send(sqs: FakeSqs, messages: list[Message]) -> set[int]:
+    return Queue(sqs.client(), URL).send(messages)
+
+
+@pytest.mark.parametrize(("count", "calls"), [(0, []), (1, [1]), (10, [10]), (21, [10, 10, 1])])
+def test_send_takes_ten_messages_a_call(count: int, calls: list[int]) -> None:
+    sqs = FakeSqs()
+
+    assert send(sqs, make_messages(count)) == set()
+
+    assert [len(entries) for entries in sqs.calls] == calls
+
+
+def test_send_takes_one_mebibyte_a_call() -> None:
+    sqs = FakeSqs()
+
+    assert send(sqs, make_messages(5, MAX_MESSAGE_BYTES // 2)) == set()
+
+    assert [len(entries) for entries in sqs.calls] == [2, 2, 1]
+
+
+def test_send_counts_bytes_and_not_characters() -> None:
+    sqs = FakeSqs()
+
+    assert send(sqs, [Message("é" * (MAX_MESSAGE_BYTES // 4), "app")] * 3) == set()
+
+    assert [len(entries) for entries in sqs.calls] == [2, 1]
+
+
+def test_send_keeps_body_group_and_delay() -> None:
+    sqs = FakeSqs()
+
+    send(sqs, [Message("body", "id123456789", 42)])
+
+    assert sqs.queues[URL] == [("body", 42, "id123456789")]
+
+
+def test_send_without_delay_asks_for_none() -> None:
+    """The queue's own delay stays in force."""
+    sqs = FakeSqs()
+
+    send(sqs, [Message("body", "app")])
+
+    assert "DelaySeconds" not in sqs.calls[0][0]
+
+
+def test_send_tells_which_entries_were_refused() -> None:
+    sqs = FakeSqs()
+    sqs.refuses = lambda entry: entry["MessageBody"] in {"3", "11"}
+
+    assert send(sqs, [Message(str(number), "app") for number in range(15)]) == {3, 11}
+
+    assert len(sqs.queues[URL]) == 13
+
+
+@pytest.mark.parametrize(
+    "error",
+    [aws_error("AccessDenied"), EndpointConnectionError(endpoint_url="https://example.com")],
+)
+def test_send_that_fails_altogether_tells_them_all(error: Exception) -> None:
+    sqs = FakeSqs()
+    sqs.error = error
+
+    assert send(sqs, make_messages(12)) == set(range(12))
+
+
+def test_send_too_large_message_takes_no_other_with_it() -> None:
+    sqs = FakeSqs()
+    messages = [*make_messages(1), Message("x" * (MAX_MESSAGE_BYTES + 1), "app"), *make_messages(1)]
+
+    assert send(sqs, messages) == {1}
+
+    assert len(sqs.queues[URL]) == 2
+
+
+def test_send_text_that_is_no_utf8_takes_no_other_with_it() -> None:
+    """A lone surrogate: what SQS would say to it is SQS's business."""
+    assert Message("\ud800", "app").fits
+
+
+@pytest.mark.parametrize(
+    ("size", "fits"), [(MAX_MESSAGE_BYTES, True), (MAX_MESSAGE_BYTES + 1, False)]
+)
+def test_fits_up_to_one_mebibyte(size: int, fits: bool) -> None:  # noqa: FBT001 - a column
+    assert Message("x" * size, "app").fits is fits
+
+
+@pytest.mark.parametrize(
+    ("app_id", "group"),
+    [
+        ("id123456789", "id123456789"),
+        ("website-www.example.com", "website-www.example.com"),
+        ("", "_"),
+        ("a b\nc", "a_b_c"),
+        ("приложение", "__________"),
+        ("x" * 300, "x" * 128),
+    ],
+)
+def test_group_of_any_app_id_is_one_that_sqs_takes(app_id: str, group: str) -> None:
+    assert group_of(app_id) == group

@@ -1,0 +1,147 @@
+from collections.abc import Callable
+
+import pytest
+
+from relay.errors import ConfigurationError
+from relay.settings import AcceptSettings, ForwardSettings
+
+ACCEPT = {
+    "RELAY_PARAMETER_PREFIX": "/appsflyer-relay",
+    "RELAY_MOBILE_QUEUE_URL": "https://sqs.example.com/mobile",
+    "RELAY_WEB_QUEUE_URL": "https://sqs.example.com/web",
+}
+FORWARD = {
+    "RELAY_PARAMETER_PREFIX": "/appsflyer-relay",
+    "RELAY_QUEUE_URL": "https://sqs.example.com/mobile",
+    "RELAY_DEAD_LETTER_QUEUE_URL": "https://sqs.example.com/mobile-dead",
+    "RELAY_APPSFLYER_URL": "https://api3.appsflyer.com",
+    "RELAY_RETRY_SCHEDULE_SECONDS": "5,30,0.5",
+}
+Read = Callable[[dict[str, str]], object]
+
+
+def test_from_env_accept_reads_its_variables() -> None:
+    settings = AcceptSettings.from_env(ACCEPT | {"HOME": "/root"})
+
+    assert settings.parameter_prefix == "/appsflyer-relay"
+    assert settings.mobile_queue_url == "https://sqs.example.com/mobile"
+    assert settings.web_queue_url == "https://sqs.example.com/web"
+
+
+def test_from_env_forward_reads_the_schedule_in_seconds() -> None:
+    settings = ForwardSettings.from_env(FORWARD | {"RELAY_RETRY_SCHEDULE_SECONDS": "5, 30,0.5"})
+
+    assert settings.retry_schedule_seconds == (5.0, 30.0, 0.5)
+
+
+def test_from_env_forward_reads_every_other_variable() -> None:
+    settings = ForwardSettings.from_env(
+        FORWARD
+        | {
+            "RELAY_REQUESTS_IN_FLIGHT": "7",
+            "RELAY_HOLD_SECONDS": "60",
+            "RELAY_HOLD_LIMIT_SECONDS": "3600",
+            "RELAY_UNCERTAIN_MONEY": "dead_letter",
+            "RELAY_CONNECT_TIMEOUT_SECONDS": "1.5",
+            "RELAY_READ_TIMEOUT_SECONDS": "4",
+        }
+    )
+
+    assert settings.requests_in_flight == 7
+    assert settings.hold_seconds == 60
+    assert settings.hold_limit_seconds == 3600
+    assert settings.uncertain_money == "dead_letter"
+    assert settings.longest_request_seconds == 5.5
+
+
+def test_from_env_forward_is_content_with_what_must_be_given() -> None:
+    settings = ForwardSettings.from_env(FORWARD)
+
+    assert settings.requests_in_flight == 50
+    assert settings.uncertain_money == "resend"
+    assert settings.longest_request_seconds == 13
+
+
+@pytest.mark.parametrize("variable", ACCEPT)
+def test_from_env_accept_names_a_missing_variable(variable: str) -> None:
+    without = {name: value for name, value in ACCEPT.items() if name != variable}
+
+    with pytest.raises(ConfigurationError) as raised:
+        AcceptSettings.from_env(without)
+
+    assert raised.value.key == variable
+    assert variable in str(raised.value)
+
+
+@pytest.mark.parametrize("variable", FORWARD)
+def test_from_env_forward_names_a_missing_variable(variable: str) -> None:
+    without = {name: value for name, value in FORWARD.items() if name != variable}
+
+    with pytest.raises(ConfigurationError) as raised:
+        ForwardSettings.from_env(without)
+
+    assert raised.value.key == variable
+
+
+MALFORMED = [
+    ("RELAY_PARAMETER_PREFIX", "no-slash"),
+    ("RELAY_PARAMETER_PREFIX", "/ends-with/"),
+    ("RELAY_PARAMETER_PREFIX", "/with space"),
+    ("RELAY_PARAMETER_PREFIX", ""),
+    ("RELAY_QUEUE_URL", ""),
+    ("RELAY_QUEUE_URL", "queue-of-no-url"),
+    ("RELAY_DEAD_LETTER_QUEUE_URL", ""),
+    ("RELAY_DEAD_LETTER_QUEUE_URL", "arn:aws:sqs:us-east-1:1:q"),
+    ("RELAY_APPSFLYER_URL", "api3.example.com"),
+    ("RELAY_APPSFLYER_URL", "ftp://api3.example.com"),
+    ("RELAY_APPSFLYER_URL", "https://user@api3.example.com"),
+    ("RELAY_APPSFLYER_URL", "https://api3.example.com/?q=1"),
+    ("RELAY_REQUESTS_IN_FLIGHT", "0"),
+    ("RELAY_REQUESTS_IN_FLIGHT", "1001"),
+    ("RELAY_REQUESTS_IN_FLIGHT", "many"),
+    ("RELAY_RETRY_SCHEDULE_SECONDS", ""),
+    ("RELAY_RETRY_SCHEDULE_SECONDS", "5,,30"),
+    ("RELAY_RETRY_SCHEDULE_SECONDS", "5;30"),
+    ("RELAY_RETRY_SCHEDULE_SECONDS", "-1"),
+    ("RELAY_RETRY_SCHEDULE_SECONDS", "86401"),
+    ("RELAY_RETRY_SCHEDULE_SECONDS", "nan"),
+    ("RELAY_RETRY_SCHEDULE_SECONDS", "inf"),
+    ("RELAY_RETRY_SCHEDULE_SECONDS", ",".join(["1"] * 51)),
+    ("RELAY_HOLD_SECONDS", "-1"),
+    ("RELAY_HOLD_SECONDS", "inf"),
+    ("RELAY_HOLD_LIMIT_SECONDS", "nan"),
+    ("RELAY_UNCERTAIN_MONEY", "drop"),
+    ("RELAY_CONNECT_TIMEOUT_SECONDS", "0"),
+    ("RELAY_CONNECT_TIMEOUT_SECONDS", "31"),
+    ("RELAY_CONNECT_TIMEOUT_SECONDS", "nan"),
+    ("RELAY_READ_TIMEOUT_SECONDS", "61"),
+    ("RELAY_READ_TIMEOUT_SECONDS", "inf"),
+]
+
+
+@pytest.mark.parametrize(("variable", "value"), MALFORMED)
+def test_from_env_forward_names_a_malformed_variable(variable: str, value: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        ForwardSettings.from_env(FORWARD | {variable: value})
+
+    assert raised.value.key == variable
+
+
+@pytest.mark.parametrize("variable", ["RELAY_MOBILE_QUEUE_URL", "RELAY_WEB_QUEUE_URL"])
+@pytest.mark.parametrize("value", ["", "mobile", "https://"])
+def test_from_env_accept_names_a_malformed_variable(variable: str, value: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        AcceptSettings.from_env(ACCEPT | {variable: value})
+
+    assert raised.value.key == variable
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [pair for pair in MALFORMED if len(pair[1]) > 4 and pair[1][0] != "1"]
+)
+def test_from_env_forward_never_shows_a_malformed_value(variable: str, value: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        ForwardSettings.from_env(FORWARD | {variable: value})
+
+    assert value not in str(raised.value)
+    assert value not in repr(raised.value.__cause__)
