@@ -43,8 +43,8 @@ def fetch() -> None:
         return
     if not (sys.platform == "linux" and os.geteuid() == 0 and shutil.which("dpkg")):
         raise NoEngineError(
-            "There is no container engine. Start Docker, or one that speaks as it does, and run this "
-            "again; without one, this can only go on as root on Debian or Ubuntu."
+            "There is no container engine. Start Docker, or one that speaks as it does, and run "
+            "this again; without one, this can only go on as root on Debian or Ubuntu."
         )
     print("No container engine answers; unpacking one into .tools/engine ...")
     with tempfile.TemporaryDirectory() as folder:
@@ -67,8 +67,11 @@ def is_in_own_network() -> bool:
 
 
 @contextlib.contextmanager
-def running(image: str) -> Iterator[None]:
-    """Run our engine, with the image in it, while the block lasts; DOCKER_HOST points to it."""
+def running(image: str, layer: Path) -> Iterator[None]:
+    """Run our engine, with the image in it, while the block lasts; DOCKER_HOST points to it.
+
+    The image gets the shared libraries that the layer asks of the machine.
+    """
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     with tempfile.TemporaryDirectory(prefix="relay-engine-") as folder:
         os.environ["PATH"] = f"{PROGRAMS}:{os.environ['PATH']}"
@@ -76,7 +79,7 @@ def running(image: str) -> Iterator[None]:
         engine = _start(Path(folder))
         try:
             _wait_for(engine)
-            _make_image(image)
+            _make_image(image, layer)
             yield
         finally:
             engine.send_signal(signal.SIGTERM)  # it ends its containers first
@@ -121,7 +124,7 @@ exec /var/lang/bin/python3.13 -m awslambdaric "$_HANDLER"
 SHELL = ("sh", "mv", "cp", "rm", "mkdir", "chmod")  # what SAM CLI's own steps call
 
 
-def _make_image(image: str) -> None:
+def _make_image(image: str, layer: Path) -> None:
     known = subprocess.run(["docker", "image", "inspect", image], capture_output=True, check=False)
     if known.returncode == 0:
         return
@@ -129,7 +132,7 @@ def _make_image(image: str) -> None:
         raise NoEngineError("The image is made from this machine's Python 3.13, which is not here.")
     print(f"Making {image} from this machine's Python ...")
     with tempfile.TemporaryDirectory() as folder:
-        _fill(Path(folder))
+        _fill(Path(folder), layer)
         with subprocess.Popen(["tar", "-C", folder, "-c", "."], stdout=subprocess.PIPE) as tar:
             places = ["ENV PATH=/var/lang/bin:/bin", "ENV LANG=C.UTF-8", "WORKDIR /var/task"]
             changes = [f"--change={place}" for place in places]
@@ -141,7 +144,7 @@ def _make_image(image: str) -> None:
             )
 
 
-def _fill(root: Path) -> None:
+def _fill(root: Path, layer: Path) -> None:
     """Lay out what an image of Lambda's has: Python, the runtime, a shell and their libraries."""
     for name in ("tmp", "var/task", "var/rapid", "opt", "etc", "bin"):
         (root / name).mkdir(parents=True)
@@ -155,7 +158,8 @@ def _fill(root: Path) -> None:
     bootstrap.chmod(0o755)
     for name in SHELL:
         shutil.copy2(shutil.which(name) or name, root / "bin" / name)
-    compiled = [*(root / "bin").iterdir(), lang / "bin/python3.13", *lang.rglob("*.so*")]
+    extensions = [*lang.rglob("*.so*"), *layer.rglob("*.so")]
+    compiled = [*(root / "bin").iterdir(), lang / "bin/python3.13", *extensions]
     for library in {one for program in compiled for one in _libraries(program)}:
         target = root / library.lstrip("/")
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -260,7 +260,7 @@ def main() -> int:
     """Set up what is missing, then run; 0 when all was right."""
     if container_engine.is_in_own_network():
         image = f"public.ecr.aws/lambda/python:3.13-{architecture()}"
-        with container_engine.running(image):
+        with container_engine.running(image, BUILD / "RelayLayer"):
             return not asyncio.run(run(own_engine=True))
     own_engine = not container_engine.is_there()
     if own_engine:

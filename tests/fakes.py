@@ -24,9 +24,9 @@ _MEBIBYTE = 1_048_576
 _GROUP = re.compile(r"[\x21-\x7e]{1,128}")
 
 
-def aws_error(code: str) -> ClientError:
+def aws_error(code: str, message: str = "refused") -> ClientError:
     """What boto3 raises when AWS refuses a call; AWS's own texts may quote what it was sent."""
-    return ClientError({"Error": {"Code": code, "Message": f"{code}: refused"}}, "Call")
+    return ClientError({"Error": {"Code": code, "Message": message}}, "Call")
 
 
 class FakeClock:

@@ -5,7 +5,7 @@ API, payload format 2.0); a line-object as in --ndjson; a bare event whose kind 
 """
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,9 +35,18 @@ def read_items(path: Path, defaults: Defaults, bare: Bare | None = None) -> list
 
     Raises `CliError` when it is no file of events; nothing of its content is quoted.
     """
-    content = _parsed(path)
+    items = _items(_parsed(path), defaults, bare, path)
+    if not items:
+        raise CliError(f"{path} holds no event.")
+    return items
+
+
+def _items(content: Any, defaults: Defaults, bare: Bare | None, path: Path) -> list[Item]:
     if isinstance(content, list):
-        return _items("event", content, defaults, bare, path)
+        return [
+            Item(f"event {number}", _one(one, defaults, bare, path))
+            for number, one in enumerate(content, 1)
+        ]
     if not isinstance(content, dict):
         raise CliError(f"{path} holds neither an event nor an array of events.")
     if isinstance(content.get("Records"), list):
@@ -47,7 +56,7 @@ def read_items(path: Path, defaults: Defaults, bare: Bare | None = None) -> list
         ]
     if "routeKey" in content and "requestContext" in content:
         return _http_items(content, defaults, path)
-    return _items("event", [content], defaults, bare, path)
+    return [Item("event", _one(content, defaults, bare, path))]
 
 
 def _parsed(path: Path) -> Any:
@@ -65,17 +74,6 @@ def _parsed(path: Path) -> Any:
 def _has_lines(raw: bytes) -> bool:
     first, _, second = raw.strip().partition(b"\n")
     return first.rstrip().endswith(b"}") and second.lstrip().startswith(b"{")
-
-
-def _items(
-    what: str, contents: Sequence[Any], defaults: Defaults, bare: Bare | None, path: Path
-) -> list[Item]:
-    if not contents:
-        raise CliError(f"{path} holds no event: the array is empty.")
-    return [
-        Item(f"{what} {number}", _one(content, defaults, bare, path))
-        for number, content in enumerate(contents, 1)
-    ]
 
 
 def _one(content: Any, defaults: Defaults, bare: Bare | None, path: Path) -> Handed | Unusable:
@@ -110,7 +108,7 @@ def _parsed_envelope(body: str, defaults: Defaults) -> Handed | Unusable:
     try:
         envelope = parse_envelope(body)
     except NotAnEnvelopeError as error:
-        return Unusable.because("E3", "body", f"is no envelope: {error}")
+        return Unusable.because("E3", "body", str(error))
     app = App(envelope.app_id, defaults.time_zone, defaults.phone_region)
     return Handed(
         app,

@@ -14,17 +14,11 @@ import typer
 from relay_cli import options
 from relay_cli.errors import CliError, ExitCode
 
-_HELP = """
-Delivers what your own servers know to AppsFlyer's server-to-server APIs.
-
-[bold]check[/] an event before you send it, [bold]send[/] it, look at what could not be delivered
-and [bold]redrive[/] it ([bold]dlq[/]); or run the whole system on this machine ([bold]sandbox[/],
-[bold]demo[/]).
-"""
-_EXIT_CODES = """
-Exit codes: 0 all went as it should · 1 something was rejected, not taken, or did not end as
-expected · 2 nothing could be done (a file, an option or an address is of no use).
-"""
+_HELP = "Delivers what your own servers know to AppsFlyer's server-to-server APIs."
+_EXIT_CODES = (
+    "Exit codes: 0 = all went as it should. 1 = something was rejected, not taken, or did not end "
+    "as expected. 2 = nothing could be done: a file, an option or an address is of no use."
+)
 
 
 class _App(typer.Typer):
@@ -110,15 +104,16 @@ def check(
     arrival: Annotated[
         str | None,
         typer.Option(
-            help="When it would reach AppsFlyer, as in 2026-11-22T12:00:00Z.  [default: now]",
+            help="When it would reach AppsFlyer, as in 2026-11-22T12:00:00Z; otherwise now.",
             show_default=False,
         ),
     ] = None,
 ) -> None:
     """Show what AppsFlyer would get, and what is wrong. Sends nothing.
 
-    For each event: the verdict, every finding with its rule, the exact payload, the time that
-    AppsFlyer will record, until when that holds, and the same request with curl.
+    For each event: the verdict, every finding with its rule, the exact
+    payload, the time that AppsFlyer will record, until when that holds,
+    and the same request with curl.
     """
     defaults = options.defaults(time_zone, phone_region, arrival)
     if ndjson:

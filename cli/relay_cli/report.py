@@ -44,6 +44,7 @@ def report(checked: Checked) -> Iterator[Block]:
     yield Block(_findings(checked.findings))
     handed, prepared = checked.item.content, checked.prepared
     if isinstance(handed, Unusable) or prepared is None or prepared.body is None:
+        yield Block("")
         return
     body = prepared.body.decode()
     yield _heading("Payload", _size(prepared))
@@ -89,7 +90,7 @@ def _title(checked: Checked) -> Text:
     if checked.prepared is not None:
         name = _name(checked.prepared)
         title.append(f" {checked.prepared.kind.value}", "heading")
-        title.append(f" {name}" if name else "")
+        title.append(f" {name}" if name.strip() else "")
         title.append(f" for {printable(checked.prepared.app_id)}")
     return title
 
@@ -112,7 +113,7 @@ def findings_table(findings: Sequence[Finding]) -> Table:
     table.add_column(no_wrap=True)
     table.add_column(style="rule", no_wrap=True)
     table.add_column(overflow="fold", max_width=24)
-    table.add_column(overflow="fold", ratio=1)
+    table.add_column(overflow="fold")
     for rule, severity, field, message in findings:
         row = (severity.value, rule, printable(field), printable(message))
         style = severity.value

@@ -21,6 +21,7 @@ from botocore.config import Config
 
 from relay_sandbox.children import Child, first_of, inherited_environment
 from relay_sandbox.errors import SandboxError
+from relay_sandbox.moto_process import PORT_VARIABLE
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -75,12 +76,13 @@ def local_session() -> boto3.Session:
 class LocalAws:
     """The local AWS, while its `async with` block runs.
 
-    `log` is the file that moto's output goes to. Entering raises SandboxError when moto does not
-    come up; the message holds the end of its output.
+    `port` 0 takes any free one. `log` is the file that moto's output goes to. Entering raises
+    SandboxError when moto does not come up; the message holds the end of its output.
     """
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, port: int = 0) -> None:
         self._log = log
+        self._wanted_port = port
         self._session = local_session()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="aws")
         self._said = b""
@@ -93,7 +95,11 @@ class LocalAws:
         self._log.parent.mkdir(parents=True, exist_ok=True)
         self._child = await Child.start(
             _MODULE,
-            environment={**inherited_environment(), **CREDENTIALS},
+            environment={
+                **inherited_environment(),
+                **CREDENTIALS,
+                PORT_VARIABLE: str(self._wanted_port),
+            },
             folder=self._log.parent,
             heard=self._hear,
         )

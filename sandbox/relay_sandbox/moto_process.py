@@ -1,4 +1,4 @@
-"""The process that the local AWS runs in: moto's server on a free port of the loopback interface.
+"""The process that the local AWS runs in: moto's server on the loopback interface.
 
 Its first line of output is the port, printed once it answers; after that it prints nothing but
 warnings. All services are loaded before that, so that the first call of each is as quick as the
@@ -8,10 +8,13 @@ others.
 from __future__ import annotations
 
 import importlib
+import os
 import warnings
 from typing import Any
 
 from werkzeug.serving import WSGIRequestHandler, make_server
+
+PORT_VARIABLE = "SANDBOX_AWS_PORT"
 
 _SERVICES = ("sqs", "ssm", "cloudformation", "awslambda", "iam", "logs", "dynamodb")
 
@@ -32,7 +35,10 @@ def serve() -> None:
         importlib.import_module(f"moto.{service}.responses")
     werkzeug_app = importlib.import_module("moto.moto_server.werkzeug_app")
     application = werkzeug_app.DomainDispatcherApplication(werkzeug_app.create_backend_app)
-    server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=_QuietHandler)
+    port = int(os.environ.get(PORT_VARIABLE, "0"))
+    server = make_server(
+        "127.0.0.1", port, application, threaded=True, request_handler=_QuietHandler
+    )
     print(server.server_port, flush=True)
     server.serve_forever()
 

@@ -13,7 +13,8 @@ PROJECT = Path(__file__).resolve().parents[2]  # the checkout; the sandbox runs 
 class SandboxOptions:
     """How to build a sandbox.
 
-    port: of the HTTP API; 0 takes a free one.
+    port: of the HTTP API, the next two being of AWS and the stand-in; 0 takes any, None the
+        default ones where they are free.
     mobile_endpoint, web_endpoint: base URLs to send to instead of the stand-in's.
     retry_schedule: seconds between attempts; n waits make n + 1 attempts, under 1 is no delay.
     hold_seconds: between two looks at a held event.
@@ -27,7 +28,7 @@ class SandboxOptions:
     echo: gets the functions' output as well, piece by piece.
     """
 
-    port: int = 0
+    port: int | None = 0
     mobile_endpoint: str | None = None
     web_endpoint: str | None = None
     retry_schedule: str = "0.2,0.5,1"

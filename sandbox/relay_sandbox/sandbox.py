@@ -23,6 +23,7 @@ from relay_sandbox.gateway import Gateway
 from relay_sandbox.http1 import Server
 from relay_sandbox.options import PROJECT, SandboxOptions
 from relay_sandbox.pollers import Poller
+from relay_sandbox.ports import choose
 from relay_sandbox.runtime import Function
 from relay_sandbox.seeds import Seeds
 from relay_sandbox.stack import Stack, deploy
@@ -48,7 +49,8 @@ class Sandbox:
         self.options = options or SandboxOptions()
         self.seeds = Seeds()
         self.stand_in = StandIn(self.seeds.accounts())
-        self.aws = LocalAws(self.logs / "aws.log")
+        self._ports = choose(self.options.port)
+        self.aws = LocalAws(self.logs / "aws.log", self._ports.aws)
         self.functions: dict[str, Function] = {}
         self.ready: dict[str, Any] = {}
         self._source_queues: list[str] = []
@@ -114,7 +116,9 @@ class Sandbox:
         return sum(int(number) for number in answer["Attributes"].values())
 
     async def _start(self) -> None:
-        stand_in = await self._parts.enter_async_context(self.stand_in.server())
+        stand_in = await self._parts.enter_async_context(
+            self.stand_in.server(port=self._ports.stand_in)
+        )
         self._clear_logs()
         reading = asyncio.ensure_future(asyncio.to_thread(Template.read, self.options.template))
         await self._parts.enter_async_context(self.aws)  # takes as long as the reading
@@ -179,12 +183,12 @@ class Sandbox:
     async def _start_gateway(self, stack: Stack) -> str:
         gateway = Gateway(stack.api, self.functions)
         self._parts.push_async_callback(gateway.stop)
-        server = Server(gateway.handle, port=self.options.port, max_body_bytes=_LARGEST_BODY)
+        server = Server(gateway.handle, port=self._ports.api, max_body_bytes=_LARGEST_BODY)
         try:
             await self._parts.enter_async_context(server)
         except OSError as error:
             raise SandboxError(
-                f"port {self.options.port} is taken; choose another one, or 0 for any"
+                f"port {self._ports.api} is taken; choose another one, or 0 for any"
             ) from error
         return server.url
 

@@ -1,4 +1,4 @@
-"""What the sandbox starts with: apps, their tokens and a producer, made up anew at each start."""
+"""What the sandbox starts with: apps, their tokens (made up at each start) and a producer."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from typing import Literal
 
 from relay_sandbox.aws import LocalAws
 from relay_sandbox.stand_in import Account
+
+# Opens nothing but a sandbox, and the samples of events/ carry it.
+PRODUCER_TOKEN = "sandbox-producer-token"  # noqa: S105
 
 
 def _token() -> str:
@@ -60,7 +63,7 @@ class Seeds:
     """The apps, and the bearer token of a producer that may send for all of them."""
 
     apps: tuple[SeededApp, ...] = field(default_factory=_apps)
-    producer_token: str = field(default_factory=_token, repr=False)
+    producer_token: str = PRODUCER_TOKEN
 
     def good_apps(self) -> dict[str, list[str]]:
         """Give the ids of the apps whose events can be delivered: `{"mobile": [], "web": []}`."""
@@ -86,5 +89,6 @@ class Seeds:
         for app in self.apps:
             yield f"tokens/{app.kind}/{app.app_id}", app.token
         digest = hashlib.sha256(self.producer_token.encode()).hexdigest()
-        producer = {"name": "sandbox", "token_sha256": [digest], "apps": ["*"]}
+        apps = [app.app_id for app in self.apps]  # not "*": then a sample could not show a 403
+        producer = {"name": "sandbox", "token_sha256": [digest], "apps": apps}
         yield "producers", json.dumps([producer])

@@ -83,7 +83,7 @@ class Template:
         """
         local = copy.deepcopy(self.transformed)
         local["Resources"] = {
-            logical_id: _local_resource(resource)
+            logical_id: _local_resource(logical_id, resource)
             for logical_id, resource in local["Resources"].items()
             if resource["Type"] in _LOCAL_TYPES
         }
@@ -151,11 +151,13 @@ def _transform(path: Path, source: Json) -> Json:
     return transformed
 
 
-def _local_resource(resource: Json) -> Json:
+def _local_resource(logical_id: str, resource: Json) -> Json:
     properties = resource.get("Properties", {})
     if resource["Type"] == "AWS::Lambda::Function":
         properties["Code"] = {"ZipFile": "# the sandbox runs the folder of the function"}
         properties.pop("Layers", None)
+    if resource["Type"] == "AWS::SQS::Queue":
+        properties.setdefault("QueueName", logical_id)  # an address that events/env.json can name
     if resource["Type"] == "AWS::Lambda::EventSourceMapping":
         properties["Enabled"] = False
     return resource

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from relay import telemetry
 from relay.errors import ConfigurationError, ParametersUnavailableError, UnknownAppError
 from relay.preparation import App, Kind
 from relay.secrets import Secret
@@ -120,7 +121,9 @@ class ParameterStore:
                 Names=[self.full_name(name) for name in names], WithDecryption=True
             )
         except (BotoCoreError, ClientError) as error:
-            self._serve_stale(names, now, error)
+            code = telemetry.aws_code(error)
+            telemetry.aws_failed("GetParameters", [code])
+            self._serve_stale(names, now, code)
             return
         found = {item["Name"]: item["Value"] for item in answer["Parameters"]}
         for name in names:
@@ -130,9 +133,9 @@ class ParameterStore:
         """Bounds the memory that senders of ever new app ids can fill."""
         self._cache = {name: self._cache[name] for name in names if name in self._cache}
 
-    def _serve_stale(self, names: Sequence[str], now: float, error: Exception) -> None:
+    def _serve_stale(self, names: Sequence[str], now: float, code: str) -> None:
         if any(name not in self._cache for name in names):
-            message = f"Parameter Store cannot be read: {type(error).__name__}"
+            message = f"Parameter Store cannot be read: {code}"
             raise ParametersUnavailableError(message) from None
         for name in names:  # asked again in a while, not for every event
             self._cache[name] = self._cache[name]._replace(

@@ -6,7 +6,7 @@ digits they came with and no exponent (M4). Text is written compactly, non-ASCII
 
 import json
 import math
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, Final, NoReturn
 
 import orjson
@@ -23,7 +23,7 @@ class InvalidJsonError(ValueError):
 
 
 class UnwritableError(ValueError):
-    """The value has no JSON form: a lone surrogate, a number beyond a double, too deep."""
+    """The value has no JSON form: a lone surrogate, NaN, hundreds of digits, nested too deeply."""
 
 
 def loads(text: str | bytes) -> Any:
@@ -39,6 +39,8 @@ def loads(text: str | bytes) -> Any:
         message = f"not JSON: not UTF-8 at byte {error.start}"
     except RecursionError:
         message = "not JSON that can be handled: nested too deeply"
+    except InvalidOperation:
+        message = "not JSON that can be handled: a number with an exponent beyond all bounds"
     except InvalidJsonError as error:
         message = str(error)
     raise InvalidJsonError(message)
@@ -56,14 +58,25 @@ def dumps(value: Any) -> bytes:
     try:
         return orjson.dumps(_with_exact_numbers(value), default=_plain_fragment)
     except (orjson.JSONEncodeError, RecursionError) as error:
-        message = "cannot be written as JSON: a lone surrogate, an odd type, or nested too deeply"
+        message = (
+            "cannot be written as JSON: half a surrogate pair, a number of hundreds of digits, "
+            "or nested too deeply"
+        )
         raise UnwritableError(message) from error
+
+
+def dumps_with_room(value: Any) -> bytes:
+    """As `dumps`, for what we shall wrap: refuses nesting that would be too deep in an envelope.
+
+    Raises `UnwritableError`.
+    """
+    return dumps([[[[[[[[value]]]]]]]])[8:-8]
 
 
 def plain_number(number: Decimal) -> str:
     """A decimal with the digits it came with and no exponent: `1E+3` is `1000`.
 
-    Raises `UnwritableError` for NaN, infinity and what no double can hold.
+    Raises `UnwritableError` for NaN, infinity and numbers of more than 400 digits.
     """
     if not number.is_finite():
         message = "not a finite number"

@@ -23,7 +23,7 @@ _EARLIEST_WEB: Final = datetime(2001, 1, 1, tzinfo=UTC)  # W7
 _LATEST_MILLISECONDS: Final = 253_402_300_799_999  # the end of the year 9999
 
 _ISO: Final = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?"
+    r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?"
     r"\s?(Z|[+-]\d\d(?::?\d\d)?)?",
     re.ASCII | re.IGNORECASE,
 )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from relay.exact_json import UnwritableError, dumps
+from relay.exact_json import UnwritableError, dumps_with_room
 from relay.findings import Findings
 
 
@@ -23,7 +23,7 @@ def write(body: Mapping[str, Any], rules: Mapping[str, str], findings: Findings)
     A field without a JSON form is rejected under its own rule: `rules` tells which.
     """
     try:
-        return dumps(body)
+        return dumps_with_room(body)
     except UnwritableError:
         _reject_unwritable(body, rules, findings)
         return b""
@@ -34,6 +34,6 @@ def _reject_unwritable(
 ) -> None:
     for field, value in body.items():
         try:
-            dumps(value)
+            dumps_with_room({field: value})
         except UnwritableError as error:
             findings.reject(rules.get(field, "E3"), field, str(error))

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from relay import telemetry
+
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
@@ -50,9 +52,13 @@ class Queue:
         entries = [_entry(position, messages[position]) for position in positions]
         try:
             answer = self._sqs.send_message_batch(QueueUrl=self.url, Entries=entries)
-        except (BotoCoreError, ClientError):
+        except (BotoCoreError, ClientError) as error:
+            telemetry.aws_failed("SendMessageBatch", [telemetry.aws_code(error)])
             return set(positions)
-        return {int(failure["Id"]) for failure in answer.get("Failed", [])}
+        failures = answer.get("Failed", [])
+        if failures:
+            telemetry.aws_failed("SendMessageBatch", (failure["Code"] for failure in failures))
+        return {int(failure["Id"]) for failure in failures}
 
 
 def _entry(position: int, message: Message) -> "SendMessageBatchRequestEntryTypeDef":

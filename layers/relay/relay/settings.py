@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from relay.errors import ConfigurationError
 
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Url = Annotated[str, Field(pattern=r"^https?://[^/?#@\s]+(/[^?#\s]*)?$")]
 
 
 def _split(schedule: object) -> object:
@@ -48,16 +49,16 @@ class _Settings(BaseModel):
 class AcceptSettings(_Settings):
     """What `accept` needs."""
 
-    mobile_queue_url: str
-    web_queue_url: str
+    mobile_queue_url: Url
+    web_queue_url: Url
 
 
 class ForwardSettings(_Settings):
     """What `forward_mobile` and `forward_web` need. Times are in seconds."""
 
-    queue_url: str
-    dead_letter_queue_url: str
-    appsflyer_url: Annotated[str, Field(pattern=r"^https?://[^/?#@\s]+(/[^?#\s]*)?$")]
+    queue_url: Url
+    dead_letter_queue_url: Url
+    appsflyer_url: Url
     requests_in_flight: Annotated[int, Field(ge=1, le=1000)] = 50
     """Requests that one invocation keeps under way at once."""
     retry_schedule_seconds: Annotated[

@@ -6,9 +6,9 @@ person's identifier: each thing that may be logged is named here.
 
 import traceback
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
@@ -53,6 +53,18 @@ def unexpected(error: Exception, **facts: str) -> None:
         "unexpected error", extra={"error": type(error).__name__, "place": where, **facts}
     )
     count({"Unexpected": 1})
+
+
+def aws_code(error: Exception) -> str:
+    """AWS's own code for a failed call (`AccessDenied`), else the error's type; never its text."""
+    response: Mapping[str, Any] = getattr(error, "response", {})
+    code: str = response.get("Error", {}).get("Code") or type(error).__name__
+    return code
+
+
+def aws_failed(operation: str, codes: Iterable[str]) -> None:
+    """Logs which call to AWS failed, in whole or in part: is it throttled, or not allowed?"""
+    logger().error("AWS call failed", extra={"operation": operation, "codes": sorted(set(codes))})
 
 
 def wrong_setting(error: ConfigurationError) -> None:

@@ -145,7 +145,10 @@ def _event_value(value: object, field: str, draft: _Draft) -> dict[str, Any] | N
     if not isinstance(value, dict):
         draft.findings.reject("W5", field, "must be an object (not a string, unlike on mobile)")
         return None
-    if not isinstance(value.get("custom_parameters", {}), dict):
+    custom = value.get("custom_parameters")
+    if custom is None:  # null means absent
+        value = {key: item for key, item in value.items() if key != "custom_parameters"}
+    elif not isinstance(custom, dict):
         draft.findings.reject("W5", f"{field}.custom_parameters", "must be an object")
     warn_of_clear_email(field, value, draft.findings)
     return value

@@ -124,6 +124,16 @@ def test_reader_bytes_after_the_answer_end_the_connection(answer: bytes) -> None
     assert read(answer)[2] is False
 
 
+def test_reader_second_answer_changes_nothing_of_the_first() -> None:
+    reader = AnswerReader()
+    first = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK"
+
+    assert reader.feed(first + b"HTTP/1.1 400 Bad\r\nX-Other: 1\r\nContent-Length: 3\r\n\r\nbad")
+
+    assert (reader.status, reader.body, reader.reusable) == (200, b"OK", False)
+    assert reader.headers == [(b"Content-Length", b"2")]
+
+
 def test_reader_large_body_is_read_in_part_only() -> None:
     size = 10 * LARGEST_ANSWER
     plain = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size

@@ -41,12 +41,12 @@ def parameter(name: str, value: str) -> Break:
 
 
 def store_down(world: ForwardingWorld) -> None:
-    world.ssm.error = aws_error(f"Broken {RAW['email']}")
+    world.ssm.error = aws_error("InternalError", f"{RAW}")
 
 
 def queues_down(world: ForwardingWorld) -> None:
     world.appsflyer.says(Says(503))
-    world.sqs.error = aws_error(f"Broken {RAW['email']}")
+    world.sqs.error = aws_error("InternalError", f"{RAW}")
 
 
 def entries_refused(world: ForwardingWorld) -> None:

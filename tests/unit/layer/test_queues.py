@@ -1,8 +1,13 @@
+from collections.abc import Callable
+
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from relay.queues import MAX_MESSAGE_BYTES, Message, Queue, group_of
+from tests.builders import Json
 from tests.fakes import FakeSqs, aws_error
+
+Lines = Callable[[], list[Json]]
 
 URL = "https://sqs.example.com/q"
 
@@ -75,6 +80,24 @@ def test_send_that_fails_altogether_tells_them_all(error: Exception) -> None:
     sqs.error = error
 
     assert send(sqs, make_messages(12)) == set(range(12))
+
+
+def test_send_that_fails_altogether_logs_awss_code(lines: Lines) -> None:
+    sqs = FakeSqs()
+    sqs.error = aws_error("AccessDenied", "x" * 99)
+
+    send(sqs, make_messages(1))
+
+    assert [line["codes"] for line in lines()] == [["AccessDenied"]]
+
+
+def test_send_that_fails_in_part_logs_awss_code(lines: Lines) -> None:
+    sqs = FakeSqs()
+    sqs.refuses = lambda entry: True
+
+    send(sqs, make_messages(3))
+
+    assert [line["codes"] for line in lines()] == [["InternalError"]]
 
 
 def test_send_too_large_message_takes_no_other_with_it() -> None:

@@ -2,6 +2,7 @@ import json
 from collections.abc import Callable
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from relay import telemetry
 from relay.app_settings import Surface
@@ -10,6 +11,7 @@ from relay.outcomes import DELIVERED, Outcome, Ruling
 from relay.settling import Settlement
 from relay.waiting import Delay
 from tests.builders import Json
+from tests.fakes import aws_error
 
 Lines = Callable[[], list[Json]]
 Counted = Callable[[], dict[str, float]]
@@ -165,3 +167,22 @@ def test_wrong_setting_names_its_key(lines: Lines) -> None:
     assert line["level"] == "ERROR"
     assert line["key"] == "/relay/producers"
     assert line["problem"] == "/relay/producers: not JSON"
+
+
+def test_aws_failed_tells_each_code_once(lines: Lines) -> None:
+    telemetry.aws_failed("SendMessageBatch", ["Throttled", "AccessDenied", "Throttled"])
+
+    line = lines()[0]
+    assert line["level"] == "ERROR"
+    assert line["operation"] == "SendMessageBatch"
+    assert line["codes"] == ["AccessDenied", "Throttled"]
+
+
+def test_aws_code_of_a_refusal_is_awss_own() -> None:
+    assert telemetry.aws_code(aws_error("AccessDenied", "jane@example.com")) == "AccessDenied"
+
+
+def test_aws_code_of_what_never_got_there_is_the_errors_type() -> None:
+    error = EndpointConnectionError(endpoint_url="https://sqs.example.com")
+
+    assert telemetry.aws_code(error) == "EndpointConnectionError"

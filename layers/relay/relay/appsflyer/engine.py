@@ -1,8 +1,8 @@
 """The engine under httpx's interface: kept HTTP/1.1 connections over asyncio's own TLS.
 
-Why not a ready one: at 50 requests in flight the pool that comes with httpx costs 2,800 µs of CPU a
-request, aiohttp 250 µs, pyreqwest 100 µs, this one 85 µs; and only one that writes itself knows
-what E16 asks: whether anything had been written when it failed (docs/decisions.md).
+Why not a ready one: with 50 requests in flight the pool that comes with httpx takes some thousand
+µs of CPU a request, aiohttp 300, pyreqwest and this one a bit over 100; and only who writes himself
+knows what E16 asks: whether anything had been written when it failed (docs/decisions.md).
 
 Proxies are not spoken to, and the environment is read for one thing only: `SSL_CERT_FILE` or
 `SSL_CERT_DIR`, which replace the certificate authorities that come with httpx. Names are resolved

@@ -91,7 +91,7 @@ class AnswerReader:
             self.reusable = self.reusable and self._parser.should_keep_alive()
 
     def _check_start(self, data: bytes) -> None:
-        """llhttp reads the heads of other protocols too."""
+        """The heads of other protocols, which llhttp reads as well, are no answer."""
         start = _START[self._size :]
         if not (start.startswith(data) or data.startswith(start)):
             raise NotHttpError

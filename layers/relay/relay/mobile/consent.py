@@ -35,7 +35,7 @@ def _partners(value: object) -> list[str]:
 
 def consent_data(value: object, field: str, draft: Draft) -> dict[str, Any] | None:
     """M15."""
-    if is_absent(value):
+    if value is None:
         return None
     given = _without_nulls(value)
     if given is not None and len(given) == 1:

@@ -55,7 +55,7 @@ def android_id(value: object, field: str, draft: Draft) -> str | None:
 
 def app_set_id(value: object, field: str, draft: Draft) -> dict[str, Any] | None:
     """M8."""
-    if is_absent(value):
+    if value is None:
         return None
     if (
         isinstance(value, dict)

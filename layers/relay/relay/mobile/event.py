@@ -4,7 +4,14 @@ import re
 from typing import Any, Final
 
 from relay import instants
-from relay.exact_json import InvalidJsonError, UnwritableError, dumps, loads
+from relay.exact_json import (
+    InvalidJsonError,
+    UnwritableError,
+    decimal_of,
+    dumps_with_room,
+    loads,
+    plain_number,
+)
 from relay.fields import is_absent, optional_text, warn_of_clear_email
 from relay.mobile.draft import Draft
 from relay.money import check_currency, is_plain_amount
@@ -108,7 +115,7 @@ def _json_object(value: object, rule: str, field: str, draft: Draft) -> dict[str
 
 def _stringified(value: dict[str, Any], rule: str, field: str, draft: Draft) -> str | None:
     try:
-        text = dumps(value).decode()
+        text = dumps_with_room(value).decode()
     except UnwritableError as error:
         draft.findings.reject(rule, field, str(error))
         return None
@@ -119,11 +126,25 @@ def _stringified(value: dict[str, Any], rule: str, field: str, draft: Draft) -> 
 
 def text_or_digits(value: object, field: str, draft: Draft) -> str | None:
     """M19."""
-    number = None if isinstance(value, str) else instants.whole_number(value)
-    if number is not None:
+    if value is None or isinstance(value, str):
+        return optional_text(value, "M19", field, draft.findings)
+    digits = _digits(value)
+    if digits is None:
+        draft.findings.reject("M19", field, "must be a string")
+    else:
         draft.findings.repair("M19", field, "a number; sent as a string of its digits")
-        return str(number)
-    return optional_text(value, "M19", field, draft.findings)
+    return digits
+
+
+def _digits(value: object) -> str | None:
+    """The digits of a JSON integer, however long (within reason); None for anything else."""
+    number = decimal_of(value)
+    if number is None or number != number.to_integral_value():
+        return None
+    try:
+        return plain_number(number.to_integral_value())
+    except UnwritableError:
+        return None
 
 
 def customer_user_id(value: object, field: str, draft: Draft) -> str | None:

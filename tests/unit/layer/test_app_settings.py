@@ -1,0 +1,554 @@
+import hmac
+import json
+
+import pytest
+from botocore.exceptions import EndpointConnectionError
+
+from relay.app_settings import (
+    CACHE_SECONDS,
+    REFUSED_SECONDS,
+    REREAD_SECONDS,
+    Apps,
+    ParameterStore,
+    Producer,
+    Producers,
+    Surface,
+    token_digest,
+)
+from relay.errors import ConfigurationError, ParametersUnavailableError, UnknownAppError
+from relay.preparation import App, Kind
+from relay.secrets import Secret
+from tests.builders import MOBILE_APP
+from tests.fakes import FakeClock, FakeSsm, aws_error
+
+APP_NAME = f"/relay/apps/mobile/{MOBILE_APP}"
+TOKEN_NAME = f"/relay/tokens/mobile/{MOBILE_APP}"
+
+
+class Shelf:
+    """Parameter Store with a clock, and what reads from it."""
+
+    def __init__(self, **parameters: str) -> None:
+        self.clock = FakeClock()
+        self.ssm = FakeSsm({f"/relay/{name}": value for name, value in parameters.items()})
+        self.store = ParameterStore(self.ssm.client(), "/relay", self.clock.seconds)
+        self.apps = Apps(self.store, self.clock.seconds)
+        self.producers = Producers(self.store)
+
+    def loaded_app(self, surface: Surface = Surface.MOBILE, app_id: str = MOBILE_APP) -> App:
+        self.apps.preload(surface, [app_id])
+        return self.apps.app(surface, app_id)
+
+    def loaded_token(self) -> Secret | None:
+        self.apps.preload(Surface.MOBILE, [MOBILE_APP])
+        return self.apps.token(Surface.MOBILE, MOBILE_APP)
+
+    def refuse(self, token: str) -> Secret | None:
+        return self.apps.refuse(Surface.MOBILE, MOBILE_APP, Secret(token))
+
+
+@pytest.fixture
+def shelf() -> Shelf:
+    return Shelf(
+        **{f"apps/mobile/{MOBILE_APP}": "{}", f"tokens/mobile/{MOBILE_APP}": "key", "a": "1"}
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "surface"),
+    [
+        (Kind.MOBILE_EVENT, Surface.MOBILE),
+        (Kind.WEB_EVENT, Surface.WEB),
+        (Kind.WEB_VISIT, Surface.WEB),
+    ],
+)
+def test_surface_of_each_kind(kind: Kind, surface: Surface) -> None:
+    assert Surface.of(kind) is surface
+
+
+# Reading and remembering
+
+
+def test_read_asks_by_exact_name_under_the_prefix(shelf: Shelf) -> None:
+    shelf.store.read(["a"])
+
+    assert shelf.ssm.calls == [["/relay/a"]]
+    assert shelf.store.value("a") == "1"
+
+
+def test_read_asks_for_ten_names_a_call(shelf: Shelf) -> None:
+    shelf.store.read([f"n{number}" for number in range(21)])
+
+    assert [len(names) for names in shelf.ssm.calls] == [10, 10, 1]
+
+
+def test_read_asks_for_a_name_once(shelf: Shelf) -> None:
+    shelf.store.read(["a", "a"])
+
+    assert shelf.ssm.calls == [["/relay/a"]]
+
+
+def test_read_of_nothing_asks_for_nothing(shelf: Shelf) -> None:
+    shelf.store.read([])
+
+    assert shelf.ssm.calls == []
+
+
+def test_read_within_five_minutes_uses_memory(shelf: Shelf) -> None:
+    shelf.store.read(["a"])
+    shelf.clock.advance(CACHE_SECONDS)
+    shelf.store.read(["a"])
+
+    assert len(shelf.ssm.calls) == 1
+
+
+def test_read_after_five_minutes_sees_a_change(shelf: Shelf) -> None:
+    shelf.store.read(["a"])
+    shelf.ssm.parameters["/relay/a"] = "2"
+    shelf.clock.advance(CACHE_SECONDS + 1)
+    shelf.store.read(["a"])
+
+    assert shelf.store.value("a") == "2"
+
+
+def test_read_remembers_what_does_not_exist(shelf: Shelf) -> None:
+    shelf.store.read(["stranger"])
+    shelf.store.read(["stranger"])
+
+    assert shelf.store.value("stranger") is None
+    assert len(shelf.ssm.calls) == 1
+
+
+def test_read_sees_what_came_into_being_after_five_minutes(shelf: Shelf) -> None:
+    shelf.store.read(["b"])
+    shelf.ssm.parameters["/relay/b"] = "new"
+    shelf.clock.advance(CACHE_SECONDS + 1)
+    shelf.store.read(["b"])
+
+    assert shelf.store.value("b") == "new"
+
+
+def test_read_of_ever_new_names_keeps_those_of_this_call(shelf: Shelf) -> None:
+    """Memory is bounded, and the bound never costs what is being read."""
+    for start in range(0, 10_000, 500):
+        shelf.store.read([f"s{number}" for number in range(start, start + 500)])
+    names = ["a", *(f"t{number}" for number in range(25))]
+    shelf.store.read(names)
+
+    assert shelf.store.value("a") == "1"
+    assert [shelf.store.value(name) for name in names[1:]] == [None] * 25
+    with pytest.raises(ParametersUnavailableError):
+        shelf.store.value("s0")
+
+
+# Parameter Store down
+
+
+@pytest.mark.parametrize(
+    "error",
+    [aws_error("ThrottlingException"), EndpointConnectionError(endpoint_url="https://example.com")],
+)
+def test_read_that_fails_the_first_time_says_so(shelf: Shelf, error: Exception) -> None:
+    shelf.ssm.error = error
+
+    with pytest.raises(ParametersUnavailableError):
+        shelf.store.read(["a"])
+
+
+def test_read_that_fails_the_first_time_tells_what_aws_said(shelf: Shelf) -> None:
+    """Whoever is called out at night must know: throttled, or not allowed?"""
+    shelf.ssm.error = aws_error("AccessDeniedException")
+
+    with pytest.raises(ParametersUnavailableError, match="AccessDeniedException"):
+        shelf.store.read(["a"])
+
+
+def test_read_that_fails_later_serves_the_old_value(shelf: Shelf) -> None:
+    shelf.store.read(["a"])
+    shelf.clock.advance(100_000)
+    shelf.ssm.error = aws_error("ThrottlingException")
+
+    shelf.store.read(["a"])
+
+    assert shelf.store.value("a") == "1"
+
+
+def test_read_that_fails_later_asks_again_after_ten_seconds_and_not_before(shelf: Shelf) -> None:
+    shelf.store.read(["a"])
+    shelf.clock.advance(CACHE_SECONDS + 1)
+    shelf.ssm.error = aws_error("ThrottlingException")
+    shelf.store.read(["a"])
+    shelf.clock.advance(REREAD_SECONDS)
+    shelf.store.read(["a"])
+    assert len(shelf.ssm.calls) == 2
+
+    shelf.clock.advance(1)
+    shelf.store.read(["a"])
+
+    assert len(shelf.ssm.calls) == 3
+
+
+def test_read_that_fails_for_one_never_seen_says_so(shelf: Shelf) -> None:
+    shelf.store.read(["a"])
+    shelf.clock.advance(CACHE_SECONDS + 1)
+    shelf.ssm.error = aws_error("ThrottlingException")
+
+    with pytest.raises(ParametersUnavailableError):
+        shelf.store.read(["a", "b"])
+
+    assert shelf.store.value("a") == "1"
+
+
+def test_value_that_was_never_read_says_so(shelf: Shelf) -> None:
+    with pytest.raises(ParametersUnavailableError):
+        shelf.store.value("a")
+
+
+# Apps
+
+
+def test_app_reads_zone_and_region(shelf: Shelf) -> None:
+    shelf.ssm.parameters[APP_NAME] = '{"time_zone": "Europe/Berlin", "phone_region": "DE"}'
+
+    assert shelf.loaded_app() == App(MOBILE_APP, "Europe/Berlin", "DE")
+
+
+def test_app_without_settings_of_its_own_is_in_utc(shelf: Shelf) -> None:
+    assert shelf.loaded_app() == App(MOBILE_APP, "UTC", None)
+
+
+def test_app_whose_settings_change_is_the_new_one(shelf: Shelf) -> None:
+    shelf.loaded_app()
+    shelf.ssm.parameters[APP_NAME] = '{"phone_region": "FR"}'
+    shelf.clock.advance(CACHE_SECONDS + 1)
+
+    assert shelf.loaded_app().phone_region == "FR"
+
+
+def test_app_of_one_surface_is_none_of_the_other(shelf: Shelf) -> None:
+    with pytest.raises(UnknownAppError):
+        shelf.loaded_app(Surface.WEB)
+
+
+@pytest.mark.parametrize("app_id", ["a/b", "../x", "a b", "", "x" * 256, "ünknown", "a\n"])
+def test_app_of_an_id_that_no_parameter_can_have_is_unknown_without_asking(
+    shelf: Shelf, app_id: str
+) -> None:
+    with pytest.raises(UnknownAppError):
+        shelf.loaded_app(Surface.MOBILE, app_id)
+
+    assert shelf.ssm.calls == []
+
+
+def test_app_that_is_unknown_is_not_named(shelf: Shelf) -> None:
+    """The id is what a sender sent."""
+    with pytest.raises(UnknownAppError) as raised:
+        shelf.loaded_app(Surface.MOBILE, "jane.doe")
+
+    assert "jane" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('{"time_zone": "Mars/Base"}', "time_zone"),
+        ('{"time_zone": 5}', "time_zone"),
+        ('{"phone_region": "usa"}', "phone_region"),
+        ('{"timezone": "UTC"}', "timezone"),
+        ("Mars/Base", "JSON"),
+        ("[]", "object"),
+    ],
+)
+def test_app_with_malformed_settings_names_parameter_and_field(
+    shelf: Shelf, text: str, problem: str
+) -> None:
+    shelf.ssm.parameters[APP_NAME] = text
+
+    with pytest.raises(ConfigurationError) as raised:
+        shelf.loaded_app()
+
+    assert raised.value.key == APP_NAME
+    assert problem in str(raised.value)
+    assert "Mars" not in str(raised.value)
+    assert "usa" not in str(raised.value)
+
+
+def test_preload_reads_settings_and_tokens_together(shelf: Shelf) -> None:
+    shelf.apps.preload(Surface.MOBILE, [MOBILE_APP, "id2"])
+
+    assert shelf.ssm.calls == [
+        [APP_NAME, TOKEN_NAME, "/relay/apps/mobile/id2", "/relay/tokens/mobile/id2"]
+    ]
+
+
+def test_needs_preload_until_it_is_done(shelf: Shelf) -> None:
+    assert shelf.apps.needs_preload(Surface.MOBILE, [MOBILE_APP])
+
+    shelf.apps.preload(Surface.MOBILE, [MOBILE_APP])
+
+    assert not shelf.apps.needs_preload(Surface.MOBILE, [MOBILE_APP])
+
+
+def test_preload_settings_leaves_the_token_alone(shelf: Shelf) -> None:
+    """`accept` may not read tokens."""
+    shelf.apps.preload_settings(Surface.MOBILE, MOBILE_APP)
+    shelf.apps.preload_settings(Surface.MOBILE, "no/such")
+
+    assert shelf.ssm.calls == [[APP_NAME]]
+    assert shelf.apps.app(Surface.MOBILE, MOBILE_APP).id == MOBILE_APP
+
+
+# Tokens
+
+
+def test_token_is_the_parameters_one_line(shelf: Shelf) -> None:
+    shelf.ssm.parameters[TOKEN_NAME] = "  key \r\n"
+
+    assert shelf.loaded_token() == Secret("key")
+
+
+def test_token_of_several_is_the_first(shelf: Shelf) -> None:
+    shelf.ssm.parameters[TOKEN_NAME] = "\n one \n\ntwo\n"
+
+    assert shelf.loaded_token() == Secret("one")
+
+
+def test_token_that_does_not_exist_is_none(shelf: Shelf) -> None:
+    del shelf.ssm.parameters[TOKEN_NAME]
+
+    assert shelf.loaded_token() is None
+
+
+def test_token_shows_itself_nowhere(shelf: Shelf) -> None:
+    token = shelf.loaded_token()
+
+    assert "key" not in f"{token} {token!r} {[token]}"
+
+
+def test_refuse_reads_afresh_and_gives_the_new_token(shelf: Shelf) -> None:
+    shelf.loaded_token()
+    shelf.clock.advance(60)
+    shelf.ssm.parameters[TOKEN_NAME] = "rotated"
+
+    assert shelf.refuse("key") == Secret("rotated")
+
+
+def test_refuse_of_the_first_token_gives_the_second(shelf: Shelf) -> None:
+    shelf.ssm.parameters[TOKEN_NAME] = "one\ntwo"
+    shelf.loaded_token()
+
+    assert shelf.refuse("one") == Secret("two")
+
+
+def test_refuse_of_the_only_token_gives_none(shelf: Shelf) -> None:
+    shelf.loaded_token()
+
+    assert shelf.refuse("key") is None
+    assert shelf.loaded_token() is None
+
+
+def test_refuse_reads_the_parameter_at_most_every_ten_seconds(shelf: Shelf) -> None:
+    shelf.loaded_token()
+    shelf.clock.advance(60)
+    for _ in range(5):
+        shelf.refuse("key")
+        shelf.clock.advance(1)
+    assert len(shelf.ssm.calls) == 2
+
+    shelf.clock.advance(REREAD_SECONDS)
+    shelf.refuse("key")
+
+    assert len(shelf.ssm.calls) == 3
+
+
+def test_refuse_reads_at_most_every_ten_seconds_while_parameter_store_is_down(
+    shelf: Shelf,
+) -> None:
+    """It may be down because it is asked too often."""
+    shelf.loaded_token()
+    shelf.clock.advance(60)
+    shelf.ssm.error = aws_error("ThrottlingException")
+    for _ in range(5):
+        assert shelf.refuse("key") is None
+
+    assert len(shelf.ssm.calls) == 2
+
+
+def test_refuse_while_nothing_can_be_read_gives_none(shelf: Shelf) -> None:
+    shelf.ssm.error = aws_error("ThrottlingException")
+
+    assert shelf.refuse("key") is None
+
+
+def test_refused_token_comes_back_after_a_minute(shelf: Shelf) -> None:
+    shelf.loaded_token()
+    shelf.refuse("key")
+    shelf.clock.advance(REFUSED_SECONDS - 1)
+    assert shelf.loaded_token() is None
+
+    shelf.clock.advance(1)
+
+    assert shelf.loaded_token() == Secret("key")
+
+
+def test_refused_token_of_one_app_still_serves_another(shelf: Shelf) -> None:
+    shelf.ssm.parameters["/relay/tokens/mobile/id2"] = "key"
+    shelf.apps.preload(Surface.MOBILE, [MOBILE_APP, "id2"])
+    shelf.refuse("key")
+
+    assert shelf.apps.token(Surface.MOBILE, "id2") == Secret("key")
+
+
+# Producers
+
+
+def write_producers(shelf: Shelf, *producers: object) -> None:
+    shelf.ssm.parameters["/relay/producers"] = json.dumps(producers)
+
+
+def producer(name: str = "shop", *tokens: str, apps: tuple[str, ...] = ("*",)) -> object:
+    return {"name": name, "token_sha256": [token_digest(token) for token in tokens], "apps": apps}
+
+
+def found(shelf: Shelf, token: str) -> str | None:
+    match = shelf.producers.by_token(token)
+    return match.name if match else None
+
+
+def test_token_digest_is_sha256_in_hexadecimal() -> None:
+    """The digest is that of `printf %s shop-token | sha256sum`."""
+    assert token_digest("shop-token") == (
+        "88cc4600551e64b7cb97dd7f63ebad405255e5d17bdd71ee9fe1ed5cc20d0b3b"
+    )
+
+
+@pytest.mark.parametrize(
+    ("token", "name"), [("one", "shop"), ("two", "shop"), ("three", "crm"), ("four", None)]
+)
+def test_by_token_knows_each_producer_by_each_of_its_tokens(
+    shelf: Shelf, token: str, name: str | None
+) -> None:
+    write_producers(shelf, producer("shop", "one", "two"), producer("crm", "three"))
+
+    assert found(shelf, token) == name
+
+
+def test_by_token_does_not_take_the_hash_for_the_token(shelf: Shelf) -> None:
+    write_producers(shelf, producer("shop", "one"))
+
+    assert found(shelf, token_digest("one")) is None
+
+
+def test_by_token_compares_every_hash_whichever_matches(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How long it takes must not tell a stranger how near he is."""
+    write_producers(shelf, producer("shop", "one", "two"), producer("crm", "three"))
+    compared: list[str] = []
+    compare_digest = hmac.compare_digest
+
+    def counting(known: str, digest: str) -> bool:
+        compared.append(known)
+        return compare_digest(known, digest)
+
+    monkeypatch.setattr(hmac, "compare_digest", counting)
+
+    shelf.producers.by_token("one")
+
+    assert len(compared) == 3
+
+
+def test_by_token_without_the_parameter_knows_nobody(shelf: Shelf) -> None:
+    assert found(shelf, "one") is None
+
+
+def test_by_token_of_a_known_producer_reads_once(shelf: Shelf) -> None:
+    write_producers(shelf, producer("shop", "one"))
+    for _ in range(5):
+        found(shelf, "one")
+
+    assert len(shelf.ssm.calls) == 1
+
+
+def test_by_token_of_a_stranger_sees_a_producer_added_just_now(shelf: Shelf) -> None:
+    write_producers(shelf, producer("shop", "one"))
+    found(shelf, "one")
+    shelf.clock.advance(60)
+    write_producers(shelf, producer("shop", "one"), producer("crm", "new"))
+
+    assert found(shelf, "new") == "crm"
+
+
+def test_by_token_of_strangers_reads_at_most_every_ten_seconds(shelf: Shelf) -> None:
+    write_producers(shelf, producer("shop", "one"))
+    found(shelf, "one")
+    shelf.clock.advance(60)
+    for number in range(9):
+        found(shelf, f"stranger-{number}")
+        shelf.clock.advance(1)
+    assert len(shelf.ssm.calls) == 2
+
+    shelf.clock.advance(REREAD_SECONDS)
+    found(shelf, "stranger")
+
+    assert len(shelf.ssm.calls) == 3
+
+
+def test_by_token_of_strangers_reads_no_more_often_while_parameter_store_is_down(
+    shelf: Shelf,
+) -> None:
+    write_producers(shelf, producer("shop", "one"))
+    found(shelf, "one")
+    shelf.clock.advance(60)
+    shelf.ssm.error = aws_error("ThrottlingException")
+    for number in range(5):
+        assert found(shelf, f"stranger-{number}") is None
+
+    assert len(shelf.ssm.calls) == 2
+
+
+def test_by_token_while_parameter_store_is_down_still_knows_its_producers(shelf: Shelf) -> None:
+    write_producers(shelf, producer("shop", "one"))
+    found(shelf, "one")
+    shelf.clock.advance(100_000)
+    shelf.ssm.error = aws_error("ThrottlingException")
+
+    assert found(shelf, "one") == "shop"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "not json",
+        "{}",
+        '[{"name": "shop"}]',
+        '[{"name": "", "token_sha256": [], "apps": []}]',
+        '[{"name": "shop", "token_sha256": ["plain-token"], "apps": []}]',
+        '[{"name": "shop", "token_sha256": "plain-token", "apps": []}]',
+        '[{"name": "shop", "token_sha256": [], "apps": [], "token": "plain-token"}]',
+    ],
+)
+def test_by_token_with_a_malformed_parameter_names_it_and_shows_nothing(
+    shelf: Shelf, text: str
+) -> None:
+    shelf.ssm.parameters["/relay/producers"] = text
+
+    with pytest.raises(ConfigurationError) as raised:
+        shelf.producers.by_token("one")
+
+    assert raised.value.key == "/relay/producers"
+    assert "plain-token" not in str(raised.value)
+
+
+def test_by_token_takes_text_that_is_no_unicode(shelf: Shelf) -> None:
+    write_producers(shelf, producer("shop", "one"))
+
+    assert found(shelf, "\ud800") is None
+
+
+@pytest.mark.parametrize(
+    ("apps", "allowed"),
+    [((MOBILE_APP,), True), (("id2",), False), (("*",), True), ((), False), (("id2", "*"), True)],
+)
+def test_may_send_for_the_apps_listed_or_all(apps: tuple[str, ...], allowed: bool) -> None:  # noqa: FBT001 - a column
+    assert Producer(name="shop", token_sha256=(), apps=apps).may_send_for(MOBILE_APP) is allowed

@@ -1,0 +1,35 @@
+"""The sandbox's ports: the same at each start, and never a reason not to start."""
+
+import pytest
+
+from relay_sandbox import ports
+from relay_sandbox.ports import Ports, choose
+
+
+@pytest.fixture
+def taken(monkeypatch: pytest.MonkeyPatch) -> set[int]:
+    """Ports that are not free; a test adds to them."""
+    numbers: set[int] = set()
+    monkeypatch.setattr(ports, "_free_or_any", lambda port: 0 if port in numbers else port)
+    return numbers
+
+
+@pytest.mark.usefixtures("taken")
+def test_choose_nothing_asked_gives_the_default_ones() -> None:
+    assert choose(None) == Ports(8700, 8701, 8702)
+
+
+def test_choose_default_taken_gives_any(taken: set[int]) -> None:
+    taken.add(8701)
+
+    assert choose(None) == Ports(0, 0, 0)
+
+
+def test_choose_port_asked_for_is_taken_at_its_word(taken: set[int]) -> None:
+    taken.update({9000, 9001})
+
+    assert choose(9000) == Ports(9000, 0, 9002)
+
+
+def test_choose_zero_gives_any() -> None:
+    assert choose(0) == Ports(0, 0, 0)
