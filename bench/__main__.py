@@ -3,6 +3,8 @@
 import cProfile
 import os
 import pstats
+from contextlib import redirect_stdout
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -39,7 +41,12 @@ def main(
             figures = forwarding(list(_TITLES), around, rounds, seconds)
             prepared = {kind: preparing(kind, rounds) for kind in Kind}
     console.print(_forwarding_table(figures), _preparing_table(prepared))
-    console.print(f"Medians of {rounds} rounds; {machine.facts()}", style="dim", highlight=False)
+    console.print(
+        f"Medians of {rounds} rounds; {machine.facts()}",
+        style="dim",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def _forwarding_table(figures: dict[str, Figure]) -> Table:
@@ -64,10 +71,11 @@ def _preparing_table(figures: dict[Kind, Figure]) -> Table:
 def _profile(around: Surroundings, seconds: float) -> None:
     """Runs the forwarder in this process; the profiler itself slows it two- to threefold."""
     os.environ.update(around.environment)
-    handler, work = worker.load("relay"), endless(batches(20))
-    worker.run(handler, work, seconds / 4)
     profiler = cProfile.Profile()
-    profiler.runcall(worker.run, handler, work, seconds)
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):  # the function's logs
+        handler, work = worker.load("relay"), endless(batches(20))
+        worker.run(handler, work, seconds / 4)
+        profiler.runcall(worker.run, handler, work, seconds)
     pstats.Stats(profiler).sort_stats("tottime").print_stats(_PROFILED_FUNCTIONS)
 
 

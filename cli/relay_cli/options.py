@@ -17,6 +17,13 @@ class KindName(StrEnum):
     WEB_VISIT = "web_visit"
 
 
+class SurfaceName(StrEnum):
+    """The two halves of the relay, each with its queues."""
+
+    MOBILE = "mobile"
+    WEB = "web"
+
+
 def defaults(time_zone: str, phone_region: str | None, arrival: str | None) -> "Defaults":
     """What is taken where a file does not say; raises `CliError`."""
     from relay import instants

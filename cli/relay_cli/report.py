@@ -142,7 +142,8 @@ def _times(prepared: Prepared, arrival: datetime, zone: str) -> Table:
         style = "good" if recorded.source == "event" else "warn"
         moment = _moment(recorded.time, zone)
         table.add_row(
-            "recorded", Text.assemble(moment, "  ", (source, style), (f" ({recorded.rule})", "rule"))
+            "recorded",
+            Text.assemble(moment, "  ", (source, style), (f" ({recorded.rule})", "rule")),
         )
     table.add_row("deadline", _deadline(prepared.deadline, arrival, zone))
     return table

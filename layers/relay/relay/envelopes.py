@@ -59,7 +59,7 @@ class Envelope(BaseModel):
     """It is not handled before this moment."""
     first_seen: Moment | None = None
     """When it came in."""
-    attempts: Annotated[int, Field(ge=0, le=1000)] = 0
+    attempts: Annotated[int, Field(ge=0, le=1000, strict=True)] = 0
     """How many times it has been sent to AppsFlyer without success."""
     held_since: Moment | None = None
     findings: tuple[dict[str, str], ...] = ()

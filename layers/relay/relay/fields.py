@@ -1,20 +1,29 @@
 """What the checks of mobile and web fields share: absence, text, unknown names, e-mail in clear."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, Final
 from urllib.parse import unquote
 
+from relay.exact_json import UnwritableError, dumps_with_room
 from relay.findings import Findings
 from relay.hashing import HASHED_FIELDS, PRODUCER_ONLY_FIELDS
 
 _CLEAR_EMAIL: Final = re.compile(r"(?<=[^@\s/?&=])@[^@\s/?&=]+\.[A-Za-z]{2,}")
 """H9. The contract's pattern, anchored at the `@` so that it stays linear on any text."""
 
-_SHOWABLE_NAME: Final = re.compile(r"[A-Za-z0-9_.\-]{1,64}", re.ASCII)
+_SHOWABLE_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]{0,63}", re.ASCII)
 
+_MOST_STRANGERS: Final = 20
+"""Unknown fields that get a finding each: a thousand findings would not fit into a dead letter."""
+
+_IDENTITY_FIELDS: Final = (*HASHED_FIELDS, *PRODUCER_ONLY_FIELDS)
 _IDENTITY_WORDS: Final = re.compile(r"mail|phone|mobile|msisdn|name|tel", re.IGNORECASE)
+
+# H9: an e-mail address in one of these may be meant, so it is sent and kept as it stands.
+_FREE_FORM: Final = frozenset({"eventValue", "custom_data", "event_value"})
+_FREE_TEXT: Final = frozenset({"customer_user_id", "event_url", "http_referrer"})
 
 
 def is_absent(value: object) -> bool:
@@ -43,10 +52,14 @@ def reject_unknown(
     rule: str, names: Iterable[str], known: Iterable[str], findings: Findings
 ) -> None:
     """M21, W13: a field that AppsFlyer does not know is a slip, and its value would be lost."""
-    for name in names:
-        near = get_close_matches(name[:64], list(known), n=1, cutoff=0.5)
+    strangers, known = list(names), list(known)
+    for name in strangers[:_MOST_STRANGERS]:
+        near = get_close_matches(name[:64], known, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]}?" if near else "remove it, or put it into the event value"
         findings.reject(rule, showable(name), f"is not a field that AppsFlyer takes; {hint}")
+    more = len(strangers) - _MOST_STRANGERS
+    if more > 0:
+        findings.reject(rule, "event", f"holds {more} more fields that AppsFlyer does not take")
 
 
 def showable(name: str) -> str:
@@ -56,7 +69,7 @@ def showable(name: str) -> str:
 
 def warn_of_clear_email(field: str, value: object, findings: Findings) -> None:
     """H9: an e-mail address in the clear is sent, since only its owner can know if it is meant."""
-    if any("@" in text and _CLEAR_EMAIL.search(text) for text in _texts(value)):
+    if any("@" in text and _CLEAR_EMAIL.search(text) for text, _ in _texts(value)):
         findings.warn(
             "H9", field, "holds an e-mail address in the clear: it is sent as it stands; hash it "
             "or leave it out unless that is meant",
@@ -75,33 +88,79 @@ def without_clear_email(text: str) -> str:
 
 
 def without_raw_identity(
-    event: Mapping[str, Any], known: Iterable[str], hashes: Mapping[str, str]
+    event: Mapping[str, Any], known: Collection[str], hashes: Mapping[str, str], *, is_sent: bool
 ) -> dict[str, Any]:
     """The event as it may be queued and kept: hashed, and without what could not be hashed.
 
-    What goes: the raw values, digests that are none (somebody's raw value in the wrong place), and
-    unknown fields whose name sounds like identity (`e_mail`, `userPhone`).
+    What goes: the raw values, and digests that are none (somebody's raw value in the wrong place).
+    Of what is not sent also whatever sounds or looks like identity where none belongs: `e_mail`,
+    `user_id.email`, an e-mail address as `ip`.
     """
-    known = frozenset(known)
     kept = {
-        field: value
+        field: value if is_sent and field in known else _fit_to_keep(field, value, known)
         for field, value in event.items()
-        if field not in PRODUCER_ONLY_FIELDS
-        and field not in HASHED_FIELDS
-        and (field in known or not _IDENTITY_WORDS.search(field))
+        if field not in _IDENTITY_FIELDS
     }
-    return {**kept, **hashes}
+    return {**{field: value for field, value in kept.items() if value is not None}, **hashes}
 
 
-def _texts(value: object) -> Iterator[str]:
-    """All strings in a JSON value, keys included, without recursion."""
+def writable(event: dict[str, Any]) -> dict[str, Any]:
+    """The event without the fields that have no JSON form: with them it could not be queued."""
+    if _has_json_form(event):
+        return event
+    return {field: value for field, value in event.items() if _has_json_form({field: value})}
+
+
+def _fit_to_keep(field: str, value: Any, known: Collection[str]) -> Any:
+    """A field of an event that is not sent; None where it may hold a person's data."""
+    if _is_owners_choice(field, value):
+        return value
+    if field == "user_id" and isinstance(value, dict):
+        return {
+            key: item
+            for key, item in value.items()
+            if _is_owners_choice(key, item)
+            or not (_sounds_like_identity(key) or _holds_identity(item))
+        }
+    if field not in known and _sounds_like_identity(field):
+        return None
+    return None if _holds_identity(value) else value
+
+
+def _is_owners_choice(field: str, value: object) -> bool:
+    return field in _FREE_FORM or (field in _FREE_TEXT and isinstance(value, str))
+
+
+def _sounds_like_identity(name: str) -> bool:
+    return _IDENTITY_WORDS.search(name) is not None or bool(
+        get_close_matches(name[:64], _IDENTITY_FIELDS, n=1, cutoff=0.7)
+    )
+
+
+def _holds_identity(value: object) -> bool:
+    return any(
+        _CLEAR_EMAIL.search(text) or (is_key and _IDENTITY_WORDS.search(text))
+        for text, is_key in _texts(value)
+    )
+
+
+def _has_json_form(value: object) -> bool:
+    try:
+        dumps_with_room(value)
+    except UnwritableError:
+        return False
+    return True
+
+
+def _texts(value: object) -> Iterator[tuple[str, bool]]:
+    """All strings in a JSON value, and whether each is a key; without recursion."""
     waiting = [value]
     while waiting:
         item = waiting.pop()
         if isinstance(item, str):
-            yield item
+            yield item, False
         elif isinstance(item, dict):
-            waiting.extend(item)
+            yield from ((key, True) for key in item)
             waiting.extend(item.values())
         elif isinstance(item, list):
             waiting.extend(item)

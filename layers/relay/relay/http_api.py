@@ -4,7 +4,6 @@ Errors are `application/problem+json` (RFC 9457).
 """
 
 import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -137,7 +136,7 @@ def _body(event: Mapping[str, Any]) -> bytes:
         if event.get("isBase64Encoded"):
             return base64.b64decode(body, validate=True)
         return str(body).encode()
-    except (binascii.Error, UnicodeEncodeError) as error:
+    except ValueError as error:  # no base64, or no Unicode text
         raise Problem(HTTPStatus.BAD_REQUEST, "the body cannot be read") from error
 
 

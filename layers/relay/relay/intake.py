@@ -20,11 +20,12 @@ from relay.errors import (
     UnknownAppError,
 )
 from relay.exact_json import InvalidJsonError, loads
+from relay.fields import is_absent
 from relay.findings import Finding
 from relay.http_api import Answer, Problem, Request
 from relay.instants import iso_form
 from relay.preparation import App, Kind, Prepared, prepare
-from relay.queues import Message, Queue
+from relay.queues import MAX_MESSAGE_BYTES, Message, Queue
 
 MAX_BODY_BYTES: Final = 5 * 1024 * 1024
 """Lambda takes 6 MB an invocation, and the body arrives wrapped and escaped."""
@@ -36,6 +37,9 @@ ROUTES: Final[Mapping[str, Kind]] = {
     "POST /v1/web/{app_id}/events": Kind.WEB_EVENT,
     "POST /v1/web/{app_id}/visits": Kind.WEB_VISIT,
 }
+
+Key = tuple[str, str, str]
+"""Producer, app id, and the sender's `Idempotency-Key`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,7 @@ class Intake:
         self._apps = apps
         self._producers = producers
         self._queues = queues
-        self._keys: OrderedDict[tuple[str, str, str], bytes] = OrderedDict()
+        self._keys: OrderedDict[Key, bytes] = OrderedDict()
 
     def handle(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """Answers one HTTP API event (payload format 2.0)."""
@@ -102,8 +106,14 @@ class Intake:
         entries = _entries(kind, app, request)
         if request.is_preview:
             return Answer(HTTPStatus.OK, {"events": [entry.preview() for entry in entries]})
-        self._check_key(request, producer, app)
-        return self._queued(kind, request.came_in, entries)
+        if request.idempotency_key is None:
+            return self._queued(kind, request.came_in, entries)
+        key = (producer.name, app.id, request.idempotency_key)
+        digest = hashlib.sha256(request.body).digest()
+        self._check_key(key, digest)
+        answer = self._queued(kind, request.came_in, entries)
+        self._remember_key(key, digest)
+        return answer
 
     # Who is calling, and for which app
 
@@ -134,20 +144,20 @@ class Intake:
         except (ParametersUnavailableError, ConfigurationError) as error:
             raise _unavailable(error) from error
 
-    def _check_key(self, request: Request, producer: Producer, app: App) -> None:
+    def _check_key(self, key: Key, digest: bytes) -> None:
         """The same idempotency key with another body is a slip of the sender.
 
         Known here only for keys that this process has seen; the forwarder catches the others.
         """
-        if request.idempotency_key is None:
-            return
-        key = (producer.name, app.id, request.idempotency_key)
-        digest = hashlib.sha256(request.body).digest()
-        if self._keys.setdefault(key, digest) != digest:
+        if self._keys.get(key, digest) != digest:
             raise Problem(
                 HTTPStatus.UNPROCESSABLE_ENTITY,
                 "this Idempotency-Key came before with another body: use a new key for a new event",
             )
+
+    def _remember_key(self, key: Key, digest: bytes) -> None:
+        """A key counts from when something was queued under it: a refused body may be corrected."""
+        self._keys[key] = digest
         self._keys.move_to_end(key)
         if len(self._keys) > _MOST_KEYS:
             self._keys.popitem(last=False)
@@ -164,12 +174,8 @@ class Intake:
         sendable = [index for index, message in messages.items() if message.fits]
         failed = self._queues[Surface.of(kind)].send([messages[index] for index in sendable])
         queued = {index for position, index in enumerate(sendable) if position not in failed}
-        if sendable and not queued:
-            raise Problem(
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                "the queue takes no messages at present: send the request again in a while",
-                headers={"retry-after": "5"},
-            )
+        if not queued:
+            raise _queue_unavailable() if sendable else _too_large()
         status = HTTPStatus.ACCEPTED if len(queued) == len(entries) else HTTPStatus.MULTI_STATUS
         shown = [
             entry.describe(
@@ -232,8 +238,8 @@ def with_visitor(kind: Kind, event: Any, cookies: Mapping[str, str]) -> Any:
     visitor = cookies.get("afUserId")
     if kind is Kind.MOBILE_EVENT or not visitor or not isinstance(event, dict):
         return event
-    user = event.get("user_id") or {}
-    if not isinstance(user, dict) or user.get("appsflyer_id"):
+    user = {} if event.get("user_id") is None else event["user_id"]
+    if not isinstance(user, dict) or not is_absent(user.get("appsflyer_id")):
         return event
     return {**event, "user_id": {**user, "appsflyer_id": visitor}}
 
@@ -249,6 +255,23 @@ def _message(kind: Kind, came_in: datetime, entry: Entry) -> Message:
         findings=tuple(finding.as_dict() for finding in entry.findings),
     )
     return Message(write_checked(envelope, prepared.event), prepared.app_id)
+
+
+def _queue_unavailable() -> Problem:
+    return Problem(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "the queue takes no messages at present: send the request again in a while",
+        headers={"retry-after": "5"},
+    )
+
+
+def _too_large() -> Problem:
+    """Every valid event is; were some queued, those that are would be told apart."""
+    return Problem(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        "no valid event is small enough; nothing was queued: an event with all that is kept of it "
+        f"may be {MAX_MESSAGE_BYTES} bytes",
+    )
 
 
 def _none_is_valid(entries: Sequence[Entry]) -> Problem:

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, NamedTuple
 from urllib.parse import quote
 
 from relay import instants, mobile, web
-from relay.fields import without_raw_identity
+from relay.fields import without_raw_identity, writable
 from relay.findings import Finding, Findings
 from relay.hashing import HASHED_FIELDS, PRODUCER_ONLY_FIELDS
 from relay.instants import Recorded
@@ -107,6 +107,7 @@ def prepare(
     else:
         payload = _check(kind, app, event, event_id, findings)
     sendable = not findings.rejected
+    kept = _kept(kind, event, payload.hashes, findings)
     recorded, deadline = (
         _times(kind, app, payload.event_time, now, findings) if sendable else (None, None)
     )
@@ -119,7 +120,7 @@ def prepare(
         recorded=recorded,
         deadline=deadline,
         has_revenue=payload.has_revenue,
-        event=_kept(kind, event, payload.hashes),
+        event=kept,
     )
 
 
@@ -146,11 +147,14 @@ def _path(kind: Kind, app_id: str, findings: Findings) -> str:
         return ""
 
 
-def _kept(kind: Kind, event: dict[str, Any], hashes: Mapping[str, str]) -> dict[str, Any]:
+def _kept(
+    kind: Kind, event: dict[str, Any], hashes: Mapping[str, str], findings: Findings
+) -> dict[str, Any]:
     known = mobile.KNOWN_FIELDS if kind is Kind.MOBILE_EVENT else web.KNOWN_FIELDS
-    if event.keys() <= known and event.keys().isdisjoint(_IDENTITY_FIELDS):
+    unremarkable = not findings.as_tuple() and event.keys() <= known
+    if unremarkable and event.keys().isdisjoint(_IDENTITY_FIELDS):
         return event
-    return without_raw_identity(event, known, hashes)
+    return writable(without_raw_identity(event, known, hashes, is_sent=not findings.rejected))
 
 
 def _times(

@@ -59,6 +59,14 @@ def test_reader_interim_answers_are_passed_over() -> None:
     assert read(interim + b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") == (200, b"", True)
 
 
+def test_reader_headers_of_an_interim_answer_are_not_the_answers() -> None:
+    reader = AnswerReader()
+
+    reader.feed(b"HTTP/1.1 103 Early Hints\r\nRetry-After: 7\r\n\r\nHTTP/1.1 503 Busy\r\n\r\n")
+
+    assert (reader.status, reader.headers) == (503, [])
+
+
 def test_reader_chunks_are_joined_and_extensions_and_trailers_passed_over() -> None:
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 

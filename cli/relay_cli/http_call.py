@@ -1,0 +1,60 @@
+"""One HTTP request, and its answer whatever the status."""
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
+
+from relay_cli.errors import CliError
+
+_TIMEOUT_SECONDS: Final = 35  # the API gives up after 30
+LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+"""Names of this machine."""
+
+
+class Answer(NamedTuple):
+    """What came back."""
+
+    status: int
+    body: bytes
+
+    def json(self) -> dict[str, Any]:
+        """The body as a JSON object; empty when it is none."""
+        try:
+            content = json.loads(self.body)
+        except ValueError:
+            return {}
+        return content if isinstance(content, dict) else {}
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirect is an answer like any other: a token is not carried elsewhere."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Follows nothing."""
+
+
+def call(
+    method: str, url: str, headers: Mapping[str, str] | None = None, body: bytes | None = None
+) -> Answer:
+    """Makes one request; raises `CliError` when no answer comes."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise CliError(f"{url} is no address of an HTTP API: it begins with https://")
+    request = urllib.request.Request(url, body, dict(headers or {}), method=method)  # noqa: S310
+    handlers: list[urllib.request.BaseHandler] = [_NoRedirect()]
+    if parts.hostname in LOOPBACK:
+        handlers.append(urllib.request.ProxyHandler({}))  # no proxy can reach this machine
+    try:
+        with urllib.request.build_opener(*handlers).open(
+            request, timeout=_TIMEOUT_SECONDS
+        ) as answer:
+            return Answer(answer.status, answer.read())
+    except urllib.error.HTTPError as error:
+        with error:
+            return Answer(error.code, error.read())
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", None) or type(error).__name__
+        raise CliError(f"{parts.scheme}://{parts.netloc} gave no answer: {reason}") from error

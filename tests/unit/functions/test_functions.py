@@ -1,0 +1,77 @@
+"""Each function is a door: what goes through it reaches its use case, and its answer comes back."""
+
+import importlib
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
+
+import boto3
+import pytest
+
+from relay import composition
+from relay.app_settings import Surface
+
+FUNCTIONS = ["accept", "forward_mobile", "forward_web"]
+
+
+class Context:
+    def get_remaining_time_in_millis(self) -> int:
+        return 60_000
+
+
+def load(function: str) -> ModuleType:
+    return importlib.import_module(f"functions.{function}.app")
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_import_reads_no_environment_and_makes_no_client(
+    function: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        pytest.fail("an import made a client")
+
+    monkeypatch.setattr(boto3, "client", refuse)
+    module = load(function)
+
+    assert callable(importlib.reload(module).lambda_handler)
+
+
+def test_accept_hands_the_request_to_the_intake(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Intake:
+        def handle(self, event: Mapping[str, Any]) -> dict[str, Any]:
+            return {"statusCode": 202, "seen": event["routeKey"]}
+
+    module = load("accept")
+    monkeypatch.setattr(module, "intake", Intake)
+
+    answer = module.lambda_handler({"routeKey": "GET /v1/health"}, Context())
+
+    assert answer == {"statusCode": 202, "seen": "GET /v1/health"}
+
+
+@pytest.mark.parametrize(
+    ("function", "surface"), [("forward_mobile", Surface.MOBILE), ("forward_web", Surface.WEB)]
+)
+def test_forward_hands_the_batch_to_the_forwarder_of_its_surface(
+    function: str, surface: Surface, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Surface] = []
+
+    class Forwarder:
+        async def forward(self, records: list[dict[str, Any]], remaining: Any) -> list[str]:
+            assert remaining() == 60.0
+            return [record["messageId"] for record in records]
+
+    def forwarder(wanted: Surface) -> Forwarder:
+        asked.append(wanted)
+        return Forwarder()
+
+    composition._runner.cache_clear()  # noqa: SLF001 - a process of its own
+    monkeypatch.setattr(composition, "forwarder", forwarder)
+
+    answer = load(function).lambda_handler({"Records": [{"messageId": "m-7"}]}, Context())
+    composition._runner().close()  # noqa: SLF001 - the process ends
+    composition._runner.cache_clear()  # noqa: SLF001 - likewise
+
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "m-7"}]}
+    assert asked == [surface]

@@ -1,0 +1,185 @@
+import asyncio
+import os
+from collections.abc import Callable, Iterator
+
+import boto3
+import httpx
+import pytest
+
+from relay import composition
+from relay.app_settings import Surface, token_digest
+from relay.errors import ConfigurationError
+from tests.builders import (
+    MOBILE_APP,
+    Json,
+    make_envelope,
+    make_event,
+    make_http_event,
+    make_sqs_event,
+)
+from tests.fakes import FakeAppsFlyer, FakeSqs, FakeSsm, Says, aws_error
+
+ENVIRONMENT = {
+    "RELAY_PARAMETER_PREFIX": "/relay",
+    "RELAY_MOBILE_QUEUE_URL": "https://sqs.example.com/mobile",
+    "RELAY_WEB_QUEUE_URL": "https://sqs.example.com/web",
+    "RELAY_QUEUE_URL": "https://sqs.example.com/mobile",
+    "RELAY_DEAD_LETTER_QUEUE_URL": "https://sqs.example.com/mobile-dead",
+    "RELAY_APPSFLYER_URL": "https://appsflyer.example.com",
+    "RELAY_RETRY_SCHEDULE_SECONDS": "0",
+    "RELAY_REQUESTS_IN_FLIGHT": "3",
+    "RELAY_CONNECT_TIMEOUT_SECONDS": "1",
+    "RELAY_READ_TIMEOUT_SECONDS": "2",
+}
+
+
+class Context:
+    """Lambda's context object, as far as the functions use it."""
+
+    def __init__(self, milliseconds: int = 60_000) -> None:
+        self._milliseconds = milliseconds
+
+    def get_remaining_time_in_millis(self) -> int:
+        return self._milliseconds
+
+
+class Outside:
+    """All that a process of ours speaks to."""
+
+    def __init__(self) -> None:
+        self.sqs = FakeSqs()
+        self.ssm = FakeSsm(
+            {
+                f"/relay/apps/mobile/{MOBILE_APP}": "{}",
+                f"/relay/tokens/mobile/{MOBILE_APP}": "key",
+                "/relay/producers": '[{"name": "shop", "token_sha256": ["%s"], "apps": ["*"]}]'
+                % token_digest("shop-token"),
+            }
+        )
+        self.appsflyer = FakeAppsFlyer()
+        self.clients_made: list[str] = []
+        self.transports_made: list[tuple[int, float, float]] = []
+
+    def client(self, service: str, **_: object) -> object:
+        self.clients_made.append(service)
+        return {"sqs": self.sqs, "ssm": self.ssm}[service]
+
+    def transport(self, connections: int, connect: float, read: float) -> httpx.AsyncBaseTransport:
+        self.transports_made.append((connections, connect, read))
+        return self.appsflyer.transport
+
+
+def forget_everything() -> None:
+    for made_once in (composition.intake, composition.forwarder, composition._runner):  # noqa: SLF001 - a new process
+        made_once.cache_clear()
+
+
+@pytest.fixture
+def outside(monkeypatch: pytest.MonkeyPatch) -> Iterator[Outside]:
+    """A process that has just begun, with the environment that the template sets."""
+    world = Outside()
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(boto3, "client", world.client)
+    monkeypatch.setattr(composition, "make_transport", world.transport)
+    forget_everything()
+    yield world
+    composition._runner().close()  # noqa: SLF001 - the process ends
+    forget_everything()
+
+
+def forward(*bodies: Json | str, milliseconds: int = 60_000) -> Json:
+    return composition.forward(make_sqs_event(*bodies), Context(milliseconds), Surface.MOBILE)
+
+
+def test_forward_good_batch_reports_no_failures(outside: Outside) -> None:
+    assert forward(make_envelope()) == {"batchItemFailures": []}
+
+    assert len(outside.appsflyer.requests) == 1
+
+
+def test_forward_reports_failed_records_in_lambdas_form(outside: Outside) -> None:
+    outside.appsflyer.says(Says(503))
+    outside.sqs.error = aws_error("ServiceUnavailable")
+
+    assert forward(make_envelope(), make_envelope()) == {
+        "batchItemFailures": [{"itemIdentifier": "m-0"}, {"itemIdentifier": "m-1"}]
+    }
+
+
+def test_forward_reads_the_remaining_time_as_milliseconds(outside: Outside) -> None:
+    """Two requests of at most 3 s each, and 5 s kept back: 11 s are enough and 10.999 s are not."""
+    assert forward(make_envelope(), milliseconds=11_000)["batchItemFailures"] == []
+    assert len(forward(make_envelope(), milliseconds=10_999)["batchItemFailures"]) == 1
+
+
+def test_forward_uses_one_event_loop_for_the_life_of_the_process(outside: Outside) -> None:
+    """Kept connections belong to their loop."""
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    def notice(_: httpx.Request) -> Says:
+        loops.append(asyncio.get_running_loop())
+        return Says(200)
+
+    outside.appsflyer.behaviour = notice
+    forward(make_envelope())
+    forward(make_envelope())
+
+    assert loops[0] is loops[1]
+
+
+def test_forward_makes_clients_and_connections_once(outside: Outside) -> None:
+    forward(make_envelope())
+    forward(make_envelope())
+
+    assert sorted(outside.clients_made) == ["sqs", "ssm"]
+    assert outside.transports_made == [(3, 1.0, 2.0)]
+
+
+def test_forwarder_puts_what_waits_and_what_is_dead_on_its_two_queues(outside: Outside) -> None:
+    outside.appsflyer.says(Says(503))
+
+    forward(make_envelope(), "no envelope")
+
+    assert {url: len(messages) for url, messages in outside.sqs.queues.items()} == {
+        ENVIRONMENT["RELAY_QUEUE_URL"]: 1,
+        ENVIRONMENT["RELAY_DEAD_LETTER_QUEUE_URL"]: 1,
+    }
+
+
+def test_intake_queues_each_surface_on_its_own_queue(outside: Outside) -> None:
+    outside.ssm.parameters[f"/relay/apps/web/{MOBILE_APP}"] = "{}"
+    visit = {"user_id": {"customer_user_id": "u"}, "event_url": "https://www.example.com/"}
+
+    composition.intake().handle(make_http_event(make_event()))
+    composition.intake().handle(make_http_event(visit, route="POST /v1/web/{app_id}/visits"))
+
+    assert {url: len(messages) for url, messages in outside.sqs.queues.items()} == {
+        ENVIRONMENT["RELAY_MOBILE_QUEUE_URL"]: 1,
+        ENVIRONMENT["RELAY_WEB_QUEUE_URL"]: 1,
+    }
+
+
+def test_intake_is_made_once(outside: Outside) -> None:
+    assert composition.intake() is composition.intake()
+    assert sorted(outside.clients_made) == ["sqs", "ssm"]
+
+
+@pytest.mark.parametrize(
+    ("make", "variable"),
+    [
+        (composition.intake, "RELAY_WEB_QUEUE_URL"),
+        (lambda: composition.forwarder(Surface.WEB), "RELAY_APPSFLYER_URL"),
+    ],
+    ids=["intake", "forwarder"],
+)
+def test_composition_without_a_setting_names_it_and_succeeds_once_it_is_there(
+    outside: Outside, monkeypatch: pytest.MonkeyPatch, make: Callable[[], object], variable: str
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.delenv(variable)
+        with pytest.raises(ConfigurationError, match=variable):
+            make()
+
+    assert os.environ[variable]
+    assert make()

@@ -1,0 +1,242 @@
+from decimal import Decimal
+from typing import Any
+
+import orjson
+import pytest
+
+from relay.exact_json import (
+    InvalidJsonError,
+    UnwritableError,
+    decimal_of,
+    dumps,
+    dumps_with_room,
+    loads,
+    plain_number,
+)
+
+TOO_DEEP = 100_000
+
+
+def nested(levels: int) -> Any:
+    """Objects within objects, built without recursion."""
+    value: Any = 1
+    for _ in range(levels):
+        value = {"a": value}
+    return value
+
+
+# Reading
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("0", 0),
+        ("-7", -7),
+        ("123456789012345678", 123456789012345678),
+        ("0.1", Decimal("0.1")),
+        ("49.90", Decimal("49.90")),
+        ("1E+2", Decimal("1E+2")),
+        ("123456789012345678901234567890", Decimal("123456789012345678901234567890")),
+    ],
+)
+def test_loads_number_gives_exactly_that_number(text: str, number: object) -> None:
+    read = loads(text)
+
+    assert read == number
+    assert not isinstance(read, float)
+
+
+@pytest.mark.parametrize("text", ["9" * 5_000, "-" + "9" * 5_000])
+def test_loads_integer_of_thousands_of_digits_is_exact(text: str) -> None:
+    assert loads(text) == Decimal(text)
+
+
+def test_loads_bytes_reads_them_as_utf8() -> None:
+    assert loads(b'{"name":"Zo\xc3\xab"}') == {"name": "Zoë"}
+
+
+def test_loads_same_key_twice_takes_the_last() -> None:
+    assert loads('{"a":1,"a":2}') == {"a": 2}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "{",
+        "{'a':1}",
+        '{"a":1,}',
+        "[1,]",
+        "01",
+        ".5",
+        "5.",
+        "+1",
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        '{"a":NaN}',
+        "1 2",
+        '"\n"',
+        "\ufeff1",
+        b"\xff",
+        b'"\xed\xa0\x80"',  # half a surrogate pair, written as if it were UTF-8
+        "[" * TOO_DEEP,
+        '{"a":' * TOO_DEEP,
+        "1e99999999999999999999",
+        "[1e-99999999999999999999]",
+    ],
+    ids=lambda text: repr(text)[:24],
+)
+def test_loads_what_is_not_json_raises_its_own_error(text: str | bytes) -> None:
+    with pytest.raises(InvalidJsonError):
+        loads(text)
+
+
+@pytest.mark.parametrize("text", ['{"email": "jane@example.com"', b'"jane@example.com\xff"'])
+def test_loads_what_is_not_json_never_quotes_it(text: str | bytes) -> None:
+    with pytest.raises(InvalidJsonError) as caught:
+        loads(text)
+
+    assert "jane" not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None
+
+
+def test_loads_what_is_not_json_says_where_it_goes_wrong() -> None:
+    with pytest.raises(InvalidJsonError, match="line 2, column 6"):
+        loads('{\n "a":}')
+
+
+# Writing
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"b": 1, "a": [True, False, None]}, '{"b":1,"a":[true,false,null]}'),
+        ({"text": "Zoë ✓ \U0001f600"}, '{"text":"Zoë ✓ \U0001f600"}'),
+        (Decimal("1E+3"), "1000"),
+        (Decimal("6.00"), "6.00"),
+        (Decimal("-0"), "-0"),
+        (Decimal("1E-7"), "0.0000001"),
+        (10**18, "1000000000000000000"),
+        (2**64, "18446744073709551616"),
+        ([-(2**63) - 1, "x", {"deep": [2**70]}], None),
+        ((2**64,), "[18446744073709551616]"),
+        ([True, 2**64], "[true,18446744073709551616]"),
+    ],
+    ids=repr,
+)
+def test_dumps_value_writes_it_compactly_and_plainly(value: object, text: str | None) -> None:
+    if text is None:
+        text = '[-9223372036854775809,"x",{"deep":[1180591620717411303424]}]'
+    assert dumps(value).decode() == text
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("1e3", "1000"),
+        ("1E+2", "100"),
+        ("49.990", "49.990"),
+        ("-0.0", "-0.0"),
+        ("0.1", "0.1"),
+        ("0.30000000000000004", "0.30000000000000004"),
+        ("12345678901234567890123.45", "12345678901234567890123.45"),
+        ("1e400", "1" + "0" * 400),
+        ("1e-400", "0." + "0" * 399 + "1"),
+    ],
+)
+def test_dumps_what_was_read_keeps_its_digits(text: str, written: str) -> None:
+    assert dumps(loads(text)).decode() == written
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "\ud800",
+        {"\udfff": 1},
+        Decimal("NaN"),
+        Decimal("Infinity"),
+        Decimal("1E+401"),
+        Decimal("1E-401"),
+        Decimal("1E+999999"),
+        10**5_000,
+        Decimal(10**5_000),
+        {1, 2},
+        object(),
+        nested(300),
+        nested(TOO_DEEP),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_dumps_what_has_no_json_form_raises_its_own_error(value: object) -> None:
+    with pytest.raises(UnwritableError):
+        dumps(value)
+
+
+def test_dumps_with_room_value_writes_what_dumps_writes() -> None:
+    value = {"a": [1, Decimal("2.50"), 2**64], "b": "é"}
+
+    assert dumps_with_room(value) == b'{"a":[1,2.50,18446744073709551616],"b":"\xc3\xa9"}'
+
+
+def test_dumps_with_room_takes_nothing_that_no_longer_fits_when_it_is_wrapped() -> None:
+    deepest = max(levels for levels in range(260) if _is_taken(levels))
+
+    assert dumps([[[[nested(deepest)]]]])
+
+
+def _is_taken(levels: int) -> bool:
+    try:
+        dumps_with_room(nested(levels))
+    except UnwritableError:
+        return False
+    return True
+
+
+# Numbers
+
+
+@pytest.mark.parametrize("text", ["NaN", "-Infinity", "1E+401", "1E-401", "1" * 401])
+def test_plain_number_of_no_use_raises(text: str) -> None:
+    with pytest.raises(UnwritableError):
+        plain_number(Decimal(text))
+
+
+@pytest.mark.parametrize("text", ["1" * 400, "1E+400", "1E-400"])
+def test_plain_number_of_the_greatest_length_is_written(text: str) -> None:
+    assert "E" not in plain_number(Decimal(text))
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [
+        (5, Decimal(5)),
+        (Decimal("0.10"), Decimal("0.10")),
+        (0.1, Decimal("0.1")),
+        (0.1 + 0.2, Decimal("0.30000000000000004")),
+        (1e22, Decimal("1E+22")),
+        (True, None),
+        ("5", None),
+        (None, None),
+        (float("nan"), None),
+        (float("-inf"), None),
+        (Decimal("NaN"), None),
+        (Decimal("sNaN"), None),
+        (Decimal("Infinity"), None),
+    ],
+    ids=repr,
+)
+def test_decimal_of_value_gives_the_exact_number_or_none(
+    value: object, number: Decimal | None
+) -> None:
+    assert decimal_of(value) == number
+
+
+def test_dumps_agrees_with_orjson_where_no_number_needs_care() -> None:
+    value = {"a": ["x", 1, -1, True, None, {"b": {}}], "c": '\u2028\x00\t"\\'}
+
+    assert dumps(value) == orjson.dumps(value)

@@ -1,0 +1,71 @@
+from datetime import timedelta
+
+import pytest
+
+from relay.waiting import Delay, delay_of, delay_until, wait_after_attempt
+from tests.builders import NOW
+
+SCHEDULE = (5.0, 30.0, 120.0)
+
+
+def longest(_lowest: float, highest: float) -> float:
+    return highest
+
+
+def shortest(lowest: float, _highest: float) -> float:
+    return lowest
+
+
+@pytest.mark.parametrize(("attempts", "seconds"), [(1, 5.0), (2, 30.0), (3, 120.0)])
+def test_wait_after_attempt_is_at_most_the_step_of_the_schedule(
+    attempts: int, seconds: float
+) -> None:
+    assert wait_after_attempt(attempts, SCHEDULE, longest) == seconds
+
+
+@pytest.mark.parametrize("attempts", [1, 2, 3])
+def test_wait_after_attempt_is_jittered_down_to_nothing(attempts: int) -> None:
+    assert wait_after_attempt(attempts, SCHEDULE, shortest) == 0.0
+
+
+@pytest.mark.parametrize(("attempts", "schedule"), [(4, SCHEDULE), (5, SCHEDULE), (1, ())])
+def test_wait_after_attempt_the_last_one_is_none(
+    attempts: int, schedule: tuple[float, ...]
+) -> None:
+    assert wait_after_attempt(attempts, schedule, longest) is None
+
+
+def test_wait_after_attempt_the_last_one_is_none_whatever_retry_after_says() -> None:
+    assert wait_after_attempt(4, SCHEDULE, longest, retry_after_seconds=7.0) is None
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "seconds"), [(0.0, 0.0), (7.0, 7.0), (21_600.0, 21_600.0), (21_601.0, 21_600.0)]
+)
+def test_wait_after_attempt_with_retry_after_is_that_up_to_six_hours(
+    retry_after: float, seconds: float
+) -> None:
+    """E18."""
+    assert wait_after_attempt(1, SCHEDULE, longest, retry_after) == seconds
+
+
+@pytest.mark.parametrize(
+    ("wait", "seconds"),
+    [(-1.0, 0), (0.0, 0), (0.99, 0), (1.0, 1), (1.01, 2), (899.1, 900), (900.0, 900)],
+)
+def test_delay_of_wait_that_fits_into_one_delay_is_whole_seconds(wait: float, seconds: int) -> None:
+    assert delay_of(wait, NOW) == Delay(seconds, None)
+
+
+@pytest.mark.parametrize(("wait", "seconds"), [(900.5, 901), (3600.0, 3600)])
+def test_delay_of_longer_wait_hops_until_its_moment(wait: float, seconds: int) -> None:
+    assert delay_of(wait, NOW) == Delay(900, NOW + timedelta(seconds=seconds))
+
+
+@pytest.mark.parametrize(
+    ("ahead", "seconds"), [(-60.0, 0), (0.0, 0), (0.2, 1), (60.0, 60), (900.0, 900), (5000.0, 900)]
+)
+def test_delay_until_moment_is_the_rest_of_it_or_one_hop(ahead: float, seconds: int) -> None:
+    moment = NOW + timedelta(seconds=ahead)
+
+    assert delay_until(moment, NOW) == Delay(seconds, moment)
