@@ -91,9 +91,9 @@ def _content(body: str) -> tuple[Mapping[str, Any], Envelope | None]:
 
 
 def renewed(letter: DeadLetter) -> str | None:
-    """The message that sends an event back to its queue: without what made it a dead letter, with
-    all its attempts before it. None where that cannot be.
+    """The message that sends an event back to its queue, with all its attempts before it.
 
+    What made it a dead letter is left out. None where there is no event, or it cannot be written.
     What SQS itself moved gets the id and the time of the message that brought it, as it would have
     when it was first handled.
     """

@@ -70,8 +70,9 @@ class Unusable:
 
 
 def from_line(line: Mapping[str, Any], defaults: Defaults) -> Handed | Unusable:
-    """Reads a line-object: `kind`, `app_id`, `event`, and optionally `arrival`, `time_zone`,
-    `phone_region`. All that is wrong with it is said at once.
+    """Reads a line-object; all that is wrong with it is said at once.
+
+    It has `kind`, `app_id` and `event`, and perhaps `arrival`, `time_zone` and `phone_region`.
     """
     findings = Findings()
     kind = _kind(line.get("kind"), findings)

@@ -46,8 +46,8 @@ async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[San
 async def sandbox(running: Sandbox) -> Sandbox:
     running.stand_in.ledger.clear()
     running.stand_in.faults.clear()
-    url = running.ready["mobile_dlq"]
-    await running.aws.call(running.aws.sqs.purge_queue, QueueUrl=url)
+    while await dead_letters(running, take=True):
+        pass
     return running
 
 
@@ -70,15 +70,17 @@ async def send(sandbox: Sandbox, *envelopes: dict[str, Any]) -> None:
         )
 
 
-async def dead_letters(sandbox: Sandbox) -> list[dict[str, Any]]:
-    """What lies on the dead-letter queue; it stays there."""
-    answer = await sandbox.aws.call(
-        sandbox.aws.sqs.receive_message,
-        QueueUrl=sandbox.ready["mobile_dlq"],
-        MaxNumberOfMessages=10,
-        VisibilityTimeout=0,
+async def dead_letters(sandbox: Sandbox, *, take: bool = False) -> list[dict[str, Any]]:
+    """What lies on the dead-letter queue; it stays there unless it is taken."""
+    queue = sandbox.ready["mobile_dlq"]
+    sqs, call = sandbox.aws.sqs, sandbox.aws.call
+    answer = await call(
+        sqs.receive_message, QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=60 * take
     )
-    return [json.loads(message["Body"]) for message in answer.get("Messages", [])]
+    messages = answer.get("Messages", [])
+    for message in messages if take else []:
+        await call(sqs.delete_message, QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+    return [json.loads(message["Body"]) for message in messages]
 
 
 async def command(*words: str, **environment: str) -> tuple[int, str]:

@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from relay.errors import NotAnEnvelopeError
-from relay.exact_json import InvalidJsonError, UnwritableError, dumps, loads
+from relay.exact_json import InvalidJsonError, dumps, loads
 from relay.fields import is_absent, showable
 from relay.findings import Finding, Severity
 from relay.instants import iso_form, mobile_form, to_milliseconds
@@ -113,26 +113,6 @@ def write_envelope(envelope: Envelope, event: Mapping[str, Any], **changes: obje
     return written.replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
 
 
-def write_checked(envelope: Envelope, event: Mapping[str, Any], **changes: object) -> str:
-    """As `write_envelope`, for an event that has been checked: it can always be written.
-
-    What has no JSON form is left out: a field of that kind is never part of a payload.
-    """
-    try:
-        return write_envelope(envelope, event, **changes)
-    except UnwritableError:
-        kept = {name: value for name, value in event.items() if _is_writable(name, value)}
-        return write_envelope(envelope, kept, **changes)
-
-
-def _is_writable(name: str, value: object) -> bool:
-    try:
-        dumps({"event": {name: value}})
-    except UnwritableError:
-        return False
-    return True
-
-
 def _written(value: object) -> object:
     return iso_form(value) if isinstance(value, datetime) else value
 
@@ -177,7 +157,7 @@ def dead_letter(
     `details`: `status`, `message` (AppsFlyer's), `deadline`, `findings`, `attempts`.
     """
     marks: dict[str, object] = {"reason": reason, "outcome": outcome, "dead_since": now, **details}
-    return write_checked(envelope, event, **marks)
+    return write_envelope(envelope, event, **marks)
 
 
 def dead_letter_of_no_envelope(body: str, message_id: str, problem: str, now: datetime) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from relay import telemetry
 from relay.app_settings import Apps, Producer, Producers, Surface
-from relay.envelopes import Envelope, money_without_id, stamped, write_checked
+from relay.envelopes import Envelope, money_without_id, stamped, write_envelope
 from relay.errors import (
     ConfigurationError,
     ParametersUnavailableError,
@@ -254,7 +254,7 @@ def _message(kind: Kind, came_in: datetime, entry: Entry) -> Message:
         first_seen=came_in,
         findings=tuple(finding.as_dict() for finding in entry.findings),
     )
-    return Message(write_checked(envelope, prepared.event), prepared.app_id)
+    return Message(write_envelope(envelope, prepared.event), prepared.app_id)
 
 
 def _queue_unavailable() -> Problem:

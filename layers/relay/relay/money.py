@@ -1,7 +1,6 @@
 """Money: amounts that AppsFlyer understands, and currencies it lists (M4, M5, W3, W4)."""
 
 import re
-from difflib import get_close_matches
 from typing import Final
 
 from relay.exact_json import UnwritableError, decimal_of, plain_number
@@ -68,6 +67,11 @@ def check_currency(value: object, rule: str, field: str, findings: Findings) -> 
 
 
 def _unknown_currency(code: str) -> str:
-    near = get_close_matches(code[:8], sorted(LISTED_CURRENCIES), n=1, cutoff=0.6)
+    # Of three letters any two codes are alike, so only a longer or a transposed one gives a hint.
+    near = [
+        listed
+        for listed in sorted(LISTED_CURRENCIES)
+        if code.startswith(listed) or sorted(listed) == sorted(code[:4])
+    ]
     hint = f"; did you mean {near[0]}?" if near else ""
     return f"not a currency that AppsFlyer lists (three-letter ISO 4217, like USD){hint}"

@@ -16,7 +16,6 @@ from relay.envelopes import (
     dead_letter_of_no_envelope,
     money_without_id,
     stamped,
-    write_checked,
     write_envelope,
 )
 from relay.fields import without_clear_email
@@ -177,10 +176,8 @@ class Settler:
         number cannot be hashed and must not be lost, so it goes back into the very queue that it
         came from as it was.
         """
-        marks = {**_marks(job), **changes}
-        if job.prepared:
-            return write_checked(job.envelope, job.prepared.event, **marks)
-        return write_envelope(job.envelope, job.envelope.event, **marks)
+        event = job.prepared.event if job.prepared else job.envelope.event
+        return write_envelope(job.envelope, event, **_marks(job), **changes)
 
 
 def _because(ruling: Ruling, reason: str) -> Ruling:

@@ -1,4 +1,4 @@
-"""The forwarder with AWS's own client on both queues and Parameter Store; only AppsFlyer is faked."""
+"""The forwarder with boto3 on both queues and Parameter Store; only AppsFlyer is made up."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,5 @@
 import asyncio
+import json
 import os
 from collections.abc import Callable, Iterator
 
@@ -32,6 +33,8 @@ ENVIRONMENT = {
     "RELAY_READ_TIMEOUT_SECONDS": "2",
 }
 
+PRODUCER: Json = {"name": "shop", "token_sha256": [token_digest("shop-token")], "apps": ["*"]}
+
 
 class Context:
     """Lambda's context object, as far as the functions use it."""
@@ -52,8 +55,7 @@ class Outside:
             {
                 f"/relay/apps/mobile/{MOBILE_APP}": "{}",
                 f"/relay/tokens/mobile/{MOBILE_APP}": "key",
-                "/relay/producers": '[{"name": "shop", "token_sha256": ["%s"], "apps": ["*"]}]'
-                % token_digest("shop-token"),
+                "/relay/producers": json.dumps([PRODUCER]),
             }
         )
         self.appsflyer = FakeAppsFlyer()

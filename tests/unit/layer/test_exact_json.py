@@ -153,25 +153,24 @@ def test_dumps_what_was_read_keeps_its_digits(text: str, written: str) -> None:
     assert dumps(loads(text)).decode() == written
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        "\ud800",
-        {"\udfff": 1},
-        Decimal("NaN"),
-        Decimal("Infinity"),
-        Decimal("1E+401"),
-        Decimal("1E-401"),
-        Decimal("1E+999999"),
-        10**5_000,
-        Decimal(10**5_000),
-        {1, 2},
-        object(),
-        nested(300),
-        nested(TOO_DEEP),
-    ],
-    ids=lambda value: type(value).__name__,
-)
+UNWRITABLE = {
+    "lone surrogate": "\ud800",
+    "lone surrogate as key": {"\udfff": 1},
+    "NaN": Decimal("NaN"),
+    "infinity": Decimal("Infinity"),
+    "1e401": Decimal("1E+401"),
+    "1e-401": Decimal("1E-401"),
+    "1e999999": Decimal("1E+999999"),
+    "an int of 5001 digits": 10**5_000,
+    "a decimal of 5001 digits": Decimal(10**5_000),
+    "a set": {1, 2},
+    "an object": object(),
+    "300 levels": nested(300),
+    "100000 levels": nested(TOO_DEEP),
+}
+
+
+@pytest.mark.parametrize("value", list(UNWRITABLE.values()), ids=list(UNWRITABLE))
 def test_dumps_what_has_no_json_form_raises_its_own_error(value: object) -> None:
     with pytest.raises(UnwritableError):
         dumps(value)

@@ -192,6 +192,22 @@ async def test_forward_body_that_is_no_envelope_is_rejected(body: str) -> None:
     assert letter["message_id"] == "m-0"
 
 
+@pytest.mark.parametrize(
+    "moment",
+    ["9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+14:00", "2026-03-02T12:00:00", "soon"],
+)
+async def test_forward_envelope_of_an_impossible_moment_is_rejected(moment: str) -> None:
+    """Beyond what a calendar holds in UTC, without an offset, or none at all."""
+    world = ForwardingWorld()
+
+    assert await world.forward(make_envelope(not_before=moment), make_envelope()) == []
+
+    [letter] = world.dead
+    assert letter["reason"] == "not_an_envelope"
+    assert letter["message"].startswith("not_before: ")
+    assert len(world.appsflyer.requests) == 1
+
+
 async def test_forward_body_that_is_no_envelope_still_has_a_message_group() -> None:
     world = ForwardingWorld()
 

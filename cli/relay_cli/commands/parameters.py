@@ -1,7 +1,10 @@
-"""Options that several commands share: their forms, and what is read from them."""
+"""Parameters that several commands share: their forms, and what is read from them."""
 
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from relay_cli.errors import CliError
 
@@ -22,6 +25,22 @@ class SurfaceName(StrEnum):
 
     MOBILE = "mobile"
     WEB = "web"
+
+
+Kind = Annotated[KindName | None, typer.Option(help="What a bare event is.", show_default=False)]
+AppId = Annotated[
+    str | None, typer.Option(help="The AppsFlyer app of a bare event.", show_default=False)
+]
+ReadyFile = Annotated[
+    Path | None,
+    typer.Option(
+        help="The queues of a running sandbox. Without any of these: .relay/ready.json, if there.",
+        show_default=False,
+    ),
+]
+Stack = Annotated[
+    str | None, typer.Option(help="The queues of a CloudFormation stack.", show_default=False)
+]
 
 
 def defaults(time_zone: str, phone_region: str | None, arrival: str | None) -> "Defaults":
@@ -47,7 +66,7 @@ def bare_event(kind: KindName | None, app_id: str | None) -> "Bare | None":
         return None
     if kind is None or app_id is None:
         raise CliError("a bare event needs both --kind and --app-id")
-    from relay.preparation import Kind
+    from relay import preparation
     from relay_cli.handed import Bare
 
-    return Bare(Kind(kind), app_id)
+    return Bare(preparation.Kind(kind), app_id)

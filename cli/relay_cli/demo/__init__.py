@@ -1,0 +1,1 @@
+"""`relay demo`: every sample through its real entry, and what became of it."""

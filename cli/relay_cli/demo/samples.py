@@ -1,0 +1,93 @@
+"""The samples of `events/`: what Lambda hands to a function, and how it is to end."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from relay.exact_json import InvalidJsonError, dumps, loads
+from relay.instants import mobile_form, to_milliseconds
+from relay_cli.errors import CliError
+
+FORWARD_MOBILE: Final = "forward_mobile"
+FORWARD_WEB: Final = "forward_web"
+ACCEPT: Final = "accept"
+_ENTRIES: Final = (FORWARD_MOBILE, FORWARD_WEB, ACCEPT)
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """How one event is to end."""
+
+    outcome: str
+    recorded: str | None
+    rule: str | None
+    findings: tuple[str, ...]
+    """ "warn M5" and so on; the order does not count."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One file."""
+
+    name: str
+    entry: str
+    about: str
+    age_seconds: float | None
+    status: int | None
+    """The HTTP status that is to come back; None where it does not go over HTTP."""
+    expect: tuple[Expected, ...]
+    event: Mapping[str, Any]
+
+
+def read_samples(folder: Path) -> list[Sample]:
+    """All samples of a folder, by entry and name; raises `CliError`."""
+    paths = [path for path in sorted(folder.glob("*.json")) if _entry(path)]
+    if not paths:
+        raise CliError(f"{folder} holds no samples (<entry>_<situation>.json)")
+    samples = [_read(path) for path in paths]
+    return sorted(samples, key=lambda sample: (_ENTRIES.index(sample.entry), sample.name))
+
+
+def _entry(path: Path) -> str | None:
+    return next((entry for entry in _ENTRIES if path.stem.startswith(f"{entry}_")), None)
+
+
+def _read(path: Path) -> Sample:
+    try:
+        event = json.loads(path.read_text(encoding="utf-8"))
+        says = event["sample"]
+        return Sample(
+            name=path.stem,
+            entry=_entry(path) or "",
+            about=says["about"],
+            age_seconds=says.get("age_seconds"),
+            status=says.get("status"),
+            expect=tuple(_expected(one) for one in says["expect"]),
+            event=event,
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CliError(f"{path} is no sample: {type(error).__name__}: {error}") from error
+
+
+def _expected(one: Mapping[str, Any]) -> Expected:
+    return Expected(one["outcome"], one["recorded"], one["rule"], tuple(one["findings"]))
+
+
+def aged(body: str, age_seconds: float | None, now: datetime) -> str:
+    """A record's body with its event's own time set to `age_seconds` ago, in AppsFlyer's form."""
+    if age_seconds is None:
+        return body
+    try:
+        envelope = loads(body)
+        event = envelope["event"]
+        moment = now - timedelta(seconds=age_seconds)
+        if "eventTime" in event:
+            event["eventTime"] = mobile_form(moment)
+        if "timestamp" in event:
+            event["timestamp"] = to_milliseconds(moment)
+        return dumps(envelope).decode()
+    except (InvalidJsonError, KeyError, TypeError):
+        return body
