@@ -9,7 +9,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import httpx
 from botocore.exceptions import ClientError
@@ -125,6 +125,8 @@ class FakeSsm:
         """Raised by every call, while it is set."""
         self.fails_from_call: int | None = None
         """The number (from 1) of the first call that fails."""
+        self.before_answer: Callable[[], object] = lambda: None
+        """Called in the thread of each call: may keep it waiting."""
 
     def client(self) -> "SSMClient":
         """The fake as boto3's client."""
@@ -132,6 +134,7 @@ class FakeSsm:
 
     def get_parameters(self, *, Names: list[str], WithDecryption: bool) -> Json:  # noqa: N803 - AWS's
         self.calls.append(Names)
+        self.before_answer()
         if self.error is not None:
             raise self.error
         if self.fails_from_call is not None and len(self.calls) >= self.fails_from_call:
@@ -204,8 +207,3 @@ class FakeAppsFlyer:
 def longest(low: float, high: float) -> float:
     """Chance without chance: every jittered wait is as long as it can be."""
     return high
-
-
-def any_json(value: Any) -> str:
-    """Compact JSON of any value."""
-    return json.dumps(value, separators=(",", ":"))

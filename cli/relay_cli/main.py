@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from relay_cli.commands import check, dlq, send
+from relay_cli.commands import check, dlq, local, send
 from relay_cli.errors import CliError
 
 _HELP = "Delivers what your own servers know to AppsFlyer's server-to-server APIs."
@@ -70,3 +70,5 @@ _letters.command("redrive", epilog=_EXIT_CODES)(dlq.redrive)
 app.command("check", epilog=_EXIT_CODES)(check.check)
 app.command("send", epilog=_EXIT_CODES)(send.send)
 app.add_typer(_letters, name="dlq")
+app.command("sandbox", epilog=_EXIT_CODES)(local.sandbox)
+app.command("demo", epilog=_EXIT_CODES)(local.demo)

@@ -1,5 +1,6 @@
 """Where text for people goes, and how it looks there."""
 
+import errno
 import os
 import sys
 from collections.abc import Iterable
@@ -34,6 +35,12 @@ class Block(NamedTuple):
     exact: bool = False
 
 
+class _Screen(Console):
+    def on_broken_pipe(self) -> None:
+        """Whoever read our output has seen enough; the command then ends quietly."""
+        raise BrokenPipeError(errno.EPIPE, "nobody reads on")
+
+
 def output() -> Console:
     """Standard output."""
     return _console(sys.stdout)
@@ -60,6 +67,6 @@ def _console(stream: TextIO) -> Console:
         # A payload may hold what the terminal's encoding does not: shown as an escape, never fatal.
         stream.reconfigure(errors="backslashreplace")
     has_width = stream.isatty() or "COLUMNS" in os.environ
-    return Console(
+    return _Screen(
         file=stream, theme=_THEME, highlight=False, width=None if has_width else _PIPED_WIDTH
     )

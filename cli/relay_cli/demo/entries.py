@@ -1,6 +1,5 @@
 """Hands samples in through their real entries: a queue, or the HTTP API."""
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -43,9 +42,7 @@ class Entries:
             body = aged(record["body"], sample.age_seconds, utc_now())
             group = record["attributes"].get("MessageGroupId", "sample")
             with explained("SQS"):
-                answer = self.sqs.send_message(
-                    QueueUrl=url, MessageBody=body, MessageGroupId=group
-                )
+                answer = self.sqs.send_message(QueueUrl=url, MessageBody=body, MessageGroupId=group)
             trace = Trace(sample, number, sample.expect[number], _from_envelope(body))
             trace.message_id = answer["MessageId"]
             yield trace
@@ -115,8 +112,8 @@ def _note(trace: Trace, entry: Mapping[str, Any], answer: Answer) -> None:
 
 
 def _said(answer: Answer) -> str:
+    """An answer in a few words."""
     content = answer.json()
-    text = content.get("detail") or content.get("message") or content.get("status")
-    if text is None and (events := content.get("events")):
-        text = f"would {events[0].get('status')}: {len(json.dumps(events[0].get('body')))} bytes"
-    return str(text or "")
+    if "queued" not in content and (events := content.get("events")):  # a preview
+        return ", ".join(f"would {one.get('status')}" for one in events)
+    return str(content.get("detail") or content.get("message") or content.get("status") or "")

@@ -142,6 +142,8 @@ def is_of(trace: Trace, entry: Mapping[str, Any]) -> bool:
     handed = trace.handed
     if handed is None or (handed.kind, handed.app_id) != (entry["kind"], entry["app_id"]):
         return False
+    if not isinstance(handed.event, dict):
+        return False
     if handed.kind is not Kind.MOBILE_EVENT and trace.event_id is not None:
         own = handed.event.get("customer_dedup_id") or trace.event_id
         return bool(entry["customer_dedup_id"] == own)
@@ -149,7 +151,8 @@ def is_of(trace: Trace, entry: Mapping[str, Any]) -> bool:
     if prepared.body is None:
         return False
     left_out = {name for name in _TIME_FIELDS if name not in handed.event} | {"customer_dedup_id"}
-    return _without(loads(prepared.body), left_out) == _without(entry["payload"], left_out)
+    payload = loads(prepared.body)
+    return bool(_without(payload, left_out) == _without(entry["payload"], left_out))
 
 
 def _without(payload: Any, names: set[str]) -> Any:
@@ -208,4 +211,5 @@ def _is_letter_of(trace: Trace, letter: DeadLetter) -> bool:
     if handed is None or (handed.app_id, handed.kind) != (envelope.app_id, envelope.kind):
         return False
     kept = handed.prepared(letter.sent_at, None).event
-    return _without(kept, set(_TIME_FIELDS)) == _without(envelope.event, set(_TIME_FIELDS))
+    times = set(_TIME_FIELDS)
+    return bool(_without(kept, times) == _without(envelope.event, times))

@@ -1,8 +1,10 @@
 """Apps and tokens as the forwarder meets them: refused, rotated, missing, malformed, unreadable."""
 
 import json
+import threading
 from collections.abc import Callable
 
+import httpx
 import pytest
 
 from relay.app_settings import Surface
@@ -115,6 +117,26 @@ async def test_forward_many_refusals_in_one_batch_make_one_fresh_read() -> None:
     assert token_reads(world) == 1
     assert world.waiting == []
     assert world.appsflyer.tokens.count("rotated") == 10
+
+
+async def test_forward_refusals_while_the_fresh_read_is_under_way_wait_for_it() -> None:
+    """The read answers only when all ten events have been refused."""
+    world = await warmed(ForwardingWorld(requests_in_flight=10))
+    world.ssm.parameters[TOKEN_NAME] = "rotated"
+    all_refused = threading.Event()
+    world.ssm.before_answer = lambda: all_refused.wait(timeout=30)
+
+    def answer(request: httpx.Request) -> Says:
+        if len(world.appsflyer.requests) == 10:
+            all_refused.set()
+        return OK if request.headers["authentication"] == "rotated" else Says(401)
+
+    world.appsflyer.behaviour = answer
+
+    await world.forward(*(make_envelope() for _ in range(10)))
+
+    assert world.waiting == []
+    assert token_reads(world) == 1
 
 
 async def test_forward_refused_token_is_left_alone_for_the_rest_of_the_batch() -> None:

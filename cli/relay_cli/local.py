@@ -1,0 +1,85 @@
+"""`relay sandbox` and `relay demo`: the whole system on this machine."""
+
+import asyncio
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from threading import Event
+from typing import Any, Final
+
+from relay_cli.demo.run import Run, run_samples, send_samples
+from relay_cli.errors import CliError, ExitCode
+from relay_cli.guide import guide
+from relay_cli.screen import output, remarks, show
+from relay_cli.targets import DEFAULT_READY_FILE
+from relay_sandbox.errors import SandboxError
+from relay_sandbox.options import PROJECT, SandboxOptions
+from relay_sandbox.sandbox import Sandbox
+from relay_sandbox.serving import WhenUp, run_sandbox
+
+SAMPLES: Final = PROJECT / "events"
+
+
+class _Finished(Exception):  # noqa: N818 - it is no error
+    """The demo is done, and the sandbox may stop."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__()
+        self.run = run
+
+
+def sandbox(options: SandboxOptions, ready_file: Path | None, *, samples: bool) -> ExitCode:
+    """Runs until it is told to stop; raises `CliError` when it does not come up."""
+    stop = Event()
+
+    async def when_up(up: Sandbox) -> None:
+        show(output(), guide(up.ready, ready_file))
+        if samples:
+            traces = await _in_thread(stop, send_samples, up.ready, SAMPLES)
+            number = len({trace.sample.name for trace in traces})
+            output().print(f"\n{number} samples sent; the stand-in's ledger shows them.")
+
+    _run(options, ready_file, when_up)
+    return ExitCode.OK
+
+
+def demo(folder: Path, *, once: bool) -> ExitCode:
+    """Runs the samples once, and then stays up where somebody is there; raises `CliError`."""
+    stop = Event()
+    stays = not once and output().is_terminal
+    ready_file = DEFAULT_READY_FILE if stays else None
+
+    async def when_up(up: Sandbox) -> None:
+        run: Run = await _in_thread(stop, run_samples, up.ready, folder, stop)
+        if not stays:
+            raise _Finished(run)
+        run.show()
+        show(output(), guide(up.ready, ready_file))
+
+    try:
+        _run(SandboxOptions(port=None), ready_file, when_up)
+    except _Finished as finished:
+        finished.run.show()
+        return finished.run.code
+    return ExitCode.OK
+
+
+def is_once(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether ONCE asks to stop when all have settled."""
+    return environment.get("ONCE", "") not in ("", "0")
+
+
+async def _in_thread(stop: Event, work: Any, *arguments: Any) -> Any:
+    """Runs blocking work beside the sandbox; when that is told to stop, so is the work."""
+    try:
+        return await asyncio.to_thread(work, *arguments)
+    finally:
+        stop.set()
+
+
+def _run(options: SandboxOptions, ready_file: Path | None, when_up: WhenUp) -> None:
+    remarks().print("Starting the sandbox ...", style="quiet")
+    try:
+        run_sandbox(options, ready_file, when_up=when_up)
+    except SandboxError as error:
+        raise CliError(f"the sandbox did not come up: {error}") from error
