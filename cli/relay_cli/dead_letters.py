@@ -1,6 +1,6 @@
 """Dead letters: what stands in them, how they are grouped, and what is sent back. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -176,8 +176,3 @@ class Groups:
     def largest_first(self) -> list[Group]:
         """The groups, the largest first."""
         return sorted(self._groups.values(), key=lambda one: (-one.count, one.reason, one.app_id))
-
-
-def count(groups: Iterable[Group]) -> int:
-    """How many letters there are in all."""
-    return sum(group.count for group in groups)

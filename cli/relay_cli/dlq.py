@@ -12,7 +12,7 @@ from rich.text import Text
 
 from relay.instants import utc_now
 from relay_cli.aws import explained
-from relay_cli.dead_letters import NOT_AN_ENVELOPE, Choice, DeadLetter, Groups, count
+from relay_cli.dead_letters import NOT_AN_ENVELOPE, Choice, DeadLetter, Groups
 from relay_cli.dlq_views import groups_table, letter_blocks, tally_blocks
 from relay_cli.errors import CliError, ExitCode
 from relay_cli.mailbox import MOST_LETTERS, Mailbox
@@ -72,7 +72,8 @@ def list_letters(queues: list[DeadLetterQueue]) -> ExitCode:
     """Shows what there is, by reason and app; raises `CliError`."""
     console = output()
     for queue in queues:
-        groups, now = Groups(utc_now()), utc_now()
+        now = utc_now()
+        groups = Groups(now)
         with queue.mailbox() as mailbox, _progress(queue.name, mailbox.size()) as advance:
             for letters in mailbox.batches():
                 for letter in letters:
@@ -82,7 +83,7 @@ def list_letters(queues: list[DeadLetterQueue]) -> ExitCode:
         if not found:
             console.print(Text(f"{queue.name}: no dead letters", "good"))
             continue
-        console.print(groups_table(f"{queue.name}: {count(found)} dead letters", found, now))
+        console.print(groups_table(queue.name, found, now))
         if mailbox.full:
             console.print(Text(f"There may be more than these {MOST_LETTERS:,}.", "warn"))
     return ExitCode.OK

@@ -22,8 +22,10 @@ _REMARKS = {
 }
 
 
-def groups_table(title: str, groups: Sequence[Group], now: datetime) -> Table:
-    """Letters by reason and app."""
+def groups_table(queue: str, groups: Sequence[Group], now: datetime) -> Table:
+    """Letters of a queue by reason and app."""
+    number = sum(group.count for group in groups)
+    title = f"{queue}: {number:,} dead letter{'' if number == 1 else 's'}"
     table = Table(title=title, title_justify="left", title_style="heading", box=box.SIMPLE_HEAD)
     table.add_column("count", justify="right")
     table.add_column("reason", overflow="fold")

@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,12 +23,14 @@ _EVENT: Final = {
 }
 
 
-def guide(ready: Mapping[str, Any], ready_file: Path | None) -> Iterator[Block]:
-    """The addresses, and commands that work as they stand."""
+def guide(
+    ready: Mapping[str, Any], ready_file: Path | None, program: Callable[[str], str] = str
+) -> Iterator[Block]:
+    """The addresses, and commands that work as they stand; `program` says how one is called."""
     yield Block("")
     yield Block(Rule(Text("The sandbox is up", "heading"), align="left", style="quiet"))
     yield Block(_addresses(ready, ready_file))
-    for heading, command in _commands(ready, ready_file):
+    for heading, command in _commands(ready, ready_file, program):
         yield Block(Text(f"\n{heading}", "heading"))
         yield Block(Text(command), exact=True)
     yield Block(Text("\nCtrl-C stops it; all it knows is then forgotten.", "quiet"))
@@ -54,15 +56,17 @@ def _addresses(ready: Mapping[str, Any], ready_file: Path | None) -> Table:
     return table
 
 
-def _commands(ready: Mapping[str, Any], ready_file: Path | None) -> Iterator[tuple[str, str]]:
+def _commands(
+    ready: Mapping[str, Any], ready_file: Path | None, program: Callable[[str], str]
+) -> Iterator[tuple[str, str]]:
     app_id = "com.example.shop"
     yield "An event over HTTP", _curl(ready, app_id)
-    yield "One by SQS", _send_message(ready, app_id)
+    yield "One by SQS", _send_message(ready, app_id, program("aws"))
     yield "What AppsFlyer recorded of them, and why", f"curl {ready['stand_in']}/_standin/events"
     if ready_file:
         yield (
             "What could not be delivered",
-            f"relay dlq list --ready-file {shlex.quote(str(ready_file))}",
+            f"{shlex.quote(program('relay'))} dlq list --ready-file {shlex.quote(str(ready_file))}",
         )
 
 
@@ -76,11 +80,11 @@ def _curl(ready: Mapping[str, Any], app_id: str) -> str:
     )
 
 
-def _send_message(ready: Mapping[str, Any], app_id: str) -> str:
+def _send_message(ready: Mapping[str, Any], app_id: str, aws: str) -> str:
     envelope = {"app_id": app_id, "kind": "mobile_event", "event_id": "order-2", "event": _EVENT}
     return (
         "AWS_ACCESS_KEY_ID=sandbox AWS_SECRET_ACCESS_KEY=sandbox AWS_REGION=us-east-1 \\\n"
-        f"aws sqs send-message --endpoint-url {ready['aws']} \\\n"
+        f"{shlex.quote(aws)} sqs send-message --endpoint-url {ready['aws']} \\\n"
         f"  --queue-url {ready['mobile_queue']} \\\n"
         f"  --message-body {shlex.quote(json.dumps(envelope))}"
     )

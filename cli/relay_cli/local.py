@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import shutil
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from threading import Event
@@ -33,7 +35,7 @@ def sandbox(options: SandboxOptions, ready_file: Path | None, *, samples: bool) 
     stop = Event()
 
     async def when_up(up: Sandbox) -> None:
-        show(output(), guide(up.ready, ready_file))
+        show(output(), guide(up.ready, ready_file, program))
         if samples:
             traces = await _in_thread(stop, send_samples, up.ready, SAMPLES)
             number = len({trace.sample.name for trace in traces})
@@ -46,27 +48,37 @@ def sandbox(options: SandboxOptions, ready_file: Path | None, *, samples: bool) 
 def demo(folder: Path, *, once: bool) -> ExitCode:
     """Runs the samples once, and then stays up where somebody is there; raises `CliError`."""
     stop = Event()
+    code = ExitCode.OK
     stays = not once and output().is_terminal
     ready_file = DEFAULT_READY_FILE if stays else None
 
     async def when_up(up: Sandbox) -> None:
+        nonlocal code
         run: Run = await _in_thread(stop, run_samples, up.ready, folder, stop)
+        code = run.code
         if not stays:
             raise _Finished(run)
         run.show()
-        show(output(), guide(up.ready, ready_file))
+        show(output(), guide(up.ready, ready_file, program))
 
     try:
         _run(SandboxOptions(port=None), ready_file, when_up)
     except _Finished as finished:
         finished.run.show()
-        return finished.run.code
-    return ExitCode.OK
+    return code
 
 
 def is_once(environment: Mapping[str, str] = os.environ) -> bool:
     """Whether ONCE asks to stop when all have settled."""
     return environment.get("ONCE", "") not in ("", "0")
+
+
+def program(name: str) -> str:
+    """How to call a program from here: by its name, or by its path beside this Python."""
+    beside = Path(sys.executable).parent / name
+    if shutil.which(name) or not beside.exists():
+        return name
+    return os.path.relpath(beside)
 
 
 async def _in_thread(stop: Event, work: Any, *arguments: Any) -> Any:

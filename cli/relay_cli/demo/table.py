@@ -23,7 +23,7 @@ _STYLES: Final = {
 }
 _WIDE: Final = 110
 """From this width on, the app has a column of its own."""
-_COLUMNS: Final = {
+_COLUMNS: Final[dict[str, int | None]] = {
     "": 1,
     "source": 6,
     "app": 23,
@@ -32,6 +32,7 @@ _COLUMNS: Final = {
     "recorded (UTC)": 15,
     "findings": None,
 }
+_NARROW: Final = {"event and sample": 22, "outcome": 15}
 """Titles and widths: Rich would take from the names, where the findings are long."""
 _OWN_TIME: Final = "own time"
 _ARRIVAL: Final = "arrival"
@@ -40,10 +41,11 @@ _ARRIVAL: Final = "arrival"
 def traces_table(traces: Sequence[Trace], width: int) -> Table:
     """Every event and what became of it, a row each, for a screen of `width` columns."""
     narrow = width < _WIDE
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 2, 0, 0))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     for title, columns in _COLUMNS.items():
         if not (narrow and title == "app"):
-            table.add_column(title, width=columns, overflow="fold")
+            fitting = _NARROW.get(title, columns) if narrow else columns
+            table.add_column(title, width=fitting, overflow="fold")
     for trace, following in zip(traces, [*traces[1:], None], strict=True):
         ends = following is not None and following.sample.entry != trace.sample.entry
         table.add_row(*_row(trace, narrow=narrow), end_section=ends)
@@ -59,7 +61,7 @@ def _row(trace: Trace, *, narrow: bool) -> tuple[Text, ...]:
         *((app + "\n" + event,) if narrow else (app, event)),
         _outcome(trace),
         _recorded(trace),
-        _findings(trace.ending.findings if trace.ending else ()),
+        _findings(trace.ending.findings if trace.ending else (), "\n" if narrow else ", "),
     )
 
 
@@ -122,10 +124,10 @@ def _moment(moment: datetime) -> str:
     return f"{moment:%d %b %H:%M:%S}"
 
 
-def _findings(findings: Sequence[str]) -> Text:
+def _findings(findings: Sequence[str], between: str) -> Text:
     text = Text()
     for number, finding in enumerate(findings):
-        text.append(", " if number else "")
+        text.append(between if number else "")
         text.append(finding.replace(" ", "\N{NO-BREAK SPACE}"), finding.partition(" ")[0])
     return text
 

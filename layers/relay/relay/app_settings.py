@@ -15,6 +15,7 @@ import re
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -194,8 +195,9 @@ class Apps:
 
     def token(self, surface: Surface, app_id: str) -> Secret | None:
         """The first of the app's tokens that AppsFlyer has not refused a moment ago."""
-        lines = (self._store.value(f"tokens/{surface}/{app_id}") or "").splitlines()
-        tokens = [Secret(line.strip()) for line in lines if line.strip()]
+        tokens = _tokens(self._store.value(f"tokens/{surface}/{app_id}") or "")
+        if not self._refused:
+            return tokens[0] if tokens else None
         now = self._clock()
         for token in tokens:
             if self._refused.get((surface, app_id, token), 0.0) <= now:
@@ -226,6 +228,12 @@ class Apps:
         except ValueError as error:
             problem = f"time_zone: {error}"
             raise ConfigurationError(self._store.full_name(name), problem) from None
+
+
+@lru_cache(maxsize=1024)
+def _tokens(text: str) -> tuple[Secret, ...]:
+    """One token a line."""
+    return tuple(Secret(line.strip()) for line in text.splitlines() if line.strip())
 
 
 def _parameters(surface: Surface, app_ids: Iterable[str]) -> list[str]:

@@ -66,7 +66,17 @@ class Envelope(BaseModel):
 
 
 DEAD_LETTER_FIELDS: Final = frozenset(
-    {"reason", "outcome", "status", "message", "deadline", "dead_since", "message_id"}
+    {
+        "reason",
+        "outcome",
+        "status",
+        "message",
+        "deadline",
+        "dead_since",
+        "message_id",
+        "bytes",
+        "sha256",
+    }
 )
 """What a dead letter carries besides its envelope; ignored when SQS itself moves it back."""
 
@@ -143,34 +153,21 @@ def money_without_id() -> Finding:
 # Dead letters
 
 
-def dead_letter(
-    envelope: Envelope,
-    event: Mapping[str, Any],
-    *,
-    reason: str,
-    outcome: str,
-    now: datetime,
-    **details: object,
-) -> str:
-    """A dead letter: the envelope, hashed, with why it could not be sent.
-
-    `details`: `status`, `message` (AppsFlyer's), `deadline`, `findings`, `attempts`.
-    """
-    marks: dict[str, object] = {"reason": reason, "outcome": outcome, "dead_since": now, **details}
-    return write_envelope(envelope, event, **marks)
-
-
 def dead_letter_of_no_envelope(body: str, message_id: str, problem: str, now: datetime) -> str:
     """What is kept of a body that is no envelope: id, size and digest, for it may hold anything."""
-    raw = body.encode("utf-8", "surrogatepass")
     return dumps(
         {
             "reason": "not_an_envelope",
             "outcome": "rejected",
             "message": problem,
             "message_id": message_id,
-            "bytes": len(raw),
-            "sha256": hashlib.sha256(raw).hexdigest(),
+            **digest_of(body),
             "dead_since": iso_form(now),
         }
     ).decode()
+
+
+def digest_of(body: str) -> dict[str, object]:
+    """What stands for a text that is not kept: its sender can tell by it which one it was."""
+    raw = body.encode("utf-8", "surrogatepass")
+    return {"bytes": len(raw), "sha256": hashlib.sha256(raw).hexdigest()}

@@ -25,7 +25,7 @@ from relay.findings import Finding
 from relay.http_api import Answer, Problem, Request
 from relay.instants import iso_form
 from relay.preparation import App, Kind, Prepared, prepare
-from relay.queues import MAX_MESSAGE_BYTES, Message, Queue
+from relay.queues import MAX_TAKEN_BYTES, Message, Queue
 
 MAX_BODY_BYTES: Final = 5 * 1024 * 1024
 """Lambda takes 6 MB an invocation, and the body arrives wrapped and escaped."""
@@ -270,7 +270,7 @@ def _too_large() -> Problem:
     return Problem(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         "no valid event is small enough; nothing was queued: an event with all that is kept of it "
-        f"may be {MAX_MESSAGE_BYTES} bytes",
+        f"may be {MAX_TAKEN_BYTES} bytes",
     )
 
 

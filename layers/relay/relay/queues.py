@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 MAX_MESSAGE_BYTES: Final = 1_048_576
 """SQS takes 1 MiB a message, and as much a batch."""
+MAX_TAKEN_BYTES: Final = MAX_MESSAGE_BYTES - 65_536
+"""What is taken in: the rest is for what is noted on an event until it is a dead letter."""
 _MESSAGES_A_CALL: Final = 10
 _LONGEST_GROUP: Final = 128
 
@@ -27,8 +29,8 @@ class Message(NamedTuple):
 
     @property
     def fits(self) -> bool:
-        """Whether SQS takes a message of this size."""
-        return _size(self) <= MAX_MESSAGE_BYTES
+        """Whether SQS takes it, and will still take it when more is noted on it."""
+        return size_of(self.body) <= MAX_TAKEN_BYTES
 
 
 class Queue:
@@ -83,7 +85,7 @@ def _batches(messages: Sequence[Message]) -> Iterator[list[int]]:
     batch: list[int] = []
     size = 0
     for position, message in enumerate(messages):
-        length = _size(message)
+        length = size_of(message.body)
         if batch and (len(batch) == _MESSAGES_A_CALL or size + length > MAX_MESSAGE_BYTES):
             yield batch
             batch, size = [], 0
@@ -93,6 +95,6 @@ def _batches(messages: Sequence[Message]) -> Iterator[list[int]]:
         yield batch
 
 
-def _size(message: Message) -> int:
-    """Bytes of the body; what cannot be UTF-8 is refused by SQS, not by us."""
-    return len(message.body.encode("utf-8", "surrogatepass"))
+def size_of(body: str) -> int:
+    """Bytes of a message; what cannot be UTF-8 is refused by SQS, not by us."""
+    return len(body.encode("utf-8", "surrogatepass"))

@@ -7,13 +7,13 @@ own queue to wait, or in the dead-letter queue with the reason.
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from relay.appsflyer import Answer
 from relay.envelopes import (
     Envelope,
-    dead_letter,
     dead_letter_of_no_envelope,
+    digest_of,
     money_without_id,
     stamped,
     write_envelope,
@@ -22,6 +22,7 @@ from relay.fields import without_clear_email
 from relay.findings import Finding
 from relay.outcomes import Outcome, Ruling
 from relay.preparation import App, Prepared, prepare
+from relay.queues import MAX_MESSAGE_BYTES, size_of
 from relay.settings import ForwardSettings
 from relay.waiting import Chance, Delay, delay_of, delay_until, wait_after_attempt
 
@@ -75,6 +76,9 @@ class Job:
         return prepare(self.envelope.kind, app, event, self.came_in).has_revenue
 
 
+_EARLY: Final = Ruling(Outcome.HELD, "", "not_before")
+
+
 class Settlement(NamedTuple):
     """An outcome, and the message that keeps the event."""
 
@@ -110,8 +114,7 @@ class Settler:
 
     def hop(self, job: Job, not_before: datetime) -> Settlement:
         """A job whose moment has not come waits on, by at most one delay."""
-        delay = delay_until(not_before, self._clock())
-        return Settlement(Outcome.HELD, "not_before", self._waiting(job), delay)
+        return self._wait(job, _EARLY, None, delay_until(not_before, self._clock()))
 
     def no_envelope(self, body: str, message_id: str, problem: str) -> Settlement:
         """A body that is no envelope."""
@@ -133,8 +136,8 @@ class Settler:
             job.attempted = True
             return self._bury(job, _because(ruling, "attempts_used_up"), answer)
         delay = delay_of(wait, self._clock())
-        body = self._waiting(job, attempts=attempts, not_before=delay.not_before, held_since=None)
-        return _settlement(ruling, answer, body, delay)
+        changes = {"attempts": attempts, "not_before": delay.not_before, "held_since": None}
+        return self._wait(job, ruling, answer, delay, **changes)
 
     def _is_doubtful_money(self, job: Job) -> bool:
         has_revenue = job.prepared is not None and job.prepared.has_revenue
@@ -147,37 +150,43 @@ class Settler:
         if (now - held_since).total_seconds() >= self._settings.hold_limit_seconds:
             return self._bury(job, _because(ruling, "hold_limit"), answer)
         delay = delay_of(self._chance(0.0, self._settings.hold_seconds), now)
-        body = self._waiting(job, held_since=held_since, not_before=delay.not_before)
-        return _settlement(ruling, answer, body, delay)
+        changes = {"held_since": held_since, "not_before": delay.not_before}
+        return self._wait(job, ruling, answer, delay, **changes)
 
     def _bury(self, job: Job, ruling: Ruling, answer: Answer | None) -> Settlement:
         """The dead-letter queue, with the reason."""
         now = self._clock()
         # Whatever stopped it before it was checked, it is kept in its hashed form only.
         prepared = job.prepared or job.check(job.app or App(job.envelope.app_id), now)
-        letter = dead_letter(
-            job.envelope,
-            prepared.event,
-            reason=ruling.reason,
-            outcome=ruling.outcome,
-            now=now,
-            status=answer.status if answer else None,
-            message=without_clear_email(answer.text) if answer else None,
-            deadline=prepared.deadline,
-            attempts=job.envelope.attempts + job.attempted,
+        marks = {
+            "reason": ruling.reason,
+            "outcome": ruling.outcome,
+            "dead_since": now,
+            "status": answer.status if answer else None,
+            "message": without_clear_email(answer.text) if answer else None,
+            "deadline": prepared.deadline,
+            "attempts": job.envelope.attempts + job.attempted,
             **_marks(job),
-        )
+        }
+        letter = write_envelope(job.envelope, prepared.event, **marks)
+        if size_of(letter) > MAX_MESSAGE_BYTES:
+            letter = write_envelope(job.envelope, {}, **marks, **digest_of(letter))
         return _settlement(ruling, answer, letter, None)
 
-    def _waiting(self, job: Job, **changes: object) -> str:
-        """The envelope as it waits.
+    def _wait(
+        self, job: Job, ruling: Ruling, answer: Answer | None, delay: Delay, **changes: object
+    ) -> Settlement:
+        """Its own queue, with what is known of it by now.
 
         Hashed, unless the app's settings could not be read: without its region a national phone
         number cannot be hashed and must not be lost, so it goes back into the very queue that it
         came from as it was.
         """
         event = job.prepared.event if job.prepared else job.envelope.event
-        return write_envelope(job.envelope, event, **_marks(job), **changes)
+        body = write_envelope(job.envelope, event, **_marks(job), **changes)
+        if size_of(body) > MAX_MESSAGE_BYTES:
+            return self._bury(job, _because(ruling, "too_large_to_wait"), answer)
+        return _settlement(ruling, answer, body, delay)
 
 
 def _because(ruling: Ruling, reason: str) -> Ruling:

@@ -128,7 +128,9 @@ def test_showable_name_that_looks_like_data_is_not_shown(name: str, *, is_shown:
         [[{"deep": ["x", "jane@example.com"]}]],
         nested(100_000),
     ],
-    ids=lambda value: f"{value!r:.24}" if not isinstance(value, dict) or "a" not in value else "deep",
+    ids=lambda value: (
+        f"{value!r:.24}" if not isinstance(value, dict) or "a" not in value else "deep"
+    ),
 )
 def test_warn_of_clear_email_anywhere_in_a_value_warns_once(value: object) -> None:
     findings = Findings()
@@ -179,9 +181,7 @@ def test_warn_of_clear_email_what_is_no_address_is_left_alone(value: object) -> 
         ("https://example.com/", False),
     ],
 )
-def test_warn_of_clear_email_in_url_looks_after_percent_decoding(
-    url: str, *, warns: bool
-) -> None:
+def test_warn_of_clear_email_in_url_looks_after_percent_decoding(url: str, *, warns: bool) -> None:
     findings = Findings()
 
     warn_of_clear_email_in_url("event_url", url, findings)

@@ -181,9 +181,7 @@ def test_normalize_phone_number_that_is_possible_gives_both_forms(
     ],
     ids=lambda value: f"{value!r:.20}",
 )
-def test_normalize_phone_number_that_would_be_a_guess_is_none(
-    raw: str, region: str | None
-) -> None:
+def test_normalize_phone_number_that_would_be_a_guess_is_none(raw: str, region: str | None) -> None:
     assert normalize_phone(raw, region) is None
 
 
@@ -257,9 +255,7 @@ def test_field_of_identity_of_a_wrong_type_is_rejected(
     ("field", "rule"),
     [("email", "H8"), ("phone", "H5"), ("first_name", "H4"), ("last_name", "H4")],
 )
-def test_raw_value_with_half_a_surrogate_pair_is_rejected(
-    field: str, rule: str, text: str
-) -> None:
+def test_raw_value_with_half_a_surrogate_pair_is_rejected(field: str, rule: str, text: str) -> None:
     assert faults({field: text}) == [(rule, "reject", field)]
 
 
@@ -349,9 +345,7 @@ def test_raw_value_and_digest_that_agree_are_fine(event: dict[str, Any]) -> None
         ({"last_name": "Doe", "last_name_hashed": JANE}, "last_name_hashed"),
     ],
 )
-def test_raw_value_and_digest_that_disagree_are_rejected(
-    event: dict[str, Any], field: str
-) -> None:
+def test_raw_value_and_digest_that_disagree_are_rejected(event: dict[str, Any], field: str) -> None:
     """H6."""
     assert faults(event) == [("H6", "reject", field)]
 

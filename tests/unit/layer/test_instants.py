@@ -316,7 +316,8 @@ def test_recorded_web_follows_the_table(
 
 
 @pytest.mark.parametrize(
-    "name", ["", "Mars/Olympus", "europe", "../../etc/passwd", "/etc/localtime", "UTC\x00", "\ud800"]
+    "name",
+    ["", "Mars/Olympus", "europe", "../../etc/passwd", "/etc/localtime", "UTC\x00", "\ud800"],
 )
 def test_time_zone_that_is_none_raises_a_value_error_without_the_name(name: str) -> None:
     with pytest.raises(ValueError, match="not a time zone of the tz database") as caught:

@@ -3,7 +3,7 @@ from collections.abc import Callable
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from relay.queues import MAX_MESSAGE_BYTES, Message, Queue, group_of
+from relay.queues import MAX_MESSAGE_BYTES, MAX_TAKEN_BYTES, Message, Queue, group_of
 from tests.builders import Json
 from tests.fakes import FakeSqs, aws_error
 
@@ -114,9 +114,7 @@ def test_send_text_that_is_no_utf8_takes_no_other_with_it() -> None:
     assert Message("\ud800", "app").fits
 
 
-@pytest.mark.parametrize(
-    ("size", "fits"), [(MAX_MESSAGE_BYTES, True), (MAX_MESSAGE_BYTES + 1, False)]
-)
+@pytest.mark.parametrize(("size", "fits"), [(MAX_TAKEN_BYTES, True), (MAX_TAKEN_BYTES + 1, False)])
 def test_fits_up_to_one_mebibyte(size: int, fits: bool) -> None:  # noqa: FBT001 - a column
     assert Message("x" * size, "app").fits is fits
 

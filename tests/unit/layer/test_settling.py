@@ -8,6 +8,7 @@ from relay.appsflyer import Answer
 from relay.envelopes import parse_envelope
 from relay.outcomes import CREDENTIALS_REASON, DELIVERED, Outcome, Ruling
 from relay.preparation import App
+from relay.queues import MAX_MESSAGE_BYTES
 from relay.settling import Job, Settlement, Settler
 from tests.builders import (
     MOBILE_APP,
@@ -519,3 +520,35 @@ def test_check_event_without_a_time_that_came_before_takes_its_first_moment(
 
     assert job.prepared is not None
     assert json.loads(job.prepared.body or b"")["eventTime"] == "2026-03-02 10:00:00.000"
+
+
+# Too large for a queue
+
+
+def oversize_job(message: str = "x") -> Job:
+    """A web event at which a queue's limit is reached once more is noted on it."""
+    value = {"blob": message * (MAX_MESSAGE_BYTES - 500)}
+    envelope = make_web_envelope(event_id="visit-1")
+    envelope["event"]["event_value"] = value
+    job = Job("m-1", SENT_AT, parse_envelope(json.dumps(envelope)))
+    job.check(App(WEB_APP), NOW)
+    return job
+
+
+@pytest.mark.parametrize("ruling", [DEFERRED, HELD, REFUSED])
+def test_settle_too_large_for_a_queue_is_a_dead_letter_that_holds_its_digest(
+    ruling: Ruling,
+) -> None:
+    letter = body_of(make_settler().settle(oversize_job(), ruling))
+
+    assert letter["event"] == {}
+    assert letter["event_id"] == "visit-1"
+    assert letter["bytes"] > MAX_MESSAGE_BYTES
+    assert len(letter["sha256"]) == 64
+
+
+def test_settle_too_large_to_wait_says_so() -> None:
+    settlement = make_settler().settle(oversize_job(), DEFERRED)
+
+    assert is_dead_letter(settlement)
+    assert body_of(settlement)["reason"] == "too_large_to_wait: status_503"

@@ -42,11 +42,16 @@ def test_wait_after_attempt_the_last_one_is_none_whatever_retry_after_says() -> 
 @pytest.mark.parametrize(
     ("retry_after", "seconds"), [(0.0, 0.0), (7.0, 7.0), (21_600.0, 21_600.0), (21_601.0, 21_600.0)]
 )
-def test_wait_after_attempt_with_retry_after_is_that_up_to_six_hours(
+def test_wait_after_attempt_is_no_shorter_than_retry_after_up_to_six_hours(
     retry_after: float, seconds: float
 ) -> None:
     """E18."""
-    assert wait_after_attempt(1, SCHEDULE, longest, retry_after) == seconds
+    assert wait_after_attempt(1, SCHEDULE, shortest, retry_after) == seconds
+
+
+def test_wait_after_attempt_with_a_small_retry_after_still_follows_the_schedule() -> None:
+    """A `Retry-After: 1` through an outage must not use up the attempts in seconds."""
+    assert wait_after_attempt(3, SCHEDULE, longest, retry_after_seconds=1.0) == 120.0
 
 
 @pytest.mark.parametrize(
