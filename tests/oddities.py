@@ -47,7 +47,7 @@ absent = pytest.mark.parametrize("value", [None, "", "  \t"], ids=["null", "empt
 """Parametrises `value` with all that counts as absent."""
 
 
-def prepared(app_id: str = IOS, **fields: Any) -> Prepared:
+def prepared(app_id: str = IOS, /, **fields: Any) -> Prepared:
     """A mobile event without a fault, with these fields instead of its own."""
     return prepare(Kind.MOBILE_EVENT, App(app_id), make_event(**fields), NOW)
 

@@ -133,7 +133,11 @@ def _written(value: object) -> object:
 def stamped(kind: Kind, event: Any, came_in: datetime) -> Any:
     """The event with a time of its own: our waiting must not become AppsFlyer's arrival time."""
     field = _TIME_FIELDS[kind]
-    if not isinstance(event, dict) or not is_absent(event.get(field)):
+    if not isinstance(event, dict):
+        return event
+    given = event.get(field)
+    # A blank `timestamp` is a slip (W7), a blank `eventTime` an absent text.
+    if not (is_absent(given) if kind is Kind.MOBILE_EVENT else given is None):
         return event
     moment: object = mobile_form(came_in) if kind is Kind.MOBILE_EVENT else to_milliseconds(came_in)
     return {**event, field: moment}

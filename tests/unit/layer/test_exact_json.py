@@ -37,7 +37,7 @@ def nested(levels: int) -> Any:
         ("0.1", Decimal("0.1")),
         ("49.90", Decimal("49.90")),
         ("1E+2", Decimal("1E+2")),
-        ("123456789012345678901234567890", Decimal("123456789012345678901234567890")),
+        ("123456789012345678901234567890", Decimal(123456789012345678901234567890)),
     ],
 )
 def test_loads_number_gives_exactly_that_number(text: str, number: object) -> None:

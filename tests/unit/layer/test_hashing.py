@@ -50,7 +50,7 @@ def test_sha256_hex_of_appsflyers_own_examples_is_theirs() -> None:
     )
 
 
-# E-mail (H1, H8)
+# E-mail: H1 and H8
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_email_that_is_none_is_rejected() -> None:
     assert faults({"email": "jane"}) == [("H8", "reject", "email")]
 
 
-# Names (H4)
+# First and last names: H4
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_name_is_trimmed_and_lower_cased_before_it_is_hashed(
     assert hashed({field: raw}) == {f"{field}_hashed": digest}
 
 
-# Phones (H2, H3, H5)
+# Phones: H2, H3 and H5
 
 
 @pytest.mark.parametrize(
@@ -223,7 +223,7 @@ def test_phone_region_that_is_no_string_is_rejected(region: object) -> None:
     ]
 
 
-# Absent, wrong or misplaced (H6, H7)
+# Absent, wrong or misplaced: H6 and H7
 
 
 @pytest.mark.parametrize("blank", [None, "", " ", "\t\n", "\u3000"], ids=repr)

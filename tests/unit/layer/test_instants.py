@@ -26,7 +26,7 @@ def at(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-# Reading (M6)
+# Reading a time: M6
 
 
 @pytest.mark.parametrize(

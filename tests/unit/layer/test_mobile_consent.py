@@ -12,10 +12,6 @@ from tests.oddities import (
     sent,
 )
 
-UUID = "F47AC10B-58CC-4372-A567-0E02B2C3D479"
-ZERO_UUID = "00000000-0000-0000-0000-000000000000"
-
-
 # M14, M15, M16, M18
 
 

@@ -15,10 +15,6 @@ from tests.oddities import (
     wrong_types,
 )
 
-UUID = "F47AC10B-58CC-4372-A567-0E02B2C3D479"
-ZERO_UUID = "00000000-0000-0000-0000-000000000000"
-
-
 # M1, M2
 
 
@@ -325,11 +321,35 @@ def test_text_that_is_an_integer_is_repaired_to_its_digits(
 
 @pytest.mark.parametrize(
     "value",
-    [True, False, [], ["x"], {}, 1.5, Decimal("1.5"), float("nan"), float("inf"), Decimal("1E+401"),
-     10**5_000, nested(100_000)],
-    ids=["true", "false", "array", "array of text", "object", "float", "fraction", "NaN", "infinity",
-         "exponent", "int of 5001 digits", "deep"],
-)  # fmt: skip
+    [
+        True,
+        False,
+        [],
+        ["x"],
+        {},
+        1.5,
+        Decimal("1.5"),
+        float("nan"),
+        float("inf"),
+        Decimal("1E+401"),
+        10**5_000,
+        nested(100_000),
+    ],
+    ids=[
+        "true",
+        "false",
+        "array",
+        "array of text",
+        "object",
+        "float",
+        "fraction",
+        "NaN",
+        "infinity",
+        "exponent",
+        "int of 5001 digits",
+        "deep",
+    ],
+)
 @pytest.mark.parametrize("field", TEXTS)
 def test_text_of_a_wrong_type_is_rejected(field: str, value: object) -> None:
     assert found(prepared(**{field: value})) == [("reject", "M19", field)]

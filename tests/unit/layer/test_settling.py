@@ -527,7 +527,7 @@ def test_check_event_without_a_time_that_came_before_takes_its_first_moment(
 
 def oversize_job(message: str = "x") -> Job:
     """A web event at which a queue's limit is reached once more is noted on it."""
-    value = {"blob": message * (MAX_MESSAGE_BYTES - 500)}
+    value = {"blob": message * (MAX_MESSAGE_BYTES - 100)}
     envelope = make_web_envelope(event_id="visit-1")
     envelope["event"]["event_value"] = value
     job = Job("m-1", SENT_AT, parse_envelope(json.dumps(envelope)))

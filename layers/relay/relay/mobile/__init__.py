@@ -49,7 +49,8 @@ def check_app_id(app_id: str, findings: Findings) -> None:
 
 def build(app_id: str, given: Mapping[str, Any], region: str | None, findings: Findings) -> Payload:
     """Checks every field of a mobile event and writes the body that AppsFlyer would get."""
-    draft = Draft(app_id, given, findings)
+    # A bare number is an iOS id without its prefix (E8): what is said of its fields should help.
+    draft = Draft(f"id{app_id}" if app_id.isdecimal() else app_id, given, findings)
     body: dict[str, Any] = {}
     for field, check in _CHECKS:
         value = check(given.get(field), field, draft)

@@ -1,0 +1,194 @@
+"""The direction of imports, and that importing does nothing: no I/O, no look at the environment."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LAYER = ROOT / "layers" / "relay"
+
+LEVELS = [
+    # The pure core: no I/O, no clock, no environment.
+    {"relay.errors", "relay.findings", "relay.secrets", "relay.waiting", "relay.exact_json"},
+    {"relay.instants", "relay.hashing", "relay.money"},
+    {"relay.fields", "relay.payloads"},
+    {"relay.mobile", "relay.web"},
+    {"relay.preparation"},
+    {"relay.outcomes", "relay.envelopes"},
+    # What speaks to the world, one thing a module.
+    {"relay.telemetry"},
+    {"relay.settings", "relay.appsflyer", "relay.app_settings", "relay.queues", "relay.http_api"},
+    {"relay.settling"},
+    # The use cases, and what puts them together.
+    {"relay.forwarding", "relay.intake"},
+    {"relay.composition"},
+    {"functions.accept", "functions.forward_mobile", "functions.forward_web"},
+]
+"""Each level imports from those above it in this list and from its own, never from one below."""
+
+PURE = set().union(*LEVELS[:6])
+
+IMPURE = {
+    *("aiohttp", "asyncio", "aws_lambda_powertools", "boto3", "botocore", "httpx", "io"),
+    *("logging", "os", "pathlib", "random", "shutil", "socket", "ssl", "subprocess"),
+    *("tempfile", "threading", "time", "urllib.request"),
+}
+"""What the pure core has no use for; the one clock, `instants.utc_now`, is an exception."""
+
+
+def modules() -> dict[str, Path]:
+    """Every module of the layer and the functions, by its name."""
+    found = {}
+    for file in sorted(LAYER.rglob("relay/**/*.py")):
+        parts = file.relative_to(LAYER).with_suffix("").parts
+        found[".".join(part for part in parts if part != "__init__")] = file
+    for file in sorted((ROOT / "functions").glob("*/app.py")):
+        found[f"functions.{file.parent.name}"] = file
+    return found
+
+
+MODULES = modules()
+
+
+def imported(file: Path) -> Iterator[str]:
+    """What a module imports, wherever in it: `from a import b` is `a.b`."""
+    waiting: list[ast.AST] = [ast.parse(file.read_text("utf-8"))]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{file}: imports are absolute"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif not _is_for_types_only(node):
+            waiting.extend(ast.iter_child_nodes(node))
+
+
+def _is_for_types_only(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+
+
+def is_within(name: str, package: str) -> bool:
+    return name == package or name.startswith(f"{package}.")
+
+
+def level_of(name: str) -> int | None:
+    levels = [
+        number for number, level in enumerate(LEVELS) if any(is_within(name, m) for m in level)
+    ]
+    return levels[0] if levels else None
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name != "relay"])
+def test_module_has_its_level(module: str) -> None:
+    assert level_of(module) is not None, "a new module: say in LEVELS where it stands"
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name != "relay"])
+def test_module_imports_nothing_of_a_later_level(module: str) -> None:
+    own = level_of(module)
+    upward = [
+        name
+        for name in imported(MODULES[module])
+        if (level := level_of(name)) is not None and own is not None and level > own
+    ]
+
+    assert upward == []
+
+
+@pytest.mark.parametrize(
+    "module", [name for name in MODULES if any(is_within(name, pure) for pure in PURE)]
+)
+def test_pure_module_imports_nothing_that_does_io(module: str) -> None:
+    allowed = {"time"} if module == "relay.instants" else set()
+    impure = {
+        name
+        for name in imported(MODULES[module])
+        if any(is_within(name, package) for package in IMPURE - allowed)
+    }
+
+    assert impure == set()
+
+
+def test_clock_of_the_pure_core_is_read_by_one_function_alone() -> None:
+    tree = ast.parse(MODULES["relay.instants"].read_text("utf-8"))
+    readers = [
+        function.name
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef)
+        and any(isinstance(node, ast.Name) and node.id == "clock" for node in ast.walk(function))
+    ]
+
+    assert readers == ["utc_now"]
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name != "relay.composition"])
+def test_module_never_looks_at_the_environment(module: str) -> None:
+    """Settings come in as arguments; the composition alone knows where from."""
+    tree = ast.parse(MODULES[module].read_text("utf-8"))
+    looks = [node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+
+    assert not {"environ", "getenv"} & set(looks)
+
+
+_IMPORT_TWICE = """
+import importlib, os, runpy, sys
+
+modules, functions = sys.argv[1].split(), sys.argv[2].split()
+
+
+def import_all():
+    for module in modules:
+        importlib.import_module(module)
+    for function in functions:
+        runpy.run_path(function, run_name="app")
+
+
+import_all()  # brings in what others wrote, which may do at import what it likes
+for name in [name for name in sys.modules if name.split(".")[0] == "relay"]:
+    del sys.modules[name]
+heard = []
+
+
+class Environment(dict):
+    def _hear(self, name, *default):
+        if not name.startswith("PYDANTIC_"):  # it looks for its plugins at every model
+            heard.append(f"environment: {name}")
+        return dict.get(self, name, *default)
+
+    get = __getitem__ = __contains__ = _hear
+
+
+def hear(event, args):
+    source = event == "open" and str(args[0]).endswith((".py", ".pyc"))
+    if event.startswith(("open", "socket.", "subprocess.", "ssl.", "urllib.")) and not source:
+        heard.append(f"{event}: {args[0]}")
+
+
+os.environ = Environment(os.environ)
+sys.addaudithook(hear)
+import_all()
+os.environ = {}
+sys.exit("; ".join(heard) or None)
+"""
+
+
+def test_import_of_every_module_and_function_does_nothing_else() -> None:
+    """No file but source, no socket, no program, no look at the environment."""
+    layer = " ".join(name for name in MODULES if name.startswith("relay"))
+    functions = " ".join(
+        str(file) for name, file in MODULES.items() if name.startswith("functions")
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", _IMPORT_TWICE, layer, functions],
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")

@@ -1,0 +1,242 @@
+"""`relay dlq` in a process of its own, against queues with dead letters in them."""
+
+import json
+import signal
+import subprocess
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from relay.envelopes import dead_letter_of_no_envelope
+from tests.integration.cli.conftest import RELAY, LocalQueues, Run, environment
+
+NOW = datetime.now(UTC)
+EVENT = {"appsflyer_id": "1-2", "eventName": "af_purchase", "email_hashed": "0" * 64}
+FINDING = {"rule": "M12", "severity": "warn", "field": "os", "message": "is missing"}
+DEAD_LETTER_FIELDS = {"reason", "outcome", "status", "message", "deadline", "dead_since"}
+
+
+def _letter(number: int, **more: Any) -> str:
+    letter = {
+        "app_id": "com.example.shop",
+        "kind": "mobile_event",
+        "event": EVENT,
+        "event_id": f"order-{number}",
+        "first_seen": "2026-11-22T10:00:00.000Z",
+        "attempts": 11,
+        "held_since": "2026-11-22T11:00:00.000Z",
+        "findings": [FINDING],
+        "reason": "attempts_used_up: status_500",
+        "outcome": "deferred",
+        "status": 500,
+        "message": "Internal Server Error",
+        "deadline": f"{NOW + timedelta(hours=2):%Y-%m-%dT%H:%M:%S}.000Z",
+        "dead_since": f"{NOW - timedelta(hours=1):%Y-%m-%dT%H:%M:%S}.000Z",
+    }
+    return json.dumps({**letter, **more})
+
+
+NO_ENVELOPE = dead_letter_of_no_envelope("whatever", "id-1", "missing: app_id", NOW)
+
+
+def test_dlq_list_counts_by_reason_and_app_and_leaves_all_in_place(
+    run: Run, queues: LocalQueues
+) -> None:
+    letters = [_letter(number) for number in range(12)]
+    blocked = _letter(99, reason="account_blocked", app_id="com.example.blocked")
+    queues.put("mobile_dlq", *letters, blocked, NO_ENVELOPE)
+
+    first = run("dlq", "list", *queues.where)
+    second = run("dlq", "list", *queues.where)
+
+    assert first.returncode == 0, first.stderr
+    shown = first.stdout.decode()
+    assert "mobile: 14 dead letters" in shown
+    assert "web: no dead letters" in shown
+    (row,) = (line for line in shown.splitlines() if "attempts_used_up" in line)
+    assert row.split()[0] == "12"
+    assert "com.example.shop" in row
+    assert "1 h" in row
+    assert "first in 1 h 59 min" in row
+    assert "com.example.blocked" in shown
+    assert "cannot be redriven" in shown
+    assert second.stdout.decode().count("14 dead letters") == 1
+    assert queues.count("mobile_dlq") == 14
+
+
+def test_dlq_list_shows_what_sqs_itself_moved(run: Run, queues: LocalQueues) -> None:
+    queues.crash("web_queue", json.dumps({"app_id": "w", "kind": "web_visit", "event": {}}))
+
+    done = run("dlq", "list", "web", *queues.where)
+
+    assert "crashed" in done.stdout.decode()
+    assert "mobile" not in done.stdout.decode()
+
+
+def test_dlq_show_tells_all_that_is_known_of_a_letter(run: Run, queues: LocalQueues) -> None:
+    queues.put("mobile_dlq", _letter(1), _letter(2))
+
+    done = run("dlq", "show", "order-2", *queues.where)
+
+    shown = done.stdout.decode()
+    assert done.returncode == 0, done.stderr
+    for text in (
+        "attempts_used_up: status_500",
+        "Internal Server Error",
+        "order-2",
+        "2026-11-22 10:00:00.000 UTC",
+        "in 1 h 59 min",
+        "M12  os  is missing",
+        json.dumps(EVENT, separators=(",", ":")),
+    ):
+        assert text in shown
+    assert "order-1" not in shown
+    assert queues.count("mobile_dlq") == 2
+
+
+def test_dlq_show_keeps_to_itself_what_may_not_be_hashed(run: Run, queues: LocalQueues) -> None:
+    event = {"email": "ada@example.com"}
+    body = json.dumps({"app_id": "w", "kind": "web_visit", "event": event})
+    message_id = queues.crash("web_queue", body)
+
+    done = run("dlq", "show", message_id, *queues.where)
+
+    assert done.returncode == 0
+    assert b"ada@example.com" not in done.stdout + done.stderr
+
+
+def test_dlq_show_id_that_is_not_there_ends_with_1(run: Run, queues: LocalQueues) -> None:
+    assert run("dlq", "show", "nothing", *queues.where).returncode == 1
+
+
+def test_dlq_redrive_sends_all_back_without_the_marks_of_a_dead_letter(
+    run: Run, queues: LocalQueues
+) -> None:
+    queues.put("mobile_dlq", *[_letter(number) for number in range(23)])
+
+    done = run("dlq", "redrive", *queues.where)
+
+    assert done.returncode == 0, done.stderr
+    bodies = queues.bodies("mobile_queue")
+    assert sorted(body["event_id"] for body in bodies) == sorted(f"order-{n}" for n in range(23))
+    for body in bodies:
+        assert body.keys().isdisjoint({*DEAD_LETTER_FIELDS, "attempts", "held_since"})
+        assert body["event"] == EVENT
+        assert body["first_seen"] == "2026-11-22T10:00:00.000Z"
+    assert queues.count("mobile_dlq") == 0
+
+
+def test_dlq_redrive_takes_only_what_was_chosen_and_leaves_the_rest_visible(
+    run: Run, queues: LocalQueues
+) -> None:
+    (chosen, *_) = queues.put(
+        "mobile_dlq",
+        _letter(1, reason="account_blocked"),
+        _letter(2, app_id="id1"),
+        _letter(3),
+        _letter(4),
+    )
+
+    def redriven(*choice: str) -> list[str]:
+        done = run("dlq", "redrive", "mobile", *choice, *queues.where)
+        assert done.returncode == 0, done.stderr
+        return [body["event_id"] for body in queues.bodies("mobile_queue")]
+
+    assert redriven("--reason", "account_blocked") == ["order-1"]
+    assert redriven("--app", "id1") == ["order-2"]
+    assert redriven("--id", "order-3") == ["order-3"]
+    assert redriven("--id", chosen) == []
+    assert queues.count("mobile_dlq") == 1
+    assert redriven("--reason", "attempts_used_up") == ["order-4"]
+
+
+def test_dlq_redrive_of_what_sqs_itself_moved_keeps_its_id_and_its_time(
+    run: Run, queues: LocalQueues
+) -> None:
+    before = datetime.now(UTC) - timedelta(seconds=1)
+    event = {"event_url": "https://www.example.com/"}
+    body = json.dumps({"app_id": "w", "kind": "web_visit", "event": event})
+    message_id = queues.crash("web_queue", body)
+
+    done = run("dlq", "redrive", "web", *queues.where)
+
+    assert done.returncode == 0, done.stderr
+    (sent,) = queues.bodies("web_queue")
+    assert sent["event_id"] == message_id
+    assert sent["event"] == event
+    assert before < datetime.fromisoformat(sent["first_seen"]) < datetime.now(UTC)
+
+
+def test_dlq_redrive_leaves_what_holds_no_event_and_says_so(run: Run, queues: LocalQueues) -> None:
+    queues.put("mobile_dlq", NO_ENVELOPE, _letter(1))
+
+    done = run("dlq", "redrive", "mobile", *queues.where)
+    asked = run("dlq", "redrive", "mobile", "--reason", "not_an_envelope", *queues.where)
+
+    assert done.returncode == 0
+    assert b"1 sent back" in done.stdout
+    assert b"not_an_envelope" in done.stdout
+    assert queues.count("mobile_dlq") == 1
+    assert asked.returncode == 2
+    assert b"cannot be redriven" in asked.stderr
+
+
+def test_dlq_redrive_run_twice_sends_nothing_twice(run: Run, queues: LocalQueues) -> None:
+    queues.put("mobile_dlq", *[_letter(number) for number in range(5)])
+
+    run("dlq", "redrive", "mobile", *queues.where)
+    again = run("dlq", "redrive", "mobile", *queues.where)
+
+    assert b"0 sent back" in again.stdout
+    assert len(queues.bodies("mobile_queue")) == 5
+
+
+def test_dlq_redrive_queue_that_takes_nothing_loses_nothing(run: Run, queues: LocalQueues) -> None:
+    queues.put("mobile_dlq", *[_letter(number) for number in range(15)])
+    dead, missing = queues.urls["mobile_dlq"], queues.urls["mobile_queue"] + "-missing"
+
+    done = run("dlq", "redrive", "--queue", dead, "--to", missing)
+
+    assert done.returncode == 1
+    assert b"NonExistentQueue" in done.stdout
+    assert queues.count("mobile_dlq") == 15
+
+
+def test_dlq_redrive_of_a_queue_by_url_finds_where_its_events_came_from(
+    run: Run, queues: LocalQueues
+) -> None:
+    queues.put("mobile_dlq", _letter(1))
+
+    done = run("dlq", "redrive", "--queue", queues.urls["mobile_dlq"])
+
+    assert done.returncode == 0, done.stderr
+    assert [body["event_id"] for body in queues.bodies("mobile_queue")] == ["order-1"]
+
+
+def test_dlq_redrive_that_is_interrupted_leaves_each_event_in_one_place(
+    queues: LocalQueues,
+) -> None:
+    """Ctrl-C in the middle of a slow run: what was sent is gone from here, the rest is back."""
+    queues.put("mobile_dlq", *[_letter(number) for number in range(30)])
+    with subprocess.Popen(
+        [RELAY, "dlq", "redrive", "mobile", "--rate", "5", *queues.where],
+        stdout=subprocess.PIPE,
+        env=environment(),
+    ) as process:
+        while queues.count("mobile_queue") == 0:
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=60)
+
+    assert process.returncode == 1
+    assert b"run it again" in output
+    sent, left = queues.count("mobile_queue"), queues.count("mobile_dlq")
+    assert 0 < sent < 30
+    assert sent + left == 30
+    assert f"{sent} sent back".encode() in output
+
+
+def test_dlq_without_any_queue_says_how_to_name_one(run: Run) -> None:
+    done = run("dlq", "list")
+
+    assert done.returncode == 2
+    assert b"--stack NAME" in done.stderr

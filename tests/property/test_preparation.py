@@ -1,0 +1,184 @@
+"""What holds for every event, whoever made it up."""
+
+import json
+from datetime import datetime
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relay.envelopes import Envelope, parse_envelope, write_envelope
+from relay.exact_json import dumps
+from relay.preparation import App, Kind, Prepared, prepare
+from tests.builders import MOBILE_APP, NOW, make_event
+from tests.property.strategies import (
+    any_text,
+    apps,
+    json_values,
+    kinds,
+    moments,
+    near_valid_events,
+    plausible_values,
+    python_values,
+)
+
+
+def is_whole(prepared: Prepared) -> bool:
+    """Whether verdict, body, time and findings say the same."""
+    rejected = any(item.severity == "reject" for item in prepared.findings)
+    return (
+        (prepared.verdict == "reject") == rejected
+        and (prepared.body is None) == rejected
+        and (prepared.recorded is None) == rejected
+        and prepared.body != b""
+    )
+
+
+@given(kinds, any_text, python_values, moments, st.none() | any_text)
+def test_prepare_of_anything_at_all_never_raises(
+    kind: Kind, app_id: str, event: Any, now: datetime, event_id: str | None
+) -> None:
+    assert is_whole(prepare(kind, App(app_id), event, now, event_id))
+
+
+@given(st.data(), kinds, moments)
+def test_prepare_of_an_event_with_odd_fields_never_raises(
+    data: st.DataObject, kind: Kind, now: datetime
+) -> None:
+    event = data.draw(near_valid_events(kind, python_values))
+
+    assert is_whole(prepare(kind, data.draw(apps(kind)), event, now, "order-1"))
+
+
+@given(st.data(), st.integers(0, 1_100))
+def test_body_of_a_mobile_event_is_json_of_at_most_1024_bytes(
+    data: st.DataObject, filling: int
+) -> None:
+    """E5, M3, M23. The filling brings many of them close to the limit."""
+    event = data.draw(near_valid_events(Kind.MOBILE_EVENT))
+    event["custom_dimension"] = data.draw(st.sampled_from('xé✓"')) * filling
+
+    body = prepare(Kind.MOBILE_EVENT, data.draw(apps(Kind.MOBILE_EVENT)), event, NOW).body
+
+    if body is not None:
+        assert len(body) <= 1024
+        assert isinstance(json.loads(body.decode("utf-8"))["eventValue"], str)
+
+
+def is_open_to_all(value: Any) -> bool:
+    """Whether a value from JSON has nothing but what JSON says everywhere alike."""
+    return not isinstance(value, float)
+
+
+@given(st.data(), kinds)
+def test_event_that_is_sent_and_kept_gives_the_same_payload_again(
+    data: st.DataObject, kind: Kind
+) -> None:
+    """Also after it has been through a queue as text."""
+    app = data.draw(apps(kind))
+    first = prepare(kind, app, data.draw(near_valid_events(kind)), NOW, "order-1")
+    if first.body is None:
+        return
+
+    envelope = Envelope(app_id=app.id, kind=kind, event=None, event_id="order-1")
+    read = parse_envelope(write_envelope(envelope, first.event))
+
+    assert prepare(kind, app, first.event, NOW, "order-1").body == first.body
+    assert prepare(kind, app, read.event, NOW, "order-1").body == first.body
+
+
+@given(st.data(), kinds)
+def test_event_that_is_rejected_and_kept_is_rejected_again_or_was_made_harmless(
+    data: st.DataObject, kind: Kind
+) -> None:
+    app = data.draw(apps(kind))
+    first = prepare(kind, app, data.draw(near_valid_events(kind)), NOW, "order-1")
+
+    again = prepare(kind, app, first.event, NOW, "order-1")
+
+    assert dumps({"event": first.event})
+    assert again.event == first.event
+
+
+# No raw identity leaves
+
+NAME = "Qzvxname"
+EMAIL = f"{NAME}@example.com"
+PHONE = "2025550147"
+RAW = st.sampled_from(
+    [EMAIL, EMAIL.upper(), f"  {EMAIL}\n", f"{NAME}@@example.com", NAME, f"{NAME}\ud800",
+     f"{NAME} O'Neil", PHONE, f"+1{PHONE}", f"{PHONE}000000000", PHONE[3:] + PHONE, [EMAIL],
+     {"value": EMAIL}, [[NAME]], {"name": NAME}, int(PHONE)]
+)  # fmt: skip
+PLACES = st.sampled_from(
+    ["email", "phone", "first_name", "last_name", "email_hashed", "phone_number_hashed",
+     "phone_number_e164_hashed", "first_name_hashed", "last_name_hashed", "e_mail", "Email", "emial",
+     "mail", "phoneNumber", "phnoe", "mobile_number", "firstName", "lastname", "full_name", "msisdn"]
+)  # fmt: skip
+ADDRESS_PLACES = st.sampled_from(
+    ["contact", "ip", "idfa", "att", "aie", "consent_data", "app_set_id", "sharing_filter_", "user",
+     "timestamp_", "event", "user_agent_"]
+)  # fmt: skip
+
+
+def everything_shown(prepared: Prepared) -> str:
+    """All of it that is sent, queued, kept or told, as one text."""
+    return f"{prepared.body!r} {prepared.findings!r} {prepared.event!r}".lower()
+
+
+def holds_raw_identity(text: str) -> bool:
+    return NAME.lower() in text or PHONE in text
+
+
+@given(
+    st.data(),
+    kinds,
+    st.dictionaries(PLACES, RAW, min_size=1, max_size=4),
+    st.booleans(),
+)
+def test_raw_identity_in_its_field_or_beside_it_is_neither_sent_nor_kept_nor_told(
+    data: st.DataObject, kind: Kind, raw: dict[str, Any], *, odd: bool
+) -> None:
+    event = data.draw(near_valid_events(kind)) if odd else {}
+    prepared = prepare(kind, data.draw(apps(kind)), {**event, **raw}, NOW, "order-1")
+
+    assert not holds_raw_identity(everything_shown(prepared))
+
+
+@given(kinds, st.dictionaries(ADDRESS_PLACES, st.sampled_from([EMAIL, [EMAIL], {"a": {"email": EMAIL}}]),
+                              min_size=1))  # fmt: skip
+def test_email_address_in_a_field_of_another_kind_is_neither_sent_nor_kept_nor_told(
+    kind: Kind, raw: dict[str, Any]
+) -> None:
+    prepared = prepare(kind, App(MOBILE_APP), raw, NOW)
+
+    assert not holds_raw_identity(everything_shown(prepared))
+
+
+@given(kinds, st.dictionaries(st.sampled_from(["email", "phone", "name", "contact"]), st.just(EMAIL),
+                              min_size=1))  # fmt: skip
+def test_raw_identity_inside_the_user_is_neither_sent_nor_kept_nor_told(
+    kind: Kind, raw: dict[str, Any]
+) -> None:
+    event = {"user_id": {"customer_user_id": "u-1", **raw}, "event_name": "x"}
+
+    prepared = prepare(kind, App(MOBILE_APP), event, NOW)
+
+    assert prepared.verdict == "reject"
+    assert not holds_raw_identity(everything_shown(prepared))
+
+
+@given(
+    st.sampled_from(
+        ["appsflyer_id", "eventName", "eventCurrency", "ip", "idfa", "att", "os", "new"]
+    ),
+    st.one_of(json_values, plausible_values),
+)
+def test_findings_say_the_same_whatever_else_the_value_is(field: str, value: Any) -> None:
+    """A finding is about a rule and a field; a message that differed could tell the value."""
+    told = {
+        prepare(Kind.MOBILE_EVENT, App(MOBILE_APP), make_event(**{field: odd}), NOW).findings
+        for odd in (value, value)
+    }
+
+    assert len(told) == 1

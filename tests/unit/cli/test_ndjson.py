@@ -1,0 +1,87 @@
+"""Lines out of a stream that comes in pieces of any size."""
+
+import os
+import threading
+from collections.abc import Iterator
+from itertools import chain
+
+import pytest
+
+from relay_cli.handed import Defaults
+from relay_cli.ndjson import LONGEST_LINE_BYTES, answer, batches
+
+
+def _lines(*pieces: bytes) -> list[bytes | None]:
+    """The lines of a pipe into which the pieces are written one after the other."""
+    reading, writing = os.pipe()
+
+    def write() -> None:
+        with os.fdopen(writing, "wb", buffering=0) as pipe:
+            for piece in pieces:
+                pipe.write(piece)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        return list(chain.from_iterable(batches(reading)))
+    finally:
+        thread.join()
+        os.close(reading)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "expected"),
+    [
+        ((), []),
+        ((b"a\nb\n",), [b"a", b"b"]),
+        ((b"a\nb",), [b"a", b"b"]),
+        ((b"a", b"b\nc", b"\n"), [b"ab", b"c"]),
+        ((b"\n\n",), [b"", b""]),
+        ((b"\xef\xbb\xbfa\n\xef\xbb\xbfb\n",), [b"a", b"\xef\xbb\xbfb"]),
+        ((b"\xef\xbb", b"\xbfa"), [b"a"]),
+        ((b"a\r\n",), [b"a\r"]),
+    ],
+)
+def test_batches_give_the_lines_however_they_come(
+    pieces: tuple[bytes, ...], expected: list[bytes]
+) -> None:
+    assert _lines(*pieces) == expected
+
+
+@pytest.mark.parametrize("end", [b"\n", b""])
+def test_batches_line_of_the_largest_size_is_whole_and_a_longer_one_is_none(end: bytes) -> None:
+    longest = b"x" * LONGEST_LINE_BYTES
+
+    assert _lines(b"a\n", longest + b"\n", longest + b"x\n", b"b\n", longest + b"x" + end) == [
+        b"a",
+        longest,
+        None,
+        b"b",
+        None,
+    ]
+
+
+def test_batches_of_a_waiting_pipe_give_what_is_there() -> None:
+    reading, writing = os.pipe()
+    found: Iterator[list[bytes | None]] = batches(reading)
+
+    for _ in range(2):
+        os.write(writing, b"a\nb\nunfinished")
+        assert next(found)[-2:] in ([b"a", b"b"], [b"unfinisheda", b"b"])
+    os.close(writing)
+    assert list(found) == [[b"unfinished"]]
+    os.close(reading)
+
+
+def test_answer_of_a_fault_of_our_own_is_a_reject_without_its_text(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("secret")
+
+    monkeypatch.setattr("relay_cli.ndjson.from_line", fail)
+
+    shown = answer(b'{"id": "1"}', Defaults())
+
+    assert b'"reject"' in shown
+    assert b"secret" not in shown

@@ -1,0 +1,180 @@
+"""Which event is whose: an event of a sample, a request of the ledger, a dead letter."""
+
+import json
+from datetime import UTC, datetime
+from io import StringIO
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from relay.preparation import Kind
+from relay_cli.dead_letters import read_letter
+from relay_cli.demo.samples import Expected, Sample, aged
+from relay_cli.demo.table import traces_table, verdict
+from relay_cli.demo.traces import WAITING, Ending, Handed, Trace, match_ledger, match_letter
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+EVENT = {"appsflyer_id": "1415211453000-6513894", "eventName": "af_login", "os": "14"}
+DELIVERED = Expected("delivered", "event", "T2", ("warn M13", "warn M22"))
+
+
+def _trace(
+    expected: Expected = DELIVERED, event: Any = None, event_id: str | None = "e1", **more: Any
+) -> Trace:
+    sample = Sample("forward_mobile_x", "forward_mobile", "About it.", None, None, (expected,), {})
+    handed = Handed(Kind.MOBILE_EVENT, "com.example.shop", event or EVENT, event_id)
+    return Trace(sample, 0, expected, handed, message_id="m1", **more)
+
+
+def _entry(sequence: int = 1, **more: Any) -> dict[str, Any]:
+    payload = {**EVENT, "eventValue": "", "eventTime": "2026-11-22 11:59:59.000"}
+    entry = {
+        "sequence": sequence,
+        "arrived": "2026-11-22T12:00:00.000Z",
+        "kind": "mobile_event",
+        "app_id": "com.example.shop",
+        "recorded": True,
+        "why": "",
+        "recorded_time": "2026-11-22T11:59:59.000Z",
+        "recorded_source": "event",
+        "recorded_rule": "T2",
+        "customer_dedup_id": None,
+        "payload": payload,
+    }
+    return {**entry, **more}
+
+
+def test_ledger_request_with_the_same_payload_is_the_events() -> None:
+    trace = _trace()
+
+    match_ledger([trace], [_entry()])
+
+    assert trace.as_expected, trace.differences()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"app_id": "id1"},
+        {"kind": "web_event"},
+        {"payload": {**EVENT, "eventValue": "", "os": "15"}},
+        {"payload": "text"},
+        {"recorded": False, "why": "no"},
+    ],
+)
+def test_ledger_request_of_another_event_is_not(other: dict[str, Any]) -> None:
+    trace = _trace()
+
+    match_ledger([trace], [_entry(**other)])
+
+    assert trace.ending is None
+
+
+def test_ledger_two_events_alike_need_two_requests() -> None:
+    first, second = _trace(), _trace()
+
+    match_ledger([first, second], [_entry(1)])
+
+    assert first.ending is not None
+    assert second.ending is None
+
+
+def test_ledger_time_of_its_own_must_be_the_same() -> None:
+    trace = _trace(event={**EVENT, "eventTime": "2026-11-22 11:00:00.000"})
+
+    match_ledger([trace], [_entry()])
+
+    assert trace.ending is None
+
+
+def _letter(content: dict[str, Any], message_id: str = "other") -> Any:
+    return read_letter(
+        {
+            "MessageId": message_id,
+            "ReceiptHandle": "r",
+            "Body": json.dumps(content),
+            "Attributes": {"SentTimestamp": "1795348800000"},
+        }
+    )
+
+
+ENVELOPE = {"app_id": "com.example.shop", "kind": "mobile_event", "event": EVENT}
+
+
+@pytest.mark.parametrize(
+    ("event_id", "content", "mine"),
+    [
+        ("e1", {**ENVELOPE, "event_id": "e1", "reason": "rejected", "outcome": "rejected"}, True),
+        ("e1", {**ENVELOPE, "event_id": "e2", "reason": "rejected", "outcome": "rejected"}, False),
+        (None, {**ENVELOPE, "event_id": "m1", "reason": "rejected", "outcome": "rejected"}, True),
+        ("e1", {"reason": "not_an_envelope", "outcome": "rejected", "message_id": "m1"}, True),
+        ("e1", {"reason": "not_an_envelope", "outcome": "rejected", "message_id": "m2"}, False),
+    ],
+)
+def test_letter_is_the_events_by_id(
+    event_id: str | None,
+    content: dict[str, Any],
+    mine: bool,  # noqa: FBT001 - a parameter of the table
+) -> None:
+    trace = _trace(event_id=event_id)
+
+    match_letter([trace], _letter(content))
+
+    assert (trace.ending is not None) is mine
+
+
+def test_trace_that_still_waits_is_what_held_and_deferred_look_like() -> None:
+    held = _trace(Expected("held", None, None, ()))
+    held.ending = Ending(WAITING)
+
+    assert held.as_expected
+
+
+def test_trace_that_ended_otherwise_says_how() -> None:
+    trace = _trace()
+    trace.ending = Ending("rejected", findings=("reject M1",))
+
+    assert trace.differences() == [
+        "outcome rejected, expected delivered",
+        "recorded none, expected event",
+        "rule none, expected T2",
+        "findings reject M1, expected warn M13, warn M22",
+    ]
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_table_shows_a_mismatch_clearly(width: int) -> None:
+    wrong, right = _trace(), _trace()
+    wrong.ending = Ending("rejected", findings=("reject M1",))
+    match_ledger([right], [_entry()])
+    screen = StringIO()
+    console = Console(file=screen, width=width)
+
+    console.print(traces_table([wrong, right], width))
+
+    text = screen.getvalue()
+    assert text.count("✗") == 1
+    assert text.count("✓") == 1
+    assert all(len(line) <= width for line in text.splitlines())
+
+
+def test_verdict_names_the_file_and_what_was_expected() -> None:
+    wrong = _trace()
+    wrong.ending = Ending("rejected")
+
+    said = "".join(str(block.content) for block in verdict([wrong], 1.0))
+
+    assert "events/forward_mobile_x.json" in said
+    assert "outcome rejected, expected delivered" in said
+    assert "1 did not end as their file says" in said
+
+
+def test_aged_sets_the_time_that_is_there_and_nothing_else() -> None:
+    body = json.dumps({**ENVELOPE, "event": {"eventTime": "x", "n": 1}})
+
+    event = json.loads(aged(body, 3600, NOW))["event"]
+
+    assert event == {"eventTime": "2026-11-22 11:00:00.000", "n": 1}
+    assert aged(body, None, NOW) == body
+    assert aged("not JSON", 3600, NOW) == "not JSON"
