@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,12 +17,13 @@ from botocore.exceptions import (
     NoRegionError,
 )
 
-from relay.queues import Message, Queue, group_of
+from relay.queues import MAX_MESSAGE_BYTES, Message, group_of
 from relay_cli.errors import CliError
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
 
 _CONFIG: Final = Config(
     connect_timeout=5, read_timeout=30, retries={"mode": "standard", "max_attempts": 4}
@@ -30,6 +31,8 @@ _CONFIG: Final = Config(
 _LOCAL: Final = Config(
     connect_timeout=5, read_timeout=60, retries={"total_max_attempts": 1}, proxies={}
 )
+_A_CALL: Final = 10
+"""Messages that SQS takes in one call."""
 _QUEUE_HOST: Final = re.compile(r"https://sqs\.([a-z0-9-]+)\.amazonaws\.com(\.cn)?/")
 
 
@@ -68,24 +71,55 @@ def stack_outputs(name: str) -> dict[str, str]:
 
 
 def put(sqs: "SQSClient", url: str, messages: Sequence[Message]) -> dict[int, str]:
-    """Puts messages on a queue; the positions of those that it did not take, and why."""
-    failed = Queue(sqs, url).send(messages)
-    reasons = {position: _alone(sqs, url, messages[position]) for position in sorted(failed)}
-    return {position: reason for position, reason in reasons.items() if reason}
+    """Puts messages on a queue; the positions of those that it did not take, and why.
+
+    Not by relay.queues.Queue: that one logs what fails, as a function should, and a person wants
+    to be told.
+    """
+    failed = {
+        position: "it is larger than SQS takes (1 MiB)"
+        for position, message in enumerate(messages)
+        if not message.fits
+    }
+    fitting = [position for position in range(len(messages)) if position not in failed]
+    for positions in _batches(fitting, messages):
+        failed |= _put_batch(sqs, url, {position: messages[position] for position in positions})
+    return failed
 
 
-def _alone(sqs: "SQSClient", url: str, message: Message) -> str:
-    """Sends one message by itself, which tells why a batch failed; empty when it now worked."""
-    if not message.fits:
-        return "it is larger than SQS takes (1 MiB)"
+def _put_batch(sqs: "SQSClient", url: str, messages: Mapping[int, Message]) -> dict[int, str]:
+    entries: list[SendMessageBatchRequestEntryTypeDef] = [
+        {
+            "Id": str(position),
+            "MessageBody": message.body,
+            "MessageGroupId": group_of(message.group),
+        }
+        for position, message in messages.items()
+    ]
     try:
         with explained("SQS"):
-            sqs.send_message(
-                QueueUrl=url, MessageBody=message.body, MessageGroupId=group_of(message.group)
-            )
+            answer = sqs.send_message_batch(QueueUrl=url, Entries=entries)
     except CliError as error:
-        return str(error)
-    return ""
+        return dict.fromkeys(messages, str(error))
+    return {
+        int(failure["Id"]): f"SQS says {failure.get('Code')}: {failure.get('Message')}"
+        for failure in answer.get("Failed", [])
+    }
+
+
+def _batches(positions: Sequence[int], messages: Sequence[Message]) -> Iterator[list[int]]:
+    """Positions in groups that one call takes: ten messages, one mebibyte."""
+    batch: list[int] = []
+    size = 0
+    for position in positions:
+        length = len(messages[position].body.encode("utf-8", "surrogatepass"))
+        if batch and (len(batch) == _A_CALL or size + length > MAX_MESSAGE_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(position)
+        size += length
+    if batch:
+        yield batch
 
 
 @contextmanager

@@ -10,10 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from relay.exact_json import UnwritableError, dumps
-from relay.findings import Finding, Severity
 from relay_cli.dead_letters import CRASHED, NOT_AN_ENVELOPE, DeadLetter, Group
 from relay_cli.redrive import Tally
-from relay_cli.report import findings_table, span
+from relay_cli.report import findings_table, read_findings, span
 from relay_cli.screen import Block, printable
 
 _REMARKS = {
@@ -62,7 +61,7 @@ def _deadlines(group: Group, now: datetime) -> Text:
 def letter_blocks(letter: DeadLetter, now: datetime) -> Iterator[Block]:
     """All that is known of one letter."""
     yield Block(_facts(letter, now))
-    findings = list(_findings(letter.marks))
+    findings = list(read_findings(letter.marks.get("findings")))
     yield Block(Text("\nFindings", "heading"))
     yield Block(findings_table(findings) if findings else Text("none", "quiet"))
     yield Block(Text("\nEvent", "heading"))
@@ -112,12 +111,6 @@ def _digest(marks: Mapping[str, Any]) -> Text | None:
     if "sha256" not in marks:
         return None
     return _plain(f"{marks.get('bytes')} bytes, SHA-256 {marks['sha256']}")
-
-
-def _findings(marks: Mapping[str, Any]) -> Iterator[Finding]:
-    for one in marks.get("findings") or ():
-        if isinstance(one, dict) and one.keys() >= {"rule", "severity", "field", "message"}:
-            yield Finding(one["rule"], Severity(one["severity"]), one["field"], one["message"])
 
 
 def _event(letter: DeadLetter) -> Iterator[Block]:

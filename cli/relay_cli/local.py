@@ -10,6 +10,7 @@ from threading import Event
 from typing import Any, Final
 
 from relay_cli.demo.run import Run, run_samples, send_samples
+from relay_cli.demo.samples import read_samples
 from relay_cli.errors import CliError, ExitCode
 from relay_cli.guide import guide
 from relay_cli.screen import output, remarks, show
@@ -47,6 +48,7 @@ def sandbox(options: SandboxOptions, ready_file: Path | None, *, samples: bool) 
 
 def demo(folder: Path, *, once: bool) -> ExitCode:
     """Runs the samples once, and then stays up where somebody is there; raises `CliError`."""
+    read_samples(folder)  # a folder of no use is said before anything is started
     stop = Event()
     code = ExitCode.OK
     stays = not once and output().is_terminal

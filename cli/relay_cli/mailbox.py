@@ -90,9 +90,11 @@ class Mailbox:
                 WaitTimeSeconds=self.wait_seconds,
                 MessageSystemAttributeNames=["All"],
             )
-        messages = answer.get("Messages", [])
-        new = [message for message in messages if message["MessageId"] not in self._receipts]
-        for message in messages:  # of one that came again, only the newest receipt counts
+        new = []
+        for message in answer.get("Messages", []):
+            if message["MessageId"] not in self._receipts:
+                new.append(message)
+            # Of one that came again, only the newest receipt counts.
             self._receipts[message["MessageId"]] = message["ReceiptHandle"]
         self._seen += len(new)
         self.full = len(self._receipts) >= MOST_LETTERS

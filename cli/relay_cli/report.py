@@ -12,7 +12,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from relay.findings import Finding
+from relay.findings import Finding, Severity
 from relay.mobile import MAX_BODY_BYTES
 from relay.preparation import Kind, Prepared
 from relay_cli.files import Item
@@ -21,6 +21,7 @@ from relay_cli.screen import Block, printable
 
 _NAME_FIELDS: Final = {Kind.MOBILE_EVENT: "eventName", Kind.WEB_EVENT: "event_name"}
 _LONGEST_NAME: Final = 64
+_SEVERITIES: Final = frozenset(severity.value for severity in Severity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +115,20 @@ def findings_table(findings: Sequence[Finding]) -> Table:
     table.add_column(style="rule", no_wrap=True)
     table.add_column(overflow="fold", max_width=24)
     table.add_column(overflow="fold")
-    for rule, severity, field, message in findings:
-        row = (severity.value, rule, printable(field), printable(message))
-        style = severity.value
-        table.add_row(Text(row[0], style), Text(row[1]), Text(row[2]), Text(row[3]))
+    # What stops the event comes first; the rest stays in the order of the fields.
+    for one in sorted(findings, key=lambda finding: finding.severity is not Severity.REJECT):
+        severity = Text(one.severity.value, one.severity.value)
+        field, message = Text(printable(one.field)), Text(printable(one.message))
+        table.add_row(severity, Text(printable(one.rule)), field, message)
     return table
+
+
+def read_findings(shown: Any) -> Iterator[Finding]:
+    """Findings as they stand in an answer or a dead letter; what is none is left out."""
+    for one in shown if isinstance(shown, list) else ():
+        if isinstance(one, dict) and one.get("severity") in _SEVERITIES:
+            rule, field, message = (str(one.get(key, "")) for key in ("rule", "field", "message"))
+            yield Finding(rule, Severity(one["severity"]), field, message)
 
 
 def _heading(text: str, remark: str = "") -> Block:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from relay.envelopes import Envelope, write_envelope
 from relay.exact_json import UnwritableError, dumps
-from relay.findings import Finding, Severity
+from relay.findings import Finding
 from relay.preparation import Kind
 from relay.queues import Message
 from relay_cli import aws
@@ -19,7 +19,7 @@ from relay_cli.errors import CliError, ExitCode
 from relay_cli.files import Item, read_items
 from relay_cli.handed import Bare, Defaults, Handed, Unusable
 from relay_cli.http_call import Answer, call
-from relay_cli.report import findings_table
+from relay_cli.report import findings_table, read_findings
 from relay_cli.screen import Block, output, printable, show
 from relay_cli.targets import DEFAULT_READY_FILE, Targets, Where, find_targets, read_ready_file
 
@@ -142,15 +142,12 @@ def _called(item: Item, api: Api) -> Sent:
 def _answered(item: Item, answer: Answer) -> Sent:
     content = answer.json()
     entries: list[dict[str, Any]] = [content, *content.get("events", [])]
-    findings = [finding for entry in entries for finding in _findings(entry)]
+    # The problem and its one event say the same.
+    shown = [entry["findings"] for entry in entries if entry.get("findings")]
+    findings = list(read_findings(shown[0] if shown else []))
     taken = answer.status == 202  # noqa: PLR2004 - all of it is queued
     remark = "queued" if taken else str(content.get("detail") or content.get("message") or "")
     return Sent(item, taken, f"{answer.status} {printable(remark)}".rstrip(), findings)
-
-
-def _findings(entry: dict[str, Any]) -> Iterator[Finding]:
-    for one in entry.get("findings", []):
-        yield Finding(one["rule"], Severity(one["severity"]), one["field"], one["message"])
 
 
 # On the screen

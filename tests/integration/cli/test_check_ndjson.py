@@ -4,7 +4,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -121,11 +121,28 @@ MALFORMED = {
 }
 
 
-@pytest.mark.parametrize("line", list(MALFORMED.values()), ids=list(MALFORMED))
+@pytest.fixture(scope="module")
+def malformed() -> Mapping[str, tuple[Any, Any]]:
+    """Each malformed line's answer, and that of a good line after it, all out of one stream."""
+    good = json.dumps(GOOD).encode()
+    stream = b"".join(line + b"\n" + good + b"\n" for line in MALFORMED.values())
+    done = subprocess.run(
+        [RELAY, "check", "--ndjson", "-"],
+        input=stream,
+        capture_output=True,
+        env=environment(),
+        check=True,
+    )
+    answers = iter(lines(done.stdout))
+    assert done.stderr == b""
+    return dict(zip(MALFORMED, zip(answers, answers, strict=True), strict=True))
+
+
+@pytest.mark.parametrize("name", list(MALFORMED))
 def test_check_ndjson_malformed_line_is_rejected_and_the_next_one_is_checked(
-    line: bytes, run: Run
+    name: str, malformed: Mapping[str, tuple[Any, Any]]
 ) -> None:
-    answer, following = _checked(run, line, json.dumps(GOOD).encode())
+    answer, following = malformed[name]
 
     assert answer["verdict"] == "reject"
     assert answer["findings"]

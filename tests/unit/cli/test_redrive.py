@@ -6,8 +6,6 @@ from datetime import UTC, datetime, timedelta
 from threading import Event
 from typing import TYPE_CHECKING, Any, cast
 
-from botocore.exceptions import ClientError
-
 from relay_cli.dead_letters import Choice
 from relay_cli.mailbox import HIDDEN_SECONDS, Mailbox
 from relay_cli.redrive import Mover, Tally
@@ -57,16 +55,10 @@ class FakeSqs:
         failed = [entry for entry in call["Entries"] if self._is_refused(entry["MessageBody"])]
         self.target += [e["MessageBody"] for e in call["Entries"] if e not in failed]
         self.after_send()
-        return {"Failed": [{"Id": entry["Id"]} for entry in failed]}
+        return {"Failed": [{"Id": e["Id"], "Code": "Refused", "Message": "no"} for e in failed]}
 
     def _is_refused(self, body: str) -> bool:
         return json.loads(body)["event_id"] in self.refused
-
-    def send_message(self, **call: Any) -> Json:
-        if self._is_refused(call["MessageBody"]):
-            raise ClientError({"Error": {"Code": "Refused", "Message": "no"}}, "SendMessage")
-        self.target.append(call["MessageBody"])
-        return {}
 
     def delete_message_batch(self, **call: Any) -> Json:
         failed = [e for e in call["Entries"] if e["ReceiptHandle"] in self.undeletable]

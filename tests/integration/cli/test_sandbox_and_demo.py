@@ -1,0 +1,169 @@
+"""`relay sandbox` and `relay demo` in a process of their own, with the real functions behind."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from relay_cli.http_call import call
+from tests.integration.cli.conftest import RELAY, ROOT, Run, environment
+
+EVENTS = ROOT / "events"
+READY = {
+    "api",
+    "aws",
+    "stand_in",
+    "mobile_queue",
+    "web_queue",
+    "mobile_dlq",
+    "web_dlq",
+    "producer_token",
+    "apps",
+}
+
+
+@contextmanager
+def _sandbox(folder: Path, *options: str) -> Iterator[tuple["subprocess.Popen[bytes]", Any]]:
+    ready_file = folder / "ready.json"
+    with subprocess.Popen(
+        [RELAY, "sandbox", "--ready-file", str(ready_file), "--port", "0", *options],
+        stdout=subprocess.PIPE,
+        cwd=folder,
+        env=environment(),
+    ) as process:
+        try:
+            deadline = time.monotonic() + 90
+            while not ready_file.exists():
+                assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            yield process, json.loads(ready_file.read_text())
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(60)
+
+
+def _ledger(ready: Any) -> Any:
+    return call("GET", f"{ready['stand_in']}/_standin/events").json()["events"]
+
+
+def test_sandbox_tells_where_it_is_and_stops_cleanly(run: Run, tmp_path: Path) -> None:
+    sample = str(EVENTS / "accept_mobile_event.json")
+    with _sandbox(tmp_path, "--no-samples") as (process, ready):
+        assert ready.keys() == READY
+        assert ready["apps"].keys() == {"mobile", "web"}
+        sent = run("send", sample, "--ready-file", "ready.json", "--api", ready["api"])
+        assert sent.returncode == 0, sent.stdout + sent.stderr
+        while not _ledger(ready):
+            assert process.poll() is None
+        (entry,) = _ledger(ready)
+        assert entry["recorded"]
+
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=60)
+
+    assert process.returncode == 0
+    for name in ("api", "aws", "producer_token", "mobile_queue"):
+        assert ready[name] in output.decode()
+    assert not (tmp_path / "ready.json").exists()
+
+
+def test_dlq_redrive_delivers_what_failed_once_the_cause_is_gone(run: Run, tmp_path: Path) -> None:
+    """A blocked account: dead letter, opened again, redriven, recorded."""
+    sample = str(EVENTS / "forward_mobile_account_blocked.json")
+    with _sandbox(tmp_path, "--no-samples") as (_, ready):
+        where = ("--ready-file", "ready.json")
+        run("send", sample, *where)
+        while b"account_blocked" not in (run("dlq", "list", "mobile", *where).stdout):
+            pass
+        change = json.dumps({"app_id": "com.example.blocked", "state": "open"}).encode()
+        assert call("POST", f"{ready['stand_in']}/_standin/apps", body=change).status == 200
+
+        done = run("dlq", "redrive", "mobile", "--reason", "account_blocked", *where)
+
+        assert b"1 sent back" in done.stdout, done.stderr
+        while not any(entry["recorded"] for entry in _ledger(ready)):
+            pass
+
+
+def _samples(folder: Path, *names: str) -> Path:
+    target = folder / "samples"
+    target.mkdir()
+    for name in names:
+        shutil.copy(EVENTS / f"{name}.json", target)
+    return target
+
+
+def test_demo_ends_with_0_when_every_sample_ends_as_its_file_says(run: Run) -> None:
+    done = run("demo")
+
+    shown = done.stdout.decode()
+    assert done.returncode == 0, shown + done.stderr.decode()
+    assert "all ended as their files say" in shown
+    assert "✗" not in shown
+    for sample in EVENTS.glob("*_*.json"):
+        assert sample.stem.partition("_")[0] in {"accept", "forward"}
+    samples = len(list(EVENTS.glob("*_*.json")))
+    assert f"{samples} samples" in shown
+
+
+def test_demo_ends_with_1_and_names_the_samples_that_ended_otherwise(
+    run: Run, tmp_path: Path
+) -> None:
+    changes: dict[str, dict[str, Any]] = {
+        "forward_mobile_purchase": {"outcome": "rejected"},
+        "forward_web_visit": {"recorded": "arrival"},
+        "forward_mobile_late": {"findings": ["warn M5"]},
+    }
+    samples = _samples(tmp_path, *changes, "accept_wrong_token")
+    for name, change in changes.items():
+        path = samples / f"{name}.json"
+        content = json.loads(path.read_text())
+        content["sample"]["expect"][0] |= change
+        path.write_text(json.dumps(content))
+
+    done = run("demo", "--samples", str(samples))
+
+    shown = done.stdout.decode()
+    assert done.returncode == 1
+    for name in changes:
+        assert f"events/{name}.json, event 1" in shown
+    assert "3 did not end as their file says" in shown
+    assert "accept_wrong_token.json" not in shown
+
+
+def test_demo_on_a_terminal_stays_up_and_shows_what_to_try(tmp_path: Path) -> None:
+    samples = _samples(tmp_path, "accept_health")
+    ours, theirs = os.openpty()
+    with subprocess.Popen(
+        [RELAY, "demo", "--samples", str(samples)],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        cwd=tmp_path,
+        env=environment(TERM="xterm"),
+    ) as process:
+        os.close(theirs)
+        shown = b""
+        while b"Ctrl-C stops it" not in shown:
+            shown += os.read(ours, 65_536)
+        ready = json.loads((tmp_path / ".relay" / "ready.json").read_text())
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
+    os.close(ours)
+
+    assert f"curl {ready['api']}/v1/mobile/".encode() in shown
+    assert f"--queue-url {ready['mobile_queue']}".encode() in shown
+
+
+def test_demo_without_samples_says_so(run: Run, tmp_path: Path) -> None:
+    done = run("demo", "--samples", str(tmp_path))
+
+    assert done.returncode == 2
+    assert b"no samples" in done.stderr
