@@ -125,6 +125,8 @@ class FakeSsm:
         """Raised by every call, while it is set."""
         self.fails_from_call: int | None = None
         """The number (from 1) of the first call that fails."""
+        self.forbidden: set[str] = set()
+        """Names that may not be read: a call with one of them is refused as a whole."""
         self.before_answer: Callable[[], object] = lambda: None
         """Called in the thread of each call: may keep it waiting."""
 
@@ -139,6 +141,8 @@ class FakeSsm:
             raise self.error
         if self.fails_from_call is not None and len(self.calls) >= self.fails_from_call:
             raise aws_error("ThrottlingException")
+        if self.forbidden & set(Names):
+            raise aws_error("AccessDeniedException")
         if not 1 <= len(Names) <= 10 or len(set(Names)) != len(Names):
             raise aws_error("ValidationException")
         assert WithDecryption

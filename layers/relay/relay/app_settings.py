@@ -36,6 +36,8 @@ REFUSED_SECONDS: Final = 60.0
 """A token that AppsFlyer has refused is left alone for this long."""
 
 _NAMES_A_CALL: Final = 10
+_OF_ONE_NAME: Final = frozenset({"AccessDeniedException", "InvalidKeyId"})
+"""What refuses a whole call though it may be the fault of one name in it."""
 _MOST_REMEMBERED: Final = 10_000
 _APP_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,255}", re.ASCII)
 """What Parameter Store takes in a name; no other app id can have settings."""
@@ -73,6 +75,7 @@ class ParameterStore:
         self._clock = clock
         self._cache: dict[str, _Cached] = {}
         self._reread_at: dict[str, float] = {}
+        self._silent_at = -REREAD_SECONDS
 
     def read(self, names: Collection[str]) -> None:
         """Makes sure that these are in memory and not too old; blocking.
@@ -82,15 +85,34 @@ class ParameterStore:
         wanted = self.stale(names)
         if len(self._cache) + len(wanted) > _MOST_REMEMBERED:
             self._forget_all_but(names)
+        unread: ParametersUnavailableError | None = None
         for start in range(0, len(wanted), _NAMES_A_CALL):
-            self._fetch(wanted[start : start + _NAMES_A_CALL])
+            try:
+                self._fetch(wanted[start : start + _NAMES_A_CALL])
+            except ParametersUnavailableError as error:
+                unread = error
+            if self._is_down():
+                break
+        if unread is not None:
+            raise unread
 
     def reread(self, name: str) -> None:
-        """Reads one again that is said to be stale, at most every `REREAD_SECONDS`; blocking."""
-        now = self._clock()
-        if now - self._reread_at.get(name, -REREAD_SECONDS) >= REREAD_SECONDS:
-            self._reread_at[name] = now
+        """Reads one again that is said to be stale, at most every `REREAD_SECONDS`; blocking.
+
+        The time runs from the end of the read, and while Parameter Store does not answer nothing is
+        read again: many who wait for this one after the other must not each wait for it.
+        """
+        last = self._reread_at.get(name, -REREAD_SECONDS)
+        if self._clock() - last < REREAD_SECONDS or self._is_down():
+            return
+        try:
             self._fetch([name])
+        finally:
+            self._reread_at[name] = self._clock()
+
+    def _is_down(self) -> bool:
+        """Whether Parameter Store gave no answer a moment ago."""
+        return self._clock() - self._silent_at < REREAD_SECONDS
 
     def stale(self, names: Iterable[str]) -> list[str]:
         """Which of these `read` would ask Parameter Store for."""
@@ -122,13 +144,32 @@ class ParameterStore:
                 Names=[self.full_name(name) for name in names], WithDecryption=True
             )
         except (BotoCoreError, ClientError) as error:
-            code = telemetry.aws_code(error)
-            telemetry.aws_failed("GetParameters", [code])
-            self._serve_stale(names, now, code)
+            self._after_failure(names, error)
             return
         found = {item["Name"]: item["Value"] for item in answer["Parameters"]}
         for name in names:
             self._cache[name] = _Cached(found.get(self.full_name(name)), now)
+
+    def _after_failure(self, names: Sequence[str], error: Exception) -> None:
+        code = telemetry.aws_code(error)
+        telemetry.aws_failed("GetParameters", [code])
+        if isinstance(error, BotoCoreError):
+            self._silent_at = self._clock()
+        if len(names) > 1 and code in _OF_ONE_NAME:
+            self._fetch_one_by_one(names)
+        else:
+            self._serve_stale(names, self._clock(), code)
+
+    def _fetch_one_by_one(self, names: Sequence[str]) -> None:
+        """One name that may not be read must not cost its neighbours in the call."""
+        unread: ParametersUnavailableError | None = None
+        for name in names:
+            try:
+                self._fetch([name])
+            except ParametersUnavailableError as error:
+                unread = error
+        if unread is not None:
+            raise unread
 
     def _forget_all_but(self, names: Iterable[str]) -> None:
         """Bounds the memory that senders of ever new app ids can fill."""

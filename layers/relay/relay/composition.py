@@ -17,7 +17,8 @@ from relay.queues import Queue
 from relay.settings import AcceptSettings, ForwardSettings
 
 # Both services answer in milliseconds; a function must not spend its time waiting for a sick one.
-_AWS = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "max_attempts": 3})
+# At most 2 x (1 + 2) s and a second between them: `forwarding.AWS_CALL_SECONDS`.
+_AWS = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "max_attempts": 2})
 
 
 class Context(Protocol):

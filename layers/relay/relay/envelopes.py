@@ -98,7 +98,7 @@ def parse_envelope(body: str) -> Envelope:
         return Envelope.model_validate(content)
     except ValidationError as error:
         faults = error.errors(include_input=False, include_context=False, include_url=False)
-        message = "; ".join(f"{fault['loc'][0]}: {fault['msg']}" for fault in faults)
+        message = "; ".join(f"{fault['loc'][0]}: {fault['msg']}" for fault in faults[:5])
         raise NotAnEnvelopeError(message) from None
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from difflib import get_close_matches
+from itertools import islice
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -22,6 +23,9 @@ _IDENTITY_FIELDS: Final = (*HASHED_FIELDS, *PRODUCER_ONLY_FIELDS)
 _IDENTITY_WORDS: Final = re.compile(r"mail|phone|mobile|msisdn|name|tel", re.IGNORECASE)
 
 # H9: an e-mail address in one of these may be meant, so it is sent and kept as it stands.
+_MAY_BE_LEFT_OUT: Final = frozenset({"eventTime"})
+"""M6: known, and yet what stands in it may be no time and is not sent."""
+
 _FREE_FORM: Final = frozenset({"eventValue", "custom_data", "event_value"})
 _FREE_TEXT: Final = frozenset({"customer_user_id", "event_url", "http_referrer"})
 
@@ -96,9 +100,15 @@ def without_raw_identity(
     Of what is not sent also whatever sounds or looks like identity where none belongs: `e_mail`,
     `user_id.email`, an e-mail address as `ip`.
     """
+    # An event of thousands of made-up fields is rejected, and looking at each would take seconds.
+    candidates = (
+        event if len(event) <= len(known) + _MOST_STRANGERS else [f for f in event if f in known]
+    )
     kept = {
-        field: value if is_sent and field in known else _fit_to_keep(field, value, known)
-        for field, value in event.items()
+        field: event[field]
+        if is_sent and field in known and field not in _MAY_BE_LEFT_OUT
+        else _fit_to_keep(field, event[field], known)
+        for field in candidates
         if field not in _IDENTITY_FIELDS
     }
     return {**{field: value for field, value in kept.items() if value is not None}, **hashes}
@@ -118,7 +128,7 @@ def _fit_to_keep(field: str, value: Any, known: Collection[str]) -> Any:
     if field == "user_id" and isinstance(value, dict):
         return {
             key: item
-            for key, item in value.items()
+            for key, item in islice(value.items(), _MOST_STRANGERS)
             if _is_owners_choice(key, item)
             or not (_sounds_like_identity(key) or _holds_identity(item))
         }

@@ -38,8 +38,10 @@ from relay.settings import ForwardSettings
 from relay.settling import Clock, Job, Settlement, Settler
 from relay.waiting import Chance
 
-_MARGIN_SECONDS: Final = 5.0
-"""Kept back for putting messages on queues."""
+AWS_CALL_SECONDS: Final = 7.0
+"""The longest that one call to SQS or Parameter Store takes (`composition`)."""
+MARGIN_SECONDS: Final = 3 * AWS_CALL_SECONDS
+"""Kept back: for a fresh token, perhaps behind that of another app, and for a call to SQS."""
 
 _NO_TOKEN: Final = Ruling(Outcome.HELD, "E13", CREDENTIALS_REASON)
 _BAD_SETTINGS: Final = Ruling(Outcome.HELD, "", "configuration")
@@ -108,8 +110,8 @@ class Forwarder:
         workers = min(self._settings.requests_in_flight, len(batch.jobs))
         await asyncio.gather(*(self._work(waiting, batch, remaining) for _ in range(workers)))
         if any(settlement.body for settlement in batch.settlements.values()):
-            await asyncio.to_thread(self._put_on_queues, batch)
-        telemetry.report_batch(self._surface, batch.settlements, handed_back=len(batch.failed))
+            await asyncio.to_thread(self._put_on_queues, batch, remaining)
+        self._report(batch)
         return [record["messageId"] for record in records if record["messageId"] in batch.failed]
 
     def _read(self, record: Mapping[str, Any], batch: Batch) -> None:
@@ -128,11 +130,11 @@ class Forwarder:
         try:
             await asyncio.to_thread(self._apps.preload, self._surface, app_ids)
         except ParametersUnavailableError as error:  # each event hears of it in its turn
-            telemetry.logger().error("parameters unavailable", problem=str(error))
+            telemetry.logger().error("parameters unavailable", extra={"problem": str(error)})
 
     async def _work(self, jobs: Iterator[Job], batch: Batch, remaining: Remaining) -> None:
         """One of the workers that share a batch: as many requests are under way as there are."""
-        needed = 2 * self._settings.longest_request_seconds + _MARGIN_SECONDS
+        needed = 2 * self._settings.longest_request_seconds + MARGIN_SECONDS
         for job in jobs:
             if remaining() < needed:
                 batch.failed.add(job.message_id)
@@ -150,7 +152,8 @@ class Forwarder:
         except Exception as error:  # noqa: BLE001 - a bug must cost its own event an attempt, no more
             telemetry.unexpected(error, message_id=job.message_id)
         try:
-            return self._settler.settle(job, _BUG)
+            # What a bug of ours interrupted may have been written, and recorded (E16).
+            return self._settler.settle(job, _BUG._replace(uncertain=job.attempted))
         except Exception as error:  # noqa: BLE001 - then the record itself comes back
             telemetry.unexpected(error, message_id=job.message_id)
             return None
@@ -201,29 +204,47 @@ class Forwarder:
 
     async def _ask(self, job: Job, token: Secret) -> tuple[Ruling, Answer | None]:
         prepared = _sendable(job)
+        job.attempted = True
         try:
             answer = await self._client.send(
                 prepared.kind, prepared.app_id, prepared.path, prepared.body or b"", token
             )
         except ConfigurationError as error:  # a token that no header can carry: as good as none
+            job.attempted = False
             telemetry.wrong_setting(error)
             return _NO_TOKEN, None
         except SendFailedError as error:
-            job.attempted = True
             return ruling_of_failure(error.reason, sure=error.sure), None
-        job.attempted = True
         return ruling_of_answer(prepared.kind, answer.status, answer.text), answer
 
     async def _another_token(self, app_id: str, refused: Secret) -> Secret | None:
         async with self._token_reading:  # one fresh read serves all that were under way
             return await asyncio.to_thread(self._apps.refuse, self._surface, app_id, refused)
 
-    def _put_on_queues(self, batch: Batch) -> None:
-        kept = [(id_, done) for id_, done in batch.settlements.items() if done.body is not None]
-        self._put(self._queue, [item for item in kept if item[1].delay is not None], batch)
-        self._put(self._dead_letters, [item for item in kept if item[1].delay is None], batch)
+    def _report(self, batch: Batch) -> None:
+        try:
+            telemetry.report_batch(self._surface, batch.settlements, failed=batch.failed)
+        except Exception as error:  # noqa: BLE001 - what is delivered must not come back for a metric
+            telemetry.unexpected(error)
 
-    def _put(self, queue: Queue, items: Sequence[tuple[str, Settlement]], batch: Batch) -> None:
+    def _put_on_queues(self, batch: Batch, remaining: Remaining) -> None:
+        kept = [(id_, done) for id_, done in batch.settlements.items() if done.body is not None]
+        waiting = [item for item in kept if item[1].delay is not None]
+        dead = [item for item in kept if item[1].delay is None]
+        for queue, items in ((self._queue, waiting), (self._dead_letters, dead)):
+            try:
+                self._put(queue, items, batch, remaining)
+            except Exception as error:  # noqa: BLE001 - then these come back, and only these
+                telemetry.unexpected(error)
+                batch.failed.update(id_ for id_, _ in items)
+
+    def _put(
+        self,
+        queue: Queue,
+        items: Sequence[tuple[str, Settlement]],
+        batch: Batch,
+        remaining: Remaining,
+    ) -> None:
         messages = [
             Message(
                 done.body or "",
@@ -232,7 +253,7 @@ class Forwarder:
             )
             for id_, done in items
         ]
-        for position in queue.send(messages):
+        for position in queue.send(messages, lambda: remaining() > AWS_CALL_SECONDS + 1):
             batch.failed.add(items[position][0])
 
 

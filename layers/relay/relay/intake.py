@@ -93,6 +93,9 @@ class Intake:
             answer = self._answer(Request.of(event))
         except Problem as problem:
             answer = problem.answer()
+        except Exception as error:  # noqa: BLE001 - its text, which may hold anything, must not be logged
+            telemetry.unexpected(error)
+            answer = Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "an error of the relay's").answer()
         return answer.as_response()
 
     def _answer(self, request: Request) -> Answer:
@@ -293,7 +296,7 @@ def _unavailable(error: Exception) -> Problem:
     if isinstance(error, ConfigurationError):
         telemetry.wrong_setting(error)
     else:
-        telemetry.logger().error("parameters unavailable", problem=str(error))
+        telemetry.logger().error("parameters unavailable", extra={"problem": str(error)})
     return Problem(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "the relay's settings cannot be read at present: send the request again in a while",

@@ -1,6 +1,6 @@
 """SQS: putting messages on a queue, ten at a time, and saying which did not get there."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -40,21 +40,34 @@ class Queue:
         self._sqs = sqs
         self.url = url
 
-    def send(self, messages: Sequence[Message]) -> set[int]:
+    def send(
+        self, messages: Sequence[Message], has_time: Callable[[], bool] = lambda: True
+    ) -> set[int]:
         """Sends them in as few calls as can be; blocking.
 
-        Returns the positions of those that SQS did not take, so that nothing is lost unseen.
+        Returns the positions of those that SQS did not take, so that nothing is lost unseen. Once
+        SQS does not answer, or `has_time` says no, the rest is not tried: an invocation that runs
+        out of time would send again what it has already delivered.
         """
         failed: set[int] = set()
+        goes_on = True
         for positions in _batches(messages):
-            failed |= self._send_batch(messages, positions)
+            if not (goes_on and has_time()):
+                failed |= set(positions)
+                continue
+            try:
+                failed |= self._send_batch(messages, positions)
+            except BotoCoreError as error:
+                telemetry.aws_failed("SendMessageBatch", [telemetry.aws_code(error)])
+                failed |= set(positions)
+                goes_on = False
         return failed
 
     def _send_batch(self, messages: Sequence[Message], positions: Sequence[int]) -> set[int]:
         entries = [_entry(position, messages[position]) for position in positions]
         try:
             answer = self._sqs.send_message_batch(QueueUrl=self.url, Entries=entries)
-        except (BotoCoreError, ClientError) as error:
+        except ClientError as error:  # an answer, so the next call may fare better
             telemetry.aws_failed("SendMessageBatch", [telemetry.aws_code(error)])
             return set(positions)
         failures = answer.get("Failed", [])

@@ -62,7 +62,7 @@ class ForwardSettings(_Settings):
     requests_in_flight: Annotated[int, Field(ge=1, le=1000)] = 50
     """Requests that one invocation keeps under way at once."""
     retry_schedule_seconds: Annotated[
-        tuple[Annotated[Seconds, Field(le=86_400)], ...],
+        tuple[Annotated[Seconds, Field(le=99_999)], ...],
         BeforeValidator(_split),
         Field(min_length=1, max_length=50),
     ]

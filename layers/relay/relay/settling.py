@@ -63,9 +63,10 @@ class Job:
     def findings(self) -> list[dict[str, str]]:
         """All findings in the form in which they travel, those of the entry (S6) included."""
         found: tuple[Finding, ...] = self.prepared.findings if self.prepared else ()
-        entry = [item for item in self.envelope.findings if item.get("rule") == "S6"]
-        if not entry and not self.envelope.event_id and self._has_revenue():
-            entry = [money_without_id().as_dict()]
+        # Only the fact is taken from the envelope: its text may be anybody's.
+        noted = any(item.get("rule") == "S6" for item in self.envelope.findings)
+        lacks_id = noted or (not self.envelope.event_id and self._has_revenue())
+        entry = [money_without_id().as_dict()] if lacks_id else []
         return [finding.as_dict() for finding in found] + entry
 
     def _has_revenue(self) -> bool:

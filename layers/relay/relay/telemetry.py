@@ -6,7 +6,7 @@ person's identifier: each thing that may be logged is named here.
 
 import traceback
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -73,19 +73,22 @@ def wrong_setting(error: ConfigurationError) -> None:
 
 
 def report_batch(
-    surface: "Surface", settlements: Mapping[str, "Settlement"], *, handed_back: int
+    surface: "Surface", settlements: Mapping[str, "Settlement"], *, failed: Collection[str]
 ) -> None:
-    """One line for the batch, one for each failure, and a counter for each outcome."""
+    """One line for the batch, one for each failure, and a counter for each outcome.
+
+    `failed`: message ids that come back by themselves; nothing has become of those yet.
+    """
     counts: Counter[str] = Counter()
     for message_id, done in settlements.items():
         counts[done.outcome.capitalize()] += 1
         if done.ruling is not None and done.ruling.uncertain:
             counts["Uncertain"] += 1
-        if done.body is not None and done.delay is None:
+        if done.body is not None and done.delay is None and message_id not in failed:
             counts["DeadLettered"] += 1
         if done.outcome not in _ROUTINE:
             _report_failure(message_id, done)
-    counts["HandedBack"] = handed_back
+    counts["HandedBack"] = len(failed)
     logger().info("batch", extra={"surface": surface.value, **counts})
     count(counts)
 

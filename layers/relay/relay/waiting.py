@@ -34,13 +34,13 @@ def wait_after_attempt(
 
     None when that was the last: a schedule of n waits makes n + 1 attempts. Each wait is fully
     jittered, between nothing and the step of the schedule, so that a crowd that failed together
-    does not come back together. It is never shorter than AppsFlyer's own `Retry-After` (E18), and
-    may be longer: a `Retry-After: 1` through a long outage must not use up the attempts in seconds.
+    does not come back together. AppsFlyer's own `Retry-After` (E18) is the least, and the jitter
+    comes on top: a `Retry-After: 1` through a long outage must not use up the attempts in seconds.
     """
     if attempts > len(schedule):
         return None
     asked = min(retry_after_seconds or 0.0, MAX_RETRY_AFTER_SECONDS)
-    return max(asked, chance(0.0, schedule[attempts - 1]))
+    return asked + chance(0.0, schedule[attempts - 1])
 
 
 def delay_of(wait_seconds: float, now: datetime) -> Delay:

@@ -1,8 +1,9 @@
 import hmac
 import json
+from contextlib import suppress
 
 import pytest
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError
 
 from relay.app_settings import (
     CACHE_SECONDS,
@@ -552,3 +553,59 @@ def test_by_token_takes_text_that_is_no_unicode(shelf: Shelf) -> None:
 )
 def test_may_send_for_the_apps_listed_or_all(apps: tuple[str, ...], allowed: bool) -> None:  # noqa: FBT001 - a column
     assert Producer(name="shop", token_sha256=(), apps=apps).may_send_for(MOBILE_APP) is allowed
+
+
+# What is sick or forbidden must not spread
+
+
+def test_read_name_that_may_not_be_read_costs_its_neighbours_nothing(shelf: Shelf) -> None:
+    shelf.ssm.forbidden.add(shelf.store.full_name("bad"))
+    shelf.ssm.parameters[shelf.store.full_name("good")] = "value"
+
+    with pytest.raises(ParametersUnavailableError):
+        shelf.store.read(["bad", "good"])
+
+    assert shelf.store.value("good") == "value"
+
+
+def test_read_group_that_fails_costs_the_other_groups_nothing(shelf: Shelf) -> None:
+    names = [f"n{number}" for number in range(20)]
+    shelf.ssm.forbidden.add(shelf.store.full_name("n0"))
+
+    with pytest.raises(ParametersUnavailableError):
+        shelf.store.read(names)
+
+    assert shelf.store.stale(names) == ["n0"]
+
+
+def test_read_of_a_silent_parameter_store_asks_once(shelf: Shelf) -> None:
+    shelf.ssm.error = ConnectTimeoutError(endpoint_url="https://ssm.example.com")
+
+    with pytest.raises(ParametersUnavailableError):
+        shelf.store.read([f"n{number}" for number in range(30)])
+
+    assert len(shelf.ssm.calls) == 1
+
+
+def test_reread_of_a_silent_parameter_store_is_not_repeated_for_all_that_wait(shelf: Shelf) -> None:
+    shelf.ssm.error = ConnectTimeoutError(endpoint_url="https://ssm.example.com")
+
+    for name in ("tokens/a", "tokens/b", "tokens/a"):
+        with suppress(ParametersUnavailableError):
+            shelf.store.reread(name)
+
+    assert len(shelf.ssm.calls) == 1
+
+
+def test_read_group_that_was_refused_and_then_is_not_is_read(shelf: Shelf) -> None:
+    shelf.ssm.forbidden.add("/relay/a")
+
+    def allow_from_the_second_call() -> None:
+        if len(shelf.ssm.calls) > 1:
+            shelf.ssm.forbidden.clear()
+
+    shelf.ssm.before_answer = allow_from_the_second_call
+
+    shelf.store.read(["a", "b"])
+
+    assert shelf.store.value("a") == "1"

@@ -110,9 +110,9 @@ def test_forward_reports_failed_records_in_lambdas_form(outside: Outside) -> Non
 
 
 def test_forward_reads_the_remaining_time_as_milliseconds(outside: Outside) -> None:
-    """Two requests of at most 3 s each, and 5 s kept back: 11 s are enough and 10.999 s are not."""
-    assert forward(make_envelope(), milliseconds=11_000)["batchItemFailures"] == []
-    assert len(forward(make_envelope(), milliseconds=10_999)["batchItemFailures"]) == 1
+    """Two requests of 3 s and three calls of 7 s: 27 s are enough and 26.999 s are not."""
+    assert forward(make_envelope(), milliseconds=27_000)["batchItemFailures"] == []
+    assert len(forward(make_envelope(), milliseconds=26_999)["batchItemFailures"]) == 1
 
 
 def test_forward_uses_one_event_loop_for_the_life_of_the_process(outside: Outside) -> None:

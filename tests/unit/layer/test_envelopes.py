@@ -308,3 +308,12 @@ def test_dead_letter_of_no_envelope_keeps_size_and_digest_alone(
         "sha256": digest,
         "dead_since": "2026-03-02T12:00:00.000Z",
     }
+
+
+def test_parse_envelope_names_a_handful_of_faults_however_many_there_are() -> None:
+    body = json.dumps({**make_envelope(), "findings": [1] * 10_000})
+
+    with pytest.raises(NotAnEnvelopeError) as caught:
+        parse_envelope(body)
+
+    assert len(str(caught.value)) < 1_000

@@ -296,3 +296,17 @@ def test_writable_event_loses_only_what_has_no_json_form() -> None:
     event = {"eventName": "x", "ua": "\ud800", "\ud800": 1, "deep": nested(300)}
 
     assert writable(event) == {"eventName": "x"}
+
+
+def test_without_raw_identity_of_thousands_of_made_up_fields_keeps_the_known_ones_only() -> None:
+    event = {"eventName": "login", **{f"made-up-{number}": "x" for number in range(5_000)}}
+
+    kept = without_raw_identity(event, {"eventName"}, {}, is_sent=False)
+
+    assert kept == {"eventName": "login"}
+
+
+def test_without_raw_identity_drops_an_address_where_a_time_belongs() -> None:
+    event = {"eventTime": "jane@example.com"}
+
+    assert without_raw_identity(event, {"eventTime"}, {}, is_sent=True) == {}

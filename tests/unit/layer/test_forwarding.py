@@ -5,7 +5,9 @@ from collections.abc import Callable
 import httpx
 import pytest
 
+from relay import telemetry
 from relay.app_settings import Surface
+from relay.queues import Queue
 from tests.builders import (
     MOBILE_APP,
     WEB_APP,
@@ -19,8 +21,8 @@ from tests.builders import (
 from tests.fakes import OK, Says, aws_error
 from tests.worlds import MOBILE_QUEUE, ForwardingWorld
 
-MINIMAL = 31.0
-"""Seconds: two requests of at most 3 + 10 s each, and the 5 s kept back for the queues."""
+MINIMAL = 47.0
+"""Seconds: two requests of at most 3 + 10 s each, and three calls to AWS of 7 s."""
 
 
 # Delivered
@@ -301,7 +303,7 @@ async def test_forward_retry_after_is_waited_for() -> None:
 
     await world.forward(make_envelope())
 
-    assert [message.delay_seconds for message in world.waiting] == [77]
+    assert [message.delay_seconds for message in world.waiting] == [77 + 10]
 
 
 # Time
@@ -389,12 +391,51 @@ async def test_forward_when_time_runs_out_hands_the_rest_back_untouched() -> Non
 async def test_forward_when_time_runs_out_still_queues_what_failed() -> None:
     world = ForwardingWorld(requests_in_flight=1)
     world.appsflyer.says(Says(503))
-    left = iter([60.0, 1.0])
+    left = iter([60.0, MINIMAL - 1, 8.1])
 
     failed = await world.forward(make_envelope(), make_envelope(), remaining=lambda: next(left))
 
     assert failed == ["m-1"]
     assert len(world.waiting) == 1
+
+
+async def test_forward_without_time_for_a_call_to_sqs_makes_none() -> None:
+    """An invocation that is ended by Lambda sends again what it has delivered."""
+    world = ForwardingWorld(requests_in_flight=1)
+    world.appsflyer.says(Says(503))
+    left = iter([60.0, 8.0])
+
+    failed = await world.forward(make_envelope(), remaining=lambda: next(left))
+
+    assert failed == ["m-0"]
+    assert world.sqs.calls == []
+
+
+async def test_forward_when_reporting_fails_does_not_bring_back_what_is_delivered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = ForwardingWorld()
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(telemetry, "report_batch", fail)
+
+    assert await world.forward(make_envelope()) == []
+
+
+async def test_forward_when_queueing_breaks_brings_back_only_what_had_to_be_queued(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = ForwardingWorld(requests_in_flight=1)
+    world.appsflyer.says(Says(200), Says(503))
+
+    def fail(*_: object, **__: object) -> set[int]:
+        raise RuntimeError
+
+    monkeypatch.setattr(Queue, "send", fail)
+
+    assert await world.forward(make_envelope(), make_envelope()) == ["m-1"]
 
 
 # Concurrency
@@ -579,3 +620,15 @@ async def test_forward_takes_lambdas_records_as_they_come() -> None:
 
     assert world.appsflyer.bodies[0]["eventTime"] == "2026-03-02 11:00:00.123"
     assert world.settings.queue_url == MOBILE_QUEUE
+
+
+async def test_forward_bug_after_the_request_was_begun_is_uncertain() -> None:
+    """E16: with money, and told to keep doubtful money, it is kept for a person."""
+    world = ForwardingWorld(uncertain_money="dead_letter")
+    world.appsflyer.says(RuntimeError("a bug"))
+    value = {"af_revenue": "4.99"}
+
+    await world.forward(make_envelope(event=make_event(eventValue=value)))
+
+    assert world.waiting == []
+    assert len(world.dead) == 1

@@ -674,3 +674,19 @@ def test_handle_repeats_nothing_raw_in_answer_log_or_queue(
     queued = "".join(message.body for message in [*world.mobile, *world.web])
     everything = f"{answer.text} {answer.headers} {queued} {said()}".lower()
     assert [trace for trace in TRACES if trace in everything] == []
+
+
+def test_handle_bug_of_ours_is_a_500_and_its_text_goes_nowhere(
+    world: IntakeWorld, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The Lambda runtime would log the text of what escapes."""
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("jane@example.com")
+
+    monkeypatch.setattr(intake, "prepare", fail)
+
+    answer = world.post(make_event())
+
+    assert_problem(answer, 500)
+    assert "jane" not in json.dumps(answer.content) + capsys.readouterr().out

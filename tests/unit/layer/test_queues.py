@@ -1,7 +1,7 @@
 from collections.abc import Callable
 
 import pytest
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError
 
 from relay.queues import MAX_MESSAGE_BYTES, MAX_TAKEN_BYTES, Message, Queue, group_of
 from tests.builders import Json
@@ -132,3 +132,19 @@ def test_fits_up_to_one_mebibyte(size: int, fits: bool) -> None:  # noqa: FBT001
 )
 def test_group_of_any_app_id_is_one_that_sqs_takes(app_id: str, group: str) -> None:
     assert group_of(app_id) == group
+
+
+def test_send_stops_when_sqs_does_not_answer() -> None:
+    sqs = FakeSqs()
+    sqs.error = ConnectTimeoutError(endpoint_url="https://sqs.example.com")
+
+    assert send(sqs, make_messages(25)) == set(range(25))
+    assert len(sqs.calls) == 1
+
+
+def test_send_stops_when_there_is_no_time_left() -> None:
+    sqs = FakeSqs()
+    left = iter([True, False, False])
+    queue = Queue(sqs.client(), URL)
+
+    assert queue.send(make_messages(25), lambda: next(left)) == set(range(10, 25))

@@ -45,6 +45,10 @@ def make_unchecked_job(**envelope: Any) -> Job:
     return Job("m-1", SENT_AT, parse_envelope(json.dumps(make_envelope(**envelope))))
 
 
+def shortest(lowest: float, _highest: float) -> float:
+    return lowest
+
+
 def body_of(settlement: Settlement) -> Json:
     assert settlement.body is not None
     content: Json = json.loads(settlement.body)
@@ -156,16 +160,16 @@ def test_settle_deferred_for_longer_than_sqs_delays_carries_its_moment() -> None
     assert body_of(settlement)["not_before"] == "2026-03-02T12:16:40.000Z"
 
 
-def test_settle_deferred_with_retry_after_waits_just_that() -> None:
+def test_settle_deferred_with_retry_after_waits_no_less() -> None:
     """E18."""
-    settlement = make_settler().settle(make_job(), DEFERRED, Answer(503, "", 42.0))
+    settlement = make_settler(shortest).settle(make_job(), DEFERRED, Answer(503, "", 42.0))
 
     assert settlement.delay is not None
     assert settlement.delay.seconds == 42
 
 
 def test_settle_deferred_with_a_long_retry_after_waits_six_hours() -> None:
-    settlement = make_settler().settle(make_job(), DEFERRED, Answer(429, "", 1e9))
+    settlement = make_settler(shortest).settle(make_job(), DEFERRED, Answer(429, "", 1e9))
 
     assert body_of(settlement)["not_before"] == "2026-03-02T18:00:00.000Z"
 
@@ -552,3 +556,12 @@ def test_settle_too_large_to_wait_says_so() -> None:
 
     assert is_dead_letter(settlement)
     assert body_of(settlement)["reason"] == "too_large_to_wait: status_503"
+
+
+def test_settle_takes_no_text_of_a_finding_that_a_producer_wrote() -> None:
+    forged = {"rule": "S6", "message": "jane@example.com"}
+
+    letter = make_settler().settle(make_job(findings=[forged]), REFUSED)
+
+    assert "jane@example.com" not in (letter.body or "")
+    assert "S6" in {finding["rule"] for finding in body_of(letter)["findings"]}

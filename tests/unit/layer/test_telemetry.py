@@ -25,7 +25,7 @@ REFUSED = Settlement(Outcome.REFUSED, "bad_request", "{}", None, REFUSED_RULING,
 
 def report(*settlements: Settlement, handed_back: int = 0) -> None:
     by_id = {f"m-{index}": settlement for index, settlement in enumerate(settlements)}
-    telemetry.report_batch(Surface.MOBILE, by_id, handed_back=handed_back)
+    telemetry.report_batch(Surface.MOBILE, by_id, failed={f"back-{n}" for n in range(handed_back)})
 
 
 def test_report_batch_counts_each_outcome(counted: Counted) -> None:

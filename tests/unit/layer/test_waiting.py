@@ -51,7 +51,7 @@ def test_wait_after_attempt_is_no_shorter_than_retry_after_up_to_six_hours(
 
 def test_wait_after_attempt_with_a_small_retry_after_still_follows_the_schedule() -> None:
     """A `Retry-After: 1` through an outage must not use up the attempts in seconds."""
-    assert wait_after_attempt(3, SCHEDULE, longest, retry_after_seconds=1.0) == 120.0
+    assert wait_after_attempt(3, SCHEDULE, longest, retry_after_seconds=1.0) == 121.0
 
 
 @pytest.mark.parametrize(
