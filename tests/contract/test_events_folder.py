@@ -77,12 +77,12 @@ class File:
     sample: Sample
 
     @classmethod
-    def read(cls, path: Path) -> "File":
+    def read(cls, path: Path, now: datetime = NOW) -> "File":
         event = json.loads(path.read_text(encoding="utf-8"))
         sample = Sample.model_validate(event["sample"])
         (entry,) = (name for name in _functions() if path.stem.startswith(f"{name}_"))
         if sample.age_seconds:
-            _make_older(event, timedelta(seconds=sample.age_seconds))
+            _make_older(event, now - timedelta(seconds=sample.age_seconds))
         return cls(path.stem, entry, event, sample)
 
 
@@ -90,14 +90,14 @@ def _functions() -> set[str]:
     return {path.parent.name for path in (ROOT / "functions").glob("*/app.py")}
 
 
-def _make_older(event: Json, age: timedelta) -> None:
+def _make_older(event: Json, moment: datetime) -> None:
     for record in event["Records"]:
         envelope = loads(record["body"])
         given = envelope["event"]
         if "eventTime" in given:
-            given["eventTime"] = mobile_form(NOW - age)
+            given["eventTime"] = mobile_form(moment)
         if "timestamp" in given:
-            given["timestamp"] = to_milliseconds(NOW - age)
+            given["timestamp"] = to_milliseconds(moment)
         record["body"] = dumps(envelope).decode()
 
 
@@ -173,11 +173,11 @@ class Handed:
     event: Any
     event_id: str | None
 
-    def prepared(self) -> tuple[Prepared | None, list[Finding]]:
+    def prepared(self, now: datetime = NOW) -> tuple[Prepared | None, list[Finding]]:
         if self.kind is None:
             return None, []
-        full = stamped(self.kind, self.event, NOW)
-        prepared = prepare(self.kind, App(self.app_id), full, NOW, self.event_id)
+        full = stamped(self.kind, self.event, now)
+        prepared = prepare(self.kind, App(self.app_id), full, now, self.event_id)
         needs_id = prepared.has_revenue and self.event_id is None
         return prepared, [*prepared.findings, *([money_without_id()] if needs_id else [])]
 
@@ -288,15 +288,21 @@ def test_accept_names_the_findings_that_a_sample_says(path: Path, system: System
 
 
 @_files()
-def test_sample_that_is_delivered_does_not_grow_late(path: Path) -> None:
-    """A fixed time is either to be replaced before it is sent or cannot be read anyway."""
-    file = File.read(path)
-    if file.sample.age_seconds:
-        return
+@pytest.mark.parametrize("later", [timedelta(days=1), timedelta(days=400)], ids=["day", "year"])
+def test_sample_expects_the_same_on_another_day(path: Path, later: timedelta) -> None:
+    """A fixed time would be late tomorrow, unless nothing looks at it or it cannot be read."""
+    file = File.read(path, NOW + later)
 
-    for handed, expected in zip(_handed(file), file.sample.expect, strict=True):
-        if expected.outcome == Outcome.DELIVERED and expected.recorded == "event":
-            assert handed.event.keys().isdisjoint(TIME_FIELDS)
+    found = [handed.prepared(NOW + later) for handed in _handed(file)]
+
+    assert [_shown(findings) for _, findings in found] == [
+        expected.findings for expected in file.sample.expect
+    ]
+    assert [
+        prepared.recorded and prepared.recorded.rule
+        for (prepared, _), expected in zip(found, file.sample.expect, strict=True)
+        if prepared and expected.outcome == Outcome.DELIVERED
+    ] == [expected.rule for expected in file.sample.expect if expected.rule]
 
 
 @_files("forward_")

@@ -29,8 +29,9 @@ def _letter(number: int, **more: Any) -> str:
         "outcome": "deferred",
         "status": 500,
         "message": "Internal Server Error",
-        "deadline": f"{NOW + timedelta(hours=2):%Y-%m-%dT%H:%M:%S}.000Z",
-        "dead_since": f"{NOW - timedelta(hours=1):%Y-%m-%dT%H:%M:%S}.000Z",
+        # Half an hour more than is shown: however long the tests have run, the words are the same.
+        "deadline": f"{NOW + timedelta(days=2, hours=5, minutes=30):%Y-%m-%dT%H:%M:%S}.000Z",
+        "dead_since": f"{NOW - timedelta(days=1, hours=3, minutes=30):%Y-%m-%dT%H:%M:%S}.000Z",
     }
     return json.dumps({**letter, **more})
 
@@ -55,8 +56,8 @@ def test_dlq_list_counts_by_reason_and_app_and_leaves_all_in_place(
     (row,) = (line for line in shown.splitlines() if "attempts_used_up" in line)
     assert row.split()[0] == "12"
     assert "com.example.shop" in row
-    assert "1 h" in row
-    assert "first in 1 h 59 min" in row
+    assert "1 d 3 h" in row
+    assert "first in 2 d 5 h" in row
     assert "com.example.blocked" in shown
     assert "cannot be redriven" in shown
     assert second.stdout.decode().count("14 dead letters") == 1
@@ -84,7 +85,7 @@ def test_dlq_show_tells_all_that_is_known_of_a_letter(run: Run, queues: LocalQue
         "Internal Server Error",
         "order-2",
         "2026-11-22 10:00:00.000 UTC",
-        "in 1 h 59 min",
+        "in 2 d 5 h",
         "M12  os  is missing",
         json.dumps(EVENT, separators=(",", ":")),
     ):
