@@ -6,10 +6,13 @@ from typing import Any
 
 import httpx
 
-from relay.app_settings import Apps, ParameterStore, Producers, Surface, token_digest
+from relay.apps import Apps
 from relay.appsflyer import Client
 from relay.forwarding import Forwarder
 from relay.intake import Intake
+from relay.parameters import ParameterStore
+from relay.preparation import Surface
+from relay.producers import Producers, token_digest
 from relay.queues import Queue
 from tests.builders import MOBILE_APP, WEB_APP, Json, make_http_event, make_settings, make_sqs_event
 from tests.fakes import FakeAppsFlyer, FakeClock, FakeSqs, FakeSsm, SentMessage, longest

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from relay.app_settings import Surface
 from relay.composition import Context, forward
+from relay.preparation import Surface
 
 
 def lambda_handler(event: dict[str, Any], context: Context) -> dict[str, Any]:

@@ -18,7 +18,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
 from relay import telemetry
-from relay.app_settings import Apps, ParameterStore, Producers, Surface, token_digest
+from relay.apps import Apps
 from relay.appsflyer import Client
 from relay.envelopes import money_without_id, stamped
 from relay.exact_json import InvalidJsonError, dumps, loads
@@ -28,7 +28,9 @@ from relay.http_api import Request
 from relay.instants import from_milliseconds, mobile_form, to_milliseconds
 from relay.intake import ROUTES, Intake, with_visitor
 from relay.outcomes import Outcome
-from relay.preparation import App, Kind, Prepared, prepare
+from relay.parameters import ParameterStore
+from relay.preparation import App, Kind, Prepared, Surface, prepare
+from relay.producers import Producers, token_digest
 from relay.queues import Queue
 from relay.settings import ForwardSettings
 from tests.builders import Json, make_settings

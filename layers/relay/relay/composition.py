@@ -9,10 +9,13 @@ from typing import Any, Protocol
 import boto3
 from botocore.config import Config
 
-from relay.app_settings import Apps, ParameterStore, Producers, Surface
+from relay.apps import Apps
 from relay.appsflyer import Client, make_transport
 from relay.forwarding import Forwarder
 from relay.intake import Intake
+from relay.parameters import ParameterStore
+from relay.preparation import Surface
+from relay.producers import Producers
 from relay.queues import Queue
 from relay.settings import AcceptSettings, ForwardSettings
 

@@ -20,6 +20,7 @@ from relay.fields import is_absent, showable
 from relay.findings import Finding, Severity
 from relay.instants import iso_form, mobile_form, to_milliseconds
 from relay.preparation import Kind
+from relay.shapes import faults_of_stranger
 
 _TIME_FIELDS: Final = {
     Kind.MOBILE_EVENT: "eventTime",
@@ -97,9 +98,7 @@ def parse_envelope(body: str) -> Envelope:
     try:
         return Envelope.model_validate(content)
     except ValidationError as error:
-        faults = error.errors(include_input=False, include_context=False, include_url=False)
-        message = "; ".join(f"{fault['loc'][0]}: {fault['msg']}" for fault in faults[:5])
-        raise NotAnEnvelopeError(message) from None
+        raise NotAnEnvelopeError(faults_of_stranger(error)) from None
 
 
 def _wrong_fields(content: Mapping[str, object]) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from relay import telemetry
-from relay.app_settings import Apps, Surface
+from relay.apps import Apps
 from relay.appsflyer import Answer, Client
 from relay.envelopes import parse_envelope
 from relay.errors import (
@@ -31,7 +31,7 @@ from relay.outcomes import (
     ruling_of_answer,
     ruling_of_failure,
 )
-from relay.preparation import Prepared
+from relay.preparation import Prepared, Surface
 from relay.queues import Message, Queue
 from relay.secrets import Secret
 from relay.settings import ForwardSettings

@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from relay import telemetry
-from relay.app_settings import Apps, Producer, Producers, Surface
+from relay.apps import Apps
 from relay.envelopes import Envelope, money_without_id, stamped, write_envelope
 from relay.errors import (
     ConfigurationError,
@@ -24,7 +24,8 @@ from relay.fields import is_absent
 from relay.findings import Finding
 from relay.http_api import Answer, Problem, Request
 from relay.instants import iso_form
-from relay.preparation import App, Kind, Prepared, prepare
+from relay.preparation import App, Kind, Prepared, Surface, prepare
+from relay.producers import Producer, Producers
 from relay.queues import MAX_TAKEN_BYTES, Message, Queue
 
 MAX_BODY_BYTES: Final = 5 * 1024 * 1024

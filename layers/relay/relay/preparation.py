@@ -26,6 +26,18 @@ class Kind(StrEnum):
     WEB_VISIT = "web_visit"
 
 
+class Surface(StrEnum):
+    """The two of AppsFlyer's APIs: each with queues, apps and tokens of its own."""
+
+    MOBILE = "mobile"
+    WEB = "web"
+
+    @classmethod
+    def of(cls, kind: Kind) -> "Surface":
+        """The surface that takes a kind of event."""
+        return cls.MOBILE if kind is Kind.MOBILE_EVENT else cls.WEB
+
+
 class Endpoint(NamedTuple):
     """Where a kind goes: AppsFlyer's base URL, and the path before the app id (E1)."""
 

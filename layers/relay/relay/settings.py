@@ -1,6 +1,6 @@
 """What a function is told by its environment: read once, checked, and named when it is wrong.
 
-Secrets are never here: they stay in Parameter Store (see `app_settings`).
+Secrets are never here: they stay in Parameter Store (see `parameters`).
 """
 
 from collections.abc import Mapping

@@ -17,7 +17,7 @@ from relay.errors import ConfigurationError
 from relay.outcomes import Outcome
 
 if TYPE_CHECKING:
-    from relay.app_settings import Surface
+    from relay.preparation import Surface
     from relay.settling import Settlement
 
 _ROUTINE = {Outcome.DELIVERED, Outcome.DUPLICATE}

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from relay.app_settings import Apps, ParameterStore, Surface
+from relay.apps import Apps
 from relay.appsflyer import Client
 from relay.forwarding import Forwarder
+from relay.parameters import ParameterStore
+from relay.preparation import Surface
 from relay.queues import Queue
 from tests.builders import MOBILE_APP, Json, make_envelope, make_event, make_settings
 from tests.fakes import FakeAppsFlyer, FakeClock, Says, longest

@@ -9,7 +9,7 @@ import boto3
 import pytest
 
 from relay import composition
-from relay.app_settings import Surface
+from relay.preparation import Surface
 
 FUNCTIONS = ["accept", "forward_mobile", "forward_web"]
 

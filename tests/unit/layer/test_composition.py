@@ -8,8 +8,9 @@ import httpx
 import pytest
 
 from relay import composition
-from relay.app_settings import Surface, token_digest
 from relay.errors import ConfigurationError
+from relay.preparation import Surface
+from relay.producers import token_digest
 from tests.builders import (
     MOBILE_APP,
     Json,

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from relay import telemetry
-from relay.app_settings import Surface
+from relay.preparation import Surface
 from relay.queues import Queue
 from tests.builders import (
     MOBILE_APP,

@@ -5,9 +5,9 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from relay import telemetry
-from relay.app_settings import Surface
 from relay.errors import ConfigurationError
 from relay.outcomes import DELIVERED, Outcome, Ruling
+from relay.preparation import Surface
 from relay.settling import Settlement
 from relay.waiting import Delay
 from tests.builders import Json

@@ -5,9 +5,11 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from relay.app_settings import Apps, ParameterStore, Producers, Surface, token_digest
+from relay.apps import Apps
 from relay.errors import ParametersUnavailableError, UnknownAppError
-from relay.preparation import App
+from relay.parameters import ParameterStore
+from relay.preparation import App, Surface
+from relay.producers import Producers, token_digest
 from relay.secrets import Secret
 
 if TYPE_CHECKING:

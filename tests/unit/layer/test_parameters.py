@@ -5,19 +5,11 @@ from contextlib import suppress
 import pytest
 from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError
 
-from relay.app_settings import (
-    CACHE_SECONDS,
-    REFUSED_SECONDS,
-    REREAD_SECONDS,
-    Apps,
-    ParameterStore,
-    Producer,
-    Producers,
-    Surface,
-    token_digest,
-)
+from relay.apps import REFUSED_SECONDS, Apps
 from relay.errors import ConfigurationError, ParametersUnavailableError, UnknownAppError
-from relay.preparation import App, Kind
+from relay.parameters import CACHE_SECONDS, REREAD_SECONDS, ParameterStore
+from relay.preparation import App, Kind, Surface
+from relay.producers import Producer, Producers, token_digest
 from relay.secrets import Secret
 from tests.builders import MOBILE_APP
 from tests.fakes import FakeClock, FakeSsm, aws_error

@@ -1,0 +1,124 @@
+"""The apps that events are sent for: settings and tokens, from Parameter Store.
+
+apps/<surface>/<app_id>    JSON {"time_zone", "phone_region"}, both optional
+tokens/<surface>/<app_id>  SecureString: one S2S token a line, so that two are valid while one
+is rotated
+"""
+
+import re
+import time
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Annotated, Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from relay.errors import ConfigurationError, ParametersUnavailableError, UnknownAppError
+from relay.parameters import Clock, ParameterStore
+from relay.preparation import App, Surface
+from relay.secrets import Secret
+from relay.shapes import first_fault
+
+REFUSED_SECONDS: Final = 60.0
+"""A token that AppsFlyer has refused is left alone for this long."""
+
+_APP_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,255}", re.ASCII)
+"""What Parameter Store takes in a name; no other app id can have settings."""
+
+
+class _AppParameter(BaseModel):
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    time_zone: str = "UTC"
+    phone_region: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] | None = None
+
+
+class Apps:
+    """The apps that events are sent for: their settings, and the token that works."""
+
+    def __init__(self, store: ParameterStore, clock: Clock = time.monotonic) -> None:
+        self._store = store
+        self._clock = clock
+        self._parsed: dict[str, tuple[str, App]] = {}
+        self._refused: dict[tuple[Surface, str, Secret], float] = {}
+
+    def preload(self, surface: Surface, app_ids: Iterable[str]) -> None:
+        """Reads what many apps need to be sent for, in as few calls as can be; blocking.
+
+        Raises `ParametersUnavailableError`.
+        """
+        self._store.read(_parameters(surface, app_ids))
+
+    def needs_preload(self, surface: Surface, app_ids: Iterable[str]) -> bool:
+        """Whether `preload` would ask Parameter Store for anything."""
+        return bool(self._store.stale(_parameters(surface, app_ids)))
+
+    def preload_settings(self, surface: Surface, app_id: str) -> None:
+        """Reads what one app needs to be checked for, its token left alone; blocking.
+
+        Raises `ParametersUnavailableError`.
+        """
+        if _APP_ID.fullmatch(app_id):
+            self._store.read([f"apps/{surface}/{app_id}"])
+
+    def app(self, surface: Surface, app_id: str) -> App:
+        """The settings of a preloaded app.
+
+        Raises `UnknownAppError`, `ConfigurationError`, `ParametersUnavailableError`.
+        """
+        name = f"apps/{surface}/{app_id}"
+        text = self._store.value(name) if _APP_ID.fullmatch(app_id) else None
+        if text is None:
+            message = f"no {surface} app of this id is set up"
+            raise UnknownAppError(message)
+        if name not in self._parsed or self._parsed[name][0] != text:
+            self._parsed[name] = (text, self._parse(name, app_id, text))
+        return self._parsed[name][1]
+
+    def token(self, surface: Surface, app_id: str) -> Secret | None:
+        """The first of the app's tokens that AppsFlyer has not refused a moment ago."""
+        tokens = _tokens(self._store.value(f"tokens/{surface}/{app_id}") or "")
+        if not self._refused:
+            return tokens[0] if tokens else None
+        now = self._clock()
+        for token in tokens:
+            if self._refused.get((surface, app_id, token), 0.0) <= now:
+                return token
+        return None
+
+    def refuse(self, surface: Surface, app_id: str, token: Secret) -> Secret | None:
+        """Says that AppsFlyer refused a token (E12, E13), and gives another one if there is.
+
+        The parameter is read afresh, at most every `REREAD_SECONDS`; blocking.
+        """
+        self._refused[surface, app_id, token] = self._clock() + REFUSED_SECONDS
+        try:
+            self._store.reread(f"tokens/{surface}/{app_id}")
+        except ParametersUnavailableError:
+            return None
+        return self.token(surface, app_id)
+
+    def _parse(self, name: str, app_id: str, text: str) -> App:
+        try:
+            parameter = _AppParameter.model_validate_json(text or "{}")
+            return App(app_id, parameter.time_zone, parameter.phone_region)
+        except ValidationError as error:
+            raise ConfigurationError(self._store.full_name(name), first_fault(error)) from None
+        except ValueError as error:
+            problem = f"time_zone: {error}"
+            raise ConfigurationError(self._store.full_name(name), problem) from None
+
+
+@lru_cache(maxsize=1024)
+def _tokens(text: str) -> tuple[Secret, ...]:
+    """One token a line."""
+    return tuple(Secret(line.strip()) for line in text.splitlines() if line.strip())
+
+
+def _parameters(surface: Surface, app_ids: Iterable[str]) -> list[str]:
+    return [
+        name
+        for app_id in app_ids
+        if _APP_ID.fullmatch(app_id)
+        for name in (f"apps/{surface}/{app_id}", f"tokens/{surface}/{app_id}")
+    ]
