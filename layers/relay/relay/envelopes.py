@@ -63,6 +63,10 @@ class Envelope(BaseModel):
     attempts: Annotated[int, Field(ge=0, le=1000, strict=True)] = 0
     """How many times it has been sent to AppsFlyer without success."""
     held_since: Moment | None = None
+    source: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    """The payment source that it comes from: its event id is unique there, whatever the app."""
+    content_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    """Digest of the movement of money: a retelling of it has the same one."""
     findings: tuple[dict[str, str], ...] = ()
 
 

@@ -4,10 +4,14 @@
       PermanentError             trying again cannot help
         NotAnEnvelopeError       a record's body is not an envelope
         UnknownAppError          the app id has no settings in Parameter Store
+        UnreadableWebhookError   a webhook's body is not what its provider documents
+        SignatureRefusedError    a webhook is not signed by who it says
+          StaleSignatureError    signed too long ago, or in the future
       TransientError             the same call may work later
         SendFailedError          no HTTP answer came from AppsFlyer: `sure`, `reason`
         QueueUnavailableError    SQS did not take a message
         ParametersUnavailableError   Parameter Store did not answer
+        TableUnavailableError    DynamoDB did not answer
       OperatorError              our set-up is wrong: a person must act
         ConfigurationError       a setting or parameter is missing or malformed: `key`
 
@@ -29,6 +33,18 @@ class NotAnEnvelopeError(PermanentError):
 
 class UnknownAppError(PermanentError):
     """No settings for this app id in Parameter Store."""
+
+
+class UnreadableWebhookError(PermanentError):
+    """A webhook's body is not what its provider documents; the message names the field."""
+
+
+class SignatureRefusedError(PermanentError):
+    """A webhook is not signed by who it says; the message helps us, and is not for the caller."""
+
+
+class StaleSignatureError(SignatureRefusedError):
+    """A webhook was signed too long ago, or in the future."""
 
 
 class TransientError(RelayError):
@@ -54,6 +70,10 @@ class QueueUnavailableError(TransientError):
 
 class ParametersUnavailableError(TransientError):
     """Parameter Store did not answer."""
+
+
+class TableUnavailableError(TransientError):
+    """DynamoDB did not answer, or not in time."""
 
 
 class OperatorError(RelayError):

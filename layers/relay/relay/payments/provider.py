@@ -1,0 +1,49 @@
+"""What a module has to have to be a payment provider."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol
+
+from relay.payments.model import Meaning, Told
+from relay.payments.settings import SourceSettings
+from relay.secrets import Secret
+
+
+class Webhook(NamedTuple):
+    """A request as it came: the signature is over these very bytes."""
+
+    headers: Mapping[str, str]
+    """By lower-case names."""
+    body: bytes
+
+
+class Provider(Protocol):
+    """One payment provider. Nothing here does I/O or reads a clock."""
+
+    ACKNOWLEDGEMENT: str
+    """The body of the answer 200."""
+
+    def verify(
+        self, webhook: Webhook, secrets: Sequence[Secret], settings: SourceSettings, now: datetime
+    ) -> None:
+        """Raises `SignatureRefusedError` unless one of the secrets signed all that is told.
+
+        Several are valid at once while one is rotated.
+        """
+        ...
+
+    def read(self, body: bytes, settings: SourceSettings) -> list[Told]:
+        """Everything that a verified webhook tells, cut down to an allow-list.
+
+        Raises `UnreadableWebhookError`.
+        """
+        ...
+
+    def understand(
+        self, kind: str, content: Mapping[str, Any], settings: SourceSettings
+    ) -> Meaning:
+        """What the content of one `Told` means, by its type.
+
+        Raises `UnreadableWebhookError` where what is told cannot be (an amount that is none).
+        """
+        ...

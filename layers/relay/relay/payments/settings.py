@@ -1,0 +1,72 @@
+"""What a person sets up for a payment source, and for the payments of an app. Shapes only."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from relay.payments.model import Basis, MovementKind
+
+AppId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,255}$")]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+EventName = Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class SourceApps(_Shape):
+    """The apps that a source may feed."""
+
+    mobile: tuple[AppId, ...] = ()
+    web: tuple[AppId, ...] = ()
+
+
+class ClueKeys(_Shape):
+    """Under which keys of the provider's metadata (or custom data) its owner puts the clues."""
+
+    customer_user_id: str = "app_user_id"
+    appsflyer_id: str = "appsflyer_id"
+    app_id: str = "af_app_id"
+    platform: str = "platform"
+
+
+class SourceSettings(_Shape):
+    """One account at a payment provider."""
+
+    provider: Literal["stripe", "revenuecat", "paddle", "adyen", "standard_webhooks"]
+    apps: SourceApps
+    pick: tuple[Literal["metadata", "latest_install", "web"], ...] = (
+        "metadata",
+        "latest_install",
+        "web",
+    )
+    """What decides which of the apps an event is for; the first that knows one."""
+    metadata: ClueKeys = ClueKeys()
+    tolerance_seconds: Annotated[int, Field(ge=10, le=3600)] = 300
+    """How far a signature's time may be from ours, either way."""
+    minor_units: Mapping[
+        Annotated[str, Field(pattern=r"^[A-Z]{3}$")], Annotated[int, Field(ge=0, le=4)]
+    ] = {}
+    """Decimal places of currencies for which the provider's own differ from what we know."""
+    one_off: Literal["checkout", "payment_intent"] = "checkout"
+    """Stripe: what tells of a purchase without a subscription."""
+    paid_at: Literal["authorisation", "capture"] = "authorisation"
+    """Adyen: which of the two is the payment; `capture` where captures are delayed."""
+    test: bool = False
+    """Everything from this account is a test (Paddle's sandbox says so nowhere)."""
+    basic_auth_sha256: tuple[Digest, ...] = ()
+    """Adyen: SHA-256 of the `user:password` values taken besides the signature; none is asked for
+    when empty."""
+
+
+class PaymentRules(_Shape):
+    """How an app wants to hear of payments."""
+
+    names: Mapping[MovementKind, EventName | None] = {}
+    """Event names that replace ours; null drops the movement."""
+    revenue: Basis | Literal["none"] = "gross"
+    """What `af_revenue` is; `none` sends the events without revenue."""
+    test_events_to: AppId | None = None
+    """The app of the same surface that gets test payments; without one they are dropped."""
