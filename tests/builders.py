@@ -126,13 +126,15 @@ def make_http_event(
 
 
 def make_settings(**overrides: Any) -> ForwardSettings:
-    """A forwarder's settings: waits of 10, 100 and 1,000 seconds, so four attempts."""
+    """A forwarder's settings: waits of 10, 100 and 1,000 s, so four attempts; no de-duplication."""
     return ForwardSettings.model_validate(
         {
             "parameter_prefix": "/relay",
             "queue_url": "https://sqs.example.com/mobile",
             "dead_letter_queue_url": "https://sqs.example.com/mobile-dead",
             "appsflyer_url": "https://appsflyer.example.com",
+            "deliveries_table": "deliveries",
+            "deduplicate": "none",
             "requests_in_flight": 10,
             "retry_schedule_seconds": (10, 100, 1000),
             **overrides,

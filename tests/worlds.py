@@ -8,7 +8,9 @@ import httpx
 
 from relay.apps import Apps
 from relay.appsflyer import Client
+from relay.deliveries import Deliveries
 from relay.forwarding import Forwarder
+from relay.identities import Identities
 from relay.intake import Intake
 from relay.parameters import ParameterStore
 from relay.preparation import Surface
@@ -16,6 +18,7 @@ from relay.producers import Producers, token_digest
 from relay.queues import Queue
 from tests.builders import MOBILE_APP, WEB_APP, Json, make_http_event, make_settings, make_sqs_event
 from tests.fakes import FakeAppsFlyer, FakeClock, FakeSqs, FakeSsm, SentMessage, longest
+from tests.memory_table import MemoryTable
 
 TOKEN = "s2s-key-1"
 MOBILE_QUEUE = "https://sqs.example.com/mobile"
@@ -38,6 +41,8 @@ class ForwardingWorld:
             }
         )
         self.appsflyer = FakeAppsFlyer()
+        self.deliveries = MemoryTable()
+        self.identities = MemoryTable()
         self.settings = make_settings(**settings)
         self.forwarder = self.make_forwarder()
 
@@ -52,12 +57,14 @@ class ForwardingWorld:
             Apps(store, self.clock.seconds),
             queue=Queue(self.sqs.client(), self.settings.queue_url),
             dead_letters=Queue(self.sqs.client(), self.settings.dead_letter_queue_url),
+            deliveries=Deliveries(self.deliveries, 35, self.clock),
+            identities=Identities(self.identities, clock=self.clock),
             clock=self.clock,
             chance=longest,
         )
 
     async def forward(
-        self, *bodies: Json | str, remaining: Callable[[], float] = lambda: 60.0
+        self, *bodies: Json | str, remaining: Callable[[], float] = lambda: 90.0
     ) -> list[str]:
         """Hands in a batch of bodies as the records m-0, m-1 ...; gives the ids that failed."""
         return await self.forwarder.forward(make_sqs_event(*bodies)["Records"], remaining)

@@ -1,6 +1,6 @@
 """The apps that events are sent for: settings and tokens, from Parameter Store.
 
-apps/<surface>/<app_id>    JSON {"time_zone", "phone_region"}, both optional
+apps/<surface>/<app_id>    JSON {"time_zone", "phone_region", "payments"}, both optional
 tokens/<surface>/<app_id>  SecureString: one S2S token a line, so that two are valid while one
 is rotated
 """
@@ -9,15 +9,17 @@ import re
 import time
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Annotated, Final
+from typing import Annotated, Final, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from relay.errors import ConfigurationError, ParametersUnavailableError, UnknownAppError
 from relay.parameters import Clock, ParameterStore
+from relay.payments.settings import PaymentRules
 from relay.preparation import App, Surface
 from relay.secrets import Secret
 from relay.shapes import first_fault
+from relay.web import FORBIDDEN_IN_NAME
 
 REFUSED_SECONDS: Final = 60.0
 """A token that AppsFlyer has refused is left alone for this long."""
@@ -31,6 +33,13 @@ class _AppParameter(BaseModel):
 
     time_zone: str = "UTC"
     phone_region: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] | None = None
+    payments: PaymentRules = PaymentRules()
+
+
+class _Parsed(NamedTuple):
+    text: str
+    app: App
+    payments: PaymentRules
 
 
 class Apps:
@@ -39,7 +48,7 @@ class Apps:
     def __init__(self, store: ParameterStore, clock: Clock = time.monotonic) -> None:
         self._store = store
         self._clock = clock
-        self._parsed: dict[str, tuple[str, App]] = {}
+        self._parsed: dict[str, _Parsed] = {}
         self._refused: dict[tuple[Surface, str, Secret], float] = {}
 
     def preload(self, surface: Surface, app_ids: Iterable[str]) -> None:
@@ -66,14 +75,21 @@ class Apps:
 
         Raises `UnknownAppError`, `ConfigurationError`, `ParametersUnavailableError`.
         """
+        return self._settings(surface, app_id).app
+
+    def payment_rules(self, surface: Surface, app_id: str) -> PaymentRules:
+        """How a preloaded app wants to hear of payments; raises as `app` does."""
+        return self._settings(surface, app_id).payments
+
+    def _settings(self, surface: Surface, app_id: str) -> _Parsed:
         name = f"apps/{surface}/{app_id}"
         text = self._store.value(name) if _APP_ID.fullmatch(app_id) else None
         if text is None:
             message = f"no {surface} app of this id is set up"
             raise UnknownAppError(message)
-        if name not in self._parsed or self._parsed[name][0] != text:
-            self._parsed[name] = (text, self._parse(name, app_id, text))
-        return self._parsed[name][1]
+        if name not in self._parsed or self._parsed[name].text != text:
+            self._parsed[name] = self._parse(name, surface, app_id, text)
+        return self._parsed[name]
 
     def token(self, surface: Surface, app_id: str) -> Secret | None:
         """The first of the app's tokens that AppsFlyer has not refused a moment ago."""
@@ -98,15 +114,27 @@ class Apps:
             return None
         return self.token(surface, app_id)
 
-    def _parse(self, name: str, app_id: str, text: str) -> App:
+    def _parse(self, name: str, surface: Surface, app_id: str, text: str) -> _Parsed:
         try:
             parameter = _AppParameter.model_validate_json(text or "{}")
-            return App(app_id, parameter.time_zone, parameter.phone_region)
+            app = App(app_id, parameter.time_zone, parameter.phone_region)
         except ValidationError as error:
             raise ConfigurationError(self._store.full_name(name), first_fault(error)) from None
         except ValueError as error:
             problem = f"time_zone: {error}"
             raise ConfigurationError(self._store.full_name(name), problem) from None
+        wrong = _wrong_name(surface, parameter.payments)
+        if wrong:
+            raise ConfigurationError(self._store.full_name(name), wrong)
+        return _Parsed(text, app, parameter.payments)
+
+
+def _wrong_name(surface: Surface, rules: PaymentRules) -> str | None:
+    """What is wrong with the first of an app's names for movements that AppsFlyer would refuse."""
+    for kind, name in rules.names.items():
+        if surface is Surface.WEB and name and not FORBIDDEN_IN_NAME.isdisjoint(name):
+            return f"payments.names.{kind}: must not hold any of @ = + - (W2)"
+    return None
 
 
 @lru_cache(maxsize=1024)

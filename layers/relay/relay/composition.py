@@ -1,27 +1,50 @@
-"""Puts the parts together for one process: settings, clients, use cases. Built on first use."""
+"""Puts the parts together for one process: settings, clients, use cases. Built on first use.
 
-import asyncio
+A function imports what its own use case needs, and nothing of the others: that is its cold start.
+"""
+
+# ruff: noqa: PLC0415 - see above
+
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import boto3
 from botocore.config import Config
 
-from relay.apps import Apps
-from relay.appsflyer import Client, make_transport
-from relay.forwarding import Forwarder
-from relay.intake import Intake
 from relay.parameters import ParameterStore
-from relay.preparation import Surface
-from relay.producers import Producers
 from relay.queues import Queue
-from relay.settings import AcceptSettings, ForwardSettings
+from relay.settings import (
+    AcceptSettings,
+    ForwardSettings,
+    MapPaymentSettings,
+    ReceiveInstallSettings,
+    ReceivePaymentSettings,
+)
 
-# Both services answer in milliseconds; a function must not spend its time waiting for a sick one.
-# At most 2 x (1 + 2) s and a second between them: `forwarding.AWS_CALL_SECONDS`.
-_AWS = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "max_attempts": 2})
+if TYPE_CHECKING:
+    import asyncio
+
+    from relay.forwarding import Forwarder
+    from relay.installs import Installs
+    from relay.intake import Intake
+    from relay.payments.mapping import Mapper
+    from relay.payments.receiving import Receiver
+    from relay.preparation import Surface
+    from relay.tables import Table
+
+# These services answer in milliseconds; a function must not spend its time waiting for a sick one.
+# At most 2 x (1 + 2) s and a second between them: `forwarding.AWS_CALL_SECONDS`. Connections: one
+# for each thread that may call.
+_AWS = Config(
+    connect_timeout=1,
+    read_timeout=2,
+    retries={"mode": "standard", "max_attempts": 2},
+    max_pool_connections=32,
+)
+
+Remaining = Callable[[], float]
 
 
 class Context(Protocol):
@@ -31,12 +54,26 @@ class Context(Protocol):
         """How long the invocation may still run."""
 
 
+def _store(prefix: str) -> ParameterStore:
+    return ParameterStore(boto3.client("ssm", config=_AWS), prefix)
+
+
+def _table(name: str) -> "Table":
+    from relay.tables import DynamoTable
+
+    return DynamoTable(boto3.client("dynamodb", config=_AWS), name)
+
+
 @cache
-def intake() -> Intake:
+def intake() -> "Intake":
     """The use case of `accept`; raises `ConfigurationError`."""
+    from relay.apps import Apps
+    from relay.intake import Intake
+    from relay.preparation import Surface
+    from relay.producers import Producers
+
     settings = AcceptSettings.from_env(os.environ)
-    sqs = boto3.client("sqs", config=_AWS)
-    store = ParameterStore(boto3.client("ssm", config=_AWS), settings.parameter_prefix)
+    sqs, store = boto3.client("sqs", config=_AWS), _store(settings.parameter_prefix)
     queues = {
         Surface.MOBILE: Queue(sqs, settings.mobile_queue_url),
         Surface.WEB: Queue(sqs, settings.web_queue_url),
@@ -45,37 +82,108 @@ def intake() -> Intake:
 
 
 @cache
-def forwarder(surface: Surface) -> Forwarder:
+def installs() -> "Installs":
+    """The use case of `receive_install`; raises `ConfigurationError`."""
+    from relay.identities import Identities
+    from relay.installs import Installs
+    from relay.producers import Producers
+
+    settings = ReceiveInstallSettings.from_env(os.environ)
+    identities = Identities(_table(settings.identities_table), settings.identity_days)
+    return Installs(Producers(_store(settings.parameter_prefix), "push_senders"), identities)
+
+
+@cache
+def receiver() -> "Receiver":
+    """The use case of `receive_payment`; raises `ConfigurationError`."""
+    from relay.payments.receiving import Receiver
+    from relay.payments.sources import Sources
+
+    settings = ReceivePaymentSettings.from_env(os.environ)
+    sqs = boto3.client("sqs", config=_AWS)
+    return Receiver(
+        Sources(_store(settings.parameter_prefix)), Queue(sqs, settings.payments_queue_url)
+    )
+
+
+@cache
+def mapper() -> "Mapper":
+    """The use case of `map_payment`; raises `ConfigurationError`."""
+    from relay.apps import Apps
+    from relay.identities import Identities
+    from relay.payments.mapping import Mapper
+    from relay.payments.sources import Sources
+    from relay.payments.trail import Trail
+    from relay.preparation import Surface
+
+    settings = MapPaymentSettings.from_env(os.environ)
+    sqs, store = boto3.client("sqs", config=_AWS), _store(settings.parameter_prefix)
+    return Mapper(
+        settings,
+        Sources(store),
+        Apps(store),
+        Trail(_table(settings.trail_table), settings.trail_days),
+        Identities(_table(settings.identities_table)),
+        queue=Queue(sqs, settings.queue_url),
+        dead_letters=Queue(sqs, settings.dead_letter_queue_url),
+        delivery_queues={
+            Surface.MOBILE: Queue(sqs, settings.mobile_queue_url),
+            Surface.WEB: Queue(sqs, settings.web_queue_url),
+        },
+    )
+
+
+@cache
+def forwarder(surface: "Surface") -> "Forwarder":
     """The use case of the forwarders; raises `ConfigurationError`."""
+    from relay.apps import Apps
+    from relay.appsflyer import Client, make_transport
+    from relay.deliveries import Deliveries
+    from relay.forwarding import Forwarder
+    from relay.identities import Identities
+
     settings = ForwardSettings.from_env(os.environ)
     sqs = boto3.client("sqs", config=_AWS)
-    store = ParameterStore(boto3.client("ssm", config=_AWS), settings.parameter_prefix)
     transport = make_transport(
         settings.requests_in_flight,
         settings.connect_timeout_seconds,
         settings.read_timeout_seconds,
     )
+    looked_up = settings.identities_table
     return Forwarder(
         surface,
         settings,
         Client(transport, settings.appsflyer_url),
-        Apps(store),
+        Apps(_store(settings.parameter_prefix)),
         queue=Queue(sqs, settings.queue_url),
         dead_letters=Queue(sqs, settings.dead_letter_queue_url),
+        deliveries=Deliveries(_table(settings.deliveries_table), settings.delivery_days),
+        identities=Identities(_table(looked_up)) if looked_up else None,
     )
 
 
 @cache
-def _runner() -> asyncio.Runner:
+def _runner() -> "asyncio.Runner":
     """One event loop for the life of the process: kept connections belong to their loop."""
+    import asyncio
+
     return asyncio.Runner()
 
 
-def forward(event: Mapping[str, Any], context: Context, surface: Surface) -> dict[str, Any]:
+def forward(event: Mapping[str, Any], context: Context, surface: "Surface") -> dict[str, Any]:
     """Handles one SQS event of Lambda's; answers with the records to be tried again."""
+    remaining = _remaining(context)
+    return _failures(_runner().run(forwarder(surface).forward(event["Records"], remaining)))
 
-    def remaining() -> float:
-        return context.get_remaining_time_in_millis() / 1000
 
-    failed = _runner().run(forwarder(surface).forward(event["Records"], remaining))
-    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+def map_payments(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    """Handles one SQS event of the payments queue; answers with the records to be tried again."""
+    return _failures(mapper().map(event["Records"], _remaining(context)))
+
+
+def _remaining(context: Context) -> Remaining:
+    return lambda: context.get_remaining_time_in_millis() / 1000
+
+
+def _failures(message_ids: list[str]) -> dict[str, Any]:
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in message_ids]}

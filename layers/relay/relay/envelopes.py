@@ -2,25 +2,18 @@
 
 import hashlib
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Final
 
-from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from relay.errors import NotAnEnvelopeError
-from relay.exact_json import InvalidJsonError, dumps, loads
+from relay.exact_json import InvalidJsonError, dumps, dumps_for_queue, loads
 from relay.fields import is_absent, showable
 from relay.findings import Finding, Severity
 from relay.instants import iso_form, mobile_form, to_milliseconds
 from relay.preparation import Kind
-from relay.shapes import faults_of_stranger
+from relay.shapes import Moment, faults_of_stranger
 
 _TIME_FIELDS: Final = {
     Kind.MOBILE_EVENT: "eventTime",
@@ -29,18 +22,6 @@ _TIME_FIELDS: Final = {
 }
 
 EventId = Annotated[str, Field(min_length=1, max_length=256)]
-
-
-def _in_utc(moment: datetime) -> datetime:
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        message = "must be a moment of the years 1 to 9999 in UTC"
-        raise ValueError(message) from None
-
-
-Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
-"""A producer may write it with any offset; from here on it is UTC, as every moment of ours."""
 
 
 class Envelope(BaseModel):
@@ -121,9 +102,7 @@ def write_envelope(envelope: Envelope, event: Mapping[str, Any], **changes: obje
     """
     fields = {**dict(envelope), **changes, "event": event}
     given = {name: value for name, value in fields.items() if value or name == "event"}
-    written = dumps({name: _written(value) for name, value in given.items()}).decode()
-    # SQS refuses these two characters; in JSON they can only stand inside strings.
-    return written.replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
+    return dumps_for_queue({name: _written(value) for name, value in given.items()})
 
 
 def _written(value: object) -> object:
@@ -142,8 +121,35 @@ def stamped(kind: Kind, event: Any, came_in: datetime) -> Any:
     # A blank `timestamp` is a slip (W7), a blank `eventTime` an absent text.
     if not (is_absent(given) if kind is Kind.MOBILE_EVENT else given is None):
         return event
-    moment: object = mobile_form(came_in) if kind is Kind.MOBILE_EVENT else to_milliseconds(came_in)
-    return {**event, field: moment}
+    return {**event, field: _stamp(kind, came_in)}
+
+
+def _stamp(kind: Kind, moment: datetime) -> object:
+    return mobile_form(moment) if kind is Kind.MOBILE_EVENT else to_milliseconds(moment)
+
+
+def content_digest(envelope: Envelope, event: Mapping[str, Any], first_seen: datetime) -> str:
+    """A digest of what was handed in: the same event handed in again has the same one.
+
+    `event`: in its hashed form. A time that we stamped is left out, for it is another one each
+    time; so are the fields of ours around the event. A payment brings a digest of its own.
+    """
+    if envelope.content_sha256 is not None:
+        return envelope.content_sha256
+    field = _TIME_FIELDS[envelope.kind]
+    given = dict(event)
+    if given.get(field) == _stamp(envelope.kind, first_seen):
+        del given[field]
+    text = dumps([envelope.app_id, envelope.kind, _in_order(given)])
+    return hashlib.sha256(text).hexdigest()
+
+
+def _in_order(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _in_order(value[name]) for name in sorted(value)}
+    if isinstance(value, list):
+        return [_in_order(one) for one in value]
+    return value
 
 
 def money_without_id() -> Finding:

@@ -1,31 +1,41 @@
 """The use case of `forward_mobile` and `forward_web`: records in, events at AppsFlyer.
 
-A batch is read, its apps are looked up together, its events are sent concurrently, and whatever
-was not delivered is put on a queue: its own, to wait, or the dead-letter queue. A record is only
-acknowledged when its event is delivered or safely on a queue; the others are reported as failed
-and come back by themselves.
+A batch is read, its apps are looked up together, and so are customers whose AppsFlyer id is needed.
+Its events are sent concurrently; where a second delivery would count twice, each is claimed before
+and remembered after. Whatever was not delivered is put on a queue: its own, to wait, or the
+dead-letter queue. A record is only acknowledged when its event is delivered or safely on a queue;
+the others are reported as failed and come back by themselves.
 """
 
 import asyncio
 import random
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Final
+from datetime import datetime
+from typing import Any, Final, ParamSpec, TypeVar
 
 from relay import telemetry
 from relay.apps import Apps
 from relay.appsflyer import Answer, Client
-from relay.envelopes import parse_envelope
+from relay.deliveries import Claim, Deliveries
+from relay.envelopes import content_digest, parse_envelope
 from relay.errors import (
     ConfigurationError,
     NotAnEnvelopeError,
     ParametersUnavailableError,
     SendFailedError,
+    TableUnavailableError,
     UnknownAppError,
 )
+from relay.identities import Identities, Identity
 from relay.instants import from_milliseconds, utc_now
+from relay.looking_up import not_before_of
 from relay.outcomes import (
     CREDENTIALS_REASON,
+    IDENTITY_UNKNOWN,
+    IN_PROGRESS,
     Outcome,
     Ruling,
     ruling_of_answer,
@@ -40,8 +50,9 @@ from relay.waiting import Chance
 
 AWS_CALL_SECONDS: Final = 7.0
 """The longest that one call to SQS or Parameter Store takes (`composition`)."""
-MARGIN_SECONDS: Final = 3 * AWS_CALL_SECONDS
-"""Kept back: for a fresh token, perhaps behind that of another app, and for a call to SQS."""
+MARGIN_SECONDS: Final = 5 * AWS_CALL_SECONDS
+"""Kept back: for a claim and its note, for a fresh token, perhaps behind that of another app, and
+for a call to SQS."""
 
 _NO_TOKEN: Final = Ruling(Outcome.HELD, "E13", CREDENTIALS_REASON)
 _BAD_SETTINGS: Final = Ruling(Outcome.HELD, "", "configuration")
@@ -50,6 +61,19 @@ _BUG: Final = Ruling(Outcome.DEFERRED, "", "unexpected")
 _UNKNOWN_APP: Final = Ruling(Outcome.REJECTED, "", "unknown_app")
 _WRONG_QUEUE: Final = Ruling(Outcome.REJECTED, "", "wrong_queue")
 _BROKEN_RULE: Final = Ruling(Outcome.REJECTED, "", "rejected")
+_NOBODY_KNOWN: Final = Ruling(Outcome.HELD, "S4", IDENTITY_UNKNOWN)
+_NO_IDENTITIES: Final = Ruling(Outcome.DEFERRED, "", "identities_unavailable")
+_NO_DELIVERIES: Final = Ruling(Outcome.DEFERRED, "", "deliveries_unavailable")
+_REFUSED_CLAIMS: Final = {  # S6
+    Claim.DUPLICATE: Ruling(Outcome.DUPLICATE, "S6", "duplicate"),
+    Claim.CONFLICT: Ruling(Outcome.REJECTED, "S6", "id_conflict"),
+    Claim.BUSY: Ruling(Outcome.HELD, "S6", IN_PROGRESS),
+}
+
+_MOST_THREADS: Final = 32
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 Remaining = Callable[[], float]
 """Seconds that the invocation may still run."""
@@ -72,7 +96,7 @@ class Forwarder:
     test can hold them still.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that a forwarder speaks to
         self,
         surface: Surface,
         settings: ForwardSettings,
@@ -81,6 +105,8 @@ class Forwarder:
         *,
         queue: Queue,
         dead_letters: Queue,
+        deliveries: Deliveries,
+        identities: Identities | None = None,
         clock: Clock = utc_now,
         chance: Chance = random.uniform,
     ) -> None:
@@ -90,9 +116,14 @@ class Forwarder:
         self._apps = apps
         self._queue = queue
         self._dead_letters = dead_letters
+        self._deliveries = deliveries
+        self._identities = identities
         self._clock = clock
         self._settler = Settler(settings, clock, chance)
         self._token_reading = asyncio.Lock()
+        threads = min(settings.requests_in_flight, _MOST_THREADS)
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="deliveries")
+        self._needed_seconds = 2 * settings.longest_request_seconds + MARGIN_SECONDS
 
     async def forward(
         self, records: Sequence[Mapping[str, Any]], remaining: Remaining
@@ -106,6 +137,7 @@ class Forwarder:
         for record in records:
             self._read(record, batch)
         await self._look_up_apps(batch)
+        await self._look_up_customers(batch)
         waiting = iter(batch.jobs.values())
         workers = min(self._settings.requests_in_flight, len(batch.jobs))
         await asyncio.gather(*(self._work(waiting, batch, remaining) for _ in range(workers)))
@@ -132,11 +164,34 @@ class Forwarder:
         except ParametersUnavailableError as error:  # each event hears of it in its turn
             telemetry.logger().error("parameters unavailable", extra={"problem": str(error)})
 
+    async def _look_up_customers(self, batch: Batch) -> None:
+        """S4: the AppsFlyer ids of customers, as many as can be in one read."""
+        waiting: dict[str, dict[str, list[Job]]] = defaultdict(lambda: defaultdict(list))
+        for job in batch.jobs.values():
+            if job.customer is not None:
+                waiting[job.envelope.app_id][job.customer].append(job)
+        for app_id, jobs in waiting.items():
+            found = await self._find(app_id, list(jobs))
+            for customer, theirs in jobs.items():
+                for job in theirs:
+                    job.identity = None if found is None else found.get(customer)
+                    if job.identity is None:
+                        job.unknown = _NO_IDENTITIES if found is None else _NOBODY_KNOWN
+
+    async def _find(self, app_id: str, customers: Sequence[str]) -> dict[str, Identity] | None:
+        """None where the table does not answer."""
+        if self._identities is None:
+            return {}
+        try:
+            return await self._in_thread(self._identities.find, app_id, customers)
+        except TableUnavailableError as error:
+            telemetry.logger().error("identities unavailable", extra={"problem": str(error)})
+            return None
+
     async def _work(self, jobs: Iterator[Job], batch: Batch, remaining: Remaining) -> None:
         """One of the workers that share a batch: as many requests are under way as there are."""
-        needed = 2 * self._settings.longest_request_seconds + MARGIN_SECONDS
         for job in jobs:
-            if remaining() < needed:
+            if remaining() < self._needed_seconds:
                 batch.failed.add(job.message_id)
                 continue
             settlement = await self._settled(job)
@@ -162,14 +217,19 @@ class Forwarder:
         envelope = job.envelope
         if Surface.of(envelope.kind) is not self._surface:
             return self._settler.settle(job, _WRONG_QUEUE)
-        problem, moment = self._check(job), envelope.not_before
+        problem, moment = self._check(job), self._not_before(job)
         may_wait = problem is None or problem.outcome is not Outcome.REJECTED
         if may_wait and moment is not None and moment > self._clock():
             return self._settler.hop(job, moment)
         if problem is not None:
             return self._settler.settle(job, problem)
-        ruling, answer = await self._send(job)
-        return self._settler.settle(job, ruling, answer)
+        return self._settler.settle(job, *await self._deliver(job))
+
+    def _not_before(self, job: Job) -> datetime | None:
+        """The sender's own moment, or the one until which an install is too young (S3)."""
+        if job.envelope.not_before is not None or job.identity is None:
+            return job.envelope.not_before
+        return not_before_of(job.identity.installed_at, self._clock())
 
     def _check(self, job: Job) -> Ruling | None:
         """The app's settings and every rule; None when the event may be sent."""
@@ -183,24 +243,71 @@ class Forwarder:
             telemetry.wrong_setting(error)
             return _BAD_SETTINGS
         prepared = job.check(app, self._clock())
-        return _BROKEN_RULE if prepared.body is None else None
+        return _BROKEN_RULE if prepared.body is None else job.unknown
 
-    async def _send(self, job: Job) -> tuple[Ruling, Answer | None]:
-        """Sends with the app's token; if AppsFlyer refuses that, once more with another one."""
+    async def _deliver(self, job: Job) -> tuple[Ruling, Answer | None]:
+        """Sends, unless there is no token to send with or the event is not ours to send (S6)."""
         try:
             token = self._apps.token(self._surface, job.envelope.app_id)
         except ParametersUnavailableError:
             return _NO_SETTINGS, None
-        answer: Answer | None = None
-        ruling = _NO_TOKEN
-        for _ in range(2):
-            if token is None:
-                break
-            ruling, answer = await self._ask(job, token)
-            if ruling.reason != CREDENTIALS_REASON:
-                break
-            token = await self._another_token(job.envelope.app_id, token)
+        if token is None:
+            return _NO_TOKEN, None
+        if not self._is_covered(job):
+            return await self._send(job, token)
+        digest = content_digest(job.envelope, _sendable(job).event, job.first_seen)
+        refusal = await self._claim(job, digest)
+        if refusal is not None:
+            return refusal, None
+        ruling, answer = await self._send(job, token)
+        await self._note(job, digest, delivered=ruling.outcome is Outcome.DELIVERED)
         return ruling, answer
+
+    # Deliveries (S6): what is claimed before it is sent, and remembered after
+
+    def _is_covered(self, job: Job) -> bool:
+        """Payments always; other events as the setting says."""
+        covered = self._settings.deduplicate
+        if job.envelope.source is not None or covered == "all":
+            return True
+        return covered == "money" and _sendable(job).has_revenue
+
+    async def _claim(self, job: Job, digest: str) -> Ruling | None:
+        """None when the event is ours to send."""
+        try:
+            claim = await self._in_thread(
+                self._deliveries.claim, job.delivery_key, digest, self._needed_seconds
+            )
+        except TableUnavailableError:
+            return _NO_DELIVERIES
+        return _REFUSED_CLAIMS.get(claim)
+
+    async def _note(self, job: Job, digest: str, *, delivered: bool) -> None:
+        """Remembers a delivery, or frees the event for its next attempt.
+
+        Where that fails, the claim runs out by itself; what was delivered may then be sent again by
+        somebody who hands it in again, and is counted.
+        """
+        note = self._deliveries.remember if delivered else self._deliveries.release
+        try:
+            await self._in_thread(note, job.delivery_key, digest)
+        except TableUnavailableError:
+            telemetry.count({"Unremembered": int(delivered)})
+
+    async def _in_thread(self, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Runs a blocking call in a thread of ours: on Lambda asyncio's own pool has few."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, lambda: call(*args, **kwargs))
+
+    # Sending
+
+    async def _send(self, job: Job, token: Secret) -> tuple[Ruling, Answer | None]:
+        """Sends with the app's token; if AppsFlyer refuses that, once more with another one."""
+        ruling, answer = await self._ask(job, token)
+        if ruling.reason != CREDENTIALS_REASON:
+            return ruling, answer
+        another = await self._another_token(job.envelope.app_id, token)
+        return (ruling, answer) if another is None else await self._ask(job, another)
 
     async def _ask(self, job: Job, token: Secret) -> tuple[Ruling, Answer | None]:
         prepared = _sendable(job)

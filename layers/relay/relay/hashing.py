@@ -10,15 +10,6 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple, NewType
 
-from phonenumbers import (
-    NumberParseException,
-    PhoneNumberFormat,
-    ValidationResult,
-    format_number,
-    is_possible_number_with_reason,
-    parse,
-)
-
 from relay.findings import Findings
 
 Normalized = NewType("Normalized", str)
@@ -79,14 +70,16 @@ def normalize_phone(raw: str, region: str | None) -> Phone | None:
     """
     if len(raw) > _LONGEST_PHONE:
         return None
+    import phonenumbers as lib  # noqa: PLC0415 - slow, and most functions never see a phone number
+
     try:
-        number = parse(raw, region.upper() if region else None)
-    except NumberParseException:
+        number = lib.parse(raw, region.upper() if region else None)
+    except lib.NumberParseException:
         return None
-    if is_possible_number_with_reason(number) != ValidationResult.IS_POSSIBLE:
+    if lib.is_possible_number_with_reason(number) != lib.ValidationResult.IS_POSSIBLE:
         return None
     number.extension = None
-    e164 = format_number(number, PhoneNumberFormat.E164)
+    e164 = lib.format_number(number, lib.PhoneNumberFormat.E164)
     return Phone(digits=Normalized(e164.removeprefix("+")), e164=Normalized(e164))
 
 

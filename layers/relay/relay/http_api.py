@@ -15,6 +15,7 @@ from relay.exact_json import dumps
 from relay.instants import from_milliseconds
 
 JSON: Final = "application/json"
+TEXT: Final = "text/plain"
 PROBLEM_JSON: Final = "application/problem+json"
 
 _LONGEST_KEY: Final = 200
@@ -24,19 +25,21 @@ _NO: Final = frozenset({"false", "0", "no", ""})
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP answer with a JSON body."""
+    """An HTTP answer with a JSON body, or with plain text where that is asked for."""
 
     status: HTTPStatus
-    content: Mapping[str, Any]
+    content: Mapping[str, Any] | str
     headers: Mapping[str, str] = field(default_factory=dict)
     content_type: str = JSON
 
     def as_response(self) -> dict[str, Any]:
         """The answer as Lambda returns it to API Gateway."""
+        is_text = isinstance(self.content, str)
+        content_type = TEXT if is_text else self.content_type
         return {
             "statusCode": int(self.status),
-            "headers": {"content-type": self.content_type, **self.headers},
-            "body": dumps(self.content).decode(),
+            "headers": {"content-type": content_type, **self.headers},
+            "body": self.content if is_text else dumps(self.content).decode(),
             "isBase64Encoded": False,
         }
 
@@ -76,7 +79,8 @@ class Request:
 
     route: str
     """Method and template of the path, as API Gateway has matched it."""
-    app_id: str
+    path: Mapping[str, str]
+    """The parameters in the path."""
     headers: Mapping[str, str]
     query: Mapping[str, str]
     cookies: Mapping[str, str]
@@ -88,13 +92,18 @@ class Request:
         """Reads an event of payload format 2.0; raises `Problem`."""
         return cls(
             route=event["routeKey"],
-            app_id=(event.get("pathParameters") or {}).get("app_id", ""),
+            path=event.get("pathParameters") or {},
             headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
             query=event.get("queryStringParameters") or {},
             cookies=_cookies(event),
             body=_body(event),
             came_in=from_milliseconds(int(event["requestContext"]["timeEpoch"])),
         )
+
+    @property
+    def app_id(self) -> str:
+        """The app in the path, or nothing."""
+        return self.path.get("app_id", "")
 
     @property
     def bearer_token(self) -> str | None:

@@ -11,7 +11,7 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Final
 
-from relay import telemetry
+from relay.answering import answered, settings_unavailable
 from relay.apps import Apps
 from relay.envelopes import Envelope, money_without_id, stamped, write_envelope
 from relay.errors import (
@@ -24,6 +24,13 @@ from relay.fields import is_absent
 from relay.findings import Finding
 from relay.http_api import Answer, Problem, Request
 from relay.instants import iso_form
+from relay.looking_up import (
+    PLACEHOLDER,
+    customer_to_look_up,
+    will_be_looked_up,
+    with_appsflyer_id,
+    without_appsflyer_id,
+)
 from relay.preparation import App, Kind, Prepared, Surface, prepare
 from relay.producers import Producer, Producers
 from relay.queues import MAX_TAKEN_BYTES, Message, Queue
@@ -90,14 +97,7 @@ class Intake:
 
     def handle(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """Answers one HTTP API event (payload format 2.0)."""
-        try:
-            answer = self._answer(Request.of(event))
-        except Problem as problem:
-            answer = problem.answer()
-        except Exception as error:  # noqa: BLE001 - its text, which may hold anything, must not be logged
-            telemetry.unexpected(error)
-            answer = Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "an error of the relay's").answer()
-        return answer.as_response()
+        return answered(event, self._answer)
 
     def _answer(self, request: Request) -> Answer:
         if request.route == "GET /v1/health":
@@ -126,7 +126,7 @@ class Intake:
         try:
             producer = self._producers.by_token(token) if token else None
         except (ParametersUnavailableError, ConfigurationError) as error:
-            raise _unavailable(error) from error
+            raise settings_unavailable(error) from error
         if producer is None:
             raise Problem(
                 HTTPStatus.UNAUTHORIZED,
@@ -146,7 +146,7 @@ class Intake:
         except UnknownAppError as error:
             raise Problem(HTTPStatus.NOT_FOUND, str(error)) from error
         except (ParametersUnavailableError, ConfigurationError) as error:
-            raise _unavailable(error) from error
+            raise settings_unavailable(error) from error
 
     def _check_key(self, key: Key, digest: bytes) -> None:
         """The same idempotency key with another body is a slip of the sender.
@@ -230,8 +230,11 @@ def _entry(
     kind: Kind, app: App, request: Request, event: object, index: int, event_id: str | None
 ) -> Entry:
     full = stamped(kind, with_visitor(kind, event, request.cookies), request.came_in)
+    needs_id = customer_to_look_up(kind, full) is not None
+    if needs_id:  # its size is that with an id, which is longer than none
+        full = with_appsflyer_id(full, PLACEHOLDER)
     prepared = prepare(kind, app, full, request.came_in, event_id)
-    findings = prepared.findings
+    findings = (*prepared.findings, *([will_be_looked_up()] if needs_id else []))
     if prepared.has_revenue and event_id is None:
         findings = (*findings, money_without_id())
     return Entry(index, event_id, prepared, findings)
@@ -258,7 +261,10 @@ def _message(kind: Kind, came_in: datetime, entry: Entry) -> Message:
         first_seen=came_in,
         findings=tuple(finding.as_dict() for finding in entry.findings),
     )
-    return Message(write_envelope(envelope, prepared.event), prepared.app_id)
+    event = prepared.event
+    if event.get("appsflyer_id") == PLACEHOLDER:
+        event = without_appsflyer_id(event)
+    return Message(write_envelope(envelope, event), prepared.app_id)
 
 
 def _queue_unavailable() -> Problem:
@@ -290,16 +296,4 @@ def _none_is_valid(entries: Sequence[Entry]) -> Problem:
             "findings": [finding.as_dict() for finding in entries[0].findings],
             **({"events": [entry.describe("rejected") for entry in entries]} if several else {}),
         },
-    )
-
-
-def _unavailable(error: Exception) -> Problem:
-    if isinstance(error, ConfigurationError):
-        telemetry.wrong_setting(error)
-    else:
-        telemetry.logger().error("parameters unavailable", extra={"problem": str(error)})
-    return Problem(
-        HTTPStatus.SERVICE_UNAVAILABLE,
-        "the relay's settings cannot be read at present: send the request again in a while",
-        headers={"retry-after": "5"},
     )

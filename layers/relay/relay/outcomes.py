@@ -38,6 +38,8 @@ class Ruling(NamedTuple):
 
 DELIVERED: Final = Ruling(Outcome.DELIVERED, "E10", "delivered")
 CREDENTIALS_REASON: Final = "credentials"
+IDENTITY_UNKNOWN: Final = "identity_unknown"
+IN_PROGRESS: Final = "in_progress"
 
 _OWN_APP_ID: Final = re.compile(r"failed to authenticate|\bapp_id\b", re.IGNORECASE)  # E12
 _SURELY_NOT_RECORDED: Final = frozenset(

@@ -5,6 +5,7 @@ What stands where:
     apps/mobile/<app_id>, apps/web/<app_id>      an app's settings (`apps`)
     tokens/mobile/<app_id>, tokens/web/<app_id>  SecureString: its S2S tokens (`apps`)
     producers                                    SecureString: who may send events (`producers`)
+    push_senders                                 SecureString: who may tell of installs (likewise)
 """
 
 import time

@@ -1,6 +1,7 @@
-"""Who may call the HTTP API: producers, from the parameter `producers`.
+"""Who may call the HTTP API: producers, and in the same form those who tell of installs.
 
-SecureString: a JSON list of {"name", "token_sha256": [...], "apps": [...]}.
+SecureStrings `producers` and `push_senders`: a JSON list of
+{"name", "token_sha256": [...], "apps": [...]}.
 """
 
 import hashlib
@@ -36,10 +37,11 @@ _PRODUCERS: Final = TypeAdapter(tuple[Producer, ...])
 
 
 class Producers:
-    """Who may call the HTTP API."""
+    """Who may call the HTTP API, by the parameter of that name."""
 
-    def __init__(self, store: ParameterStore) -> None:
+    def __init__(self, store: ParameterStore, parameter: str = "producers") -> None:
         self._store = store
+        self._parameter = parameter
         self._parsed: tuple[str, tuple[Producer, ...]] = ("", ())
 
     def by_token(self, token: str) -> Producer | None:
@@ -50,10 +52,10 @@ class Producers:
         `ParametersUnavailableError`.
         """
         digest = token_digest(token)
-        self._store.read(["producers"])
+        self._store.read([self._parameter])
         found = self._find(digest)
         if found is None:
-            self._store.reread("producers")
+            self._store.reread(self._parameter)
             found = self._find(digest)
         return found
 
@@ -66,12 +68,12 @@ class Producers:
         return found
 
     def _all(self) -> tuple[Producer, ...]:
-        text = self._store.value("producers") or "[]"
+        text = self._store.value(self._parameter) or "[]"
         if self._parsed[0] != text:
             try:
                 self._parsed = (text, _PRODUCERS.validate_json(text))
             except ValidationError as error:
-                key = self._store.full_name("producers")
+                key = self._store.full_name(self._parameter)
                 raise ConfigurationError(key, first_fault(error)) from None
         return self._parsed[1]
 

@@ -11,6 +11,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from relay.errors import ConfigurationError
 
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+TableName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{3,255}$")]
+Days = Annotated[int, Field(ge=1, le=3650)]
 Url = Annotated[str, Field(pattern=r"^https?://[^/?#@\s]+(/[^?#\s]*)?$")]
 
 
@@ -53,14 +55,25 @@ class AcceptSettings(_Settings):
     web_queue_url: Url
 
 
-class ForwardSettings(_Settings):
-    """What `forward_mobile` and `forward_web` need. Times are in seconds."""
+class ReceiveInstallSettings(_Settings):
+    """What `receive_install` needs."""
+
+    identities_table: TableName
+    identity_days: Days
+    """How long an identity is known after AppsFlyer last told of it."""
+
+
+class ReceivePaymentSettings(_Settings):
+    """What `receive_payment` needs."""
+
+    payments_queue_url: Url
+
+
+class _WaitingSettings(_Settings):
+    """What those need who let things wait in the queue they came from. Times are in seconds."""
 
     queue_url: Url
     dead_letter_queue_url: Url
-    appsflyer_url: Url
-    requests_in_flight: Annotated[int, Field(ge=1, le=1000)] = 50
-    """Requests that one invocation keeps under way at once."""
     retry_schedule_seconds: Annotated[
         tuple[Annotated[Seconds, Field(le=99_999)], ...],
         BeforeValidator(_split),
@@ -68,7 +81,35 @@ class ForwardSettings(_Settings):
     ]
     """The longest wait before each further attempt: n waits make n + 1 attempts."""
     hold_seconds: Seconds = 300
-    """The longest wait between two looks at a held event."""
+    """The longest wait between two looks at what is held."""
+    identity_limit_seconds: Seconds = 86_400
+    """How long something waits for its customer's identity, or a refund for its purchase."""
+
+
+class MapPaymentSettings(_WaitingSettings):
+    """What `map_payment` needs."""
+
+    mobile_queue_url: Url
+    web_queue_url: Url
+    identities_table: TableName
+    trail_table: TableName
+    trail_days: Days = 400
+    """How long it is known what a refund belongs to."""
+
+
+class ForwardSettings(_WaitingSettings):
+    """What `forward_mobile` and `forward_web` need. Times are in seconds."""
+
+    appsflyer_url: Url
+    requests_in_flight: Annotated[int, Field(ge=1, le=1000)] = 50
+    """Requests that one invocation keeps under way at once."""
+    deliveries_table: TableName
+    delivery_days: Days = 35
+    """How long a delivered event id is remembered; Adyen repeats webhooks for 30 days."""
+    deduplicate: Literal["money", "all", "none"] = "money"
+    """Which events are told apart by their ids; those of payments always are."""
+    identities_table: TableName | None = None
+    """None for the web, where nothing is looked up."""
     hold_limit_seconds: Seconds = 259_200
     """How long an event is held before it goes to the dead-letter queue."""
     uncertain_money: Literal["resend", "dead_letter"] = "resend"

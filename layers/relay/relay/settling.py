@@ -5,11 +5,12 @@ own queue to wait, or in the dead-letter queue with the reason.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from relay.appsflyer import Answer
+from relay.deliveries import delivery_key
 from relay.envelopes import (
     Envelope,
     dead_letter_of_no_envelope,
@@ -20,11 +21,25 @@ from relay.envelopes import (
 )
 from relay.fields import without_clear_email
 from relay.findings import Finding
-from relay.outcomes import Outcome, Ruling
+from relay.identities import Identity
+from relay.looking_up import (
+    PLACEHOLDER,
+    customer_to_look_up,
+    with_appsflyer_id,
+    without_appsflyer_id,
+)
+from relay.outcomes import IDENTITY_UNKNOWN, IN_PROGRESS, Outcome, Ruling
 from relay.preparation import App, Prepared, prepare
 from relay.queues import MAX_MESSAGE_BYTES, size_of
 from relay.settings import ForwardSettings
-from relay.waiting import Chance, Delay, delay_of, delay_until, wait_after_attempt
+from relay.waiting import (
+    Chance,
+    Delay,
+    delay_of,
+    delay_until,
+    wait_after_attempt,
+    wait_while_held,
+)
 
 Clock = Callable[[], datetime]
 
@@ -41,6 +56,10 @@ class Job:
     prepared: Prepared | None = None
     attempted: bool = False
     """Whether it was sent in this round."""
+    identity: Identity | None = None
+    """Of its customer, where it had to be looked up and is known."""
+    unknown: Ruling | None = None
+    """What becomes of it because its customer could not be looked up."""
 
     @property
     def event_id(self) -> str:
@@ -57,8 +76,27 @@ class Job:
         kind = self.envelope.kind
         event = stamped(kind, self.envelope.event, self.first_seen)
         self.app = app
-        self.prepared = prepare(kind, app, event, now, self.event_id)
+        if self.customer is None:
+            self.prepared = prepare(kind, app, event, now, self.event_id)
+        else:
+            # What is wrong besides shows without the id too; what is kept has none.
+            appsflyer_id = self.identity.appsflyer_id if self.identity else PLACEHOLDER
+            full = with_appsflyer_id(event, appsflyer_id)
+            prepared = prepare(kind, app, full, now, self.event_id)
+            self.prepared = replace(prepared, event=without_appsflyer_id(prepared.event))
         return self.prepared
+
+    @property
+    def customer(self) -> str | None:
+        """The customer whose AppsFlyer id has to be looked up; None when that is not needed."""
+        return customer_to_look_up(self.envelope.kind, self.envelope.event)
+
+    @property
+    def delivery_key(self) -> str:
+        """What it goes by among the deliveries (S6)."""
+        envelope = self.envelope
+        scope = f"source {envelope.source}" if envelope.source else f"app {envelope.app_id}"
+        return delivery_key(scope, self.event_id)
 
     def findings(self) -> list[dict[str, str]]:
         """All findings in the form in which they travel, those of the entry (S6) included."""
@@ -77,6 +115,9 @@ class Job:
         return prepare(self.envelope.kind, app, event, self.came_in).has_revenue
 
 
+_SOON_KNOWN: Final = frozenset({IDENTITY_UNKNOWN, IN_PROGRESS})
+_FARTHEST_AHEAD: Final = timedelta(days=14)
+"""A later `not_before` is a slip: no queue keeps a message for so long."""
 _EARLY: Final = Ruling(Outcome.HELD, "", "not_before")
 
 
@@ -115,6 +156,8 @@ class Settler:
 
     def hop(self, job: Job, not_before: datetime) -> Settlement:
         """A job whose moment has not come waits on, by at most one delay."""
+        if not_before - self._clock() > _FARTHEST_AHEAD:
+            return self._bury(job, _because(_EARLY, "hold_limit"), None)
         return self._wait(job, _EARLY, None, delay_until(not_before, self._clock()))
 
     def no_envelope(self, body: str, message_id: str, problem: str) -> Settlement:
@@ -145,14 +188,23 @@ class Settler:
         return has_revenue and self._settings.uncertain_money == "dead_letter"
 
     def _hold(self, job: Job, ruling: Ruling, answer: Answer | None) -> Settlement:
-        """Waits for a person: no attempt is used up, until the limit."""
+        """Waits for a person, or for something to be known, and uses up no attempt."""
         now = self._clock()
         held_since = job.envelope.held_since or now
-        if (now - held_since).total_seconds() >= self._settings.hold_limit_seconds:
+        held = (now - held_since).total_seconds()
+        if ruling.reason == IDENTITY_UNKNOWN and held >= self._settings.identity_limit_seconds:
+            return self._bury(job, ruling, answer)
+        if held >= self._settings.hold_limit_seconds:
             return self._bury(job, _because(ruling, "hold_limit"), answer)
-        delay = delay_of(self._chance(0.0, self._settings.hold_seconds), now)
+        delay = delay_of(self._wait_while_held(ruling, held), now)
         changes = {"held_since": held_since, "not_before": delay.not_before}
         return self._wait(job, ruling, answer, delay, **changes)
+
+    def _wait_while_held(self, ruling: Ruling, held: float) -> float:
+        longest = self._settings.hold_seconds
+        if ruling.reason in _SOON_KNOWN:
+            return wait_while_held(held, longest, self._chance)
+        return self._chance(0.0, longest)  # a person is slow
 
     def _bury(self, job: Job, ruling: Ruling, answer: Answer | None) -> Settlement:
         """The dead-letter queue, with the reason."""

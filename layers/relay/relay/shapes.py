@@ -1,11 +1,24 @@
-"""What pydantic finds wrong with a shape, in words that never hold a value."""
+"""What shapes have in common, and what pydantic finds wrong with one, in words without values."""
 
-from typing import Final
+from datetime import UTC, datetime
+from typing import Annotated, Final
 
-from pydantic import ValidationError
+from pydantic import AfterValidator, AwareDatetime, ValidationError
 from pydantic_core import ErrorDetails
 
 _MOST_SHOWN: Final = 5
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        message = "must be a moment of the years 1 to 9999 in UTC"
+        raise ValueError(message) from None
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+"""A sender may write it with any offset; from here on it is UTC, as every moment of ours."""
 
 
 def first_fault(error: ValidationError) -> str:

@@ -11,6 +11,8 @@ MAX_DELAY_SECONDS: Final = 900
 MAX_RETRY_AFTER_SECONDS: Final = 21_600.0
 """A `Retry-After` above six hours is taken as six hours."""
 
+_FIRST_HOLD_SECONDS: Final = 5.0
+
 Chance = Callable[[float, float], float]
 """`random.uniform`, or what a test puts in its place."""
 
@@ -41,6 +43,16 @@ def wait_after_attempt(
         return None
     asked = min(retry_after_seconds or 0.0, MAX_RETRY_AFTER_SECONDS)
     return asked + chance(0.0, schedule[attempts - 1])
+
+
+def wait_while_held(held_seconds: float, longest_seconds: float, chance: Chance) -> float:
+    """Seconds until the next look at what waits for something to become known.
+
+    Mostly that comes within seconds, and else in hours: looks are as far apart as the wait has
+    lasted already, at first a few seconds and never more than `longest_seconds`.
+    """
+    step = min(longest_seconds, max(_FIRST_HOLD_SECONDS, held_seconds))
+    return chance(step / 2, step)
 
 
 def delay_of(wait_seconds: float, now: datetime) -> Delay:

@@ -25,7 +25,7 @@ _LONGEST_NAME: Final = 64  # W1, W2
 _LONGEST_URL: Final = 4096  # W6
 _LONGEST_IP: Final = 46  # W8
 _LONGEST_USER_AGENT: Final = 1024  # W9
-_FORBIDDEN_IN_NAME: Final = frozenset("@=+-")  # W2
+FORBIDDEN_IN_NAME: Final = frozenset("@=+-")  # W2
 _NO_URL_CHARACTER: Final = re.compile(r"[\s\x00-\x1f\x7f]")
 
 
@@ -99,7 +99,7 @@ def _event_name(value: object, field: str, draft: _Draft) -> str | None:
         draft.findings.reject("W2", field, "is missing: send a name, like af_purchase")
         return None
     name = optional_text(value, "W2", field, draft.findings, longest=_LONGEST_NAME)
-    if name is not None and not _FORBIDDEN_IN_NAME.isdisjoint(name):
+    if name is not None and not FORBIDDEN_IN_NAME.isdisjoint(name):
         draft.findings.reject("W2", field, "must not hold any of @ = + -")
     return name
 

@@ -12,6 +12,7 @@ from moto.server import ThreadedMotoServer
 from relay import telemetry
 
 if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_ssm import SSMClient
 
@@ -48,14 +49,51 @@ def ssm(moto_url: str) -> "Iterator[SSMClient]":
     client.close()
 
 
+@pytest.fixture
+def dynamodb(moto_url: str) -> "Iterator[DynamoDBClient]":
+    client = boto3.client("dynamodb", endpoint_url=moto_url, config=_once())
+    yield client
+    client.close()
+
+
 def _once() -> Config:
-    return Config(retries={"total_max_attempts": 1}, proxies={})
+    return Config(retries={"total_max_attempts": 1}, proxies={}, max_pool_connections=20)
 
 
 @pytest.fixture
 def make_queue(sqs: "SQSClient") -> Callable[[], str]:
     """Makes a queue of its own for the test; gives its URL."""
     return lambda: sqs.create_queue(QueueName=f"q-{uuid4().hex}")["QueueUrl"]
+
+
+@pytest.fixture
+def make_table(dynamodb: "DynamoDBClient") -> Callable[[], str]:
+    """Makes a table of its own for the test, as the template does; gives its name."""
+
+    def make() -> str:
+        name = f"table-{uuid4().hex}"
+        dynamodb.create_table(
+            TableName=name,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[
+                {"AttributeName": attribute, "AttributeType": "S"}
+                for attribute in ("pk", "sk", "customer_user_id")
+            ],
+            KeySchema=[
+                {"AttributeName": "pk", "KeyType": "HASH"},
+                {"AttributeName": "sk", "KeyType": "RANGE"},
+            ],
+            GlobalSecondaryIndexes=[
+                {
+                    "IndexName": "customers",
+                    "KeySchema": [{"AttributeName": "customer_user_id", "KeyType": "HASH"}],
+                    "Projection": {"ProjectionType": "KEYS_ONLY"},
+                }
+            ],
+        )
+        return name
+
+    return make
 
 
 @pytest.fixture

@@ -8,12 +8,14 @@ import pytest
 
 from relay.apps import Apps
 from relay.appsflyer import Client
+from relay.deliveries import Deliveries
 from relay.forwarding import Forwarder
 from relay.parameters import ParameterStore
 from relay.preparation import Surface
 from relay.queues import Queue
 from tests.builders import MOBILE_APP, Json, make_envelope, make_event, make_settings
 from tests.fakes import FakeAppsFlyer, FakeClock, Says, longest
+from tests.memory_table import MemoryTable
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -48,6 +50,7 @@ class Deployed:
             Apps(ParameterStore(ssm, prefix)),
             queue=Queue(sqs, queue),
             dead_letters=Queue(sqs, dead_letters),
+            deliveries=Deliveries(MemoryTable(), 35),
             clock=FakeClock(),
             chance=longest,
         )
@@ -71,7 +74,7 @@ class Deployed:
             }
             for message in messages
         ]
-        failed = await self.forwarder.forward(records, lambda: 60.0)
+        failed = await self.forwarder.forward(records, lambda: 90.0)
         for message in messages:
             if message["MessageId"] not in failed:
                 self._sqs.delete_message(

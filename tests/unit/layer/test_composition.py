@@ -1,13 +1,16 @@
 import asyncio
 import json
 import os
+import subprocess
+import sys
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 
 import boto3
 import httpx
 import pytest
 
-from relay import composition
+from relay import appsflyer, composition, tables
 from relay.errors import ConfigurationError
 from relay.preparation import Surface
 from relay.producers import token_digest
@@ -20,6 +23,8 @@ from tests.builders import (
     make_sqs_event,
 )
 from tests.fakes import FakeAppsFlyer, FakeSqs, FakeSsm, Says, aws_error
+from tests.memory_table import MemoryTable
+from tests.webhooks import Adyen_
 
 ENVIRONMENT = {
     "RELAY_PARAMETER_PREFIX": "/relay",
@@ -30,6 +35,11 @@ ENVIRONMENT = {
     "RELAY_APPSFLYER_URL": "https://appsflyer.example.com",
     "RELAY_RETRY_SCHEDULE_SECONDS": "0",
     "RELAY_REQUESTS_IN_FLIGHT": "3",
+    "RELAY_DELIVERIES_TABLE": "deliveries",
+    "RELAY_IDENTITIES_TABLE": "identities",
+    "RELAY_IDENTITY_DAYS": "730",
+    "RELAY_TRAIL_TABLE": "trail",
+    "RELAY_PAYMENTS_QUEUE_URL": "https://sqs.example.com/payments",
     "RELAY_CONNECT_TIMEOUT_SECONDS": "1",
     "RELAY_READ_TIMEOUT_SECONDS": "2",
 }
@@ -60,12 +70,16 @@ class Outside:
             }
         )
         self.appsflyer = FakeAppsFlyer()
+        self.tables: dict[str, MemoryTable] = defaultdict(MemoryTable)
         self.clients_made: list[str] = []
         self.transports_made: list[tuple[int, float, float]] = []
 
     def client(self, service: str, **_: object) -> object:
         self.clients_made.append(service)
-        return {"sqs": self.sqs, "ssm": self.ssm}[service]
+        return {"sqs": self.sqs, "ssm": self.ssm, "dynamodb": None}[service]
+
+    def table(self, _: object, name: str) -> MemoryTable:
+        return self.tables[name]
 
     def transport(self, connections: int, connect: float, read: float) -> httpx.AsyncBaseTransport:
         self.transports_made.append((connections, connect, read))
@@ -73,7 +87,14 @@ class Outside:
 
 
 def forget_everything() -> None:
-    for made_once in (composition.intake, composition.forwarder, composition._runner):  # noqa: SLF001 - a new process
+    for made_once in (
+        composition.intake,
+        composition.installs,
+        composition.receiver,
+        composition.mapper,
+        composition.forwarder,
+        composition._runner,  # noqa: SLF001 - a new process
+    ):
         made_once.cache_clear()
 
 
@@ -84,14 +105,15 @@ def outside(monkeypatch: pytest.MonkeyPatch) -> Iterator[Outside]:
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(boto3, "client", world.client)
-    monkeypatch.setattr(composition, "make_transport", world.transport)
+    monkeypatch.setattr(appsflyer, "make_transport", world.transport)
+    monkeypatch.setattr(tables, "DynamoTable", world.table)
     forget_everything()
     yield world
     composition._runner().close()  # noqa: SLF001 - the process ends
     forget_everything()
 
 
-def forward(*bodies: Json | str, milliseconds: int = 60_000) -> Json:
+def forward(*bodies: Json | str, milliseconds: int = 90_000) -> Json:
     return composition.forward(make_sqs_event(*bodies), Context(milliseconds), Surface.MOBILE)
 
 
@@ -111,9 +133,9 @@ def test_forward_reports_failed_records_in_lambdas_form(outside: Outside) -> Non
 
 
 def test_forward_reads_the_remaining_time_as_milliseconds(outside: Outside) -> None:
-    """Two requests of 3 s and three calls of 7 s: 27 s are enough and 26.999 s are not."""
-    assert forward(make_envelope(), milliseconds=27_000)["batchItemFailures"] == []
-    assert len(forward(make_envelope(), milliseconds=26_999)["batchItemFailures"]) == 1
+    """Two requests of 3 s and five calls of 7 s: 41 s are enough and 40.999 s are not."""
+    assert forward(make_envelope(), milliseconds=41_000)["batchItemFailures"] == []
+    assert len(forward(make_envelope(), milliseconds=40_999)["batchItemFailures"]) == 1
 
 
 def test_forward_uses_one_event_loop_for_the_life_of_the_process(outside: Outside) -> None:
@@ -126,7 +148,7 @@ def test_forward_uses_one_event_loop_for_the_life_of_the_process(outside: Outsid
 
     outside.appsflyer.behaviour = notice
     forward(make_envelope())
-    forward(make_envelope())
+    forward(make_envelope(event_id="order-2"))
 
     assert loops[0] is loops[1]
 
@@ -135,7 +157,7 @@ def test_forward_makes_clients_and_connections_once(outside: Outside) -> None:
     forward(make_envelope())
     forward(make_envelope())
 
-    assert sorted(outside.clients_made) == ["sqs", "ssm"]
+    assert sorted(outside.clients_made) == ["dynamodb", "dynamodb", "sqs", "ssm"]
     assert outside.transports_made == [(3, 1.0, 2.0)]
 
 
@@ -186,3 +208,104 @@ def test_composition_without_a_setting_names_it_and_succeeds_once_it_is_there(
 
     assert os.environ[variable]
     assert make()
+
+
+# De-duplication, identities, payments
+
+
+def test_forward_event_with_money_is_claimed_and_remembered(outside: Outside) -> None:
+    forward(make_envelope())
+
+    assert outside.tables["deliveries"].calls == {"put": 2}
+
+
+def test_forward_looks_customers_up_among_the_identities(outside: Outside) -> None:
+    forward(make_envelope(event=make_event(appsflyer_id=None, eventValue=None)))
+
+    assert outside.tables["identities"].calls == {"get": 1}
+
+
+def test_forward_on_the_web_looks_nobody_up(
+    outside: Outside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RELAY_IDENTITIES_TABLE")
+
+    composition.forwarder(Surface.WEB)
+
+    assert sorted(outside.clients_made) == ["dynamodb", "sqs", "ssm"]
+
+
+def test_installs_are_kept_among_the_identities(outside: Outside) -> None:
+    outside.ssm.parameters["/relay/push_senders"] = json.dumps([PRODUCER])
+    message = {
+        "appsflyer_id": "1-2",
+        "customer_user_id": "user-1",
+        "install_time": "2026-03-01 10:00:00",
+    }
+    route = "POST /v1/appsflyer/installs/{app_id}"
+
+    answer = composition.installs().handle(make_http_event(message, route=route))
+
+    assert answer["statusCode"] == 200
+    assert len(outside.tables["identities"]) == 1
+
+
+def payment() -> tuple[Json, Json]:
+    """A webhook of Adyen's as API Gateway hands it over, and its source's settings."""
+    secret = "44782DEF547AAA06C910C43932B1EB0C71FC68D9D0C057550C48EC2ACF6BA056"
+    (posted,) = Adyen_(secret, "user-1").renewal(1)
+    event = make_http_event(posted.body.decode(), route="POST /v1/payments/{provider}/{source}")
+    event["pathParameters"] = {"provider": "adyen", "source": "adyen-main"}
+    settings = {"provider": "adyen", "apps": {"mobile": [MOBILE_APP]}}
+    return event, {
+        "/relay/sources": json.dumps({"adyen-main": settings}),
+        "/relay/webhook_secrets/adyen-main": secret,
+    }
+
+
+def test_payment_goes_from_its_webhook_to_the_mobile_queue(outside: Outside) -> None:
+    event, parameters = payment()
+    outside.ssm.parameters |= parameters
+
+    answer = composition.receiver().handle(event)
+    (notice,) = outside.sqs.queues[ENVIRONMENT["RELAY_PAYMENTS_QUEUE_URL"]]
+    failed = composition.map_payments(make_sqs_event(notice.body), Context())
+
+    assert (answer["statusCode"], answer["body"]) == (200, "[accepted]")
+    assert failed == {"batchItemFailures": []}
+    (message,) = outside.sqs.queues[ENVIRONMENT["RELAY_MOBILE_QUEUE_URL"]]
+    assert message.content["source"] == "adyen-main"
+    assert outside.tables["identities"].calls == {"under": 1}
+    assert len(outside.tables["trail"]) > 1
+
+
+@pytest.mark.parametrize(
+    ("handler", "unwanted"),
+    [
+        ("receive_payment", {"httpx", "phonenumbers", "stripe", "Adyen", "standardwebhooks"}),
+        ("receive_install", {"httpx", "phonenumbers"}),
+        ("map_payment", {"httpx", "stripe", "Adyen"}),
+        ("accept", {"httpx"}),
+    ],
+)
+def test_function_imports_nothing_that_only_others_need(handler: str, unwanted: set[str]) -> None:
+    made = {
+        "receive_payment": "receiver()",
+        "receive_install": "installs()",
+        "map_payment": "mapper()",
+        "accept": "intake()",
+    }
+    program = (
+        f"import sys; from relay import composition; composition.{made[handler]}; "
+        "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    )
+    where = {"AWS_DEFAULT_REGION": "us-east-1", "PATH": os.environ["PATH"]}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**where, **ENVIRONMENT},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert not unwanted & set(done.stdout.split())

@@ -21,7 +21,7 @@ from tests.builders import (
 from tests.fakes import OK, Says, aws_error
 from tests.worlds import MOBILE_QUEUE, ForwardingWorld
 
-MINIMAL = 47.0
+MINIMAL = 61.0
 """Seconds: two requests of at most 3 + 10 s each, and three calls to AWS of 7 s."""
 
 
@@ -142,7 +142,12 @@ async def test_forward_redirect_is_not_followed() -> None:
 async def test_forward_event_that_breaks_a_rule_is_never_sent() -> None:
     world = ForwardingWorld()
 
-    assert await world.forward(make_envelope(event=make_event(appsflyer_id=None))) == []
+    assert (
+        await world.forward(
+            make_envelope(event=make_event(appsflyer_id=None, customer_user_id=None))
+        )
+        == []
+    )
 
     [letter] = world.dead
     assert letter["outcome"] == "rejected"
@@ -340,7 +345,7 @@ async def test_forward_before_its_moment_hides_raw_values_at_once() -> None:
 
 async def test_forward_before_its_moment_rejects_what_breaks_a_rule_at_once() -> None:
     world = ForwardingWorld()
-    event = make_event(appsflyer_id=None)
+    event = make_event(appsflyer_id=None, customer_user_id=None)
 
     await world.forward(make_envelope(event=event, not_before="2026-03-02T13:00:00Z"))
 
@@ -379,7 +384,7 @@ async def test_forward_event_without_a_time_says_the_same_time_on_every_attempt(
 
 async def test_forward_when_time_runs_out_hands_the_rest_back_untouched() -> None:
     world = ForwardingWorld(requests_in_flight=1)
-    left = iter([60.0, MINIMAL, MINIMAL - 0.001, 20.0])
+    left = iter([90.0, MINIMAL, MINIMAL - 0.001, 20.0])
 
     failed = await world.forward(*(make_envelope() for _ in range(4)), remaining=lambda: next(left))
 
@@ -391,7 +396,7 @@ async def test_forward_when_time_runs_out_hands_the_rest_back_untouched() -> Non
 async def test_forward_when_time_runs_out_still_queues_what_failed() -> None:
     world = ForwardingWorld(requests_in_flight=1)
     world.appsflyer.says(Says(503))
-    left = iter([60.0, MINIMAL - 1, 8.1])
+    left = iter([90.0, MINIMAL - 1, 8.1])
 
     failed = await world.forward(make_envelope(), make_envelope(), remaining=lambda: next(left))
 
@@ -403,7 +408,7 @@ async def test_forward_without_time_for_a_call_to_sqs_makes_none() -> None:
     """An invocation that is ended by Lambda sends again what it has delivered."""
     world = ForwardingWorld(requests_in_flight=1)
     world.appsflyer.says(Says(503))
-    left = iter([60.0, 8.0])
+    left = iter([90.0, 8.0])
 
     failed = await world.forward(make_envelope(), remaining=lambda: next(left))
 
@@ -616,7 +621,7 @@ async def test_forward_takes_lambdas_records_as_they_come() -> None:
     records = make_sqs_event(make_envelope(event=make_event(eventTime=None)))["Records"]
     records[0]["attributes"]["SentTimestamp"] = "1772449200123"
 
-    await world.forwarder.forward(records, lambda: 60.0)
+    await world.forwarder.forward(records, lambda: 90.0)
 
     assert world.appsflyer.bodies[0]["eventTime"] == "2026-03-02 11:00:00.123"
     assert world.settings.queue_url == MOBILE_QUEUE

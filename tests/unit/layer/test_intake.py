@@ -22,7 +22,7 @@ from tests.worlds import HttpAnswer, IntakeWorld
 
 WEB_EVENTS: Json = {"route": "POST /v1/web/{app_id}/events", "app_id": WEB_APP}
 WEB_VISITS: Json = {"route": "POST /v1/web/{app_id}/visits", "app_id": WEB_APP}
-INVALID = make_event(appsflyer_id=None)
+INVALID = make_event(appsflyer_id=None, customer_user_id=None)
 MEBIBYTE = 1_048_576
 
 
@@ -252,7 +252,10 @@ def test_handle_preview_of_a_misspelt_yes_queues_nothing(world: IntakeWorld) -> 
 
 
 def test_handle_invalid_event_is_a_400_with_its_findings(world: IntakeWorld) -> None:
-    answer = world.post(make_event(appsflyer_id=None, eventCurrency="QQQ"), **keyed("order-1"))
+    answer = world.post(
+        make_event(appsflyer_id=None, customer_user_id=None, eventCurrency="QQQ"),
+        **keyed("order-1"),
+    )
 
     assert_problem(answer, 400)
     assert [found["rule"] for found in answer.content["findings"]] == ["M1", "M5"]

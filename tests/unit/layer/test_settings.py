@@ -16,6 +16,7 @@ FORWARD = {
     "RELAY_DEAD_LETTER_QUEUE_URL": "https://sqs.example.com/mobile-dead",
     "RELAY_APPSFLYER_URL": "https://api3.appsflyer.com",
     "RELAY_RETRY_SCHEDULE_SECONDS": "5,30,0.5",
+    "RELAY_DELIVERIES_TABLE": "deliveries",
 }
 Read = Callable[[dict[str, str]], object]
 

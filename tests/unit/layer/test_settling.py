@@ -387,7 +387,7 @@ def test_settle_refused_web_event_has_the_deadline_of_its_apps_zone() -> None:
 
 
 def test_settle_rejected_tells_every_finding() -> None:
-    job = make_job(event=make_event(appsflyer_id="", eventCurrency="QQQ"))
+    job = make_job(event=make_event(appsflyer_id="", customer_user_id="", eventCurrency="QQQ"))
 
     letter = body_of(make_settler().settle(job, REJECTED))
 

@@ -1,0 +1,133 @@
+"""Who a customer is to AppsFlyer: app and customer user id to AppsFlyer id, as of the last install.
+
+One item for each customer and app: pk is the customer user id, sk the app id.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from relay.instants import from_milliseconds, to_milliseconds, utc_now
+from relay.tables import LONGEST_PK_BYTES, LONGEST_SK_BYTES, Bound, Item, Key, Table, is_key_text
+
+KEEP_DAYS: Final = 730
+
+
+class UnusableIdError(ValueError):
+    """An id that cannot be a key of the table; the message names the field, never its value."""
+
+    def __init__(self, field: str, longest: int) -> None:
+        super().__init__(f"{field}: must be Unicode text of 1 to {longest} bytes in UTF-8")
+        self.field = field
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A customer's latest install of one app."""
+
+    app_id: str
+    customer_user_id: str
+    appsflyer_id: str
+    installed_at: datetime
+    """In UTC, to the millisecond."""
+    platform: str | None = None
+    """`ios`, `android` ..., lower case."""
+
+
+class Identities:
+    """The table of identities. Every method blocks and raises `TableUnavailableError`.
+
+    An id that cannot be a key is nobody's: it is looked up without a call.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        keep_days: int = KEEP_DAYS,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._table = table
+        self._keep = timedelta(days=keep_days)
+        self._clock = clock
+
+    def find(self, app_id: str, customer_user_ids: Collection[str]) -> dict[str, Identity]:
+        """The identities of these customers in one app, by customer user id; some may be absent.
+
+        A read unit for each customer, a hundred customers a call.
+        """
+        keys = [Key(customer, app_id) for customer in customer_user_ids]
+        found = self._table.get([key for key in keys if _unusable(key) is None])
+        return {identity.customer_user_id: identity for identity in self._fresh(found)}
+
+    def of_customer(self, customer_user_id: str) -> list[Identity]:
+        """A customer's identities in all apps, the latest install first."""
+        found = self._under(customer_user_id)
+        return sorted(self._fresh(found), key=lambda one: one.installed_at, reverse=True)
+
+    def remember(self, identity: Identity) -> bool:
+        """Keeps an identity from now on; False when a newer install of the app is known.
+
+        The same install again renews it. One write unit. Raises `UnusableIdError`.
+        """
+        key = Key(identity.customer_user_id, identity.app_id)
+        unusable = _unusable(key)
+        if unusable is not None:
+            raise unusable
+        item = _item(identity, self._clock() + self._keep)
+        newest = Bound("installed_at", to_milliseconds(identity.installed_at))
+        return self._table.put(key, item, newest) is None
+
+    def forget(self, customer_user_id: str) -> int:
+        """Erases a customer from all apps; tells from how many."""
+        found = self._under(customer_user_id)
+        self._table.delete(found)
+        return len(found)
+
+    def _under(self, customer_user_id: str) -> Mapping[Key, Item]:
+        if not is_key_text(customer_user_id, LONGEST_PK_BYTES):
+            return {}
+        return self._table.under(customer_user_id)
+
+    def _fresh(self, found: Mapping[Key, Item]) -> Iterator[Identity]:
+        """DynamoDB deletes late: what has expired is absent for us already."""
+        now = _seconds(self._clock())
+        return (_identity(key, item) for key, item in found.items() if _expiry(item) > now)
+
+
+def _unusable(key: Key) -> UnusableIdError | None:
+    if not is_key_text(key.pk, LONGEST_PK_BYTES):
+        return UnusableIdError("customer_user_id", LONGEST_PK_BYTES)
+    if not is_key_text(key.sk, LONGEST_SK_BYTES):
+        return UnusableIdError("app_id", LONGEST_SK_BYTES)
+    return None
+
+
+def _item(identity: Identity, expires_at: datetime) -> Item:
+    item: dict[str, str | int] = {
+        "appsflyer_id": identity.appsflyer_id,
+        "installed_at": to_milliseconds(identity.installed_at),
+        "expires_at": _seconds(expires_at),
+    }
+    if identity.platform is not None:
+        item["platform"] = identity.platform
+    return item
+
+
+def _identity(key: Key, item: Item) -> Identity:
+    platform = item.get("platform")
+    return Identity(
+        app_id=key.sk,
+        customer_user_id=key.pk,
+        appsflyer_id=str(item["appsflyer_id"]),
+        installed_at=from_milliseconds(int(item["installed_at"])),
+        platform=None if platform is None else str(platform),
+    )
+
+
+def _expiry(item: Item) -> int:
+    return int(item["expires_at"])
+
+
+def _seconds(moment: datetime) -> int:
+    return to_milliseconds(moment) // 1000
