@@ -20,21 +20,31 @@ from pydantic import BaseModel, ConfigDict, Field
 from relay import telemetry
 from relay.apps import Apps
 from relay.appsflyer import Client
+from relay.deliveries import Deliveries
 from relay.envelopes import money_without_id, stamped
 from relay.exact_json import InvalidJsonError, dumps, loads
 from relay.findings import Finding
 from relay.forwarding import Forwarder
 from relay.http_api import Request
+from relay.identities import Identities
+from relay.installs import Installs
 from relay.instants import from_milliseconds, mobile_form, to_milliseconds
 from relay.intake import ROUTES, Intake, with_visitor
+from relay.looking_up import PLACEHOLDER, customer_to_look_up, with_appsflyer_id
 from relay.outcomes import Outcome
 from relay.parameters import ParameterStore
+from relay.payments.mapping import Mapper
+from relay.payments.receiving import Receiver
+from relay.payments.sources import Sources
+from relay.payments.trail import Trail
 from relay.preparation import App, Kind, Prepared, Surface, prepare
 from relay.producers import Producers, token_digest
 from relay.queues import Queue
-from relay.settings import ForwardSettings
-from tests.builders import Json, make_settings
-from tests.fakes import OK, FakeAppsFlyer, FakeSqs, FakeSsm, Says, longest
+from relay.settings import MapPaymentSettings
+from relay_sandbox.payment_sources import seeded_sources
+from tests.builders import Json, make_settings, make_sqs_event
+from tests.fakes import OK, FakeAppsFlyer, FakeClock, FakeSqs, FakeSsm, Says, longest
+from tests.memory_table import MemoryTable
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "events").glob("*_*.json"))
@@ -42,12 +52,13 @@ NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 MOBILE_APPS = ("id123456789", "com.example.shop", "com.example.blocked")
 WEB_APPS = ("website-www.example.com",)
 TIME_FIELDS = ("eventTime", "timestamp")
+RECEIVERS = ("receive_install", "receive_payment")
+PUSH_TOKEN = "sandbox-push-token"
 
 SHOWN_BY_NO_SAMPLE = {
     Outcome.REFUSED,  # AppsFlyer would have to find what we do not
     Outcome.DEFERRED,  # something would have to fail
-    Outcome.HELD,  # a token would have to be wrong, and then it is held on and on
-    Outcome.DUPLICATE,  # nothing is remembered yet
+    Outcome.DUPLICATE,  # each has an id of its own
 }
 
 
@@ -60,13 +71,26 @@ class Expectation(BaseModel):
     findings: list[str]
 
 
+class Becomes(BaseModel):
+    """The event that a webhook becomes, or an event with what is looked up for it."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    app_id: str
+    kind: str
+    event_id: str
+    event: Json
+
+
 class Sample(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     about: str = Field(pattern=r"^[A-Z`].{20,200}\.$")
     age_seconds: int | None = Field(None, gt=0)
     status: int | None = None
+    signed_by: str | None = None
     expect: list[Expectation]
+    becomes: list[Becomes] | None = None
 
 
 @dataclass
@@ -122,6 +146,18 @@ class System:
             for app_id in app_ids:
                 parameters[f"/relay/apps/{surface}/{app_id}"] = "{}"
                 parameters[f"/relay/tokens/{surface}/{app_id}"] = "an-s2s-key"
+        senders = [{"name": "appsflyer", "token_sha256": [token_digest(PUSH_TOKEN)], "apps": ["*"]}]
+        parameters["/relay/push_senders"] = json.dumps(senders)
+        apps = {"mobile": MOBILE_APPS[:2], "web": WEB_APPS}
+        sources = {one.name: one.settings(apps) for one in seeded_sources()}
+        parameters["/relay/sources"] = json.dumps(sources)
+        for source in seeded_sources():
+            parameters[f"/relay/webhook_secrets/{source.name}"] = source.secret
+        self.clock = FakeClock()
+        self.clock.now = NOW
+        self.identities = Identities(MemoryTable(), clock=self.clock)
+        self.deliveries = Deliveries(MemoryTable(), 35, self.clock)
+        self.trail = Trail(MemoryTable(), 400, self.clock)
         self.store = ParameterStore(FakeSsm(parameters).client(), "/relay")
         self.sqs = FakeSqs()
         self.appsflyer = FakeAppsFlyer(
@@ -141,10 +177,50 @@ class System:
             Apps(self.store),
             queue=self._queue(surface),
             dead_letters=self._queue("dead"),
-            clock=lambda: NOW,
+            deliveries=self.deliveries,
+            identities=self.identities,
+            clock=self.clock,
             chance=longest,
         )
-        assert asyncio.run(forwarder.forward(event["Records"], lambda: 60.0)) == []
+        assert asyncio.run(forwarder.forward(event["Records"], lambda: 90.0)) == []
+
+    def receive(self, entry: str, event: Json) -> Json:
+        """A webhook of a payment provider's, or of AppsFlyer's."""
+        if entry == "receive_install":
+            senders = Producers(self.store, "push_senders")
+            return Installs(senders, self.identities).handle(event)
+        receiver = Receiver(Sources(self.store), self._queue("payments"), self.clock)
+        return receiver.handle(event)
+
+    def map(self, event: Json) -> None:
+        settings = MapPaymentSettings.model_validate(
+            {
+                **dict.fromkeys(("queue_url", "dead_letter_queue_url"), "https://sqs.example.com/"),
+                **dict.fromkeys(("mobile_queue_url", "web_queue_url"), "https://sqs.example.com/"),
+                **dict.fromkeys(("identities_table", "trail_table"), "table"),
+                "parameter_prefix": "/relay",
+                "retry_schedule_seconds": (1,),
+            }
+        )
+        mapper = Mapper(
+            settings,
+            Sources(self.store),
+            Apps(self.store),
+            self.trail,
+            self.identities,
+            queue=self._queue("payments"),
+            dead_letters=self._queue("payments dead"),
+            delivery_queues={surface: self._queue(surface) for surface in Surface},
+            clock=self.clock,
+            chance=longest,
+        )
+        assert mapper.map(event["Records"], lambda: 90.0) == []
+
+    def take(self, queue: str) -> Json:
+        """All that is on a queue, as Lambda hands it to a function, its delay over."""
+        messages = self.sqs.queues.pop(queue, [])
+        self.clock.advance(max((message.delay_seconds for message in messages), default=0))
+        return make_sqs_event(*(message.body for message in messages))
 
     def on(self, queue: str) -> list[Json]:
         """What was put on a queue: `mobile`, `web` or `dead`."""
@@ -179,6 +255,8 @@ class Handed:
         if self.kind is None:
             return None, []
         full = stamped(self.kind, self.event, now)
+        if customer_to_look_up(self.kind, full):  # what is wrong besides
+            full = with_appsflyer_id(full, PLACEHOLDER)
         prepared = prepare(self.kind, App(self.app_id), full, now, self.event_id)
         needs_id = prepared.has_revenue and self.event_id is None
         return prepared, [*prepared.findings, *([money_without_id()] if needs_id else [])]
@@ -186,6 +264,16 @@ class Handed:
 
 def _handed(file: File) -> Iterator[Handed]:
     """The events of a file, as their entry takes them out of it."""
+    if file.sample.becomes is not None:
+        for one in file.sample.becomes:
+            event = loads(json.dumps(one.event))
+            yield Handed(Kind(one.kind), one.app_id, event, one.event_id)
+        return
+    if file.entry in RECEIVERS:
+        return
+    if file.entry == "map_payment":
+        yield from (Handed(None, "", None, None) for _ in file.event["Records"])
+        return
     if file.entry != "accept":
         for record in file.event["Records"]:
             envelope = loads(record["body"])
@@ -225,7 +313,7 @@ def test_sample_has_an_expectation_for_each_of_its_events(path: Path) -> None:
     file = File.read(path)
 
     assert len(list(_handed(file))) == len(file.sample.expect)
-    assert (file.sample.status is not None) == (file.entry == "accept")
+    assert (file.sample.status is not None) == (file.entry in {"accept", *RECEIVERS})
 
 
 @_files()
@@ -256,12 +344,14 @@ def test_forwarder_does_with_a_sample_what_it_says(path: Path, system: System) -
     file = File.read(path)
     surface = Surface(file.entry.removeprefix("forward_"))
 
+    install = File.read(ROOT / "events" / "receive_install_post.json")
+    system.receive(install.entry, install.event)
     system.forward(surface, file.event)
 
-    dead = Counter(letter["outcome"] for letter in system.on("dead"))
-    dead[Outcome.DELIVERED] = len(system.appsflyer.requests) - dead[Outcome.BLOCKED]
-    assert +dead == Counter(expected.outcome for expected in file.sample.expect)
-    assert system.on(surface) == []
+    ended = Counter(letter["outcome"] for letter in system.on("dead"))
+    ended[Outcome.DELIVERED] = len(system.appsflyer.requests) - ended[Outcome.BLOCKED]
+    ended[Outcome.HELD] = len(system.on(surface))
+    assert +ended == Counter(expected.outcome for expected in file.sample.expect)
 
 
 @_files("accept_")
@@ -316,6 +406,43 @@ def test_sample_with_an_age_has_a_time_to_set(path: Path) -> None:
     assert all(not handed.event.keys().isdisjoint(TIME_FIELDS) for handed in _handed(file))
 
 
+# Payments and installs
+
+
+@_files("receive_")
+def test_receiver_answers_a_sample_as_it_says(path: Path, system: System) -> None:
+    """Signatures are as old as the samples: for the present moment they are made afresh."""
+    file = File.read(path)
+
+    answer = system.receive(file.entry, file.event)
+
+    assert answer["statusCode"] == file.sample.status
+    assert len(system.on("payments")) == len(file.sample.expect)
+
+
+def test_payment_samples_together_become_what_they_say(system: System) -> None:
+    """Together, because a refund is nothing without its payment."""
+    files = [File.read(path) for path in FILES]
+    mapped = [file for file in files if file.entry in {*RECEIVERS, "map_payment"}]
+    for file in mapped:
+        if file.entry == "map_payment":
+            system.map(file.event)
+        else:
+            system.receive(file.entry, file.event)
+
+    while system.on("payments"):
+        system.map(system.take("payments"))
+    for surface in Surface:
+        system.forward(surface, system.take(surface))
+
+    becomes = [handed for file in mapped for handed in _handed(file) if handed.kind is not None]
+    expected = [prepared.body for handed in becomes if (prepared := handed.prepared()[0])]
+    assert None not in expected
+    sent = [loads(request.content) for request in system.appsflyer.requests]
+    assert sorted(map(str, sent)) == sorted(str(loads(body or b"")) for body in expected)
+    assert [letter["reason"] for letter in system.on("payments dead")] == ["not_an_envelope"]
+
+
 def test_samples_together_show_every_outcome_that_needs_no_fault() -> None:
     shown = {entry.outcome for path in FILES for entry in File.read(path).sample.expect}
 
@@ -323,9 +450,12 @@ def test_samples_together_show_every_outcome_that_needs_no_fault() -> None:
 
 
 def test_samples_together_take_every_route() -> None:
-    files = [File.read(path) for path in FILES if path.stem.startswith("accept_")]
+    files = [File.read(path) for path in FILES]
+    template = (ROOT / "template.yaml").read_text()
+    routes = re.findall(r"Method: (\w+)\n +Path: (\S+)", template)
 
-    assert {file.event["routeKey"] for file in files} == {*ROUTES, "GET /v1/health"}
+    taken = {file.event["routeKey"] for file in files if "routeKey" in file.event}
+    assert taken == {f"{method} {path}" for method, path in routes}
 
 
 def test_http_samples_with_a_key_each_have_their_own() -> None:
@@ -352,7 +482,9 @@ def _is_documentation(address: str) -> bool:
     return any(ip_address(address) in ip_network(network) for network in networks)
 
 
-@_files("accept_")
+@pytest.mark.parametrize(
+    "path", [path for path in FILES if "routeKey" in path.read_text()], ids=lambda path: path.stem
+)
 def test_http_sample_names_its_route_as_api_gateway_does(path: Path) -> None:
     event = File.read(path).event
     method, _, template = event["routeKey"].partition(" ")
@@ -365,7 +497,9 @@ def test_http_sample_names_its_route_as_api_gateway_does(path: Path) -> None:
     assert from_milliseconds(event["requestContext"]["timeEpoch"]) == NOW
 
 
-@_files("forward_")
+@pytest.mark.parametrize(
+    "path", [path for path in FILES if "Records" in path.read_text()], ids=lambda path: path.stem
+)
 def test_sqs_sample_has_a_record_of_its_own_for_each_message(path: Path) -> None:
     records = File.read(path).event["Records"]
 
@@ -380,30 +514,3 @@ def test_accept_sample_that_is_not_json_is_none() -> None:
 
     with pytest.raises(InvalidJsonError):
         loads(event["body"])
-
-
-# events/env.json
-
-
-def _env() -> Json:
-    found: Json = json.loads((ROOT / "events" / "env.json").read_text())
-    return found
-
-
-@pytest.mark.parametrize(
-    ("function", "queue"),
-    [("ForwardMobileFunction", "MobileQueue"), ("ForwardWebFunction", "WebQueue")],
-)
-def test_env_file_is_enough_for_a_forwarder(function: str, queue: str) -> None:
-    settings = ForwardSettings.from_env({**_env()["Parameters"], **_env()[function]})
-
-    assert settings.queue_url.endswith(f"/{queue}")
-
-
-def test_env_file_names_the_functions_of_the_template() -> None:
-    template = (ROOT / "template.yaml").read_text()
-    functions = re.findall(
-        r"^  (\w+):\n    Type: AWS::Serverless::Function", template, re.MULTILINE
-    )
-
-    assert _env().keys() - {"Parameters"} == set(functions)

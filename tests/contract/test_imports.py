@@ -11,28 +11,54 @@ import pytest
 ROOT = Path(__file__).parents[2]
 LAYER = ROOT / "layers" / "relay"
 
-LEVELS = [
-    # The pure core: no I/O, no clock, no environment.
+PACKAGES = {"relay", "relay.payments"}
+"""They hold modules and nothing else."""
+
+PROVIDERS = {"stripe", "revenuecat", "paddle", "adyen", "standard_webhooks"}
+FUNCTIONS = {
+    *("accept", "receive_payment", "receive_install"),
+    *("forward_mobile", "forward_web", "map_payment"),
+}
+
+PURE_LEVELS = [
     {"relay.errors", "relay.findings", "relay.secrets", "relay.shapes", "relay.waiting"},
     {"relay.exact_json"},
     {"relay.instants", "relay.hashing", "relay.money"},
     {"relay.fields", "relay.payloads"},
-    {"relay.mobile", "relay.web"},
+    {"relay.mobile", "relay.web", "relay.http_api"},
     {"relay.preparation"},
-    {"relay.outcomes", "relay.envelopes"},
+    {"relay.outcomes", "relay.envelopes", "relay.looking_up"},
+    # What payment providers mean.
+    {"relay.payments.model"},
+    {"relay.payments.settings", "relay.payments.major_units", "relay.payments.minor_units"},
+    {"relay.payments.provider", "relay.payments.reading", "relay.payments.signatures"},
+    {f"relay.payments.{provider}" for provider in PROVIDERS},
+    {"relay.payments.providers"},
+    {"relay.payments.notices", "relay.payments.decisions", "relay.payments.unmappable"},
+    {"relay.payments.events", "relay.payments.revenue"},
+]
+"""No I/O, no clock, no environment."""
+
+LEVELS = [
+    *PURE_LEVELS,
     # What speaks to the world, one thing a module.
     {"relay.telemetry"},
-    {"relay.settings", "relay.appsflyer", "relay.parameters", "relay.queues", "relay.http_api"},
-    {"relay.apps", "relay.producers"},
+    {"relay.settings", "relay.appsflyer", "relay.parameters", "relay.queues"},
+    {"relay.answering", "relay.tables"},
+    {"relay.apps", "relay.producers", "relay.identities", "relay.deliveries"},
+    {"relay.payments.sources", "relay.payments.trail"},
+    {"relay.payments.picking"},
+    {"relay.payments.deciding", "relay.payments.settling"},
     {"relay.settling"},
     # The use cases, and what puts them together.
-    {"relay.forwarding", "relay.intake"},
+    {"relay.forwarding", "relay.intake", "relay.installs"},
+    {"relay.payments.receiving", "relay.payments.mapping"},
     {"relay.composition"},
-    {"functions.accept", "functions.forward_mobile", "functions.forward_web"},
+    {f"functions.{name}" for name in FUNCTIONS},
 ]
 """Each level imports from those above it in this list and from its own, never from one below."""
 
-PURE = set().union(*LEVELS[:7])
+PURE = set().union(*PURE_LEVELS)
 
 IMPURE = {
     *("aiohttp", "asyncio", "aws_lambda_powertools", "boto3", "botocore", "httpx", "io"),
@@ -85,12 +111,18 @@ def level_of(name: str) -> int | None:
     return levels[0] if levels else None
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if name != "relay"])
+@pytest.mark.parametrize("package", sorted(PACKAGES))
+def test_package_itself_imports_nothing(package: str) -> None:
+    """So that to import one of its modules is to import that module."""
+    assert list(imported(MODULES[package])) == []
+
+
+@pytest.mark.parametrize("module", sorted(MODULES.keys() - PACKAGES))
 def test_module_has_its_level(module: str) -> None:
     assert level_of(module) is not None, "a new module: say in LEVELS where it stands"
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if name != "relay"])
+@pytest.mark.parametrize("module", sorted(MODULES.keys() - PACKAGES))
 def test_module_imports_nothing_of_a_later_level(module: str) -> None:
     own = level_of(module)
     upward = [
@@ -114,6 +146,15 @@ def test_pure_module_imports_nothing_that_does_io(module: str) -> None:
     }
 
     assert impure == set()
+
+
+@pytest.mark.parametrize("provider", sorted(PROVIDERS))
+def test_payment_provider_knows_of_no_other(provider: str) -> None:
+    """So that adding one, or removing one, is a matter of one module."""
+    others = {f"relay.payments.{name}" for name in PROVIDERS - {provider}}
+    found = set(imported(MODULES[f"relay.payments.{provider}"]))
+
+    assert {name for name in found if any(is_within(name, other) for other in others)} == set()
 
 
 def test_clock_of_the_pure_core_is_read_by_one_function_alone() -> None:
@@ -194,3 +235,29 @@ def test_import_of_every_module_and_function_does_nothing_else() -> None:
     )
 
     assert (done.returncode, done.stderr) == (0, "")
+
+
+_IMPORT_ONE = """
+import runpy, sys
+
+runpy.run_path(sys.argv[1], run_name="app")
+print(*sorted({name.partition(".")[0] for name in sys.modules}))
+"""
+
+
+@pytest.mark.parametrize("function", ["receive_payment", "receive_install"])
+def test_function_that_answers_others_in_seconds_loads_no_library_that_it_can_do_without(
+    function: str,
+) -> None:
+    """A provider waits 5 s, a cold start included. Its own SDK takes a second to import."""
+    done = subprocess.run(
+        [sys.executable, "-c", _IMPORT_ONE, str(MODULES[f"functions.{function}"])],
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+
+    loaded = set(done.stdout.split())
+    assert "relay" in loaded
+    assert loaded & {"stripe", "Adyen", "paddle_billing", "standardwebhooks"} == set()
+    assert loaded & {"httpx", "httptools", "phonenumbers"} == set()

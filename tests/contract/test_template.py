@@ -4,43 +4,46 @@ import copy
 import json
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from datetime import date
 from typing import Any
 
 import boto3
 import pytest
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
-from samtranslator.yaml_helper import yaml_parse
 
 from relay.forwarding import MARGIN_SECONDS
-from relay.settings import AcceptSettings, ForwardSettings
+from relay.settings import ForwardSettings
+from tests.template import (
+    PARAMETERS,
+    RESOURCES,
+    SETTINGS,
+    TEMPLATE,
+    TEXT,
+    Json,
+    of_type,
+    properties,
+    variables,
+)
 
-Json = dict[str, Any]
-
-TEXT = (Path(__file__).parents[2] / "template.yaml").read_text()
-TEMPLATE: Json = yaml_parse(TEXT)
-PARAMETERS: dict[str, Json] = TEMPLATE["Parameters"]
-RESOURCES: dict[str, Json] = TEMPLATE["Resources"]
-
-SOURCES = ["MobileQueue", "WebQueue"]
-DEAD_LETTERS = ["MobileDeadLetterQueue", "WebDeadLetterQueue"]
+SOURCES = ["MobileQueue", "WebQueue", "PaymentsQueue"]
+DEAD_LETTERS = ["MobileDeadLetterQueue", "WebDeadLetterQueue", "PaymentsDeadLetterQueue"]
 FORWARDERS = ["ForwardMobileFunction", "ForwardWebFunction"]
-FUNCTIONS = ["AcceptFunction", *FORWARDERS]
-SETTINGS: dict[str, type[AcceptSettings | ForwardSettings]] = {
-    "AcceptFunction": AcceptSettings,
-    "ForwardMobileFunction": ForwardSettings,
-    "ForwardWebFunction": ForwardSettings,
+CONSUMERS = [*FORWARDERS, "MapPaymentFunction"]
+"""The functions that a queue invokes, in the order of SOURCES."""
+BEHIND_HTTP = ["AcceptFunction", "ReceivePaymentFunction", "ReceiveInstallFunction"]
+FUNCTIONS = [*BEHIND_HTTP, *CONSUMERS]
+
+TABLES = ["IdentitiesTable", "DeliveriesTable", "PaymentTrailTable"]
+ACCESS = {
+    ("MapPaymentFunction", "PaymentTrailTable"): {"BatchGetItem", "PutItem", "UpdateItem"},
+    ("MapPaymentFunction", "IdentitiesTable"): {"BatchGetItem", "Query"},
+    ("ReceiveInstallFunction", "IdentitiesTable"): {"PutItem"},
+    ("ForwardMobileFunction", "IdentitiesTable"): {"BatchGetItem"},
+    ("ForwardMobileFunction", "DeliveriesTable"): {"PutItem"},
+    ("ForwardWebFunction", "DeliveriesTable"): {"PutItem"},
 }
-
-
-def of_type(kind: str) -> dict[str, Json]:
-    return {name: one["Properties"] for name, one in RESOURCES.items() if one["Type"] == kind}
-
-
-def properties(name: str) -> Json:
-    found: Json = RESOURCES[name]["Properties"]
-    return found
+"""Everything that a function may do on a table; what is not here it may not touch."""
 
 
 def event_source(function: str) -> Json:
@@ -80,18 +83,15 @@ def allowed(function: str, action: str) -> list[str]:
     ]
 
 
-def variables(function: str) -> Json:
-    """A function's environment, with what is common to all."""
-    common: Json = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
-    own: Json = properties(function)["Environment"]["Variables"]
-    return common | own
-
-
 def environment(function: str, which: str) -> dict[str, str]:
     """The environment with each parameter at its "Default", "MinValue" or "MaxValue"."""
 
     def value(given: Any) -> str:
-        parameter = PARAMETERS.get(given["Ref"], {}) if isinstance(given, dict) else {}
+        if not isinstance(given, dict):
+            return str(given)
+        if given["Ref"] in TABLES:
+            return f"appsflyer-relay-{given['Ref']}-1A2B3C4D5E6F"  # as CloudFormation names it
+        parameter = PARAMETERS.get(given["Ref"], {})
         return str(parameter.get(which, parameter.get("Default", "https://sqs.example.com/1/q")))
 
     return {name: value(given) for name, given in variables(function).items()}
@@ -122,17 +122,23 @@ def routes(translated: Json) -> dict[tuple[str, str], Json]:
 # --- queues
 
 
-@pytest.mark.parametrize(("queue", "function"), list(zip(SOURCES, FORWARDERS, strict=True)))
+@pytest.mark.parametrize(("queue", "function"), list(zip(SOURCES, CONSUMERS, strict=True)))
 def test_source_queue_hides_a_message_for_six_timeouts_and_the_longest_window(
     queue: str, function: str
 ) -> None:
     """AWS's advice for a queue that invokes a function."""
-    window = PARAMETERS[event_source(function)["MaximumBatchingWindowInSeconds"]["Ref"]]
+    window = event_source(function).get("MaximumBatchingWindowInSeconds")
+    longest = PARAMETERS[window["Ref"]]["MaxValue"] if window else 0
 
-    assert (
-        properties(queue)["VisibilityTimeout"]
-        >= 6 * properties(function)["Timeout"] + window["MaxValue"]
-    )
+    assert properties(queue)["VisibilityTimeout"] >= 6 * properties(function)["Timeout"] + longest
+
+
+@pytest.mark.parametrize("function", CONSUMERS)
+def test_consumer_with_a_large_batch_waits_for_it_to_fill(function: str) -> None:
+    """Lambda refuses a batch that may be larger than 10 without a window of a second."""
+    source = event_source(function)
+
+    assert source["BatchSize"] == 10 or source["MaximumBatchingWindowInSeconds"]["Ref"]
 
 
 @pytest.mark.parametrize(("queue", "dead"), list(zip(SOURCES, DEAD_LETTERS, strict=True)))
@@ -204,40 +210,65 @@ def test_function_runs_python_3_13_on_arm64(translated: Json, function: str) -> 
     assert (found["Runtime"], found["Architectures"]) == ("python3.13", ["arm64"])
 
 
-@pytest.mark.parametrize(("function", "queue"), list(zip(FORWARDERS, SOURCES, strict=True)))
-def test_forwarder_takes_from_its_own_queue(function: str, queue: str) -> None:
+@pytest.mark.parametrize(("function", "queue"), list(zip(CONSUMERS, SOURCES, strict=True)))
+def test_consumer_takes_from_its_own_queue(function: str, queue: str) -> None:
     assert event_source(function)["Queue"] == {"Fn::GetAtt": [queue, "Arn"]}
 
 
-@pytest.mark.parametrize("function", FORWARDERS)
-def test_forwarder_answers_with_the_failures_of_single_messages(function: str) -> None:
+@pytest.mark.parametrize("function", CONSUMERS)
+def test_consumer_answers_with_the_failures_of_single_messages(function: str) -> None:
     assert event_source(function)["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 
 
-@pytest.mark.parametrize("function", FORWARDERS)
-def test_forwarder_has_a_bound_on_invocations_at_once(function: str) -> None:
-    assert "Ref" in event_source(function)["ScalingConfig"]["MaximumConcurrency"]
+@pytest.mark.parametrize("function", CONSUMERS)
+def test_consumer_has_a_bound_on_invocations_at_once(function: str) -> None:
+    bound = PARAMETERS[event_source(function)["ScalingConfig"]["MaximumConcurrency"]["Ref"]]
+
+    assert (bound["MinValue"], bound["MaxValue"]) == (2, 1000)  # what Lambda takes
 
 
-@pytest.mark.parametrize("function", FORWARDERS)
-def test_forwarder_reserves_no_concurrency(function: str) -> None:
+@pytest.mark.parametrize("function", CONSUMERS)
+def test_consumer_reserves_no_concurrency(function: str) -> None:
     """Throttled pollers use up receives, and good messages end in the dead-letter queue."""
     assert "ReservedConcurrentExecutions" not in properties(function)
 
 
-@pytest.mark.parametrize("function", FORWARDERS)
-def test_forwarder_may_send_to_the_queue_that_invokes_it(function: str) -> None:
+@pytest.mark.parametrize("function", CONSUMERS)
+def test_consumer_may_send_to_the_queue_that_invokes_it(function: str) -> None:
     """Or Lambda ends an event's waiting after about 16 rounds."""
     assert properties(function)["RecursiveLoop"] == "Allow"
 
 
-def test_accept_sends_to_no_queue_that_invokes_it_and_stays_guarded_against_loops() -> None:
-    assert "RecursiveLoop" not in properties("AcceptFunction")
+@pytest.mark.parametrize("function", BEHIND_HTTP)
+def test_function_behind_http_stays_guarded_against_loops(function: str) -> None:
+    assert "RecursiveLoop" not in properties(function)
 
 
-def test_accept_ends_before_the_gateway_stops_waiting() -> None:
+@pytest.mark.parametrize("function", BEHIND_HTTP)
+def test_function_behind_http_ends_before_the_gateway_stops_waiting(function: str) -> None:
     """An HTTP API waits for 30 seconds, and then answers 503 in its own words."""
-    assert properties("AcceptFunction")["Timeout"] < 30
+    assert properties(function)["Timeout"] < 30
+
+
+@pytest.mark.parametrize("function", BEHIND_HTTP)
+def test_function_behind_http_may_start_from_a_snapshot(function: str) -> None:
+    """Snapshots are of published versions only, and a change of nothing but the layer counts."""
+    found = properties(function)
+
+    assert found["SnapStart"] == {"ApplyOn": {"Ref": "SnapStart"}}
+    assert (found["AutoPublishAlias"], found["AutoPublishAliasAllProperties"]) == ("live", True)
+
+
+@pytest.mark.parametrize("function", BEHIND_HTTP)
+def test_routes_call_the_newest_version_of_their_function(
+    translated: Json, routes: Mapping[tuple[str, str], Json], function: str
+) -> None:
+    alias = translated["Resources"][f"{function}Aliaslive"]["Properties"]
+    integrations = [json.dumps(one["x-amazon-apigateway-integration"]) for one in routes.values()]
+
+    assert alias["FunctionName"] == {"Ref": function}
+    assert any(f"${{{function}Aliaslive}}" in integration for integration in integrations)
+    assert not any(f"${{{function}.Arn}}" in integration for integration in integrations)
 
 
 @pytest.mark.parametrize("function", FORWARDERS)
@@ -249,24 +280,36 @@ def test_forwarder_outlives_the_slowest_request_that_its_parameters_allow(functi
     assert properties(function)["Timeout"] > 2 * slowest + MARGIN_SECONDS + 10
 
 
-def test_held_event_is_given_up_before_its_queue_would_drop_it() -> None:
+@pytest.mark.parametrize("limit", ["HoldLimitSeconds", "IdentityLimitSeconds"])
+def test_held_event_is_given_up_before_its_queue_would_drop_it(limit: str) -> None:
     retention = min(properties(queue)["MessageRetentionPeriod"] for queue in SOURCES)
 
-    assert PARAMETERS["HoldLimitSeconds"]["MaxValue"] < retention
+    assert PARAMETERS[limit]["MaxValue"] < retention
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_function_is_told_exactly_what_its_settings_read(function: str) -> None:
     settings = SETTINGS[function]
     told = {name for name in variables(function) if name.startswith("RELAY_")}
+    looking_up = {"RELAY_IDENTITIES_TABLE", "RELAY_IDENTITY_LIMIT_SECONDS"}
+    has_no_use_for = looking_up if function == "ForwardWebFunction" else set()
 
-    assert told == {settings.variable(field) for field in settings.model_fields}
+    read = {settings.variable(field) for field in settings.model_fields}
+    assert told == read - has_no_use_for
 
 
 @pytest.mark.parametrize("which", ["Default", "MinValue", "MaxValue"])
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_settings_take_whatever_the_parameters_let_through(function: str, which: str) -> None:
     SETTINGS[function].from_env(environment(function, which))
+
+
+@pytest.mark.parametrize("function", FORWARDERS)
+@pytest.mark.parametrize("choice", PARAMETERS["Deduplicate"]["AllowedValues"])
+def test_settings_take_each_choice_of_what_is_remembered(function: str, choice: str) -> None:
+    given = environment(function, "Default") | {"RELAY_DEDUPLICATE": choice}
+
+    assert SETTINGS[function].from_env(given).deduplicate == choice
 
 
 @pytest.mark.parametrize("choice", PARAMETERS["UncertainMoney"]["AllowedValues"])
@@ -283,7 +326,108 @@ def test_function_names_itself_in_logs_and_metrics(function: str) -> None:
     assert variables(function)["POWERTOOLS_SERVICE_NAME"] == folder
 
 
+# --- tables
+
+
+def test_template_has_no_table_that_these_tests_do_not_know() -> None:
+    assert of_type("AWS::DynamoDB::Table").keys() == set(TABLES)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_table_has_the_key_that_the_layer_reads_by(table: str) -> None:
+    keys = {one["AttributeName"]: one["KeyType"] for one in properties(table)["KeySchema"]}
+    types = {
+        one["AttributeName"]: one["AttributeType"]
+        for one in properties(table)["AttributeDefinitions"]
+    }
+
+    assert keys == {"pk": "HASH", "sk": "RANGE"}
+    assert set(types.values()) == {"S"}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_table_is_paid_for_by_the_request(table: str) -> None:
+    assert properties(table)["BillingMode"] == "PAY_PER_REQUEST"
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_table_forgets_what_has_expired(table: str) -> None:
+    found = properties(table)["TimeToLiveSpecification"]
+
+    assert found == {"AttributeName": "expires_at", "Enabled": True}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_table_without_a_customer_key_is_encrypted_by_dynamodb(table: str) -> None:
+    found = under(properties(table)["SSESpecification"], {"HasCustomerKey": False})
+
+    assert found == {"SSEEnabled": False}  # which stands for a key of DynamoDB's own
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_table_with_a_customer_key_is_encrypted_by_it(table: str) -> None:
+    found = under(properties(table)["SSESpecification"], {"HasCustomerKey": True})
+
+    assert found == {"SSEEnabled": True, "SSEType": "KMS", "KMSMasterKeyId": {"Ref": "KmsKeyArn"}}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_table_outlives_its_stack(table: str) -> None:
+    """What it knows cannot be asked for again, and without it money is lost or counted twice."""
+    assert RESOURCES[table]["DeletionPolicy"] == "Retain"
+    assert RESOURCES[table]["UpdateReplacePolicy"] == "Retain"
+
+
+def test_money_trail_can_be_restored_to_any_moment() -> None:
+    found = properties("PaymentTrailTable")["PointInTimeRecoverySpecification"]
+
+    assert found == {"PointInTimeRecoveryEnabled": True}
+
+
+def test_money_trail_can_be_asked_for_all_of_a_customer() -> None:
+    """And the index holds keys only: there is no second copy of who paid what."""
+    assert properties("PaymentTrailTable")["GlobalSecondaryIndexes"] == [
+        {
+            "IndexName": "customers",
+            "KeySchema": [{"AttributeName": "customer_user_id", "KeyType": "HASH"}],
+            "Projection": {"ProjectionType": "KEYS_ONLY"},
+        }
+    ]
+
+
+def test_delivery_is_remembered_for_longer_than_any_provider_repeats_a_webhook() -> None:
+    """Adyen does so for 30 days."""
+    assert PARAMETERS["DeliveryDays"]["MinValue"] > 30
+
+
+def test_money_trail_goes_back_13_months() -> None:
+    longest = (date(2025, 2, 1) - date(2024, 1, 1)).days  # over a leap day
+
+    assert PARAMETERS["PaymentTrailDays"]["MinValue"] >= longest
+
+
 # --- permissions
+
+
+@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_function_does_with_a_table_only_what_it_needs(function: str, table: str) -> None:
+    resource = {"Fn::GetAtt": [table, "Arn"]}
+    actions = {
+        action
+        for statement in statements(function)
+        if resource in listed(statement["Resource"])
+        for action in listed(statement["Action"])
+    }
+
+    assert actions == {f"dynamodb:{one}" for one in ACCESS.get((function, table), set())}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_function_may_use_each_table_that_it_is_told_of(function: str) -> None:
+    told = {value["Ref"] for value in variables(function).values() if isinstance(value, dict)}
+
+    assert told & set(TABLES) == {table for one, table in ACCESS if one == function}
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -331,6 +475,9 @@ def test_parameters_are_read_by_exact_name_only(function: str) -> None:
     ("function", "readable"),
     [
         ("AcceptFunction", ["producers", "apps/*"]),
+        ("ReceivePaymentFunction", ["sources", "webhook_secrets/*"]),
+        ("ReceiveInstallFunction", ["push_senders"]),
+        ("MapPaymentFunction", ["sources", "apps/*"]),
         ("ForwardMobileFunction", ["apps/mobile/*", "tokens/mobile/*"]),
         ("ForwardWebFunction", ["apps/web/*", "tokens/web/*"]),
     ],
@@ -338,7 +485,7 @@ def test_parameters_are_read_by_exact_name_only(function: str) -> None:
 def test_function_reads_only_its_own_part_of_parameter_store(
     function: str, readable: list[str]
 ) -> None:
-    """`accept` reads no token, and no forwarder the other's apps and tokens, or the producers."""
+    """No function reads another's secrets, and `map_payment` reads none at all."""
     base = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter${ParameterPrefix}/"
 
     assert allowed(function, "ssm:GetParameters") == [
@@ -350,6 +497,12 @@ def test_function_reads_only_its_own_part_of_parameter_store(
     ("function", "queues"),
     [
         ("AcceptFunction", ["MobileQueue", "WebQueue"]),
+        ("ReceivePaymentFunction", ["PaymentsQueue"]),
+        ("ReceiveInstallFunction", []),
+        (
+            "MapPaymentFunction",
+            ["PaymentsQueue", "PaymentsDeadLetterQueue", "MobileQueue", "WebQueue"],
+        ),
         ("ForwardMobileFunction", ["MobileQueue", "MobileDeadLetterQueue"]),
         ("ForwardWebFunction", ["WebQueue", "WebDeadLetterQueue"]),
     ],
@@ -364,6 +517,9 @@ def test_function_sends_to_its_own_queues_only(function: str, queues: list[str])
     ("function", "queues"),
     [
         ("AcceptFunction", []),
+        ("ReceivePaymentFunction", []),
+        ("ReceiveInstallFunction", []),
+        ("MapPaymentFunction", ["PaymentsQueue"]),
         ("ForwardMobileFunction", ["MobileQueue"]),
         ("ForwardWebFunction", ["WebQueue"]),
     ],
@@ -384,13 +540,27 @@ def test_role_without_a_customer_key_knows_no_key(function: str) -> None:
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_customer_key_is_used_only_through_sqs_and_parameter_store(function: str) -> None:
+def test_customer_key_is_used_only_through_the_services_that_a_function_calls(
+    function: str,
+) -> None:
+    calls = {
+        action.partition(":")[0] for s in statements(function) for action in listed(s["Action"])
+    }
     (statement,) = (one for one in statements(function) if "kms:Decrypt" in listed(one["Action"]))
 
     assert statement["Resource"] == {"Ref": "KmsKeyArn"}
     assert statement["Condition"]["StringEquals"]["kms:ViaService"] == [
-        {"Fn::Sub": f"{service}.${{AWS::Region}}.amazonaws.com"} for service in ("sqs", "ssm")
+        {"Fn::Sub": f"{service}.${{AWS::Region}}.amazonaws.com"}
+        for service in ("sqs", "ssm", "dynamodb")
+        if service in calls
     ]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_customer_key_makes_new_keys_only_for_those_that_send_to_a_queue(function: str) -> None:
+    actions = {action for one in statements(function) for action in listed(one["Action"])}
+
+    assert ("kms:GenerateDataKey" in actions) == ("sqs:SendMessage" in actions)
 
 
 # --- parameters
@@ -505,6 +675,9 @@ def test_api_has_exactly_the_documented_routes(routes: Mapping[tuple[str, str], 
         ("POST", "/v1/web/{app_id}/events"),
         ("POST", "/v1/web/{app_id}/visits"),
         ("GET", "/v1/health"),
+        ("POST", "/v1/payments/{provider}/{source}"),
+        ("POST", "/v1/appsflyer/installs/{app_id}"),
+        ("GET", "/v1/appsflyer/installs/{app_id}"),
     }
 
 
@@ -530,6 +703,11 @@ def test_api_is_throttled_by_the_parameters() -> None:
 def test_outputs_give_the_url_and_the_arn_of_each_queue(queue: str) -> None:
     assert TEMPLATE["Outputs"][f"{queue}Url"]["Value"] == {"Ref": queue}
     assert TEMPLATE["Outputs"][f"{queue}Arn"]["Value"] == {"Fn::GetAtt": [queue, "Arn"]}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_outputs_give_the_name_of_each_table(table: str) -> None:
+    assert TEMPLATE["Outputs"][f"{table}Name"]["Value"] == {"Ref": table}
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

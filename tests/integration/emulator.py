@@ -25,6 +25,9 @@ from scripts import lambda_runtime
 ROOT = Path(__file__).parents[2]
 FUNCTIONS = {
     "accept": "AcceptFunction",
+    "receive_payment": "ReceivePaymentFunction",
+    "receive_install": "ReceiveInstallFunction",
+    "map_payment": "MapPaymentFunction",
     "forward_mobile": "ForwardMobileFunction",
     "forward_web": "ForwardWebFunction",
 }
@@ -95,7 +98,10 @@ class Function:
 def running(
     built: Build, name: str, environment: Mapping[str, str], log: Path
 ) -> Iterator[Function]:
-    """Run a built function under the emulator while the block lasts."""
+    """Run a built function under the emulator while the block lasts.
+
+    `environment` is what the template tells it, AWS_LAMBDA_FUNCTION_TIMEOUT included.
+    """
     invoking, runtime_api = _free_addresses()
     rapid = "lib/python*/site-packages/samcli/local/rapid"
     (emulator,) = (ROOT / ".venv-sam").glob(f"{rapid}/{_EMULATORS[platform.machine()]}")
@@ -129,8 +135,6 @@ def _of_lambda(built: Build, name: str) -> dict[str, str]:
         "PYTHONPATH": f"{built.layer}{os.pathsep}{built.runtime}",
         "LAMBDA_TASK_ROOT": str(built.folder / FUNCTIONS[name]),
         "AWS_LAMBDA_FUNCTION_NAME": name,
-        "AWS_LAMBDA_FUNCTION_TIMEOUT": "60",
-        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
     }
 
 

@@ -1,10 +1,11 @@
 """The functions as `sam build` makes them, under Lambda's own runtime client and emulator.
 
-moto stands in for AWS, with the queues of template.yaml; the stand-in for AppsFlyer.
+moto stands in for AWS, with the queues and tables of template.yaml; the stand-in for AppsFlyer.
 """
 
 import asyncio
 import hashlib
+import hmac
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -29,6 +30,8 @@ pytestmark = [
 ]
 
 PRODUCER_TOKEN = "a-token-for-tests"
+PUSH_TOKEN = "a-push-token-for-tests"
+STRIPE_SECRET = "whsec_for_tests"
 
 
 @dataclass(frozen=True)
@@ -100,12 +103,22 @@ async def stack(aws: LocalAws, appsflyer: tuple[StandIn, str]) -> AsyncIterator[
 
 
 def parameters() -> dict[str, str]:
-    digest = hashlib.sha256(PRODUCER_TOKEN.encode()).hexdigest()
-    found = {"producers": json.dumps([{"name": "t", "token_sha256": [digest], "apps": ["*"]}])}
+    source = {"provider": "stripe", "apps": {MOBILE.surface: [MOBILE.app_id]}}
+    found = {
+        "producers": json.dumps([sender(PRODUCER_TOKEN)]),
+        "push_senders": json.dumps([sender(PUSH_TOKEN)]),
+        "sources": json.dumps({"shop": source}),
+        "webhook_secrets/shop": STRIPE_SECRET,
+    }
     for way in (MOBILE, WEB):
         found[f"apps/{way.surface}/{way.app_id}"] = "{}"
         found[f"tokens/{way.surface}/{way.app_id}"] = f"{way.surface}-key"
     return found
+
+
+def sender(token: str) -> dict[str, Any]:
+    digest = hashlib.sha256(token.encode()).hexdigest()
+    return {"name": "t", "token_sha256": [digest], "apps": ["*"]}
 
 
 class Deployment:
@@ -118,8 +131,12 @@ class Deployment:
 
     def environment(self, function: str, **changes: str) -> dict[str, str]:
         """What the template and the local AWS tell a function."""
-        told = self._stack.functions[function].environment
-        return {**told, **aws_environment(self._aws.url), **changes}
+        settings = self._stack.functions[function]
+        limits = {
+            "AWS_LAMBDA_FUNCTION_TIMEOUT": f"{settings.timeout_seconds:.0f}",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(settings.memory_mb),
+        }
+        return {**settings.environment, **limits, **aws_environment(self._aws.url), **changes}
 
     async def messages(self, queue: str) -> list[Any]:
         """The bodies of the messages that a queue holds, those that are delayed left out."""
@@ -128,6 +145,15 @@ class Deployment:
             self._aws.sqs.receive_message, QueueUrl=url, MaxNumberOfMessages=10
         )
         return [json.loads(message["Body"]) for message in answer.get("Messages", [])]
+
+    async def identity(self, customer_user_id: str, app_id: str) -> dict[str, Any]:
+        """What the table of identities holds of a customer in an app."""
+        answer = await self._aws.call(
+            self._aws.client("dynamodb").get_item,
+            TableName=self._stack.outputs["IdentitiesTableName"],
+            Key={"pk": {"S": customer_user_id}, "sk": {"S": app_id}},
+        )
+        return dict(answer.get("Item", {}))
 
     async def delayed(self, queue: str) -> int:
         """How many messages wait on a queue for their time."""
@@ -184,19 +210,45 @@ def envelope(way: Way, **changes: Any) -> dict[str, Any]:
     return {"app_id": way.app_id, "kind": way.kind, "event": way.event | changes}
 
 
-def from_http(route: str, app_id: str, event: Any) -> dict[str, Any]:
+def from_http(route: str, app_id: str, event: Any, token: str = PRODUCER_TOKEN) -> dict[str, Any]:
+    """A request with a bearer token."""
+    headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
+    return request(route, {"app_id": app_id}, headers, event)
+
+
+def from_stripe(secret: str) -> dict[str, Any]:
+    """A webhook of Stripe's, of a type that it has not invented yet."""
+    event = {
+        "id": "evt_1",
+        "object": "event",
+        "type": "charge.teleported",
+        "created": int(time.time()),
+        "livemode": True,
+        "data": {"object": {"object": "charge", "receipt_email": "jane.doe@example.com"}},
+    }
+    moment = int(time.time())
+    signed = f"{moment}.{json.dumps(event)}".encode()
+    signature = hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()
+    headers = {
+        "stripe-signature": f"t={moment},v1={signature}",
+        "content-type": "application/json; charset=utf-8",
+    }
+    path = {"provider": "stripe", "source": "shop"}
+    return request("POST /v1/payments/{provider}/{source}", path, headers, event)
+
+
+def request(
+    route: str, path_parameters: dict[str, str], headers: dict[str, str], event: Any
+) -> dict[str, Any]:
     """A request as an HTTP API hands it to a function (payload format 2.0)."""
     method, _, path = route.partition(" ")
     return {
         "version": "2.0",
         "routeKey": route,
-        "rawPath": path.replace("{app_id}", app_id),
+        "rawPath": path.format(**path_parameters),
         "rawQueryString": "",
-        "headers": {
-            "authorization": f"Bearer {PRODUCER_TOKEN}",
-            "content-type": "application/json",
-        },
-        "pathParameters": {"app_id": app_id},
+        "headers": headers,
+        "pathParameters": path_parameters,
         "requestContext": {
             "http": {"method": method, "path": path, "sourceIp": "192.0.2.1"},
             "requestId": "request-1",
@@ -233,6 +285,70 @@ async def test_accept_with_an_event_that_breaks_a_rule_answers_400_and_queues_no
 
     assert answer["statusCode"] == 400
     assert await deployment.messages("WebQueue") == []
+
+
+# --- receive_payment and map_payment
+
+
+async def test_receive_payment_queues_what_a_provider_signed_and_keeps_no_more_than_it_needs(
+    start: Start, deployment: Deployment
+) -> None:
+    webhook = from_stripe(STRIPE_SECRET)
+
+    answer = await asyncio.to_thread(start("receive_payment").invoke, webhook)
+
+    assert answer["statusCode"] == 200
+    (notice,) = await deployment.messages("PaymentsQueue")
+    said = json.dumps(notice)
+    assert "evt_1" in said
+    assert "jane.doe" not in said
+
+
+async def test_receive_payment_refuses_what_somebody_else_signed(
+    start: Start, deployment: Deployment
+) -> None:
+    webhook = from_stripe("whsec_of_somebody_else")
+
+    answer = await asyncio.to_thread(start("receive_payment").invoke, webhook)
+
+    assert answer["statusCode"] == 401
+    assert await deployment.messages("PaymentsQueue") == []
+
+
+async def test_map_payment_buries_a_webhook_of_a_type_that_it_does_not_know(
+    start: Start, deployment: Deployment
+) -> None:
+    await asyncio.to_thread(start("receive_payment").invoke, from_stripe(STRIPE_SECRET))
+    (notice,) = await deployment.messages("PaymentsQueue")
+
+    answer = await asyncio.to_thread(start("map_payment").invoke, from_sqs(notice))
+
+    assert answer == {"batchItemFailures": []}
+    (dead,) = await deployment.messages("PaymentsDeadLetterQueue")
+    assert dead["reason"] == "unknown_type"
+
+
+# --- receive_install
+
+
+async def test_receive_install_remembers_the_identity_that_appsflyer_tells_of(
+    start: Start, deployment: Deployment
+) -> None:
+    install = {
+        "app_id": MOBILE.app_id,
+        "platform": "android",
+        "event_name": "install",
+        "appsflyer_id": "1415211453000-6513894",
+        "customer_user_id": "u-11",
+        "install_time": "2026-11-22 11:58:00.000",
+    }
+    message = from_http("POST /v1/appsflyer/installs/{app_id}", MOBILE.app_id, install, PUSH_TOKEN)
+
+    answer = await asyncio.to_thread(start("receive_install").invoke, message)
+
+    assert answer["statusCode"] == 200
+    identity = await deployment.identity("u-11", MOBILE.app_id)
+    assert {"S": "1415211453000-6513894"} in identity.values()
 
 
 # --- forward_mobile and forward_web

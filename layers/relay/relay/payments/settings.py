@@ -69,4 +69,5 @@ class PaymentRules(_Shape):
     revenue: Basis | Literal["none"] = "gross"
     """What `af_revenue` is; `none` sends the events without revenue."""
     test_events_to: AppId | None = None
-    """The app of the same surface that gets test payments; without one they are dropped."""
+    """The app of the same surface that gets test payments, by its own rules; without one they are
+    dropped."""

@@ -1,0 +1,11 @@
+"""HTTP API: AppsFlyer's messages about installs, kept as identities."""
+
+from typing import Any
+
+from relay.composition import Context, installs
+
+
+def lambda_handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
+    """Answers one request (payload format 2.0)."""
+    del context  # nothing here takes long enough to ask it
+    return installs().handle(event)

@@ -1,0 +1,102 @@
+"""Adyen: payments, what is given back of them, and disputes.
+
+Adyen signs of each item its references, its amount, its type and its success. **Not signed** are
+the time, `live`, and all of `additionalData`, which says whose a payment is. Whoever gets hold of a
+true webhook could tell it once more, about somebody else: TLS keeps it from strangers, and where
+the source asks for basic authentication (`basic_auth_sha256`) only Adyen may speak at all. The
+money counts once either way. Nor is a time signed, so that there is no age to check.
+
+Adyen knows no subscriptions: a payment is a purchase, or a renewal where `shopperInteraction` says
+that the shopper was absent (`ContAuth`). `paid_at` of the source says when a payment counts: when
+it is authorised, or when it is captured; one capture a payment is expected.
+
+The id of a payment's money is the payment's own reference, whichever of the two tells of it.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from relay.errors import UnreadableWebhookError
+from relay.payments.adyen.item import Item, items_of, shape
+from relay.payments.adyen.kinds import COUNTED, treatment, treatment_of_event
+from relay.payments.adyen.signing import check_basic_auth, check_body, check_items, keys_of
+from relay.payments.model import Meaning, Told, Treatment
+from relay.payments.provider import Webhook
+from relay.payments.reading import (
+    identifier,
+    identifier_or_none,
+    keep,
+    moment_of_iso_or_none,
+    read_object,
+    text,
+    text_or_none,
+)
+from relay.payments.settings import SourceSettings
+from relay.secrets import Secret
+
+ACKNOWLEDGEMENT: Final = "[accepted]"
+
+
+def verify(
+    webhook: Webhook, secrets: Sequence[Secret], settings: SourceSettings, now: datetime
+) -> None:
+    """`additionalData.hmacSignature` of each item, or the header `hmacsignature` over the body.
+
+    HMAC-SHA256 in Base64; a key is a secret's hexadecimal digits.
+    """
+    del now  # no time is signed
+    check_basic_auth(webhook, settings.basic_auth_sha256)
+    keys = keys_of(secrets)
+    if "hmacsignature" in webhook.headers:
+        check_body(webhook, keys)
+    else:
+        check_items(webhook.body, keys)
+
+
+def read(body: bytes, settings: SourceSettings) -> list[Told]:
+    """The items of a standard webhook, or the one event of a type that is signed by its header."""
+    content = read_object(body)
+    if "notificationItems" not in content:
+        return [_event_told(content, settings)]
+    test = settings.test or _is_test(content)
+    return [_item_told(item, settings, test=test) for item in items_of(content)]
+
+
+def _is_test(content: object) -> bool:
+    """Raises where it is not said: money that is taken for a test is dropped."""
+    live = text(content, "live")
+    if live not in {"true", "false"}:
+        raise UnreadableWebhookError("live is neither true nor false")
+    return live == "false"
+
+
+def _item_told(item: Mapping[str, Any], settings: SourceSettings, *, test: bool) -> Told:
+    kind = identifier(item, "eventCode")
+    becomes = treatment(kind, text_or_none(item, "success"), settings)
+    return Told(
+        id=identifier(item, "pspReference"),
+        type=kind,
+        treatment=becomes,
+        occurred_at=moment_of_iso_or_none(item, "eventDate"),
+        test=test,
+        content=keep(item, shape(settings)) if becomes is Treatment.COUNTED else {},
+    )
+
+
+def _event_told(content: Mapping[str, Any], settings: SourceSettings) -> Told:
+    kind = identifier(content, "type")
+    return Told(
+        id=identifier_or_none(content, "eventId") or kind,
+        type=kind,
+        treatment=treatment_of_event(kind),
+        occurred_at=moment_of_iso_or_none(content, "createdAt"),
+        test=settings.test or text_or_none(content, "environment") == "test",
+    )
+
+
+def understand(kind: str, content: Mapping[str, Any], settings: SourceSettings) -> Meaning:
+    """What an item means: whose a payment is, and a movement where money moved."""
+    if kind not in COUNTED:
+        raise UnreadableWebhookError("its type does not count")
+    return COUNTED[kind](Item(kind, content, settings))

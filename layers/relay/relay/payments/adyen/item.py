@@ -1,0 +1,85 @@
+"""An item of a standard webhook, and what those who read it have in common."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from relay.errors import UnreadableWebhookError
+from relay.payments.minor_units import from_minor
+from relay.payments.model import Amount, Clues, Movement, MovementKind, Ref
+from relay.payments.reading import (
+    Shape,
+    at,
+    clue_shape,
+    clues_from,
+    currency,
+    identifier,
+    identifier_or_none,
+    moment_of_iso,
+    objects,
+    text_or_none,
+    whole,
+)
+from relay.payments.settings import SourceSettings
+
+
+def items_of(content: object) -> list[Mapping[str, Any]]:
+    """The items of a webhook, out of their wrappings; raises `UnreadableWebhookError`."""
+    wrappers = objects(content, "notificationItems")
+    items = [at(wrapper, "NotificationRequestItem") for wrapper in wrappers]
+    if not all(isinstance(item, Mapping) for item in items):
+        raise UnreadableWebhookError("notificationItems.NotificationRequestItem is no object")
+    return items
+
+
+def shape(settings: SourceSettings) -> Shape:
+    """The allow-list: without the card (`reason`) and the shopper's name, e-mail and address."""
+    return {
+        **dict.fromkeys(("pspReference", "originalReference", "merchantReference", "eventDate")),
+        "amount": {"currency": None, "value": None},
+        "additionalData": {
+            **dict.fromkeys(("shopperReference", "shopperInteraction", "modification.action")),
+            **clue_shape(settings.metadata, "metadata."),
+        },
+    }
+
+
+class Item(NamedTuple):
+    """One item, cut down to its allow-list."""
+
+    kind: str
+    content: Mapping[str, Any]
+    settings: SourceSettings
+
+    def reference(self) -> str:
+        """Of what the item tells of: a payment, a refund, a dispute."""
+        return identifier(self.content, "pspReference")
+
+    def payment(self) -> str | None:
+        """The reference of the payment that a refund, capture or dispute is of."""
+        return identifier_or_none(self.content, "originalReference")
+
+    def happened(self) -> datetime:
+        """When Adyen says it did."""
+        return moment_of_iso(self.content, "eventDate")
+
+    def amount(self) -> Amount:
+        """The gross amount; Adyen tells no other."""
+        code = currency(self.content, "amount.currency")
+        minor = whole(self.content, "amount.value")
+        return Amount(code, from_minor("adyen", code, minor, self.settings.minor_units))
+
+    def clues(self) -> Clues:
+        """Metadata of the merchant's goes before the reference of the shopper."""
+        additional = self.content.get("additionalData", {})
+        shopper = Clues(customer_user_id=text_or_none(additional, "shopperReference"))
+        return clues_from(additional, self.settings.metadata, "metadata.").or_else(shopper)
+
+    def says(self, name: str) -> object:
+        """A field of `additionalData`, whose names may hold dots."""
+        return self.content.get("additionalData", {}).get(name)
+
+    def movement(self, kind: MovementKind, ref: Ref, about: Ref, amount: Amount | None) -> Movement:
+        """Something that happened to a payment; its id is the ref's."""
+        name = ref.partition(":")[2]
+        return Movement(kind, name, ref, at=self.happened(), amount=amount, about=about)

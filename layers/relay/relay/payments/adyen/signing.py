@@ -1,0 +1,91 @@
+"""Who speaks: Adyen's signatures, within the body and beside it, and basic authentication."""
+
+import hashlib
+from base64 import b64decode
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from relay.errors import SignatureRefusedError, UnreadableWebhookError
+from relay.payments.adyen.item import items_of
+from relay.payments.provider import Webhook
+from relay.payments.reading import at, read_object
+from relay.payments.signatures import any_alike, check_hmac, header, in_base64
+from relay.secrets import Secret
+
+_SIGNED: Final = (
+    *("pspReference", "originalReference", "merchantAccountCode", "merchantReference"),
+    *("amount.value", "amount.currency", "eventCode", "success"),
+)
+_MAY_HOLD_COLONS: Final = "merchantReference"
+
+
+def keys_of(secrets: Sequence[Secret]) -> list[bytes]:
+    """The keys whose hexadecimal digits the secrets are; what is malformed is no key."""
+    return list(_keys(secrets))
+
+
+def _keys(secrets: Sequence[Secret]) -> Iterator[bytes]:
+    for secret in secrets:
+        try:
+            yield bytes.fromhex(secret.reveal())
+        except ValueError:
+            continue
+
+
+def check_basic_auth(webhook: Webhook, digests: Sequence[str]) -> None:
+    """Refuses unless `user:password` has one of these SHA-256 digests, where there are any."""
+    if not digests:
+        return
+    scheme, _, credentials = header(webhook, "authorization").partition(" ")
+    try:
+        given = b64decode(credentials.strip(), validate=True)
+    except ValueError:
+        raise SignatureRefusedError("the authorization is not Base64") from None
+    if scheme.lower() != "basic" or not any_alike([hashlib.sha256(given).hexdigest()], digests):
+        raise SignatureRefusedError("the authorization is none of the source's")
+
+
+def check_body(webhook: Webhook, keys: Sequence[bytes]) -> None:
+    """Refuses unless the header's signature is one of the whole body."""
+    check_hmac([header(webhook, "hmacsignature")], keys, webhook.body, in_base64)
+
+
+def check_items(body: bytes, keys: Sequence[bytes]) -> None:
+    """Refuses unless there are items and each of them is signed."""
+    try:
+        items = items_of(read_object(body))
+    except UnreadableWebhookError as error:
+        raise SignatureRefusedError(str(error)) from None
+    if not items:
+        raise SignatureRefusedError("no item")
+    for item in items:
+        check_hmac([_signature(item)], keys, _signed_text(item), in_base64)
+
+
+def _signature(item: Mapping[str, Any]) -> str:
+    given = at(item, "additionalData.hmacSignature")
+    if not isinstance(given, str):
+        raise SignatureRefusedError("an item without a signature")
+    return given
+
+
+def _signed_text(item: Mapping[str, Any]) -> bytes:
+    signed = ":".join(_signed_field(item, path) for path in _SIGNED)
+    return signed.encode("utf-8", "surrogatepass")
+
+
+def _signed_field(item: Mapping[str, Any], path: str) -> str:
+    """A field as it is signed; what is absent is empty.
+
+    Colons part the fields and are not escaped, so that only one of them may hold any. In others
+    they would let a true signature stand for another item, by moving the end of one field to the
+    start of the next: the same money under another reference.
+    """
+    value = at(item, path)
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise SignatureRefusedError(f"{path} is neither a text nor a whole number")
+    if ":" in str(value) and path != _MAY_HOLD_COLONS:
+        raise SignatureRefusedError(f"{path} holds a colon")
+    return str(value)

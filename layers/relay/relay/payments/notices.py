@@ -1,0 +1,109 @@
+"""The notice: the body of every record on the payments queue, and of every dead letter of it."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Final, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from relay.errors import NotAnEnvelopeError
+from relay.exact_json import InvalidJsonError, dumps_for_queue, loads
+from relay.instants import iso_form
+from relay.payments.model import Told, Treatment
+from relay.shapes import Moment, faults_of_stranger
+
+DEAD_LETTER_FIELDS: Final = frozenset({"reason", "outcome", "message", "dead_since"})
+
+UNKNOWN_TYPE: Final = "unknown_type"
+UNREADABLE: Final = "unreadable"
+
+
+class Notice(BaseModel):
+    """One thing that a provider told us."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    provider: str
+    source: str
+    sha256: str
+    """Of the webhook's body: by it the provider's own copy can be told."""
+    size: int = 0
+    """Of that body, in bytes."""
+    id: str | None = None
+    """The webhook's own id, to look it up at the provider."""
+    type: str | None = None
+    problem: str | None = None
+    """Why nothing can be made of it (`unknown_type`, `unreadable: ...`), else None."""
+    occurred_at: Moment | None = None
+    test: bool = False
+    content: dict[str, Any] = Field(default_factory=dict)
+    """Fields of the provider's allow-list, and no others."""
+    first_seen: Moment
+    """When the webhook came in."""
+    attempts: Annotated[int, Field(ge=0, le=1000, strict=True)] = 0
+    held_since: Moment | None = None
+    not_before: Moment | None = None
+
+    @classmethod
+    def of_told(cls, told: Told, provider: str, source: str, body: bytes, at: datetime) -> Self:
+        """The notice of what was told in a webhook."""
+        return cls(
+            provider=provider,
+            source=source,
+            sha256=_digest(body),
+            size=len(body),
+            id=told.id,
+            type=told.type,
+            problem=UNKNOWN_TYPE if told.treatment is Treatment.UNKNOWN else None,
+            occurred_at=told.occurred_at,
+            test=told.test,
+            content=dict(told.content),
+            first_seen=at,
+        )
+
+    @classmethod
+    def of_unreadable(
+        cls, problem: str, provider: str, source: str, body: bytes, at: datetime
+    ) -> Self:
+        """The notice of a webhook that is signed right and cannot be read."""
+        return cls(
+            provider=provider,
+            source=source,
+            sha256=_digest(body),
+            size=len(body),
+            problem=f"{UNREADABLE}: {problem}",
+            first_seen=at,
+        )
+
+
+def parse_notice(body: str) -> Notice:
+    """Reads a record's body; raises `NotAnEnvelopeError`, which never quotes it."""
+    try:
+        content = loads(body)
+    except InvalidJsonError as error:
+        raise NotAnEnvelopeError(str(error)) from None
+    if not isinstance(content, dict):
+        message = "must be a JSON object"
+        raise NotAnEnvelopeError(message)
+    try:
+        return Notice.model_validate(content)
+    except ValidationError as error:
+        raise NotAnEnvelopeError(faults_of_stranger(error)) from None
+
+
+def write_notice(notice: Notice, **changes: object) -> str:
+    """A notice as a message body; `changes` replace fields, or are those of a dead letter.
+
+    What is None or empty is left out.
+    """
+    fields: Mapping[str, object] = {**dict(notice), **changes}
+    return dumps_for_queue({name: _written(value) for name, value in fields.items() if value})
+
+
+def _written(value: object) -> object:
+    return iso_form(value) if isinstance(value, datetime) else value
+
+
+def _digest(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()

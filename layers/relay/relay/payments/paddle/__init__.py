@@ -1,0 +1,77 @@
+"""Paddle Billing: which of its events tell of money, and what they mean.
+
+An adjustment (a refund, a chargeback) names its transaction and says nothing of whose it is; the
+transaction's `custom_data` does. A chargeback that is reversed names the transaction too, never
+the chargeback: `chargeback:<transaction>` leads there.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from relay.errors import UnreadableWebhookError
+from relay.payments.model import Meaning, Told
+from relay.payments.paddle.event import Event
+from relay.payments.paddle.kinds import COUNTED, treatment
+from relay.payments.provider import Webhook
+from relay.payments.reading import (
+    Shape,
+    at,
+    clue_shape,
+    identifier,
+    keep,
+    moment_of_iso,
+    moment_of_iso_or_none,
+    read_object,
+)
+from relay.payments.settings import SourceSettings
+from relay.payments.signatures import (
+    check_age,
+    check_hmac,
+    header,
+    in_hex,
+    keys_as_text,
+    timed_signatures,
+)
+from relay.secrets import Secret
+
+ACKNOWLEDGEMENT: Final = ""
+
+
+def verify(
+    webhook: Webhook, secrets: Sequence[Secret], settings: SourceSettings, now: datetime
+) -> None:
+    """`Paddle-Signature: ts=...;h1=...`: HMAC-SHA256 in hex over `<ts>:<body>`."""
+    given = timed_signatures(header(webhook, "paddle-signature"), ";", "ts", "h1")
+    message = b"%s:%s" % (given.timestamp.encode(), webhook.body)
+    check_hmac(given.signatures, keys_as_text(secrets), message, in_hex)
+    check_age(given.timestamp, now, settings.tolerance_seconds)
+
+
+def read(body: bytes, settings: SourceSettings) -> list[Told]:
+    """One event. That an account is a sandbox Paddle says nowhere; the settings do."""
+    event = read_object(body)
+    kind = identifier(event, "event_type")
+    counted = COUNTED.get(kind)
+    content = {}
+    if counted:
+        shape: Shape = {"occurred_at": None, "data": counted.shape(clue_shape(settings.metadata))}
+        content = keep(event, shape)
+    return [
+        Told(
+            id=identifier(event, "event_id"),
+            type=kind,
+            treatment=treatment(kind),
+            occurred_at=moment_of_iso_or_none(event, "occurred_at"),
+            test=settings.test,
+            content=content,
+        )
+    ]
+
+
+def understand(kind: str, content: Mapping[str, Any], settings: SourceSettings) -> Meaning:
+    """What an event means: facts for the money trail, and at most one movement."""
+    if kind not in COUNTED:
+        raise UnreadableWebhookError("its type does not count")
+    thing = at(content, "data") or {}
+    return COUNTED[kind].meaning(Event(thing, moment_of_iso(content, "occurred_at"), settings))

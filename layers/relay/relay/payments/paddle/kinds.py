@@ -1,0 +1,77 @@
+"""What becomes of each type of Paddle's events."""
+
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple
+
+from relay.payments.model import Meaning, Treatment
+from relay.payments.paddle import adjustments, subscriptions, transactions
+from relay.payments.paddle.event import Event
+from relay.payments.reading import Shape
+
+
+class Kind(NamedTuple):
+    """A type that counts."""
+
+    shape: Callable[[Shape], Shape]
+    """The allow-list of what the event is about, from that of its custom data."""
+    meaning: Callable[[Event], Meaning]
+
+
+COUNTED: Final[Mapping[str, Kind]] = {
+    "transaction.completed": Kind(transactions.transaction_shape, transactions.transaction),
+    "subscription.created": Kind(
+        subscriptions.subscription_shape, subscriptions.subscription_started
+    ),
+    "subscription.trialing": Kind(
+        subscriptions.subscription_shape, subscriptions.subscription_started
+    ),
+    "subscription.imported": Kind(subscriptions.subscription_shape, subscriptions.subscription),
+    "subscription.canceled": Kind(
+        subscriptions.subscription_shape, subscriptions.subscription_canceled
+    ),
+    "adjustment.created": Kind(adjustments.adjustment_shape, adjustments.adjustment),
+    "adjustment.updated": Kind(adjustments.adjustment_shape, adjustments.adjustment),
+}
+
+_REASONS: Final = {
+    "the same payment: transaction.completed tells of it": "transaction.paid",
+    "no money was moved": (
+        "transaction.billed transaction.canceled transaction.created transaction.past_due "
+        "transaction.payment_failed transaction.ready transaction.revised transaction.updated "
+        "invoice.canceled invoice.created invoice.issued invoice.overdue invoice.scheduled"
+    ),
+    "transactions tell of a subscription's money": (
+        "subscription.activated subscription.past_due subscription.paused subscription.resumed "
+        "subscription.updated invoice.paid"
+    ),
+    "what is sold, and how it may be paid": (
+        "price.created price.imported price.updated product.created product.imported "
+        "product.updated discount.created discount.imported discount.updated "
+        "discount_group.created discount_group.updated payment_method.deleted "
+        "payment_method.saved"
+    ),
+    "about a person or a company": (
+        "address.created address.imported address.updated business.created business.imported "
+        "business.updated customer.created customer.imported customer.updated"
+    ),
+    "between Paddle and the account, not between the account and a customer": (
+        "payout.created payout.paid"
+    ),
+    "a tool": (
+        "api_key.created api_key.expired api_key.expiring api_key.revoked api_key.updated "
+        "api_key_exposure.created client_token.created client_token.revoked "
+        "client_token.updated report.created report.updated"
+    ),
+}
+
+IGNORED: Final[Mapping[str, str]] = {
+    name: reason for reason, names in _REASONS.items() for name in names.split()
+}
+"""Types that are acknowledged and counted, and why they are no more than that."""
+
+
+def treatment(kind: str) -> Treatment:
+    """What becomes of an event, by its type."""
+    if kind in COUNTED:
+        return Treatment.COUNTED
+    return Treatment.IGNORED if kind in IGNORED else Treatment.UNKNOWN

@@ -1,0 +1,76 @@
+"""The life of a subscription at Paddle: whose it is, its trial, its end."""
+
+from datetime import datetime
+
+from relay.payments.model import Fact, Meaning, Movement, MovementKind
+from relay.payments.paddle.event import Event
+from relay.payments.reading import (
+    Shape,
+    chain,
+    identifier,
+    identifier_or_none,
+    moment_of_iso_or_none,
+    refs,
+    text_or_none,
+    whole_or_none,
+)
+
+
+def subscription_shape(custom_data: Shape) -> Shape:
+    """The allow-list of a subscription."""
+    period = {"starts_at": None, "ends_at": None}
+    return {
+        **dict.fromkeys(("id", "status", "transaction_id", "customer_id", "canceled_at")),
+        "items": {"quantity": None, "price": {"id": None}, "trial_dates": period},
+        "current_billing_period": period,
+        "custom_data": custom_data,
+    }
+
+
+def subscription(event: Event) -> Meaning:
+    """Whose it is, and when its trial ends."""
+    links = refs(
+        transaction=identifier_or_none(event.thing, "transaction_id"),
+        subscription=identifier(event.thing, "id"),
+        customer=identifier_or_none(event.thing, "customer_id"),
+    )
+    return Meaning(chain(links, event.clues(), _trial_moment(event.thing, "ends_at")))
+
+
+def _trial_moment(subscription: object, end: str) -> datetime | None:
+    """An end of the trial; without dates of its own it is the period that runs."""
+    if text_or_none(subscription, "status") != "trialing":
+        return None
+    dates = moment_of_iso_or_none(subscription, f"items.0.trial_dates.{end}")
+    return dates or moment_of_iso_or_none(subscription, f"current_billing_period.{end}")
+
+
+def subscription_started(event: Event) -> Meaning:
+    """The start of a trial; without one the transaction tells of the money."""
+    if text_or_none(event.thing, "status") != "trialing":
+        return subscription(event)
+    started = _trial_moment(event.thing, "starts_at") or event.occurred_at
+    return _step(event, MovementKind.TRIAL, "trial", "trial", started)
+
+
+def subscription_canceled(event: Event) -> Meaning:
+    """It has ended, for good."""
+    ended = moment_of_iso_or_none(event.thing, "canceled_at") or event.occurred_at
+    name = f"cancelled:{int(ended.timestamp())}"
+    return _step(event, MovementKind.CANCELLATION, "cancellation", name, ended)
+
+
+def _step(event: Event, kind: MovementKind, sort: str, name: str, happened: datetime) -> Meaning:
+    """A step in a subscription's life, and the link from it to the subscription."""
+    owner = identifier(event.thing, "id")
+    own = f"{owner}:{name}"
+    step = Movement(
+        kind,
+        own,
+        f"{sort}:{own}",
+        happened,
+        product_id=identifier_or_none(event.thing, "items.0.price.id"),
+        quantity=whole_or_none(event.thing, "items.0.quantity"),
+    )
+    link = Fact(step.ref, to=(f"subscription:{owner}",))
+    return Meaning((*subscription(event).facts, link), step)

@@ -1,0 +1,76 @@
+"""What is paid with Paddle."""
+
+from relay.payments.model import Meaning, Movement, MovementKind
+from relay.payments.paddle.event import Event
+from relay.payments.reading import (
+    Shape,
+    at,
+    chain,
+    identifier,
+    identifier_or_none,
+    moment_of_iso_or_none,
+    objects,
+    refs,
+    text_or_none,
+    whole,
+    whole_or_none,
+)
+
+
+def transaction_shape(custom_data: Shape) -> Shape:
+    """The allow-list of a transaction."""
+    totals = ("currency_code", "grand_total", "grand_total_tax", "tax", "earnings")
+    return {
+        **dict.fromkeys(("id", "origin", "subscription_id", "customer_id")),
+        "items": {"quantity": None, "price": {"id": None, "billing_cycle": {"interval": None}}},
+        "details": {"totals": dict.fromkeys(totals)},
+        "billing_period": {"starts_at": None},
+        "custom_data": custom_data,
+    }
+
+
+def transaction(event: Event) -> Meaning:
+    """Paid money. Nothing is paid where a trial starts or a payment method is changed."""
+    money = identifier(event.thing, "id")
+    links = refs(
+        transaction=money,
+        subscription=identifier_or_none(event.thing, "subscription_id"),
+        customer=identifier_or_none(event.thing, "customer_id"),
+    )
+    facts = chain(links, event.clues())
+    paid = whole(event.thing, "details.totals.grand_total")
+    if paid == 0:
+        return Meaning(facts)
+    movement = Movement(
+        _kind_of(event.thing),
+        money,
+        links[0],
+        event.occurred_at,
+        amount=event.amount("details.totals", paid, _tax(event.thing)),
+        order_id=money,
+        product_id=identifier_or_none(event.thing, "items.0.price.id"),
+        quantity=whole_or_none(event.thing, "items.0.quantity"),
+        period_start=moment_of_iso_or_none(event.thing, "billing_period.starts_at"),
+    )
+    return Meaning(facts, movement)
+
+
+def _tax(transaction: object) -> int | None:
+    """In what was paid; `tax` is that in the total before credit was used."""
+    paid = whole_or_none(transaction, "details.totals.grand_total_tax")
+    return whole_or_none(transaction, "details.totals.tax") if paid is None else paid
+
+
+def _kind_of(transaction: object) -> MovementKind:
+    """By where it comes from. An upgrade is paid within a running subscription: a renewal."""
+    origin = text_or_none(transaction, "origin")
+    if origin == "subscription_charge" or not _is_recurring(transaction):
+        return MovementKind.PURCHASE
+    return MovementKind.FIRST_PAYMENT if origin in {"web", "api"} else MovementKind.RENEWAL
+
+
+def _is_recurring(transaction: object) -> bool:
+    """Whether it is a subscription's, or begins one that is not made yet."""
+    return identifier_or_none(transaction, "subscription_id") is not None or any(
+        at(item, "price.billing_cycle") for item in objects(transaction, "items")
+    )

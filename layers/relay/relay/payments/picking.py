@@ -1,0 +1,110 @@
+"""Which app an event of a source is for, and who its customer is there. Pure."""
+
+import re
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from relay.identities import Identity
+from relay.payments.model import Clues
+from relay.payments.settings import SourceSettings
+from relay.payments.unmappable import ForeignAppError
+from relay.preparation import Surface
+
+_IOS: Final = re.compile(r"id\d+", re.ASCII)  # E9
+
+
+class Choice(NamedTuple):
+    """An app, and the customer's AppsFlyer id in it as far as it is known."""
+
+    surface: Surface
+    app_id: str
+    appsflyer_id: str | None = None
+    identity: Identity | None = None
+    """The customer's install of the app, where one is known."""
+
+
+def choose(settings: SourceSettings, clues: Clues, installs: Sequence[Identity]) -> Choice | None:
+    """The app that the first of the source's rules knows; None when none does yet.
+
+    `installs`: the customer's, the latest first. Raises `ForeignAppError`.
+    """
+    theirs = [one for one in installs if one.app_id in _mobile_apps(settings, clues.platform)]
+    for rule in settings.pick:
+        if rule == "metadata":
+            choice = _by_metadata(settings, clues, theirs)
+        elif rule == "latest_install":
+            choice = _by_install(theirs)
+        else:
+            choice = _by_web(settings, clues)
+        if choice is not None:
+            return choice
+    return None
+
+
+def _mobile_apps(settings: SourceSettings, platform: str | None) -> list[str]:
+    """The source's apps of a platform; all, where none is said or it was paid for on the web."""
+    apps = settings.apps.mobile
+    if platform in {"ios", "android"}:
+        return [app for app in apps if bool(_IOS.fullmatch(app)) == (platform == "ios")]
+    return list(apps)
+
+
+# By what the provider hands over
+
+
+def _by_metadata(
+    settings: SourceSettings, clues: Clues, installs: Sequence[Identity]
+) -> Choice | None:
+    app_id = clues.app_id or _app_of_id(clues, installs) or _app_of_platform(settings, clues)
+    if app_id is None:
+        return None
+    if app_id in settings.apps.web:
+        return _on_web(app_id, clues.customer_user_id, clues.appsflyer_id)
+    if app_id not in settings.apps.mobile:
+        raise ForeignAppError
+    identity = next((one for one in installs if one.app_id == app_id), None)
+    known = clues.appsflyer_id or (identity.appsflyer_id if identity else None)
+    if known is None and clues.customer_user_id is None:
+        return None  # nobody to look up
+    return Choice(Surface.MOBILE, app_id, known, identity)
+
+
+def _app_of_id(clues: Clues, installs: Sequence[Identity]) -> str | None:
+    """Without an app beside it, an AppsFlyer id is that of the install that has it."""
+    named = (one.app_id for one in installs if one.appsflyer_id == clues.appsflyer_id)
+    return next(named, None)
+
+
+def _app_of_platform(settings: SourceSettings, clues: Clues) -> str | None:
+    """The source's only app of the platform; for an AppsFlyer id alone, its only mobile app."""
+    if clues.platform == "web":
+        apps = list(settings.apps.web)
+    elif clues.platform or clues.appsflyer_id:
+        apps = _mobile_apps(settings, clues.platform)
+    else:
+        return None
+    return apps[0] if len(apps) == 1 else None
+
+
+# By what else is known
+
+
+def _by_install(installs: Sequence[Identity]) -> Choice | None:
+    if not installs:
+        return None
+    latest = installs[0]
+    return Choice(Surface.MOBILE, latest.app_id, latest.appsflyer_id, latest)
+
+
+def _by_web(settings: SourceSettings, clues: Clues) -> Choice | None:
+    """The first web app, by the customer user id: an AppsFlyer id may be a mobile app's."""
+    if not settings.apps.web:
+        return None
+    return _on_web(settings.apps.web[0], clues.customer_user_id, None)
+
+
+def _on_web(app_id: str, customer_user_id: str | None, appsflyer_id: str | None) -> Choice | None:
+    """A web event is somebody's by either id (W1)."""
+    if customer_user_id is None and appsflyer_id is None:
+        return None
+    return Choice(Surface.WEB, app_id, appsflyer_id)

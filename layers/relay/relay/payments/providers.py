@@ -1,0 +1,16 @@
+"""The payment providers, each a module of its own."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from relay.payments import adyen, paddle, revenuecat, standard_webhooks, stripe
+from relay.payments.provider import Provider
+
+PROVIDERS: Final[Mapping[str, Provider]] = {
+    "stripe": stripe,
+    "revenuecat": revenuecat,
+    "paddle": paddle,
+    "adyen": adyen,
+    "standard_webhooks": standard_webhooks,
+}
+"""By the name that stands in a webhook's address and in a source's settings."""

@@ -1,0 +1,127 @@
+"""The use case of `receive_payment`: a provider's webhook in, notices on the payments queue.
+
+Verify over the raw bytes, cut down to what matters, queue, answer 200. What a webhook means is
+found out behind the queue: a provider waits for the answer, and repeats what is not answered.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any, Final
+
+from relay import telemetry
+from relay.answering import answered, settings_unavailable
+from relay.errors import (
+    ConfigurationError,
+    ParametersUnavailableError,
+    SignatureRefusedError,
+    StaleSignatureError,
+    UnreadableWebhookError,
+)
+from relay.http_api import Answer, Problem, Request
+from relay.instants import utc_now
+from relay.payments.model import Treatment
+from relay.payments.notices import Notice, write_notice
+from relay.payments.provider import Provider, Webhook
+from relay.payments.providers import PROVIDERS
+from relay.payments.settings import SourceSettings
+from relay.payments.sources import Sources
+from relay.queues import Message, Queue
+
+ROUTE: Final = "POST /v1/payments/{provider}/{source}"
+MAX_BODY_BYTES: Final = 1024 * 1024
+"""The largest webhooks of the providers are a tenth of it."""
+
+
+class Receiver:
+    """Takes webhooks for one payments queue. Lives as long as its process."""
+
+    def __init__(
+        self, sources: Sources, queue: Queue, clock: Callable[[], datetime] = utc_now
+    ) -> None:
+        self._sources = sources
+        self._queue = queue
+        self._clock = clock
+
+    def handle(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Answers one HTTP API event (payload format 2.0)."""
+        return answered(event, self._answer)
+
+    def _answer(self, request: Request) -> Answer:
+        if request.route != ROUTE:
+            raise Problem(HTTPStatus.NOT_FOUND, "no such route")
+        name, source = request.path.get("provider", ""), request.path.get("source", "")
+        if len(request.body) > MAX_BODY_BYTES:
+            raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is too large")
+        try:
+            settings = self._settings(name, source)
+            provider = PROVIDERS[name]
+            self._verify(provider, source, Webhook(request.headers, request.body), settings)
+        except (ParametersUnavailableError, ConfigurationError) as error:
+            raise settings_unavailable(error) from error
+        self._keep(_notices(provider, name, source, request, settings))
+        return Answer(HTTPStatus.OK, provider.ACKNOWLEDGEMENT)
+
+    def _settings(self, provider: str, source: str) -> SourceSettings:
+        settings = self._sources.settings(source)
+        if settings is None or settings.provider != provider:
+            telemetry.count({"WebhookRefused": 1})
+            raise Problem(HTTPStatus.NOT_FOUND, "no such source")
+        return settings
+
+    def _verify(
+        self, provider: Provider, source: str, webhook: Webhook, settings: SourceSettings
+    ) -> None:
+        try:
+            self._check(provider, source, webhook, settings)
+        except StaleSignatureError as error:
+            detail = "the signature's time is too far off"
+            raise _refused(HTTPStatus.BAD_REQUEST, detail, error) from None
+        except SignatureRefusedError as error:
+            raise _refused(HTTPStatus.UNAUTHORIZED, "the signature is wrong", error) from None
+
+    def _check(
+        self, provider: Provider, source: str, webhook: Webhook, settings: SourceSettings
+    ) -> None:
+        """Raises where none of the secrets signed it, a fresh look at them included."""
+        secrets, now = self._sources.secrets(source), self._clock()
+        try:
+            provider.verify(webhook, secrets, settings, now)
+        except StaleSignatureError:
+            raise
+        except SignatureRefusedError:
+            latest = self._sources.latest_secrets(source)
+            if latest == secrets:
+                raise
+            provider.verify(webhook, latest, settings, now)
+
+    def _keep(self, notices: list[Notice]) -> None:
+        messages = [Message(write_notice(notice), notice.source) for notice in notices]
+        if self._queue.send(messages):
+            raise Problem(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "the queue takes no messages at present: send the webhook again in a while",
+                headers={"retry-after": "5"},
+            )
+
+
+def _refused(status: HTTPStatus, detail: str, error: SignatureRefusedError) -> Problem:
+    """The answer does not help a forger; the log helps us."""
+    telemetry.count({"WebhookRefused": 1})
+    telemetry.logger().warning("webhook refused", extra={"problem": str(error)})
+    return Problem(status, detail)
+
+
+def _notices(
+    provider: Provider, name: str, source: str, request: Request, settings: SourceSettings
+) -> list[Notice]:
+    """What is to be kept of a webhook: second tellings and none of our business are not."""
+    body, came_in = request.body, request.came_in
+    try:
+        told = provider.read(body, settings)
+    except UnreadableWebhookError as error:
+        telemetry.count({"WebhookUnreadable": 1})
+        return [Notice.of_unreadable(str(error), name, source, body, came_in)]
+    kept = [one for one in told if one.treatment is not Treatment.IGNORED]
+    telemetry.count({"WebhookReceived": len(kept), "WebhookIgnored": len(told) - len(kept)})
+    return [Notice.of_told(one, name, source, body, came_in) for one in kept]

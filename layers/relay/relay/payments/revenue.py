@@ -1,0 +1,65 @@
+"""How much of a movement's money an app hears of. Pure and exact: never a float."""
+
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Final, NamedTuple, cast
+
+from relay.payments.decisions import Decision
+from relay.payments.model import Amount, Basis
+from relay.payments.settings import PaymentRules
+from relay.payments.unmappable import RevenueUnknownError
+
+
+class Money(NamedTuple):
+    """Amounts as a decision keeps them: texts in major units, never negative."""
+
+    currency: str | None = None
+    gross: str | None = None
+    revenue: str | None = None
+    basis: Basis | None = None
+
+
+NO_MONEY: Final = Money()
+
+
+def paid(amount: Amount, rules: PaymentRules) -> Money:
+    """A payment, on the basis that an app asks for; raises `RevenueUnknownError`."""
+    if rules.revenue == "none":
+        return unheard(amount)
+    told = amount.on(rules.revenue)
+    if told is None:
+        raise RevenueUnknownError(f"the provider does not tell {rules.revenue}")
+    return Money(amount.currency, plain(amount.gross), plain(told), rules.revenue)
+
+
+def unheard(amount: Amount) -> Money:
+    """Money of which an app hears nothing."""
+    return Money(amount.currency, plain(amount.gross))
+
+
+def given_back(amount: Amount | None, original: Decision) -> Money:
+    """What is taken back of a payment, on the basis that the payment was told on.
+
+    Without an amount it is all of the original; so is what a reversal brings back of a refund.
+    """
+    basis = cast("Basis | None", original.basis)
+    if amount is None:
+        return Money(original.currency, original.gross, original.revenue, basis)
+    if basis is None:
+        return unheard(amount)
+    told = amount.on(basis)
+    counted = _in_proportion(amount.gross, original) if told is None else told
+    return Money(amount.currency, plain(amount.gross), plain(counted), basis)
+
+
+def _in_proportion(gross: Decimal, original: Decision) -> Decimal:
+    """Where only the gross is told: as much of it as of the original, half a unit up."""
+    whole, counted = Decimal(original.gross or 0), Decimal(original.revenue or 0)
+    if not whole:
+        raise RevenueUnknownError("the original was of nothing, so nothing is in proportion to it")
+    places = gross + counted  # a sum has the finer places of the two
+    return (gross * counted / whole).quantize(places, ROUND_HALF_UP)
+
+
+def plain(amount: Decimal) -> str:
+    """Digits alone, with the places that the amount came with."""
+    return f"{amount:f}"

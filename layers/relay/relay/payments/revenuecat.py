@@ -1,0 +1,381 @@
+"""RevenueCat: subscriptions and purchases of the app stores, and of the web through it.
+
+RevenueCat does not sign what it sends. With each webhook it repeats an `Authorization` value of our
+choice, and that alone proves who speaks: the value must be long, random and nobody else's.
+
+One transaction is one payment, whose id stays the same however often it is told. Refunds are told
+of the latest period only, once a transaction; those of earlier periods fire nothing.
+
+Amounts are those in the buyer's currency (`price` would be US dollars). Tax and commission come as
+estimated shares of the price, so the net amounts are price x (1 - tax) and
+price x (1 - tax - commission), each rounded once, half a unit up, to the places that the currency
+has by ISO 4217 (or that the source's `minor_units` gives it).
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from relay.errors import SignatureRefusedError, UnreadableWebhookError
+from relay.payments.major_units import rounded
+from relay.payments.model import (
+    Amount,
+    Clues,
+    Fact,
+    Meaning,
+    Movement,
+    MovementKind,
+    Ref,
+    Told,
+    Treatment,
+)
+from relay.payments.provider import Webhook
+from relay.payments.reading import (
+    MOST_ELEMENTS,
+    Shape,
+    at,
+    chain,
+    clue_shape,
+    clues_from,
+    currency,
+    flag,
+    identifier,
+    identifier_or_none,
+    keep,
+    moment_of_milliseconds,
+    moment_of_milliseconds_or_none,
+    number_or_none,
+    read_object,
+    text,
+    text_or_none,
+)
+from relay.payments.settings import SourceSettings
+from relay.payments.signatures import any_alike, header
+from relay.secrets import Secret
+
+ACKNOWLEDGEMENT: Final = ""
+
+_PAYMENTS: Final = {
+    "INITIAL_PURCHASE": MovementKind.FIRST_PAYMENT,
+    "RENEWAL": MovementKind.RENEWAL,
+    "NON_RENEWING_PURCHASE": MovementKind.PURCHASE,
+}
+_CANCELLATION: Final = "CANCELLATION"
+_REFUND_REVERSED: Final = "REFUND_REVERSED"
+_COUNTED: Final = frozenset({*_PAYMENTS, _CANCELLATION, _REFUND_REVERSED})
+
+IGNORED: Final[Mapping[str, str]] = {
+    "BILLING_ISSUE": "a payment that failed moved no money",
+    "EXPERIMENT_ENROLLMENT": "no money",
+    "EXPIRATION": "the end of what was paid for; the cancellation or refund was told before",
+    "INVOICE_ISSUANCE": "asked for and not paid yet",
+    "PRODUCT_CHANGE": "a wish; what comes of it is a renewal or a purchase with its price",
+    "SUBSCRIBER_ALIAS": "each later webhook names the aliases itself",
+    "SUBSCRIPTION_EXTENDED": "more time for the same money",
+    "SUBSCRIPTION_PAUSED": "no money until it goes on, and then a renewal",
+    "TEMPORARY_ENTITLEMENT_GRANT": "not seen by the store yet; the purchase follows, or nothing",
+    "TEST": "sent from the dashboard by hand",
+    "TRANSFER": "what was paid stays whose it was; later webhooks name the new owner",
+    "UNCANCELLATION": "no money; the next renewal tells of some",
+    "VIRTUAL_CURRENCY_TRANSACTION": "the app's own coins; the money for them is a purchase",
+}
+"""Types that tell of no money, or tell of it a second time, and why."""
+
+_PRICE: Final = "price_in_purchased_currency"
+_HEAD: Final[Shape] = {
+    "event": dict.fromkeys(("id", "type", "environment", "event_timestamp_ms", "store"))
+}
+_SHAPE: Final[Shape] = dict.fromkeys(
+    (
+        *("cancel_reason", "event_timestamp_ms", "expiration_at_ms", "is_family_share"),
+        *("is_trial_conversion", "original_transaction_id", "period_type", "product_id"),
+        *("purchased_at_ms", "store", "transaction_id"),
+        *(_PRICE, "currency", "tax_percentage", "commission_percentage"),
+    )
+)
+_ATTRIBUTES: Final = ("$appsflyerId", "$idfa", "$idfv", "$gpsAdId")
+"""Of the customer's attributes; not the e-mail, phone, name or network address."""
+
+_ANONYMOUS: Final = "$RCAnonymousID:"
+_PLATFORMS: Final = {
+    "APP_STORE": "ios",
+    "MAC_APP_STORE": "ios",
+    "PLAY_STORE": "android",
+    "AMAZON": "android",
+}
+"""Where the store leaves no doubt. What is bought on the web (Stripe, Paddle, RevenueCat's own) may
+be used in an app of any platform."""
+
+_UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
+
+_REFUNDED: Final = "CUSTOMER_SUPPORT"
+_LEAVING: Final = frozenset({"UNSUBSCRIBE", "DEVELOPER_INITIATED", "PRICE_INCREASE", "UNKNOWN"})
+_UNPAID: Final = "BILLING_ERROR"
+"""The store tries again and the subscription may well go on: nobody has left."""
+
+
+# Who speaks
+
+
+def verify(
+    webhook: Webhook, secrets: Sequence[Secret], settings: SourceSettings, now: datetime
+) -> None:
+    """Refuses unless the whole `Authorization` value is one of the secrets."""
+    del settings, now  # nothing to set, and no time is signed
+    expected = [value for secret in secrets if (value := secret.reveal()).strip()]
+    if not any_alike([header(webhook, "authorization")], expected):
+        raise SignatureRefusedError("the authorization value is none of the secrets")
+
+
+# What is told
+
+
+def read(body: bytes, settings: SourceSettings) -> list[Told]:
+    """The one event of a webhook."""
+    content = read_object(body)
+    head = keep(content, _HEAD)
+    kind = identifier(head, "event.type")
+    treatment = _treatment(kind)
+    is_counted = treatment is Treatment.COUNTED
+    return [
+        Told(
+            id=identifier(head, "event.id"),
+            type=kind,
+            treatment=treatment,
+            occurred_at=moment_of_milliseconds_or_none(head, "event.event_timestamp_ms"),
+            test=settings.test or (is_counted and _is_test(head)),
+            content=_content(content["event"], settings) if is_counted else {},
+        )
+    ]
+
+
+def _treatment(kind: str) -> Treatment:
+    if kind in _COUNTED:
+        return Treatment.COUNTED
+    return Treatment.IGNORED if kind in IGNORED else Treatment.UNKNOWN
+
+
+def _is_test(head: object) -> bool:
+    """Raises where it is not said: money that is taken for a test is dropped."""
+    environment = text(head, "event.environment")
+    if environment not in {"PRODUCTION", "SANDBOX"}:
+        raise UnreadableWebhookError("event.environment is neither PRODUCTION nor SANDBOX")
+    return environment == "SANDBOX" or text_or_none(head, "event.store") == "TEST_STORE"
+
+
+def _content(event: Mapping[str, Any], settings: SourceSettings) -> dict[str, Any]:
+    names = (*_ATTRIBUTES, *clue_shape(settings.metadata))
+    attributes: Shape = {name: {"value": None} for name in names}
+    kept = keep(event, {**_SHAPE, "subscriber_attributes": attributes})
+    known = _customer_user_id(event)
+    return {**kept, "customer_user_id": known} if known else kept
+
+
+def _customer_user_id(event: Mapping[str, Any]) -> str | None:
+    """The id that the app gave, the last seen first; an anonymous one is RevenueCat's own."""
+    aliases = at(event, "aliases")
+    more = aliases[:MOST_ELEMENTS] if isinstance(aliases, list) else []
+    for given in (at(event, "app_user_id"), at(event, "original_app_user_id"), *more):
+        name = keep({"id": given}, {"id": None}).get("id")
+        if isinstance(name, str) and name.strip() and not name.startswith(_ANONYMOUS):
+            return name.strip()
+    return None
+
+
+# What it means
+
+
+def understand(kind: str, content: Mapping[str, Any], settings: SourceSettings) -> Meaning:
+    """A movement, and clues to whose transaction and subscription it is."""
+    if flag(content, "is_family_share"):
+        return Meaning()  # somebody else of the family paid, and that is told on its own
+    movement = _movement(kind, content, settings)
+    transaction, subscription = _links(content)
+    clues = _clues(content, settings)
+    facts = list(chain((transaction, subscription), clues, _trial_end(content)))
+    if movement and movement.ref != transaction:
+        facts.append(Fact(movement.ref, to=(movement.about or subscription,)))
+    if movement and movement.kind is MovementKind.REFUND_REVERSED and movement.about:
+        facts.append(Fact(movement.about, to=(transaction,)))
+    return Meaning(tuple(facts), movement)
+
+
+def _movement(kind: str, content: Mapping[str, Any], settings: SourceSettings) -> Movement | None:
+    if kind in _PAYMENTS:
+        return _payment(_PAYMENTS[kind], content, settings)
+    if kind == _REFUND_REVERSED:
+        return _reversed_refund(content, settings)
+    if kind != _CANCELLATION:
+        raise UnreadableWebhookError("not a type that counts")
+    reason = text(content, "cancel_reason")
+    if reason == _REFUNDED:
+        return _refund(content, settings)
+    if reason in _LEAVING:
+        return _leaving(content)
+    if reason == _UNPAID:
+        return None
+    raise UnreadableWebhookError("cancel_reason is none that is known")
+
+
+def _links(content: Mapping[str, Any]) -> tuple[Ref, Ref]:
+    """A subscription has the name of its first transaction, a purchase that of its own."""
+    transaction = identifier(content, "transaction_id")
+    first = identifier_or_none(content, "original_transaction_id") or transaction
+    return f"transaction:{transaction}", f"subscription:{first}"
+
+
+def _trial_end(content: Mapping[str, Any]) -> datetime | None:
+    if text_or_none(content, "period_type") != "TRIAL":
+        return None
+    return moment_of_milliseconds_or_none(content, "expiration_at_ms")
+
+
+def _payment(
+    kind: MovementKind, content: Mapping[str, Any], settings: SourceSettings
+) -> Movement | None:
+    price = number_or_none(content, _PRICE)
+    period = text_or_none(content, "period_type")
+    if price is not None and price < 0:
+        raise UnreadableWebhookError(f"{_PRICE} of a payment is below zero")
+    if not price and period == "TRIAL":
+        return _paid(MovementKind.TRIAL, content, None)
+    if period == "PROMOTIONAL" or price == 0:
+        return None  # given away
+    if price is None:
+        raise UnreadableWebhookError(f"{_PRICE} is missing")
+    if flag(content, "is_trial_conversion"):
+        kind = MovementKind.FIRST_PAYMENT
+    return _paid(kind, content, _amount(content, settings))
+
+
+def _paid(kind: MovementKind, content: Mapping[str, Any], amount: Amount | None) -> Movement:
+    transaction = identifier(content, "transaction_id")
+    return Movement(
+        kind,
+        transaction,
+        f"transaction:{transaction}",
+        at=moment_of_milliseconds(content, "purchased_at_ms"),
+        amount=amount,
+        order_id=transaction,
+        product_id=text_or_none(content, "product_id"),
+        device=_device(content),
+    )
+
+
+def _refund(content: Mapping[str, Any], settings: SourceSettings) -> Movement | None:
+    """The price comes with a minus; where there is none, all of the original was given back."""
+    if number_or_none(content, _PRICE) == 0:
+        return None  # a trial that support ended
+    amount = _amount(content, settings)
+    return _afterwards(MovementKind.REFUND, "transaction", "refund", content, amount)
+
+
+def _reversed_refund(content: Mapping[str, Any], settings: SourceSettings) -> Movement:
+    amount = _amount(content, settings)
+    return _afterwards(MovementKind.REFUND_REVERSED, "refund", "refund_reversed", content, amount)
+
+
+def _afterwards(
+    kind: MovementKind, about: str, sort: str, content: Mapping[str, Any], amount: Amount | None
+) -> Movement:
+    """What happened to a transaction later, at a time that a repeated webhook keeps."""
+    transaction = identifier(content, "transaction_id")
+    return Movement(
+        kind,
+        f"{transaction}:{sort}",
+        f"{sort}:{transaction}",
+        at=moment_of_milliseconds(content, "event_timestamp_ms"),
+        amount=amount,
+        about=f"{about}:{transaction}",
+        product_id=text_or_none(content, "product_id"),
+        device=_device(content),
+    )
+
+
+def _leaving(content: Mapping[str, Any]) -> Movement:
+    """Who comes back may leave once more, at another time."""
+    left = moment_of_milliseconds(content, "event_timestamp_ms")
+    subscription = _links(content)[1].removeprefix("subscription:")
+    name = f"{subscription}:cancelled:{int(left.timestamp())}"
+    return Movement(
+        MovementKind.CANCELLATION,
+        name,
+        f"cancellation:{name}",
+        at=left,
+        product_id=text_or_none(content, "product_id"),
+        device=_device(content),
+    )
+
+
+# How much
+
+
+def _amount(content: Mapping[str, Any], settings: SourceSettings) -> Amount | None:
+    """The price on each basis, without its sign; None where it is not told."""
+    price = number_or_none(content, _PRICE)
+    if price is None:
+        return None
+    code, places = currency(content, "currency"), settings.minor_units
+    net_of_tax, net_of_both = _net_shares(content)
+    return Amount(
+        code,
+        rounded(code, abs(price), places),
+        None if net_of_tax is None else rounded(code, abs(price) * net_of_tax, places),
+        None if net_of_both is None else rounded(code, abs(price) * net_of_both, places),
+    )
+
+
+def _net_shares(content: Mapping[str, Any]) -> tuple[Decimal | None, Decimal | None]:
+    """What is left of a price without tax, and without tax and commission."""
+    tax, commission = _share(content, "tax_percentage"), _share(content, "commission_percentage")
+    if tax is None:
+        return None, None
+    if commission is None:
+        return 1 - tax, None
+    if tax + commission > 1:
+        raise UnreadableWebhookError("tax and commission are more than the price")
+    return 1 - tax, 1 - tax - commission
+
+
+def _share(content: Mapping[str, Any], path: str) -> Decimal | None:
+    share = number_or_none(content, path)
+    if share is not None and not 0 <= share <= 1:
+        raise UnreadableWebhookError(f"{path} is not between 0 and 1")
+    return share
+
+
+# Whose
+
+
+def _clues(content: Mapping[str, Any], settings: SourceSettings) -> Clues:
+    """What the app says by attributes of its own goes before what RevenueCat knows."""
+    attributes = {name: _attribute(content, name) for name in clue_shape(settings.metadata)}
+    known = Clues(
+        customer_user_id=text_or_none(content, "customer_user_id"),
+        appsflyer_id=_attribute(content, "$appsflyerId"),
+        platform=_platform(content),
+    )
+    return clues_from(attributes, settings.metadata).or_else(known)
+
+
+def _device(content: Mapping[str, Any]) -> dict[str, str]:
+    """Ids of the platform that the store is on: a customer may have devices of two."""
+    if _platform(content) == "ios":
+        named = {"idfa": "$idfa", "idfv": "$idfv"}
+    else:
+        named = {"advertising_id": "$gpsAdId"} if _platform(content) == "android" else {}
+    given = {field: _attribute(content, attribute) for field, attribute in named.items()}
+    return {field: value for field, value in given.items() if value and _UUID.fullmatch(value)}
+
+
+def _platform(content: Mapping[str, Any]) -> str | None:
+    return _PLATFORMS.get(text_or_none(content, "store") or "")
+
+
+def _attribute(content: Mapping[str, Any], name: str) -> str | None:
+    """A customer attribute; one that is no text says nothing."""
+    attributes = content.get("subscriber_attributes", {})
+    given = at(attributes.get(name), "value")
+    return given.strip() or None if isinstance(given, str) else None

@@ -1,0 +1,242 @@
+"""A company's own billing, by the Standard Webhooks specification and a schema of ours.
+
+The specification (https://www.standardwebhooks.com) says how a webhook is signed; what it says of
+payments is ours: docs/payments-schema.md. A type is `payment.` and the name of a kind of movement.
+"""
+
+from base64 import b64decode
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any, Final, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from relay.errors import UnreadableWebhookError
+from relay.payments.major_units import fits, rounded
+from relay.payments.model import (
+    NEGATIVE,
+    REVERSALS,
+    WITHOUT_MONEY,
+    Amount,
+    Clues,
+    Fact,
+    Meaning,
+    Movement,
+    MovementKind,
+    Told,
+    Treatment,
+)
+from relay.payments.provider import Webhook
+from relay.payments.reading import (
+    Shape,
+    chain,
+    flag,
+    identifier,
+    identifier_or_none,
+    keep,
+    moment_of_iso,
+    moment_of_iso_or_none,
+    read_object,
+    refs,
+)
+from relay.payments.settings import SourceSettings
+from relay.payments.signatures import check_age, check_hmac, header, in_base64
+from relay.secrets import Secret
+from relay.shapes import first_fault
+
+Value = TypeVar("Value")
+
+ACKNOWLEDGEMENT: Final = ""
+
+_TYPES: Final = {f"payment.{kind}": kind for kind in MovementKind}
+
+_SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - what every secret begins with
+_SCHEME: Final = "v1"
+"""HMAC-SHA256. `v1a` is Ed25519, for which a source has no key."""
+
+
+# Who speaks
+
+
+def verify(
+    webhook: Webhook, secrets: Sequence[Secret], settings: SourceSettings, now: datetime
+) -> None:
+    """`webhook-signature: v1,<Base64> ...` of `<id>.<timestamp>.<body>`; also with `svix-` names.
+
+    A key is the Base64 behind `whsec_`. One that is malformed signs nothing.
+    """
+    prefix = "webhook" if "webhook-signature" in webhook.headers else "svix"
+    message_id = header(webhook, f"{prefix}-id")
+    timestamp = header(webhook, f"{prefix}-timestamp")
+    given = header(webhook, f"{prefix}-signature").split(" ")
+    signed = f"{message_id}.{timestamp}.".encode("utf-8", "surrogatepass") + webhook.body
+    check_hmac(_of_scheme(given), list(_keys(secrets)), signed, in_base64)
+    check_age(timestamp, now, settings.tolerance_seconds)
+
+
+def _of_scheme(given: Sequence[str]) -> Iterator[str]:
+    for one in given:
+        scheme, _, signature = one.partition(",")
+        if scheme == _SCHEME:
+            yield signature
+
+
+def _keys(secrets: Sequence[Secret]) -> Iterator[bytes]:
+    for secret in secrets:
+        text = secret.reveal().strip().removeprefix(_SECRET_PREFIX)
+        try:
+            yield b64decode(text + "=" * (-len(text) % 4), validate=True)
+        except ValueError:
+            continue
+
+
+# What is told
+
+_SHAPE: Final[Shape] = {
+    "timestamp": None,
+    "data": dict.fromkeys(
+        (
+            *("id", "amount", "currency", "tax", "fee", "original_id", "subscription_id"),
+            *("order_id", "product_id", "quantity"),
+            *("customer_user_id", "appsflyer_id", "app_id", "platform"),
+        )
+    ),
+}
+
+
+def read(body: bytes, settings: SourceSettings) -> list[Told]:
+    """The one movement of a webhook; what is wrong with its fields is told by `understand`."""
+    content = read_object(body)
+    kind = identifier(content, "type")
+    is_ours = kind in _TYPES
+    return [
+        Told(
+            id=_if_readable(identifier_or_none, content, "data.id") or kind,
+            type=kind,
+            treatment=Treatment.COUNTED if is_ours else Treatment.UNKNOWN,
+            occurred_at=_if_readable(moment_of_iso_or_none, content, "timestamp"),
+            test=settings.test or (is_ours and flag(content, "data.test")),
+            content=keep(content, _SHAPE) if is_ours else {},
+        )
+    ]
+
+
+def _if_readable(
+    read_field: Callable[[object, str], Value | None], content: object, path: str
+) -> Value | None:
+    try:
+        return read_field(content, path)
+    except UnreadableWebhookError:
+        return None
+
+
+# What it means
+
+
+def _nothing_where_blank(value: object) -> object:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+def _upper(value: str) -> str:
+    return value.upper()
+
+
+_Id = Annotated[str, Field(pattern=r"^[!-~]{1,128}$")]
+_Text = Annotated[str | None, BeforeValidator(_nothing_where_blank)]
+_Decimal = Annotated[str, Field(pattern=r"^(0|[1-9][0-9]{0,14})(\.[0-9]{1,4})?$")]
+_Currency = Annotated[str, Field(pattern=r"^[A-Za-z]{3}$"), AfterValidator(_upper)]
+
+
+class _Data(BaseModel):
+    """What a movement is; see docs/payments-schema.md."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", hide_input_in_errors=True)
+
+    id: _Id
+    amount: _Decimal | None = None
+    currency: _Currency | None = None
+    tax: _Decimal | None = None
+    fee: _Decimal | None = None
+    original_id: _Id | None = None
+    subscription_id: _Id | None = None
+    order_id: _Text = None
+    product_id: _Text = None
+    quantity: Annotated[int, Field(ge=1)] | None = None
+    customer_user_id: _Text = None
+    appsflyer_id: _Text = None
+    app_id: _Text = None
+    platform: Literal["ios", "android", "web"] | None = None
+
+
+def understand(kind: str, content: Mapping[str, Any], settings: SourceSettings) -> Meaning:
+    """A movement, and clues to whose it and its subscription are."""
+    if kind not in _TYPES:
+        raise UnreadableWebhookError("not a type that counts")
+    data = _data(content)
+    _check(_TYPES[kind], data)
+    ref = f"movement:{data.id}"
+    original = refs(movement=data.original_id)
+    subscription = refs(subscription=data.subscription_id)
+    clues = Clues(data.customer_user_id, data.appsflyer_id, data.app_id, data.platform)
+    movement = Movement(
+        _TYPES[kind],
+        data.id,
+        ref,
+        at=moment_of_iso(content, "timestamp"),
+        amount=_amount(data, settings.minor_units),
+        about=data.original_id and f"movement:{data.original_id}",
+        order_id=data.order_id,
+        product_id=data.product_id,
+        quantity=data.quantity,
+    )
+    facts = (Fact(ref, to=(*original, *subscription), clues=clues), *chain(subscription, clues))
+    return Meaning(facts, movement)
+
+
+def _data(content: Mapping[str, Any]) -> _Data:
+    try:
+        return _Data.model_validate(content.get("data", {}))
+    except ValidationError as error:
+        raise UnreadableWebhookError(f"data.{first_fault(error)}") from None
+
+
+def _check(kind: MovementKind, data: _Data) -> None:
+    """What a kind of movement has to have, and must not have."""
+    takes_back = kind in NEGATIVE | REVERSALS
+    if kind in WITHOUT_MONEY and data.amount:
+        raise UnreadableWebhookError(f"data.amount: a {kind} moves no money")
+    if kind not in WITHOUT_MONEY and not takes_back and not data.amount:
+        raise UnreadableWebhookError("data.amount: Field required")
+    if takes_back and data.original_id is None:
+        raise UnreadableWebhookError("data.original_id: Field required")
+    if data.original_id is not None and (not takes_back or data.original_id == data.id):
+        raise UnreadableWebhookError("data.original_id: must name another movement, taken back")
+    if data.amount and not data.currency:
+        raise UnreadableWebhookError("data.currency: Field required")
+
+
+def _amount(data: _Data, places: Mapping[str, int]) -> Amount | None:
+    """What is told of the money; None where it is all of the original's, or none."""
+    if data.amount is None or data.currency is None:
+        return None
+    gross = _exact("amount", data.amount, data.currency, places)
+    if not gross:
+        raise UnreadableWebhookError("data.amount: must be more than nothing")
+    if data.tax is None:
+        if data.fee is not None:
+            raise UnreadableWebhookError("data.tax: Field required where there is a fee")
+        return Amount(data.currency, gross)
+    net = gross - _exact("tax", data.tax, data.currency, places)
+    fee = None if data.fee is None else _exact("fee", data.fee, data.currency, places)
+    if net < (fee or 0):
+        raise UnreadableWebhookError("data.amount: is less than its tax and fee")
+    return Amount(data.currency, gross, net, None if fee is None else net - fee)
+
+
+def _exact(name: str, given: str, currency: str, places: Mapping[str, int]) -> Decimal:
+    """An amount with all its currency's places; one with more of them cannot be paid."""
+    amount = Decimal(given)
+    if not fits(currency, amount, places):
+        raise UnreadableWebhookError(f"data.{name}: has more decimal places than its currency")
+    return rounded(currency, amount, places)

@@ -1,0 +1,88 @@
+"""Stripe: which of its events tell of money, and what they mean.
+
+A refund or dispute names nothing but the payment, and no payment bears the metadata of its
+subscription: `invoice_payment.paid` leads from the payment to the invoice, and that one's snapshot
+of the subscription's metadata says whose it is. Fields are those of API version 2025-03-31 and
+later; the few that moved then are looked for in their older places too.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from relay.errors import UnreadableWebhookError
+from relay.payments.model import Meaning, Told, Treatment
+from relay.payments.provider import Webhook
+from relay.payments.reading import (
+    at,
+    clue_shape,
+    identifier,
+    keep,
+    moment_of_iso_or_none,
+    moment_of_unix,
+    moment_of_unix_or_none,
+    read_object,
+)
+from relay.payments.settings import SourceSettings
+from relay.payments.signatures import (
+    check_age,
+    check_hmac,
+    header,
+    in_hex,
+    keys_as_text,
+    timed_signatures,
+)
+from relay.payments.stripe.event import Event
+from relay.payments.stripe.kinds import COUNTED, treatment
+from relay.secrets import Secret
+
+ACKNOWLEDGEMENT: Final = ""
+
+
+def verify(
+    webhook: Webhook, secrets: Sequence[Secret], settings: SourceSettings, now: datetime
+) -> None:
+    """`Stripe-Signature: t=...,v1=...`: HMAC-SHA256 in hex over `<t>.<body>`; `v0` is ignored.
+
+    The key is the whole secret, `whsec_` included.
+    """
+    given = timed_signatures(header(webhook, "stripe-signature"), ",", "t", "v1")
+    message = b"%s.%s" % (given.timestamp.encode(), webhook.body)
+    check_hmac(given.signatures, keys_as_text(secrets), message, in_hex)
+    check_age(given.timestamp, now, settings.tolerance_seconds)
+
+
+def read(body: bytes, settings: SourceSettings) -> list[Told]:
+    """One event. A thin one (`v2.core.event`) holds nothing to count, and is unknown."""
+    event = read_object(body)
+    kind = identifier(event, "type")
+    becomes = treatment(kind, event, settings)
+    content = {}
+    if becomes is Treatment.COUNTED:
+        thing = COUNTED[kind].shape(clue_shape(settings.metadata))
+        content = keep(event, {"created": None, "data": {"object": thing}})
+    return [
+        Told(
+            id=identifier(event, "id"),
+            type=kind,
+            treatment=becomes,
+            occurred_at=_occurred_at(event),
+            test=settings.test or at(event, "livemode") is False,
+            content=content,
+        )
+    ]
+
+
+def _occurred_at(event: Mapping[str, Any]) -> datetime | None:
+    """Unix seconds; ISO 8601 in a thin event."""
+    if isinstance(event.get("created"), str):
+        return moment_of_iso_or_none(event, "created")
+    return moment_of_unix_or_none(event, "created")
+
+
+def understand(kind: str, content: Mapping[str, Any], settings: SourceSettings) -> Meaning:
+    """What an event means: facts for the money trail, and at most one movement."""
+    if kind not in COUNTED:
+        raise UnreadableWebhookError("its type does not count")
+    thing = at(content, "data.object") or {}
+    return COUNTED[kind].meaning(Event(thing, moment_of_unix(content, "created"), settings))

@@ -1,0 +1,175 @@
+"""What is paid with Stripe by an invoice: subscriptions, and what is billed by hand."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from relay.payments.model import Clues, Meaning, Movement, MovementKind
+from relay.payments.reading import (
+    Shape,
+    at,
+    chain,
+    identifier,
+    identifier_or_none,
+    moment_of_unix_or_none,
+    objects,
+    refs,
+    text_or_none,
+    whole,
+    whole_or_none,
+)
+from relay.payments.stripe.event import Event, first_id, plain, price_of
+from relay.payments.stripe.subscriptions import link_of_step, trial_of
+
+
+def invoice_shape(metadata: Shape) -> Shape:
+    """The allow-list of an invoice."""
+    details: Shape = {"subscription": None, "metadata": metadata}
+    return {
+        **plain("id billing_reason currency amount_paid subtotal total total_excluding_tax"),
+        **plain("subscription payment_intent charge customer customer_account"),
+        "status_transitions": plain("paid_at"),
+        "parent": {"subscription_details": details},
+        "subscription_details": details,
+        "metadata": metadata,
+        "lines": {"data": _line_shape(metadata)},
+    }
+
+
+def _line_shape(metadata: Shape) -> Shape:
+    return {
+        **plain("amount quantity subscription"),
+        "period": plain("start end"),
+        "parent": {"subscription_item_details": plain("subscription")},
+        "pricing": {"price_details": plain("price")},
+        "price": plain("id"),
+        "metadata": metadata,
+    }
+
+
+_SUBSCRIPTION_OF_INVOICE: Final = (
+    "parent.subscription_details.subscription",
+    "subscription",
+    "lines.data.0.parent.subscription_item_details.subscription",
+)
+_SUBSCRIPTION_OF_LINE: Final = ("parent.subscription_item_details.subscription", "subscription")
+_METADATA: Final = (
+    "parent.subscription_details.metadata",
+    "subscription_details.metadata",
+    "metadata",
+    "lines.data.0.metadata",
+)
+
+
+def invoice(event: Event) -> Meaning:
+    """What was paid; or the start of a trial, whose invoice is one of nothing."""
+    subscription = first_id(event.thing, *_SUBSCRIPTION_OF_INVOICE)
+    links = refs(
+        charge=identifier_or_none(event.thing, "charge"),
+        payment=identifier_or_none(event.thing, "payment_intent"),
+        invoice=identifier(event.thing, "id"),
+        subscription=subscription,
+        customer=event.customer(),
+    )
+    clues = event.clues(*_METADATA)
+    if subscription and _is_trial(event.thing):
+        trial = _trial(event, subscription)
+        ends = moment_of_unix_or_none(event.thing, "lines.data.0.period.end")
+        return Meaning((*chain(links, clues, ends), link_of_step(trial, subscription)), trial)
+    return Meaning(chain(links, clues), _paid(event, subscription))
+
+
+def _is_trial(thing: object) -> bool:
+    """Nothing was asked for. What a coupon or credit pays for was asked for, and is no trial."""
+    return (
+        text_or_none(thing, "billing_reason") == "subscription_create"
+        and whole(thing, "amount_paid") == 0
+        and whole_or_none(thing, "subtotal") == 0
+    )
+
+
+def _trial(event: Event, subscription: str) -> Movement:
+    line = at(event.thing, "lines.data.0")
+    return trial_of(
+        subscription,
+        started=moment_of_unix_or_none(line, "period.start") or _paid_at(event),
+        price=price_of(line),
+        quantity=whole_or_none(line, "quantity"),
+    )
+
+
+def _paid(event: Event, subscription: str | None) -> Movement | None:
+    """What was paid by any means, outside Stripe too. Credit that was used up is no payment."""
+    paid = whole(event.thing, "amount_paid")
+    if paid == 0 or (subscription is None and event.settings.one_off != "checkout"):
+        return None
+    money = identifier(event.thing, "id")
+    line = _charged_line(event.thing)
+    return Movement(
+        _kind(event.thing, subscription),
+        money,
+        f"invoice:{money}",
+        _paid_at(event),
+        amount=event.amount(paid, _net_of_tax(event.thing, paid)),
+        order_id=money,
+        product_id=price_of(line),
+        quantity=whole_or_none(line, "quantity"),
+        period_start=_period_start(event.thing),
+    )
+
+
+def _kind(thing: object, subscription: str | None) -> MovementKind:
+    """An upgrade, or use above a threshold, is paid within a running subscription: a renewal."""
+    if subscription is None:
+        return MovementKind.PURCHASE
+    if text_or_none(thing, "billing_reason") == "subscription_create":
+        return MovementKind.FIRST_PAYMENT
+    return MovementKind.RENEWAL
+
+
+def _paid_at(event: Event) -> datetime:
+    return moment_of_unix_or_none(event.thing, "status_transitions.paid_at") or event.created
+
+
+def _net_of_tax(thing: object, paid: int) -> int | None:
+    """What was paid without its tax, to the nearest minor unit.
+
+    Less than the total is paid where credit pays the rest, and tax is in both in proportion.
+    """
+    total = whole_or_none(thing, "total")
+    net = whole_or_none(thing, "total_excluding_tax")
+    if not total or net is None or not 0 <= net <= total:
+        return None
+    return (2 * paid * net + total) // (2 * total)
+
+
+def _charged_line(thing: object) -> Mapping[str, Any]:
+    """What was sold: the first line with a charge. What an upgrade gives back may stand before."""
+    lines = objects(thing, "lines.data")
+    charged = (line for line in lines if (whole_or_none(line, "amount") or 0) > 0)
+    return next(charged, lines[0] if lines else {})
+
+
+def _period_start(thing: object) -> datetime | None:
+    """The latest start among the subscription's lines; what is charged afterwards began before."""
+    starts = (
+        moment_of_unix_or_none(line, "period.start")
+        for line in objects(thing, "lines.data")
+        if first_id(line, *_SUBSCRIPTION_OF_LINE)
+    )
+    return max((start for start in starts if start), default=None)
+
+
+def invoice_payment_shape(_metadata: Shape) -> Shape:
+    """The allow-list of an invoice's payment."""
+    return {"invoice": None, "payment": plain("payment_intent charge")}
+
+
+def invoice_payment(event: Event) -> Meaning:
+    """Which payment paid an invoice: nothing else says so."""
+    links = refs(
+        charge=identifier_or_none(event.thing, "payment.charge"),
+        payment=identifier_or_none(event.thing, "payment.payment_intent"),
+        invoice=identifier(event.thing, "invoice"),
+    )
+    return Meaning(chain(links, Clues()))

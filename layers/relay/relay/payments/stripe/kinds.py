@@ -1,0 +1,116 @@
+"""What becomes of each type of Stripe's events."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+from relay.payments.model import Meaning, Treatment
+from relay.payments.reading import Shape, at
+from relay.payments.settings import SourceSettings
+from relay.payments.stripe import invoices, payments, returns, subscriptions
+from relay.payments.stripe.event import Event
+
+
+class Kind(NamedTuple):
+    """A type that counts."""
+
+    shape: Callable[[Shape], Shape]
+    """The allow-list of what the event is about, from that of its metadata."""
+    meaning: Callable[[Event], Meaning]
+
+
+COUNTED: Final[Mapping[str, Kind]] = {
+    "checkout.session.completed": Kind(payments.session_shape, payments.session),
+    # A payment that takes days, such as a bank transfer: completed first, paid later.
+    "checkout.session.async_payment_succeeded": Kind(payments.session_shape, payments.session),
+    "payment_intent.succeeded": Kind(payments.payment_shape, payments.payment),
+    "invoice.paid": Kind(invoices.invoice_shape, invoices.invoice),
+    "invoice_payment.paid": Kind(invoices.invoice_payment_shape, invoices.invoice_payment),
+    "customer.subscription.created": Kind(
+        subscriptions.subscription_shape, subscriptions.subscription_created
+    ),
+    "customer.subscription.updated": Kind(
+        subscriptions.subscription_shape, subscriptions.subscription_updated
+    ),
+    "customer.subscription.deleted": Kind(
+        subscriptions.subscription_shape, subscriptions.subscription_cancelled
+    ),
+    "refund.created": Kind(returns.return_shape, returns.refund),
+    "refund.updated": Kind(returns.return_shape, returns.refund_updated),
+    "refund.failed": Kind(returns.return_shape, returns.refund_failed),
+    "charge.dispute.created": Kind(returns.return_shape, returns.dispute),
+    "charge.dispute.funds_withdrawn": Kind(returns.return_shape, returns.dispute_withdrawn),
+    "charge.dispute.funds_reinstated": Kind(returns.return_shape, returns.dispute_reinstated),
+    "charge.dispute.closed": Kind(returns.return_shape, returns.dispute_closed),
+}
+
+_REASONS: Final = {
+    "the same payment: an invoice, a session or a payment tells of it": (
+        "invoice.payment_succeeded charge.succeeded charge.captured"
+    ),
+    "the same refund: refund.created tells of it, and of it alone": (
+        "charge.refunded charge.refund.updated"
+    ),
+    "credit; what is given back in money is a refund": (
+        "credit_note.created credit_note.updated credit_note.voided"
+    ),
+    "no money was moved": (
+        "charge.expired charge.failed charge.pending charge.updated charge.dispute.updated "
+        "checkout.session.async_payment_failed checkout.session.expired "
+        "invoice.created invoice.deleted invoice.finalization_failed invoice.finalized "
+        "invoice.marked_uncollectible invoice.overdue invoice.overpaid "
+        "invoice.payment_action_required invoice.payment_attempt_required invoice.payment_failed "
+        "invoice.sent invoice.upcoming invoice.updated invoice.voided invoice.will_be_due "
+        "payment_intent.amount_capturable_updated payment_intent.canceled payment_intent.created "
+        "payment_intent.partially_funded payment_intent.payment_failed payment_intent.processing "
+        "payment_intent.requires_action"
+    ),
+    "a step of a subscription that is none of ours": (
+        "customer.subscription.paused customer.subscription.resumed "
+        "customer.subscription.pending_update_applied "
+        "customer.subscription.pending_update_expired customer.subscription.trial_will_end"
+    ),
+    "about a person": "customer.created customer.deleted customer.updated",
+}
+
+_REASONS_OF_FAMILIES: Final = {
+    "what is sold, and how it may be paid": (
+        "coupon. plan. price. product. promotion_code. payment_link. payment_method. "
+        "setup_intent. mandate. source. quote. invoiceitem. subscription_schedule. tax. "
+        "tax_rate. entitlements. customer.discount. customer.source. customer.tax_id."
+    ),
+    "between Stripe and the account, not between the account and a customer": (
+        "account. application_fee. balance. balance_settings. billing. capability. "
+        "cash_balance. climate. customer_cash_balance_transaction. financial_connections. "
+        "issuing_ payout. person. reserve. topup. transfer. treasury."
+    ),
+    "a tool": (
+        "apps. billing_portal. file. identity. radar. reporting. review. sigma. terminal. "
+        "test_helpers. three_d_secure."
+    ),
+}
+
+
+def _by_name(reasons: Mapping[str, str]) -> dict[str, str]:
+    return {name: reason for reason, names in reasons.items() for name in names.split()}
+
+
+IGNORED: Final[Mapping[str, str]] = _by_name(_REASONS)
+"""Types that are acknowledged and counted, and why they are no more than that."""
+
+IGNORED_FAMILIES: Final[Mapping[str, str]] = _by_name(_REASONS_OF_FAMILIES)
+"""The same by how a type begins: families that tell of no customer's money, now or later."""
+
+_FAMILIES: Final = tuple(IGNORED_FAMILIES)
+
+
+def treatment(kind: str, event: Mapping[str, Any], settings: SourceSettings) -> Treatment:
+    """What becomes of an event; by its type, and for a payment alone by whether it counts."""
+    if event.get("object") != "event":
+        return Treatment.UNKNOWN
+    if kind == "payment_intent.succeeded":
+        counts = payments.is_purchase(at(event, "data.object"), settings)
+        return Treatment.COUNTED if counts else Treatment.IGNORED
+    if kind in COUNTED:
+        return Treatment.COUNTED
+    ignored = kind in IGNORED or kind.startswith(_FAMILIES)
+    return Treatment.IGNORED if ignored else Treatment.UNKNOWN

@@ -1,0 +1,107 @@
+"""What is paid with Stripe without an invoice: in Checkout, or by a payment alone."""
+
+from relay.payments.model import Clues, Meaning, Movement, MovementKind, Ref
+from relay.payments.reading import (
+    Shape,
+    at,
+    chain,
+    clues_from,
+    flag,
+    identifier,
+    identifier_or_none,
+    refs,
+    text_or_none,
+    whole,
+    whole_or_none,
+)
+from relay.payments.settings import SourceSettings
+from relay.payments.stripe.event import Event, plain
+
+# Checkout
+
+
+def session_shape(metadata: Shape) -> Shape:
+    """The allow-list of a Checkout Session."""
+    return {
+        **plain("id mode payment_status currency amount_total client_reference_id"),
+        **plain("payment_intent invoice subscription customer customer_account"),
+        "invoice_creation": {"enabled": None},
+        "total_details": {"amount_tax": None},
+        "metadata": metadata,
+    }
+
+
+def session(event: Event) -> Meaning:
+    """Whose a subscription, invoice or payment is; and a purchase that nothing else tells of."""
+    payment = identifier_or_none(event.thing, "payment_intent")
+    links = refs(
+        checkout=None if payment else identifier(event.thing, "id"),
+        payment=payment,
+        invoice=identifier_or_none(event.thing, "invoice"),
+        subscription=identifier_or_none(event.thing, "subscription"),
+        customer=event.customer(),
+    )
+    reference = Clues(customer_user_id=text_or_none(event.thing, "client_reference_id"))
+    facts = chain(links, event.clues("metadata").or_else(reference))
+    return Meaning(facts, _purchase_in_session(event, links[0]) if _is_told_here(event) else None)
+
+
+def _is_told_here(event: Event) -> bool:
+    """Whether the session is what tells of its payment.
+
+    Where there is an invoice (always with a subscription, and where a session makes one for what
+    was paid), the invoice is.
+    """
+    return (
+        event.settings.one_off == "checkout"
+        and text_or_none(event.thing, "mode") == "payment"
+        and text_or_none(event.thing, "payment_status") == "paid"
+        and not identifier_or_none(event.thing, "invoice")
+        and not flag(event.thing, "invoice_creation.enabled")
+    )
+
+
+def _purchase_in_session(event: Event, ref: Ref) -> Movement | None:
+    paid = whole(event.thing, "amount_total")
+    tax = whole_or_none(event.thing, "total_details.amount_tax")
+    return _purchase(event, ref, paid, None if tax is None else paid - tax)
+
+
+def _purchase(event: Event, ref: Ref, paid: int, net_of_tax: int | None = None) -> Movement | None:
+    if paid == 0:
+        return None
+    money, amount = ref.partition(":")[2], event.amount(paid, net_of_tax)
+    return Movement(MovementKind.PURCHASE, money, ref, event.created, amount=amount, order_id=money)
+
+
+# Payments alone, for sources whose settings say so
+
+
+def payment_shape(metadata: Shape) -> Shape:
+    """The allow-list of a PaymentIntent."""
+    return {
+        **plain("id currency amount_received latest_charge customer customer_account"),
+        "metadata": metadata,
+    }
+
+
+def is_purchase(thing: object, settings: SourceSettings) -> bool:
+    """Whether a payment counts by itself: where the settings say so, and it says whose it is.
+
+    A payment of an invoice bears no metadata of ours, and is told by the invoice.
+    """
+    clues = clues_from(at(thing, "metadata"), settings.metadata)
+    whose = clues.customer_user_id or clues.appsflyer_id
+    return settings.one_off == "payment_intent" and whose is not None
+
+
+def payment(event: Event) -> Meaning:
+    """A purchase."""
+    given = refs(
+        charge=identifier_or_none(event.thing, "latest_charge"),
+        payment=identifier(event.thing, "id"),
+        customer=event.customer(),
+    )
+    ref = f"payment:{identifier(event.thing, 'id')}"
+    facts = chain(given, event.clues("metadata"))
+    return Meaning(facts, _purchase(event, ref, whole(event.thing, "amount_received")))

@@ -1,0 +1,98 @@
+"""The life of a subscription at Stripe: whose it is, its trial, its end."""
+
+from datetime import datetime
+
+from relay.payments.model import Fact, Meaning, Movement, MovementKind
+from relay.payments.reading import (
+    Shape,
+    at,
+    chain,
+    flag,
+    identifier,
+    moment_of_unix_or_none,
+    refs,
+    text_or_none,
+    whole_or_none,
+)
+from relay.payments.stripe.event import Event, plain, price_of
+
+
+def subscription_shape(metadata: Shape) -> Shape:
+    """The allow-list of a subscription."""
+    return {
+        **plain("id status customer customer_account trial_start trial_end"),
+        **plain("cancel_at_period_end cancel_at canceled_at ended_at"),
+        "items": {"data": {"quantity": None, "price": plain("id")}},
+        "metadata": metadata,
+    }
+
+
+def subscription_created(event: Event) -> Meaning:
+    """Whose it is, and the start of its trial."""
+    if text_or_none(event.thing, "status") != "trialing":
+        return Meaning(_links(event))
+    subscription, item = identifier(event.thing, "id"), at(event.thing, "items.data.0")
+    trial = trial_of(
+        subscription,
+        started=moment_of_unix_or_none(event.thing, "trial_start") or event.created,
+        price=price_of(item),
+        quantity=whole_or_none(item, "quantity"),
+    )
+    return Meaning((*_links(event), link_of_step(trial, subscription)), trial)
+
+
+def trial_of(
+    subscription: str, *, started: datetime, price: str | None, quantity: int | None
+) -> Movement:
+    """The start of a trial: the same by whichever of its two tellings."""
+    name = f"{subscription}:trial"
+    return Movement(
+        MovementKind.TRIAL,
+        name,
+        f"trial:{name}",
+        started,
+        product_id=price,
+        quantity=quantity,
+    )
+
+
+def subscription_updated(event: Event) -> Meaning:
+    """A cancellation is told when it is asked for; the subscription may run on for months.
+
+    One made for a fixed term has an end (`cancel_at`) too, but nobody asked for it.
+    """
+    asked_for = at(event.thing, "cancel_at") and at(event.thing, "canceled_at")
+    if flag(event.thing, "cancel_at_period_end") or asked_for:
+        return subscription_cancelled(event)
+    return Meaning(_links(event))
+
+
+def subscription_cancelled(event: Event) -> Meaning:
+    """One movement for one end, announced or come."""
+    subscription = identifier(event.thing, "id")
+    asked_for = moment_of_unix_or_none(event.thing, "canceled_at") or event.created
+    end = (
+        moment_of_unix_or_none(event.thing, "cancel_at")
+        or moment_of_unix_or_none(event.thing, "ended_at")
+        or asked_for
+    )
+    name = f"{subscription}:cancelled:{int(end.timestamp())}"
+    cancellation = Movement(
+        MovementKind.CANCELLATION,
+        name,
+        f"cancellation:{name}",
+        asked_for,
+        product_id=price_of(at(event.thing, "items.data.0")),
+    )
+    return Meaning((*_links(event), link_of_step(cancellation, subscription)), cancellation)
+
+
+def link_of_step(movement: Movement, subscription: str) -> Fact:
+    """From a step in a subscription's life to the subscription."""
+    return Fact(movement.ref, to=(f"subscription:{subscription}",))
+
+
+def _links(event: Event) -> tuple[Fact, ...]:
+    links = refs(subscription=identifier(event.thing, "id"), customer=event.customer())
+    ends = moment_of_unix_or_none(event.thing, "trial_end")
+    return chain(links, event.clues("metadata"), ends)

@@ -1,0 +1,151 @@
+"""The money trail: what at a provider belongs to what, whose it is, and what was decided about it.
+
+Refunds, disputes and adjustments name nothing but a payment. So what is told of links is kept, from
+the notices that tell it, in whichever order they come. One item for each thing (pk
+`<source>#<ref>`, sk `node`): the refs that it leads to, clues, the end of a trial. And one for each
+movement (sk `decision`), written once: a retelling gives the very same event.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import datetime, timedelta
+from typing import Final
+
+from relay.instants import from_milliseconds, to_milliseconds, utc_now
+from relay.payments.decisions import Decision
+from relay.payments.model import NO_CLUES, Clues, Fact, MovementKind, Ref
+from relay.tables import LONGEST_PK_BYTES, Bound, Item, Key, Table, is_key_text
+
+_NODE: Final = "node"
+_DECISION: Final = "decision"
+_TO: Final = "to_"
+_EXPIRES_AT: Final = "expires_at"
+_MOST_STEPS: Final = 8
+_MOST_REFS: Final = 60
+_FARTHEST: Final = {"subscription": 1, "customer": 2}
+_CLUES: Final = tuple(one.name for one in fields(Clues))
+
+
+@dataclass(slots=True)
+class Walk:
+    """What is found on the way from some refs to their customer, the nearest first."""
+
+    clues: Clues = NO_CLUES
+    trial_end: datetime | None = None
+    decisions: dict[Ref, Decision] = field(default_factory=dict)
+    seen: list[Ref] = field(default_factory=list)
+    nobodys: list[Ref] = field(default_factory=list)
+    """Known things of which it is not known whose they are."""
+
+    def take_in(self, ref: Ref, node: Item | None, decision: Item | None) -> set[Ref]:
+        """Notes what is known of one thing; gives what it leads to."""
+        self.seen.append(ref)
+        if decision is not None:
+            self.decisions[ref] = Decision.of_item(decision)
+        if node is None:
+            return set()
+        clues = Clues(**{name: str(node[name]) for name in _CLUES if name in node})
+        self.clues = self.clues.or_else(clues)
+        if clues.customer_user_id is None:
+            self.nobodys.append(ref)
+        if self.trial_end is None and "trial_end" in node:
+            self.trial_end = from_milliseconds(int(node["trial_end"]))
+        return {str(other) for name, other in node.items() if name.startswith(_TO)}
+
+    def first(self, kinds: Collection[MovementKind]) -> Decision | None:
+        """The nearest decision of one of these kinds."""
+        return next((one for one in self.decisions.values() if one.kind in kinds), None)
+
+
+class Trail:
+    """The table of the money trail. Every method blocks and raises `TableUnavailableError`."""
+
+    def __init__(
+        self, table: Table, keep_days: int, clock: Callable[[], datetime] = utc_now
+    ) -> None:
+        self._table = table
+        self._keep = timedelta(days=keep_days)
+        self._clock = clock
+
+    def learn(self, source: str, facts: Iterable[Fact]) -> None:
+        """Keeps what a notice says of links. A write unit for each fact that says something."""
+        for fact in facts:
+            attributes = _attributes(fact)
+            if attributes:
+                self._table.merge(_key(source, fact.ref, _NODE), {**attributes, **self._expiry()})
+
+    def walk(self, source: str, refs: Iterable[Ref]) -> Walk:
+        """Goes from these refs to all that they lead to; a read for each step outwards."""
+        walk, step = Walk(), list(dict.fromkeys(refs))
+        for _ in range(_MOST_STEPS):
+            if not step:
+                break
+            found = self._read(source, step)
+            onward = set[Ref]()
+            for ref in step:
+                onward |= walk.take_in(
+                    ref,
+                    found.get(_key(source, ref, _NODE)),
+                    found.get(_key(source, ref, _DECISION)),
+                )
+            step = sorted(onward - set(walk.seen), key=_distance)[: _MOST_REFS - len(walk.seen)]
+        return walk
+
+    def decide(self, source: str, ref: Ref, decision: Decision) -> Decision:
+        """Keeps a decision, unless one was made before; gives the one that stands."""
+        there = self._table.put(
+            _key(source, ref, _DECISION),
+            {**decision.as_item(), **self._expiry()},
+            Bound(_EXPIRES_AT, _seconds(self._clock())),
+        )
+        return decision if there is None else Decision.of_item(there)
+
+    def assign(self, source: str, walk: Walk, customer_user_id: str | None) -> None:
+        """Says whose the things are of which a walk did not find that, so that `forget` does."""
+        if customer_user_id is None:
+            return
+        for ref in walk.nobodys:
+            whose: dict[str, str | int] = {"customer_user_id": customer_user_id}
+            self._table.merge(_key(source, ref, _NODE), {**whose, **self._expiry()})
+
+    def forget(self, customer_user_id: str) -> int:
+        """Erases all that is a customer's; tells how many items that were."""
+        if not is_key_text(customer_user_id, LONGEST_PK_BYTES):
+            return 0
+        keys = self._table.of_customer(customer_user_id)
+        self._table.delete(keys)
+        return len(keys)
+
+    def _read(self, source: str, refs: Iterable[Ref]) -> Mapping[Key, Item]:
+        """Nodes and decisions; DynamoDB deletes late, so what has expired is left out here."""
+        keys = [_key(source, ref, sort) for ref in refs for sort in (_NODE, _DECISION)]
+        now = _seconds(self._clock())
+        found = self._table.get(keys).items()
+        return {key: item for key, item in found if int(item[_EXPIRES_AT]) > now}
+
+    def _expiry(self) -> dict[str, int]:
+        return {_EXPIRES_AT: _seconds(self._clock() + self._keep)}
+
+
+def _key(source: str, ref: Ref, sort: str) -> Key:
+    return Key(f"{source}#{ref}", sort)
+
+
+def _attributes(fact: Fact) -> dict[str, str | int]:
+    attributes: dict[str, str | int] = {_TO + ref.partition(":")[0]: ref for ref in fact.to}
+    clues = {name: getattr(fact.clues, name) for name in _CLUES}
+    attributes |= {name: value for name, value in clues.items() if value is not None}
+    if not is_key_text(str(attributes.get("customer_user_id", "-")), LONGEST_PK_BYTES):
+        del attributes["customer_user_id"]  # an index takes no longer one
+    if fact.trial_end is not None:
+        attributes["trial_end"] = to_milliseconds(fact.trial_end)
+    return attributes
+
+
+def _distance(ref: Ref) -> tuple[int, Ref]:
+    """What is nearer to the money comes first: a customer may have several subscriptions."""
+    return _FARTHEST.get(ref.partition(":")[0], 0), ref
+
+
+def _seconds(moment: datetime) -> int:
+    return to_milliseconds(moment) // 1000

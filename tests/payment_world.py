@@ -1,0 +1,202 @@
+"""Webhooks, the payments queue and the money trail in memory, around the two payment use cases."""
+
+import base64
+import json
+from collections.abc import Callable
+from typing import Any
+
+from standardwebhooks import Webhook as StandardWebhook
+
+from relay.apps import Apps
+from relay.identities import Identities, Identity
+from relay.parameters import ParameterStore
+from relay.payments.mapping import Mapper
+from relay.payments.receiving import ROUTE, Receiver
+from relay.payments.sources import Sources
+from relay.payments.trail import Trail
+from relay.preparation import Surface
+from relay.queues import Queue
+from relay.settings import MapPaymentSettings
+from tests.builders import MOBILE_APP, WEB_APP, Json, make_http_event, make_sqs_event
+from tests.fakes import FakeClock, FakeSqs, FakeSsm, SentMessage, longest
+from tests.memory_table import MemoryTable
+from tests.webhooks import Posted
+from tests.worlds import MOBILE_QUEUE, WEB_QUEUE
+
+PAYMENTS_QUEUE = "https://sqs.example.com/payments"
+PAYMENTS_DEAD = "https://sqs.example.com/payments-dead"
+ANDROID_APP = "com.example.shop"
+BILLING_SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
+SECRETS = {
+    "standard_webhooks": BILLING_SECRET,
+    "stripe": "whsec_test_of_stripe",
+    "paddle": "pdl_ntfset_01_test",
+    "revenuecat": "Bearer a-long-and-random-value",
+    "adyen": "44782DEF547AAA06C910C43932B1EB0C71FC68D9D0C057550C48EC2ACF6BA056",
+}
+"""The one secret of each source; a source is called as its provider, with a hyphen."""
+
+
+class PaymentWorld:
+    """`receive_payment`, its queue, `map_payment`, and what stands around them."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.clock = FakeClock()
+        self.sqs = FakeSqs()
+        self.ssm = FakeSsm(
+            {
+                f"/relay/apps/mobile/{MOBILE_APP}": "{}",
+                f"/relay/apps/mobile/{ANDROID_APP}": "{}",
+                f"/relay/apps/web/{WEB_APP}": "{}",
+            }
+        )
+        self.sources: dict[str, Any] = {}
+        for provider, secret in SECRETS.items():
+            self.add_source(source_of(provider), provider, secret)
+        self.trail_table = MemoryTable()
+        self.identities_table = MemoryTable()
+        self.settings = MapPaymentSettings.model_validate(
+            {
+                "parameter_prefix": "/relay",
+                "queue_url": PAYMENTS_QUEUE,
+                "dead_letter_queue_url": PAYMENTS_DEAD,
+                "mobile_queue_url": MOBILE_QUEUE,
+                "web_queue_url": WEB_QUEUE,
+                "identities_table": "identities",
+                "trail_table": "trail",
+                "retry_schedule_seconds": (10, 100),
+                **settings,
+            }
+        )
+        self.identities = Identities(self.identities_table, clock=self.clock)
+        self.trail = Trail(self.trail_table, 400, self.clock)
+        self.start_anew()
+
+    def start_anew(self) -> None:
+        """Processes that remember nothing."""
+        store = ParameterStore(self.ssm.client(), "/relay", self.clock.seconds)
+        sqs = self.sqs.client()
+        self.receiver = Receiver(Sources(store), Queue(sqs, PAYMENTS_QUEUE), self.clock)
+        self.mapper = Mapper(
+            self.settings,
+            Sources(store),
+            Apps(store, self.clock.seconds),
+            self.trail,
+            self.identities,
+            queue=Queue(sqs, PAYMENTS_QUEUE),
+            dead_letters=Queue(sqs, PAYMENTS_DEAD),
+            delivery_queues={
+                Surface.MOBILE: Queue(sqs, MOBILE_QUEUE),
+                Surface.WEB: Queue(sqs, WEB_QUEUE),
+            },
+            clock=self.clock,
+            chance=longest,
+        )
+
+    # Parameter Store and identities
+
+    def add_source(self, name: str, provider: str, secret: str, **settings: Any) -> None:
+        """Sets a source up, or sets it up anew."""
+        apps = {"mobile": [MOBILE_APP, ANDROID_APP], "web": [WEB_APP]}
+        self.sources[name] = {"provider": provider, "apps": apps, **settings}
+        self.ssm.parameters["/relay/sources"] = json.dumps(self.sources)
+        self.ssm.parameters[f"/relay/webhook_secrets/{name}"] = secret
+
+    def billing(self, **settings: Any) -> None:
+        """Changes the settings of the source `standard-webhooks`."""
+        self.add_source("standard-webhooks", "standard_webhooks", BILLING_SECRET, **settings)
+
+    def payments_of(self, app_id: str, surface: str = "mobile", **rules: Any) -> None:
+        """How an app wants to hear of payments."""
+        self.ssm.parameters[f"/relay/apps/{surface}/{app_id}"] = json.dumps({"payments": rules})
+
+    def installed(self, customer: str, app_id: str = MOBILE_APP, seconds_ago: float = 9e6) -> str:
+        """A customer's install; gives its AppsFlyer id."""
+        appsflyer_id = f"1698765432100-{sum(app_id.encode())}"
+        installed_at = self.clock.now.__class__.fromtimestamp(
+            self.clock.now.timestamp() - seconds_ago, self.clock.now.tzinfo
+        )
+        self.identities.remember(Identity(app_id, customer, appsflyer_id, installed_at))
+        return appsflyer_id
+
+    # Webhooks
+
+    def post(self, provider: str, webhook: Posted, source: str | None = None) -> Json:
+        """Posts a webhook as API Gateway hands it over; gives what Lambda answers."""
+        return self.receiver.handle(webhook_event(provider, webhook, source))
+
+    def tell(self, kind: str, **data: Any) -> None:
+        """A webhook of a company's own billing, on its way to the payments queue."""
+        answer = self.post("standard_webhooks", billing_webhook(kind, self.clock, **data))
+        assert answer["statusCode"] == 200, answer
+
+    # The payments queue
+
+    def map(self, *bodies: Json | str, remaining: Callable[[], float] = lambda: 90.0) -> list[str]:
+        """Hands in a batch of bodies as the records m-0, m-1 ...; gives the ids that failed."""
+        return self.mapper.map(make_sqs_event(*bodies)["Records"], remaining)
+
+    def map_all(self) -> list[str]:
+        """SQS delivers what is on the payments queue, its delay over."""
+        messages = list(self.waiting)
+        self.waiting.clear()
+        self.clock.advance(max((one.delay_seconds for one in messages), default=0))
+        return self.map(*(one.body for one in messages))
+
+    def settle(self) -> None:
+        """Until nothing waits any more."""
+        for _ in range(500):
+            if not self.waiting:
+                return
+            assert self.map_all() == []
+        raise AssertionError("something waits for ever")
+
+    @property
+    def waiting(self) -> list[SentMessage]:
+        return self.sqs.queues[PAYMENTS_QUEUE]
+
+    @property
+    def dead(self) -> list[Json]:
+        return [message.content for message in self.sqs.queues[PAYMENTS_DEAD]]
+
+    @property
+    def mobile(self) -> list[Json]:
+        return [message.content for message in self.sqs.queues[MOBILE_QUEUE]]
+
+    @property
+    def web(self) -> list[Json]:
+        return [message.content for message in self.sqs.queues[WEB_QUEUE]]
+
+
+def source_of(provider: str) -> str:
+    """The source of a provider's."""
+    return provider.replace("_", "-")
+
+
+def webhook_event(
+    provider: str, webhook: Posted, source: str | None = None, *, encoded: bool = False
+) -> Json:
+    """Lambda's event for a webhook, its body in Base64 where that is asked for."""
+    event = make_http_event("", route=ROUTE, headers=webhook.headers, token=None)
+    event["pathParameters"] = {"provider": provider, "source": source or source_of(provider)}
+    event["isBase64Encoded"] = encoded
+    event["body"] = (
+        base64.b64encode(webhook.body).decode() if encoded else webhook.body.decode()
+    )  # fmt: skip
+    return event
+
+
+def billing_webhook(
+    kind: str, clock: FakeClock, secret: str = BILLING_SECRET, **data: Any
+) -> Posted:
+    """A signed webhook by the schema of ours."""
+    body = {"type": f"payment.{kind}", "timestamp": f"{clock.now:%Y-%m-%dT%H:%M:%SZ}", "data": data}
+    text = json.dumps(body)
+    return Posted(
+        {
+            "webhook-id": "msg_1",
+            "webhook-timestamp": str(int(clock.now.timestamp())),
+            "webhook-signature": StandardWebhook(secret).sign("msg_1", clock.now, text),
+        },
+        text.encode(),
+    )

@@ -1,0 +1,394 @@
+"""Adyen: who speaks, what is kept of it, and what it means."""
+
+import base64
+import hashlib
+import hmac
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import Adyen.util as sdk
+import pytest
+
+from relay.errors import SignatureRefusedError, UnreadableWebhookError
+from relay.payments import adyen
+from relay.payments.model import Amount, Clues, Fact, Meaning, MovementKind, Treatment
+from relay.payments.provider import Webhook
+from relay.payments.settings import SourceApps, SourceSettings
+from relay.secrets import Secret
+from tests.builders import Json
+
+DATA = Path(__file__).parents[3] / "data"
+VECTORS = [
+    vector
+    for vector in json.loads((DATA / "webhook_signatures.json").read_text("utf-8"))
+    if vector["provider"] == "adyen"
+]
+KEY = "44782DEF547AAA06C910C43932B1EB0C71FC68D9D0C057550C48EC2ACF6BA056"
+NOW = datetime(2026, 10, 26, 8, tzinfo=UTC)
+AT = datetime(2026, 10, 26, 8, 0, 5, tzinfo=UTC)
+SETTINGS = SourceSettings(provider="adyen", apps=SourceApps())
+AT_CAPTURE = SETTINGS.model_copy(update={"paid_at": "capture"})
+PAYMENT = "payment:PAY1"
+
+
+def make_item(code: str = "AUTHORISATION", **overrides: Any) -> Json:
+    item = {
+        "additionalData": {"shopperReference": "user-1"},
+        "amount": {"currency": "EUR", "value": 5949},
+        "eventCode": code,
+        "eventDate": "2026-10-26T10:00:05+02:00",
+        "merchantAccountCode": "ExampleECOM",
+        "merchantReference": "user-1:order-1",
+        "pspReference": "PAY1" if code == "AUTHORISATION" else "PSP2",
+        "reason": "033899:4242:08/2030",
+        "success": "true",
+        **({} if code == "AUTHORISATION" else {"originalReference": "PAY1"}),
+    }
+    return {name: value for name, value in (item | overrides).items() if value is not None}
+
+
+def body_of(*items: Json, sign: bool = True, live: object = "true") -> bytes:
+    """A webhook, signed by Adyen's own library."""
+    for item in items:
+        if sign:
+            made = sdk.generate_notification_sig(item, KEY)
+            signature = made.decode() if isinstance(made, bytes) else made
+            item["additionalData"] = {**item["additionalData"], "hmacSignature": signature}
+    wrapped = [{"NotificationRequestItem": item} for item in items]
+    return json.dumps({"live": live, "notificationItems": wrapped}).encode()
+
+
+def verify(
+    body: bytes, settings: SourceSettings = SETTINGS, key: str = KEY, **headers: str
+) -> None:
+    adyen.verify(Webhook(headers, body), [Secret(key)], settings, NOW)
+
+
+def meaning(item: Json, settings: SourceSettings = SETTINGS) -> Meaning:
+    (told,) = adyen.read(body_of(item), settings)
+    return adyen.understand(told.type, told.content, settings)
+
+
+# Who speaks
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["id"])
+def test_verify_vector_gives_its_verdict(vector: dict[str, Any]) -> None:
+    headers = {name.lower(): value for name, value in vector["headers"].items()}
+    webhook = Webhook(headers, vector["payload"].encode())
+    secrets = [Secret(secret) for secret in vector["secrets"]]
+
+    if vector["expected_valid"]:
+        adyen.verify(webhook, secrets, SETTINGS, NOW)
+    else:
+        with pytest.raises(SignatureRefusedError):
+            adyen.verify(webhook, secrets, SETTINGS, NOW)
+
+
+def test_vectors_are_all_there() -> None:
+    assert len(VECTORS) == 5
+
+
+def test_verify_what_adyens_library_signs_is_taken() -> None:
+    verify(body_of(make_item(), make_item("REFUND")))
+
+
+SIGNED = ("pspReference", "originalReference", "merchantAccountCode", "merchantReference")
+
+
+@pytest.mark.parametrize("field", [*SIGNED, "eventCode", "success", "currency", "value"])
+def test_verify_each_bit_of_a_signed_field_counts(field: str) -> None:
+    item = make_item("REFUND")
+    body_of(item)
+    holder = item["amount"] if field in ("currency", "value") else item
+    raw = str(holder[field]).encode()
+    number = int.from_bytes(raw)
+    for bit in range(8 * len(raw)):
+        changed = (number ^ 1 << bit).to_bytes(len(raw)).decode("latin-1")
+        kept, holder[field] = holder[field], changed
+        with pytest.raises(SignatureRefusedError):
+            verify(body_of(item, sign=False))
+        holder[field] = kept
+
+
+def test_verify_second_item_that_is_forged_refuses_all() -> None:
+    good, forged = make_item(), make_item("REFUND")
+    body_of(good, forged)
+    forged["amount"]["value"] = 1
+
+    with pytest.raises(SignatureRefusedError):
+        verify(body_of(good, forged, sign=False))
+
+
+def test_verify_field_that_moved_over_a_colon_is_refused() -> None:
+    """Colons are not escaped: the text that is signed would be the same."""
+    item = make_item("REFUND", pspReference="A", originalReference="B:C")
+    moved = {**item, "pspReference": "A:B", "originalReference": "C"}
+    body_of(item)
+    moved["additionalData"] = item["additionalData"]
+
+    with pytest.raises(SignatureRefusedError, match="holds a colon"):
+        verify(body_of(moved, sign=False))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"notificationItems": []}',
+        b'{"notificationItems": [{}]}',
+        b'{"notificationItems": [{"NotificationRequestItem": {"additionalData": {}}}]}',
+        (
+            b'{"notificationItems": [{"NotificationRequestItem": {"additionalData": '
+            b'{"hmacSignature": "x"}, "success": true}}]}'
+        ),
+    ],
+)
+def test_verify_what_is_no_signed_webhook_is_refused(body: bytes) -> None:
+    with pytest.raises(SignatureRefusedError):
+        verify(body)
+
+
+@pytest.mark.parametrize("key", ["not hexadecimal", "", "00"])
+def test_verify_malformed_key_signs_nothing(key: str) -> None:
+    with pytest.raises(SignatureRefusedError):
+        verify(body_of(make_item()), key=key)
+
+
+def test_verify_header_signature_is_over_the_whole_body() -> None:
+    body = b'{"type": "recurring.token.created"}'
+    digest = hmac.digest(bytes.fromhex(KEY), body, "sha256")
+    signature = base64.b64encode(digest).decode()
+
+    verify(body, hmacsignature=signature)
+    with pytest.raises(SignatureRefusedError):
+        verify(body + b" ", hmacsignature=signature)
+
+
+def test_verify_basic_authentication_where_the_source_asks_for_it() -> None:
+    digest = hashlib.sha256(b"adyen:pass").hexdigest()
+    settings = SETTINGS.model_copy(update={"basic_auth_sha256": (digest,)})
+    body = body_of(make_item())
+    right = base64.b64encode(b"adyen:pass").decode()
+    wrong = base64.b64encode(b"adyen:guess").decode()
+
+    verify(body, settings, authorization=f"Basic {right}")
+    for given in (f"Basic {wrong}", f"Bearer {right}", "Basic ***"):
+        with pytest.raises(SignatureRefusedError):
+            verify(body, settings, authorization=given)
+    with pytest.raises(SignatureRefusedError):
+        verify(body, settings)
+
+
+# What is told
+
+
+def test_read_keeps_nothing_of_the_shopper_or_the_card() -> None:
+    item = make_item()
+    item["additionalData"] |= {"shopperEmail": "jane.roe@example.com", "shopperName": "Jane Roe"}
+
+    (told,) = adyen.read(body_of(item), SETTINGS)
+
+    assert "jane" not in str(told.content).lower()
+    assert "4242" not in str(told.content)
+    assert "hmacSignature" not in str(told.content)
+
+
+def test_read_tells_of_each_item() -> None:
+    told = adyen.read(body_of(make_item(), make_item("REFUND")), SETTINGS)
+
+    assert [(one.id, one.type) for one in told] == [("PAY1", "AUTHORISATION"), ("PSP2", "REFUND")]
+    assert told[0].occurred_at == AT
+
+
+@pytest.mark.parametrize(
+    ("code", "success", "settings", "treatment"),
+    [
+        ("AUTHORISATION", "true", SETTINGS, Treatment.COUNTED),
+        ("AUTHORISATION", "false", SETTINGS, Treatment.IGNORED),
+        ("AUTHORISATION", "perhaps", SETTINGS, Treatment.UNKNOWN),
+        ("AUTHORISATION", None, SETTINGS, Treatment.UNKNOWN),
+        ("CAPTURE", "true", SETTINGS, Treatment.IGNORED),
+        ("CAPTURE", "true", AT_CAPTURE, Treatment.COUNTED),
+        ("CANCELLATION", "true", SETTINGS, Treatment.COUNTED),
+        ("CANCELLATION", "true", AT_CAPTURE, Treatment.IGNORED),
+        ("NOTIFICATION_OF_CHARGEBACK", "true", SETTINGS, Treatment.IGNORED),
+        ("REPORT_AVAILABLE", "true", SETTINGS, Treatment.IGNORED),
+        ("PREARBITRATION_WON", "true", SETTINGS, Treatment.UNKNOWN),
+    ],
+)
+def test_read_treats_each_type_as_it_counts(
+    code: str, success: str | None, settings: SourceSettings, treatment: Treatment
+) -> None:
+    (told,) = adyen.read(body_of(make_item(code, success=success), sign=False), settings)
+
+    assert told.treatment is treatment
+    assert bool(told.content) is (treatment is Treatment.COUNTED)
+
+
+@pytest.mark.parametrize(("live", "test"), [("true", False), ("false", True)])
+def test_read_tells_tests_from_money(live: str, test: bool) -> None:  # noqa: FBT001 - an expectation
+    (told,) = adyen.read(body_of(make_item(), live=live), SETTINGS)
+
+    assert told.test is test
+
+
+def test_read_webhook_that_does_not_say_whether_it_is_a_test_is_unreadable() -> None:
+    with pytest.raises(UnreadableWebhookError, match="live"):
+        adyen.read(body_of(make_item(), live="maybe"), SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("kind", "treatment"),
+    [
+        ("recurring.token.created", Treatment.IGNORED),
+        ("balancePlatform.transfer.created", Treatment.UNKNOWN),
+    ],
+)
+def test_read_event_that_is_signed_by_a_header(kind: str, treatment: Treatment) -> None:
+    body = json.dumps({"type": kind, "environment": "test"}).encode()
+
+    (told,) = adyen.read(body, SETTINGS)
+
+    assert (told.id, told.type, told.treatment, told.test) == (kind, kind, treatment, True)
+
+
+# What it means
+
+
+def sample(name: str) -> Meaning:
+    body = (DATA / "webhooks" / f"{name}.json").read_bytes()
+    (told,) = adyen.read(body, SETTINGS)
+    return adyen.understand(told.type, told.content, SETTINGS)
+
+
+def test_understand_authorisation_is_a_purchase() -> None:
+    understood = sample("adyen_authorisation")
+
+    clues = Clues("user_84213", "1698765432100-1234567890123456789")
+    assert understood.facts == (Fact("payment:QFQTPCQ8HXSKGK82", clues=clues),)
+    movement = understood.movement
+    assert movement is not None
+    assert (movement.kind, movement.id) == (MovementKind.PURCHASE, "QFQTPCQ8HXSKGK82")
+    assert movement.amount == Amount("EUR", Decimal("59.49"))
+    assert movement.order_id == "user_84213:order-1001"
+    assert movement.at == AT
+
+
+def test_understand_refund_is_about_its_payment() -> None:
+    movement = sample("adyen_refund").movement
+
+    assert movement is not None
+    assert (movement.kind, movement.id) == (MovementKind.REFUND, "RFNDPCQ8HXSKGK83")
+    assert movement.about == "payment:QFQTPCQ8HXSKGK82"
+    assert movement.amount == Amount("EUR", Decimal("20.00"))
+
+
+def test_understand_payment_without_the_shopper_is_a_renewal() -> None:
+    movement = meaning(make_item(additionalData={"shopperInteraction": "ContAuth"})).movement
+
+    assert movement is not None
+    assert movement.kind is MovementKind.RENEWAL
+
+
+def test_understand_capture_is_the_payment_where_captures_count() -> None:
+    authorised = meaning(make_item(), AT_CAPTURE)
+    captured = meaning(make_item("CAPTURE"), AT_CAPTURE)
+
+    assert authorised.movement is None
+    assert authorised.facts[0].ref == PAYMENT
+    assert captured.movement is not None
+    assert (captured.movement.id, captured.movement.ref) == ("PAY1", PAYMENT)
+
+
+@pytest.mark.parametrize("code", ["AUTHORISATION", "REFUND"])
+def test_understand_nothing_is_no_movement(code: str) -> None:
+    nothing = {"currency": "EUR", "value": 0}
+
+    assert meaning(make_item(code, amount=nothing)).movement is None
+
+
+def test_understand_cancellation_of_what_was_not_captured_is_no_refund() -> None:
+    cancelled = {"modification.action": "cancel"}
+    item = make_item("CANCEL_OR_REFUND", additionalData=cancelled)
+
+    assert meaning(item, AT_CAPTURE).movement is None
+    assert meaning(make_item("CANCEL_OR_REFUND", additionalData=cancelled)).movement is not None
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "id_", "about"),
+    [
+        ("CAPTURE_FAILED", MovementKind.REFUND, "PSP2", PAYMENT),
+        ("CANCELLATION", MovementKind.REFUND, "PSP2", PAYMENT),
+        ("EXPIRE", MovementKind.REFUND, "PSP2:expired", PAYMENT),
+        ("REFUND_FAILED", MovementKind.REFUND_REVERSED, "PSP2:failed", "refund:PSP2"),
+        ("REFUNDED_REVERSED", MovementKind.REFUND_REVERSED, "PSP2:failed", "refund:PSP2"),
+        ("CHARGEBACK", MovementKind.DISPUTE, "PSP2", PAYMENT),
+        ("SECOND_CHARGEBACK", MovementKind.DISPUTE, "PSP2:second", PAYMENT),
+        ("CHARGEBACK_REVERSED", MovementKind.DISPUTE_WON, "PSP2:won", "dispute:PSP2"),
+    ],
+)
+def test_understand_what_happens_to_a_payment(
+    code: str, kind: MovementKind, id_: str, about: str
+) -> None:
+    understood = meaning(make_item(code))
+
+    movement = understood.movement
+    assert movement is not None
+    assert (movement.kind, movement.id, movement.about) == (kind, id_, about)
+    links = {fact.ref: fact.to for fact in understood.facts}
+    assert links[movement.ref] == (about,)
+    assert links.get(about, (PAYMENT,)) == (PAYMENT,)
+
+
+@pytest.mark.parametrize(
+    ("code", "about"),
+    [("SECOND_CHARGEBACK", "dispute:PSP2"), ("CHARGEBACK_REVERSED", "dispute:PSP2")],
+)
+def test_understand_later_step_may_leave_the_payment_out(code: str, about: str) -> None:
+    movement = meaning(make_item(code, originalReference=None)).movement
+
+    assert movement is not None
+    assert movement.about == about
+
+
+def test_understand_expiry_of_what_it_names_itself() -> None:
+    movement = meaning(make_item("EXPIRE", originalReference=None)).movement
+
+    assert movement is not None
+    assert movement.about == "payment:PSP2"
+
+
+def test_understand_cancellation_without_an_amount_is_of_all() -> None:
+    nothing = {"currency": "EUR", "value": 0}
+    movement = meaning(make_item("CANCELLATION", amount=nothing)).movement
+
+    assert movement is not None
+    assert movement.amount is None
+
+
+@pytest.mark.parametrize(
+    ("code", "settings"),
+    [("REFUND", SETTINGS), ("CHARGEBACK", SETTINGS), ("CAPTURE", AT_CAPTURE)],
+)
+def test_understand_without_its_payment_is_unreadable(code: str, settings: SourceSettings) -> None:
+    with pytest.raises(UnreadableWebhookError, match="originalReference"):
+        meaning(make_item(code, originalReference=None), settings)
+
+
+def test_understand_type_that_does_not_count_is_unreadable() -> None:
+    with pytest.raises(UnreadableWebhookError):
+        adyen.understand("REPORT_AVAILABLE", {}, SETTINGS)
+
+
+def test_read_item_that_is_no_object_is_unreadable() -> None:
+    body = b'{"live": "true", "notificationItems": [{"NotificationRequestItem": 7}]}'
+
+    with pytest.raises(UnreadableWebhookError):
+        adyen.read(body, SETTINGS)

@@ -1,0 +1,74 @@
+"""Each field of each sample, replaced by what it should not be: unreadable at worst, no crash."""
+
+import copy
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from relay.errors import UnreadableWebhookError
+from relay.exact_json import dumps, loads
+from relay.payments import paddle, stripe
+from relay.payments.provider import Provider
+from relay.payments.settings import SourceApps, SourceSettings
+
+SAMPLES = Path(__file__).parents[3] / "data" / "webhooks"
+PROVIDERS: dict[str, Provider] = {"paddle": paddle, "stripe": stripe}
+CASES = [
+    (provider, path.stem)
+    for provider in PROVIDERS
+    for path in sorted(SAMPLES.glob(f"{provider}_*.json"))
+]
+PRIVATE = "jane.roe@example.com"
+ODD: list[object] = [
+    *(None, "", 0, -1, 7, 10**30, 0.5, True, PRIVATE, "x" * 600, "half \ud800", "\x00"),
+    *([], {}, [PRIVATE], [{}], {"name": PRIVATE}, [[[[{}]]]]),
+]
+
+
+def places(content: object, before: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The way to every value."""
+    inner = dict(enumerate(content)) if isinstance(content, list) else content
+    if isinstance(inner, dict):
+        for key, value in inner.items():
+            yield (*before, key)
+            yield from places(value, (*before, key))
+
+
+def put(content: Any, place: tuple[Any, ...], value: object) -> Any:
+    changed = copy.deepcopy(content)
+    inner = changed
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = value
+    return changed
+
+
+def said_of(provider: Provider, settings: SourceSettings, content: object) -> str:
+    """Whatever is said when it is read and understood, by way of the queue."""
+    try:
+        for told in provider.read(json.dumps(content).encode(), settings):
+            provider.understand(told.type, loads(dumps(told.content)), settings)
+    except UnreadableWebhookError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize(("name", "case"), CASES)
+def test_provider_odd_value_anywhere_is_unreadable_at_worst_and_never_quoted(
+    name: str, case: str
+) -> None:
+    sample = json.loads((SAMPLES / f"{case}.json").read_text("utf-8"))
+    settings = SourceSettings(provider=name, apps=SourceApps())  # type: ignore[arg-type] # one of them
+    assert said_of(PROVIDERS[name], settings, sample) == ""
+
+    said = {
+        said_of(PROVIDERS[name], settings, put(sample, place, odd))
+        for place in places(sample)
+        for odd in ODD
+    }
+
+    assert len(said) > 5
+    assert [text for text in said if PRIVATE in text or "xxx" in text] == []

@@ -1,0 +1,151 @@
+"""A customer's story as each provider tells it, in any order and thrice: one event a movement.
+
+What comes out on the delivery queues may come out more than once, but the same to the byte: the
+deliveries tell it apart by its event id.
+"""
+
+import random
+from collections import Counter
+from decimal import Decimal
+from itertools import permutations
+
+import pytest
+
+from tests.builders import Json
+from tests.payment_world import SECRETS, PaymentWorld, billing_webhook
+from tests.webhooks import ACCOUNTS, Account, Posted, present
+
+Heard = tuple[str, str | None]
+
+TRIAL: Heard = ("af_start_trial", None)
+PAID: Heard = ("af_subscribe", "59.49")
+PART: Heard = ("af_subscribe", "-20.00")
+REST: Heard = ("af_subscribe", "-39.49")
+ALL: Heard = ("af_subscribe", "-59.49")
+STORIES: dict[str, list[Heard]] = {
+    "stripe": [TRIAL, PAID, PAID, PAID, PART, REST, ALL],
+    "paddle": [TRIAL, PAID, PAID, PAID, PART, REST, ALL],
+    "standard_webhooks": [TRIAL, PAID, PAID, PAID, PART, REST, ALL],
+    # Neither trials nor subscriptions: the first payment is a purchase.
+    "adyen": [("af_purchase", "59.49"), PAID, PAID, PART, REST, ALL],
+    # No disputes, and one refund a transaction, of all of it.
+    "revenuecat": [TRIAL, PAID, PAID, PAID, ALL],
+}
+SUMS = dict.fromkeys(STORIES, Decimal("59.49")) | {"revenuecat": Decimal("118.98")}
+
+
+def story(account: Account) -> list[Posted]:
+    """Trial, conversion, two renewals; one refunded in two parts, the other disputed and lost."""
+    payments = [webhook for number in (1, 2, 3) for webhook in account.renewal(number)]
+    refunds = [*account.refund(2, 0, 2000), *account.refund(2, 1, 3949)]
+    return [*account.trial(), *payments, *refunds, *account.dispute(3)]
+
+
+def told(world: PaymentWorld, provider: str, webhooks: list[Posted]) -> list[str]:
+    """The notices of webhooks, in their order."""
+    for webhook in webhooks:
+        assert world.post(provider, webhook)["statusCode"] == 200
+    bodies = [message.body for message in world.waiting]
+    world.waiting.clear()
+    return bodies
+
+
+def movements(world: PaymentWorld) -> list[Json]:
+    """Each event once; those that were queued more often are alike."""
+    found: dict[str, Json] = {}
+    for one in world.mobile:
+        known = found.setdefault(one["event_id"], one)
+        assert (known["event"], known["content_sha256"]) == (one["event"], one["content_sha256"])
+    return list(found.values())
+
+
+def heard(events: list[Json]) -> Counter[Heard]:
+    return Counter(
+        (one["event"]["eventName"], one["event"]["eventValue"].get("af_revenue")) for one in events
+    )
+
+
+def net_sum(events: list[Json]) -> Decimal:
+    revenues = (one["event"]["eventValue"].get("af_revenue", "0") for one in events)
+    return sum(map(Decimal, revenues), Decimal(0))
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("provider", STORIES)
+def test_story_told_thrice_in_any_order_is_each_movement_once(provider: str, seed: int) -> None:
+    world = PaymentWorld()
+    world.clock.now = present()
+    bodies = told(world, provider, story(ACCOUNTS[provider](SECRETS[provider], "user-1")))
+    order = 3 * bodies
+    random.Random(seed).shuffle(order)  # noqa: S311 - any order, the same in each run
+
+    for start in range(0, len(order), 4):
+        assert world.map(*order[start : start + 4]) == []
+    world.settle()
+
+    assert world.dead == []
+    assert heard(movements(world)) == Counter(STORIES[provider])
+    assert net_sum(movements(world)) == SUMS[provider]
+
+
+def test_payment_and_its_refunds_of_stripe_in_every_order_are_each_once() -> None:
+    account = ACCOUNTS["stripe"](SECRETS["stripe"], "user-1")
+    paid, _, link = account.renewal(1)
+    webhooks = [paid, link, *account.refund(1, 0, 2000), *account.refund(1, 1, 3949)]
+    expected = Counter([PAID, PART, REST])
+
+    for order in permutations(webhooks):
+        world = PaymentWorld()
+        world.clock.now = present()
+        for body in 3 * told(world, "stripe", list(order)):
+            assert world.map(body) == []
+        world.settle()
+
+        assert world.dead == []
+        assert heard(movements(world)) == expected
+        assert net_sum(movements(world)) == 0
+
+
+def test_payment_with_all_that_can_happen_to_it_in_every_order_is_each_once() -> None:
+    whose = {"customer_user_id": "user-1", "app_id": "id123456789"}
+    clock = PaymentWorld().clock
+    webhooks = [
+        billing_webhook("renewal", clock, id="p", amount="59.49", currency="EUR", **whose),
+        billing_webhook("refund", clock, id="r", original_id="p", amount="20.00", currency="EUR"),
+        billing_webhook("refund_reversed", clock, id="rr", original_id="r"),
+        billing_webhook("dispute", clock, id="d", original_id="p"),
+        billing_webhook("dispute_won", clock, id="dw", original_id="d"),
+    ]
+    back: Heard = ("af_subscribe", "20.00")
+
+    for order in permutations(webhooks):
+        world = PaymentWorld()
+        for body in 3 * told(world, "standard_webhooks", list(order)):
+            assert world.map(body) == []
+        world.settle()
+
+        assert world.dead == []
+        assert heard(movements(world)) == Counter([PAID, PART, back, ALL, PAID])
+        assert net_sum(movements(world)) == Decimal("59.49")
+
+
+def test_conversion_of_a_trial_is_the_first_payment_and_what_follows_are_renewals() -> None:
+    world = PaymentWorld()
+    world.clock.now = present()
+    world.payments_of("id123456789", names={"first_payment": "converted", "renewal": "renewed"})
+    account = ACCOUNTS["stripe"](SECRETS["stripe"], "user-1")
+    created, _ = account.trial()
+    trial_end = b"1793606400"
+    assert trial_end in created.body
+    line_start = b"1824537600"
+    conversion, *_ = account.renewal(1)
+    assert line_start in conversion.body
+
+    for webhook in (created, conversion, account.renewal(2)[0]):
+        body = told(world, "stripe", [webhook])[0]
+        if webhook is conversion:
+            body = body.replace(line_start.decode(), trial_end.decode())
+        world.map(body)
+
+    names = [one["event"]["eventName"] for one in world.mobile]
+    assert names == ["af_start_trial", "converted", "renewed"]

@@ -1,0 +1,561 @@
+import copy
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from paddle_billing.Entities.Events import EventTypeName
+
+from relay.errors import UnreadableWebhookError
+from relay.exact_json import dumps, loads
+from relay.payments import paddle
+from relay.payments.model import (
+    Amount,
+    Clues,
+    Fact,
+    Meaning,
+    Movement,
+    MovementKind,
+    Told,
+    Treatment,
+)
+from relay.payments.settings import ClueKeys, SourceApps, SourceSettings
+from tests.builders import Json
+
+SAMPLES = Path(__file__).parents[3] / "data" / "webhooks"
+SETTINGS = SourceSettings(provider="paddle", apps=SourceApps())
+WHOSE = Clues("user_84213", "1698765432100-1234567890123456789")
+WHO = Clues("user_84213")
+TOLD_AT = datetime(2026, 10, 26, 9, 0, 5, 123_000, tzinfo=UTC)
+
+
+def settings(**fields: Any) -> SourceSettings:
+    return SETTINGS.model_copy(update=fields)
+
+
+def sample(name: str) -> Json:
+    event: Json = json.loads((SAMPLES / f"paddle_{name}.json").read_text("utf-8"))
+    return event
+
+
+def of(kind: str, **thing: Any) -> Json:
+    """An event of the least that Paddle would send."""
+    return {
+        "event_id": "evt_1",
+        "event_type": kind,
+        "occurred_at": "2026-10-26T09:00:05.123456Z",
+        "notification_id": "ntf_1",
+        "data": thing,
+    }
+
+
+def told(event: Json, given: SourceSettings = SETTINGS) -> Told:
+    (found,) = paddle.read(json.dumps(event).encode(), given)
+    return found
+
+
+def understood(event: Json, given: SourceSettings = SETTINGS) -> Meaning:
+    """By way of the queue: what is not on the allow-list is gone."""
+    found = told(event, given)
+    assert found.treatment is Treatment.COUNTED
+    return paddle.understand(found.type, loads(dumps(found.content)), given)
+
+
+def movement_of(event: Json, given: SourceSettings = SETTINGS) -> Movement:
+    movement = understood(event, given).movement
+    assert movement is not None
+    return movement
+
+
+def amount_of(event: Json, given: SourceSettings = SETTINGS) -> Amount:
+    amount = movement_of(event, given).amount
+    assert amount is not None
+    return amount
+
+
+# The samples
+
+FIRST = "txn_01jtestfirst00000000000000"
+RENEWED = "txn_01jtestrenew00000000000000"
+PRICE = "pri_01jtestyearly000000000000"
+SUB_ID = "sub_01jtest84213000000000000"
+SUBSCRIPTION = f"subscription:{SUB_ID}"
+CUSTOMER = "customer:ctm_01jtest84213000000000000"
+STARTED = datetime(2026, 10, 26, 8, 0, 5, 123_000, tzinfo=UTC)
+PAID = Amount("EUR", Decimal("59.49"), Decimal("49.99"), Decimal("46.51"))
+BY_SAMPLE: dict[str, Meaning] = {
+    "transaction_completed_web": Meaning(
+        (
+            Fact(f"transaction:{FIRST}", (SUBSCRIPTION, CUSTOMER), WHOSE),
+            Fact(SUBSCRIPTION, (CUSTOMER,), WHOSE),
+            Fact(CUSTOMER, (), WHO),
+        ),
+        Movement(
+            MovementKind.FIRST_PAYMENT,
+            FIRST,
+            f"transaction:{FIRST}",
+            STARTED,
+            PAID,
+            order_id=FIRST,
+            product_id=PRICE,
+            quantity=1,
+            period_start=STARTED,
+        ),
+    ),
+    "transaction_completed_renewal": Meaning(
+        (
+            Fact(f"transaction:{RENEWED}", (SUBSCRIPTION, CUSTOMER), WHOSE),
+            Fact(SUBSCRIPTION, (CUSTOMER,), WHOSE),
+            Fact(CUSTOMER, (), WHO),
+        ),
+        Movement(
+            MovementKind.RENEWAL,
+            RENEWED,
+            f"transaction:{RENEWED}",
+            STARTED.replace(year=2027),
+            PAID,
+            order_id=RENEWED,
+            product_id=PRICE,
+            quantity=1,
+            period_start=STARTED.replace(year=2027),
+        ),
+    ),
+    "subscription_created_trial": Meaning(
+        (
+            Fact("transaction:txn_01jtesttrial00000000000000", (SUBSCRIPTION, CUSTOMER), WHOSE),
+            Fact(SUBSCRIPTION, (CUSTOMER,), WHOSE, STARTED.replace(month=11, day=2)),
+            Fact(CUSTOMER, (), WHO),
+            Fact(f"trial:{SUB_ID}:trial", (SUBSCRIPTION,)),
+        ),
+        Movement(
+            MovementKind.TRIAL,
+            f"{SUB_ID}:trial",
+            f"trial:{SUB_ID}:trial",
+            STARTED,
+            product_id=PRICE,
+            quantity=1,
+        ),
+    ),
+    "adjustment_updated_refund_approved": Meaning(
+        (
+            Fact(
+                "adjustment:adj_01jtestrefund000000000000",
+                (f"transaction:{FIRST}", SUBSCRIPTION, CUSTOMER),
+            ),
+            Fact(f"transaction:{FIRST}", (SUBSCRIPTION, CUSTOMER)),
+            Fact(SUBSCRIPTION, (CUSTOMER,)),
+        ),
+        Movement(
+            MovementKind.REFUND,
+            "adj_01jtestrefund000000000000",
+            "adjustment:adj_01jtestrefund000000000000",
+            datetime(2026, 10, 28, 9, 0, 0, 500_000, tzinfo=UTC),
+            Amount("EUR", Decimal("20.00"), Decimal("16.81"), Decimal("16.81")),
+            about=f"transaction:{FIRST}",
+        ),
+    ),
+}
+
+
+def test_samples_are_all_there() -> None:
+    found = {path.stem.removeprefix("paddle_") for path in SAMPLES.glob("paddle_*.json")}
+    assert found == BY_SAMPLE.keys()
+
+
+@pytest.mark.parametrize("name", BY_SAMPLE)
+def test_understand_sample_means_what_paddle_tells(name: str) -> None:
+    assert understood(sample(name)) == BY_SAMPLE[name]
+
+
+@pytest.mark.parametrize("name", BY_SAMPLE)
+def test_read_sample_says_which_webhook_it_was(name: str) -> None:
+    event = sample(name)
+    found = told(event)
+
+    assert (found.id, found.type) == (event["event_id"], event["event_type"])
+    assert found.occurred_at is not None
+    assert found.occurred_at.isoformat(timespec="milliseconds")[:23] == event["occurred_at"][:23]
+
+
+PRIVATE = ("Jane", "Roe", "visa", "4242", "card", "Premium", "Yearly", "https", "Customer request")
+
+
+@pytest.mark.parametrize("name", BY_SAMPLE)
+def test_read_sample_keeps_nothing_of_person_or_card(name: str) -> None:
+    kept = dumps(told(sample(name)).content).decode()
+
+    assert [private for private in PRIVATE if private in kept] == []
+
+
+def test_read_keeps_only_the_four_keys_of_the_custom_data() -> None:
+    data = {"app_user_id": "u1", "email": "jane.roe@example.com", "uid": 84213}
+    event = of("subscription.imported", id="sub_1", custom_data=data)
+
+    assert told(event).content["data"]["custom_data"] == {"app_user_id": "u1"}
+    keys = settings(metadata=ClueKeys(customer_user_id="uid"))
+    assert understood(event, keys).facts[0].clues == Clues("84213")
+
+
+# What is read
+
+
+def test_read_test_is_what_the_settings_say() -> None:
+    assert not told(of("transaction.completed")).test
+    assert told(of("transaction.completed"), settings(test=True)).test
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "transaction.paid",
+        "transaction.billed",
+        "subscription.activated",
+        "subscription.updated",
+        "invoice.paid",
+        "customer.created",
+        "payout.paid",
+        "report.created",
+    ],
+)
+def test_read_second_telling_or_none_of_our_business_is_ignored(kind: str) -> None:
+    found = told(of(kind, id="x_1", custom_data={"app_user_id": "u1"}))
+
+    assert found.treatment is Treatment.IGNORED
+    assert found.content == {}
+
+
+def test_read_type_that_nobody_knows_is_unknown_and_nothing_of_it_is_kept() -> None:
+    found = told(of("transaction.unpaid", id="txn_1"))
+
+    assert found == Told("evt_1", "transaction.unpaid", Treatment.UNKNOWN, TOLD_AT)
+
+
+def test_every_type_of_paddles_own_library_has_its_treatment() -> None:
+    kinds = {str(kind) for kind in vars(EventTypeName).values() if isinstance(kind, EventTypeName)}
+    unknown = {kind for kind in kinds if told(of(kind)).treatment is Treatment.UNKNOWN}
+
+    assert len(kinds) > 50
+    assert unknown == set()
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"event_type": "transaction.completed"},
+        {"event_id": "evt_1"},
+        {"event_id": 7, "event_type": "transaction.completed"},
+        {"event_id": "evt_1", "event_type": "transaction.completed", "occurred_at": "soon"},
+    ],
+)
+def test_read_envelope_that_is_none_is_unreadable(event: Json) -> None:
+    with pytest.raises(UnreadableWebhookError):
+        paddle.read(json.dumps(event).encode(), SETTINGS)
+
+
+# Transactions
+
+TRANSACTION: Json = {
+    "id": "txn_1",
+    "origin": "web",
+    "items": [{"price": {"id": "pri_1", "billing_cycle": None}, "quantity": 3}],
+    "details": {
+        "totals": {
+            "tax": "190",
+            "grand_total": "1190",
+            "grand_total_tax": "190",
+            "earnings": "930",
+            "currency_code": "EUR",
+        }
+    },
+    "subscription_id": None,
+    "customer_id": "ctm_1",
+    "custom_data": {"app_user_id": "u1"},
+}
+
+
+def transaction(totals: Json | None = None, **fields: Any) -> Json:
+    thing = {**copy.deepcopy(TRANSACTION), **fields}
+    thing["details"]["totals"].update(totals or {})
+    return of("transaction.completed", **thing)
+
+
+def test_transaction_without_a_subscription_is_a_purchase() -> None:
+    assert understood(transaction()) == Meaning(
+        (
+            Fact("transaction:txn_1", ("customer:ctm_1",), Clues("u1")),
+            Fact("customer:ctm_1", (), Clues("u1")),
+        ),
+        Movement(
+            MovementKind.PURCHASE,
+            "txn_1",
+            "transaction:txn_1",
+            TOLD_AT,
+            Amount("EUR", Decimal("11.90"), Decimal("10.00"), Decimal("9.30")),
+            order_id="txn_1",
+            product_id="pri_1",
+            quantity=3,
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("origin", "kind"),
+    [
+        ("web", MovementKind.FIRST_PAYMENT),
+        ("api", MovementKind.FIRST_PAYMENT),
+        ("subscription_recurring", MovementKind.RENEWAL),
+        ("subscription_update", MovementKind.RENEWAL),
+        ("subscription_payment_method_change", MovementKind.RENEWAL),
+        ("one_of_tomorrow", MovementKind.RENEWAL),
+        ("subscription_charge", MovementKind.PURCHASE),
+    ],
+)
+def test_transaction_of_a_subscription_is_what_its_origin_says(
+    origin: str, kind: MovementKind
+) -> None:
+    assert movement_of(transaction(origin=origin, subscription_id="sub_1")).kind is kind
+
+
+def test_transaction_that_begins_a_subscription_not_made_yet_is_its_first_payment() -> None:
+    price = {"id": "pri_1", "billing_cycle": {"interval": "month", "frequency": 1}}
+    items = [{"price": {"id": "pri_0"}, "quantity": 1}, {"price": price, "quantity": 1}]
+
+    assert movement_of(transaction(items=items)).kind is MovementKind.FIRST_PAYMENT
+
+
+def test_transaction_of_nothing_gives_links_alone() -> None:
+    """A trial starts, or a payment method is changed."""
+    meaning = understood(transaction({"grand_total": "0", "earnings": None}))
+
+    assert meaning.movement is None
+    assert meaning.facts[0].clues == Clues("u1")
+
+
+@pytest.mark.parametrize(
+    ("totals", "amount"),
+    [
+        # Of 11.90 are 5.95 paid by credit: what was paid has half of the tax.
+        ({"grand_total": "595", "grand_total_tax": "95"}, ("5.95", "5.00", "9.30")),
+        ({"grand_total_tax": None}, ("11.90", "10.00", "9.30")),
+        ({"grand_total_tax": None, "tax": None}, ("11.90", None, "9.30")),
+        ({"earnings": None}, ("11.90", "10.00", None)),
+        ({"earnings": "-20"}, ("11.90", "10.00", None)),
+        ({"grand_total_tax": None, "tax": "1191"}, ("11.90", None, "9.30")),
+    ],
+    ids=str,
+)
+def test_transaction_has_the_net_amounts_that_are_told(
+    totals: Json, amount: tuple[str, str | None, str | None]
+) -> None:
+    expected = [None if one is None else Decimal(one) for one in amount]
+
+    assert list(amount_of(transaction(totals))) == ["EUR", *expected]
+
+
+def test_transaction_in_a_currency_without_decimals_is_not_divided() -> None:
+    assert str(amount_of(transaction({"currency_code": "JPY"})).gross) == "1190"
+
+
+def test_transaction_minor_units_of_the_source_win() -> None:
+    event = transaction({"currency_code": "COP"})
+
+    assert str(amount_of(event, settings(minor_units={"COP": 0})).gross) == "1190"
+
+
+@pytest.mark.parametrize(
+    "totals",
+    [
+        {"grand_total": None},
+        {"grand_total": "11.90"},
+        {"grand_total": "-1190"},
+        {"currency_code": None},
+        {"currency_code": "EURO"},
+    ],
+    ids=str,
+)
+def test_transaction_with_an_amount_that_is_none_is_unreadable(totals: Json) -> None:
+    with pytest.raises(UnreadableWebhookError):
+        understood(transaction(totals))
+
+
+# Subscriptions
+
+SUB: Json = {
+    "id": "sub_1",
+    "status": "active",
+    "customer_id": "ctm_1",
+    "items": [{"price": {"id": "pri_1"}, "quantity": 1}],
+}
+LINKS = (Fact("subscription:sub_1", ("customer:ctm_1",)),)
+
+
+@pytest.mark.parametrize("kind", ["subscription.created", "subscription.imported"])
+def test_subscription_without_a_trial_gives_links_alone(kind: str) -> None:
+    assert understood(of(kind, **SUB)) == Meaning(LINKS)
+
+
+def test_subscription_imported_in_its_trial_started_it_elsewhere() -> None:
+    event = sample("subscription_created_trial") | {"event_type": "subscription.imported"}
+
+    meaning = understood(event)
+    assert meaning.movement is None
+    assert meaning.facts[1].trial_end == STARTED.replace(month=11, day=2)
+
+
+def test_trial_is_the_same_by_both_its_tellings() -> None:
+    event = sample("subscription_created_trial")
+
+    assert understood(event | {"event_type": "subscription.trialing"}) == understood(event)
+
+
+def test_trial_without_dates_is_the_period_that_runs() -> None:
+    period = {"starts_at": "2026-10-26T08:00:00Z", "ends_at": "2026-11-02T08:00:00Z"}
+    event = of(
+        "subscription.trialing", **{**SUB, "status": "trialing", "current_billing_period": period}
+    )
+
+    assert movement_of(event).at == datetime(2026, 10, 26, 8, tzinfo=UTC)
+    assert understood(event).facts[0].trial_end == datetime(2026, 11, 2, 8, tzinfo=UTC)
+
+
+def test_trial_without_any_time_starts_when_it_is_told() -> None:
+    event = of("subscription.trialing", **{**SUB, "status": "trialing"})
+
+    assert movement_of(event).at == TOLD_AT
+    assert understood(event).facts[0].trial_end is None
+
+
+@pytest.mark.parametrize(
+    ("canceled_at", "moment"),
+    [
+        ("2026-10-26T08:00:00.5Z", datetime(2026, 10, 26, 8, 0, 0, 500_000, tzinfo=UTC)),
+        (None, TOLD_AT),
+    ],
+)
+def test_cancellation_is_told_once_it_has_come(canceled_at: str | None, moment: datetime) -> None:
+    name = f"sub_1:cancelled:{int(moment.timestamp())}"
+    event = of("subscription.canceled", **SUB, canceled_at=canceled_at)
+
+    assert understood(event) == Meaning(
+        (*LINKS, Fact(f"cancellation:{name}", ("subscription:sub_1",))),
+        Movement(
+            MovementKind.CANCELLATION,
+            name,
+            f"cancellation:{name}",
+            moment,
+            product_id="pri_1",
+            quantity=1,
+        ),
+    )
+
+
+# Adjustments
+
+ADJUSTMENT: Json = {
+    "id": "adj_1",
+    "action": "refund",
+    "status": "approved",
+    "transaction_id": "txn_1",
+    "subscription_id": "sub_1",
+    "customer_id": "ctm_1",
+    "totals": {"total": "1190", "tax": "190", "earnings": "930", "currency_code": "EUR"},
+}
+BACK = Amount("EUR", Decimal("11.90"), Decimal("10.00"), Decimal("9.30"))
+
+
+def adjustment(action: str, status: str, **fields: Any) -> Json:
+    given = {**ADJUSTMENT, "action": action, "status": status, **fields}
+    return of("adjustment.updated", **given)
+
+
+def returned(kind: MovementKind, name: str, about: str) -> Movement:
+    return Movement(kind, name, f"adjustment:{name}", TOLD_AT, BACK, about=about)
+
+
+@pytest.mark.parametrize("kind", ["adjustment.created", "adjustment.updated"])
+@pytest.mark.parametrize(
+    ("action", "status", "expected"),
+    [
+        ("refund", "approved", returned(MovementKind.REFUND, "adj_1", "transaction:txn_1")),
+        (
+            "refund",
+            "reversed",
+            returned(MovementKind.REFUND_REVERSED, "adj_1:reversed", "adjustment:adj_1"),
+        ),
+        ("chargeback", "approved", returned(MovementKind.DISPUTE, "adj_1", "transaction:txn_1")),
+        (
+            "chargeback_reverse",
+            "approved",
+            returned(MovementKind.DISPUTE_WON, "adj_1", "chargeback:txn_1"),
+        ),
+    ],
+)
+def test_adjustment_that_is_settled_moves_money(
+    kind: str, action: str, status: str, expected: Movement
+) -> None:
+    event = adjustment(action, status) | {"event_type": kind}
+
+    assert movement_of(event) == expected
+
+
+@pytest.mark.parametrize(
+    ("action", "status"),
+    [
+        ("refund", "pending_approval"),
+        ("refund", "rejected"),
+        ("chargeback", "reversed"),
+        ("chargeback_reverse", "reversed"),
+        ("chargeback_warning", "approved"),
+        ("chargeback_warning_reverse", "approved"),
+        ("credit", "approved"),
+        ("credit_reverse", "approved"),
+        ("one_of_tomorrow", "approved"),
+    ],
+)
+def test_adjustment_that_moves_nothing_gives_links_alone(action: str, status: str) -> None:
+    assert understood(adjustment(action, status)) == Meaning(
+        (
+            Fact("adjustment:adj_1", ("transaction:txn_1", "subscription:sub_1", "customer:ctm_1")),
+            Fact("transaction:txn_1", ("subscription:sub_1", "customer:ctm_1")),
+            *LINKS,
+        )
+    )
+
+
+def test_chargeback_that_is_reversed_is_found_by_its_transaction() -> None:
+    """The reversal is an adjustment of its own, which names the transaction alone."""
+    taken = understood(adjustment("chargeback", "approved"))
+    back = movement_of(adjustment("chargeback_reverse", "approved", id="adj_2"))
+
+    assert back.about == "chargeback:txn_1"
+    assert Fact("chargeback:txn_1", ("adjustment:adj_1",)) in taken.facts
+
+
+def test_refund_that_is_reversed_leads_to_the_refund() -> None:
+    facts = understood(adjustment("refund", "reversed")).facts
+
+    assert Fact("adjustment:adj_1:reversed", ("adjustment:adj_1",)) in facts
+
+
+@pytest.mark.parametrize(
+    "fields", [{"transaction_id": None}, {"action": None}, {"totals": None}], ids=str
+)
+def test_adjustment_that_cannot_be_is_unreadable(fields: Json) -> None:
+    with pytest.raises(UnreadableWebhookError):
+        understood(of("adjustment.updated", **{**ADJUSTMENT, **fields}))
+
+
+# What cannot be
+
+
+def test_understand_type_that_does_not_count_is_unreadable() -> None:
+    with pytest.raises(UnreadableWebhookError, match="type"):
+        paddle.understand("transaction.paid", {}, SETTINGS)
+
+
+@pytest.mark.parametrize("content", [{}, {"occurred_at": "2026-10-26T09:00:05Z"}])
+def test_understand_content_that_is_none_is_unreadable(content: Json) -> None:
+    with pytest.raises(UnreadableWebhookError):
+        paddle.understand("transaction.completed", content, SETTINGS)

@@ -1,0 +1,146 @@
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from paddle_billing.Notifications import PaddleSignature
+
+from relay.errors import SignatureRefusedError, StaleSignatureError
+from relay.payments import paddle
+from relay.payments.provider import Webhook
+from relay.payments.settings import SourceApps, SourceSettings
+from relay.secrets import Secret
+
+DATA = Path(__file__).parents[3] / "data"
+VECTORS = [
+    vector
+    for vector in json.loads((DATA / "webhook_signatures.json").read_text("utf-8"))
+    if vector["provider"] == "paddle"
+]
+UNIX = 1793001606
+NOW = datetime.fromtimestamp(UNIX, UTC)
+SECRET = "pdl_ntfset_01jtest_primary_secret"
+BODY = '{"event_id":"evt_1","event_type":"transaction.completed","name":"Zoë"}'
+SETTINGS = SourceSettings(provider="paddle", apps=SourceApps())
+
+
+def verify(
+    value: str | None, body: bytes = BODY.encode(), now: datetime = NOW, *secrets: str
+) -> None:
+    headers = {} if value is None else {"paddle-signature": value}
+    keys = [Secret(secret) for secret in secrets or (SECRET,)]
+    paddle.verify(Webhook(headers, body), keys, SETTINGS, now)
+
+
+def digest(body: str = BODY, unix: int = UNIX, secret: str = SECRET) -> str:
+    """A signature, made by Paddle's own library."""
+    signature: str = PaddleSignature.calculate_hmac(secret, f"{unix}:{body}".encode()).hexdigest()
+    return signature
+
+
+def signed(unix: int = UNIX, secret: str = SECRET) -> str:
+    return f"ts={unix};h1={digest(unix=unix, secret=secret)}"
+
+
+def flipped(raw: bytes) -> list[bytes]:
+    """Every change of a single bit."""
+    number = int.from_bytes(raw)
+    return [(number ^ 1 << bit).to_bytes(len(raw)) for bit in range(8 * len(raw))]
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["id"])
+def test_verify_vector_gives_its_verdict(vector: dict[str, Any]) -> None:
+    headers = {name.lower(): value for name, value in vector["headers"].items()}
+    webhook = Webhook(headers, vector["payload"].encode())
+    secrets = [Secret(secret) for secret in vector["secrets"]]
+    settings = SETTINGS.model_copy(update={"tolerance_seconds": vector["tolerance"]})
+    now = datetime.fromtimestamp(vector["now"], UTC)
+
+    if vector["expected_valid"]:
+        paddle.verify(webhook, secrets, settings, now)
+        return
+    with pytest.raises(SignatureRefusedError) as refused:
+        paddle.verify(webhook, secrets, settings, now)
+    assert isinstance(refused.value, StaleSignatureError) is (vector["id"] == "paddle-future")
+
+
+def test_vectors_are_all_there() -> None:
+    assert len(VECTORS) == 4
+
+
+def test_verify_signature_of_paddles_own_library_is_accepted() -> None:
+    verify(signed())
+
+
+def test_verify_several_signatures_one_is_enough() -> None:
+    verify(f"ts={UNIX};h1={digest(secret='other')};h1={digest()}")
+
+
+def test_verify_previous_secret_is_accepted_while_it_is_rotated() -> None:
+    verify(signed(), BODY.encode(), NOW, "pdl_ntfset_new", SECRET)
+
+
+def test_verify_key_of_a_later_scheme_is_left_out() -> None:
+    """Paddle's own library raises a ValueError."""
+    verify(f"ts={UNIX};h2=later;h1={digest()};x")
+    with pytest.raises(SignatureRefusedError):
+        verify(f"ts={UNIX};h2={digest()}")
+
+
+def test_verify_sdks_test_mode_in_the_environment_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TEST_MODE", "1")
+
+    with pytest.raises(StaleSignatureError):
+        verify(signed(unix=UNIX - 301))
+
+
+def test_verify_each_single_bit_change_of_the_body_is_refused() -> None:
+    changes = flipped(BODY.encode())
+
+    assert len(set(changes)) == 8 * len(BODY.encode())
+    for change in changes:
+        with pytest.raises(SignatureRefusedError):
+            verify(signed(), change)
+
+
+def test_verify_each_single_bit_change_of_the_header_is_refused() -> None:
+    changes = flipped(signed().encode("ascii"))
+
+    assert len(changes) == 8 * len("ts=1793001606;h1=") + 8 * 64
+    for change in changes:
+        with pytest.raises(SignatureRefusedError):
+            verify(change.decode("latin-1"))
+
+
+@pytest.mark.parametrize("age", [-301, 301, 3600, -(10**8)])
+def test_verify_too_old_or_in_the_future_is_stale(age: int) -> None:
+    with pytest.raises(StaleSignatureError):
+        verify(signed(unix=UNIX - age))
+
+
+@pytest.mark.parametrize("age", [-300, 0, 300])
+def test_verify_within_the_tolerance_is_accepted(age: int) -> None:
+    """Paddle's own library would give it five seconds, a cold start included."""
+    verify(signed(unix=UNIX - age))
+
+
+@pytest.mark.parametrize("secret", ["", " ", "\n"])
+def test_verify_blank_secret_opens_nothing(secret: str) -> None:
+    with pytest.raises(SignatureRefusedError):
+        verify(signed(secret=secret), BODY.encode(), NOW, secret)
+
+
+def test_verify_missing_header_is_refused() -> None:
+    with pytest.raises(SignatureRefusedError):
+        verify(None)
+
+
+@given(st.text() | st.text(alphabet=st.sampled_from("tsh10=;9a \ud800é")))
+def test_verify_garbage_in_the_header_is_refused_and_nothing_else(value: str) -> None:
+    with pytest.raises(SignatureRefusedError):
+        verify(value)

@@ -1,0 +1,122 @@
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from relay.payments.decisions import Decision
+from relay.payments.model import Amount, MovementKind
+from relay.payments.revenue import Money, given_back, paid, unheard
+from relay.payments.settings import PaymentRules
+from relay.payments.unmappable import RevenueUnknownError
+
+FULL = Amount("EUR", Decimal("59.49"), Decimal("49.99"), Decimal("46.51"))
+GROSS_ONLY = Amount("EUR", Decimal("59.49"))
+
+
+def rules(revenue: Any) -> PaymentRules:
+    return PaymentRules(revenue=revenue)
+
+
+@pytest.mark.parametrize(
+    ("basis", "expected"),
+    [("gross", "59.49"), ("net_of_tax", "49.99"), ("net_of_tax_and_fee", "46.51")],
+)
+def test_payment_is_told_on_the_basis_of_the_app(basis: Any, expected: str) -> None:
+    assert paid(FULL, rules(basis)) == Money("EUR", "59.49", expected, basis)
+
+
+def test_payment_without_revenue_keeps_what_it_was() -> None:
+    assert paid(FULL, rules("none")) == unheard(FULL) == Money("EUR", "59.49")
+
+
+@pytest.mark.parametrize("basis", ["net_of_tax", "net_of_tax_and_fee"])
+def test_payment_on_a_basis_that_is_not_told_is_no_guess(basis: Any) -> None:
+    with pytest.raises(RevenueUnknownError, match=f"^the provider does not tell {basis}$"):
+        paid(GROSS_ONLY, rules(basis))
+
+
+@pytest.mark.parametrize(
+    ("amount", "expected"),
+    [
+        ("500", "500"),
+        ("1E+3", "1000"),
+        ("0.50", "0.50"),
+        ("12.345", "12.345"),
+        ("7E-8", "0.00000007"),
+    ],
+)
+def test_amount_is_plain_digits_with_the_places_it_came_with(amount: str, expected: str) -> None:
+    assert paid(Amount("JPY", Decimal(amount)), rules("gross")).revenue == expected
+
+
+# Given back
+
+
+def original(basis: str | None, gross: str | None, revenue: str | None) -> Decision:
+    return Decision(
+        kind=MovementKind.RENEWAL,
+        id="in_1",
+        at=0,
+        decided_at=0,
+        surface="mobile",
+        app_id="id1",
+        currency="EUR",
+        gross=gross,
+        revenue=revenue,
+        basis=basis,
+    )
+
+
+def test_refund_without_an_amount_is_all_of_the_original() -> None:
+    whole = original("net_of_tax", "59.49", "49.99")
+
+    assert given_back(None, whole) == Money("EUR", "59.49", "49.99", "net_of_tax")
+
+
+def test_refund_is_told_on_the_basis_of_its_original() -> None:
+    whole = original("net_of_tax", "118.98", "99.98")
+
+    assert given_back(FULL, whole) == Money("EUR", "59.49", "49.99", "net_of_tax")
+
+
+@pytest.mark.parametrize(
+    ("gross", "expected"),
+    [
+        ("20.00", "16.81"),  # 20.00 x 49.99 / 59.49 = 16.806...
+        ("39.49", "33.18"),  # 33.183...
+        ("59.49", "49.99"),
+        ("0.01", "0.01"),  # 0.0084
+    ],
+)
+def test_refund_of_which_only_the_gross_is_told_is_in_the_originals_proportion(
+    gross: str, expected: str
+) -> None:
+    whole = original("net_of_tax", "59.49", "49.99")
+
+    assert given_back(Amount("EUR", Decimal(gross)), whole).revenue == expected
+
+
+@pytest.mark.parametrize(
+    ("paid_gross", "paid_net", "back", "expected"),
+    [
+        ("1000", "909", "500", "455"),  # 454.5 yen: half a unit up
+        ("10.000", "9.091", "5.000", "4.546"),  # 4.5455 dinars
+        ("10", "9.09", "5", "4.55"),  # 4.545: the finer places of the two
+        ("10.00", "9", "5.00", "4.50"),
+    ],
+)
+def test_proportion_has_the_places_of_the_currency(
+    paid_gross: str, paid_net: str, back: str, expected: str
+) -> None:
+    whole = original("net_of_tax", paid_gross, paid_net)
+
+    assert given_back(Amount("EUR", Decimal(back)), whole).revenue == expected
+
+
+def test_refund_of_what_was_told_without_revenue_is_without_revenue() -> None:
+    assert given_back(FULL, original(None, "59.49", None)) == Money("EUR", "59.49")
+
+
+def test_refund_in_proportion_to_nothing_is_no_guess() -> None:
+    with pytest.raises(RevenueUnknownError):
+        given_back(GROSS_ONLY, original("net_of_tax", "0.00", "0.00"))

@@ -1,0 +1,315 @@
+"""RevenueCat: who speaks, what is kept of it, and what it means."""
+
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from relay.errors import SignatureRefusedError, UnreadableWebhookError
+from relay.payments import revenuecat
+from relay.payments.model import Amount, Meaning, MovementKind, Told, Treatment
+from relay.payments.provider import Webhook
+from relay.payments.settings import SourceApps, SourceSettings
+from relay.secrets import Secret
+from tests.builders import Json
+
+DATA = Path(__file__).parents[3] / "data"
+VECTORS = [
+    vector
+    for vector in json.loads((DATA / "webhook_signatures.json").read_text("utf-8"))
+    if vector["provider"] == "revenuecat"
+]
+NOW = datetime(2026, 10, 26, 8, tzinfo=UTC)
+SETTINGS = SourceSettings(provider="revenuecat", apps=SourceApps())
+IDFV = "6F9619FF-8B86-D011-B42D-00CF4FC964FF"
+
+
+def event(**overrides: Any) -> Json:
+    content = json.loads((DATA / "webhooks/revenuecat_renewal_trial_conversion.json").read_text())
+    return {**content["event"], **overrides}
+
+
+def told(**overrides: Any) -> Told:
+    body = json.dumps({"api_version": "1.0", "event": event(**overrides)}).encode()
+    (one,) = revenuecat.read(body, SETTINGS)
+    return one
+
+
+def meaning(settings: SourceSettings = SETTINGS, **overrides: Any) -> Meaning:
+    one = told(**overrides)
+    return revenuecat.understand(one.type, one.content, settings)
+
+
+def sample(name: str) -> Told:
+    (one,) = revenuecat.read((DATA / "webhooks" / f"{name}.json").read_bytes(), SETTINGS)
+    return one
+
+
+# Who speaks
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["id"])
+def test_verify_vector_gives_its_verdict(vector: dict[str, Any]) -> None:
+    headers = {name.lower(): value for name, value in vector["headers"].items()}
+    webhook = Webhook(headers, vector["payload"].encode())
+    secrets = [Secret(secret) for secret in vector["secrets"]]
+
+    if vector["expected_valid"]:
+        revenuecat.verify(webhook, secrets, SETTINGS, NOW)
+    else:
+        with pytest.raises(SignatureRefusedError):
+            revenuecat.verify(webhook, secrets, SETTINGS, NOW)
+
+
+def test_vectors_are_all_there() -> None:
+    assert len(VECTORS) == 2
+
+
+def test_verify_each_bit_of_the_value_counts() -> None:
+    value = b"Bearer rc-secret"
+    number = int.from_bytes(value)
+    for bit in range(8 * len(value)):
+        changed = (number ^ 1 << bit).to_bytes(len(value)).decode("latin-1")
+        with pytest.raises(SignatureRefusedError):
+            revenuecat.verify(
+                Webhook({"authorization": changed}, b"{}"),
+                [Secret(value.decode())],
+                SETTINGS,
+                NOW,
+            )
+
+
+def test_verify_blank_secret_is_nobodys() -> None:
+    with pytest.raises(SignatureRefusedError):
+        revenuecat.verify(Webhook({"authorization": ""}, b"{}"), [Secret(" ")], SETTINGS, NOW)
+
+
+# What is told
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in DATA.glob("webhooks/revenuecat*")))
+def test_read_keeps_no_email(name: str) -> None:
+    assert "jane.roe" not in str(sample(name))
+
+
+@pytest.mark.parametrize(
+    ("kind", "treatment"),
+    [
+        ("RENEWAL", Treatment.COUNTED),
+        ("TEST", Treatment.IGNORED),
+        ("TRANSFER", Treatment.IGNORED),
+        ("SOMETHING_NEW", Treatment.UNKNOWN),
+    ],
+)
+def test_read_treats_each_type_as_it_counts(kind: str, treatment: Treatment) -> None:
+    one = told(type=kind)
+
+    assert one.treatment is treatment
+    assert bool(one.content) is (treatment is Treatment.COUNTED)
+
+
+def test_read_tells_tests_from_money() -> None:
+    assert sample("revenuecat_sandbox_initial_purchase").test
+    assert told(store="TEST_STORE").test
+    assert not told().test
+
+
+def test_read_event_that_does_not_say_whether_it_is_a_test_is_unreadable() -> None:
+    with pytest.raises(UnreadableWebhookError, match="environment"):
+        told(environment="STAGING")
+
+
+@pytest.mark.parametrize(
+    ("names", "customer"),
+    [
+        ({"app_user_id": "user-1"}, "user-1"),
+        ({"app_user_id": "$RCAnonymousID:1", "original_app_user_id": "user-2"}, "user-2"),
+        (
+            {
+                "app_user_id": "$RCAnonymousID:1",
+                "original_app_user_id": "$RCAnonymousID:2",
+                "aliases": ["$RCAnonymousID:3", " user-3 "],
+            },
+            "user-3",
+        ),
+        (
+            {"app_user_id": 7, "original_app_user_id": " ", "aliases": None},
+            None,
+        ),
+    ],
+)
+def test_customer_is_never_an_anonymous_id(names: Json, customer: str | None) -> None:
+    clues = meaning(**names).facts[0].clues
+
+    assert clues.customer_user_id == customer
+
+
+# What it means
+
+
+def test_understand_trial_has_no_money_and_an_end() -> None:
+    one = sample("revenuecat_initial_purchase_trial")
+    understood = revenuecat.understand(one.type, one.content, SETTINGS)
+
+    assert understood.movement is not None
+    assert understood.movement.kind is MovementKind.TRIAL
+    assert understood.movement.amount is None
+    (subscription,) = (fact for fact in understood.facts if fact.ref.startswith("subscription:"))
+    assert subscription.trial_end == datetime.fromtimestamp(1793606400, UTC)
+
+
+def test_understand_conversion_is_the_first_payment_in_the_buyers_currency() -> None:
+    """49.99 less 15.97 %, and less 25.21 % of commission."""
+    movement = meaning().movement
+
+    assert movement is not None
+    assert movement.kind is MovementKind.FIRST_PAYMENT
+    assert movement.amount == Amount("EUR", Decimal("49.99"), Decimal("42.01"), Decimal("29.40"))
+    assert movement.device == {"idfv": IDFV}
+
+
+@pytest.mark.parametrize(
+    ("fields", "amount"),
+    [
+        ({"tax_percentage": None}, Amount("EUR", Decimal("49.99"))),
+        ({"commission_percentage": None}, Amount("EUR", Decimal("49.99"), Decimal("42.01"))),
+        (
+            {"currency": "JPY", "price_in_purchased_currency": 500, "tax_percentage": 0.1,
+             "commission_percentage": 0.3},
+            Amount("JPY", Decimal(500), Decimal(450), Decimal(300)),
+        ),
+    ],
+)  # fmt: skip
+def test_understand_bases_that_are_told(fields: Json, amount: Amount) -> None:
+    movement = meaning(**fields).movement
+
+    assert movement is not None
+    assert movement.amount == amount
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind"),
+    [
+        ({"type": "RENEWAL", "is_trial_conversion": False}, MovementKind.RENEWAL),
+        ({"type": "INITIAL_PURCHASE", "is_trial_conversion": None}, MovementKind.FIRST_PAYMENT),
+        ({"type": "NON_RENEWING_PURCHASE", "is_trial_conversion": None}, MovementKind.PURCHASE),
+    ],
+)
+def test_understand_payments(fields: Json, kind: MovementKind) -> None:
+    movement = meaning(**fields).movement
+
+    assert movement is not None
+    assert (movement.kind, movement.id) == (kind, "2000000912345999")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"period_type": "PROMOTIONAL"},
+        {"price_in_purchased_currency": 0},
+        {"is_family_share": True},
+        {"type": "CANCELLATION", "cancel_reason": "BILLING_ERROR"},
+        {
+            "type": "CANCELLATION",
+            "cancel_reason": "CUSTOMER_SUPPORT",
+            "price_in_purchased_currency": 0,
+        },
+    ],
+)
+def test_understand_what_moves_no_money(fields: Json) -> None:
+    assert meaning(**fields).movement is None
+
+
+@pytest.mark.parametrize(
+    ("price", "amount"),
+    [(-49.99, Decimal("49.99")), (None, None)],
+    ids=["told", "all of the original"],
+)
+def test_understand_refund_by_support(price: float | None, amount: Decimal | None) -> None:
+    understood = meaning(
+        type="CANCELLATION", cancel_reason="CUSTOMER_SUPPORT", price_in_purchased_currency=price
+    )
+
+    movement = understood.movement
+    assert movement is not None
+    assert (movement.kind, movement.id) == (MovementKind.REFUND, "2000000912345999:refund")
+    assert movement.about == "transaction:2000000912345999"
+    assert (movement.amount.gross if movement.amount else None) == amount
+
+
+def test_understand_reversed_refund_leads_to_the_refund() -> None:
+    understood = meaning(type="REFUND_REVERSED")
+
+    movement = understood.movement
+    assert movement is not None
+    assert movement.kind is MovementKind.REFUND_REVERSED
+    assert movement.about == "refund:2000000912345999"
+    links = {fact.ref: fact.to for fact in understood.facts}
+    assert links["refund:2000000912345999"] == ("transaction:2000000912345999",)
+
+
+def test_understand_leaving_may_happen_twice() -> None:
+    movement = meaning(type="CANCELLATION", cancel_reason="UNSUBSCRIBE").movement
+
+    assert movement is not None
+    assert movement.kind is MovementKind.CANCELLATION
+    assert movement.id == "2000000900000001:cancelled:1793001604"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"price_in_purchased_currency": -1},
+        {"price_in_purchased_currency": None},
+        {"tax_percentage": 1.5},
+        {"tax_percentage": 0.8, "commission_percentage": 0.3},
+        {"type": "CANCELLATION", "cancel_reason": "NOBODY_KNOWS"},
+    ],
+)
+def test_understand_what_cannot_be_is_unreadable(fields: Json) -> None:
+    with pytest.raises(UnreadableWebhookError):
+        meaning(**fields)
+
+
+def test_understand_type_that_does_not_count_is_unreadable() -> None:
+    with pytest.raises(UnreadableWebhookError):
+        revenuecat.understand("TEST", {"transaction_id": "1"}, SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("store", "device"),
+    [
+        ("APP_STORE", {"idfv": IDFV}),
+        ("PLAY_STORE", {"advertising_id": "9c9a82fb-d5de-4cd1-90c3-527441c11828"}),
+        ("STRIPE", {}),
+    ],
+)
+def test_device_is_of_the_platform_of_the_store(store: str, device: dict[str, str]) -> None:
+    attributes = {
+        "$idfv": {"value": IDFV},
+        "$idfa": {"value": "not an id"},
+        "$gpsAdId": {"value": "9c9a82fb-d5de-4cd1-90c3-527441c11828"},
+        "$appsflyerId": {"value": 7},
+    }
+
+    movement = meaning(store=store, subscriber_attributes=attributes).movement
+
+    assert movement is not None
+    assert movement.device == device
+
+
+def test_attribute_of_the_apps_own_goes_before_what_revenuecat_knows() -> None:
+    attributes = {"af_app_id": {"value": "id123456789"}, "app_user_id": {"value": "own"}}
+
+    clues = meaning(subscriber_attributes=attributes).facts[0].clues
+
+    assert (clues.app_id, clues.customer_user_id) == ("id123456789", "own")
+
+
+def test_purchase_without_an_original_is_its_own() -> None:
+    facts = meaning(original_transaction_id=None).facts
+
+    assert facts[0].to == ("subscription:2000000912345999",)

@@ -1,0 +1,156 @@
+import json
+from typing import Any
+
+import pytest
+
+from relay.errors import ConfigurationError, ParametersUnavailableError
+from relay.parameters import ParameterStore
+from relay.payments.sources import Sources
+from relay.secrets import Secret
+from tests.fakes import FakeClock, FakeSsm, aws_error
+
+STRIPE = {"provider": "stripe", "apps": {"mobile": ["id1"]}}
+
+
+class World:
+    def __init__(self, sources: Any = None, **secrets: str) -> None:
+        self.clock = FakeClock()
+        text = sources if isinstance(sources, str) else json.dumps(sources)
+        self.ssm = FakeSsm({} if sources is None else {"/relay/sources": text})
+        for name, secret in secrets.items():
+            self.ssm.parameters[f"/relay/webhook_secrets/{name}"] = secret
+        self.sources = Sources(ParameterStore(self.ssm.client(), "/relay", self.clock.seconds))
+
+    def publish(self, sources: Any) -> None:
+        self.ssm.parameters["/relay/sources"] = json.dumps(sources)
+
+
+def test_settings_of_a_source_are_its_entry() -> None:
+    world = World({"shop": STRIPE | {"tolerance_seconds": 60}})
+
+    settings = world.sources.settings("shop")
+
+    assert settings is not None
+    assert (settings.provider, settings.apps.mobile) == ("stripe", ("id1",))
+    assert settings.tolerance_seconds == 60
+
+
+@pytest.mark.parametrize("name", ["", "Shop", "-shop", "shop/x", "sh op", "s" * 64, "shöp", "../x"])
+def test_settings_of_what_cannot_be_a_name_are_none_without_a_call(name: str) -> None:
+    world = World({"shop": STRIPE})
+
+    assert world.sources.settings(name) is None
+    assert world.ssm.calls == []
+
+
+def test_settings_of_many_made_up_names_cost_one_more_read_in_ten_seconds() -> None:
+    world = World({"shop": STRIPE})
+
+    assert {world.sources.settings(f"made-up-{number}") for number in range(100)} == {None}
+
+    assert world.ssm.calls == 2 * [["/relay/sources"]]
+
+
+def test_settings_of_a_new_source_are_seen_within_ten_seconds() -> None:
+    world = World({"shop": STRIPE})
+    assert world.sources.settings("new") is None
+    world.publish({"shop": STRIPE, "new": STRIPE})
+
+    assert world.sources.settings("new") is None
+    world.clock.advance(10)
+    assert world.sources.settings("new") is not None
+
+
+def test_settings_without_the_parameter_are_none() -> None:
+    assert World().sources.settings("shop") is None
+
+
+def test_settings_with_a_mistake_name_the_field_and_stop_that_source_only() -> None:
+    world = World({"shop": STRIPE, "wrong": STRIPE | {"pick": ["metadata", "coin toss"]}})
+
+    with pytest.raises(ConfigurationError, match=r"^/relay/sources: wrong\.pick\.1: ") as caught:
+        world.sources.settings("wrong")
+
+    assert "coin toss" not in str(caught.value)
+    assert world.sources.settings("shop") is not None
+
+
+@pytest.mark.parametrize("entry", ["stripe", None, 1, []])
+def test_settings_that_are_no_object_name_the_source(entry: Any) -> None:
+    world = World({"wrong": entry})
+
+    with pytest.raises(ConfigurationError, match=r"^/relay/sources: wrong\."):
+        world.sources.settings("wrong")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [("[]", "must be a JSON object of sources"), ('{"shop": secret', "not JSON")],
+)
+def test_settings_in_a_parameter_that_is_no_object_say_so(text: str, problem: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"^/relay/sources: {problem}") as caught:
+        World(text).sources.settings("shop")
+
+    assert "secret" not in str(caught.value)
+
+
+def test_settings_are_parsed_once_for_each_text() -> None:
+    world = World({"shop": STRIPE})
+    first = world.sources.settings("shop")
+    world.publish({"shop": STRIPE | {"test": True}})
+
+    assert world.sources.settings("shop") is first
+    world.clock.advance(301)
+    changed = world.sources.settings("shop")
+
+    assert changed is not None
+    assert changed.test
+
+
+def test_settings_while_parameter_store_fails_are_unavailable() -> None:
+    world = World({"shop": STRIPE})
+    world.ssm.error = aws_error("ThrottlingException")
+
+    with pytest.raises(ParametersUnavailableError):
+        world.sources.settings("shop")
+
+
+# Secrets
+
+
+def test_secrets_are_the_lines_of_the_parameter() -> None:
+    world = World(shop="whsec_new\n\n  whsec_old \n")
+
+    assert world.sources.secrets("shop") == (Secret("whsec_new"), Secret("whsec_old"))
+
+
+@pytest.mark.parametrize("text", ["", " \n\n"])
+def test_secrets_where_there_is_none_name_the_parameter(text: str) -> None:
+    problem = r"^/relay/webhook_secrets/shop: holds no secret$"
+    with pytest.raises(ConfigurationError, match=problem):
+        World(shop=text).sources.secrets("shop")
+
+
+def test_secrets_that_are_set_after_the_first_webhook_are_seen_within_ten_seconds() -> None:
+    world = World()
+    with pytest.raises(ConfigurationError):
+        world.sources.secrets("shop")
+    world.ssm.parameters["/relay/webhook_secrets/shop"] = "whsec_1"
+
+    world.clock.advance(10)
+
+    assert world.sources.secrets("shop") == (Secret("whsec_1"),)
+
+
+def test_latest_secrets_are_read_again_at_most_every_ten_seconds() -> None:
+    world = World(shop="whsec_old")
+    assert world.sources.secrets("shop") == (Secret("whsec_old"),)
+
+    for _ in range(20):
+        world.sources.latest_secrets("shop")
+    world.ssm.parameters["/relay/webhook_secrets/shop"] = "whsec_new"
+    assert world.sources.latest_secrets("shop") == (Secret("whsec_old"),)
+    world.clock.advance(10)
+
+    assert world.sources.latest_secrets("shop") == (Secret("whsec_new"),)
+    assert len(world.ssm.calls) == 3

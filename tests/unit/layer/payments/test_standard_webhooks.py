@@ -1,0 +1,244 @@
+"""Standard Webhooks: who speaks, and what our schema takes."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from standardwebhooks import Webhook as Sdk
+
+from relay.errors import SignatureRefusedError, StaleSignatureError, UnreadableWebhookError
+from relay.payments import standard_webhooks
+from relay.payments.model import Amount, Clues, Meaning, MovementKind, Told, Treatment
+from relay.payments.provider import Webhook
+from relay.payments.settings import SourceApps, SourceSettings
+from relay.secrets import Secret
+from tests.builders import Json
+
+DATA = Path(__file__).parents[3] / "data"
+VECTORS = [
+    vector
+    for vector in json.loads((DATA / "webhook_signatures.json").read_text("utf-8"))
+    if vector["provider"] == "standard-webhooks"
+]
+SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+NOW = datetime(2026, 10, 26, 8, tzinfo=UTC)
+SETTINGS = SourceSettings(provider="standard_webhooks", apps=SourceApps())
+BODY = b'{"type":"payment.trial"}'
+
+
+def signed(body: bytes = BODY, at: datetime = NOW, prefix: str = "webhook") -> dict[str, str]:
+    """Headers, made by the specification's own library."""
+    return {
+        f"{prefix}-id": "msg_1",
+        f"{prefix}-timestamp": str(int(at.timestamp())),
+        f"{prefix}-signature": Sdk(SECRET).sign("msg_1", at, body.decode()),
+    }
+
+
+def verify(headers: dict[str, str], body: bytes = BODY, *secrets: str) -> None:
+    keys = [Secret(secret) for secret in secrets or (SECRET,)]
+    standard_webhooks.verify(Webhook(headers, body), keys, SETTINGS, NOW)
+
+
+def told(kind: str = "payment.purchase", **data: Any) -> Told:
+    content = {"type": kind, "timestamp": "2026-10-26T10:00:00+02:00", "data": data}
+    (one,) = standard_webhooks.read(json.dumps(content).encode(), SETTINGS)
+    return one
+
+
+def meaning(kind: str = "payment.purchase", **data: Any) -> Meaning:
+    one = told(kind, **data)
+    return standard_webhooks.understand(one.type, one.content, SETTINGS)
+
+
+PURCHASE: Json = {"id": "c-1", "amount": "9.99", "currency": "eur"}
+
+
+# Who speaks
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["id"])
+def test_verify_vector_gives_its_verdict(vector: dict[str, Any]) -> None:
+    webhook = Webhook(vector["headers"], vector["payload"].encode())
+    secrets = [Secret(secret) for secret in vector["secrets"]]
+    now = datetime.fromtimestamp(vector["now"], UTC)
+
+    if vector["expected_valid"]:
+        standard_webhooks.verify(webhook, secrets, SETTINGS, now)
+        return
+    with pytest.raises(SignatureRefusedError) as refused:
+        standard_webhooks.verify(webhook, secrets, SETTINGS, now)
+    is_stale = vector["reason"].startswith("timestamp")
+    assert isinstance(refused.value, StaleSignatureError) is is_stale
+
+
+def test_vectors_are_all_there() -> None:
+    assert len(VECTORS) == 6
+
+
+@pytest.mark.parametrize("prefix", ["webhook", "svix"])
+def test_verify_what_the_library_signs_is_taken(prefix: str) -> None:
+    verify(signed(prefix=prefix))
+
+
+def test_verify_each_bit_of_the_body_counts() -> None:
+    headers, number = signed(), int.from_bytes(BODY)
+    for bit in range(8 * len(BODY)):
+        with pytest.raises(SignatureRefusedError):
+            verify(headers, (number ^ 1 << bit).to_bytes(len(BODY)))
+
+
+@pytest.mark.parametrize("name", ["webhook-id", "webhook-timestamp", "webhook-signature"])
+def test_verify_each_bit_of_what_is_signed_beside_it_counts(name: str) -> None:
+    headers = signed()
+    raw = headers[name].encode()
+    number = int.from_bytes(raw)
+    for bit in range(8 * len(raw)):
+        changed = (number ^ 1 << bit).to_bytes(len(raw)).decode("latin-1")
+        with pytest.raises(SignatureRefusedError):
+            verify({**headers, name: changed})
+
+
+@pytest.mark.parametrize("apart", [-301, 301])
+def test_verify_time_too_far_off_is_stale(apart: int) -> None:
+    with pytest.raises(StaleSignatureError):
+        verify(signed(at=NOW + timedelta(seconds=apart)))
+
+
+def test_verify_one_of_several_secrets_is_enough() -> None:
+    verify(signed(), BODY, "whsec_***", "whsec_AAAA", SECRET)
+
+
+@pytest.mark.parametrize("secret", ["whsec_***", "", "whsec_"])
+def test_verify_malformed_secret_signs_nothing(secret: str) -> None:
+    with pytest.raises(SignatureRefusedError):
+        verify(signed(), BODY, secret)
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"webhook-signature": "v1"}, {"webhook-signature": "v1a,AAAA"}]
+)
+def test_verify_headers_that_are_none_are_refused(headers: dict[str, str]) -> None:
+    with pytest.raises(SignatureRefusedError):
+        verify(headers)
+
+
+# What is told
+
+
+def test_read_type_of_somebody_else_is_unknown_and_not_kept() -> None:
+    one = told("invoice.paid", id="in_77", customer="Zoë")
+
+    assert (one.treatment, one.content) == (Treatment.UNKNOWN, {})
+
+
+def test_read_keeps_only_fields_of_the_schema() -> None:
+    one = told(**PURCHASE, email="jane.roe@example.com")
+
+    assert "jane" not in str(one.content)
+    assert one.id == "c-1"
+    assert one.occurred_at == NOW
+
+
+def test_read_test_says_so() -> None:
+    assert told(**PURCHASE, test=True).test
+    assert not told(**PURCHASE).test
+
+
+def test_read_id_and_time_that_cannot_be_read_leave_it_to_be_understood() -> None:
+    content = {"type": "payment.trial", "timestamp": 7, "data": {"id": {"a": 1}}}
+
+    (one,) = standard_webhooks.read(json.dumps(content).encode(), SETTINGS)
+
+    assert (one.id, one.occurred_at) == ("payment.trial", None)
+
+
+# What it means
+
+
+def test_understand_payment_with_all_that_can_be_told() -> None:
+    understood = meaning(
+        "payment.renewal",
+        **PURCHASE,
+        tax="1.60",
+        fee="0.4",
+        subscription_id="s-1",
+        order_id="o-1",
+        product_id="premium",
+        quantity=2,
+        customer_user_id="user-1",
+        appsflyer_id=" ",
+        app_id="id123456789",
+        platform="ios",
+    )
+
+    movement = understood.movement
+    assert movement is not None
+    assert (movement.kind, movement.id) == (MovementKind.RENEWAL, "c-1")
+    assert movement.amount == Amount("EUR", Decimal("9.99"), Decimal("8.39"), Decimal("7.99"))
+    assert (movement.order_id, movement.product_id, movement.quantity) == ("o-1", "premium", 2)
+    clues = Clues("user-1", None, "id123456789", "ios")
+    assert [(fact.ref, fact.to) for fact in understood.facts] == [
+        ("movement:c-1", ("subscription:s-1",)),
+        ("subscription:s-1", ()),
+    ]
+    assert {fact.clues for fact in understood.facts} == {clues}
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [
+        ("refund", {"id": "r-1", "original_id": "c-1"}),
+        ("dispute", {"id": "r-1", "original_id": "c-1", "amount": "1.00", "currency": "EUR"}),
+        ("refund_reversed", {"id": "r-1", "original_id": "c-1"}),
+        ("dispute_won", {"id": "r-1", "original_id": "c-1"}),
+    ],
+)
+def test_understand_what_takes_back_names_its_original(kind: str, data: Json) -> None:
+    movement = meaning(f"payment.{kind}", **data).movement
+
+    assert movement is not None
+    assert (movement.kind.value, movement.about) == (kind, "movement:c-1")
+    assert (movement.amount is None) is ("amount" not in data)
+
+
+@pytest.mark.parametrize("kind", ["trial", "cancellation"])
+def test_understand_steps_without_money(kind: str) -> None:
+    movement = meaning(f"payment.{kind}", id="t-1").movement
+
+    assert movement is not None
+    assert (movement.kind.value, movement.amount) == (kind, None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "field"),
+    [
+        ("purchase", {"amount": "9.99", "currency": "EUR"}, "id"),
+        ("purchase", {**PURCHASE, "amount": 9.99}, "amount"),
+        ("purchase", {**PURCHASE, "amount": "-9.99"}, "amount"),
+        ("purchase", {**PURCHASE, "amount": "1e3"}, "amount"),
+        ("purchase", {**PURCHASE, "amount": "0"}, "amount"),
+        ("purchase", {**PURCHASE, "amount": "9.999"}, "amount"),
+        ("purchase", {**PURCHASE, "currency": None}, "currency"),
+        ("purchase", {"id": "c-1"}, "amount"),
+        ("purchase", {**PURCHASE, "fee": "1.00"}, "tax"),
+        ("purchase", {**PURCHASE, "tax": "9.00", "fee": "1.00"}, "amount"),
+        ("purchase", {**PURCHASE, "original_id": "c-0"}, "original_id"),
+        ("purchase", {**PURCHASE, "quantity": 0}, "quantity"),
+        ("purchase", {**PURCHASE, "platform": "windows"}, "platform"),
+        ("refund", {"id": "r-1"}, "original_id"),
+        ("refund", {"id": "r-1", "original_id": "r-1"}, "original_id"),
+        ("trial", PURCHASE, "amount"),
+    ],
+)
+def test_understand_field_that_is_wrong_is_named(kind: str, data: Json, field: str) -> None:
+    with pytest.raises(UnreadableWebhookError, match=f"^data.{field}"):
+        meaning(f"payment.{kind}", **data)
+
+
+def test_understand_type_of_somebody_else_is_unreadable() -> None:
+    with pytest.raises(UnreadableWebhookError):
+        standard_webhooks.understand("invoice.paid", {}, SETTINGS)

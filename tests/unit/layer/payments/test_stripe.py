@@ -1,0 +1,907 @@
+import ast
+import copy
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from stripe.params import _webhook_endpoint_create_params
+
+from relay.errors import UnreadableWebhookError
+from relay.exact_json import dumps, loads
+from relay.payments import stripe
+from relay.payments.model import (
+    Amount,
+    Clues,
+    Fact,
+    Meaning,
+    Movement,
+    MovementKind,
+    Told,
+    Treatment,
+)
+from relay.payments.settings import ClueKeys, SourceApps, SourceSettings
+from tests.builders import Json
+
+SAMPLES = Path(__file__).parents[3] / "data" / "webhooks"
+SETTINGS = SourceSettings(provider="stripe", apps=SourceApps())
+WHOSE = Clues("user_84213", "1698765432100-1234567890123456789", "id1234567890", "ios")
+WHO = Clues("user_84213")
+TOLD_AT = datetime(2026, 10, 26, 9, 0, tzinfo=UTC)
+TOLD_UNIX = 1793005200
+
+
+def unix(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def settings(**fields: Any) -> SourceSettings:
+    return SETTINGS.model_copy(update=fields)
+
+
+def sample(name: str) -> Json:
+    event: Json = json.loads((SAMPLES / f"stripe_{name}.json").read_text("utf-8"))
+    return event
+
+
+def of(kind: str, **thing: Any) -> Json:
+    """An event of the least that Stripe would send."""
+    return {
+        "id": "evt_1",
+        "object": "event",
+        "type": kind,
+        "created": TOLD_UNIX,
+        "livemode": True,
+        "data": {"object": {"currency": "eur", **thing}},
+    }
+
+
+def told(event: Json, given: SourceSettings = SETTINGS) -> Told:
+    (found,) = stripe.read(json.dumps(event).encode(), given)
+    return found
+
+
+def understood(event: Json, given: SourceSettings = SETTINGS) -> Meaning:
+    """By way of the queue: what is not on the allow-list is gone."""
+    found = told(event, given)
+    assert found.treatment is Treatment.COUNTED
+    return stripe.understand(found.type, loads(dumps(found.content)), given)
+
+
+def movement_of(event: Json, given: SourceSettings = SETTINGS) -> Movement:
+    movement = understood(event, given).movement
+    assert movement is not None
+    return movement
+
+
+def facts_of(event: Json, given: SourceSettings = SETTINGS) -> dict[str, Fact]:
+    return {fact.ref: fact for fact in understood(event, given).facts}
+
+
+def eur(gross: str, net: str | None = None) -> Amount:
+    return Amount("EUR", Decimal(gross), None if net is None else Decimal(net))
+
+
+# The samples
+
+SUBSCRIPTION = "subscription:sub_1Test84213"
+CUSTOMER = "customer:cus_Test84213"
+BY_SAMPLE: dict[str, Meaning] = {
+    "checkout_session_completed_subscription": Meaning(
+        (
+            Fact(
+                "checkout:cs_live_a1TestSession",
+                ("invoice:in_1TestFirst", SUBSCRIPTION, CUSTOMER),
+                WHOSE,
+            ),
+            Fact("invoice:in_1TestFirst", (SUBSCRIPTION, CUSTOMER), WHOSE),
+            Fact(SUBSCRIPTION, (CUSTOMER,), WHOSE),
+            Fact(CUSTOMER, (), WHO),
+        )
+    ),
+    "customer_subscription_created": Meaning(
+        (Fact(SUBSCRIPTION, (CUSTOMER,), WHOSE), Fact(CUSTOMER, (), WHO))
+    ),
+    "customer_subscription_created_trial": Meaning(
+        (
+            Fact("subscription:sub_1TestTrial", (CUSTOMER,), WHOSE, unix(1793606400)),
+            Fact(CUSTOMER, (), WHO),
+            Fact("trial:sub_1TestTrial:trial", ("subscription:sub_1TestTrial",)),
+        ),
+        Movement(
+            MovementKind.TRIAL,
+            "sub_1TestTrial:trial",
+            "trial:sub_1TestTrial:trial",
+            unix(1793001600),
+            product_id="price_1TestYearly",
+            quantity=1,
+        ),
+    ),
+    "invoice_paid_trial_zero": Meaning(
+        (
+            Fact("invoice:in_1TestTrial", ("subscription:sub_1TestTrial", CUSTOMER), WHOSE),
+            Fact("subscription:sub_1TestTrial", (CUSTOMER,), WHOSE, unix(1793606400)),
+            Fact(CUSTOMER, (), WHO),
+            Fact("trial:sub_1TestTrial:trial", ("subscription:sub_1TestTrial",)),
+        ),
+        Movement(
+            MovementKind.TRIAL,
+            "sub_1TestTrial:trial",
+            "trial:sub_1TestTrial:trial",
+            unix(1793001600),
+            product_id="price_1TestYearly",
+            quantity=1,
+        ),
+    ),
+    "invoice_paid_first": Meaning(
+        (
+            Fact("invoice:in_1TestFirst", (SUBSCRIPTION, CUSTOMER), WHOSE),
+            Fact(SUBSCRIPTION, (CUSTOMER,), WHOSE),
+            Fact(CUSTOMER, (), WHO),
+        ),
+        Movement(
+            MovementKind.FIRST_PAYMENT,
+            "in_1TestFirst",
+            "invoice:in_1TestFirst",
+            unix(1793005202),
+            eur("59.49", "49.99"),
+            order_id="in_1TestFirst",
+            product_id="price_1TestYearly",
+            quantity=1,
+            period_start=unix(1793001600),
+        ),
+    ),
+    "invoice_paid_renewal": Meaning(
+        (
+            Fact("invoice:in_1TestRenew", (SUBSCRIPTION, CUSTOMER), WHOSE),
+            Fact(SUBSCRIPTION, (CUSTOMER,), WHOSE),
+            Fact(CUSTOMER, (), WHO),
+        ),
+        Movement(
+            MovementKind.RENEWAL,
+            "in_1TestRenew",
+            "invoice:in_1TestRenew",
+            unix(1824541202),
+            eur("59.49", "49.99"),
+            order_id="in_1TestRenew",
+            product_id="price_1TestYearly",
+            quantity=1,
+            period_start=unix(1824537600),
+        ),
+    ),
+    "invoice_payment_paid": Meaning((Fact("payment:pi_3TestFirst", ("invoice:in_1TestFirst",)),)),
+    "refund_created": Meaning(
+        (
+            Fact("refund:re_3TestFirst", ("payment:pi_3TestFirst",)),
+            Fact("charge:ch_3TestFirst", ("payment:pi_3TestFirst",)),
+        ),
+        Movement(
+            MovementKind.REFUND,
+            "re_3TestFirst",
+            "refund:re_3TestFirst",
+            unix(1793174400),
+            eur("20.00"),
+            about="payment:pi_3TestFirst",
+        ),
+    ),
+    "charge_dispute_created": Meaning(
+        (
+            Fact("dispute:du_1TestDispute", ("payment:pi_3TestFirst",)),
+            Fact("charge:ch_3TestFirst", ("payment:pi_3TestFirst",)),
+        )
+    ),
+}
+
+
+def test_samples_are_all_there() -> None:
+    found = {path.stem.removeprefix("stripe_") for path in SAMPLES.glob("stripe_*.json")}
+    assert found == BY_SAMPLE.keys()
+
+
+@pytest.mark.parametrize("name", BY_SAMPLE)
+def test_understand_sample_means_what_stripe_tells(name: str) -> None:
+    assert understood(sample(name)) == BY_SAMPLE[name]
+
+
+@pytest.mark.parametrize("name", BY_SAMPLE)
+def test_read_sample_says_which_webhook_it_was(name: str) -> None:
+    event = sample(name)
+    found = told(event)
+
+    assert (found.id, found.type) == (event["id"], event["type"])
+    assert found.occurred_at == unix(event["created"])
+    assert not found.test
+
+
+PRIVATE = (
+    *("jane.roe", "Jane", "10115", "DE", "visa", "4242", "Premium", "premium", "hosted", "EX-0"),
+    *("Example", "example.com", "https", "pm_1", "card", "10.4", "fraudulent", "req_"),
+)
+
+
+@pytest.mark.parametrize("name", BY_SAMPLE)
+def test_read_sample_keeps_nothing_of_person_or_card(name: str) -> None:
+    kept = dumps(told(sample(name)).content).decode()
+
+    assert [private for private in PRIVATE if private in kept] == []
+
+
+def test_read_keeps_only_the_four_keys_of_the_metadata() -> None:
+    metadata = {"app_user_id": "u1", "email": "jane.roe@example.com", "uid": "u2"}
+    event = of("customer.subscription.updated", id="sub_1", metadata=metadata)
+
+    assert told(event).content["data"]["object"]["metadata"] == {"app_user_id": "u1"}
+    keys = settings(metadata=ClueKeys(customer_user_id="uid"))
+    assert told(event, keys).content["data"]["object"]["metadata"] == {"uid": "u2"}
+
+
+# What is read
+
+
+@pytest.mark.parametrize(("live", "test"), [(True, False), (False, True)])
+def test_read_livemode_false_is_a_test(live: bool, test: bool) -> None:  # noqa: FBT001 # as told
+    event = {**of("invoice.paid", id="in_1"), "livemode": live}
+
+    assert told(event).test is test
+    assert told(event, settings(test=True)).test
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "invoice.payment_succeeded",
+        "charge.succeeded",
+        "charge.refunded",
+        "charge.refund.updated",
+        "payment_intent.succeeded",
+        "payment_intent.created",
+        "customer.created",
+        "customer.subscription.trial_will_end",
+        "customer.source.updated",
+        "invoice.finalized",
+        "credit_note.created",
+        "product.updated",
+        "payout.paid",
+        "issuing_card.created",
+        "radar.early_fraud_warning.created",
+    ],
+)
+def test_read_second_telling_or_none_of_our_business_is_ignored(kind: str) -> None:
+    found = told(of(kind, id="x_1", metadata={"app_user_id": "u1"}))
+
+    assert found.treatment is Treatment.IGNORED
+    assert found.content == {}
+
+
+@pytest.mark.parametrize(
+    "kind", ["invoice.paid.again", "refund.lost", "charge.dispute.partly_lost", "money.moved"]
+)
+def test_read_type_that_nobody_knows_is_unknown_and_nothing_of_it_is_kept(kind: str) -> None:
+    found = told(of(kind, id="x_1"))
+
+    assert found.treatment is Treatment.UNKNOWN
+    assert found.content == {}
+
+
+def test_read_thin_event_is_unknown_whatever_its_type() -> None:
+    event = {
+        "id": "evt_test_1",
+        "object": "v2.core.event",
+        "type": "invoice.paid",
+        "created": "2026-10-26T09:00:00.000Z",
+        "livemode": False,
+    }
+
+    assert told(event) == Told("evt_test_1", "invoice.paid", Treatment.UNKNOWN, TOLD_AT, test=True)
+
+
+def types_of_the_sdk() -> set[str]:
+    """Every type that an endpoint can ask for, as the library's annotations name them."""
+    tree = ast.parse(Path(_webhook_endpoint_create_params.__file__).read_text("utf-8"))
+    return {
+        node.value
+        for field in ast.walk(tree)
+        if isinstance(field, ast.AnnAssign) and ast.unparse(field.target) == "enabled_events"
+        for node in ast.walk(field.annotation)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value != "*"
+    }
+
+
+def test_every_type_of_stripes_own_library_has_its_treatment() -> None:
+    kinds = types_of_the_sdk()
+    unknown = {kind for kind in kinds if told(of(kind, id="x_1")).treatment is Treatment.UNKNOWN}
+
+    assert len(kinds) > 250
+    assert unknown == set()
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"object": "event", "type": "invoice.paid"},
+        {"object": "event", "id": "evt_1"},
+        {"object": "event", "id": 7, "type": "invoice.paid"},
+        {"object": "event", "id": "evt_1", "type": "invoice paid"},
+        {"object": "event", "id": "evt_1", "type": "invoice.paid", "created": -1},
+        {"object": "v2.core.event", "id": "evt_1", "type": "x", "created": "soon"},
+    ],
+)
+def test_read_envelope_that_is_none_is_unreadable(event: Json) -> None:
+    with pytest.raises(UnreadableWebhookError):
+        stripe.read(json.dumps(event).encode(), SETTINGS)
+
+
+# Checkout
+
+ONE_OFF: Json = {
+    "id": "cs_1",
+    "mode": "payment",
+    "payment_status": "paid",
+    "amount_total": 1190,
+    "total_details": {"amount_tax": 190},
+    "payment_intent": "pi_1",
+    "customer": "cus_1",
+    "client_reference_id": "u1",
+    "metadata": {"platform": "web"},
+}
+CHECKOUT = ["checkout.session.completed", "checkout.session.async_payment_succeeded"]
+
+
+@pytest.mark.parametrize("kind", CHECKOUT)
+def test_session_that_is_paid_is_a_purchase(kind: str) -> None:
+    clues = Clues("u1", platform="web")
+
+    assert understood(of(kind, **ONE_OFF)) == Meaning(
+        (Fact("payment:pi_1", ("customer:cus_1",), clues), Fact("customer:cus_1", (), WHO_IS_U1)),
+        Movement(
+            MovementKind.PURCHASE,
+            "pi_1",
+            "payment:pi_1",
+            TOLD_AT,
+            eur("11.90", "10.00"),
+            order_id="pi_1",
+        ),
+    )
+
+
+WHO_IS_U1 = Clues("u1")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"payment_status": "unpaid"},
+        {"payment_status": "no_payment_required"},
+        {"mode": "subscription"},
+        {"mode": "setup"},
+        {"amount_total": 0},
+        {"invoice": "in_1"},
+        {"invoice_creation": {"enabled": True}},
+    ],
+    ids=str,
+)
+def test_session_that_is_not_what_tells_of_its_payment_gives_links_alone(fields: Json) -> None:
+    meaning = understood(of("checkout.session.completed", **{**ONE_OFF, **fields}))
+
+    assert meaning.movement is None
+    assert meaning.facts[0].clues.customer_user_id == "u1"
+
+
+def test_session_gives_links_alone_where_payments_tell() -> None:
+    event = of("checkout.session.completed", **ONE_OFF)
+
+    assert understood(event, settings(one_off="payment_intent")).movement is None
+
+
+def test_session_without_a_payment_is_known_by_its_own_id() -> None:
+    event = of("checkout.session.completed", **{**ONE_OFF, "payment_intent": None})
+
+    movement = movement_of(event)
+    assert (movement.id, movement.ref) == ("cs_1", "checkout:cs_1")
+    assert facts_of(event)["checkout:cs_1"].clues.customer_user_id == "u1"
+
+
+def test_session_without_told_tax_has_no_net_amount() -> None:
+    event = of("checkout.session.completed", **{**ONE_OFF, "total_details": None})
+
+    assert movement_of(event).amount == eur("11.90")
+
+
+def test_session_metadata_goes_before_the_reference() -> None:
+    event = of("checkout.session.completed", **{**ONE_OFF, "metadata": {"app_user_id": "u2"}})
+
+    assert facts_of(event)["payment:pi_1"].clues == Clues("u2")
+
+
+def test_session_with_tax_above_its_total_is_unreadable() -> None:
+    event = of("checkout.session.completed", **{**ONE_OFF, "total_details": {"amount_tax": 1191}})
+
+    with pytest.raises(UnreadableWebhookError, match="below zero"):
+        understood(event)
+
+
+# Payments alone
+
+PAYMENT: Json = {
+    "id": "pi_1",
+    "amount_received": 1190,
+    "latest_charge": "ch_1",
+    "customer": None,
+    "customer_account": "acct_1",
+    "metadata": {"app_user_id": "u1"},
+}
+BY_PAYMENT = settings(one_off="payment_intent")
+
+
+def test_payment_with_clues_is_a_purchase_where_the_settings_say_so() -> None:
+    assert understood(of("payment_intent.succeeded", **PAYMENT), BY_PAYMENT) == Meaning(
+        (
+            Fact("charge:ch_1", ("payment:pi_1", "customer:acct_1"), WHO_IS_U1),
+            Fact("payment:pi_1", ("customer:acct_1",), WHO_IS_U1),
+            Fact("customer:acct_1", (), WHO_IS_U1),
+        ),
+        Movement(
+            MovementKind.PURCHASE, "pi_1", "payment:pi_1", TOLD_AT, eur("11.90"), order_id="pi_1"
+        ),
+    )
+
+
+@pytest.mark.parametrize("metadata", [{}, None, {"platform": "ios"}, {"order": "7"}])
+def test_payment_without_clues_is_an_invoices_and_ignored(metadata: Json | None) -> None:
+    event = of("payment_intent.succeeded", **{**PAYMENT, "metadata": metadata})
+
+    assert told(event, BY_PAYMENT).treatment is Treatment.IGNORED
+
+
+def test_payment_of_nothing_is_no_purchase() -> None:
+    event = of("payment_intent.succeeded", **{**PAYMENT, "amount_received": 0})
+
+    assert understood(event, BY_PAYMENT).movement is None
+
+
+# Invoices
+
+LINE: Json = {
+    "amount": 1000,
+    "quantity": 2,
+    "period": {"start": 1793001600, "end": 1795680000},
+    "parent": {"subscription_item_details": {"subscription": "sub_1"}},
+    "pricing": {"price_details": {"price": "price_1"}},
+}
+INVOICE: Json = {
+    "id": "in_1",
+    "billing_reason": "subscription_cycle",
+    "amount_paid": 1190,
+    "subtotal": 1000,
+    "total": 1190,
+    "total_excluding_tax": 1000,
+    "customer": "cus_1",
+    "parent": {"subscription_details": {"subscription": "sub_1", "metadata": {}}},
+    "status_transitions": {"paid_at": 1793005000},
+    "lines": {"data": [LINE]},
+}
+
+
+def invoice(**fields: Any) -> Json:
+    return of("invoice.paid", **{**copy.deepcopy(INVOICE), **fields})
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        ("subscription_create", MovementKind.FIRST_PAYMENT),
+        ("subscription_cycle", MovementKind.RENEWAL),
+        ("subscription_update", MovementKind.RENEWAL),
+        ("subscription_threshold", MovementKind.RENEWAL),
+        ("manual", MovementKind.RENEWAL),
+        ("one_of_tomorrow", MovementKind.RENEWAL),
+        (None, MovementKind.RENEWAL),
+    ],
+)
+def test_invoice_of_a_subscription_is_what_its_reason_says(
+    reason: str | None, kind: MovementKind
+) -> None:
+    assert movement_of(invoice(billing_reason=reason)).kind is kind
+
+
+@pytest.mark.parametrize("reason", ["manual", "quote_accept", "subscription_create"])
+def test_invoice_without_a_subscription_is_a_purchase(reason: str) -> None:
+    event = invoice(billing_reason=reason, parent=None, lines={"data": [{"amount": 1000}]})
+
+    assert movement_of(event) == Movement(
+        MovementKind.PURCHASE,
+        "in_1",
+        "invoice:in_1",
+        unix(1793005000),
+        eur("11.90", "10.00"),
+        order_id="in_1",
+    )
+    assert understood(event, BY_PAYMENT).movement is None  # its payment tells
+
+
+def test_invoice_with_less_than_its_total_paid_has_its_net_in_proportion() -> None:
+    """11.90 with 10.00 net, of which 5.00 by credit: 6.90 x 10 / 11.90 = 5.798..."""
+    assert movement_of(invoice(amount_paid=690)).amount == eur("6.90", "5.80")
+
+
+@pytest.mark.parametrize(
+    ("paid", "total", "net", "rounded"),
+    [(1, 2, 1, "0.01"), (1, 3, 1, "0.00"), (3, 3, 2, "0.02"), (1190, 1190, 1190, "11.90")],
+)
+def test_invoice_net_is_rounded_to_the_nearest_minor_unit(
+    paid: int, total: int, net: int, rounded: str
+) -> None:
+    event = invoice(amount_paid=paid, total=total, total_excluding_tax=net)
+
+    amount = movement_of(event).amount
+    assert amount is not None
+    assert str(amount.net_of_tax) == rounded
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"total_excluding_tax": None}, {"total": None}, {"total": 0}, {"total_excluding_tax": 1191}],
+    ids=str,
+)
+def test_invoice_without_a_net_total_that_can_be_has_no_net_amount(fields: Json) -> None:
+    assert movement_of(invoice(**fields)).amount == eur("11.90")
+
+
+def test_invoice_in_a_currency_without_decimals_is_not_divided() -> None:
+    movement = movement_of(invoice(currency="jpy", amount_paid=1190, total=1190))
+
+    assert movement.amount == Amount("JPY", Decimal(1190), Decimal(1000))
+
+
+def test_invoice_minor_units_of_the_source_win() -> None:
+    amount = movement_of(invoice(currency="ugx"), settings(minor_units={"UGX": 2})).amount
+
+    assert amount == Amount("UGX", Decimal("11.90"), Decimal("10.00"))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"billing_reason": "subscription_create", "subtotal": 1000, "total": 0},  # a coupon
+        {"billing_reason": "subscription_create"},  # credit
+        {"billing_reason": "subscription_cycle", "subtotal": 0, "total": 0},
+        {"billing_reason": "subscription_update", "subtotal": 0, "total": 0},
+        {"billing_reason": "subscription_create", "subtotal": 0, "parent": None, "lines": None},
+    ],
+    ids=str,
+)
+def test_invoice_of_nothing_paid_is_neither_payment_nor_trial(fields: Json) -> None:
+    assert understood(invoice(amount_paid=0, **fields)).movement is None
+
+
+def test_invoice_of_nothing_without_lines_starts_a_trial_when_it_was_paid() -> None:
+    event = invoice(
+        billing_reason="subscription_create", amount_paid=0, subtotal=0, total=0, lines=None
+    )
+
+    assert movement_of(event) == Movement(
+        MovementKind.TRIAL, "sub_1:trial", "trial:sub_1:trial", unix(1793005000)
+    )
+
+
+def test_invoice_of_an_upgrade_names_what_was_bought_and_when_it_starts() -> None:
+    """What the old price gives back stands first, and began before."""
+    back = {**LINE, "amount": -400, "quantity": 1, "pricing": None, "period": {"start": 1}}
+    late = {"amount": 5, "period": {"start": 1795000000}}  # charged by hand meanwhile
+    movement = movement_of(invoice(lines={"data": [back, LINE, late]}))
+
+    assert (movement.product_id, movement.quantity) == ("price_1", 2)
+    assert movement.period_start == unix(1793001600)
+
+
+def test_invoice_without_lines_tells_of_no_product() -> None:
+    movement = movement_of(invoice(lines=None))
+
+    assert (movement.product_id, movement.quantity, movement.period_start) == (None, None, None)
+
+
+def test_invoice_with_a_line_without_a_period_tells_of_none() -> None:
+    movement = movement_of(invoice(lines={"data": [{**LINE, "period": None}]}))
+
+    assert movement.period_start is None
+
+
+def test_invoice_without_paid_at_is_paid_when_it_is_told() -> None:
+    assert movement_of(invoice(status_transitions=None)).at == TOLD_AT
+
+
+def test_invoice_of_an_older_api_version_is_understood() -> None:
+    """Before 2025-03-31 these fields stood elsewhere, and the payment in the invoice."""
+    event = of(
+        "invoice.paid",
+        id="in_1",
+        billing_reason="subscription_create",
+        amount_paid=1190,
+        subscription="sub_1",
+        subscription_details={"metadata": {"app_user_id": "u1"}},
+        charge="ch_1",
+        payment_intent="pi_1",
+        customer="cus_1",
+        lines={
+            "data": [
+                {
+                    "amount": 1000,
+                    "subscription": "sub_1",
+                    "price": {"id": "price_1"},
+                    "period": {"start": 1793001600},
+                }
+            ]
+        },
+    )
+
+    movement = movement_of(event)
+    assert (movement.kind, movement.product_id) == (MovementKind.FIRST_PAYMENT, "price_1")
+    assert movement.period_start == unix(1793001600)
+    assert facts_of(event)["charge:ch_1"].to == (
+        "payment:pi_1",
+        "invoice:in_1",
+        "subscription:sub_1",
+        "customer:cus_1",
+    )
+    assert facts_of(event)["subscription:sub_1"].clues == WHO_IS_U1
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"metadata": {"app_user_id": "u1"}},
+        {"lines": {"data": [{**LINE, "metadata": {"app_user_id": "u1"}}]}},
+    ],
+    ids=["invoice", "line"],
+)
+def test_invoice_clues_are_looked_for_where_metadata_can_be(fields: Json) -> None:
+    assert facts_of(invoice(**fields))["invoice:in_1"].clues == WHO_IS_U1
+
+
+def test_invoice_whose_subscription_only_a_line_names_is_that_ones() -> None:
+    assert "subscription:sub_1" in facts_of(invoice(parent=None))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"amount_paid": None},
+        {"amount_paid": "a lot"},
+        {"amount_paid": -1},
+        {"currency": None},
+        {"currency": "euro"},
+        {"id": None},
+        {"billing_reason": 7},
+    ],
+    ids=str,
+)
+def test_invoice_that_cannot_be_is_unreadable(fields: Json) -> None:
+    with pytest.raises(UnreadableWebhookError):
+        understood(invoice(**fields))
+
+
+def test_invoice_payment_by_a_charge_alone_leads_from_the_charge() -> None:
+    event = of("invoice_payment.paid", invoice="in_1", payment={"type": "charge", "charge": "ch_1"})
+
+    assert understood(event) == Meaning((Fact("charge:ch_1", ("invoice:in_1",)),))
+
+
+# Subscriptions
+
+SUB: Json = {"id": "sub_1", "status": "active", "customer": "cus_1", "metadata": {}}
+LINKS = (Fact("subscription:sub_1", ("customer:cus_1",)),)
+ASKED, END = 1793001000, 1795680000
+
+
+def test_trial_without_its_start_begins_when_it_is_told() -> None:
+    event = of("customer.subscription.created", **{**SUB, "status": "trialing"})
+
+    assert movement_of(event).at == TOLD_AT
+
+
+def cancellation(**fields: Any) -> Movement:
+    return Movement(
+        MovementKind.CANCELLATION,
+        f"sub_1:cancelled:{END}",
+        f"cancellation:sub_1:cancelled:{END}",
+        unix(ASKED),
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        ("customer.subscription.updated", {"cancel_at_period_end": True, "cancel_at": END}),
+        ("customer.subscription.updated", {"cancel_at_period_end": False, "cancel_at": END}),
+        ("customer.subscription.deleted", {"cancel_at_period_end": True, "cancel_at": END}),
+        ("customer.subscription.deleted", {"cancel_at": END, "ended_at": END + 7}),
+        ("customer.subscription.deleted", {"cancel_at": None, "ended_at": END}),
+    ],
+)
+def test_cancellation_announced_or_come_is_one_movement(kind: str, fields: Json) -> None:
+    meaning = understood(of(kind, **SUB, canceled_at=ASKED, **fields))
+
+    assert meaning == Meaning(
+        (*LINKS, Fact(f"cancellation:sub_1:cancelled:{END}", ("subscription:sub_1",))),
+        cancellation(),
+    )
+
+
+def test_cancellation_without_any_time_is_told_by_the_events() -> None:
+    movement = movement_of(of("customer.subscription.deleted", **SUB))
+
+    assert (movement.id, movement.at) == (f"sub_1:cancelled:{TOLD_UNIX}", TOLD_AT)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"cancel_at_period_end": False, "cancel_at": None, "canceled_at": None},
+        {"cancel_at": END},  # made for a fixed term
+        {"canceled_at": ASKED},
+    ],
+    ids=str,
+)
+def test_update_that_is_no_cancellation_gives_links_alone(fields: Json) -> None:
+    assert understood(of("customer.subscription.updated", **SUB, **fields)) == Meaning(LINKS)
+
+
+def test_update_tells_when_the_trial_ends_now() -> None:
+    event = of("customer.subscription.updated", **SUB, trial_end=END)
+
+    assert facts_of(event)["subscription:sub_1"].trial_end == unix(END)
+
+
+# Refunds
+
+REFUND: Json = {
+    "id": "re_1",
+    "status": "succeeded",
+    "amount": 500,
+    "created": 1793001000,
+    "payment_intent": "pi_1",
+    "charge": "ch_1",
+}
+
+
+@pytest.mark.parametrize("status", ["pending", "requires_action", "succeeded", None])
+def test_refund_counts_from_its_start(status: str | None) -> None:
+    movement = movement_of(of("refund.created", **{**REFUND, "status": status}))
+
+    assert movement == Movement(
+        MovementKind.REFUND,
+        "re_1",
+        "refund:re_1",
+        unix(1793001000),
+        eur("5.00"),
+        about="payment:pi_1",
+    )
+
+
+@pytest.mark.parametrize("status", ["failed", "canceled"])
+def test_refund_that_failed_at_once_moves_nothing(status: str) -> None:
+    assert understood(of("refund.created", **{**REFUND, "status": status})).movement is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [
+        ("refund.failed", "failed"),
+        ("refund.failed", "pending"),
+        ("refund.updated", "failed"),
+        ("refund.updated", "canceled"),
+    ],
+)
+def test_refund_that_failed_later_is_reversed_once(kind: str, status: str) -> None:
+    meaning = understood(of(kind, **{**REFUND, "status": status}))
+
+    assert meaning.movement == Movement(
+        MovementKind.REFUND_REVERSED,
+        "re_1:failed",
+        "refund:re_1:failed",
+        TOLD_AT,
+        eur("5.00"),
+        about="refund:re_1",
+    )
+    assert meaning.facts == (
+        Fact("refund:re_1", ("payment:pi_1",)),
+        Fact("charge:ch_1", ("payment:pi_1",)),
+        Fact("refund:re_1:failed", ("refund:re_1",)),
+    )
+
+
+@pytest.mark.parametrize("status", ["pending", "succeeded"])
+def test_refund_that_goes_on_is_not_told_again(status: str) -> None:
+    assert understood(of("refund.updated", **{**REFUND, "status": status})).movement is None
+
+
+def test_refund_of_a_charge_alone_is_about_the_charge() -> None:
+    event = of("refund.created", **{**REFUND, "payment_intent": None})
+
+    assert movement_of(event).about == "charge:ch_1"
+    assert facts_of(event)["refund:re_1"].to == ("charge:ch_1",)
+
+
+def test_refund_of_nothing_known_is_unreadable() -> None:
+    event = of("refund.created", **{**REFUND, "payment_intent": None, "charge": None})
+
+    with pytest.raises(UnreadableWebhookError, match="neither payment_intent nor charge"):
+        understood(event)
+
+
+def test_refund_without_its_time_is_made_when_it_is_told() -> None:
+    assert movement_of(of("refund.created", **{**REFUND, "created": None})).at == TOLD_AT
+
+
+# Disputes
+
+DISPUTE: Json = {
+    "id": "du_1",
+    "status": "under_review",
+    "amount": 1190,
+    "payment_intent": "pi_1",
+    "charge": "ch_1",
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [("charge.dispute.funds_withdrawn", "needs_response"), ("charge.dispute.closed", "lost")],
+)
+def test_dispute_that_takes_money_is_one_movement_however_it_is_told(
+    kind: str, status: str
+) -> None:
+    assert movement_of(of(kind, **{**DISPUTE, "status": status})) == Movement(
+        MovementKind.DISPUTE, "du_1", "dispute:du_1", TOLD_AT, eur("11.90"), about="payment:pi_1"
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [("charge.dispute.funds_reinstated", "under_review"), ("charge.dispute.closed", "won")],
+)
+def test_dispute_that_is_won_is_about_the_dispute(kind: str, status: str) -> None:
+    event = of(kind, **{**DISPUTE, "status": status})
+
+    assert movement_of(event) == Movement(
+        MovementKind.DISPUTE_WON,
+        "du_1:won",
+        "dispute:du_1:won",
+        TOLD_AT,
+        eur("11.90"),
+        about="dispute:du_1",
+    )
+    assert facts_of(event)["dispute:du_1:won"].to == ("dispute:du_1",)
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [
+        ("charge.dispute.created", "needs_response"),
+        ("charge.dispute.closed", "warning_closed"),
+        ("charge.dispute.closed", None),
+    ],
+)
+def test_dispute_that_moves_nothing_gives_links_alone(kind: str, status: str | None) -> None:
+    meaning = understood(of(kind, **{**DISPUTE, "status": status}))
+
+    assert meaning.movement is None
+    assert meaning.facts[0] == Fact("dispute:du_1", ("payment:pi_1",))
+
+
+# What cannot be
+
+
+@pytest.mark.parametrize("kind", ["invoice.finalized", "nobody.knows"])
+def test_understand_type_that_does_not_count_is_unreadable(kind: str) -> None:
+    with pytest.raises(UnreadableWebhookError, match="type"):
+        stripe.understand(kind, {"created": TOLD_UNIX}, SETTINGS)
+
+
+@pytest.mark.parametrize("content", [{}, {"created": TOLD_UNIX}, {"created": "x", "data": {}}])
+def test_understand_content_that_is_none_is_unreadable(content: Json) -> None:
+    with pytest.raises(UnreadableWebhookError):
+        stripe.understand("invoice.paid", content, SETTINGS)

@@ -1,0 +1,271 @@
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from relay.errors import TableUnavailableError
+from relay.payments.decisions import Decision
+from relay.payments.model import Clues, Fact, MovementKind
+from relay.payments.trail import Trail
+from tests.fakes import FakeClock
+from tests.memory_table import MemoryTable
+
+WHOSE = Clues("user-1", "1-2", "id1", "ios")
+TRIAL_END = datetime(2026, 4, 1, tzinfo=UTC)
+DAY = 86_400
+
+
+class World:
+    def __init__(self) -> None:
+        self.table = MemoryTable()
+        self.clock = FakeClock()
+        self.trail = Trail(self.table, 400, self.clock)
+
+    def learn(self, *facts: Fact) -> None:
+        self.trail.learn("shop", facts)
+
+    def whose(self, ref: str) -> Clues:
+        return self.trail.walk("shop", [ref]).clues
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+_DECISION = Decision(
+    kind=MovementKind.RENEWAL,
+    id="in_1",
+    at=1_772_452_800_000,
+    decided_at=1_772_452_801_000,
+    surface="mobile",
+    app_id="id1",
+    name="af_subscribe",
+    customer_user_id="user-1",
+    currency="EUR",
+    gross="59.49",
+    revenue="49.99",
+    basis="net_of_tax",
+    quantity=2,
+)
+
+
+def decision(**fields: Any) -> Decision:
+    return replace(_DECISION, **fields)
+
+
+# Links
+
+
+def test_walk_from_a_payment_finds_the_customer_at_the_end_of_its_links(world: World) -> None:
+    world.learn(
+        Fact("payment:pi_1", to=("invoice:in_1",)),
+        Fact("invoice:in_1", to=("subscription:sub_1",)),
+        Fact("subscription:sub_1", clues=WHOSE, trial_end=TRIAL_END),
+    )
+
+    walk = world.trail.walk("shop", ["payment:pi_1"])
+
+    assert (walk.clues, walk.trial_end) == (WHOSE, TRIAL_END)
+    assert walk.seen == ["payment:pi_1", "invoice:in_1", "subscription:sub_1"]
+    assert world.table.calls["get"] == 3
+
+
+def test_walk_takes_the_nearest_clue_of_each_sort(world: World) -> None:
+    world.learn(
+        Fact("payment:pi_1", to=("customer:c", "subscription:s", "invoice:i")),
+        Fact("invoice:i", clues=Clues(app_id="id1"), trial_end=TRIAL_END),
+        Fact("subscription:s", clues=Clues("user-1", app_id="id2"), trial_end=datetime.now(UTC)),
+        Fact("customer:c", clues=Clues("user-2", "1-2", "id3")),
+    )
+
+    walk = world.trail.walk("shop", ["payment:pi_1"])
+
+    assert walk.clues == Clues("user-1", "1-2", "id1")
+    assert walk.trial_end == TRIAL_END
+
+
+def test_walk_in_a_circle_ends(world: World) -> None:
+    world.learn(
+        Fact("charge:a", to=("payment:b",)), Fact("payment:b", to=("charge:a",), clues=WHOSE)
+    )
+
+    assert world.whose("charge:a") == WHOSE
+    assert world.table.calls["get"] == 2
+
+
+def test_walk_of_many_steps_gives_up_after_eight(world: World) -> None:
+    world.learn(*(Fact(f"thing:{n}", to=(f"thing:{n + 1}",)) for n in range(20)))
+
+    assert len(world.trail.walk("shop", ["thing:0"]).seen) == 8
+
+
+def test_walk_over_many_things_gives_up_after_sixty(world: World) -> None:
+    sorts = [f"sort{n:02}" for n in range(40)]
+    world.learn(
+        Fact("a:0", to=tuple(f"{sort}:1" for sort in sorts)),
+        *(Fact(f"{sort}:1", to=(f"{sort}:2",)) for sort in sorts),
+    )
+
+    assert len(world.trail.walk("shop", ["a:0"]).seen) == 60
+
+
+def test_walk_from_nothing_asks_for_nothing(world: World) -> None:
+    assert world.trail.walk("shop", []).clues == Clues()
+    assert not world.table.calls
+
+
+def test_fact_told_in_parts_is_the_sum_of_them(world: World) -> None:
+    world.learn(Fact("subscription:s", clues=Clues("user-1")))
+    world.learn(Fact("subscription:s", to=("customer:c",), clues=Clues(platform="ios")))
+
+    assert world.whose("subscription:s") == Clues("user-1", platform="ios")
+    assert world.trail.walk("shop", ["subscription:s"]).seen[-1] == "customer:c"
+
+
+def test_fact_that_says_nothing_is_not_written(world: World) -> None:
+    world.learn(Fact("customer:c"))
+
+    assert not world.table.calls
+
+
+def test_facts_of_another_source_are_not_seen(world: World) -> None:
+    world.learn(Fact("customer:c", clues=WHOSE))
+
+    assert world.trail.walk("other", ["customer:c"]).clues == Clues()
+
+
+def test_fact_is_known_for_its_days_and_no_longer(world: World) -> None:
+    world.learn(Fact("customer:c", clues=WHOSE))
+
+    world.clock.advance(400 * DAY - 1)
+    assert world.whose("customer:c") == WHOSE
+    world.clock.advance(1)
+    assert world.whose("customer:c") == Clues()
+
+
+def test_customer_user_id_that_no_index_takes_is_not_kept(world: World) -> None:
+    world.learn(Fact("customer:c", clues=Clues("ü" * 1025, "1-2")))
+
+    assert world.whose("customer:c") == Clues(None, "1-2")
+
+
+# Decisions
+
+
+def test_decision_is_found_again_as_it_was_made(world: World) -> None:
+    made = decision(
+        appsflyer_id="1-2",
+        not_before=1_772_452_860_000,
+        order_id="0042",
+        product_id="plan",
+        idfa="A",
+        idfv="V",
+        advertising_id="G",
+    )
+
+    assert world.trail.decide("shop", "invoice:in_1", made) == made
+    assert world.trail.walk("shop", ["invoice:in_1"]).decisions == {"invoice:in_1": made}
+
+
+def test_decision_that_was_made_first_stands(world: World) -> None:
+    first, second = decision(app_id="id1"), decision(app_id="id2")
+    world.trail.decide("shop", "invoice:in_1", first)
+
+    assert world.trail.decide("shop", "invoice:in_1", second) == first
+    assert world.trail.walk("shop", ["invoice:in_1"]).decisions == {"invoice:in_1": first}
+
+
+def test_decision_is_made_anew_after_its_days(world: World) -> None:
+    world.trail.decide("shop", "invoice:in_1", decision(app_id="id1"))
+    world.clock.advance(400 * DAY)
+
+    second = decision(app_id="id2")
+
+    assert world.trail.walk("shop", ["invoice:in_1"]).decisions == {}
+    assert world.trail.decide("shop", "invoice:in_1", second) == second
+
+
+def test_first_decision_of_some_kinds_is_the_nearest(world: World) -> None:
+    world.learn(Fact("refund:r", to=("payment:p",)), Fact("payment:p", to=("invoice:i",)))
+    refund = decision(kind=MovementKind.REFUND)
+    world.trail.decide("shop", "refund:r", refund)
+    world.trail.decide("shop", "payment:p", decision(id="p"))
+    world.trail.decide("shop", "invoice:i", decision(id="i"))
+
+    walk = world.trail.walk("shop", ["refund:r"])
+
+    assert walk.first({MovementKind.RENEWAL, MovementKind.PURCHASE}) == decision(id="p")
+    assert walk.first({MovementKind.REFUND}) == refund
+    assert walk.first({MovementKind.DISPUTE}) is None
+
+
+# Whose it is, and forgetting him
+
+
+def test_things_of_a_walk_become_the_customers(world: World) -> None:
+    world.learn(
+        Fact("payment:p", to=("invoice:i",)),
+        Fact("invoice:i", to=("customer:c",), clues=Clues("user-1")),
+        Fact("customer:c", clues=Clues(appsflyer_id="1-2")),
+    )
+    walk = world.trail.walk("shop", ["payment:p"])
+
+    world.trail.assign("shop", walk, walk.clues.customer_user_id)
+
+    assert world.trail.walk("shop", ["payment:p"]).nobodys == []
+    assert world.trail.forget("user-1") == 3
+    assert len(world.table) == 0
+
+
+def test_things_of_nobody_stay_nobodys(world: World) -> None:
+    world.learn(Fact("payment:p", to=("invoice:i",)))
+    walk = world.trail.walk("shop", ["payment:p"])
+
+    world.trail.assign("shop", walk, walk.clues.customer_user_id)
+
+    assert walk.nobodys == ["payment:p"]
+    assert world.table.calls["merge"] == 1
+
+
+def test_forgotten_customer_leaves_neither_links_nor_decisions(world: World) -> None:
+    world.learn(
+        Fact("customer:c", clues=Clues("user-1")), Fact("customer:d", clues=Clues("user-2"))
+    )
+    world.trail.decide("shop", "invoice:i", decision())
+
+    assert world.trail.forget("user-1") == 2
+
+    assert world.whose("customer:c") == Clues()
+    assert world.whose("customer:d") == Clues("user-2")
+    assert world.trail.walk("shop", ["invoice:i"]).decisions == {}
+
+
+@pytest.mark.parametrize("customer", ["", "x" * 2049, "\ud800"])
+def test_forgetting_what_can_be_nobodys_id_is_no_call(world: World, customer: str) -> None:
+    assert world.trail.forget(customer) == 0
+    assert not world.table.calls
+
+
+def test_table_that_fails_is_said_by_every_method(world: World) -> None:
+    world.table.error = TableUnavailableError("DynamoDB failed: ThrottlingException")
+    fact, walk = Fact("customer:c", clues=WHOSE), Trail(MemoryTable(), 1).walk("shop", [])
+    walk.nobodys.append("customer:c")
+
+    for call in (
+        lambda: world.trail.learn("shop", [fact]),
+        lambda: world.trail.walk("shop", ["customer:c"]),
+        lambda: world.trail.decide("shop", "invoice:i", decision()),
+        lambda: world.trail.assign("shop", walk, "user-1"),
+        lambda: world.trail.forget("user-1"),
+    ):
+        with pytest.raises(TableUnavailableError):
+            call()
+
+
+def test_moments_of_facts_are_kept_to_the_millisecond(world: World) -> None:
+    end = TRIAL_END + timedelta(milliseconds=7)
+    world.learn(Fact("subscription:s", trial_end=end))
+
+    assert world.trail.walk("shop", ["subscription:s"]).trial_end == end
