@@ -29,10 +29,16 @@ SAM = str(ROOT / ".venv-sam/bin/sam")
 BUILD = ROOT / ".aws-sam/local"
 FUNCTIONS = {
     "accept": "AcceptFunction",
+    "receive_payment": "ReceivePaymentFunction",
+    "receive_install": "ReceiveInstallFunction",
+    "map_payment": "MapPaymentFunction",
     "forward_mobile": "ForwardMobileFunction",
     "forward_web": "ForwardWebFunction",
 }
 API_SECONDS = 120.0
+# A sandbox's addresses as events/env.json has them; all else in it is the same in every sandbox.
+DEFAULT_AWS = "http://host.docker.internal:8701"
+DEFAULT_STAND_IN = "http://host.docker.internal:8702"
 
 Json = dict[str, Any]
 
@@ -90,22 +96,13 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 
 def environment(ready: Json, host: str) -> str:
     """events/env.json with the addresses of this sandbox, as containers see them."""
-    values: dict[str, Json] = json.loads((ROOT / "events/env.json").read_text())
-    values["Parameters"]["AWS_ENDPOINT_URL"] = ready["aws"]
-    values["AcceptFunction"] |= {
-        "RELAY_MOBILE_QUEUE_URL": ready["mobile_queue"],
-        "RELAY_WEB_QUEUE_URL": ready["web_queue"],
-    }
-    for kind in ("mobile", "web"):
-        values[FUNCTIONS[f"forward_{kind}"]] |= {
-            "RELAY_QUEUE_URL": ready[f"{kind}_queue"],
-            "RELAY_DEAD_LETTER_QUEUE_URL": ready[f"{kind}_dlq"],
-            "RELAY_APPSFLYER_URL": ready["stand_in"],
-        }
+    text = (ROOT / "events/env.json").read_text()
+    for default, actual in ((DEFAULT_AWS, ready["aws"]), (DEFAULT_STAND_IN, ready["stand_in"])):
+        text = text.replace(default, actual.replace("127.0.0.1", host))
+    values: dict[str, Json] = json.loads(text)
     # SAM CLI hands over what is under a function's name or under Parameters, not both.
     common = values.pop("Parameters")
-    merged = {name: common | own for name, own in values.items()}
-    return json.dumps(merged).replace("127.0.0.1", host)
+    return json.dumps({name: common | own for name, own in values.items()})
 
 
 class Sam:
@@ -223,8 +220,8 @@ async def call_each_route(sam: Sam) -> list[bool]:
     print("sam local start-api")
     routes = {
         event["routeKey"]: event
-        for name, event in sam.samples()
-        if name.startswith("accept_") and event["sample"]["status"] in (200, 202)
+        for _, event in sam.samples()
+        if "routeKey" in event and event["sample"]["status"] in (200, 202)
     }
     results = []
     async with (

@@ -22,6 +22,7 @@ from relay_cli.errors import CliError
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
 
@@ -47,19 +48,33 @@ def sqs_client(queue_url: str) -> "SQSClient":
 
 
 def local_sqs_client(endpoint_url: str) -> "SQSClient":
-    """SQS of a sandbox; takes nothing from the user's AWS settings, above all no credentials."""
+    """SQS of a sandbox."""
+    return _local_session().client("sqs", endpoint_url=endpoint_url, config=_LOCAL)
+
+
+def dynamodb_client(endpoint_url: str | None, threads: int) -> "DynamoDBClient":
+    """DynamoDB by the usual AWS settings, or that of a sandbox; for so many threads."""
+    if endpoint_url:
+        config = _LOCAL.merge(Config(max_pool_connections=threads))
+        return _local_session().client("dynamodb", endpoint_url=endpoint_url, config=config)
+    with explained("DynamoDB"):
+        config = _CONFIG.merge(Config(max_pool_connections=threads))
+        return boto3.Session().client("dynamodb", config=config)
+
+
+def _local_session() -> boto3.Session:
+    """Takes nothing from the user's AWS settings, above all no credentials."""
     nowhere: dict[str, Any] = {
         "config_file": (None, None, os.devnull, None),
         "credentials_file": (None, None, os.devnull, None),
         "profile": (None, None, None, None),
     }
-    session = boto3.Session(
+    return boto3.Session(
         botocore_session=botocore.session.Session(session_vars=nowhere),
         aws_access_key_id="sandbox",
         aws_secret_access_key="sandbox",  # noqa: S106 - the sandbox takes any
         region_name="us-east-1",
     )
-    return session.client("sqs", endpoint_url=endpoint_url, config=_LOCAL)
 
 
 def stack_outputs(name: str) -> dict[str, str]:

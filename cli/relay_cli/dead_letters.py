@@ -9,6 +9,7 @@ from relay.envelopes import Envelope, parse_envelope, write_envelope
 from relay.errors import NotAnEnvelopeError
 from relay.exact_json import InvalidJsonError, UnwritableError, loads
 from relay.instants import from_milliseconds, parse_iso
+from relay.payments.notices import Notice, parse_notice, write_notice
 
 NOT_AN_ENVELOPE: Final = "not_an_envelope"
 CRASHED: Final = "crashed"
@@ -27,13 +28,15 @@ class DeadLetter:
     """What was written on it: reason, outcome, status, message, findings, deadline ..."""
     envelope: Envelope | None
     """None where there is no event in it to send again."""
+    notice: Notice | None = None
+    """What a payment provider told, where it is a letter of the payments queue."""
 
     @property
     def reason(self) -> str:
         """Why it is here."""
         if isinstance(reason := self.marks.get("reason"), str):
             return reason
-        return CRASHED if self.envelope else NOT_AN_ENVELOPE
+        return CRASHED if self.envelope or self.notice else NOT_AN_ENVELOPE
 
     @property
     def is_crashed(self) -> bool:
@@ -42,12 +45,16 @@ class DeadLetter:
 
     @property
     def app_id(self) -> str:
-        """Whose event it is; empty where nobody knows."""
+        """Whose event it is, or which payment source's; empty where nobody knows."""
+        if self.notice:
+            return self.notice.source
         return self.envelope.app_id if self.envelope else ""
 
     @property
     def event_id(self) -> str:
-        """The id by which the event goes, here and when it is sent back."""
+        """The id by which the event goes, here and when it is sent back; a webhook's own id."""
+        if self.notice:
+            return self.notice.id or self.message_id
         return (self.envelope.event_id if self.envelope else None) or self.message_id
 
     @property
@@ -75,7 +82,15 @@ def read_letter(message: Mapping[str, Any]) -> DeadLetter:
         from_milliseconds(int(message["Attributes"]["SentTimestamp"])),
         marks,
         envelope,
+        _notice(body) if "provider" in marks else None,
     )
+
+
+def _notice(body: str) -> Notice | None:
+    try:
+        return parse_notice(body)
+    except NotAnEnvelopeError:
+        return None
 
 
 def _content(body: str) -> tuple[Mapping[str, Any], Envelope | None]:
@@ -98,6 +113,8 @@ def renewed(letter: DeadLetter) -> str | None:
     when it was first handled.
     """
     envelope = letter.envelope
+    if letter.notice is not None:
+        return write_notice(letter.notice, attempts=0, held_since=None, not_before=None)
     if envelope is None:
         return None
     try:

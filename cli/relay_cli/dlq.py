@@ -18,7 +18,7 @@ from relay_cli.errors import CliError, ExitCode
 from relay_cli.mailbox import MOST_LETTERS, Mailbox
 from relay_cli.redrive import Mover, Tally, stopped_by_signals
 from relay_cli.screen import output, remarks, show
-from relay_cli.targets import SURFACES, Targets, Where, find_targets
+from relay_cli.targets import QUEUES, Targets, Where, find_targets
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -59,7 +59,7 @@ def find_queues(
     targets = find_targets(where, {"any": url})
     if url:
         return [DeadLetterQueue("queue", url, to, targets.sqs(url))]
-    return [_of_surface(targets, one) for one in ((surface,) if surface else SURFACES)]
+    return [_of_surface(targets, one) for one in ((surface,) if surface else QUEUES)]
 
 
 def _of_surface(targets: Targets, surface: str) -> DeadLetterQueue:

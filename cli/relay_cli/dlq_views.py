@@ -76,7 +76,9 @@ def _facts(letter: DeadLetter, now: datetime) -> Table:
     rows = {
         "reason": _reason(letter.reason),
         "outcome": _plain(marks.get("outcome")),
-        "app": _plain(letter.app_id),
+        "source" if letter.notice else "app": _plain(letter.app_id),
+        "type": _plain(letter.notice.type if letter.notice else None),
+        "webhook id": _plain(letter.notice.id if letter.notice else None),
         "kind": _plain(envelope.kind.value if envelope else None),
         "event id": _plain(envelope.event_id if envelope else None),
         "message id": _plain(letter.message_id),
@@ -114,7 +116,9 @@ def _digest(marks: Mapping[str, Any]) -> Text | None:
 
 
 def _event(letter: DeadLetter) -> Iterator[Block]:
-    if letter.envelope is None:
+    if letter.notice is not None:
+        yield Block(JSONHighlighter()(Text(_json(letter.notice.content))), exact=True)
+    elif letter.envelope is None:
         yield Block(Text("none", "quiet"))
     elif letter.is_crashed:
         text = "not shown: it is as its producer sent it and may hold personal data"

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from relay_cli.commands import check, dlq, local, send
+from relay_cli.commands import check, dlq, identities, local, payments, send
 from relay_cli.errors import CliError
 
 _HELP = "Delivers what your own servers know to AppsFlyer's server-to-server APIs."
@@ -67,8 +67,26 @@ _letters.command("list", epilog=_EXIT_CODES)(dlq.list_letters)
 _letters.command("show", epilog=_EXIT_CODES)(dlq.show)
 _letters.command("redrive", epilog=_EXIT_CODES)(dlq.redrive)
 
+_identities = typer.Typer(
+    help="Who customers are to AppsFlyer: customer user id to AppsFlyer id.",
+    epilog=_EXIT_CODES,
+    no_args_is_help=True,
+)
+_identities.command("import", epilog=_EXIT_CODES)(identities.import_)
+
+_payments = typer.Typer(
+    help="Webhooks of payment providers: try them, and see what they become.",
+    epilog=_EXIT_CODES,
+    no_args_is_help=True,
+)
+_payments.command("trigger", epilog=_EXIT_CODES)(payments.trigger)
+_payments.command("explain", epilog=_EXIT_CODES)(payments.explain)
+
 app.command("check", epilog=_EXIT_CODES)(check.check)
 app.command("send", epilog=_EXIT_CODES)(send.send)
 app.add_typer(_letters, name="dlq")
+app.add_typer(_payments, name="payments")
+app.add_typer(_identities, name="identities")
+app.command("forget", epilog=_EXIT_CODES)(identities.forget)
 app.command("sandbox", epilog=_EXIT_CODES)(local.sandbox)
 app.command("demo", epilog=_EXIT_CODES)(local.demo)

@@ -16,19 +16,23 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 DEFAULT_READY_FILE: Final = Path(".relay/ready.json")
-SURFACES: Final = ("mobile", "web")
+QUEUES: Final = ("mobile", "web", "payments")
 
 _VARIABLES: Final = {
     "mobile_queue": "RELAY_MOBILE_QUEUE_URL",
     "web_queue": "RELAY_WEB_QUEUE_URL",
     "mobile_dlq": "RELAY_MOBILE_DEAD_LETTER_QUEUE_URL",
     "web_dlq": "RELAY_WEB_DEAD_LETTER_QUEUE_URL",
+    "payments_queue": "RELAY_PAYMENTS_QUEUE_URL",
+    "payments_dlq": "RELAY_PAYMENTS_DEAD_LETTER_QUEUE_URL",
 }
 _OUTPUTS: Final = {
     "mobile_queue": "MobileQueueUrl",
     "web_queue": "WebQueueUrl",
     "mobile_dlq": "MobileDeadLetterQueueUrl",
     "web_dlq": "WebDeadLetterQueueUrl",
+    "payments_queue": "PaymentsQueueUrl",
+    "payments_dlq": "PaymentsDeadLetterQueueUrl",
 }
 _OPTIONS: Final = {"mobile_queue": "--mobile-queue", "web_queue": "--web-queue"}
 
@@ -43,7 +47,7 @@ class Where:
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """Queue URLs by name (`mobile_queue`, `web_queue`, `mobile_dlq`, `web_dlq`).
+    """Queue URLs by name (`mobile_queue`, `web_dlq` ...; mobile, web, payments).
 
     `origin` says where they come from, for people. `endpoint` is the local AWS of a sandbox.
     """

@@ -42,7 +42,9 @@ class Sandbox:
 
     Entering raises SandboxError, with what to do, when a part does not come up. `ready` is what a
     user of it needs: `api`, `aws`, `stand_in` (base URLs), `mobile_queue`, `web_queue`,
-    `mobile_dlq`, `web_dlq` (queue URLs), `producer_token`, `apps` (ids by kind).
+    `payments_queue`, `mobile_dlq`, `web_dlq`, `payments_dlq` (queue URLs), `identities_table`,
+    `trail_table`, `deliveries_table` (names), `producer_token`, `push_token`, `apps` (ids by kind),
+    `payment_sources` (`{provider: {"source", "secret"}}`).
     """
 
     def __init__(self, options: SandboxOptions | None = None) -> None:
@@ -199,10 +201,17 @@ class Sandbox:
             "stand_in": stand_in,
             "mobile_queue": stack.outputs["MobileQueueUrl"],
             "web_queue": stack.outputs["WebQueueUrl"],
+            "payments_queue": stack.outputs["PaymentsQueueUrl"],
             "mobile_dlq": stack.outputs["MobileDeadLetterQueueUrl"],
             "web_dlq": stack.outputs["WebDeadLetterQueueUrl"],
+            "payments_dlq": stack.outputs["PaymentsDeadLetterQueueUrl"],
+            "identities_table": stack.outputs["IdentitiesTableName"],
+            "trail_table": stack.outputs["PaymentTrailTableName"],
+            "deliveries_table": stack.outputs["DeliveriesTableName"],
             "producer_token": self.seeds.producer_token,
+            "push_token": self.seeds.push_token,
             "apps": self.seeds.good_apps(),
+            "payment_sources": self.seeds.payment_sources(),
         }
 
 

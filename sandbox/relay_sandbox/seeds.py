@@ -1,4 +1,7 @@
-"""What the sandbox starts with: apps, their tokens (made up at each start) and a producer."""
+"""What the sandbox starts with: apps, payment sources, and who may send.
+
+The tokens of apps are made up at each start.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,12 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from relay_sandbox.aws import LocalAws
+from relay_sandbox.payment_sources import SeededSource, seeded_sources
 from relay_sandbox.stand_in import Account
 
-# Opens nothing but a sandbox, and the samples of events/ carry it.
+# They open nothing but a sandbox, and the samples of events/ carry them.
 PRODUCER_TOKEN = "sandbox-producer-token"  # noqa: S105
+PUSH_TOKEN = "sandbox-push-token"  # noqa: S105
 
 
 def _token() -> str:
@@ -60,15 +65,25 @@ def _apps() -> tuple[SeededApp, ...]:
 
 @dataclass(frozen=True)
 class Seeds:
-    """The apps, and the bearer token of a producer that may send for all of them."""
+    """The apps, and the payment sources that feed those whose events can be delivered.
+
+    A producer with `producer_token` may send for all apps, and who has `push_token` may tell of
+    their installs.
+    """
 
     apps: tuple[SeededApp, ...] = field(default_factory=_apps)
+    sources: tuple[SeededSource, ...] = field(default_factory=seeded_sources)
     producer_token: str = PRODUCER_TOKEN
+    push_token: str = PUSH_TOKEN
 
     def good_apps(self) -> dict[str, list[str]]:
         """Give the ids of the apps whose events can be delivered: `{"mobile": [], "web": []}`."""
         good = [app for app in self.apps if app.good]
         return {kind: [a.app_id for a in good if a.kind == kind] for kind in ("mobile", "web")}
+
+    def payment_sources(self) -> dict[str, dict[str, str]]:
+        """Give each provider's source: `{provider: {"source": name, "secret": secret}}`."""
+        return {one.provider: {"source": one.name, "secret": one.secret} for one in self.sources}
 
     def accounts(self) -> list[Account]:
         """Give the stand-in's accounts."""
@@ -84,11 +99,18 @@ class Seeds:
     def _settings(self) -> Iterator[tuple[str, str]]:
         for app in self.apps:
             yield f"apps/{app.kind}/{app.app_id}", json.dumps({"time_zone": "UTC"})
+        apps = self.good_apps()
+        yield "sources", json.dumps({one.name: one.settings(apps) for one in self.sources})
 
     def _secrets(self) -> Iterator[tuple[str, str]]:
         for app in self.apps:
             yield f"tokens/{app.kind}/{app.app_id}", app.token
-        digest = hashlib.sha256(self.producer_token.encode()).hexdigest()
+        for source in self.sources:
+            yield f"webhook_secrets/{source.name}", source.secret
+        yield "producers", json.dumps([self._sender("sandbox", self.producer_token)])
+        yield "push_senders", json.dumps([self._sender("appsflyer", self.push_token)])
+
+    def _sender(self, name: str, token: str) -> dict[str, object]:
+        digest = hashlib.sha256(token.encode()).hexdigest()
         apps = [app.app_id for app in self.apps]  # not "*": then a sample could not show a 403
-        producer = {"name": "sandbox", "token_sha256": [digest], "apps": apps}
-        yield "producers", json.dumps([producer])
+        return {"name": name, "token_sha256": [digest], "apps": apps}

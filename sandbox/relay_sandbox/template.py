@@ -39,6 +39,7 @@ _LOCAL_TYPES = frozenset(
         "AWS::SSM::Parameter",
     }
 )
+_NAMES = {"AWS::DynamoDB::Table": "TableName", "AWS::SQS::Queue": "QueueName"}
 
 Json = dict[str, Any]
 
@@ -152,12 +153,12 @@ def _transform(path: Path, source: Json) -> Json:
 
 
 def _local_resource(logical_id: str, resource: Json) -> Json:
-    properties = resource.get("Properties", {})
+    properties = resource.setdefault("Properties", {})
     if resource["Type"] == "AWS::Lambda::Function":
         properties["Code"] = {"ZipFile": "# the sandbox runs the folder of the function"}
         properties.pop("Layers", None)
-    if resource["Type"] == "AWS::SQS::Queue":
-        properties.setdefault("QueueName", logical_id)  # an address that events/env.json can name
+    if resource["Type"] in _NAMES:  # so that events/env.json can name it
+        properties.setdefault(_NAMES[resource["Type"]], logical_id)
     if resource["Type"] == "AWS::Lambda::EventSourceMapping":
         properties["Enabled"] = False
     return resource

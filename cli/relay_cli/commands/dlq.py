@@ -7,8 +7,8 @@ import typer
 from relay_cli.commands import parameters
 
 Surface = Annotated[
-    parameters.SurfaceName | None,
-    typer.Argument(help="Which of the two; both when left out.", show_default=False),
+    parameters.QueueName | None,
+    typer.Argument(help="Which of them; all when left out.", show_default=False),
 ]
 Queue = Annotated[
     str | None,

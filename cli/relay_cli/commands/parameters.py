@@ -20,11 +20,12 @@ class KindName(StrEnum):
     WEB_VISIT = "web_visit"
 
 
-class SurfaceName(StrEnum):
-    """The two halves of the relay, each with its queues."""
+class QueueName(StrEnum):
+    """The queues of the relay, each with a dead-letter queue."""
 
     MOBILE = "mobile"
     WEB = "web"
+    PAYMENTS = "payments"
 
 
 Kind = Annotated[KindName | None, typer.Option(help="What a bare event is.", show_default=False)]

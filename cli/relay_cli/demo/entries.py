@@ -1,8 +1,9 @@
 """Hands samples in through their real entries: a queue, or the HTTP API."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from relay.envelopes import parse_envelope
@@ -11,13 +12,31 @@ from relay.exact_json import InvalidJsonError, loads
 from relay.http_api import Request
 from relay.instants import utc_now
 from relay.intake import ROUTES, with_visitor
+from relay.preparation import Kind
 from relay_cli.aws import explained, local_sqs_client
-from relay_cli.demo.samples import ACCEPT, FORWARD_MOBILE, Sample, aged
+from relay_cli.demo.samples import (
+    ACCEPT,
+    FORWARD_MOBILE,
+    FORWARD_WEB,
+    MAP_PAYMENT,
+    RECEIVE_INSTALL,
+    RECEIVE_PAYMENT,
+    Sample,
+    aged,
+)
 from relay_cli.demo.traces import Ending, Handed, Trace
 from relay_cli.http_call import Answer, call
+from relay_cli.payments.signing import sign
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
+
+
+_QUEUES: Final = {
+    FORWARD_MOBILE: "mobile_queue",
+    FORWARD_WEB: "web_queue",
+    MAP_PAYMENT: "payments_queue",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +53,39 @@ class Entries:
 
     def hand_in(self, sample: Sample) -> list[Trace]:
         """Hands a sample in, and begins to trace its events; raises `CliError`."""
-        return list(self._call(sample) if sample.entry == ACCEPT else self._queue(sample))
+        if sample.entry == ACCEPT:
+            return list(self._call(sample))
+        if sample.entry in (RECEIVE_PAYMENT, RECEIVE_INSTALL):
+            return list(self._tell(sample))
+        return list(self._queue(sample))
+
+    def _tell(self, sample: Sample) -> Iterator[Trace]:
+        """A webhook: what it becomes comes out much later."""
+        answer = self._asked(self._signed_now(sample))
+        if not sample.expect:
+            ending = Ending(str(answer.status), _said(answer))
+            yield Trace(sample, 0, None, status=answer.status, ending=ending)
+        for number, expected in enumerate(sample.expect):
+            handed = _from_sample(sample, number)
+            yield Trace(sample, number, expected, handed, status=answer.status)
+
+    def _signed_now(self, sample: Sample) -> Mapping[str, Any]:
+        """The call, with a signature of the present moment where it needs one."""
+        if sample.signed_by is None:
+            return sample.event
+        secret = self.ready["payment_sources"][sample.signed_by]["secret"]
+        signed = sign(sample.signed_by, sample.event["body"].encode(), secret, utc_now())
+        return {**sample.event, "headers": {**sample.event["headers"], **signed.headers}}
 
     def _queue(self, sample: Sample) -> Iterator[Trace]:
-        url = self.ready["mobile_queue" if sample.entry == FORWARD_MOBILE else "web_queue"]
+        url = self.ready[_QUEUES[sample.entry]]
         for number, record in enumerate(sample.event["Records"]):
             body = aged(record["body"], sample.age_seconds, utc_now())
             group = record["attributes"].get("MessageGroupId", "sample")
             with explained("SQS"):
                 answer = self.sqs.send_message(QueueUrl=url, MessageBody=body, MessageGroupId=group)
-            trace = Trace(sample, number, sample.expect[number], _from_envelope(body))
+            handed = _from_sample(sample, number) or _from_envelope(body)
+            trace = Trace(sample, number, sample.expect[number], handed)
             trace.message_id = answer["MessageId"]
             yield trace
 
@@ -70,6 +112,16 @@ class Entries:
             headers["cookie"] = "; ".join(cookies)
         body = event.get("body")
         return call(method, url, headers, body.encode() if body is not None else None)
+
+
+def _from_sample(sample: Sample, number: int) -> Handed | None:
+    """The event that a sample says it becomes."""
+    if not sample.becomes:
+        return None
+    one = sample.becomes[number]
+    # Through JSON, for numbers are exact in an event.
+    event = loads(json.dumps(one.event))
+    return Handed(Kind(one.kind), one.app_id, event, one.event_id)
 
 
 def _from_envelope(body: str) -> Handed | None:

@@ -14,7 +14,17 @@ from relay_cli.errors import CliError
 FORWARD_MOBILE: Final = "forward_mobile"
 FORWARD_WEB: Final = "forward_web"
 ACCEPT: Final = "accept"
-_ENTRIES: Final = (FORWARD_MOBILE, FORWARD_WEB, ACCEPT)
+RECEIVE_INSTALL: Final = "receive_install"
+RECEIVE_PAYMENT: Final = "receive_payment"
+MAP_PAYMENT: Final = "map_payment"
+_ENTRIES: Final = (
+    RECEIVE_INSTALL,  # first, for others look up what they tell
+    FORWARD_MOBILE,
+    FORWARD_WEB,
+    ACCEPT,
+    RECEIVE_PAYMENT,
+    MAP_PAYMENT,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +39,16 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True)
+class Becomes:
+    """The event that a webhook becomes, or an event with what was looked up for it."""
+
+    app_id: str
+    kind: str
+    event_id: str
+    event: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
     """One file."""
 
@@ -39,6 +59,10 @@ class Sample:
     status: int | None
     """The HTTP status that is to come back; None where it does not go over HTTP."""
     expect: tuple[Expected, ...]
+    becomes: tuple[Becomes, ...]
+    """One for each that is expected, where it is not the event that is handed in."""
+    signed_by: str | None
+    """The provider whose signature has to be of the present moment."""
     event: Mapping[str, Any]
 
 
@@ -66,6 +90,8 @@ def _read(path: Path) -> Sample:
             age_seconds=says.get("age_seconds"),
             status=says.get("status"),
             expect=tuple(_expected(one) for one in says["expect"]),
+            becomes=tuple(Becomes(**one) for one in says.get("becomes", ())),
+            signed_by=says.get("signed_by"),
             event=event,
         )
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -10,11 +10,25 @@ from rich.table import Table
 from rich.text import Text
 
 from relay.outcomes import Outcome
-from relay_cli.demo.samples import ACCEPT, FORWARD_MOBILE, FORWARD_WEB
+from relay_cli.demo.samples import (
+    ACCEPT,
+    FORWARD_MOBILE,
+    FORWARD_WEB,
+    MAP_PAYMENT,
+    RECEIVE_INSTALL,
+    RECEIVE_PAYMENT,
+)
 from relay_cli.demo.traces import Trace
 from relay_cli.screen import Block, printable
 
-_SOURCES: Final = {FORWARD_MOBILE: "SQS", FORWARD_WEB: "SQS", ACCEPT: "HTTP"}
+_SOURCES: Final = {
+    FORWARD_MOBILE: "SQS",
+    FORWARD_WEB: "SQS",
+    ACCEPT: "HTTP",
+    RECEIVE_INSTALL: "Push",
+    RECEIVE_PAYMENT: "hook",
+    MAP_PAYMENT: "SQS",
+}
 _STYLES: Final = {
     Outcome.DELIVERED.value: "good",
     Outcome.REJECTED.value: "bad",
@@ -69,7 +83,7 @@ def _app(trace: Trace) -> str:
     if trace.handed is not None:
         return trace.handed.app_id
     parameters: dict[str, str] = trace.sample.event.get("pathParameters") or {}
-    return parameters.get("app_id", "-")
+    return parameters.get("app_id") or parameters.get("source", "-")
 
 
 def _event(trace: Trace) -> Text:

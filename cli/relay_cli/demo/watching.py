@@ -27,12 +27,13 @@ _POLL_SECONDS: Final = 0.2
 _LONGEST_SECONDS: Final = 60.0
 _GRACE_SECONDS: Final = 3.0
 """How long an event that is to be held must have had the chance not to be."""
+_DEAD_LETTERS: Final = ("mobile_dlq", "web_dlq", "payments_dlq")
 _WAITING: Final = frozenset({Outcome.HELD, Outcome.DEFERRED})
 
 
 @dataclass(slots=True)
 class Watcher:
-    """Looks at the stand-in's ledger and at both dead-letter queues of a sandbox.
+    """Looks at the stand-in's ledger and at the dead-letter queues of a sandbox.
 
     `stop` ends the watching early.
     """
@@ -43,7 +44,7 @@ class Watcher:
 
     def watch(self, traces: Sequence[Trace]) -> None:
         """Waits until every trace has ended, or a minute has passed; raises `CliError`."""
-        boxes = [Mailbox(self.sqs, self.ready[name], 0) for name in ("mobile_dlq", "web_dlq")]
+        boxes = [Mailbox(self.sqs, self.ready[name], 0) for name in _DEAD_LETTERS]
         try:
             self._watch(traces, boxes)
         finally:

@@ -55,7 +55,7 @@ def run(tmp_path: Path) -> Run:
 
 @dataclass(frozen=True)
 class LocalQueues:
-    """Both queues and their dead-letter queues, in an AWS of their own."""
+    """The relay's queues and their dead-letter queues, in an AWS of their own."""
 
     endpoint: str
     sqs: "SQSClient"
@@ -116,7 +116,7 @@ def queues(aws_endpoint: str, tmp_path: Path, request: pytest.FixtureRequest) ->
     """Empty queues of the test's own."""
     sqs: SQSClient = boto3.client("sqs", endpoint_url=aws_endpoint, region_name="us-east-1")
     urls: dict[str, str] = {}
-    for surface in ("mobile", "web"):
+    for surface in ("mobile", "web", "payments"):
         name = f"{surface}-{abs(hash(request.node.nodeid))}"
         urls[f"{surface}_dlq"] = dead = sqs.create_queue(QueueName=f"{name}-dlq")["QueueUrl"]
         policy = {"deadLetterTargetArn": _arn(sqs, dead), "maxReceiveCount": 1}

@@ -24,7 +24,14 @@ READY = {
     "mobile_dlq",
     "web_dlq",
     "producer_token",
+    "push_token",
     "apps",
+    "payments_queue",
+    "payments_dlq",
+    "payment_sources",
+    "identities_table",
+    "deliveries_table",
+    "trail_table",
 }
 
 
@@ -108,7 +115,7 @@ def test_demo_ends_with_0_when_every_sample_ends_as_its_file_says(run: Run) -> N
     assert "all ended as their files say" in shown
     assert "✗" not in shown
     for sample in EVENTS.glob("*_*.json"):
-        assert sample.stem.partition("_")[0] in {"accept", "forward"}
+        assert sample.stem.partition("_")[0] in {"accept", "forward", "receive", "map"}
     samples = len(list(EVENTS.glob("*_*.json")))
     assert f"{samples} samples" in shown
 

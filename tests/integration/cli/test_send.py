@@ -75,8 +75,14 @@ def test_send_finds_queues_by_option_environment_and_default_ready_file(
 def test_send_finds_queues_by_the_outputs_of_a_stack(
     run: Run, queues: LocalQueues, tmp_path: Path
 ) -> None:
-    names = {"MobileQueueUrl": "mobile_queue", "WebQueueUrl": "web_queue"}
-    names |= {"MobileDeadLetterQueueUrl": "mobile_dlq", "WebDeadLetterQueueUrl": "web_dlq"}
+    names = {
+        output: f"{surface.lower()}_{name}"
+        for surface in ("Mobile", "Web", "Payments")
+        for output, name in (
+            (f"{surface}QueueUrl", "queue"),
+            (f"{surface}DeadLetterQueueUrl", "dlq"),
+        )
+    }
     template = {
         "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}},
         "Outputs": {output: {"Value": queues.urls[name]} for output, name in names.items()},

@@ -83,12 +83,10 @@ async def test_ready_has_all_that_a_user_of_the_sandbox_needs(sandbox: Sandbox) 
         "api",
         "aws",
         "stand_in",
-        "mobile_queue",
-        "web_queue",
-        "mobile_dlq",
-        "web_dlq",
-        "producer_token",
-        "apps",
+        *("mobile_queue", "web_queue", "payments_queue"),
+        *("mobile_dlq", "web_dlq", "payments_dlq"),
+        *("identities_table", "trail_table", "deliveries_table"),
+        *("producer_token", "push_token", "apps", "payment_sources"),
     }
     assert sandbox.ready["apps"] == {
         "mobile": ["id123456789", "com.example.shop"],
@@ -157,6 +155,19 @@ async def test_settled_is_false_while_an_event_is_under_way(sandbox: Sandbox) ->
     sandbox.stand_in.faults.clear()
     assert await sandbox.settled(SETTLE_SECONDS)
     assert len(recorded(sandbox)) == 1
+
+
+async def test_settled_is_false_while_a_payment_waits(sandbox: Sandbox) -> None:
+    await sandbox.aws.call(
+        sandbox.aws.sqs.send_message,
+        QueueUrl=sandbox.ready["payments_queue"],
+        MessageBody="no notice of a payment",
+        DelaySeconds=1,
+    )
+
+    assert not await sandbox.settled(0.3)
+    assert await sandbox.settled(SETTLE_SECONDS)
+    assert len(await dead_letters(sandbox, "payments_dlq")) == 1
 
 
 async def test_invoke_runs_a_function_by_the_name_of_its_folder(sandbox: Sandbox) -> None:

@@ -37,12 +37,16 @@ async def test_deploy_functions_have_the_environment_that_the_template_resolves_
     assert environment["RELAY_RETRY_SCHEDULE_SECONDS"] == "0.2,0.5"
     assert environment["RELAY_QUEUE_URL"] == stack.outputs["MobileQueueUrl"]
     assert environment["RELAY_DEAD_LETTER_QUEUE_URL"] == stack.outputs["MobileDeadLetterQueueUrl"]
+    assert environment["RELAY_IDENTITIES_TABLE"] == stack.outputs["IdentitiesTableName"]
 
 
 async def test_deploy_functions_are_found_with_their_settings_and_layer(aws: LocalAws) -> None:
     stack = await deployed(aws)
 
-    assert stack.functions.keys() == {"accept", "forward_mobile", "forward_web"}
+    assert stack.functions.keys() == {
+        *("accept", "receive_payment", "receive_install"),
+        *("map_payment", "forward_mobile", "forward_web"),
+    }
     accept = stack.functions["accept"]
     assert accept.handler == "app.lambda_handler"
     assert accept.folder == PROJECT / "functions" / "accept"
@@ -65,12 +69,55 @@ async def test_deploy_event_sources_have_the_templates_settings(aws: LocalAws) -
     stack = await deployed(aws)
 
     sources = {source.function: source for source in stack.event_sources}
-    assert sources.keys() == {"forward_mobile", "forward_web"}
+    assert sources.keys() == {"forward_mobile", "forward_web", "map_payment"}
     mobile = sources["forward_mobile"]
     assert mobile.queue_url == stack.outputs["MobileQueueUrl"]
     assert mobile.queue_arn == stack.outputs["MobileQueueArn"]
     assert (mobile.batch_size, mobile.max_concurrency) == (40, 7)
     assert mobile.reports_item_failures
+    assert sources["map_payment"].queue_url == stack.outputs["PaymentsQueueUrl"]
+
+
+@pytest.mark.parametrize("output", ["IdentitiesTableName", "DeliveriesTableName"])
+async def test_deploy_tables_take_an_item_once_under_a_condition(
+    aws: LocalAws, output: str
+) -> None:
+    stack = await deployed(aws)
+    dynamodb = aws.client("dynamodb")
+    item = {"pk": {"S": "one"}, "sk": {"S": "two"}, "expires_at": {"N": "7"}}
+    put = {
+        "TableName": stack.outputs[output],
+        "Item": item,
+        "ConditionExpression": "attribute_not_exists(pk) OR expires_at <= :now",
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+
+    await aws.call(dynamodb.put_item, **put, ExpressionAttributeValues={":now": {"N": "6"}})
+    with pytest.raises(dynamodb.exceptions.ConditionalCheckFailedException) as raised:
+        await aws.call(dynamodb.put_item, **put, ExpressionAttributeValues={":now": {"N": "6"}})
+    await aws.call(dynamodb.put_item, **put, ExpressionAttributeValues={":now": {"N": "7"}})
+
+    assert raised.value.response["Item"] == item
+
+
+async def test_deploy_money_trail_has_its_index_of_customers(aws: LocalAws) -> None:
+    stack = await deployed(aws)
+    dynamodb, table = aws.client("dynamodb"), stack.outputs["PaymentTrailTableName"]
+    key = {"pk": {"S": "stripe-1#invoice:in_1"}, "sk": {"S": "node"}}
+    customer = {"customer_user_id": {"S": "u-1"}}
+    about = {"app_id": {"S": "id123456789"}}
+
+    await aws.call(dynamodb.put_item, TableName=table, Item=key | customer | about)
+    await aws.call(dynamodb.put_item, TableName=table, Item=key | {"sk": {"S": "decision"}})
+    found = await aws.call(
+        dynamodb.query,
+        TableName=table,
+        IndexName="customers",
+        KeyConditionExpression="customer_user_id = :customer",
+        ExpressionAttributeValues={":customer": {"S": "u-1"}},
+    )
+
+    assert found["Items"] == [key | customer]
 
 
 async def test_deploy_api_has_the_templates_routes_and_throttle(aws: LocalAws) -> None:
@@ -81,6 +128,9 @@ async def test_deploy_api_has_the_templates_routes_and_throttle(aws: LocalAws) -
         "POST /v1/web/{app_id}/events": "accept",
         "POST /v1/web/{app_id}/visits": "accept",
         "GET /v1/health": "accept",
+        "POST /v1/payments/{provider}/{source}": "receive_payment",
+        "POST /v1/appsflyer/installs/{app_id}": "receive_install",
+        "GET /v1/appsflyer/installs/{app_id}": "receive_install",
     }
     assert stack.api.rate == 3
 

@@ -22,7 +22,17 @@ DELIVERED = Expected("delivered", "event", "T2", ("warn M13", "warn M22"))
 def _trace(
     expected: Expected = DELIVERED, event: Any = None, event_id: str | None = "e1", **more: Any
 ) -> Trace:
-    sample = Sample("forward_mobile_x", "forward_mobile", "About it.", None, None, (expected,), {})
+    sample = Sample(
+        name="forward_mobile_x",
+        entry="forward_mobile",
+        about="About it.",
+        age_seconds=None,
+        status=None,
+        expect=(expected,),
+        becomes=(),
+        signed_by=None,
+        event={},
+    )
     handed = Handed(Kind.MOBILE_EVENT, "com.example.shop", event or EVENT, event_id)
     return Trace(sample, 0, expected, handed, message_id="m1", **more)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -70,6 +71,56 @@ async def test_gateway_matching_route_hands_decoded_path_parameters_to_the_funct
     response = await call(gateway(), target="/v1/com.example%2Eshop/events")
 
     assert json.loads(response.body)["pathParameters"] == {"app_id": "com.example.shop"}
+
+
+async def test_gateway_route_with_two_parameters_hands_over_both() -> None:
+    on = gateway(lambda event: event["pathParameters"], "POST /v1/payments/{provider}/{source}")
+
+    response = await call(on, target="/v1/payments/stripe/stripe-sandbox")
+
+    assert json.loads(response.body) == {"provider": "stripe", "source": "stripe-sandbox"}
+
+
+async def test_gateway_one_path_goes_by_its_method_and_keeps_its_query() -> None:
+    path = "/v1/appsflyer/installs/{app_id}"
+    on = gateway(lambda event: event, f"POST {path}", f"GET {path}")
+
+    got = json.loads((await call(on, "GET", "/v1/appsflyer/installs/id1?token=a%2Bb&os=17")).body)
+    posted = json.loads((await call(on, "POST", "/v1/appsflyer/installs/id1")).body)
+
+    assert (got["routeKey"], posted["routeKey"]) == (f"GET {path}", f"POST {path}")
+    assert got["queryStringParameters"] == {"token": "a+b", "os": "17"}
+    assert got["pathParameters"] == {"app_id": "id1"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        rb'{"amount": 1.10, "name": "J\u00f6rg"}' + b"\r\n\t ",
+        '{"name": "J\u00f6rg \U0001f4b6"}'.encode(),
+        b'\xef\xbb\xbf{"with": "a mark"}',
+        b'{"not": "UTF-8: \xff\xfe\xed\xa0\x80"}',
+        b'{"nothing": "\x00"}  ',
+    ],
+    ids=["white space", "UTF-8", "byte order mark", "not UTF-8", "zero byte"],
+)
+@pytest.mark.parametrize("content_type", ["application/json", "application/octet-stream"])
+async def test_gateway_body_reaches_the_function_byte_for_byte(
+    body: bytes, content_type: str
+) -> None:
+    """A webhook's signature is over these very bytes."""
+    came = []
+
+    def hear(event: Any) -> None:
+        came.append(json.loads(json.dumps(event, ensure_ascii=False).encode()))  # as it is invoked
+
+    headers = (("content-type", content_type),)
+    request = Request("POST", "/v1/id1/events", headers, body, ("127.0.0.1", 1), NOW)
+    await gateway(hear).handle(request, NO_WIRE)
+
+    (event,) = came
+    given = event["body"]
+    assert (base64.b64decode(given) if event["isBase64Encoded"] else given.encode()) == body
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ Parameters:
   Hold: {Type: Number, Default: 300, MinValue: 1, MaxValue: 900}
 Resources:
   Queue: {Type: AWS::SQS::Queue}
+  Things: {Type: AWS::DynamoDB::Table}
   Layer: {Type: AWS::Serverless::LayerVersion, Properties: {ContentUri: layers/shared}}
   Worker:
     Type: AWS::Serverless::Function
@@ -65,12 +66,23 @@ def test_local_part_leaves_out_what_moto_cannot_create_and_what_refers_to_it(
     types = {resource["Type"] for resource in local["Resources"].values()}
     assert types == {
         "AWS::SQS::Queue",
+        "AWS::DynamoDB::Table",
         "AWS::Lambda::Function",
         "AWS::Lambda::EventSourceMapping",
         "AWS::IAM::Role",
     }
     assert local["Outputs"].keys() == {"QueueUrl"}
     assert "Layers" not in local["Resources"]["Worker"]["Properties"]
+
+
+def test_local_part_gives_queues_and_tables_the_names_that_the_template_has_for_them(
+    small: Template,
+) -> None:
+    """So that events/env.json can name them without having seen the sandbox."""
+    local = small.local_part()["Resources"]
+
+    assert local["Queue"]["Properties"]["QueueName"] == "Queue"
+    assert local["Things"]["Properties"]["TableName"] == "Things"
 
 
 def test_local_part_of_the_real_template_refers_to_nothing_that_was_left_out() -> None:

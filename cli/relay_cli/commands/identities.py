@@ -1,0 +1,76 @@
+"""How `relay identities` and `relay forget` are called."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from relay_cli.commands import parameters
+
+Table = Annotated[
+    str | None, typer.Option(help="The table of identities, by name.", show_default=False)
+]
+
+
+def import_(  # noqa: PLR0913 - one for each way to choose
+    file: Annotated[
+        Path, typer.Argument(help="A raw-data report of installs: CSV, plain or gzip.")
+    ],
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Read and check all of it, and write nothing.")
+    ] = False,
+    rejects: Annotated[
+        Path | None,
+        typer.Option(help="A file for all bad lines, without their values.", show_default=False),
+    ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where it is kept how far the import has come. Default: beside the report.",
+            show_default=False,
+        ),
+    ] = None,
+    chunk_rows: Annotated[
+        int, typer.Option(help="Rows after which it is written down how far it has come.", min=1)
+    ] = 5_000,
+    threads: Annotated[int, typer.Option(help="Writes at the same time.", min=1, max=64)] = 16,
+    table: Table = None,
+    ready_file: parameters.ReadyFile = None,
+    stack: parameters.Stack = None,
+) -> None:
+    """Take AppsFlyer's report of installs into the identities.
+
+    Bad lines are listed and skipped, a newer install that is known stays. Run
+    it again when it was stopped: it goes on where it was.
+    """
+    from relay.identities import Identities
+    from relay_cli.identities.command import import_report
+    from relay_cli.tables import Tables
+    from relay_cli.targets import Where
+
+    where = Where(ready_file, stack)
+    identities = None
+    if not dry_run:
+        identities = Identities(Tables(where, table, threads).table("identities_table"))
+    raise typer.Exit(
+        import_report(
+            file, identities, state=state, rejects=rejects, threads=threads, chunk_rows=chunk_rows
+        )
+    )
+
+
+def forget(
+    customer_user_id: Annotated[
+        str, typer.Argument(help="The customer, as your own systems name him.", metavar="ID")
+    ],
+    *,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    ready_file: parameters.ReadyFile = None,
+    stack: parameters.Stack = None,
+) -> None:
+    """Erase a customer: identities, money trail and dead letters."""
+    from relay_cli.forgetting import forget_customer
+    from relay_cli.targets import Where
+
+    raise typer.Exit(forget_customer(customer_user_id, Where(ready_file, stack), sure=yes))

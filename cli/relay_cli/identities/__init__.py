@@ -1,0 +1,1 @@
+"""`relay identities`: AppsFlyer's raw-data reports of installs, into the identities."""

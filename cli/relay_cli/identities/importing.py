@@ -1,0 +1,173 @@
+"""`relay identities import`: a report into the table, in chunks, to go on where it stopped."""
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Final, TextIO
+
+from relay.errors import TableUnavailableError
+from relay.identities import Identities, Identity, UnusableIdError
+from relay_cli.errors import CliError
+from relay_cli.identities.report import Fingerprint, Report, Row
+
+CHUNK_ROWS: Final = 5_000
+_WAITS: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
+"""Seconds before a write that failed is tried again."""
+
+Remember = Callable[[Identity], bool]
+Pause = Callable[[float], None]
+
+
+@dataclass(slots=True)
+class Counts:
+    """What has become of the rows so far."""
+
+    rows: int = 0
+    remembered: int = 0
+    older: int = 0
+    """A newer install of the customer was known."""
+    without_customer: int = 0
+    bad: int = 0
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far an import has come, in a small file beside the report.
+
+    It is replaced as a whole after each chunk, so that whatever ends the process leaves a good one.
+    """
+
+    path: Path
+    file: Fingerprint
+    counts: Counts = field(default_factory=Counts)
+
+    @classmethod
+    def of(cls, path: Path, file: Fingerprint) -> "Progress":
+        """That of an earlier run of the same file, else a new one."""
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            if content["file"] == asdict(file):
+                return cls(path, file, Counts(**content["counts"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            pass
+        return cls(path, file)
+
+    def save(self) -> None:
+        """Writes it down; raises `CliError`."""
+        text = json.dumps({"file": asdict(self.file), "counts": asdict(self.counts)})
+        fresh = self.path.with_name(self.path.name + ".new")
+        try:
+            fresh.write_text(text, encoding="utf-8")
+            os.replace(fresh, self.path)  # noqa: PTH105 - one call, one rename
+        except OSError as error:
+            raise CliError(
+                f"{self.path} cannot be written: {error.strerror}. Say with --state where"
+            ) from error
+
+    def remove(self) -> None:
+        """All is done."""
+        self.path.unlink(missing_ok=True)
+
+
+class Importer:
+    """Takes a report into a table. `rejects` gets a line for each bad row."""
+
+    def __init__(
+        self,
+        remember: Remember,
+        progress: Progress,
+        *,
+        threads: int,
+        rejects: Callable[[Row], None],
+        pause: Pause = time.sleep,
+    ) -> None:
+        self._remember = remember
+        self._progress = progress
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="import")
+        self._rejects = rejects
+        self._pause = pause
+
+    def run(self, report: Report, chunk_rows: int = CHUNK_ROWS) -> Iterator[Counts]:
+        """Imports what is left of a report; gives the counts after each chunk.
+
+        Raises `CliError` when the file is no report, and when the table does not answer for long.
+        """
+        rows = islice(report.rows(), self._progress.counts.rows, None)
+        try:
+            while chunk := list(islice(rows, chunk_rows)):
+                self._import(chunk)
+                self._progress.save()
+                yield self._progress.counts
+        finally:
+            self._threads.shutdown()
+
+    def _import(self, chunk: Sequence[Row]) -> None:
+        counts = self._progress.counts
+        for row in chunk:
+            if row.problem is not None:
+                self._rejects(row)
+        newest, superseded = _newest(row.identity for row in chunk if row.identity is not None)
+        written = list(self._threads.map(self._written, newest))
+        counts.remembered += sum(one is None and done for one, done in written)
+        counts.older += superseded + sum(one is None and not done for one, done in written)
+        unusable = [one for one, _ in written if one is not None]
+        counts.bad += len(unusable) + sum(row.problem is not None for row in chunk)
+        counts.without_customer += sum(
+            row.identity is None and row.problem is None for row in chunk
+        )
+        numbers = {row.identity: row.number for row in chunk if row.identity is not None}
+        for identity, error in unusable:
+            self._rejects(Row(numbers[identity], problem=error))
+        counts.rows += len(chunk)
+
+    def _written(self, identity: Identity) -> tuple[tuple[Identity, str] | None, bool]:
+        """Whether it was news; or it, and why it cannot be kept."""
+        for wait in (*_WAITS, None):
+            try:
+                return None, self._remember(identity)
+            except UnusableIdError as error:
+                return (identity, str(error)), False
+            except TableUnavailableError as error:
+                if wait is None:
+                    raise CliError(
+                        f"the table does not answer ({error}). What is imported stays: run the "
+                        "same command again to go on"
+                    ) from error
+                self._pause(wait)
+        raise AssertionError  # pragma: no cover - the last wait is None
+
+
+def _newest(identities: Iterable[Identity]) -> tuple[list[Identity], int]:
+    """The latest install of each customer in each app, and how many others there were."""
+    newest: dict[tuple[str, str], Identity] = {}
+    superseded = 0
+    for identity in identities:
+        key = (identity.app_id, identity.customer_user_id)
+        known = newest.get(key)
+        superseded += known is not None
+        if known is None or known.installed_at <= identity.installed_at:
+            newest[key] = identity
+    return list(newest.values()), superseded
+
+
+def remembering(identities: Identities | None) -> Remember:
+    """Writes to the table; without one, nothing: a dry run."""
+    return (lambda _: True) if identities is None else identities.remember
+
+
+def reject_lines(file: TextIO | None, shown: list[str], most: int) -> Callable[[Row], None]:
+    """Notes bad rows: all in a file, where there is one, and the first few to be shown."""
+
+    def note(row: Row) -> None:
+        line = f"line {row.number}: {row.problem}"
+        if len(shown) < most:
+            shown.append(line)
+        if file is not None:
+            file.write(line + "\n")
+
+    return note

@@ -1,0 +1,159 @@
+"""A raw-data report of AppsFlyer's: a CSV file of installs, read a line at a time.
+
+Columns go by their report names, in any order; others are ignored. UTF-8, with or without a byte
+order mark, plain or gzip. Memory is bounded by the longest line that is taken.
+"""
+
+import csv
+import gzip
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final, NamedTuple, Self
+
+from relay.identities import Identity
+from relay.instants import parse_iso
+from relay_cli.errors import CliError
+
+COLUMNS: Final[Mapping[str, str]] = {
+    "customer_user_id": "Customer User ID",
+    "appsflyer_id": "AppsFlyer ID",
+    "app_id": "App ID",
+    "install_time": "Install Time",
+    "platform": "Platform",
+}
+_NEEDED: Final = ("customer_user_id", "appsflyer_id", "app_id", "install_time")
+
+LONGEST_LINE: Final = 1024 * 1024
+_GZIP: Final = b"\x1f\x8b"
+_BROKEN: Final = "\N{REPLACEMENT CHARACTER}"
+
+
+class Row(NamedTuple):
+    """One row: an identity, or a reason why it is none, or neither without a customer."""
+
+    number: int
+    """Of its line in the file, the first is 1."""
+    identity: Identity | None = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """By what a file is known again: its size, and a digest of how it begins."""
+
+    size: int
+    sha256: str
+
+    @classmethod
+    def of(cls, path: Path) -> "Fingerprint":
+        """Raises `CliError`."""
+        try:
+            with path.open("rb") as file:
+                beginning = file.read(1024 * 1024)
+            return cls(path.stat().st_size, hashlib.sha256(beginning).hexdigest())
+        except OSError as error:
+            raise CliError(f"{path} cannot be read: {error.strerror}") from error
+
+
+class Report:
+    """A report that is being read; `position` is how many of its bytes have been."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._file = path.open("rb")
+        except OSError as error:
+            raise CliError(f"{path} cannot be read: {error.strerror}") from error
+        self._path = path
+
+    @property
+    def position(self) -> int:
+        """Bytes of the file, compressed ones where it is."""
+        return self._file.tell()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Ends the reading."""
+        self._file.close()
+
+    def rows(self) -> Iterator[Row]:
+        """Every row behind the header; raises `CliError` for a file that is no report."""
+        reader = csv.reader(self._lines(), strict=True)
+        places = self._places(self._next(reader))
+        while (fields := self._next(reader)) is not None:
+            if fields:
+                yield _row(reader.line_num, fields, places)
+
+    def _next(self, reader: Iterator[list[str]]) -> list[str] | None:
+        try:
+            return next(reader, None)
+        except csv.Error as error:
+            raise CliError(f"{self._path} is no CSV file: {error}") from error
+
+    def _places(self, header: Sequence[str] | None) -> dict[str, int]:
+        """Where each column stands."""
+        names = [name.strip().casefold() for name in header or ()]
+        places = {
+            field: names.index(title.casefold())
+            for field, title in COLUMNS.items()
+            if title.casefold() in names
+        }
+        missing = [COLUMNS[field] for field in _NEEDED if field not in places]
+        if missing:
+            raise CliError(
+                f"{self._path} is no report of installs: its first line has no column "
+                f"{', '.join(repr(name) for name in missing)}"
+            )
+        return places
+
+    def _lines(self) -> Iterator[str]:
+        stream = self._stream()
+        try:
+            for number, line in enumerate(_bounded(stream), 1):
+                if len(line) > LONGEST_LINE:
+                    raise CliError(
+                        f"{self._path}, line {number} is longer than {LONGEST_LINE} bytes: this is "
+                        "no report"
+                    )
+                text = line.decode("utf-8", "replace")
+                yield text.removeprefix("\ufeff") if number == 1 else text
+        except (OSError, EOFError) as error:
+            raise CliError(f"{self._path} cannot be read to its end: it is damaged") from error
+
+    def _stream(self) -> IO[bytes]:
+        beginning = self._file.read(len(_GZIP))
+        self._file.seek(0)
+        return gzip.open(self._file, "rb") if beginning == _GZIP else self._file  # type: ignore[return-value] # a GzipFile reads bytes
+
+
+def _bounded(stream: IO[bytes]) -> Iterator[bytes]:
+    """Lines, none of them read beyond what is taken: a bomb is not unpacked."""
+    while line := stream.readline(LONGEST_LINE + 1):
+        yield line
+
+
+def _row(number: int, fields: Sequence[str], places: Mapping[str, int]) -> Row:
+    given = {
+        name: fields[place].strip() if place < len(fields) else "" for name, place in places.items()
+    }
+    if not given["customer_user_id"]:
+        return Row(number)
+    if any(_BROKEN in value for value in given.values()):
+        return Row(number, problem="is not UTF-8")
+    missing = [COLUMNS[name] for name in _NEEDED if not given[name]]
+    if missing:
+        return Row(number, problem=f"{missing[0]} is missing")
+    installed_at = parse_iso(given["install_time"], needs_offset=False)
+    if installed_at is None:
+        return Row(number, problem="Install Time is not of the form yyyy-mm-dd hh:mm:ss")
+    platform = given.get("platform", "").lower() or None
+    return Row(
+        number,
+        Identity(
+            given["app_id"], given["customer_user_id"], given["appsflyer_id"], installed_at,
+            platform,
+        ),
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""`relay payments`: webhooks as the providers send them, and what they become."""

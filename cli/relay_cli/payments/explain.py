@@ -1,0 +1,231 @@
+"""`relay payments explain`: what a webhook's body would become, and why. Nothing is looked up."""
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from rich.table import Table
+from rich.text import Text
+
+from relay.apps import Apps
+from relay.errors import ConfigurationError, UnreadableWebhookError
+from relay.exact_json import InvalidJsonError, dumps, loads
+from relay.identities import Identities
+from relay.instants import utc_now
+from relay.parameters import ParameterStore
+from relay.payments.deciding import Decider
+from relay.payments.events import event_of
+from relay.payments.model import Meaning, Movement, Told, Treatment
+from relay.payments.providers import PROVIDERS
+from relay.payments.settings import SourceSettings
+from relay.payments.trail import Trail
+from relay.payments.unmappable import UnmappableError
+from relay.tables import Bound, Item, Key
+from relay_cli.errors import CliError, ExitCode
+from relay_cli.screen import Block, output, printable, show
+
+if TYPE_CHECKING:
+    from mypy_boto3_ssm import SSMClient
+
+_ANY_DAYS: Final = 400
+_SOURCE: Final = "explained"
+_CLUES: Final = ("customer_user_id", "appsflyer_id", "app_id", "platform")
+_LIKE_ITS_ORIGINAL: Final = (
+    "becomes an event like its original's: same app, name and order id, the amount turned round"
+)
+_NOT_BY_THIS_ALONE: Final = (
+    "by this alone nobody knows whose it is or for which app; what was told before, or an install, "
+    "may say"
+)
+_WHY: Final = {
+    Treatment.COUNTED: "counts",
+    Treatment.IGNORED: "ignored: a second telling of money, or none of our business",
+    Treatment.UNKNOWN: "unknown type: kept as a dead letter by id, type, time and digest",
+}
+
+
+class _Nothing:
+    """A table that begins empty and is gone afterwards."""
+
+    def __init__(self) -> None:
+        self._items: dict[Key, dict[str, str | int]] = {}
+
+    def get(self, keys: Collection[Key]) -> dict[Key, Item]:
+        return {key: self._items[key] for key in keys if key in self._items}
+
+    def put(self, key: Key, item: Item, only_if: Bound | None = None) -> Item | None:
+        del only_if  # nobody else writes here
+        self._items[key] = dict(item)
+        return None
+
+    def merge(self, key: Key, attributes: Item) -> None:
+        self._items.setdefault(key, {}).update(attributes)
+
+    def delete(self, keys: Collection[Key]) -> None:
+        for key in keys:
+            self._items.pop(key, None)
+
+    def under(self, pk: str) -> dict[Key, Item]:
+        return {key: item for key, item in self._items.items() if key.pk == pk}
+
+    def of_customer(self, customer_user_id: str) -> list[Key]:
+        del customer_user_id
+        return list(self._items)
+
+
+class _Rules:
+    """A Parameter Store in which every app has the same settings."""
+
+    def __init__(self, rules: Mapping[str, Any]) -> None:
+        self._value = json.dumps({"payments": rules})
+
+    def get_parameters(self, **call: Any) -> dict[str, Any]:
+        return {"Parameters": [{"Name": name, "Value": self._value} for name in call["Names"]]}
+
+
+def explain(
+    path: Path, provider: str | None, mobile: list[str], web: list[str], rules: Path | None
+) -> ExitCode:
+    """Shows what a body tells and becomes; raises `CliError`."""
+    try:
+        body = path.read_bytes()
+    except OSError as error:
+        raise CliError(f"{path} cannot be read: {error.strerror}") from error
+    name = provider or _recognised(body)
+    if name not in PROVIDERS:
+        raise CliError(f"no such provider; there are {', '.join(PROVIDERS)}")
+    settings = _settings(name, mobile, web)
+    try:
+        told = PROVIDERS[name].read(body, settings)
+    except UnreadableWebhookError as error:
+        raise CliError(f"{path} is no webhook of {name}: {error}", code=ExitCode.UNDONE) from error
+    decider_rules = _read_rules(rules)
+    for one in told:
+        show(output(), _told(name, one, settings, decider_rules, anybody=not (mobile or web)))
+    return ExitCode.OK
+
+
+def _recognised(body: bytes) -> str:
+    """The provider, by the shape of a body; raises `CliError`."""
+    try:
+        content = loads(body)
+    except InvalidJsonError as error:
+        raise CliError(f"the file is {error}") from error
+    names = set(content) if isinstance(content, dict) else set()
+    for provider, mark in (
+        ("adyen", {"notificationItems"}),
+        ("revenuecat", {"event", "api_version"}),
+        ("paddle", {"event_type", "notification_id"}),
+        ("stripe", {"object", "livemode"}),
+        ("standard_webhooks", {"type", "timestamp", "data"}),
+    ):
+        if mark <= names:
+            return provider
+    raise CliError("the provider is not to be seen from the file: say which with --provider")
+
+
+def _settings(provider: str, mobile: list[str], web: list[str]) -> SourceSettings:
+    return SourceSettings.model_validate(
+        {"provider": provider, "apps": {"mobile": mobile, "web": web}}
+    )
+
+
+def _read_rules(path: Path | None) -> Mapping[str, Any]:
+    if path is None:
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CliError(f"{path} is no JSON file with an app's settings") from error
+    rules: Mapping[str, Any] = content.get("payments", content)
+    return rules
+
+
+def _told(
+    provider: str, told: Told, settings: SourceSettings, rules: Mapping[str, Any], *, anybody: bool
+) -> Iterator[Block]:
+    yield Block(
+        Text.assemble(("\n" + printable(told.type), "heading"), f"  {_WHY[told.treatment]}")
+    )
+    if told.test:
+        yield Block(Text("a test: dropped, unless the app says where tests go", "warn"))
+    if told.treatment is not Treatment.COUNTED:
+        return
+    meaning = PROVIDERS[provider].understand(told.type, told.content, settings)
+    yield Block(_facts(meaning))
+    if meaning.movement is None:
+        yield Block(Text("no movement of money: it only tells what belongs to what", "quiet"))
+        return
+    yield Block(_movement(meaning.movement))
+    yield from _event(meaning, meaning.movement, settings, rules, anybody=anybody)
+
+
+def _facts(meaning: Meaning) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for fact in meaning.facts:
+        known = [f"{name} known" for name in _CLUES if getattr(fact.clues, name)]
+        leads = "→ " + ", ".join(map(printable, fact.to)) if fact.to else ""
+        table.add_row(
+            Text("link", "key"), printable(fact.ref), leads, Text(", ".join(known), "quiet")
+        )
+    return table
+
+
+def _movement(movement: Movement) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    amount = movement.amount
+    rows = {
+        "movement": movement.kind.value,
+        "money's id": movement.id,
+        "at": movement.at.isoformat(),
+        "takes back": movement.about,
+        "gross": amount and f"{amount.gross:f} {amount.currency}",
+        "net of tax": amount and (amount.net_of_tax or "not told"),
+        "net of tax and fee": amount and (amount.net_of_tax_and_fee or "not told"),
+    }
+    for name, value in rows.items():
+        if value:
+            table.add_row(Text(name, "key"), printable(str(value)))
+    return table
+
+
+def _event(
+    meaning: Meaning,
+    movement: Movement,
+    settings: SourceSettings,
+    rules: Mapping[str, Any],
+    *,
+    anybody: bool,
+) -> Iterator[Block]:
+    """What AppsFlyer would be told, if this were all that is known."""
+    if movement.about is not None:
+        yield Block(Text(_LIKE_ITS_ORIGINAL, "quiet"))
+        return
+    apps = _apps_named(meaning) if anybody else settings.apps
+    settings = settings.model_copy(update={"apps": apps})
+    trail = Trail(_Nothing(), _ANY_DAYS)
+    trail.learn(_SOURCE, meaning.facts)
+    store = ParameterStore(cast("SSMClient", _Rules(rules)), "/explained")
+    decider = Decider(Apps(store), trail, Identities(_Nothing()), utc_now)
+    try:
+        decision = decider.decide(_SOURCE, settings, movement, test=False).decision
+    except UnmappableError as error:
+        yield Block(Text(f"{error.reason}: {_NOT_BY_THIS_ALONE}", "warn"))
+        return
+    except ConfigurationError as error:
+        raise CliError(f"the rules are wrong: {error}") from error
+    if decision.name is None:
+        yield Block(Text("dropped: the app does not want to hear of it", "warn"))
+        return
+    kind, event = event_of(decision)
+    yield Block(Text.assemble(("becomes ", "key"), f"{kind.value} for {decision.app_id}"))
+    yield Block(Text(printable(dumps(event).decode())), exact=True)
+
+
+def _apps_named(meaning: Meaning) -> Any:
+    """The apps that the webhook itself names, where nobody said which there are."""
+    named = [fact.clues.app_id for fact in meaning.facts if fact.clues.app_id]
+    return SourceSettings.model_validate(
+        {"provider": "stripe", "apps": {"mobile": named[:1] or ["id000000000"], "web": []}}
+    ).apps

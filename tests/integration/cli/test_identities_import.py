@@ -1,0 +1,300 @@
+"""`relay identities import`: AppsFlyer's report of installs into the table, and on after a kill."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import signal
+import subprocess
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from relay.errors import TableUnavailableError
+from relay.identities import Identities, Identity
+from relay.tables import DynamoTable
+from relay_cli.errors import CliError
+from relay_cli.identities.importing import Counts, Importer, Progress
+from relay_cli.identities.report import LONGEST_LINE, Fingerprint, Report, Row
+from tests.integration.cli.conftest import RELAY, LocalQueues, Run, environment
+from tests.memory_table import MemoryTable
+
+APP = "id123456789"
+HEADER = ["Media Source", "Install Time", "App ID", "Customer User ID", "AppsFlyer ID", "Platform"]
+LINES = 5_000
+
+
+def line(number: int, **overrides: str) -> list[str]:
+    values = {
+        "Media Source": "organic",
+        "Install Time": "2026-10-26 08:00:00",
+        "App ID": APP,
+        "Customer User ID": f"user-{number}",
+        "AppsFlyer ID": f"1698765432100-{number:019}",
+        "Platform": "ios",
+        **overrides,
+    }
+    return [values[name] for name in HEADER]
+
+
+def text_of(lines: Sequence[Sequence[str]], header: Sequence[str] = HEADER) -> str:
+    written = io.StringIO()
+    csv.writer(written, quoting=csv.QUOTE_ALL).writerows([header, *lines])
+    return written.getvalue()
+
+
+def write(path: Path, *lines: Sequence[str]) -> Path:
+    path.write_text(text_of(lines), encoding="utf-8")
+    return path
+
+
+def rows(path: Path) -> list[Row]:
+    with Report(path) as report:
+        return list(report.rows())
+
+
+def imported(path: Path, table: MemoryTable, chunk_rows: int = 100) -> tuple[Counts, list[Row]]:
+    rejected: list[Row] = []
+    identities = Identities(table)
+    progress = Progress.of(path.with_suffix(".state"), Fingerprint.of(path))
+    importer = Importer(identities.remember, progress, threads=4, rejects=rejected.append)
+    with Report(path) as report:
+        list(importer.run(report, chunk_rows))
+    return progress.counts, rejected
+
+
+# Reading
+
+
+@pytest.mark.parametrize("prefix", ["", "\ufeff"], ids=["plain", "byte order mark"])
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
+def test_report_is_read_however_it_is_written(tmp_path: Path, prefix: str, packed: bool) -> None:  # noqa: FBT001
+    content = (prefix + text_of([line(1)])).encode()
+    path = tmp_path / "installs"
+    path.write_bytes(gzip.compress(content) if packed else content)
+
+    (row,) = rows(path)
+
+    assert row.identity == Identity(
+        APP, "user-1", "1698765432100-0000000000000000001", datetime(2026, 10, 26, 8, tzinfo=UTC),
+        "ios",
+    )  # fmt: skip
+
+
+def test_report_columns_may_come_in_any_order_and_case(tmp_path: Path) -> None:
+    path = tmp_path / "installs.csv"
+    header = [" appsflyer id", "INSTALL TIME", "customer user id ", "App Id"]
+    path.write_text(text_of([["1-2", "2026-10-26 08:00:00.123", "user-1", APP]], header))
+
+    (row,) = rows(path)
+
+    assert row.identity is not None
+    assert (row.identity.appsflyer_id, row.identity.platform) == ("1-2", None)
+
+
+def test_report_without_a_needed_column_says_which(tmp_path: Path) -> None:
+    path = tmp_path / "installs.csv"
+    path.write_text(text_of([], ["App ID", "Install Time"]))
+
+    with pytest.raises(CliError, match="'Customer User ID', 'AppsFlyer ID'"):
+        rows(path)
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"AppsFlyer ID": ""}, "AppsFlyer ID is missing"),
+        ({"App ID": " "}, "App ID is missing"),
+        ({"Install Time": "yesterday"}, "Install Time is not of the form yyyy-mm-dd hh:mm:ss"),
+        ({"Customer User ID": "\ufffd"}, "is not UTF-8"),
+    ],
+)
+def test_report_bad_line_is_told_by_number_and_reason(
+    tmp_path: Path, fields: dict[str, str], problem: str
+) -> None:
+    path = write(tmp_path / "installs.csv", line(1), line(2, **fields))
+
+    assert rows(path)[1] == Row(3, problem=problem)
+
+
+def test_report_line_without_end_is_not_unpacked(tmp_path: Path) -> None:
+    """A few kilobytes that would be a gigabyte."""
+    path = tmp_path / "bomb.gz"
+    path.write_bytes(gzip.compress(text_of([]).encode() + b"x" * (LONGEST_LINE * 3)))
+
+    with pytest.raises(CliError, match="line 2 is longer than"):
+        rows(path)
+
+
+def test_report_that_is_cut_off_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "cut.gz"
+    path.write_bytes(gzip.compress(text_of([line(n) for n in range(999)]).encode())[:-400])
+
+    with pytest.raises(CliError, match="damaged"):
+        rows(path)
+
+
+# Importing
+
+
+@pytest.mark.parametrize("turned", [False, True], ids=["older first", "newer first"])
+@pytest.mark.parametrize("chunk_rows", [1, 100], ids=["chunks apart", "one chunk"])
+def test_import_newer_install_wins_in_either_order(
+    tmp_path: Path,
+    turned: bool,  # noqa: FBT001
+    chunk_rows: int,
+) -> None:
+    newer = {"Install Time": "2026-11-01 08:00:00", "AppsFlyer ID": "9-9"}
+    lines = [line(1), line(1, **newer)]
+    path = write(tmp_path / "installs.csv", *(reversed(lines) if turned else lines))
+    table = MemoryTable()
+
+    counts, _ = imported(path, table, chunk_rows)
+
+    assert Identities(table).find(APP, ["user-1"])["user-1"].appsflyer_id == "9-9"
+    assert counts.remembered + counts.older == 2
+
+
+def test_import_counts_what_became_of_each_row(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "installs.csv",
+        line(1),
+        line(2, **{"Customer User ID": ""}),
+        line(3, **{"AppsFlyer ID": ""}),
+        line(4, **{"Customer User ID": "x" * 3000}),
+    )
+
+    counts, rejected = imported(path, MemoryTable())
+
+    assert counts == Counts(rows=4, remembered=1, older=0, without_customer=1, bad=2)
+    assert [row.number for row in rejected] == [4, 5]
+    assert "xxx" not in str(rejected[1].problem)
+
+
+def test_import_table_that_answers_again_loses_nothing(tmp_path: Path) -> None:
+    path = write(tmp_path / "installs.csv", line(1), line(2))
+    table, waits = MemoryTable(), []
+
+    def pause(seconds: float) -> None:
+        waits.append(seconds)
+        table.error = None
+
+    table.error = TableUnavailableError("throttled")
+    progress = Progress.of(tmp_path / "state", Fingerprint.of(path))
+    importer = Importer(
+        Identities(table).remember, progress, threads=1, rejects=lambda _: None, pause=pause
+    )
+    with Report(path) as report:
+        list(importer.run(report))
+
+    assert len(table) == 2
+    assert waits == [0.5]
+
+
+def test_import_table_that_stays_silent_stops_and_keeps_what_is_done(tmp_path: Path) -> None:
+    path = write(tmp_path / "installs.csv", line(1), line(2))
+    table = MemoryTable()
+    progress = Progress.of(tmp_path / "state", Fingerprint.of(path))
+    importer = Importer(
+        Identities(table).remember, progress, threads=1, rejects=lambda _: None,
+        pause=lambda _: None,
+    )  # fmt: skip
+    with Report(path) as report:
+        running = importer.run(report, 1)
+        next(running)
+        table.error = TableUnavailableError("down")
+        with pytest.raises(CliError, match="run the same command again"):
+            next(running)
+
+    assert Progress.of(tmp_path / "state", Fingerprint.of(path)).counts.rows == 1
+
+
+def test_import_of_another_file_begins_anew(tmp_path: Path) -> None:
+    path = write(tmp_path / "installs.csv", line(1))
+    done = Progress.of(tmp_path / "state", Fingerprint.of(path))
+    done.counts.rows = 1
+    done.save()
+    write(path, line(2))
+
+    assert Progress.of(tmp_path / "state", Fingerprint.of(path)).counts.rows == 0
+
+
+# As a person runs it
+
+
+@pytest.fixture
+def table_name(queues: LocalQueues, tmp_path: Path) -> Iterator[str]:
+    """A table in the local AWS, named in the ready file."""
+    name = f"identities-{tmp_path.name}"
+    client = dynamodb(queues)
+    client.create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[
+            {"AttributeName": "pk", "AttributeType": "S"},
+            {"AttributeName": "sk", "AttributeType": "S"},
+        ],
+        KeySchema=[
+            {"AttributeName": "pk", "KeyType": "HASH"},
+            {"AttributeName": "sk", "KeyType": "RANGE"},
+        ],
+    )
+    ready = json.loads(queues.ready_file.read_text())
+    queues.ready_file.write_text(json.dumps({**ready, "identities_table": name}))
+    yield name
+    client.delete_table(TableName=name)
+
+
+def dynamodb(queues: LocalQueues) -> Any:
+    return boto3.client("dynamodb", endpoint_url=queues.endpoint, region_name="us-east-1")
+
+
+def test_import_five_thousand_lines_goes_on_after_a_kill(
+    run: Run, queues: LocalQueues, table_name: str, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "installs.csv", *(line(number) for number in range(LINES)))
+    state = tmp_path / "installs.csv.import.json"
+    command = ["identities", "import", str(path), "--chunk-rows", "500", *queues.where]
+    first = subprocess.Popen([RELAY, *command], cwd=tmp_path, env=environment())
+    while not state.exists():
+        assert first.poll() is None, "it ended before its first chunk was done"
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    done = json.loads(state.read_text())["counts"]["rows"]
+
+    second = run(*command)
+
+    assert second.returncode == 0, second.stderr
+    assert 0 < done < LINES
+    assert f"behind row {done:,}".encode() in second.stderr
+    assert b"5,000 rows: 5,000 remembered" in second.stdout
+    assert not state.exists()
+    table = DynamoTable(dynamodb(queues), table_name)
+    found = Identities(table).find(APP, [f"user-{number}" for number in range(LINES)])
+    assert len(found) == LINES
+
+
+def test_import_dry_run_writes_nothing_and_lists_bad_lines(run: Run, tmp_path: Path) -> None:
+    path = write(tmp_path / "installs.csv", line(1), line(2, **{"AppsFlyer ID": ""}))
+    rejects = tmp_path / "bad.txt"
+
+    done = run("identities", "import", str(path), "--dry-run", "--rejects", str(rejects))
+
+    assert done.returncode == 1
+    assert b"1 would be remembered" in done.stdout
+    assert b"line 3: AppsFlyer ID is missing" in done.stdout
+    assert rejects.read_text() == "line 3: AppsFlyer ID is missing\n"
+    assert b"user-2" not in done.stdout + done.stderr
+
+
+def test_import_without_a_table_says_how_to_name_one(run: Run, tmp_path: Path) -> None:
+    done = run("identities", "import", str(write(tmp_path / "installs.csv", line(1))))
+
+    assert done.returncode == 2
+    assert b"--stack NAME" in done.stderr

@@ -1,0 +1,136 @@
+"""`relay payments trigger` and `explain`: webhooks as the providers would send them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from relay.instants import utc_now
+from relay_cli.errors import CliError, ExitCode
+from relay_cli.payments.samples import KINDS, Order, build, money_id
+from relay_cli.payments.trigger import Address, new_tag, trigger
+from relay_sandbox.sandbox import Sandbox, SandboxOptions
+from tests.integration.cli.conftest import Run
+
+DATA = Path(__file__).parents[2] / "data" / "webhooks"
+SIGNS = {"refund": "-", "dispute": "-"}
+WITHOUT_MONEY = {"trial", "cancellation"}
+
+pytestmark = pytest.mark.xdist_group("payments command")
+
+
+def order(provider: str, kind: str, tag: str, **more: Any) -> Order:
+    clues = {"app_user_id": f"c-{tag}", "appsflyer_id": "1-2", "af_app_id": "id123456789"}
+    return Order(
+        provider, kind, tag, utc_now(), f"c-{tag}", Decimal("9.99"), "EUR", clues=clues, **more
+    )
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def sandbox(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sandbox]:
+    options = SandboxOptions(work_dir=tmp_path_factory.mktemp("relay"), hold_seconds=1)
+    async with Sandbox(options) as running:
+        yield running
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_trigger_each_thing_that_each_provider_tells_reaches_appsflyer_once(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    ready = tmp_path / "ready.json"
+    ready.write_text(json.dumps(sandbox.ready))
+    told = [(provider, kind, new_tag()) for provider, kinds in KINDS.items() for kind in kinds]
+
+    for provider, kind, tag in told:
+        address = Address.of_sandbox(ready, provider)
+        done = await asyncio.to_thread(trigger, order(provider, kind, tag), address)
+        assert done is ExitCode.OK
+    assert await sandbox.settled(60)
+
+    recorded = [entry for entry in sandbox.stand_in.ledger if entry.recorded]
+    for provider, kind, tag in told:
+        mine = [entry for entry in recorded if f"c-{tag}" in json.dumps(entry.payload, default=str)]
+        revenues = sorted(entry.revenue or "none" for entry in mine)
+        expected = ["none"] if kind in WITHOUT_MONEY else ["9.99"]
+        assert revenues == (["-9.99", "9.99"] if kind in SIGNS else expected), (provider, kind)
+
+
+def test_trigger_something_that_a_provider_does_not_tell_says_what_it_tells() -> None:
+    with pytest.raises(CliError, match="purchase, refund, dispute"):
+        build(order("adyen", "trial", "t"))
+
+
+def test_trigger_unknown_provider_says_which_there_are() -> None:
+    with pytest.raises(CliError, match="stripe, revenuecat, paddle, adyen, standard_webhooks"):
+        build(order("braintree", "trial", "t"))
+
+
+def test_money_id_of_a_refund_is_that_of_the_refund() -> None:
+    assert money_id(order("stripe", "refund", "b", about="a")) == "re_b"
+    assert money_id(order("revenuecat", "refund", "b", about="a")) == "a:refund"
+
+
+def test_trigger_without_a_sandbox_ends_with_2(run: Run, tmp_path: Path) -> None:
+    done = run(
+        "payments", "trigger", "stripe", "trial", "--ready-file", str(tmp_path / "none.json")
+    )
+
+    assert done.returncode == 2
+    assert b"is a sandbox up?" in done.stderr
+
+
+@pytest.mark.parametrize("amount", ["free", "0", "-1", "nan"])
+def test_trigger_amount_that_is_none_ends_with_2(run: Run, amount: str) -> None:
+    done = run("payments", "trigger", "stripe", "purchase", f"--amount={amount}")
+
+    assert done.returncode == 2
+    assert b"--amount must be" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("sample", "expected"),
+    [
+        ("stripe_invoice_paid_first", ["first_payment", "59.49 EUR", '"af_revenue":"59.49"']),
+        ("stripe_refund_created", ["refund", "20.00 EUR", "like its original's"]),
+        ("stripe_invoice_payment_paid", ["no movement of money"]),
+        ("adyen_authorisation", ["purchase", "QFQTPCQ8HXSKGK82"]),
+        ("paddle_transaction_completed_web", ["first_payment", "46.51"]),
+        ("revenuecat_sandbox_initial_purchase", ["a test: dropped"]),
+    ],
+)
+def test_explain_says_what_a_webhook_becomes(run: Run, sample: str, expected: list[str]) -> None:
+    done = run("payments", "explain", str(DATA / f"{sample}.json"))
+
+    assert done.returncode == 0, done.stderr
+    shown = done.stdout.decode()
+    assert [text for text in expected if text not in shown] == []
+    assert "jane.roe" not in shown
+
+
+def test_explain_applies_the_rules_of_an_app(run: Run, tmp_path: Path) -> None:
+    rules = tmp_path / "app.json"
+    rules.write_text(
+        '{"payments": {"names": {"first_payment": "joined"}, "revenue": "net_of_tax"}}'
+    )
+    sample = str(DATA / "stripe_invoice_paid_first.json")
+
+    done = run("payments", "explain", sample, "--rules", str(rules))
+
+    assert b'"eventName":"joined","eventValue":{"af_revenue":"49.99"' in done.stdout
+
+
+def test_explain_file_of_nobody_says_so(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "body.json"
+    file.write_text('{"hello": 1}')
+
+    done = run("payments", "explain", str(file))
+
+    assert done.returncode == 2
+    assert b"--provider" in done.stderr

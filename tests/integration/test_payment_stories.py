@@ -1,0 +1,223 @@
+"""A customer's story as each provider tells it, through the whole system: every cent, once.
+
+The webhooks are signed by the providers' own SDKs and come in any order, each of them three times.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from relay_sandbox.sandbox import Sandbox, SandboxOptions
+from relay_sandbox.stand_in.ledger import Entry
+from tests.webhooks import ACCOUNTS, APP, APPSFLYER_ID, PERSON, Account, Posted
+
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.xdist_group("payment stories"),  # one sandbox for all of them
+]
+
+SETTLE_SECONDS = 90
+TIMES_TOLD = 3
+PAID, PART, REST = 5949, 2000, 3949
+
+SUBSCRIBED = ("af_subscribe", "59.49")
+GIVEN_BACK = ("af_subscribe", "-59.49")
+PARTS = [("af_subscribe", "-20.00"), ("af_subscribe", "-39.49")]
+TRIAL = ("af_start_trial", None)
+STORIES: dict[str, list[tuple[str, str | None]]] = {
+    "stripe": [TRIAL, *3 * [SUBSCRIBED], *PARTS, GIVEN_BACK],
+    "paddle": [TRIAL, *3 * [SUBSCRIBED], *PARTS, GIVEN_BACK],
+    "standard_webhooks": [TRIAL, *3 * [SUBSCRIBED], *PARTS, GIVEN_BACK],
+    # Neither trials nor subscriptions: the first payment is a purchase.
+    "adyen": [("af_purchase", "59.49"), *2 * [SUBSCRIBED], *PARTS, GIVEN_BACK],
+    # No disputes, and one refund a transaction, of all of it.
+    "revenuecat": [TRIAL, *3 * [SUBSCRIBED], GIVEN_BACK],
+}
+PRIVATE = (PERSON, "jane.roe", "Jane Roe", "033899:4242", "hosted_invoice", "visa", "Premium")
+"""What the samples hold of a person, a card or a product's name."""
+NET_SUMS = {name: Decimal("59.49") for name in STORIES} | {"revenuecat": Decimal("118.98")}
+"""By the provider's own books: three payments, less what was given back."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def sandbox(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sandbox]:
+    options = SandboxOptions(work_dir=tmp_path_factory.mktemp("relay"), hold_seconds=1)
+    async with Sandbox(options) as running:
+        yield running
+
+
+def account(sandbox: Sandbox, provider: str, customer: str) -> Account:
+    return ACCOUNTS[provider](sandbox.ready["payment_sources"][provider]["secret"], customer)
+
+
+def story(told: Account) -> list[Posted]:
+    """Trial, conversion, two renewals; one refunded in two parts, the other disputed and lost."""
+    payments = [webhook for number in (1, 2, 3) for webhook in told.renewal(number)]
+    refunds = [*told.refund(2, 0, PART), *told.refund(2, 1, REST)]
+    return [*told.trial(), *payments, *refunds, *told.dispute(3)]
+
+
+def post(sandbox: Sandbox, provider: str, webhook: Posted) -> int:
+    source = sandbox.ready["payment_sources"][provider]["source"]
+    url = f"{sandbox.ready['api']}/v1/payments/{provider}/{source}"
+    headers = {"content-type": "application/json", **webhook.headers}
+    request = urllib.request.Request(url, webhook.body, headers)  # noqa: S310 # the sandbox's
+    try:
+        with urllib.request.urlopen(request) as answer:  # noqa: S310 # as above
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+async def tell(sandbox: Sandbox, provider: str, webhooks: list[Posted]) -> set[int]:
+    statuses = [await asyncio.to_thread(post, sandbox, provider, one) for one in webhooks]
+    return set(statuses)
+
+
+def recorded(sandbox: Sandbox, customer: str) -> list[Entry]:
+    return [
+        entry
+        for entry in sandbox.stand_in.ledger
+        if entry.recorded and customer in json.dumps(entry.payload, default=str)
+    ]
+
+
+async def letters(sandbox: Sandbox, queue: str) -> list[str]:
+    answer = await sandbox.aws.call(
+        sandbox.aws.sqs.receive_message,
+        QueueUrl=sandbox.ready[queue],
+        MaxNumberOfMessages=10,
+        VisibilityTimeout=0,
+    )
+    return [message["Body"] for message in answer.get("Messages", [])]
+
+
+@pytest.mark.parametrize("provider", STORIES)
+async def test_story_told_thrice_in_any_order_is_each_movement_once(
+    sandbox: Sandbox, provider: str
+) -> None:
+    customer = f"user-{provider.replace('_', '-')}"
+    webhooks = TIMES_TOLD * story(account(sandbox, provider, customer))
+    random.Random(provider).shuffle(webhooks)  # noqa: S311 # any order, the same in each run
+
+    assert await tell(sandbox, provider, webhooks) == {200}
+    assert await sandbox.settled(SETTLE_SECONDS)
+
+    entries = recorded(sandbox, customer)
+    assert await letters(sandbox, "payments_dlq") == []
+    assert Counter((entry.event_name, entry.revenue) for entry in entries) == Counter(
+        STORIES[provider]
+    )
+    assert sum(Decimal(entry.revenue or 0) for entry in entries) == NET_SUMS[provider]
+    assert {entry.currency for entry in entries if entry.revenue} == {"EUR"}
+    assert {entry.app_id for entry in entries} == {APP}
+
+
+async def test_refund_carries_the_order_id_of_its_payment(sandbox: Sandbox) -> None:
+    customer = "user-order"
+    told = account(sandbox, "stripe", customer)
+
+    await tell(sandbox, "stripe", [*told.refund(1, 0, PAID), *told.renewal(1)])
+    assert await sandbox.settled(SETTLE_SECONDS)
+
+    values = [_event_value(entry) for entry in recorded(sandbox, customer)]
+    assert sorted(value["af_revenue"] for value in values) == ["-59.49", "59.49"]
+    assert {value["af_order_id"] for value in values} == {f"in_{told.name}_1"}
+
+
+async def test_customer_of_whom_only_an_install_is_known_gets_its_appsflyer_id(
+    sandbox: Sandbox,
+) -> None:
+    """No AppsFlyer id and no app in the metadata: the latest install says both."""
+    customer = "user-installed"
+    told = account(sandbox, "stripe", customer)
+    told.clues = lambda: {"app_user_id": customer}  # type: ignore[method-assign]
+
+    assert await asyncio.to_thread(install, sandbox, customer) == 200
+    await tell(sandbox, "stripe", told.renewal(1)[:1])
+    assert await sandbox.settled(SETTLE_SECONDS)
+
+    (entry,) = recorded(sandbox, customer)
+    assert isinstance(entry.payload, dict)
+    assert (entry.app_id, entry.revenue) == (APP, "59.49")
+    assert entry.payload["appsflyer_id"] == APPSFLYER_ID
+
+
+def install(sandbox: Sandbox, customer: str) -> int:
+    """AppsFlyer's Push API message of an install."""
+    message = {
+        "app_id": APP,
+        "appsflyer_id": APPSFLYER_ID,
+        "customer_user_id": customer,
+        "install_time": "2026-10-26 08:00:00.000",
+        "platform": "ios",
+        "event_type": "install",
+        "ip": "192.0.2.1",
+    }
+    url = f"{sandbox.ready['api']}/v1/appsflyer/installs/{APP}?token={sandbox.ready['push_token']}"
+    headers = {"content-type": "application/json"}
+    request = urllib.request.Request(url, json.dumps(message).encode(), headers)  # noqa: S310
+    with urllib.request.urlopen(request) as answer:  # noqa: S310 # the sandbox's own address
+        return int(answer.status)
+
+
+@pytest.mark.parametrize("provider", STORIES)
+async def test_webhook_that_is_not_signed_is_refused(sandbox: Sandbox, provider: str) -> None:
+    told = account(sandbox, provider, "user-forged")
+    forged = Posted({}, told.renewal(1)[0].body.replace(b"hmacSignature", b"nothing"))
+
+    assert await asyncio.to_thread(post, sandbox, provider, forged) == 401
+
+
+async def test_nothing_that_a_provider_sent_of_a_person_is_kept_anywhere(sandbox: Sandbox) -> None:
+    """Runs on what the stories left: tables, queues of all kinds, logs and what was sent."""
+    customer = "user-private"
+    for provider in STORIES:
+        await tell(sandbox, provider, story(account(sandbox, provider, f"{customer}-{provider}")))
+    assert PERSON.encode() in account(sandbox, "stripe", customer).renewal(1)[0].body
+    assert await sandbox.settled(SETTLE_SECONDS)
+
+    kept = "\n".join([text async for text in everything(sandbox)])
+
+    assert customer in kept  # it is looked at in the right places
+    assert [private for private in PRIVATE if private in kept] == []
+
+
+async def everything(sandbox: Sandbox) -> AsyncIterator[str]:
+    for name in ("identities_table", "trail_table", "deliveries_table"):
+        for item in scanned(sandbox, sandbox.ready[name]):
+            yield json.dumps(item)
+    for queue in ("payments_queue", "payments_dlq", "mobile_queue", "mobile_dlq", "web_dlq"):
+        for body in await letters(sandbox, queue):
+            yield body
+    yield await asyncio.to_thread(logs, sandbox)
+    for entry in sandbox.stand_in.ledger:
+        yield json.dumps(entry.shown(), default=str)
+
+
+def logs(sandbox: Sandbox) -> str:
+    found = sorted(sandbox.logs.glob("*.log"))
+    return "".join(log.read_text(encoding="utf-8", errors="replace") for log in found)
+
+
+def scanned(sandbox: Sandbox, table: str) -> Iterator[Any]:
+    pages = sandbox.aws.client("dynamodb").get_paginator("scan").paginate(TableName=table)
+    for page in pages:
+        yield from page["Items"]
+
+
+def _event_value(entry: Entry) -> dict[str, Any]:
+    assert isinstance(entry.payload, dict)
+    value: dict[str, Any] = json.loads(entry.payload["eventValue"])
+    return value
