@@ -1,7 +1,7 @@
 # `make` alone lists the targets. A POSIX shell, make and Python 3.11 or later are all they need.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench build sam-local deploy lock fmt clean dev sam
+.PHONY: help run test check faults bench build sam-local deploy lock fmt clean dev sam
 
 # Set-up is made from what a target needs: `dev` for Python, `sam` for SAM CLI. Both end at once when done.
 PYTHON := .venv/bin/python
@@ -28,6 +28,9 @@ check: dev sam ## Format, lint, types, both forms of `sam validate`, and the lay
 	@$(SAM) validate --lint
 	@AWS_DEFAULT_REGION=$${AWS_DEFAULT_REGION:-us-east-1} $(SAM) validate
 	@scripts/requirements --check
+
+faults: dev sam ## The fault tests at full length, with a table of what they saw (SOAK=N: events of the soak)
+	@$(PYTHON) -m pytest tests/faults --full $(if $(SOAK),--soak-events $(SOAK))
 
 bench: dev ## Events a second through forward_mobile, beside a naive handler
 	@$(PYTHON) -m bench

@@ -21,6 +21,23 @@ def _refuse_the_outside(name: str, host: object) -> None:
         raise AssertionError(f"{name}: a test tried to reach {host!r}; tests stay on this machine")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How much the tests of tests/faults take: see its conftest."""
+    group = parser.getgroup("faults")
+    group.addoption("--full", action="store_true", help="the long form of the fault tests")
+    group.addoption("--soak-events", type=int, metavar="N", help="events of the soak in memory")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The table of what the fault tests saw, where they were run at full length."""
+    if not terminalreporter.config.getoption("--full"):
+        return
+    for report in terminalreporter.stats.get("passed", []):
+        for name, figures in getattr(report, "user_properties", []):
+            if name == "saw":
+                terminalreporter.write_line(f"{report.nodeid.rpartition('::')[2]}: {figures}")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _stay_on_this_machine() -> Iterator[None]:
     """Whatever would leave the machine fails at once, and says where it wanted to go."""

@@ -1,0 +1,55 @@
+"""How many events, kills and people a run of the fault tests takes, and the table of what it saw."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+Saw = Callable[..., None]
+"""Notes what a test saw, for the table at the end: `saw(events=500, recorded=500, doubled=0)`."""
+
+_SAW = "saw"
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How much of each a run takes."""
+
+    events: int
+    """A run under one fault."""
+    kills: int
+    soak: int
+    """Events of the soak in memory."""
+    sandbox: int
+    """Events of the soak through the sandbox."""
+    people: int
+    mutations: int
+    """Of each entry's inputs."""
+
+
+_SHORT = Scale(events=40, kills=4, soak=4_000, sandbox=60, people=40, mutations=200)
+_FULL = Scale(events=500, kills=200, soak=200_000, sandbox=2_000, people=1_000, mutations=100_000)
+
+
+@pytest.fixture(scope="session")
+def scale(pytestconfig: pytest.Config) -> Scale:
+    """Short with the other tests, full by `make faults`."""
+    full: bool = pytestconfig.getoption("--full")
+    chosen = _FULL if full else _SHORT
+    soak: int | None = pytestconfig.getoption("--soak-events")
+    return chosen if soak is None else Scale(**{**_as_dict(chosen), "soak": soak})
+
+
+def _as_dict(scale: Scale) -> dict[str, int]:
+    return {name: getattr(scale, name) for name in Scale.__slots__}
+
+
+@pytest.fixture
+def saw(record_property: Callable[[str, Any], None]) -> Saw:
+    """See `Saw`."""
+
+    def saw(**figures: object) -> None:
+        record_property(_SAW, ", ".join(f"{name} {value}" for name, value in figures.items()))
+
+    return saw
