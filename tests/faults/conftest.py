@@ -1,4 +1,4 @@
-"""How many events, kills and people a run of the fault tests takes, and the table of what it saw."""
+"""How much a run of the fault tests takes, and the table of what it saw."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
