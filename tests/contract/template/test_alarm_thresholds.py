@@ -1,8 +1,10 @@
 """The alarms: at what each rings, neither too late nor at every trifle."""
 
+from itertools import accumulate
+
 import pytest
 
-from tests.alarms import DAY, on, on_queue, result
+from tests.alarms import DAY, on, on_queue, period, result
 from tests.template import (
     CONSUMERS,
     DEAD_LETTERS,
@@ -116,6 +118,30 @@ def test_doubtful_money_rings_when_it_is_more_than_the_network_explains(
     alarm = on("Uncertain", "service", variables(function)["POWERTOOLS_SERVICE_NAME"])
 
     assert rings == (result(alarm, uncertain=uncertain, delivered=delivered) > alarm["Threshold"])
+
+
+@pytest.mark.parametrize("function", FORWARDERS)
+@pytest.mark.parametrize(
+    ("deferred", "delivered", "rings"),
+    [(9, 0, False), (10, 0, True), (10, 10, False), (11, 10, True), (900, 1000, False)],
+)
+def test_failing_sends_ring_when_they_are_most(
+    function: str, deferred: int, delivered: int, *, rings: bool
+) -> None:
+    alarm = on("Deferred", "service", variables(function)["POWERTOOLS_SERVICE_NAME"])
+
+    assert rings == (result(alarm, deferred=deferred, delivered=delivered) > alarm["Threshold"])
+
+
+@pytest.mark.parametrize("function", FORWARDERS)
+def test_failing_sends_of_one_event_alone_do_not_ring(function: str) -> None:
+    """Its waits are a matter of chance; half of the longest, on average."""
+    alarm = on("Deferred", "service", variables(function)["POWERTOOLS_SERVICE_NAME"])
+    waits = TEMPLATE["Parameters"]["RetryScheduleSeconds"]["Default"].split(",")
+    begun = list(accumulate((float(wait) / 2 for wait in waits), initial=0.0))
+    tries = sum(moment <= period(alarm) for moment in begun)
+
+    assert result(alarm, deferred=tries, delivered=0) <= alarm["Threshold"]
 
 
 @pytest.mark.parametrize(
