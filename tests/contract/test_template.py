@@ -12,7 +12,7 @@ import pytest
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
-from relay.forwarding import MARGIN_SECONDS
+from relay.sending import MARGIN_SECONDS
 from relay.settings import ForwardSettings
 from tests.template import (
     PARAMETERS,
