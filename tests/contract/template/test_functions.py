@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from relay.forwarding import MARGIN_SECONDS
+from relay.sending import MARGIN_SECONDS
 from relay.settings import ForwardSettings
 from tests.template import (
     BEHIND_HTTP,

@@ -23,13 +23,16 @@ from tests.template import (
 TAKE = {"ReceiveMessage", "DeleteMessage", "GetQueueAttributes"}
 """What Lambda's pollers do under the role of the function that a queue invokes."""
 
+CLAIM = {"PartiQLInsert", "PutItem", "BatchWriteItem", "DeleteItem"}
+"""To claim an event, and to remember or release it: writes only."""
+
 ACCESS = {
     ("MapPaymentFunction", "PaymentTrailTable"): {"BatchGetItem", "PutItem", "UpdateItem"},
     ("MapPaymentFunction", "IdentitiesTable"): {"BatchGetItem", "Query"},
     ("ReceiveInstallFunction", "IdentitiesTable"): {"PutItem"},
     ("ForwardMobileFunction", "IdentitiesTable"): {"BatchGetItem"},
-    ("ForwardMobileFunction", "DeliveriesTable"): {"PutItem"},
-    ("ForwardWebFunction", "DeliveriesTable"): {"PutItem"},
+    ("ForwardMobileFunction", "DeliveriesTable"): CLAIM,
+    ("ForwardWebFunction", "DeliveriesTable"): CLAIM,
 }
 """Everything that a function may do on a table; what is not here it may not touch."""
 

@@ -2,6 +2,7 @@
 
 import re
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 import pytest
 
@@ -36,6 +37,8 @@ READERS = {
 """Who may read what below the prefix. The first five hold secrets, or digests of such."""
 
 BASE = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter${ParameterPrefix}/"
+_NAMED = re.compile(r"`([^`]+)`")
+
 LOOKS_LIKE_A_SECRET = re.compile(r"(?=\w*[A-Za-z])(?=\w*\d)\w{20,}")
 """A word of 20 letters and digits mixed is a key; our names and numbers are not."""
 
@@ -54,6 +57,23 @@ def readable(function: str, name: str) -> bool:
 @pytest.mark.parametrize("name", READERS)
 def test_parameter_is_readable_for_those_functions_only_that_need_it(name: str) -> None:
     assert {function for function in FUNCTIONS if readable(function, name)} == READERS[name]
+
+
+def test_security_page_says_who_may_read_what() -> None:
+    page = (Path(__file__).parents[3] / "SECURITY.md").read_text(encoding="utf-8")
+    rows = page.partition("| parameter | can be read by |")[2].partition("\n\n")[0].splitlines()[2:]
+    told = {name: cells[2] for cells in map(_cells, rows) for name in _NAMED.findall(cells[1])}
+
+    for name, functions in READERS.items():
+        said = [readers for prefix, readers in told.items() if name.startswith(prefix)]
+        named = {variables(one)["POWERTOOLS_SERVICE_NAME"] for one in functions}
+        if "and the forwarder of their surface" in "".join(said):
+            named -= {"forward_mobile", "forward_web"}
+        assert set(_NAMED.findall("".join(said))) == named
+
+
+def _cells(row: str) -> list[str]:
+    return row.split("|")
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
