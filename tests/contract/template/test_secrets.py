@@ -62,7 +62,8 @@ def test_parameter_is_readable_for_those_functions_only_that_need_it(name: str) 
 def test_security_page_says_who_may_read_what() -> None:
     page = (Path(__file__).parents[3] / "SECURITY.md").read_text(encoding="utf-8")
     rows = page.partition("| parameter | can be read by |")[2].partition("\n\n")[0].splitlines()[2:]
-    told = {name: cells[2] for cells in map(_cells, rows) for name in _NAMED.findall(cells[1])}
+    split = [row.split("|") for row in rows]
+    told = {name: cells[2] for cells in split for name in _NAMED.findall(cells[1])}
 
     for name, functions in READERS.items():
         said = [readers for prefix, readers in told.items() if name.startswith(prefix)]
@@ -70,10 +71,6 @@ def test_security_page_says_who_may_read_what() -> None:
         if "and the forwarder of their surface" in "".join(said):
             named -= {"forward_mobile", "forward_web"}
         assert set(_NAMED.findall("".join(said))) == named
-
-
-def _cells(row: str) -> list[str]:
-    return row.split("|")
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
