@@ -83,6 +83,8 @@ class Surroundings:
             "RELAY_CONNECT_TIMEOUT_SECONDS": "3",
             "RELAY_DEAD_LETTER_QUEUE_URL": queue,
             "RELAY_DELIVERIES_TABLE": "deliveries",
+            "RELAY_MAX_CONCURRENCY": "1",  # a pace of 9,900 a second, which is not reached
+            "RELAY_WEB_SHARE_PERCENT": "1",
             "RELAY_PARAMETER_PREFIX": "/appsflyer-relay",
             "RELAY_QUEUE_URL": queue,
             "RELAY_READ_TIMEOUT_SECONDS": "10",

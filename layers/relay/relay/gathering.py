@@ -31,22 +31,28 @@ class Gathered:
     def __init__(self, write: Write) -> None:
         self._write = write
         self._waiting: list[_Waiting] = []
-        self._writers: set[Task[None]] = set()
+        self._writing = 0
+        self._writers: set[Task[None]] = set()  # the event loop itself holds tasks only weakly
 
     async def put(self, key: Key, item: Item) -> bool:
         """Returns once it is written, and raises what `write` raises."""
         answer: Future[bool] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(key, item, answer))
-        if len(self._writers) < CALLS_AT_ONCE:
+        if self._writing < CALLS_AT_ONCE:
+            self._writing += 1
             writer = asyncio.create_task(self._write_all())
             self._writers.add(writer)
             writer.add_done_callback(self._writers.discard)
         return await answer
 
     async def _write_all(self) -> None:
-        await asyncio.sleep(0)  # those that come in this very moment come along
-        while self._waiting:
-            await self._write_chunk(self._take())
+        try:
+            await asyncio.sleep(0)  # those that come in this very moment come along
+            while self._waiting:
+                await self._write_chunk(self._take())
+        finally:
+            # In the same step in which nobody waited: who comes next starts a writer of his own.
+            self._writing -= 1
 
     def _take(self) -> dict[Key, _Waiting]:
         """The first that fit into a call; a key that is in it already waits for the next."""

@@ -108,3 +108,27 @@ async def test_put_that_is_cancelled_leaves_the_others_theirs(error: Exception |
     [answer] = await asyncio.gather(other, return_exceptions=True)
     assert answer == (error or False)
     assert one.cancelled()
+
+
+async def test_put_in_the_moment_in_which_the_last_calls_end_is_not_left_waiting() -> None:
+    """Their tasks are not done yet, and will look for nobody any more."""
+    calls = Calls()
+    calls.go_on.clear()
+    gathered = Gathered(calls)
+
+    async def put(number: int) -> None:
+        await gathered.put(key(number), {})
+        if number == 0:
+            await gathered.put(key(number), {})
+
+    tasks = []
+    for number in range(CALLS_AT_ONCE):
+        tasks.append(asyncio.create_task(put(number)))
+        for _ in range(5):
+            await asyncio.sleep(0)
+    assert len(calls.wrote) == CALLS_AT_ONCE
+
+    calls.go_on.set()
+
+    async with asyncio.timeout(10):
+        await asyncio.gather(*tasks)
