@@ -212,6 +212,7 @@ class Forwarder:
         except ConfigurationError as error:
             telemetry.wrong_setting(error)
             return _BAD_SETTINGS
+        job.app = app
         prepared = job.check(app, self._clock())
         return _BROKEN_RULE if prepared.body is None else job.unknown
 

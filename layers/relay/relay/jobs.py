@@ -27,6 +27,7 @@ class Job:
     """When SQS took the message."""
     envelope: Envelope
     app: App | None = None
+    """Its settings, where it is set up and they could be read."""
     prepared: Prepared | None = None
     attempted: bool = False
     """Whether it was sent in this round."""
@@ -49,7 +50,6 @@ class Job:
         """Applies every rule, with the event stamped with the time at which it came in."""
         kind = self.envelope.kind
         event = stamped(kind, self.envelope.event, self.first_seen)
-        self.app = app
         if self.customer is None:
             self.prepared = prepare(kind, app, event, now, self.event_id)
         else:

@@ -41,7 +41,8 @@ class Pacer:
     @property
     def wait_seconds(self) -> float:
         """How long whoever comes now has to wait, about."""
-        return self._queued * self._interval
+        until_next = max(0.0, self._next - self._clock())
+        return until_next + self._queued * self._interval
 
     async def turn(self) -> None:
         """Returns when a request may be begun."""

@@ -52,6 +52,8 @@ class Settlement(NamedTuple):
     ruling: Ruling | None = None
     status: int | None = None
     app_class: str = "unknown"
+    app_id: str | None = None
+    """Of an app that is set up; whatever else a sender calls an app is not to be shown."""
     tries: int = 0
     """How many it took until AppsFlyer accepted it."""
     is_late: bool = False
@@ -199,8 +201,16 @@ def _done(job: Job, ruling: Ruling) -> Settlement:
 def _settlement(
     job: Job, ruling: Ruling, answer: Answer | None, body: str, delay: Delay | None
 ) -> Settlement:
-    status = answer.status if answer else None
-    return Settlement(ruling.outcome, ruling.reason, body, delay, ruling, status, job.app_class)
+    return Settlement(
+        ruling.outcome,
+        ruling.reason,
+        body,
+        delay,
+        ruling,
+        status=answer.status if answer else None,
+        app_class=job.app_class,
+        app_id=job.app.id if job.app else None,
+    )
 
 
 def _marks(job: Job) -> dict[str, object]:

@@ -136,6 +136,7 @@ def _report_failure(message_id: str, done: "Settlement") -> None:
         "event not delivered",
         extra={
             "message_id": message_id,
+            "app_id": done.app_id,
             "outcome": done.outcome.value,
             "reason": done.reason,
             "rule": ruling.rule if ruling else "",

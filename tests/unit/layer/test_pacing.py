@@ -110,4 +110,16 @@ async def test_pacer_tells_how_long_the_queue_is() -> None:
 
     assert pacer.wait_seconds == pytest.approx(2, rel=0.1)
     await waiting
+    assert pacer.wait_seconds == pytest.approx(0.1, rel=0.1)
+    clock.now += 1
     assert pacer.wait_seconds == 0
+
+
+async def test_pacer_tells_how_long_the_next_turn_is_away() -> None:
+    """Or an invocation at a low rate would sleep into its end."""
+    clock = Clock()
+    pacer = Pacer(0.02, clock, clock.sleep)
+
+    await pacer.turn()
+
+    assert pacer.wait_seconds == pytest.approx(50, rel=0.02)

@@ -38,7 +38,8 @@ def make_settler(chance: Any = longest, now: datetime = NOW, **settings: Any) ->
 def make_job(app: App | None = None, **envelope: Any) -> Job:
     """A job whose event has been checked, as it is when AppsFlyer has answered."""
     job = make_unchecked_job(**envelope)
-    job.check(app or App(job.envelope.app_id), NOW)
+    job.app = app or App(job.envelope.app_id)
+    job.check(job.app, NOW)
     return job
 
 
@@ -85,6 +86,12 @@ def test_settle_tells_the_class_of_a_mobile_app(app_id: str, app_class: str) -> 
     """E9."""
     assert make_settler().settle(make_job(app_id=app_id), DELIVERED).app_class == app_class
     assert make_settler().settle(make_job(app_id=app_id), DEFERRED).app_class == app_class
+
+
+def test_settle_tells_the_app_only_where_it_is_set_up() -> None:
+    """What else a sender puts there may be anything, and this goes into the log."""
+    assert make_settler().settle(make_job(), DEFERRED).app_id == MOBILE_APP
+    assert make_settler().settle(make_unchecked_job(), REJECTED).app_id is None
 
 
 def test_settle_tells_the_class_of_a_web_app() -> None:

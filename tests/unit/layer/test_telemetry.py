@@ -133,9 +133,10 @@ def test_report_batch_logs_a_line_for_each_failure(lines: Lines) -> None:
 
 
 def test_report_batch_failure_tells_rule_status_certainty_and_wait(lines: Lines) -> None:
-    report(DEFERRED)
+    report(DEFERRED._replace(app_id="id123456789"))
 
     line = lines()[0]
+    assert line["app_id"] == "id123456789"
     assert line["reason"] == "status_500"
     assert line["rule"] == "E16"
     assert line["status"] == 500
