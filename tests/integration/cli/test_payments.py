@@ -126,6 +126,58 @@ def test_explain_applies_the_rules_of_an_app(run: Run, tmp_path: Path) -> None:
     assert b'"eventName":"joined","eventValue":{"af_revenue":"49.99"' in done.stdout
 
 
+def explained(run: Run, tmp_path: Path, sample: str, *options: str, **fields: Any) -> Any:
+    """What is said of a sample of Stripe's with these fields of its own."""
+    event = json.loads((DATA / f"{sample}.json").read_text())
+    event["data"]["object"].update(fields)
+    event["type"] = fields.get("type", event["type"])
+    file = tmp_path / "body.json"
+    file.write_text(json.dumps(event))
+    return run("payments", "explain", str(file), *options)
+
+
+def test_explain_what_cannot_be_understood_says_why_and_ends_with_1(
+    run: Run, tmp_path: Path
+) -> None:
+    done = explained(run, tmp_path, "stripe_invoice_paid_first", amount_paid="all of it")
+
+    assert (done.returncode, done.stderr) == (1, b"")
+    assert b"unreadable: amount_paid is not a whole number" in done.stdout
+    assert b"all of it" not in done.stdout
+
+
+def test_explain_second_telling_says_what_tells_of_it(run: Run, tmp_path: Path) -> None:
+    kind = "invoice.payment_succeeded"
+
+    done = explained(run, tmp_path, "stripe_invoice_paid_first", type=kind)
+
+    assert b"ignored: the same payment: an invoice" in done.stdout
+
+
+def test_explain_app_of_somebody_else_is_not_said_to_be_unknown_yet(
+    run: Run, tmp_path: Path
+) -> None:
+    done = explained(run, tmp_path, "stripe_invoice_paid_first", "--mobile-app", "id555")
+
+    assert b"foreign_app: Acknowledged, and kept as a dead letter" in done.stdout
+
+
+def test_explain_without_any_app_says_that_it_shows_none_of_yours(run: Run) -> None:
+    done = run("payments", "explain", str(DATA / "paddle_transaction_completed_web.json"))
+
+    assert b"no app is named here" in done.stdout
+
+
+def test_explain_test_goes_where_the_app_sends_tests(run: Run, tmp_path: Path) -> None:
+    rules = tmp_path / "app.json"
+    rules.write_text('{"payments": {"test_events_to": "id999999999"}}')
+    sample = str(DATA / "revenuecat_sandbox_initial_purchase.json")
+
+    done = run("payments", "explain", sample, "--rules", str(rules))
+
+    assert b"becomes mobile_event for id999999999" in done.stdout
+
+
 def test_explain_file_of_nobody_says_so(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "body.json"
     file.write_text('{"hello": 1}')

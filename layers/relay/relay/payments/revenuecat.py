@@ -151,6 +151,11 @@ def read(body: bytes, settings: SourceSettings) -> list[Told]:
     ]
 
 
+def why_ignored(kind: str) -> str:
+    """Why a type does not count."""
+    return IGNORED.get(kind, "")
+
+
 def _treatment(kind: str) -> Treatment:
     if kind in _COUNTED:
         return Treatment.COUNTED
