@@ -22,7 +22,7 @@ COUNTED: Final[Mapping[str, Callable[[Item], Meaning]]] = {
     _CAPTURE: payments.capture,
     "CAPTURE_FAILED": returns.refund,
     "REFUND": returns.refund,
-    "CANCEL_OR_REFUND": returns.refund,
+    "CANCEL_OR_REFUND": returns.cancel_or_refund,
     "REFUND_FAILED": returns.refund_came_back,
     "REFUNDED_REVERSED": returns.refund_came_back,
     "CHARGEBACK": returns.chargeback,
