@@ -52,6 +52,8 @@ class SourceSettings(_Shape):
     """Decimal places of currencies for which the provider's own differ from what we know."""
     one_off: Literal["checkout", "payment_intent"] = "checkout"
     """Stripe: what tells of a purchase without a subscription."""
+    free_plans: bool = False
+    """Stripe: a subscription may cost nothing, so that its first invoice of nothing is no trial."""
     paid_at: Literal["authorisation", "capture"] = "authorisation"
     """Adyen: which of the two is the payment; `capture` where captures are delayed."""
     test: bool = False
