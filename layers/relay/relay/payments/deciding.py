@@ -4,7 +4,7 @@ Everything that is needed is looked up here, in the money trail and among the id
 decided is kept, so that the next telling of the same money comes to the same.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -16,7 +16,7 @@ from relay.instants import from_milliseconds, to_milliseconds, utc_now
 from relay.looking_up import not_before_of
 from relay.payments.decisions import Decision
 from relay.payments.events import event_name
-from relay.payments.model import NEGATIVE, REVERSALS, Movement, MovementKind
+from relay.payments.model import NEGATIVE, REVERSALS, Movement, MovementKind, Ref
 from relay.payments.picking import Choice, choose
 from relay.payments.revenue import NO_MONEY, Money, given_back, paid, unheard
 from relay.payments.settings import PaymentRules, SourceSettings
@@ -66,9 +66,18 @@ class Decider:
         self._clock = clock
 
     def decide(
-        self, source: str, settings: SourceSettings, movement: Movement, *, test: bool
+        self,
+        source: str,
+        settings: SourceSettings,
+        movement: Movement,
+        *,
+        test: bool,
+        links: Iterable[Ref] = (),
     ) -> Decided:
-        """What is sent for a movement, by what is known now; or what was decided before."""
+        """What is sent for a movement, by what is known now; or what was decided before.
+
+        `links`: the things of which its notice told as well; they are the same customer's.
+        """
         refs = [movement.ref] if movement.about is None else [movement.ref, movement.about]
         walk = self._trail.walk(source, refs)
         standing = walk.decisions.get(movement.ref)
@@ -80,7 +89,7 @@ class Decider:
             )
             # Another telling may have been decided meanwhile; then that one stands.
             standing = self._trail.decide(source, movement.ref, decision)
-        self._trail.assign(source, walk, standing.customer_user_id)
+        self._trail.assign(source, walk, standing.customer_user_id, links)
         return self._as_told(standing, movement)
 
     def _as_told(self, standing: Decision, movement: Movement) -> Decided:

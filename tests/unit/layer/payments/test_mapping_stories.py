@@ -74,6 +74,25 @@ def test_story_told_thrice_in_any_order_is_each_movement_once(provider: str, see
     assert net_sum(movements(world)) == NET_SUMS[provider]
 
 
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("provider", STORIES)
+def test_forgotten_customer_leaves_nothing_of_the_story_in_whichever_order_it_came(
+    provider: str, seed: int
+) -> None:
+    world = PaymentWorld()
+    world.clock.now = present()
+    order = told(world, provider, story(ACCOUNTS[provider](SECRETS[provider], "user-1")))
+    random.Random(seed).shuffle(order)  # noqa: S311 - as above
+    for body in order:
+        assert world.map(body) == []
+    world.settle()
+    assert len(world.trail_table) > 10
+
+    world.trail.forget("user-1")
+
+    assert len(world.trail_table) == 0
+
+
 def test_payment_and_its_refunds_of_stripe_in_every_order_are_each_once() -> None:
     account = ACCOUNTS["stripe"](SECRETS["stripe"], "user-1")
     paid, _, link = account.renewal(1)

@@ -219,6 +219,54 @@ def test_things_of_a_walk_become_the_customers(world: World) -> None:
     assert len(world.table) == 0
 
 
+def test_things_that_left_word_become_the_customers_however_far_behind(world: World) -> None:
+    charge = Fact("charge:c", to=("payment:p", "invoice:i"))
+    payment = Fact("payment:p", to=("invoice:i",))
+    for told_first in (charge, payment):
+        world.learn(told_first)
+        world.trail.leave_word("shop", [told_first])
+    world.learn(Fact("invoice:i", clues=WHOSE))
+    walk = world.trail.walk("shop", ["invoice:i"])
+
+    world.trail.assign("shop", walk, "user-1")
+
+    assert {key.pk for key in world.table.of_customer("user-1")} == {
+        *("shop#charge:c", "shop#payment:p", "shop#invoice:i"),
+    }
+
+
+def test_things_that_are_told_beside_become_the_customers_unless_somebody_has_them(
+    world: World,
+) -> None:
+    world.learn(Fact("charge:c", to=("payment:p",)), Fact("charge:d", clues=Clues("user-2")))
+    walk = world.trail.walk("shop", ["payment:p"])
+
+    world.trail.assign("shop", walk, "user-1", also=["charge:c", "charge:d", "charge:unknown"])
+
+    assert [key.pk for key in world.table.of_customer("user-1")] == ["shop#charge:c"]
+    assert [key.pk for key in world.table.of_customer("user-2")] == ["shop#charge:d"]
+
+
+def test_word_is_left_by_nothing_that_is_somebodys_or_leads_nowhere(world: World) -> None:
+    facts = [Fact("payment:p", to=("invoice:i",), clues=WHOSE), Fact("customer:c")]
+
+    world.trail.leave_word("shop", facts)
+
+    assert len(world.table) == 0
+
+
+def test_words_in_a_long_row_are_followed_for_eight_steps(world: World) -> None:
+    for number in range(1, 12):
+        fact = Fact(f"thing:{number}", to=(f"thing:{number - 1}",))
+        world.learn(fact)
+        world.trail.leave_word("shop", [fact])
+    walk = world.trail.walk("shop", ["thing:0"])
+
+    world.trail.assign("shop", walk, "user-1")
+
+    assert len(world.table.of_customer("user-1")) == 1 + 8
+
+
 def test_things_of_nobody_stay_nobodys(world: World) -> None:
     world.learn(Fact("payment:p", to=("invoice:i",)))
     walk = world.trail.walk("shop", ["payment:p"])
@@ -258,6 +306,7 @@ def test_table_that_fails_is_said_by_every_method(world: World) -> None:
         lambda: world.trail.walk("shop", ["customer:c"]),
         lambda: world.trail.decide("shop", "invoice:i", decision()),
         lambda: world.trail.assign("shop", walk, "user-1"),
+        lambda: world.trail.leave_word("shop", [Fact("payment:p", to=("invoice:i",))]),
         lambda: world.trail.forget("user-1"),
     ):
         with pytest.raises(TableUnavailableError):
