@@ -85,7 +85,7 @@ class Decider:
             decision = (
                 self._first_telling(settings, movement, walk, test=test)
                 if movement.about is None
-                else self._taking_back(movement, walk)
+                else self._taking_back(source, movement, walk)
             )
             # Another telling may have been decided meanwhile; then that one stands.
             standing = self._trail.decide(source, movement.ref, decision)
@@ -150,7 +150,7 @@ class Decider:
 
     # Refunds, disputes, and what reverses them
 
-    def _taking_back(self, movement: Movement, walk: Walk) -> Decision:
+    def _taking_back(self, source: str, movement: Movement, walk: Walk) -> Decision:
         """It goes where the original went, under its name and order id."""
         original = walk.first(NEGATIVE if movement.kind in REVERSALS else PAYMENTS)
         if original is None:
@@ -158,6 +158,7 @@ class Decider:
         rules = self._rules(Surface(original.surface), original.app_id)
         # What reverses a refund brings back just what that took.
         amount = None if movement.kind in REVERSALS else movement.amount
+        before = self._given_back_before(source, movement, walk, original)
         return replace(
             original,
             kind=movement.kind,
@@ -166,7 +167,21 @@ class Decider:
             decided_at=to_milliseconds(self._clock()),
             name=event_name(movement.kind, rules, original),
             quantity=None,
-            **given_back(amount, original)._asdict(),
+            **given_back(amount, original, before)._asdict(),
+        )
+
+    def _given_back_before(
+        self, source: str, movement: Movement, walk: Walk, original: Decision
+    ) -> Decimal:
+        """How much of the payment was given back before: net parts are rounded to add up."""
+        payment = walk.first_ref(PAYMENTS)
+        if payment is None or original.basis in (None, "gross"):
+            return Decimal(0)
+        is_back = movement.kind in REVERSALS
+        amount = None if is_back else movement.amount
+        gross = Decimal(original.gross or 0) if amount is None else amount.gross
+        return self._trail.part_before(
+            source, payment, movement.ref, -gross if is_back else gross, original.customer_user_id
         )
 
     def _rules(self, surface: Surface, app_id: str) -> PaymentRules:

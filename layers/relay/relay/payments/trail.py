@@ -3,7 +3,8 @@
 Refunds, disputes and adjustments name nothing but a payment. So what is told of links is kept, from
 the notices that tell it, in whichever order they come. One item for each thing (pk
 `<source>#<ref>`, sk `node`): the refs that it leads to, clues, the end of a trial. And one for each
-movement (sk `decision`), written once: a retelling gives the very same event.
+movement (sk `decision`), written once: a retelling gives the very same event. Of a payment that is
+told net, one for each part given back (sk `part#0` ...).
 
 Every item says whose it is, so that `forget` finds it. A link that is told before that is known
 leaves word at what it leads to, and becomes his who is found there later.
@@ -12,6 +13,7 @@ leaves word at what it leads to, and becomes his who is found there later.
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Final
 
 from relay.instants import from_milliseconds, to_milliseconds, utc_now
@@ -21,11 +23,13 @@ from relay.tables import LONGEST_PK_BYTES, Bound, Item, Key, Table, is_key_text
 
 _NODE: Final = "node"
 _DECISION: Final = "decision"
+_PART: Final = "part"
 _TO: Final = "to_"
 _BY: Final = "by_"
 _EXPIRES_AT: Final = "expires_at"
 _MOST_STEPS: Final = 8
 _MOST_REFS: Final = 60
+_MOST_PARTS: Final = 100
 _FARTHEST: Final = {"subscription": 1, "customer": 2}
 _CLUES: Final = tuple(one.name for one in fields(Clues))
 
@@ -61,7 +65,12 @@ class Walk:
 
     def first(self, kinds: Collection[MovementKind]) -> Decision | None:
         """The nearest decision of one of these kinds."""
-        return next((one for one in self.decisions.values() if one.kind in kinds), None)
+        ref = self.first_ref(kinds)
+        return None if ref is None else self.decisions[ref]
+
+    def first_ref(self, kinds: Collection[MovementKind]) -> Ref | None:
+        """What that is a decision about."""
+        return next((ref for ref, one in self.decisions.items() if one.kind in kinds), None)
 
 
 class Trail:
@@ -100,12 +109,26 @@ class Trail:
 
     def decide(self, source: str, ref: Ref, decision: Decision) -> Decision:
         """Keeps a decision, unless one was made before; gives the one that stands."""
-        there = self._table.put(
-            _key(source, ref, _DECISION),
-            {**decision.as_item(), **self._expiry()},
-            Bound(_EXPIRES_AT, _seconds(self._clock())),
-        )
+        there = self._put_once(_key(source, ref, _DECISION), decision.as_item())
         return decision if there is None else Decision.of_item(there)
+
+    def part_before(
+        self, source: str, whole: Ref, part: Ref, gross: Decimal, customer_user_id: str | None
+    ) -> Decimal:
+        """How much of a payment was given back before this part of it, which takes its place.
+
+        A part keeps its place, whoever else takes one at the same moment: so the parts can be
+        rounded to add up. What reverses a part is one below zero.
+        """
+        before = Decimal(0)
+        whose = {} if customer_user_id is None else {"customer_user_id": customer_user_id}
+        item: dict[str, str | int] = {"part": part, "gross": f"{gross:f}", **whose}
+        for number in range(_MOST_PARTS):
+            there = self._put_once(_key(source, whole, f"{_PART}#{number}"), item)
+            if there is None or there["part"] == part:
+                break
+            before += Decimal(str(there["gross"]))
+        return before
 
     def leave_word(self, source: str, facts: Iterable[Fact]) -> None:
         """Notes at what things lead to that they do: it is not known yet whose they are."""
@@ -151,6 +174,11 @@ class Trail:
         keys = self._table.of_customer(customer_user_id)
         self._table.delete(keys)
         return len(keys)
+
+    def _put_once(self, key: Key, item: Item) -> Item | None:
+        """Writes an item, unless there is one that has not expired: gives that one."""
+        absent = Bound(_EXPIRES_AT, _seconds(self._clock()))
+        return self._table.put(key, {**item, **self._expiry()}, absent)
 
     def _read(self, source: str, refs: Iterable[Ref]) -> Mapping[Key, Item]:
         """Nodes and decisions; DynamoDB deletes late, so what has expired is left out here."""

@@ -112,6 +112,45 @@ def test_payment_and_its_refunds_of_stripe_in_every_order_are_each_once() -> Non
         assert net_sum(movements(world)) == 0
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_payment_told_net_that_is_given_back_in_parts_leaves_nothing(seed: int) -> None:
+    """Stripe tells of a refund's gross amount alone."""
+    world = PaymentWorld()
+    world.clock.now = present()
+    world.payments_of("id123456789", revenue="net_of_tax")
+    account = ACCOUNTS["stripe"](SECRETS["stripe"], "user-1")
+    thirds = [posted for part in range(3) for posted in account.refund(1, part, 1983)]
+    order = 3 * told(world, "stripe", [*account.renewal(1), *thirds])
+    random.Random(seed).shuffle(order)  # noqa: S311 - as above
+
+    for start in range(0, len(order), 4):
+        assert world.map(*order[start : start + 4]) == []
+    world.settle()
+
+    events = movements(world)
+    assert world.dead == []
+    assert heard(events) == Counter(
+        [("af_subscribe", "49.99"), *2 * [("af_subscribe", "-16.66")], ("af_subscribe", "-16.67")]
+    )
+    assert net_sum(events) == 0
+
+
+def test_refund_told_net_that_came_back_leaves_the_payment_as_it_was() -> None:
+    world = PaymentWorld()
+    world.clock.now = present()
+    world.payments_of("id123456789", revenue="net_of_tax")
+    account = ACCOUNTS["stripe"](SECRETS["stripe"], "user-1")
+    came_back = [*account.refund(1, 0, 1001), *account.refund_came_back(1, 0, 1001)]
+    webhooks = [*account.renewal(1), *came_back, *account.refund(1, 1, 5949)]
+
+    for body in told(world, "stripe", webhooks):
+        assert world.map(body) == []
+    world.settle()
+
+    assert heard(movements(world))["af_subscribe", "-49.99"] == 1
+    assert net_sum(movements(world)) == 0
+
+
 def test_payment_with_all_that_can_happen_to_it_in_every_order_is_each_once() -> None:
     whose = {"customer_user_id": "user-1", "app_id": "id123456789"}
     clock = PaymentWorld().clock

@@ -1,5 +1,6 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -201,6 +202,49 @@ def test_first_decision_of_some_kinds_is_the_nearest(world: World) -> None:
     assert walk.first({MovementKind.DISPUTE}) is None
 
 
+# Parts
+
+
+def part(world: World, ref: str, gross: str) -> Decimal:
+    return world.trail.part_before("shop", "invoice:i", ref, Decimal(gross), "user-1")
+
+
+def test_part_knows_what_was_given_back_before_it(world: World) -> None:
+    assert [part(world, ref, "1.50") for ref in ("refund:a", "refund:b", "refund:c")] == [
+        *(Decimal(0), Decimal("1.50"), Decimal("3.00")),
+    ]
+
+
+def test_part_that_is_told_again_has_the_place_that_it_had(world: World) -> None:
+    part(world, "refund:a", "1.50")
+    part(world, "refund:b", "2.00")
+
+    assert part(world, "refund:a", "1.50") == Decimal(0)
+    assert part(world, "refund:c", "1.00") == Decimal("3.50")
+
+
+def test_part_after_a_reversal_begins_where_the_reversed_one_did(world: World) -> None:
+    part(world, "refund:a", "1.50")
+    part(world, "refund:a:failed", "-1.50")
+
+    assert part(world, "refund:b", "1.00") == Decimal(0)
+
+
+def test_part_behind_a_hundred_others_has_no_place_and_is_told(world: World) -> None:
+    for number in range(100):
+        part(world, f"refund:{number}", "0.01")
+
+    assert part(world, "refund:last", "5.00") == Decimal("1.00")
+    assert len(world.table) == 100
+
+
+def test_parts_of_a_payment_are_forgotten_with_its_customer(world: World) -> None:
+    part(world, "refund:a", "1.50")
+    world.trail.part_before("shop", "invoice:i", "refund:b", Decimal(1), None)
+
+    assert world.trail.forget("user-1") == 1
+
+
 # Whose it is, and forgetting him
 
 
@@ -306,6 +350,7 @@ def test_table_that_fails_is_said_by_every_method(world: World) -> None:
         lambda: world.trail.walk("shop", ["customer:c"]),
         lambda: world.trail.decide("shop", "invoice:i", decision()),
         lambda: world.trail.assign("shop", walk, "user-1"),
+        lambda: part(world, "refund:a", "1.50"),
         lambda: world.trail.leave_word("shop", [Fact("payment:p", to=("invoice:i",))]),
         lambda: world.trail.forget("user-1"),
     ):
