@@ -28,13 +28,21 @@ class Tables:
 
     def table(self, name: str) -> "Table":
         """A table by its name in a ready file: `identities_table`, `trail_table`."""
+        wanted = self._wanted(name)
+        return DynamoTable(aws.dynamodb_client(self._endpoint, self._threads), wanted)
+
+    def place(self, name: str) -> str:
+        """Which table that is, to tell it from others."""
+        return f"{self._endpoint or 'AWS'} {self._wanted(name)}"
+
+    def _wanted(self, name: str) -> str:
         wanted = self._given or self._names.get(name)
         if not wanted:
             raise CliError(
                 f"which {name.replace('_', ' ')} is meant? Give --stack NAME, --ready-file PATH "
                 "or --table NAME"
             )
-        return DynamoTable(aws.dynamodb_client(self._endpoint, self._threads), wanted)
+        return wanted
 
     def _found(self, where: Where) -> tuple[str, dict[str, str]]:
         if where.stack and where.ready_file:

@@ -1,19 +1,21 @@
 """A raw-data report of AppsFlyer's: a CSV file of installs, read a line at a time.
 
 Columns go by their report names, in any order; others are ignored. UTF-8, with or without a byte
-order mark, plain or gzip. Memory is bounded by the longest line that is taken.
+order mark, plain or gzip. Memory is bounded by the longest row that is taken.
 """
 
 import csv
 import gzip
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, Final, NamedTuple, Self
 
 from relay.identities import Identity
-from relay.instants import parse_iso
+from relay.instants import parse_iso, utc_now
 from relay_cli.errors import CliError
 
 COLUMNS: Final[Mapping[str, str]] = {
@@ -26,6 +28,12 @@ COLUMNS: Final[Mapping[str, str]] = {
 _NEEDED: Final = ("customer_user_id", "appsflyer_id", "app_id", "install_time")
 
 LONGEST_LINE: Final = 1024 * 1024
+"""Bytes of a line, and characters of a row: one that is quoted may go over several lines."""
+
+_LONGEST_ID: Final = 255
+_FARTHEST_AHEAD: Final = timedelta(days=1)
+"""A later install is a slip, and would outlive every true one."""
+
 _GZIP: Final = b"\x1f\x8b"
 _BROKEN: Final = "\N{REPLACEMENT CHARACTER}"
 
@@ -34,7 +42,7 @@ class Row(NamedTuple):
     """One row: an identity, or a reason why it is none, or neither without a customer."""
 
     number: int
-    """Of its line in the file, the first is 1."""
+    """Of its first line in the file, where the header is 1."""
     identity: Identity | None = None
     problem: str | None = None
 
@@ -57,15 +65,52 @@ class Fingerprint:
             raise CliError(f"{path} cannot be read: {error.strerror}") from error
 
 
+class _Lines:
+    """The lines of a report, of which those of a row that is none can be read once more."""
+
+    def __init__(self, lines: Iterator[str], too_long: Callable[[int], CliError]) -> None:
+        self._lines = lines
+        self._too_long = too_long
+        self._again = deque[str]()
+        self._row: list[str] = []
+        self._size = 0
+        self.number = 1
+        """Of the first line of the row that is being read."""
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        """The next line; raises `CliError` where a row has no end: a bomb is not unpacked."""
+        line = self._again.popleft() if self._again else next(self._lines)
+        self._row.append(line)
+        self._size += len(line)
+        if self._size > LONGEST_LINE:
+            raise self._too_long(self.number)
+        return line
+
+    def next_row(self) -> None:
+        """What comes now is another row."""
+        self.number += len(self._row)
+        self._row.clear()
+        self._size = 0
+
+    def again(self) -> None:
+        """The row is none, by a quotation mark in its first line: those behind it may be some."""
+        self._again.extendleft(reversed(self._row[1:]))
+        del self._row[1:]
+
+
 class Report:
     """A report that is being read; `position` is how many of its bytes have been."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, clock: Callable[[], datetime] = utc_now) -> None:
         try:
             self._file = path.open("rb")
         except OSError as error:
             raise CliError(f"{path} cannot be read: {error.strerror}") from error
         self._path = path
+        self._clock = clock
 
     @property
     def position(self) -> int:
@@ -81,17 +126,33 @@ class Report:
 
     def rows(self) -> Iterator[Row]:
         """Every row behind the header; raises `CliError` for a file that is no report."""
-        reader = csv.reader(self._lines(), strict=True)
-        places = self._places(self._next(reader))
-        while (fields := self._next(reader)) is not None:
+        lines = _Lines(self._lines(), self._too_long)
+        reader = csv.reader(lines, strict=True)
+        latest = self._clock() + _FARTHEST_AHEAD
+        places = self._places(self._header(reader))
+        while True:
+            lines.next_row()
+            try:
+                fields = next(reader, None)
+            except csv.Error:
+                lines.again()
+                yield Row(lines.number, problem="is not CSV: a quotation mark is out of place")
+                continue
+            if fields is None:
+                return
             if fields:
-                yield _row(reader.line_num, fields, places)
+                yield _row(lines.number, fields, places, latest)
 
-    def _next(self, reader: Iterator[list[str]]) -> list[str] | None:
+    def _header(self, reader: Iterator[list[str]]) -> list[str] | None:
         try:
             return next(reader, None)
         except csv.Error as error:
             raise CliError(f"{self._path} is no CSV file: {error}") from error
+
+    def _too_long(self, number: int) -> CliError:
+        return CliError(
+            f"{self._path}, line {number} is longer than {LONGEST_LINE} bytes: this is no report"
+        )
 
     def _places(self, header: Sequence[str] | None) -> dict[str, int]:
         """Where each column stands."""
@@ -114,10 +175,7 @@ class Report:
         try:
             for number, line in enumerate(_bounded(stream), 1):
                 if len(line) > LONGEST_LINE:
-                    raise CliError(
-                        f"{self._path}, line {number} is longer than {LONGEST_LINE} bytes: this is "
-                        "no report"
-                    )
+                    raise self._too_long(number)
                 text = line.decode("utf-8", "replace")
                 yield text.removeprefix("\ufeff") if number == 1 else text
         except (OSError, EOFError) as error:
@@ -135,20 +193,18 @@ def _bounded(stream: IO[bytes]) -> Iterator[bytes]:
         yield line
 
 
-def _row(number: int, fields: Sequence[str], places: Mapping[str, int]) -> Row:
+def _row(number: int, fields: Sequence[str], places: Mapping[str, int], latest: datetime) -> Row:
+    if any(places[name] >= len(fields) for name in _NEEDED):
+        return Row(number, problem="has fewer columns than the first line")
     given = {
         name: fields[place].strip() if place < len(fields) else "" for name, place in places.items()
     }
     if not given["customer_user_id"]:
         return Row(number)
-    if any(_BROKEN in value for value in given.values()):
-        return Row(number, problem="is not UTF-8")
-    missing = [COLUMNS[name] for name in _NEEDED if not given[name]]
-    if missing:
-        return Row(number, problem=f"{missing[0]} is missing")
     installed_at = parse_iso(given["install_time"], needs_offset=False)
-    if installed_at is None:
-        return Row(number, problem="Install Time is not of the form yyyy-mm-dd hh:mm:ss")
+    problem = _problem(given, installed_at, latest)
+    if problem is not None or installed_at is None:
+        return Row(number, problem=problem)
     platform = given.get("platform", "").lower() or None
     return Row(
         number,
@@ -157,3 +213,19 @@ def _row(number: int, fields: Sequence[str], places: Mapping[str, int]) -> Row:
             platform,
         ),
     )  # fmt: skip
+
+
+def _problem(
+    given: Mapping[str, str], installed_at: datetime | None, latest: datetime
+) -> str | None:
+    """What is wrong with a row's fields; never their values."""
+    if any(_BROKEN in value for value in given.values()):
+        return "is not UTF-8"
+    missing = [COLUMNS[name] for name in _NEEDED if not given[name]]
+    if missing:
+        return f"{missing[0]} is missing"
+    if len(given["appsflyer_id"]) > _LONGEST_ID or not given["appsflyer_id"].isprintable():
+        return f"AppsFlyer ID is not of at most {_LONGEST_ID} printable characters"
+    if installed_at is None:
+        return "Install Time is not of the form yyyy-mm-dd hh:mm:ss"
+    return "Install Time is more than a day in the future" if installed_at > latest else None

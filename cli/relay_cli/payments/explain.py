@@ -18,7 +18,7 @@ from relay.payments.deciding import Decider
 from relay.payments.events import event_of
 from relay.payments.model import Meaning, Movement, Told, Treatment
 from relay.payments.providers import PROVIDERS
-from relay.payments.settings import SourceSettings
+from relay.payments.settings import SourceApps, SourceSettings
 from relay.payments.trail import Trail
 from relay.payments.unmappable import UnmappableError
 from relay.tables import Bound, Item, Key
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _ANY_DAYS: Final = 400
 _SOURCE: Final = "explained"
 _CLUES: Final = ("customer_user_id", "appsflyer_id", "app_id", "platform")
+_ANY_APP: Final = SourceApps(mobile=("id000000000",))
+"""Stands for the source's app where nobody said which there are."""
 _LIKE_ITS_ORIGINAL: Final = (
     "becomes an event like its original's: same app, name and order id, the amount turned round"
 )
@@ -38,9 +40,14 @@ _NOT_BY_THIS_ALONE: Final = (
     "by this alone nobody knows whose it is or for which app; what was told before, or an install, "
     "may say"
 )
+_FOR_ANY_APP: Final = (
+    "no app is named here: shown as for a mobile app. --mobile-app and --web-app say which the "
+    "source has"
+)
+_KEPT: Final = "Acknowledged, and kept as a dead letter"
 _WHY: Final = {
     Treatment.COUNTED: "counts",
-    Treatment.IGNORED: "ignored: a second telling of money, or none of our business",
+    Treatment.IGNORED: "ignored",
     Treatment.UNKNOWN: "unknown type: kept as a dead letter by id, type, time and digest",
 }
 
@@ -87,7 +94,10 @@ class _Rules:
 def explain(
     path: Path, provider: str | None, mobile: list[str], web: list[str], rules: Path | None
 ) -> ExitCode:
-    """Shows what a body tells and becomes; raises `CliError`."""
+    """Shows what a body tells and becomes; raises `CliError`.
+
+    `UNDONE` where some of it cannot be understood.
+    """
     try:
         body = path.read_bytes()
     except OSError as error:
@@ -100,10 +110,13 @@ def explain(
         told = PROVIDERS[name].read(body, settings)
     except UnreadableWebhookError as error:
         raise CliError(f"{path} is no webhook of {name}: {error}", code=ExitCode.UNDONE) from error
-    decider_rules = _read_rules(rules)
+    app_rules, anybody = _read_rules(rules), not (mobile or web)
+    is_understood = True
     for one in told:
-        show(output(), _told(name, one, settings, decider_rules, anybody=not (mobile or web)))
-    return ExitCode.OK
+        show(output(), _told(name, one))
+        if one.treatment is Treatment.COUNTED:
+            is_understood &= _understood(name, one, settings, app_rules, anybody=anybody)
+    return ExitCode.OK if is_understood else ExitCode.UNDONE
 
 
 def _recognised(body: bytes) -> str:
@@ -142,23 +155,49 @@ def _read_rules(path: Path | None) -> Mapping[str, Any]:
     return rules
 
 
-def _told(
-    provider: str, told: Told, settings: SourceSettings, rules: Mapping[str, Any], *, anybody: bool
-) -> Iterator[Block]:
-    yield Block(
-        Text.assemble(("\n" + printable(told.type), "heading"), f"  {_WHY[told.treatment]}")
-    )
+def _told(provider: str, told: Told) -> Iterator[Block]:
+    reason = PROVIDERS[provider].why_ignored(told.type) if _is_ignored(told) else ""
+    why = ": ".join(filter(None, (_WHY[told.treatment], reason)))
+    yield Block(Text.assemble(("\n" + printable(told.type), "heading"), f"  {why}"))
     if told.test:
         yield Block(Text("a test: dropped, unless the app says where tests go", "warn"))
-    if told.treatment is not Treatment.COUNTED:
-        return
-    meaning = PROVIDERS[provider].understand(told.type, told.content, settings)
+
+
+def _is_ignored(told: Told) -> bool:
+    return told.treatment is Treatment.IGNORED
+
+
+def _understood(
+    provider: str, told: Told, settings: SourceSettings, rules: Mapping[str, Any], *, anybody: bool
+) -> bool:
+    """Shows what one thing told means and becomes; whether it can be understood."""
+    try:
+        meaning = PROVIDERS[provider].understand(told.type, told.content, settings)
+    except UnreadableWebhookError as error:
+        show(output(), [Block(Text(f"unreadable: {error}. {_KEPT}", "warn"))])
+        return False
+    show(output(), _meant(meaning, told, settings, rules, anybody=anybody))
+    return True
+
+
+def _meant(
+    meaning: Meaning,
+    told: Told,
+    settings: SourceSettings,
+    rules: Mapping[str, Any],
+    *,
+    anybody: bool,
+) -> Iterator[Block]:
     yield Block(_facts(meaning))
     if meaning.movement is None:
         yield Block(Text("no movement of money: it only tells what belongs to what", "quiet"))
         return
     yield Block(_movement(meaning.movement))
-    yield from _event(meaning, meaning.movement, settings, rules, anybody=anybody)
+    if anybody:
+        settings = settings.model_copy(update={"apps": _apps_named(meaning)})
+    # Without an app for tests there is nothing to say of one but what it would be otherwise.
+    is_test = told.test and rules.get("test_events_to") is not None
+    yield from _event(meaning, meaning.movement, settings, rules, is_test=is_test)
 
 
 def _facts(meaning: Meaning) -> Table:
@@ -196,22 +235,21 @@ def _event(
     settings: SourceSettings,
     rules: Mapping[str, Any],
     *,
-    anybody: bool,
+    is_test: bool,
 ) -> Iterator[Block]:
     """What AppsFlyer would be told, if this were all that is known."""
     if movement.about is not None:
         yield Block(Text(_LIKE_ITS_ORIGINAL, "quiet"))
         return
-    apps = _apps_named(meaning) if anybody else settings.apps
-    settings = settings.model_copy(update={"apps": apps})
     trail = Trail(_Nothing(), _ANY_DAYS)
     trail.learn(_SOURCE, meaning.facts)
     store = ParameterStore(cast("SSMClient", _Rules(rules)), "/explained")
     decider = Decider(Apps(store), trail, Identities(_Nothing()), utc_now)
     try:
-        decision = decider.decide(_SOURCE, settings, movement, test=False).decision
+        decision = decider.decide(_SOURCE, settings, movement, test=is_test).decision
     except UnmappableError as error:
-        yield Block(Text(f"{error.reason}: {_NOT_BY_THIS_ALONE}", "warn"))
+        because = _NOT_BY_THIS_ALONE if error.may_change else f"{error}. {_KEPT}".lstrip(". ")
+        yield Block(Text(f"{error.reason}: {because}", "warn"))
         return
     except ConfigurationError as error:
         raise CliError(f"the rules are wrong: {error}") from error
@@ -219,13 +257,13 @@ def _event(
         yield Block(Text("dropped: the app does not want to hear of it", "warn"))
         return
     kind, event = event_of(decision)
+    if settings.apps is _ANY_APP:
+        yield Block(Text(_FOR_ANY_APP, "quiet"))
     yield Block(Text.assemble(("becomes ", "key"), f"{kind.value} for {decision.app_id}"))
     yield Block(Text(printable(dumps(event).decode())), exact=True)
 
 
-def _apps_named(meaning: Meaning) -> Any:
-    """The apps that the webhook itself names, where nobody said which there are."""
+def _apps_named(meaning: Meaning) -> SourceApps:
+    """The app that the webhook itself names, where nobody said which there are."""
     named = [fact.clues.app_id for fact in meaning.facts if fact.clues.app_id]
-    return SourceSettings.model_validate(
-        {"provider": "stripe", "apps": {"mobile": named[:1] or ["id000000000"], "web": []}}
-    ).apps
+    return SourceApps(mobile=(named[0],)) if named else _ANY_APP

@@ -47,3 +47,10 @@ class Provider(Protocol):
         Raises `UnreadableWebhookError` where what is told cannot be (an amount that is none).
         """
         ...
+
+    def why_ignored(self, kind: str) -> str:
+        """Why a type of webhook that is known does not count; empty where it does, or is unknown.
+
+        For people: `read` is what decides.
+        """
+        ...

@@ -151,6 +151,11 @@ def read(body: bytes, settings: SourceSettings) -> list[Told]:
     ]
 
 
+def why_ignored(kind: str) -> str:
+    """Why a type does not count."""
+    return IGNORED.get(kind, "")
+
+
 def _treatment(kind: str) -> Treatment:
     if kind in _COUNTED:
         return Treatment.COUNTED
@@ -266,7 +271,8 @@ def _paid(kind: MovementKind, content: Mapping[str, Any], amount: Amount | None)
 
 def _refund(content: Mapping[str, Any], settings: SourceSettings) -> Movement | None:
     """The price comes with a minus; where there is none, all of the original was given back."""
-    if number_or_none(content, _PRICE) == 0:
+    price = number_or_none(content, _PRICE)
+    if price == 0 or (price is None and text_or_none(content, "period_type") == "TRIAL"):
         return None  # a trial that support ended
     amount = _amount(content, settings)
     return _afterwards(MovementKind.REFUND, "transaction", "refund", content, amount)

@@ -122,6 +122,11 @@ def read(body: bytes, settings: SourceSettings) -> list[Told]:
     ]
 
 
+def why_ignored(_kind: str) -> str:
+    """None is: each type of ours counts, and the others are unknown."""
+    return ""
+
+
 def _if_readable(
     read_field: Callable[[object, str], Value | None], content: object, path: str
 ) -> Value | None:

@@ -365,9 +365,10 @@ def test_understand_expiry_of_what_it_names_itself() -> None:
     assert movement.about == "payment:PSP2"
 
 
-def test_understand_cancellation_without_an_amount_is_of_all() -> None:
+@pytest.mark.parametrize("code", ["CANCELLATION", "CANCEL_OR_REFUND"])
+def test_understand_cancellation_without_an_amount_is_of_all(code: str) -> None:
     nothing = {"currency": "EUR", "value": 0}
-    movement = meaning(make_item("CANCELLATION", amount=nothing)).movement
+    movement = meaning(make_item(code, amount=nothing)).movement
 
     assert movement is not None
     assert movement.amount is None

@@ -20,6 +20,7 @@ from typing import Any, Final
 from relay.errors import UnreadableWebhookError
 from relay.payments.adyen.item import Item, items_of, shape
 from relay.payments.adyen.kinds import COUNTED, treatment, treatment_of_event
+from relay.payments.adyen.kinds import why_ignored as why_ignored
 from relay.payments.adyen.signing import check_basic_auth, check_body, check_items, keys_of
 from relay.payments.model import Meaning, Told, Treatment
 from relay.payments.provider import Webhook

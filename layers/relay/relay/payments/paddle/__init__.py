@@ -12,7 +12,7 @@ from typing import Any, Final
 from relay.errors import UnreadableWebhookError
 from relay.payments.model import Meaning, Told
 from relay.payments.paddle.event import Event
-from relay.payments.paddle.kinds import COUNTED, treatment
+from relay.payments.paddle.kinds import COUNTED, IGNORED, treatment
 from relay.payments.provider import Webhook
 from relay.payments.reading import (
     Shape,
@@ -75,3 +75,8 @@ def understand(kind: str, content: Mapping[str, Any], settings: SourceSettings) 
         raise UnreadableWebhookError("its type does not count")
     thing = at(content, "data") or {}
     return COUNTED[kind].meaning(Event(thing, moment_of_iso(content, "occurred_at"), settings))
+
+
+def why_ignored(kind: str) -> str:
+    """Why a type does not count."""
+    return IGNORED.get(kind, "")

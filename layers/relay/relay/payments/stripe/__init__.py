@@ -34,6 +34,7 @@ from relay.payments.signatures import (
 )
 from relay.payments.stripe.event import Event
 from relay.payments.stripe.kinds import COUNTED, treatment
+from relay.payments.stripe.kinds import why_ignored as why_ignored
 from relay.secrets import Secret
 
 ACKNOWLEDGEMENT: Final = ""
