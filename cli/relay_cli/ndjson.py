@@ -6,6 +6,7 @@ read is answered before more is waited for, so that a pipe never hangs.
 
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator
@@ -25,6 +26,9 @@ LONGEST_LINE_BYTES: Final = 1_048_576
 """SQS takes no message above 1 MiB, so no event is longer."""
 _READ_BYTES: Final = 65_536
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+
+_LINE_BREAKS: Final = re.compile(b"\xc2\x85|\xe2\x80[\xa8\xa9]")
+"""What Unicode takes for the end of a line, and so do some readers of lines."""
 
 _TOO_LONG: Final = Unusable.because(
     "E3", "line", f"is longer than {LONGEST_LINE_BYTES:,} bytes: no queue would take it"
@@ -153,10 +157,14 @@ def _recorded(prepared: Prepared) -> dict[str, str] | None:
 def _written(identity: object, described: dict[str, Any]) -> bytes:
     result = {"id": identity, **described}
     try:
-        return dumps(result) + b"\n"
+        return _LINE_BREAKS.sub(_escaped, dumps(result)) + b"\n"
     except UnwritableError:
         # An id may hold half a character (a lone surrogate), which only an escape can write.
         return json.dumps(result).encode() + b"\n"
+
+
+def _escaped(character: re.Match[bytes]) -> bytes:
+    return b"\\u%04x" % ord(character[0].decode())
 
 
 def _opened(path: Path) -> BinaryIO:

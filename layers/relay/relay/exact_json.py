@@ -103,8 +103,11 @@ def plain_number(number: Decimal) -> str:
 
 
 def _parse_int(digits: str) -> int | Decimal:
-    # Longer ones as decimals: exact all the same, writable, and no quadratic conversion.
-    return int(digits) if len(digits) <= _LONGEST_INT else Decimal(digits)
+    # Longer ones as decimals: exact all the same, writable, and no quadratic conversion. And an
+    # `int` has no -0.
+    if len(digits) > _LONGEST_INT or digits == "-0":
+        return Decimal(digits)
+    return int(digits)
 
 
 def _refuse_constant(_name: str) -> NoReturn:

@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 from urllib.parse import unquote
 
 from relay.exact_json import dumps
-from relay.instants import from_milliseconds
+from relay.instants import from_milliseconds, is_epoch_seconds
 
 JSON: Final = "application/json"
 TEXT: Final = "text/plain"
@@ -97,7 +97,7 @@ class Request:
             query=event.get("queryStringParameters") or {},
             cookies=_cookies(event),
             body=_body(event),
-            came_in=from_milliseconds(int(event["requestContext"]["timeEpoch"])),
+            came_in=_moment(int(event["requestContext"]["timeEpoch"])),
         )
 
     @property
@@ -137,6 +137,11 @@ class Request:
             raise Problem(
                 HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the body as Content-Type: application/json"
             )
+
+
+def _moment(epoch: int) -> datetime:
+    """API Gateway tells milliseconds, `sam local start-api` seconds."""
+    return from_milliseconds(epoch * 1000 if is_epoch_seconds(epoch) else epoch)
 
 
 def _body(event: Mapping[str, Any]) -> bytes:

@@ -72,7 +72,7 @@ def build(
 def _user_id(value: object, field: str, draft: _Draft) -> dict[str, str] | None:
     """W1, H9."""
     if not isinstance(value, dict):
-        draft.findings.reject("W1", field, f"must be an object with {_USER_IDS}")
+        draft.findings.reject("W1", field, f"must be an object with at least one of {_USER_IDS}")
         return None
     for key in value:
         if key not in _USER_ID_LENGTHS:
