@@ -29,6 +29,8 @@ def items_of(content: object) -> list[Mapping[str, Any]]:
     items = [at(wrapper, "NotificationRequestItem") for wrapper in wrappers]
     if not all(isinstance(item, Mapping) for item in items):
         raise UnreadableWebhookError("notificationItems.NotificationRequestItem is no object")
+    if not items:
+        raise UnreadableWebhookError("notificationItems holds no item")
     return items
 
 
