@@ -16,7 +16,7 @@ CANARY = "quill7@example.com"
 could not be shown either."""
 
 _INJECTED = "\r\nX-Injected: 1\r\n\r\n"
-_MEBIBYTE = 1024 * 1024
+MEBIBYTE = 1024 * 1024
 
 ODD_VALUES: Sequence[Any] = [
     *(None, True, False, 0, -1, 7, 2**31, 2**63, 2**64, 10**40, 0.1, 1e300, -0.0),
@@ -42,7 +42,7 @@ LARGE: Sequence[Callable[[], bytes]] = [
     lambda: b"[" * 50_000 + b"]" * 50_000,
     lambda: b'{"a":' * 20_000 + b"1" + b"}" * 20_000,
     lambda: b"9" * 200_000,
-    lambda: b'"' + b"x" * _MEBIBYTE + b'"',
+    lambda: b'"' + b"x" * (MEBIBYTE - 2_000) + b'"',
     lambda: b'"' + b"@" * 200_000 + b'"',
     lambda: b"[" + b"1," * 200_000 + b"1]",
     lambda: json.dumps({f"field{number}": number for number in range(20_000)}).encode(),
@@ -76,6 +76,13 @@ class Mutator:
         for _ in range(self.random.choice((1, 1, 1, 2, 2, 3, 4))):
             text = self._changed(text, good)
         return text
+
+    def message(self, good: Sequence[bytes]) -> str:
+        """As `body`, as the text of an SQS message: valid Unicode, a mebibyte at most."""
+        while True:
+            text = self.body(good).decode("utf-8", "replace")
+            if len(text.encode()) <= MEBIBYTE:
+                return text
 
     def text(self, good: Sequence[str]) -> str:
         """One of these texts, some of the time with changes; valid Unicode."""

@@ -8,7 +8,7 @@ from relay.payments.notices import parse_notice
 from relay.payments.providers import PROVIDERS
 from tests.builders import make_sqs_event
 from tests.faults.conftest import Saw, Scale
-from tests.faults.heard import Heard, assert_discreet, counted
+from tests.faults.heard import Heard, assert_discreet, counted, hearing
 from tests.faults.mutations import CANARY, Mutator, fuzz
 from tests.faults.test_fuzz_webhooks import event_of, good, signed
 from tests.payment_world import PaymentWorld
@@ -20,9 +20,10 @@ SETTLED = ("LinksLearnt", "MovementDropped", "TestDropped", "MovementRetold")
 def good_notices() -> list[bytes]:
     """What `receive_payment` queues of the providers' samples, with somebody's id in its values."""
     world = PaymentWorld()
-    for provider in PROVIDERS:
-        for body in good(provider):
-            world.receiver.handle(event_of(provider, signed(provider, body, world)))
+    with hearing():
+        for provider in PROVIDERS:
+            for body in good(provider):
+                world.receiver.handle(event_of(provider, signed(provider, body, world)))
     return [message.body.encode().replace(b"user-1", CANARY.encode()) for message in world.waiting]
 
 
@@ -31,8 +32,8 @@ def test_map_payment_under_mutated_messages_loses_none(scale: Scale, saw: Saw) -
     notices = good_notices()
     totals: Counter[str] = Counter()
 
-    def promise(body: bytes, heard: Heard) -> None:
-        records = make_sqs_event(body.decode("utf-8", "replace"))["Records"]
+    def promise(body: str, heard: Heard) -> None:
+        records = make_sqs_event(body)["Records"]
         failed = world.mapper.map(records, lambda: NEEDED_SECONDS)
         queues = world.sqs.queues
         left = sum(len(messages) for messages in queues.values())
@@ -48,8 +49,8 @@ def test_map_payment_under_mutated_messages_loses_none(scale: Scale, saw: Saw) -
         queues.clear()
         world.sqs.calls.clear()
 
-    def make(mutator: Mutator) -> bytes:
-        return mutator.body(notices)
+    def make(mutator: Mutator) -> str:
+        return mutator.message(notices)
 
     fuzz("payments queue", scale.mutations, make, promise)
 

@@ -377,6 +377,6 @@ def _platform(content: Mapping[str, Any]) -> str | None:
 
 def _attribute(content: Mapping[str, Any], name: str) -> str | None:
     """A customer attribute; one that is no text says nothing."""
-    attributes = content.get("subscriber_attributes", {})
-    given = at(attributes.get(name), "value")
+    attributes = content.get("subscriber_attributes")
+    given = at(attributes.get(name), "value") if isinstance(attributes, Mapping) else None
     return given.strip() or None if isinstance(given, str) else None
