@@ -1,6 +1,7 @@
 """Mutated messages on the delivery queues: each is delivered, waits, or is a dead letter."""
 
 import asyncio
+import itertools
 import json
 from collections import Counter
 from datetime import timedelta
@@ -8,10 +9,11 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+from hypothesis import strategies as st
 
-from relay.envelopes import parse_envelope
+from relay.envelopes import Envelope, parse_envelope
 from relay.identities import Identities, Identity
-from relay.preparation import ENDPOINTS, Surface
+from relay.preparation import ENDPOINTS, Kind, Surface
 from tests.builders import (
     MOBILE_APP,
     NOW,
@@ -24,8 +26,11 @@ from tests.builders import (
     make_web_visit,
 )
 from tests.faults.conftest import Saw, Scale
+from tests.faults.drawing import draw
 from tests.faults.heard import Heard, assert_discreet, counted
-from tests.faults.mutations import CANARY, fuzz
+from tests.faults.mutations import CANARY, Mutator, fuzz
+from tests.faults.test_fuzz_accept import as_text
+from tests.property.strategies import json_values, near_valid_events
 from tests.worlds import TOKEN, ForwardingWorld
 
 PERSON = {"email": CANARY, "phone": "+1 202 555 0142", "first_name": "Ada", "last_name": "Quill"}
@@ -94,43 +99,71 @@ def check_request(request: httpx.Request, surface: Surface, app_id: str) -> None
     ]
 
 
+class Queue:
+    """A forwarder and its queue; each message goes through it alone."""
+
+    def __init__(self, surface: Surface, runner: asyncio.Runner) -> None:
+        self.surface = surface
+        self.world = ForwardingWorld(surface, deduplicate="all")
+        identities = Identities(self.world.identities, clock=self.world.clock)
+        identities.remember(Identity(MOBILE_APP, "user-1", "1-2", NOW - timedelta(days=1)))
+        self.totals: Counter[str] = Counter()
+        self._runner = runner
+        self._numbers = itertools.count()
+
+    def hold(self, body: str, heard: Heard) -> None:
+        """What is promised of every message."""
+        world = self.world
+        record = make_sqs_event(body)["Records"][0] | {"messageId": f"m-{next(self._numbers)}"}
+        failed = self._runner.run(world.forwarder.forward([record], lambda: 90.0))
+        sent, waiting, dead = world.appsflyer.requests, world.waiting, world.dead
+        said = heard.take()
+        told = counted(said)
+        self.totals.update(told)
+
+        assert failed == []
+        assert len(sent) + len(waiting) + len(dead) + told["Duplicate"] == 1
+        for request in sent:
+            check_request(request, self.surface, parse_envelope(body).app_id)
+        assert all(parse_envelope(message.body) for message in waiting)
+        assert_discreet(said, CANARY, TOKEN)
+        sent.clear()
+        world.sqs.queues.clear()
+        world.sqs.calls.clear()
+
+
 @pytest.mark.parametrize("surface", list(Surface))
 def test_forward_under_mutated_messages_loses_none(
     surface: Surface, scale: Scale, saw: Saw
 ) -> None:
-    world = ForwardingWorld(surface, deduplicate="all")
-    Identities(world.identities, clock=world.clock).remember(
-        Identity(MOBILE_APP, "user-1", "1-2", NOW - timedelta(days=1))
-    )
-    totals: Counter[str] = Counter()
-
     with asyncio.Runner() as runner:
+        queue = Queue(surface, runner)
 
-        def promise(body: str, heard: Heard) -> None:
-            record = {**make_sqs_event(body)["Records"][0], "messageId": f"m-{totals['batches']}"}
-            totals["batches"] += 1
-            failed = runner.run(world.forwarder.forward([record], lambda: 90.0))
-            sent, waiting, dead = world.appsflyer.requests, world.waiting, world.dead
-            said = heard.take()
-            told = counted(said)
-            totals.update(told)
+        def make(mutator: Mutator) -> str:
+            return mutator.message(MESSAGES[surface])
 
-            assert failed == []
-            assert len(sent) + len(waiting) + len(dead) + told["Duplicate"] == 1
-            for request in sent:
-                check_request(request, surface, parse_envelope(body).app_id)
-            assert all(parse_envelope(message.body) for message in waiting)
-            assert_discreet(said, CANARY, TOKEN)
-            sent.clear()
-            world.sqs.queues.clear()
-            world.sqs.calls.clear()
+        fuzz(f"{surface} queue", scale.mutations, make, queue.hold)
 
-        fuzz(
-            f"{surface} queue",
-            scale.mutations,
-            lambda mutator: mutator.message(MESSAGES[surface]),
-            promise,
-        )
+    saw(messages=scale.mutations, **queue.totals)
+    assert {"Delivered", "Rejected"} <= queue.totals.keys()
 
-    saw(messages=scale.mutations, **totals)
-    assert {"Delivered", "Rejected"} <= totals.keys()
+
+@st.composite
+def drawn(draw_: st.DrawFn, surface: Surface) -> str:
+    """Envelopes whose events and fields may be anything."""
+    kind = draw_(st.sampled_from([kind for kind in Kind if Surface.of(kind) is surface]))
+    make = make_envelope if surface is Surface.MOBILE else make_web_envelope
+    names = st.sampled_from([*Envelope.model_fields, "reason", "eventName"])
+    changes = draw_(st.dictionaries(names, json_values, max_size=1))
+    return as_text(make(**{"kind": kind, "event": draw_(near_valid_events(kind)), **changes}))
+
+
+@pytest.mark.parametrize("surface", list(Surface))
+def test_forward_under_drawn_messages_loses_none(surface: Surface, scale: Scale, saw: Saw) -> None:
+    with asyncio.Runner() as runner:
+        queue = Queue(surface, runner)
+
+        draw(drawn(surface), 20 + scale.mutations // 20, queue.hold)
+
+    saw(messages=sum(queue.totals.values()), **queue.totals)
+    assert "Rejected" in queue.totals

@@ -37,7 +37,7 @@ APP = {
     "phone_region": "US",
     "payments": {
         "names": {"refund": "af_refund", "trial": None},
-        "revenue": "net_of_tax",
+        "revenue": "gross",
         "test_events_to": "id1",
     },
 }
@@ -98,10 +98,12 @@ class Change(NamedTuple):
 
 
 def changing(*parameters: Parameter) -> Callable[[Mutator], Change]:
-    """Parameter Store takes valid Unicode only."""
+    """Parameter Store takes valid Unicode only. One in five is put right again."""
 
     def make(mutator: Mutator) -> Change:
         parameter = mutator.random.choice(parameters)
+        if mutator.random.random() < 0.2:
+            return Change(parameter.name, parameter.good.decode())
         return Change(parameter.name, mutator.body([parameter.good]).decode("utf-8", "replace"))
 
     return make
