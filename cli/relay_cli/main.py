@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from relay_cli.commands import check, dlq, identities, local, payments, send
+from relay_cli.commands import check, dlq, identities, local, openapi, payments, send
 from relay_cli.errors import CliError
 
 _HELP = "Delivers what your own servers know to AppsFlyer's server-to-server APIs."
@@ -88,5 +88,6 @@ app.add_typer(_letters, name="dlq")
 app.add_typer(_payments, name="payments")
 app.add_typer(_identities, name="identities")
 app.command("forget", epilog=_EXIT_CODES)(identities.forget)
+app.command("openapi", epilog=_EXIT_CODES)(openapi.openapi)
 app.command("sandbox", epilog=_EXIT_CODES)(local.sandbox)
 app.command("demo", epilog=_EXIT_CODES)(local.demo)

@@ -14,7 +14,7 @@ import orjson
 _LONGEST_INT: Final = 18
 """Digits that surely fit the 64 bits which orjson can write."""
 
-_LONGEST_PLAIN: Final = 400
+LONGEST_PLAIN: Final = 400
 """Characters of a number written plainly; the largest double has 309 digits before the point."""
 
 
@@ -96,7 +96,7 @@ def plain_number(number: Decimal) -> str:
     if not number.is_finite():
         message = "not a finite number"
         raise UnwritableError(message)
-    if abs(number.adjusted()) > _LONGEST_PLAIN or len(number.as_tuple().digits) > _LONGEST_PLAIN:
+    if abs(number.adjusted()) > LONGEST_PLAIN or len(number.as_tuple().digits) > LONGEST_PLAIN:
         message = "a number with too many digits"
         raise UnwritableError(message)
     return format(number, "f")

@@ -22,6 +22,8 @@ class Provider(Protocol):
 
     ACKNOWLEDGEMENT: str
     """The body of the answer 200."""
+    SIGNATURE_HEADER: str
+    """The header, in lower case, in which a webhook shows whose it is."""
 
     def verify(
         self, webhook: Webhook, secrets: Sequence[Secret], settings: SourceSettings, now: datetime

@@ -56,6 +56,7 @@ from relay.payments.signatures import any_alike, header
 from relay.secrets import Secret
 
 ACKNOWLEDGEMENT: Final = ""
+SIGNATURE_HEADER: Final = "authorization"
 
 _PAYMENTS: Final = {
     "INITIAL_PURCHASE": MovementKind.FIRST_PAYMENT,
@@ -125,7 +126,7 @@ def verify(
     """Refuses unless the whole `Authorization` value is one of the secrets."""
     del settings, now  # nothing to set, and no time is signed
     expected = [value for secret in secrets if (value := secret.reveal()).strip()]
-    if not any_alike([header(webhook, "authorization")], expected):
+    if not any_alike([header(webhook, SIGNATURE_HEADER)], expected):
         raise SignatureRefusedError("the authorization value is none of the secrets")
 
 
@@ -382,6 +383,6 @@ def _platform(content: Mapping[str, Any]) -> str | None:
 
 def _attribute(content: Mapping[str, Any], name: str) -> str | None:
     """A customer attribute; one that is no text says nothing."""
-    attributes = content.get("subscriber_attributes", {})
-    given = at(attributes.get(name), "value")
+    attributes = content.get("subscriber_attributes")
+    given = at(attributes.get(name), "value") if isinstance(attributes, Mapping) else None
     return given.strip() or None if isinstance(given, str) else None

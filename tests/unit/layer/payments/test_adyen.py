@@ -388,8 +388,10 @@ def test_understand_type_that_does_not_count_is_unreadable() -> None:
         adyen.understand("REPORT_AVAILABLE", {}, SETTINGS)
 
 
-def test_read_item_that_is_no_object_is_unreadable() -> None:
-    body = b'{"live": "true", "notificationItems": [{"NotificationRequestItem": 7}]}'
+@pytest.mark.parametrize("items", ['[{"NotificationRequestItem": 7}]', "[]", "null", "7"])
+def test_read_without_an_item_that_is_an_object_is_unreadable(items: str) -> None:
+    """One that is signed over the whole body, and would otherwise tell of nothing in silence."""
+    body = f'{{"live": "true", "notificationItems": {items}}}'.encode()
 
     with pytest.raises(UnreadableWebhookError):
         adyen.read(body, SETTINGS)

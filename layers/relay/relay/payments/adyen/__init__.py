@@ -21,7 +21,13 @@ from relay.errors import UnreadableWebhookError
 from relay.payments.adyen.item import Item, items_of, shape
 from relay.payments.adyen.kinds import COUNTED, treatment, treatment_of_event
 from relay.payments.adyen.kinds import why_ignored as why_ignored
-from relay.payments.adyen.signing import check_basic_auth, check_body, check_items, keys_of
+from relay.payments.adyen.signing import (
+    BODY_SIGNATURE,
+    check_basic_auth,
+    check_body,
+    check_items,
+    keys_of,
+)
 from relay.payments.model import Meaning, Told, Treatment
 from relay.payments.provider import Webhook
 from relay.payments.reading import (
@@ -37,6 +43,7 @@ from relay.payments.settings import SourceSettings
 from relay.secrets import Secret
 
 ACKNOWLEDGEMENT: Final = "[accepted]"
+SIGNATURE_HEADER: Final = BODY_SIGNATURE
 
 
 def verify(
@@ -49,7 +56,7 @@ def verify(
     del now  # no time is signed
     check_basic_auth(webhook, settings.basic_auth_sha256)
     keys = keys_of(secrets)
-    if "hmacsignature" in webhook.headers:
+    if BODY_SIGNATURE in webhook.headers:
         check_body(webhook, keys)
     else:
         check_items(webhook.body, keys)

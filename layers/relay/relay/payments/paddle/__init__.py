@@ -36,13 +36,14 @@ from relay.payments.signatures import (
 from relay.secrets import Secret
 
 ACKNOWLEDGEMENT: Final = ""
+SIGNATURE_HEADER: Final = "paddle-signature"
 
 
 def verify(
     webhook: Webhook, secrets: Sequence[Secret], settings: SourceSettings, now: datetime
 ) -> None:
     """`Paddle-Signature: ts=...;h1=...`: HMAC-SHA256 in hex over `<ts>:<body>`."""
-    given = timed_signatures(header(webhook, "paddle-signature"), ";", "ts", "h1")
+    given = timed_signatures(header(webhook, SIGNATURE_HEADER), ";", "ts", "h1")
     message = b"%s:%s" % (given.timestamp.encode(), webhook.body)
     check_hmac(given.signatures, keys_as_text(secrets), message, in_hex)
     check_age(given.timestamp, now, settings.tolerance_seconds)
