@@ -65,7 +65,9 @@ _letters = typer.Typer(
 )
 _letters.command("list", epilog=_EXIT_CODES)(dlq.list_letters)
 _letters.command("show", epilog=_EXIT_CODES)(dlq.show)
+_letters.command("export", epilog=_EXIT_CODES)(dlq.export)
 _letters.command("redrive", epilog=_EXIT_CODES)(dlq.redrive)
+_letters.command("drop", epilog=_EXIT_CODES)(dlq.drop)
 
 _identities = typer.Typer(
     help="Who customers are to AppsFlyer: customer user id to AppsFlyer id.",
