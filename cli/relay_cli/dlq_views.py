@@ -48,24 +48,29 @@ def groups_blocks(queue: str, groups: Sequence[Group], now: datetime) -> Iterato
         yield Block(Text(f"{in_time:,} can still keep their own time.", "good"))
     if missed:
         yield Block(Text(f"{missed:,} {HAVE_MISSED}", "warn"))
-    yield Block("")
+    if in_time or missed:
+        yield Block("")
 
 
 def _groups_table(queue: str, groups: Sequence[Group], now: datetime) -> Table:
     number = sum(group.count for group in groups)
     title = f"{queue}: {letters(number)}"
-    table = Table(title=title, title_justify="left", title_style="heading", box=box.SIMPLE_HEAD)
-    table.add_column("count", justify="right")
-    table.add_column("reason", overflow="fold")
-    table.add_column("app", overflow="fold")
-    table.add_column("here since", no_wrap=True)
+    table = Table(
+        title=title,
+        title_justify="left",
+        title_style="heading",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    table.add_column("count", justify="right", no_wrap=True)
+    table.add_column("reason and app", overflow="fold")
+    table.add_column("age", no_wrap=True)
     table.add_column("attempts", justify="right", no_wrap=True)
     table.add_column("deadline", no_wrap=True)
     for group in groups:
         table.add_row(
             f"{group.count:,}",
-            _reason(group.reason),
-            Text(printable(group.app_id) or "unknown"),
+            _reason(group.reason, printable(group.app_id) or "app unknown"),
             _ages(group, now),
             _attempts(group),
             _deadlines(group, now),
@@ -73,19 +78,21 @@ def _groups_table(queue: str, groups: Sequence[Group], now: datetime) -> Table:
     return table
 
 
-def _reason(reason: str) -> Text:
+def _reason(reason: str, app_id: str = "") -> Text:
     text = Text(printable(reason), "bad" if reason == CRASHED else "")
+    if app_id:
+        text.append(f"\n{app_id}", "key")
     if remark := _REMARKS.get(reason):
         text.append(f"\n{remark}", "quiet")
     return text
 
 
 def _ages(group: Group, now: datetime) -> str:
-    """The oldest, and the newest where that is another one."""
+    """Of the oldest, and of the newest where that is another one."""
     if group.oldest is None or group.newest is None:
         return ""
     oldest, newest = span(now - group.oldest), span(now - group.newest)
-    return f"{oldest} ago" if oldest == newest else f"{oldest} ago\nto {newest} ago"
+    return oldest if oldest == newest else f"{oldest}\nto {newest}"
 
 
 def _attempts(group: Group) -> str:
@@ -112,9 +119,10 @@ def _deadlines(group: Group, now: datetime) -> Text:
 def letter_blocks(letter: DeadLetter, now: datetime) -> Iterator[Block]:
     """All that is known of one letter."""
     yield Block(_facts(letter, now))
-    findings = list(read_findings(letter.marks.get("findings")))
-    yield Block(Text("\nFindings", "heading"))
-    yield Block(findings_table(findings) if findings else Text("none", "quiet"))
+    if not letter.is_crashed:
+        findings = list(read_findings(letter.marks.get("findings")))
+        yield Block(Text("\nFindings", "heading"))
+        yield Block(findings_table(findings) if findings else Text("none", "quiet"))
     yield Block(Text("\nEvent", "heading"))
     yield from _event(letter)
 
@@ -209,7 +217,7 @@ def tally_blocks(tally: Tally, queue: str) -> Iterator[Block]:
 
 def chosen_blocks(chosen: Chosen, queue: str) -> Iterator[Block]:
     """What is about to be dropped."""
-    yield Block(Text(f"{queue}: {letters(len(chosen.ids))} of what you chose"))
+    yield Block(Text(f"{queue}: {letters(len(chosen.ids))} to delete"))
     yield from _by_reason(chosen.by_reason)
 
 
