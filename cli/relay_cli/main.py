@@ -4,13 +4,16 @@ How each is called stands in `commands`, what it does in the modules beside this
 """
 
 import sys
+import traceback
+from contextlib import suppress
 from importlib import metadata
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from relay_cli.commands import check, dlq, identities, local, payments, send
-from relay_cli.errors import CliError
+from relay_cli.errors import CliError, ExitCode
 
 _HELP = "Delivers what your own servers know to AppsFlyer's server-to-server APIs."
 _EXIT_CODES = (
@@ -26,8 +29,29 @@ class _App(typer.Typer):
         try:
             return super().__call__(*args, **kwargs)
         except CliError as error:
-            print(f"relay: {error}", file=sys.stderr)  # noqa: T201 - Rich would take 0.1 s to load
-            sys.exit(error.code)
+            _end(str(error), error.code)
+        except MemoryError:
+            _end("there is not enough memory for this")
+        except OSError as error:
+            _end(f"this cannot be done: {error.strerror or type(error).__name__}")
+        except Exception as error:  # noqa: BLE001 - the text of one may hold what a file does
+            _end(
+                f"this is a fault of relay's own, {type(error).__name__} at {_place(error)}: "
+                "please report it"
+            )
+
+
+def _end(message: str, code: ExitCode = ExitCode.UNUSABLE) -> NoReturn:
+    with suppress(OSError):
+        print(f"relay: {message}", file=sys.stderr)  # noqa: T201 - Rich would take 0.1 s to load
+    sys.exit(code)
+
+
+def _place(error: BaseException) -> str:
+    """The innermost line of relay's own that was at work."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if "relay" in Path(frame.filename).parent.name] or frames
+    return f"{Path(ours[-1].filename).name}:{ours[-1].lineno}"
 
 
 app = _App(

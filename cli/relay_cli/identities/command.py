@@ -36,12 +36,16 @@ def import_report(
 
     Raises `CliError`.
     """
+    for given in (state, rejects):
+        if given is not None and given.resolve() == path.resolve():
+            raise CliError(f"{given} is the report itself: it would be written over")
     done = Done.of(state or path.with_name(path.name + ".import.json"), Fingerprint.of(path))
     if done.counts.rows:
         remarks().print(Text(f"Going on behind row {done.counts.rows:,}.", "quiet"))
     shown: list[str] = []
     with ExitStack() as stack:
-        file = stack.enter_context(_opened(rejects)) if rejects else None
+        goes_on = bool(done.counts.rows)
+        file = stack.enter_context(_opened(rejects, goes_on=goes_on)) if rejects else None
         importer = Importer(
             remembering(identities), done, threads=threads,
             rejects=reject_lines(file, shown, _MOST_SHOWN),
@@ -69,9 +73,10 @@ def _say(counts: Counts, shown: list[str], *, dry: bool) -> None:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[TextIO]:
+def _opened(path: Path, *, goes_on: bool) -> Iterator[TextIO]:
     try:
-        with path.open("w", encoding="utf-8") as file:
+        # A line at a time, so that what ends the process leaves what was said before.
+        with path.open("a" if goes_on else "w", buffering=1, encoding="utf-8") as file:
             yield file
     except OSError as error:
         raise CliError(f"{path} cannot be written: {error.strerror}") from error

@@ -7,6 +7,9 @@ order mark, plain or gzip. Memory is bounded by the longest line that is taken.
 import csv
 import gzip
 import hashlib
+import os
+import stat
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +18,7 @@ from typing import IO, Final, NamedTuple, Self
 from relay.identities import Identity
 from relay.instants import parse_iso
 from relay_cli.errors import CliError
+from relay_cli.reading import opened, unreadable
 
 COLUMNS: Final[Mapping[str, str]] = {
     "customer_user_id": "Customer User ID",
@@ -26,8 +30,15 @@ COLUMNS: Final[Mapping[str, str]] = {
 _NEEDED: Final = ("customer_user_id", "appsflyer_id", "app_id", "install_time")
 
 LONGEST_LINE: Final = 1024 * 1024
+"""Bytes of a line, and of a row, which may go over several."""
 _GZIP: Final = b"\x1f\x8b"
-_BROKEN: Final = "\N{REPLACEMENT CHARACTER}"
+_SIP: Final = 16 * 1024
+"""Packed bytes that are read at a time, so that it shows what becomes of them."""
+_UNSUSPICIOUS: Final = 4 * 1024 * 1024
+"""Bytes that are taken out of any packed file."""
+_MOST_PACKED: Final = 300
+"""How many bytes one packed byte may hold: reports have up to 60, bombs 1,000."""
+_BROKEN: Final = frozenset("\N{REPLACEMENT CHARACTER}\0")
 
 
 class Row(NamedTuple):
@@ -50,22 +61,25 @@ class Fingerprint:
     def of(cls, path: Path) -> "Fingerprint":
         """Raises `CliError`."""
         try:
+            # A pipe or a device could be read only once, and has no size.
+            if not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():
+                raise CliError(f"{path} is no plain file: save the report first")
             with path.open("rb") as file:
                 beginning = file.read(1024 * 1024)
-            return cls(path.stat().st_size, hashlib.sha256(beginning).hexdigest())
+                return cls(os.fstat(file.fileno()).st_size, hashlib.sha256(beginning).hexdigest())
         except OSError as error:
-            raise CliError(f"{path} cannot be read: {error.strerror}") from error
+            raise unreadable(path, error) from error
 
 
 class Report:
     """A report that is being read; `position` is how many of its bytes have been."""
 
     def __init__(self, path: Path) -> None:
-        try:
-            self._file = path.open("rb")
-        except OSError as error:
-            raise CliError(f"{path} cannot be read: {error.strerror}") from error
+        self._file = opened(path)
         self._path = path
+        self._taken = 0
+        self._since_row = 0
+        """Bytes that have been taken since the last row ended."""
 
     @property
     def position(self) -> int:
@@ -85,6 +99,7 @@ class Report:
         places = self._places(self._next(reader))
         while (fields := self._next(reader)) is not None:
             if fields:
+                self._since_row = 0
                 yield _row(reader.line_num, fields, places)
 
     def _next(self, reader: Iterator[list[str]]) -> list[str] | None:
@@ -96,6 +111,8 @@ class Report:
     def _places(self, header: Sequence[str] | None) -> dict[str, int]:
         """Where each column stands."""
         names = [name.strip().casefold() for name in header or ()]
+        if not all(_BROKEN.isdisjoint(name) for name in names):
+            raise CliError(f"{self._path} is no report of installs: it is not UTF-8 text")
         places = {
             field: names.index(title.casefold())
             for field, title in COLUMNS.items()
@@ -113,20 +130,47 @@ class Report:
         stream = self._stream()
         try:
             for number, line in enumerate(_bounded(stream), 1):
-                if len(line) > LONGEST_LINE:
-                    raise CliError(
-                        f"{self._path}, line {number} is longer than {LONGEST_LINE} bytes: this is "
-                        "no report"
-                    )
+                self._check(number, len(line), is_packed=stream is not self._file)
                 text = line.decode("utf-8", "replace")
                 yield text.removeprefix("\ufeff") if number == 1 else text
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, zlib.error) as error:
             raise CliError(f"{self._path} cannot be read to its end: it is damaged") from error
+
+    def _check(self, number: int, size: int, *, is_packed: bool) -> None:
+        """Ends the reading of what is no report before it takes much memory or time."""
+        self._taken += size
+        self._since_row += size
+        if size > LONGEST_LINE or self._since_row > LONGEST_LINE:
+            what = "is" if size > LONGEST_LINE else "and those before it are a row"
+            raise CliError(
+                f"{self._path}, line {number} {what} longer than {LONGEST_LINE} bytes: this is no "
+                "report"
+            )
+        if is_packed and self._taken > max(_UNSUSPICIOUS, self.position * _MOST_PACKED):
+            raise CliError(
+                f"{self._path} is packed more than {_MOST_PACKED}-fold: this is no report. If it "
+                "is one, unpack it first"
+            )
 
     def _stream(self) -> IO[bytes]:
         beginning = self._file.read(len(_GZIP))
         self._file.seek(0)
-        return gzip.open(self._file, "rb") if beginning == _GZIP else self._file  # type: ignore[return-value] # a GzipFile reads bytes
+        if beginning != _GZIP:
+            return self._file
+        return gzip.open(_Sips(self._file), "rb")  # type: ignore[return-value] # a GzipFile reads bytes
+
+
+class _Sips:
+    """A file of which little is read at a time."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def read(self, size: int, /) -> bytes:
+        return self._file.read(min(size, _SIP))
+
+    def seek(self, place: int, /) -> object:
+        return self._file.seek(place)
 
 
 def _bounded(stream: IO[bytes]) -> Iterator[bytes]:
@@ -141,8 +185,8 @@ def _row(number: int, fields: Sequence[str], places: Mapping[str, int]) -> Row:
     }
     if not given["customer_user_id"]:
         return Row(number)
-    if any(_BROKEN in value for value in given.values()):
-        return Row(number, problem="is not UTF-8")
+    if not all(_BROKEN.isdisjoint(value) for value in given.values()):
+        return Row(number, problem="is not UTF-8 text")
     missing = [COLUMNS[name] for name in _NEEDED if not given[name]]
     if missing:
         return Row(number, problem=f"{missing[0]} is missing")
