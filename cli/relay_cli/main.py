@@ -7,7 +7,6 @@ import sys
 import traceback
 from contextlib import suppress
 from importlib import metadata
-from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -20,6 +19,7 @@ _EXIT_CODES = (
     "Exit codes: 0 = all went as it should. 1 = something was rejected, not taken, or did not end "
     "as expected. 2 = nothing could be done: a file, an option or an address is of no use."
 )
+_OURS = ("relay", "relay_cli", "relay_sandbox")
 
 
 class _App(typer.Typer):
@@ -49,9 +49,12 @@ def _end(message: str, code: ExitCode = ExitCode.UNUSABLE) -> NoReturn:
 
 def _place(error: BaseException) -> str:
     """The innermost line of relay's own that was at work."""
-    frames = traceback.extract_tb(error.__traceback__)
-    ours = [frame for frame in frames if "relay" in Path(frame.filename).parent.name] or frames
-    return f"{Path(ours[-1].filename).name}:{ours[-1].lineno}"
+    lines = [
+        (frame.f_globals.get("__name__", ""), number)
+        for frame, number in traceback.walk_tb(error.__traceback__)
+    ]
+    ours = [f"{name}:{number}" for name, number in lines if name.partition(".")[0] in _OURS]
+    return ours[-1]  # this module's, at least
 
 
 app = _App(

@@ -10,7 +10,7 @@ import hashlib
 import os
 import stat
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final, NamedTuple, Self
@@ -34,11 +34,15 @@ LONGEST_LINE: Final = 1024 * 1024
 _GZIP: Final = b"\x1f\x8b"
 _SIP: Final = 16 * 1024
 """Packed bytes that are read at a time, so that it shows what becomes of them."""
-_UNSUSPICIOUS: Final = 4 * 1024 * 1024
+_UNSUSPICIOUS: Final = 2 * 1024 * 1024
 """Bytes that are taken out of any packed file."""
-_MOST_PACKED: Final = 300
-"""How many bytes one packed byte may hold: reports have up to 60, bombs 1,000."""
-_BROKEN: Final = frozenset("\N{REPLACEMENT CHARACTER}\0")
+_MOST_PACKED: Final = 200
+"""How many bytes one packed byte may hold: wide reports have up to 80, bombs up to 1,030."""
+_NO_TEXT: Final[Mapping[str, str]] = {
+    "\N{REPLACEMENT CHARACTER}": "is not UTF-8",
+    "\0": "holds a NUL character",
+}
+"""What shows that something is no text, and what to say of it."""
 
 
 class Row(NamedTuple):
@@ -111,8 +115,8 @@ class Report:
     def _places(self, header: Sequence[str] | None) -> dict[str, int]:
         """Where each column stands."""
         names = [name.strip().casefold() for name in header or ()]
-        if not all(_BROKEN.isdisjoint(name) for name in names):
-            raise CliError(f"{self._path} is no report of installs: it is not UTF-8 text")
+        if problem := _no_text(names):
+            raise CliError(f"{self._path} is no report of installs: its first line {problem}")
         places = {
             field: names.index(title.casefold())
             for field, title in COLUMNS.items()
@@ -179,14 +183,20 @@ def _bounded(stream: IO[bytes]) -> Iterator[bytes]:
         yield line
 
 
+def _no_text(values: Collection[str]) -> str | None:
+    return next(
+        (problem for sign, problem in _NO_TEXT.items() if any(sign in one for one in values)), None
+    )
+
+
 def _row(number: int, fields: Sequence[str], places: Mapping[str, int]) -> Row:
     given = {
         name: fields[place].strip() if place < len(fields) else "" for name, place in places.items()
     }
     if not given["customer_user_id"]:
         return Row(number)
-    if not all(_BROKEN.isdisjoint(value) for value in given.values()):
-        return Row(number, problem="is not UTF-8 text")
+    if problem := _no_text(given.values()):
+        return Row(number, problem=problem)
     missing = [COLUMNS[name] for name in _NEEDED if not given[name]]
     if missing:
         return Row(number, problem=f"{missing[0]} is missing")
