@@ -8,19 +8,17 @@ event is on the queue again, and the event keeps its id, so a second copy can be
 event.
 """
 
-import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Event
-from types import FrameType
 from typing import TYPE_CHECKING, Final
 
 from relay.queues import Message
 from relay_cli.aws import put
-from relay_cli.dead_letters import Choice, DeadLetter, renewed
+from relay_cli.choosing import Choice
+from relay_cli.dead_letters import DeadLetter, renewed
 from relay_cli.mailbox import Mailbox
 
 if TYPE_CHECKING:
@@ -39,6 +37,8 @@ class Tally:
     """What became of the letters of one run."""
 
     sent: int = 0
+    missed: int = 0
+    """Of those sent, how many had missed their deadline."""
     left: int = 0
     """Not meant by the choice."""
     no_event: int = 0
@@ -98,6 +98,7 @@ class Mover:
             tally.problems[problem] = tally.problems.get(problem, 0) + 1
         sent = [letter for position, (letter, _) in enumerate(moving) if position not in failed]
         tally.sent += len(sent)
+        tally.missed += sum(letter.has_missed(self.now) for letter in sent)
         if sent:
             tally.twice += len(self.mailbox.delete(sent))
         if len(failed) == len(moving) and failed:
@@ -120,20 +121,3 @@ class Mover:
         if self.rate is None:
             return 0.0
         return max(0.0, tally.sent / self.rate - (time.monotonic() - began))
-
-
-@contextmanager
-def stopped_by_signals(stop: Event) -> Iterator[None]:
-    """Ctrl-C and SIGTERM stop a run where it is safe, instead of anywhere."""
-
-    def ask_to_stop(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    before = {
-        number: signal.signal(number, ask_to_stop) for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -7,7 +7,7 @@ from relay import telemetry
 from relay.tables import DynamoTable
 from relay_cli import aws
 from relay_cli.errors import CliError
-from relay_cli.targets import DEFAULT_READY_FILE, Where, read_ready_file
+from relay_cli.targets import DEFAULT_READY_FILE, Where, read_ready_file, ready_text
 
 if TYPE_CHECKING:
     from relay.tables import Table
@@ -55,5 +55,6 @@ class Tables:
         if not where.ready_file and (self._given or not path.exists()):
             return f"the table {self._given}", {}
         ready: dict[str, Any] = read_ready_file(path)
-        self._endpoint = str(ready.get("aws"))
-        return f"the sandbox of {path}", {name: str(ready.get(name, "")) for name in _OUTPUTS}
+        self._endpoint = ready_text(ready, "aws", path)
+        names = {name: ready[name] for name in _OUTPUTS if isinstance(ready.get(name), str)}
+        return f"the sandbox of {path}", names

@@ -11,6 +11,7 @@ from relay_cli.commands import parameters
 from relay_cli.errors import CliError
 
 _CODE_LENGTH = 3
+_SMALLEST, _TOO_MUCH = Decimal("0.001"), 10**12
 _SECRET = "RELAY_WEBHOOK_SECRET"  # noqa: S105 - a variable's name
 
 
@@ -77,8 +78,8 @@ def _amount(text: str) -> Decimal:
         amount = Decimal(text)
     except InvalidOperation as error:
         raise CliError("--amount must be a number, as in 9.99") from error
-    if not amount.is_finite() or amount <= 0:
-        raise CliError("--amount must be above zero")
+    if not amount.is_finite() or not _SMALLEST <= amount < _TOO_MUCH:
+        raise CliError(f"--amount must be above zero, and below {_TOO_MUCH:,}")
     return amount
 
 

@@ -37,6 +37,9 @@ def import_report(
 
     `into`: which table that is. Raises `CliError`.
     """
+    for given in (state, rejects):
+        if given is not None and given.resolve() == path.resolve():
+            raise CliError(f"{given} is the report itself: it would be written over")
     file = Fingerprint.of(path)
     state = state or path.with_name(path.name + ".import.json")
     done = Done(None, file) if identities is None else Done.of(state, file, into)
@@ -74,8 +77,10 @@ def _say(counts: Counts, shown: list[str], *, dry: bool) -> None:
 @contextmanager
 def _opened(path: Path, done: Done) -> Iterator[TextIO]:
     """The file of bad lines; where an import goes on, behind those of before."""
+    goes_on = done.counts.rows > 0
     try:
-        with path.open("a" if done.counts.rows else "w", encoding="utf-8") as file:
+        # A line at a time, so that what ends the process leaves what was said before.
+        with path.open("a" if goes_on else "w", buffering=1, encoding="utf-8") as file:
             yield file
     except OSError as error:
         raise CliError(f"{path} cannot be written: {error.strerror}") from error

@@ -14,6 +14,7 @@ from relay.errors import TableUnavailableError
 from relay.identities import Identities, Identity, UnusableIdError
 from relay_cli.errors import CliError
 from relay_cli.identities.report import Fingerprint, Report, Row
+from relay_cli.reading import read_object
 
 CHUNK_ROWS: Final = 5_000
 _WAITS: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
@@ -51,14 +52,20 @@ class Progress:
 
     @classmethod
     def of(cls, path: Path, file: Fingerprint, into: str = "") -> "Progress":
-        """That of an earlier run of the same file into the same table, else a new one."""
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            if (content["file"], content["into"]) == (asdict(file), into):
-                return cls(path, file, into, Counts(**content["counts"]))
-        except (OSError, ValueError, KeyError, TypeError):
-            pass
-        return cls(path, file, into)
+        """That of an earlier run of the same file into the same table, else a new one.
+
+        Raises `CliError` for a file that is something else: it would be written over.
+        """
+        if not path.exists():
+            return cls(path, file, into)
+        content = read_object(path, "state of an import")
+        counts = content.get("counts")
+        if not (isinstance(counts, dict) and counts.keys() == asdict(Counts()).keys()):
+            raise CliError(f"{path} is no state of an import: say with --state where it is")
+        if not all(type(count) is int and count >= 0 for count in counts.values()):
+            raise CliError(f"{path} is a damaged state of an import: remove it to begin anew")
+        is_of_this = (content.get("file"), content.get("into")) == (asdict(file), into)
+        return cls(path, file, into, Counts(**counts) if is_of_this else Counts())
 
     def save(self) -> None:
         """Writes it down; raises `CliError`."""

@@ -1,16 +1,16 @@
 """`relay payments explain`: what a webhook's body would become, and why. Nothing is looked up."""
 
-import json
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from pydantic import ValidationError
 from rich.table import Table
 from rich.text import Text
 
 from relay.apps import Apps
 from relay.errors import ConfigurationError, UnreadableWebhookError
-from relay.exact_json import InvalidJsonError, dumps, loads
+from relay.exact_json import InvalidJsonError, UnwritableError, dumps, loads
 from relay.identities import Identities
 from relay.instants import utc_now
 from relay.parameters import ParameterStore
@@ -18,11 +18,14 @@ from relay.payments.deciding import Decider
 from relay.payments.events import event_of
 from relay.payments.model import Meaning, Movement, Told, Treatment
 from relay.payments.providers import PROVIDERS
+from relay.payments.receiving import MAX_BODY_BYTES
 from relay.payments.settings import SourceApps, SourceSettings
 from relay.payments.trail import Trail
 from relay.payments.unmappable import UnmappableError
+from relay.shapes import first_fault
 from relay.tables import Bound, Item, Key
 from relay_cli.errors import CliError, ExitCode
+from relay_cli.reading import read_bytes, read_object
 from relay_cli.screen import Block, output, printable, show
 
 if TYPE_CHECKING:
@@ -85,7 +88,7 @@ class _Rules:
     """A Parameter Store in which every app has the same settings."""
 
     def __init__(self, rules: Mapping[str, Any]) -> None:
-        self._value = json.dumps({"payments": rules})
+        self._value = dumps({"payments": rules}).decode()
 
     def get_parameters(self, **call: Any) -> dict[str, Any]:
         return {"Parameters": [{"Name": name, "Value": self._value} for name in call["Names"]]}
@@ -98,10 +101,7 @@ def explain(
 
     `UNDONE` where some of it cannot be understood.
     """
-    try:
-        body = path.read_bytes()
-    except OSError as error:
-        raise CliError(f"{path} cannot be read: {error.strerror}") from error
+    body = read_bytes(path, MAX_BODY_BYTES, " No webhook is.")
     name = provider or _recognised(body)
     if name not in PROVIDERS:
         raise CliError(f"no such provider; there are {', '.join(PROVIDERS)}")
@@ -139,18 +139,22 @@ def _recognised(body: bytes) -> str:
 
 
 def _settings(provider: str, mobile: list[str], web: list[str]) -> SourceSettings:
-    return SourceSettings.model_validate(
-        {"provider": provider, "apps": {"mobile": mobile, "web": web}}
-    )
+    try:
+        return SourceSettings.model_validate(
+            {"provider": provider, "apps": {"mobile": mobile, "web": web}}
+        )
+    except ValidationError as error:
+        raise CliError(f"the apps are not to be used so: {first_fault(error)}") from error
 
 
 def _read_rules(path: Path | None) -> Mapping[str, Any]:
     if path is None:
         return {}
+    content = read_object(path, "file with an app's settings")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CliError(f"{path} is no JSON file with an app's settings") from error
+        dumps(content)
+    except UnwritableError as error:
+        raise CliError(f"{path} is of no use: it {error}") from error
     rules: Mapping[str, Any] = content.get("payments", content)
     return rules
 
@@ -266,4 +270,6 @@ def _event(
 def _apps_named(meaning: Meaning) -> SourceApps:
     """The app that the webhook itself names, where nobody said which there are."""
     named = [fact.clues.app_id for fact in meaning.facts if fact.clues.app_id]
-    return SourceApps(mobile=(named[0],)) if named else _ANY_APP
+    if not named:
+        return _ANY_APP
+    return _settings("stripe", named[:1], []).apps

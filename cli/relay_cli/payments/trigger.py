@@ -25,7 +25,7 @@ from relay_cli.payments.samples import (
 from relay_cli.payments.samples.order import Json, Order
 from relay_cli.payments.signing import sign
 from relay_cli.screen import output
-from relay_cli.targets import DEFAULT_READY_FILE, read_ready_file
+from relay_cli.targets import DEFAULT_READY_FILE, read_ready_file, ready_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +39,14 @@ class Address:
     @classmethod
     def of_sandbox(cls, path: Path | None, provider: str) -> "Address":
         """That of a running sandbox; raises `CliError`."""
-        ready = read_ready_file(path or DEFAULT_READY_FILE)
-        source = ready.get("payment_sources", {}).get(provider)
-        if source is None:
+        path = path or DEFAULT_READY_FILE
+        ready = read_ready_file(path)
+        sources = ready.get("payment_sources")
+        source = sources.get(provider) if isinstance(sources, dict) else None
+        if not isinstance(source, dict):
             raise CliError(f"the sandbox has no source of {provider}")
-        url = f"{ready['api']}/v1/payments/{provider}/{source['source']}"
-        return cls(url, source["source"], source["secret"])
+        name, secret = (ready_text(source, one, path) for one in ("source", "secret"))
+        return cls(f"{ready_text(ready, 'api', path)}/v1/payments/{provider}/{name}", name, secret)
 
 
 def new_tag() -> str:
