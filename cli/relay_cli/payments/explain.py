@@ -114,6 +114,7 @@ def explain(
     is_understood = True
     for one in told:
         show(output(), _told(name, one))
+        is_understood &= one.problem is None
         if one.treatment is Treatment.COUNTED:
             is_understood &= _understood(name, one, settings, app_rules, anybody=anybody)
     return ExitCode.OK if is_understood else ExitCode.UNDONE
@@ -162,6 +163,8 @@ def _read_rules(path: Path | None) -> Mapping[str, Any]:
 def _told(provider: str, told: Told) -> Iterator[Block]:
     reason = PROVIDERS[provider].why_ignored(told.type) if _is_ignored(told) else ""
     why = ": ".join(filter(None, (_WHY[told.treatment], reason)))
+    if told.problem is not None:
+        why = f"unreadable: {told.problem}. {_KEPT}"
     yield Block(Text.assemble(("\n" + printable(told.type), "heading"), f"  {why}"))
     if told.test:
         yield Block(Text("a test: dropped, unless the app says where tests go", "warn"))

@@ -58,7 +58,7 @@ class Notice(BaseModel):
             size=len(body),
             id=told.id,
             type=told.type,
-            problem=UNKNOWN_TYPE if told.treatment is Treatment.UNKNOWN else None,
+            problem=_problem(told),
             occurred_at=told.occurred_at,
             test=told.test,
             content=dict(told.content),
@@ -78,6 +78,12 @@ class Notice(BaseModel):
             problem=f"{UNREADABLE}: {problem}",
             first_seen=at,
         )
+
+
+def _problem(told: Told) -> str | None:
+    if told.problem is not None:
+        return f"{UNREADABLE}: {told.problem}"
+    return UNKNOWN_TYPE if told.treatment is Treatment.UNKNOWN else None
 
 
 def parse_notice(body: str) -> Notice:

@@ -231,6 +231,28 @@ def test_read_treats_each_type_as_it_counts(
     assert bool(told.content) is (treatment is Treatment.COUNTED)
 
 
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [
+        ({"eventCode": None}, ("PAY1", "")),
+        ({"pspReference": "Jane Roe"}, ("", "AUTHORISATION")),
+        ({"eventDate": "then"}, ("PAY1", "AUTHORISATION")),
+    ],
+)
+def test_read_item_that_cannot_be_read_does_not_cost_its_neighbour(
+    fields: dict[str, Any], name: tuple[str, str]
+) -> None:
+    body = body_of({**make_item(), **fields}, make_item("REFUND"), sign=False)
+
+    broken, refund = adyen.read(body, SETTINGS)
+
+    assert (broken.id, broken.type) == name
+    assert (broken.treatment, broken.content) == (Treatment.UNKNOWN, {})
+    assert next(iter(fields)) in str(broken.problem)
+    assert "then" not in str(broken.problem)
+    assert (refund.id, refund.treatment) == ("PSP2", Treatment.COUNTED)
+
+
 @pytest.mark.parametrize(("live", "test"), [("true", False), ("false", True)])
 def test_read_tells_tests_from_money(live: str, test: bool) -> None:  # noqa: FBT001 - an expectation
     (told,) = adyen.read(body_of(make_item(), live=live), SETTINGS)

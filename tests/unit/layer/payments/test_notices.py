@@ -50,6 +50,12 @@ def test_notice_of_what_counts_holds_its_content() -> None:
     }
 
 
+def test_notice_of_what_cannot_be_read_beside_others_says_why() -> None:
+    one = notice(treatment=Treatment.UNKNOWN, problem="pspReference is missing")
+
+    assert written(one)["problem"] == "unreadable: pspReference is missing"
+
+
 def test_notice_of_an_unknown_type_is_marked_as_that() -> None:
     assert written(notice(treatment=Treatment.UNKNOWN))["problem"] == "unknown_type"
 

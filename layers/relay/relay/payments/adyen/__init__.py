@@ -68,7 +68,7 @@ def read(body: bytes, settings: SourceSettings) -> list[Told]:
     if "notificationItems" not in content:
         return [_event_told(content, settings)]
     test = settings.test or _is_test(content)
-    return [_item_told(item, settings, test=test) for item in items_of(content)]
+    return [_told(item, settings, test=test) for item in items_of(content)]
 
 
 def _is_test(content: object) -> bool:
@@ -77,6 +77,27 @@ def _is_test(content: object) -> bool:
     if live not in {"true", "false"}:
         raise UnreadableWebhookError("live is neither true nor false")
     return live == "false"
+
+
+def _told(item: Mapping[str, Any], settings: SourceSettings, *, test: bool) -> Told:
+    """An item that cannot be read must not cost its neighbours."""
+    try:
+        return _item_told(item, settings, test=test)
+    except UnreadableWebhookError as error:
+        return Told(
+            id=_name(item, "pspReference"),
+            type=_name(item, "eventCode"),
+            treatment=Treatment.UNKNOWN,
+            problem=str(error),
+        )
+
+
+def _name(item: Mapping[str, Any], field: str) -> str:
+    """An id as far as there is one."""
+    try:
+        return identifier_or_none(item, field) or ""
+    except UnreadableWebhookError:
+        return ""
 
 
 def _item_told(item: Mapping[str, Any], settings: SourceSettings, *, test: bool) -> Told:
