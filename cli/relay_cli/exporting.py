@@ -78,6 +78,8 @@ def new_file(path: Path, *, force: bool) -> Iterator[BinaryIO]:
 
 
 def _check_place(path: Path, *, force: bool) -> None:
+    if str(path) == "-":
+        raise CliError("letters go into a file that only you can read: give its name")
     try:
         mode = path.lstat().st_mode
     except OSError:

@@ -235,8 +235,10 @@ def test_forget_of_nobody_is_refused(run: Run, queues: LocalQueues) -> None:
     """An empty id, as of a variable that is not set, must not match every empty text."""
     queues.put("mobile_dlq", '{"app_id": "a", "kind": "mobile_event", "event": {"city": ""}}')
 
-    is_refused(run("forget", "", "--yes", *queues.where))
+    done = run("forget", "", "--yes", *queues.where)
 
+    is_refused(done)
+    assert b"which customer is meant?" in done.stderr
     assert queues.count("mobile_dlq") == 1
 
 

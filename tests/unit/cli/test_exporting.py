@@ -141,7 +141,7 @@ def test_new_file_replaces_an_older_one_only_by_force(tmp_path: Path) -> None:
     path.chmod(0o644)
 
     with pytest.raises(CliError, match="--force"):
-        _write(path)
+        _write(path, meanwhile=_stopped)  # it does not come so far
     assert path.read_text() == "old\n"
 
     _write(path, force=True)
@@ -191,6 +191,11 @@ def test_new_file_takes_the_place_of_nothing_but_a_file(tmp_path: Path, kind: st
 
     assert path.is_symlink() == kind.endswith("link")
     assert not other.exists() or other.read_text() == "old\n"
+
+
+def test_new_file_is_not_standard_output() -> None:
+    with pytest.raises(CliError, match="give its name"):
+        _write(Path("-"))
 
 
 @pytest.mark.parametrize("path", ["missing/letters", "file/letters", "x" * 300])

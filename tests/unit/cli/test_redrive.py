@@ -106,10 +106,12 @@ def test_mover_that_is_stopped_ends_between_two_calls_and_gives_back() -> None:
 
 
 def test_mover_counts_of_what_it_sent_what_had_missed_its_deadline() -> None:
-    sqs = FakeSqs(4)
+    sqs = FakeSqs(5)
     sqs.mark("m0", deadline=moment(hours=-1))
     sqs.mark("m1", deadline=moment(hours=-1))  # a "rejected" one, which is not chosen
     sqs.mark("m2", deadline=moment(hours=1))
+    sqs.mark("m4", deadline=moment(hours=-1))
+    sqs.refused = {"e4"}  # by SQS
 
     tally = _run(sqs, Choice(reason="refused"))
 
