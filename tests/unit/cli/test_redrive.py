@@ -93,6 +93,20 @@ def test_mover_leaves_letters_that_came_in_meanwhile() -> None:
     assert len(sqs.letters) == 4
 
 
+def test_mover_sends_an_event_that_comes_back_at_once_only_once() -> None:
+    """Rejected within the seconds by which two clocks may be apart."""
+    sqs = FakeSqs(4, sent_at=NOW + timedelta(seconds=1))
+    bodies = dict(sqs.letters)
+    sqs.after_delete = lambda: sqs.letters.update(
+        {f"again-{name}": body for name, body in bodies.items()}
+    )
+
+    tally = _run(sqs)
+
+    assert (tally.sent, tally.newer) == (4, 4)
+    assert _ids(sqs.target) == ["e0", "e1", "e2", "e3"]
+
+
 def test_mover_that_is_stopped_ends_between_two_calls_and_gives_back() -> None:
     sqs, stop = FakeSqs(30), Event()
     sqs.after_send = stop.set
