@@ -57,6 +57,8 @@ class Toll:
     """Events of the batches."""
     claimed: Counter[str] = field(default_factory=Counter)
     """Keys of the events whose claim was there, and whose delivery was not remembered."""
+    most_claimed: int = 0
+    """At one kill."""
 
 
 class MortalFunction:
@@ -133,7 +135,9 @@ class MortalFunction:
     async def _bury(self) -> None:
         """What the dead process had asked for is done by now, and its claims run out."""
         await self._deployment.quiet()
-        self.toll.claimed.update(await self._deployment.end_claims())
+        claimed = await self._deployment.end_claims()
+        self.toll.claimed.update(claimed)
+        self.toll.most_claimed = max(self.toll.most_claimed, len(claimed))
         self._killed = False
 
     async def _alive(self) -> ExecutionEnvironment:

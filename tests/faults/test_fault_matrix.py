@@ -239,7 +239,7 @@ async def test_run_in_whose_middle_appsflyer_goes_away_doubles_only_what_was_cou
 ) -> None:
     """Its connections break with requests and answers on them."""
     async with running(tls=certificates.trusted) as run:
-        run.stand_in.faults.add([Fault(latency_seconds=0.01, recorded="after")])
+        run.stand_in.faults.add([Fault(latency_seconds=0.05, recorded="after")])
         run.hand_in(scale.events)
         round_under_way = asyncio.create_task(run.round())
         async with asyncio.timeout(30):

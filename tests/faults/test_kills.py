@@ -35,7 +35,12 @@ pytestmark = [
 LATE = "late"
 SETTLE_SECONDS = 60
 WINDOW_SECONDS = 0.1
-QUICK = {"RetryScheduleSeconds": "0.1,0.1,0.1", "HoldSeconds": "1", "RequestsInFlight": "3"}
+IN_FLIGHT = 3
+QUICK = {
+    "RetryScheduleSeconds": "0.1,0.1,0.1",
+    "HoldSeconds": "1",
+    "RequestsInFlight": str(IN_FLIGHT),
+}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -158,6 +163,7 @@ async def test_killed_process_loses_nothing_and_doubles_no_money_but_between_sen
     assert recorded.keys() == handled.orders.keys() - slips(handled)
     assert dead.keys() == slips(handled)
     assert money <= claimed
+    assert toll.most_claimed <= IN_FLIGHT
     assert again <= toll.held
     assert above_one(dead) <= toll.held
     assert "unexpected error" not in log
