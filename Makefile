@@ -1,7 +1,7 @@
 # `make` alone lists the targets. A POSIX shell, make and Python 3.11 or later are all they need.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check faults bench build sam-local deploy lock fmt clean dev sam
+.PHONY: help run test check faults audit bench build sam-local deploy lock fmt clean dev sam
 
 # Set-up is made from what a target needs: `dev` for Python, `sam` for SAM CLI. Both end at once when done.
 PYTHON := .venv/bin/python
@@ -31,6 +31,10 @@ check: dev sam ## Format, lint, types, both forms of `sam validate`, and the lay
 
 faults: dev sam ## The fault tests at full length, with a table of what they saw (SOAK=N: events of the soak)
 	@$(PYTHON) -m pytest tests/faults --full $(if $(SOAK),--soak-events $(SOAK))
+
+# Not in `make test`: what it says changes without us, and it needs the network.
+audit: dev ## Known vulnerabilities of the locked packages, by an advisory service (AUDIT='-s osv': another one)
+	@scripts/audit $(AUDIT)
 
 bench: dev ## Events a second through forward_mobile, beside a naive handler
 	@$(PYTHON) -m bench

@@ -19,6 +19,7 @@ from relay.preparation import Kind
 
 _TITLES: Final = {
     "relay": "forward_mobile, every check on",
+    "relay, money once": "the same, half the events with revenue and claimed",
     "naive": "Powertools batch + httpx, no checks",
 }
 _PROFILED_FUNCTIONS: Final = 45

@@ -60,13 +60,13 @@ def _record(number: int) -> dict[str, Any]:
 
 
 def mobile_event(number: int) -> Event:
-    """A purchase; every fifth one by somebody who gave an e-mail address and a phone number."""
+    """Every second one a purchase; every fifth by somebody who gave an address and a number."""
     event: Event = {
         "appsflyer_id": f"{1_600_000_000_000 + number}-{1_000_000 + number % 9_000_000}",
         "customer_user_id": f"user-{number}",
-        "eventName": "af_purchase",
+        "eventName": "af_content_view" if number % 2 else "af_purchase",
         "eventValue": {
-            "af_revenue": f"{number % 500}.90",
+            **({} if number % 2 else {"af_revenue": f"{number % 500}.90"}),
             "af_content_id": [f"SKU-{number % 97}", f"SKU-{number % 89}"],
             "af_content_type": "shoes",
             "af_quantity": 1 + number % 3,

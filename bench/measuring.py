@@ -39,10 +39,10 @@ def forwarding(
 
 def _round(program: Program, around: Surroundings, seconds: float) -> Figure:
     """One round; raises `RuntimeError` when AppsFlyer did not get what the handler says."""
-    before = around.events_taken()
+    before = around.counts()["taken"]
     program.tell(str(seconds))
     result = program.answer()
-    taken = around.events_taken() - before
+    taken = around.counts()["taken"] - before
     if taken != result["events"]:
         message = f"{result['events']} events were handled, but AppsFlyer took {taken}"
         raise RuntimeError(message)

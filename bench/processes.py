@@ -2,6 +2,7 @@
 
 import json
 import os
+import ssl
 import subprocess
 import sys
 import urllib.request
@@ -63,9 +64,11 @@ class Surroundings:
 
     def __init__(self, addresses: Mapping[str, str], authority: str, in_flight: int) -> None:
         self._aws = addresses["aws"]
+        self._tls = ssl.create_default_context(cafile=authority)
         queue = f"{self._aws}/123456789012/queue"
         self.environment = {
             **os.environ,
+            "AWS_CA_BUNDLE": authority,
             "AWS_ACCESS_KEY_ID": "bench",
             "AWS_SECRET_ACCESS_KEY": "bench",
             "AWS_DEFAULT_REGION": "us-east-1",
@@ -79,6 +82,9 @@ class Surroundings:
             "RELAY_APPSFLYER_URL": addresses["appsflyer"],
             "RELAY_CONNECT_TIMEOUT_SECONDS": "3",
             "RELAY_DEAD_LETTER_QUEUE_URL": queue,
+            "RELAY_DELIVERIES_TABLE": "deliveries",
+            "RELAY_MAX_CONCURRENCY": "1",  # a pace of 9,900 a second, which is not reached
+            "RELAY_WEB_SHARE_PERCENT": "1",
             "RELAY_PARAMETER_PREFIX": "/appsflyer-relay",
             "RELAY_QUEUE_URL": queue,
             "RELAY_READ_TIMEOUT_SECONDS": "10",
@@ -87,11 +93,11 @@ class Surroundings:
             "SSL_CERT_FILE": authority,
         }
 
-    def events_taken(self) -> int:
-        """How many events AppsFlyer has taken so far."""
-        with urllib.request.urlopen(self._aws) as answer:  # noqa: S310  our own server
-            taken: int = json.load(answer)["taken"]
-            return taken
+    def counts(self) -> dict[str, int]:
+        """How many events AppsFlyer has `taken`, and how many items were `written`, so far."""
+        with urllib.request.urlopen(self._aws, context=self._tls) as answer:  # noqa: S310  our own
+            found: dict[str, int] = json.load(answer)
+            return found
 
 
 @contextmanager
@@ -108,6 +114,7 @@ def surroundings(in_flight: int) -> Iterator[Surroundings]:
 @contextmanager
 def worker(name: str, around: Surroundings) -> Iterator[Program]:
     """Starts a handler's worker, on the first core."""
-    with Program("bench.worker", name, around.environment) as program:
+    once = {"RELAY_DEDUPLICATE": "money" if name.endswith("money once") else "none"}
+    with Program("bench.worker", name, around.environment | once) as program:
         machine.pin(program.id, machine.cores()[:1])
         yield program

@@ -1,4 +1,4 @@
-"""What stands around the functions: AppsFlyer over TLS and Parameter Store, both answering at once.
+"""What stands around the functions: AppsFlyer and AWS, over TLS, both answering at once.
 
 A program of its own, so that it has a core of its own. It writes one line of JSON with its
 addresses, and stops when its standard input closes.
@@ -69,13 +69,25 @@ class AppsFlyer(Responder):
         )
 
 
-class ParameterStore(Responder):
-    """GetParameters; a GET tells how many events AppsFlyer has taken."""
+class Aws(Responder):
+    """GetParameters, and a table that takes all; a GET tells what was counted."""
+
+    written: ClassVar[int] = 0
 
     def answer(self, head: bytes, body: bytes) -> bytes:
         """As AWS answers, in JSON."""
         if head.startswith(b"get "):
-            return _json({"taken": AppsFlyer.taken})
+            return _json({"taken": AppsFlyer.taken, "written": Aws.written})
+        if b".putitem" in head:
+            Aws.written += 1
+            return _json({})
+        if b".batchexecutestatement" in head:
+            claims = body.count(b'"Statement"')
+            Aws.written += claims
+            return _json({"Responses": [{"TableName": "deliveries"}] * claims})
+        if b".batchwriteitem" in head:
+            Aws.written += body.count(b'"PutRequest"')
+            return _json({"UnprocessedItems": {}})
         names = json.loads(body)["Names"]
         found = [
             {"Name": name, "Type": "String", "Value": value}
@@ -101,10 +113,10 @@ async def _serve(authority_file: str) -> None:
     authority.issue_cert("127.0.0.1").configure_cert(tls)
     loop = asyncio.get_running_loop()
     appsflyer = await loop.create_server(AppsFlyer, "127.0.0.1", 0, ssl=tls)
-    aws = await loop.create_server(ParameterStore, "127.0.0.1", 0)
+    aws = await loop.create_server(Aws, "127.0.0.1", 0, ssl=tls)
     addresses = {
         "appsflyer": f"https://127.0.0.1:{appsflyer.sockets[0].getsockname()[1]}",
-        "aws": f"http://127.0.0.1:{aws.sockets[0].getsockname()[1]}",
+        "aws": f"https://127.0.0.1:{aws.sockets[0].getsockname()[1]}",
     }
     print(json.dumps(addresses), flush=True)
     await asyncio.to_thread(sys.stdin.read)

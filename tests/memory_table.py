@@ -7,7 +7,7 @@ attributes once for each shape of item, and digits (ids, moments) two to a byte.
 import re
 import sqlite3
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from threading import Lock
 from typing import Generic, TypeVar
@@ -72,14 +72,17 @@ class MemoryTable:
             _check(key, item=attributes)
             self._write(key, {**(self._read(key) or {}), **attributes})
 
+    def delete_if(self, key: Key, only_if: Bound) -> None:
+        with self._called("delete_if"):
+            there = self._read(key)
+            if there is not None and _allows(only_if, there):
+                self._delete(key)
+
     def delete(self, keys: Collection[Key]) -> None:
         with self._called("delete"):
             _check(*keys)
             for key in keys:
-                self._sql.execute(
-                    "DELETE FROM items WHERE pk = ? AND sk = ?",
-                    (key.pk, self._words.number(key.sk)),
-                )
+                self._delete(key)
 
     def under(self, pk: str) -> dict[Key, Item]:
         with self._called("under"):
@@ -113,6 +116,11 @@ class MemoryTable:
         ).fetchone()
         return None if row is None else self._unpacked(*row)
 
+    def _delete(self, key: Key) -> None:
+        self._sql.execute(
+            "DELETE FROM items WHERE pk = ? AND sk = ?", (key.pk, self._words.number(key.sk))
+        )
+
     def _write(self, key: Key, item: Item) -> None:
         self._sql.execute(
             "INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?, ?)",
@@ -127,6 +135,27 @@ class MemoryTable:
 
     def _unpacked(self, shape: int, content: bytes) -> Item:
         return dict(zip(self._shapes.value(shape), _values(content), strict=True))
+
+
+class MemoryLoopTable:
+    """`relay.tables.LoopTable` over a table in memory."""
+
+    def __init__(self, table: MemoryTable) -> None:
+        self._table = table
+
+    async def put(self, key: Key, item: Item, only_if: Bound | None = None) -> Item | None:
+        return self._table.put(key, item, only_if)
+
+    async def delete(self, key: Key, only_if: Bound) -> None:
+        self._table.delete_if(key, only_if)
+
+    async def put_all(self, items: Mapping[Key, Item]) -> None:
+        for key, item in items.items():
+            self._table.put(key, item)
+
+    async def put_new(self, items: Mapping[Key, Item]) -> set[Key]:
+        never = Bound("nothing has this field", 0)
+        return {key for key, item in items.items() if self._table.put(key, item, never)}
 
 
 Value = TypeVar("Value")

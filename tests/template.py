@@ -1,5 +1,6 @@
 """template.yaml, as the tests read it."""
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,15 @@ SETTINGS: dict[str, Any] = {
     "ForwardWebFunction": ForwardSettings,
 }
 
+SOURCES = ["MobileQueue", "WebQueue", "PaymentsQueue"]
+DEAD_LETTERS = ["MobileDeadLetterQueue", "WebDeadLetterQueue", "PaymentsDeadLetterQueue"]
+TABLES = ["IdentitiesTable", "DeliveriesTable", "PaymentTrailTable"]
+FORWARDERS = ["ForwardMobileFunction", "ForwardWebFunction"]
+CONSUMERS = [*FORWARDERS, "MapPaymentFunction"]
+"""The functions that a queue invokes, in the order of SOURCES."""
+BEHIND_HTTP = ["AcceptFunction", "ReceivePaymentFunction", "ReceiveInstallFunction"]
+FUNCTIONS = [*BEHIND_HTTP, *CONSUMERS]
+
 
 def of_type(kind: str) -> dict[str, Json]:
     return {name: one["Properties"] for name, one in RESOURCES.items() if one["Type"] == kind}
@@ -44,3 +54,66 @@ def variables(function: str) -> Json:
     common: Json = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
     own: Json = properties(function)["Environment"]["Variables"]
     return common | own
+
+
+def event_source(function: str) -> Json:
+    """The event source mapping of a function that a queue invokes."""
+    (source,) = properties(function)["Events"].values()
+    found: Json = source["Properties"]
+    return found
+
+
+def under(value: Any, conditions: Mapping[str, bool]) -> Any:
+    """The value that an `!If` comes to."""
+    match value:
+        case {"Fn::If": [name, yes, no]}:
+            return under(yes if conditions[name] else no, conditions)
+        case {"Ref": "AWS::NoValue"}:
+            return None
+    return value
+
+
+def statements(function: str) -> list[Json]:
+    """All statements of a function's role, those included that depend on a condition."""
+    (policy,) = properties(function.replace("Function", "Role"))["Policies"]
+    always = {"HasCustomerKey": True, "TracingIsActive": True}
+    return [under(one, always) for one in policy["PolicyDocument"]["Statement"]]
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def environment(function: str, which: str) -> dict[str, str]:
+    """The environment with each parameter at its "Default", "MinValue" or "MaxValue"."""
+
+    def value(given: Any) -> str:
+        if not isinstance(given, dict):
+            return str(given)
+        if given["Ref"] in TABLES:
+            return f"appsflyer-relay-{given['Ref']}-1A2B3C4D5E6F"  # as CloudFormation names it
+        parameter = PARAMETERS.get(given["Ref"], {})
+        return str(parameter.get(which, parameter.get("Default", "https://sqs.example.com/1/q")))
+
+    return {name: value(given) for name, given in variables(function).items()}
+
+
+def texts(value: Any) -> Iterator[str]:
+    """Every text within a part of the template, keys apart."""
+    match value:
+        case dict():
+            yield from (text for inner in value.values() for text in texts(inner))
+        case list():
+            yield from (text for inner in value for text in texts(inner))
+        case str():
+            yield value
+
+
+def objects(value: Any) -> Iterator[Json]:
+    """Every object within a part of the template, itself included."""
+    match value:
+        case dict():
+            yield value
+            yield from (found for inner in value.values() for found in objects(inner))
+        case list():
+            yield from (found for inner in value for found in objects(inner))

@@ -18,7 +18,7 @@ from relay.producers import Producers, token_digest
 from relay.queues import Queue
 from tests.builders import MOBILE_APP, WEB_APP, Json, make_http_event, make_settings, make_sqs_event
 from tests.fakes import FakeAppsFlyer, FakeClock, FakeSqs, FakeSsm, SentMessage, longest
-from tests.memory_table import MemoryTable
+from tests.memory_table import MemoryLoopTable, MemoryTable
 
 TOKEN = "s2s-key-1"
 MOBILE_QUEUE = "https://sqs.example.com/mobile"
@@ -57,7 +57,7 @@ class ForwardingWorld:
             Apps(store, self.clock.seconds),
             queue=Queue(self.sqs.client(), self.settings.queue_url),
             dead_letters=Queue(self.sqs.client(), self.settings.dead_letter_queue_url),
-            deliveries=Deliveries(self.deliveries, 35, self.clock),
+            deliveries=Deliveries(MemoryLoopTable(self.deliveries), 35, self.clock),
             identities=Identities(self.identities, clock=self.clock),
             clock=self.clock,
             chance=longest,

@@ -33,6 +33,7 @@ def serve() -> None:
     for service in _SERVICES:
         importlib.import_module(f"moto.{service}.models")
         importlib.import_module(f"moto.{service}.responses")
+    importlib.import_module("relay_sandbox.moto_partiql").close_gap()
     werkzeug_app = importlib.import_module("moto.moto_server.werkzeug_app")
     application = werkzeug_app.DomainDispatcherApplication(werkzeug_app.create_backend_app)
     port = int(os.environ.get(PORT_VARIABLE, "0"))

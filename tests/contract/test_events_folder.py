@@ -44,7 +44,7 @@ from relay.settings import MapPaymentSettings
 from relay_sandbox.payment_sources import seeded_sources
 from tests.builders import Json, make_settings, make_sqs_event
 from tests.fakes import OK, FakeAppsFlyer, FakeClock, FakeSqs, FakeSsm, Says, longest
-from tests.memory_table import MemoryTable
+from tests.memory_table import MemoryLoopTable, MemoryTable
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "events").glob("*_*.json"))
@@ -156,7 +156,7 @@ class System:
         self.clock = FakeClock()
         self.clock.now = NOW
         self.identities = Identities(MemoryTable(), clock=self.clock)
-        self.deliveries = Deliveries(MemoryTable(), 35, self.clock)
+        self.deliveries = Deliveries(MemoryLoopTable(MemoryTable()), 35, self.clock)
         self.trail = Trail(MemoryTable(), 400, self.clock)
         self.store = ParameterStore(FakeSsm(parameters).client(), "/relay")
         self.sqs = FakeSqs()

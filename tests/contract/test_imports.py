@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 LAYER = ROOT / "layers" / "relay"
 
-PACKAGES = {"relay", "relay.payments"}
+PACKAGES = {"relay", "relay.payments", "relay.wire"}
 """They hold modules and nothing else."""
 
 PROVIDERS = {"stripe", "revenuecat", "paddle", "adyen", "standard_webhooks"}
@@ -22,7 +22,7 @@ FUNCTIONS = {
 
 PURE_LEVELS = [
     {"relay.errors", "relay.findings", "relay.secrets", "relay.shapes", "relay.waiting"},
-    {"relay.exact_json"},
+    {"relay.exact_json", "relay.signing"},
     {"relay.instants", "relay.hashing", "relay.money"},
     {"relay.fields", "relay.payloads"},
     {"relay.mobile", "relay.web", "relay.http_api"},
@@ -43,13 +43,16 @@ LEVELS = [
     *PURE_LEVELS,
     # What speaks to the world, one thing a module.
     {"relay.telemetry"},
+    {"relay.wire"},
     {"relay.settings", "relay.appsflyer", "relay.parameters", "relay.queues"},
-    {"relay.answering", "relay.tables"},
+    {"relay.answering", "relay.tables", "relay.pacing", "relay.health"},
+    {"relay.gathering", "relay.dynamodb"},
     {"relay.apps", "relay.producers", "relay.identities", "relay.deliveries"},
     {"relay.payments.sources", "relay.payments.trail"},
     {"relay.payments.picking"},
     {"relay.payments.deciding", "relay.payments.settling"},
-    {"relay.settling"},
+    {"relay.jobs"},
+    {"relay.settling", "relay.sending"},
     # The use cases, and what puts them together.
     {"relay.forwarding", "relay.intake", "relay.installs"},
     {"relay.payments.receiving", "relay.payments.mapping"},

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import boto3
 from botocore.config import Config
+from botocore.httpsession import get_cert_path
 
+from relay.errors import ConfigurationError
 from relay.parameters import ParameterStore
 from relay.queues import Queue
 from relay.settings import (
@@ -25,7 +27,9 @@ from relay.settings import (
 
 if TYPE_CHECKING:
     import asyncio
+    import ssl
 
+    from relay.dynamodb import DynamoLoopTable
     from relay.forwarding import Forwarder
     from relay.installs import Installs
     from relay.intake import Intake
@@ -37,9 +41,11 @@ if TYPE_CHECKING:
 # These services answer in milliseconds; a function must not spend its time waiting for a sick one.
 # At most 2 x (1 + 2) s and a second between them: `forwarding.AWS_CALL_SECONDS`. Connections: one
 # for each thread that may call.
+_CONNECT_SECONDS = 1
+_READ_SECONDS = 2
 _AWS = Config(
-    connect_timeout=1,
-    read_timeout=2,
+    connect_timeout=_CONNECT_SECONDS,
+    read_timeout=_READ_SECONDS,
     retries={"mode": "standard", "max_attempts": 2},
     max_pool_connections=32,
 )
@@ -62,6 +68,40 @@ def _table(name: str) -> "Table":
     from relay.tables import DynamoTable
 
     return DynamoTable(boto3.client("dynamodb", config=_AWS), name)
+
+
+def _loop_table(name: str, connections: int) -> "DynamoLoopTable":
+    """A table for the event loop, where boto3 would reach it and with boto3's credentials."""
+    from relay.dynamodb import DynamoCalls, DynamoLoopTable
+    from relay.signing import Credentials
+    from relay.wire.pool import Pool
+
+    meta = boto3.client("dynamodb", config=_AWS).meta
+    found = (boto3.DEFAULT_SESSION or boto3.Session()).get_credentials()
+    if found is None:
+        raise ConfigurationError("AWS credentials", "there are none")
+
+    def credentials() -> Credentials:
+        given = found.get_frozen_credentials()
+        return Credentials(
+            given.access_key or "",
+            given.secret_key or "",
+            given.token,
+            meta.region_name,
+            "dynamodb",
+        )
+
+    pool = Pool(connections, _CONNECT_SECONDS, _READ_SECONDS, _make_tls)
+    return DynamoLoopTable(DynamoCalls(pool, meta.endpoint_url, credentials), name)
+
+
+def _make_tls() -> "ssl.SSLContext":
+    """The authorities that boto3 trusts."""
+    import ssl
+
+    return ssl.create_default_context(
+        cafile=os.environ.get("AWS_CA_BUNDLE") or get_cert_path(verify=True)
+    )
 
 
 @cache
@@ -157,7 +197,10 @@ def forwarder(surface: "Surface") -> "Forwarder":
         Apps(_store(settings.parameter_prefix)),
         queue=Queue(sqs, settings.queue_url),
         dead_letters=Queue(sqs, settings.dead_letter_queue_url),
-        deliveries=Deliveries(_table(settings.deliveries_table), settings.delivery_days),
+        deliveries=Deliveries(
+            _loop_table(settings.deliveries_table, settings.requests_in_flight),
+            settings.delivery_days,
+        ),
         identities=Identities(_table(looked_up)) if looked_up else None,
     )
 

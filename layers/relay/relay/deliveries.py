@@ -2,12 +2,12 @@
 
 One item for each event: pk is a digest of its id, sk the word `delivery`. `content` is a digest of
 the event, `taken_until` (Unix ms) the moment up to which nobody else may send it: seconds for a
-claim, days for a delivery, which is marked `delivered`. What it costs in write units, and never a
-read unit:
+claim, days for a delivery, which is marked `delivered`. Claims and deliveries are gathered into
+calls of up to 25. What it costs in write units, and never a read unit:
 
     delivered                    2   the claim, and that it is remembered
     not delivered                2   the claim, and its release
-    duplicate, conflict, busy    1   the refused write brings the item that is in the way
+    duplicate, conflict, busy    2   the refused claim, and the write that brings what is in the way
 """
 
 import hashlib
@@ -17,8 +17,9 @@ from enum import StrEnum
 from typing import Final
 from uuid import uuid4
 
+from relay.gathering import Gathered
 from relay.instants import to_milliseconds, utc_now
-from relay.tables import Bound, Item, Key, Table
+from relay.tables import Bound, Item, Key, LoopTable
 
 _SORT: Final = "delivery"
 _TAKEN_UNTIL: Final = "taken_until"
@@ -43,20 +44,22 @@ class Claim(StrEnum):
 
 
 class Deliveries:
-    """The table of deliveries. Every method blocks and raises `TableUnavailableError`.
+    """The table of deliveries. Every method raises `TableUnavailableError`.
 
-    `key` is a `delivery_key`, `digest` one of the event's content. May be used by several threads.
+    `key` is a `delivery_key`, `digest` one of the event's content.
     """
 
     def __init__(
-        self, table: Table, keep_days: int, clock: Callable[[], datetime] = utc_now
+        self, table: LoopTable, keep_days: int, clock: Callable[[], datetime] = utc_now
     ) -> None:
         self._table = table
+        self._claims = Gathered(table.put_new)
+        self._delivered = Gathered(table.put_all)
         self._keep = timedelta(days=keep_days)
         self._clock = clock
         self._held: dict[str, int] = {}
 
-    def claim(self, key: str, digest: str, seconds: float) -> Claim:
+    async def claim(self, key: str, digest: str, seconds: float) -> Claim:
         """Takes an event for so many seconds, unless it is taken: of two at once, one gets it.
 
         It is free again when its delivery is forgotten, and when whoever took it went silent.
@@ -64,36 +67,39 @@ class Deliveries:
         now, claimant = self._clock(), uuid4().hex
         until = to_milliseconds(now + timedelta(seconds=seconds))
         item = _item(digest, until, claimant=claimant)
-        there = self._table.put(_key(key), item, Bound(_TAKEN_UNTIL, to_milliseconds(now)))
+        if not await self._claims.put(_key(key), item):
+            self._hold(key, until, now)
+            return Claim.CLAIMED
+        # Something is there; it may have run out.
+        there = await self._table.put(_key(key), item, Bound(_TAKEN_UNTIL, to_milliseconds(now)))
         # The client may have repeated a write whose answer got lost: then our own is in the way.
         if there is not None and there.get("claimant") != claimant:
             return _refusal(there, digest)
         self._hold(key, until, now)
         return Claim.CLAIMED
 
-    def remember(self, key: str, digest: str) -> None:
+    async def remember(self, key: str, digest: str) -> None:
         """It has been delivered. Holds against whoever has claimed it meanwhile."""
         self._held.pop(key, None)
         until = to_milliseconds(self._clock() + self._keep)
-        self._table.put(_key(key), _item(digest, until, delivered=1))
+        await self._delivered.put(_key(key), _item(digest, until, delivered=1))
 
-    def release(self, key: str, digest: str) -> None:
+    async def release(self, key: str) -> None:
         """It has not been delivered, and is free for the next who claims it.
 
         Does nothing where the claim is not ours: it ran out, and somebody else has it.
         """
         until = self._held.pop(key, None)
         if until is not None:
-            item = _item(digest, to_milliseconds(self._clock()))
-            self._table.put(_key(key), item, Bound(_TAKEN_UNTIL, until))
+            await self._table.delete(_key(key), Bound(_TAKEN_UNTIL, until))
 
     def _hold(self, key: str, until: int, now: datetime) -> None:
         """Claims that were neither remembered nor released are dropped when they have run out."""
         self._held[key] = until
         if len(self._held) > _MOST_HELD:
             moment = to_milliseconds(now)
-            for other in [other for other, end in dict(self._held).items() if end <= moment]:
-                self._held.pop(other, None)
+            for other in [other for other, end in self._held.items() if end <= moment]:
+                del self._held[other]
 
 
 def delivery_key(scope: str, event_id: str) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from relay.errors import NotAnEnvelopeError
-from relay.exact_json import InvalidJsonError, dumps, dumps_for_queue, loads
+from relay.exact_json import InvalidJsonError, dumps, dumps_for_queue, dumps_sorted, loads
 from relay.fields import is_absent, showable
 from relay.findings import Finding, Severity
 from relay.instants import iso_form, mobile_form, to_milliseconds
@@ -140,16 +140,8 @@ def content_digest(envelope: Envelope, event: Mapping[str, Any], first_seen: dat
     given = dict(event)
     if given.get(field) == _stamp(envelope.kind, first_seen):
         del given[field]
-    text = dumps([envelope.app_id, envelope.kind, _in_order(given)])
+    text = dumps_sorted([envelope.app_id, envelope.kind, given])
     return hashlib.sha256(text).hexdigest()
-
-
-def _in_order(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _in_order(value[name]) for name in sorted(value)}
-    if isinstance(value, list):
-        return [_in_order(one) for one in value]
-    return value
 
 
 def money_without_id() -> Finding:

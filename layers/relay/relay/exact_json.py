@@ -51,12 +51,21 @@ def dumps(value: Any) -> bytes:
 
     Raises `UnwritableError`.
     """
+    return _written(value, 0)
+
+
+def dumps_sorted(value: Any) -> bytes:
+    """As `dumps`, with the keys of every object sorted: for digests. Raises `UnwritableError`."""
+    return _written(value, orjson.OPT_SORT_KEYS)
+
+
+def _written(value: Any, option: int) -> bytes:
     try:
-        return orjson.dumps(value, default=_plain_fragment)
+        return orjson.dumps(value, default=_plain_fragment, option=option)
     except orjson.JSONEncodeError:
         pass
     try:
-        return orjson.dumps(_with_exact_numbers(value), default=_plain_fragment)
+        return orjson.dumps(_with_exact_numbers(value), default=_plain_fragment, option=option)
     except (orjson.JSONEncodeError, RecursionError) as error:
         message = (
             "cannot be written as JSON: half a surrogate pair, a number of hundreds of digits, "

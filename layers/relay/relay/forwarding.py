@@ -1,79 +1,52 @@
 """The use case of `forward_mobile` and `forward_web`: records in, events at AppsFlyer.
 
 A batch is read, its apps are looked up together, and so are customers whose AppsFlyer id is needed.
-Its events are sent concurrently; where a second delivery would count twice, each is claimed before
-and remembered after. Whatever was not delivered is put on a queue: its own, to wait, or the
-dead-letter queue. A record is only acknowledged when its event is delivered or safely on a queue;
-the others are reported as failed and come back by themselves.
+Its events are sent concurrently. Whatever was not delivered is put on a queue: its own, to wait, or
+the dead-letter queue. A record is only acknowledged when its event is delivered or safely on a
+queue; the others are reported as failed and come back by themselves.
 """
 
 import asyncio
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Any, Final
 
 from relay import telemetry
 from relay.apps import Apps
-from relay.appsflyer import Answer, Client
-from relay.deliveries import Claim, Deliveries
-from relay.envelopes import content_digest, parse_envelope
+from relay.appsflyer import Client
+from relay.deliveries import Deliveries
+from relay.envelopes import parse_envelope
 from relay.errors import (
     ConfigurationError,
     NotAnEnvelopeError,
     ParametersUnavailableError,
-    SendFailedError,
     TableUnavailableError,
     UnknownAppError,
 )
+from relay.health import Round
 from relay.identities import Identities, Identity
 from relay.instants import from_milliseconds, utc_now
+from relay.jobs import Job
 from relay.looking_up import not_before_of
-from relay.outcomes import (
-    CREDENTIALS_REASON,
-    IDENTITY_UNKNOWN,
-    IN_PROGRESS,
-    Outcome,
-    Ruling,
-    ruling_of_answer,
-    ruling_of_failure,
-)
-from relay.preparation import Prepared, Surface
+from relay.outcomes import IDENTITY_UNKNOWN, Outcome, Ruling
+from relay.pacing import Pacer
+from relay.preparation import Surface
 from relay.queues import Message, Queue
-from relay.secrets import Secret
+from relay.sending import AWS_CALL_SECONDS, NO_SETTINGS, Sender
 from relay.settings import ForwardSettings
-from relay.settling import Clock, Job, Settlement, Settler
+from relay.settling import Clock, Settlement, Settler
 from relay.waiting import Chance
 
-AWS_CALL_SECONDS: Final = 7.0
-"""The longest that one call to SQS or Parameter Store takes (`composition`)."""
-MARGIN_SECONDS: Final = 5 * AWS_CALL_SECONDS
-"""Kept back: for a claim and its note, for a fresh token, perhaps behind that of another app, and
-for a call to SQS."""
-
-_NO_TOKEN: Final = Ruling(Outcome.HELD, "E13", CREDENTIALS_REASON)
 _BAD_SETTINGS: Final = Ruling(Outcome.HELD, "", "configuration")
-_NO_SETTINGS: Final = Ruling(Outcome.DEFERRED, "", "parameters_unavailable")
 _BUG: Final = Ruling(Outcome.DEFERRED, "", "unexpected")
 _UNKNOWN_APP: Final = Ruling(Outcome.REJECTED, "", "unknown_app")
 _WRONG_QUEUE: Final = Ruling(Outcome.REJECTED, "", "wrong_queue")
 _BROKEN_RULE: Final = Ruling(Outcome.REJECTED, "", "rejected")
 _NOBODY_KNOWN: Final = Ruling(Outcome.HELD, "S4", IDENTITY_UNKNOWN)
 _NO_IDENTITIES: Final = Ruling(Outcome.DEFERRED, "", "identities_unavailable")
-_NO_DELIVERIES: Final = Ruling(Outcome.DEFERRED, "", "deliveries_unavailable")
-_REFUSED_CLAIMS: Final = {  # S6
-    Claim.DUPLICATE: Ruling(Outcome.DUPLICATE, "S6", "duplicate"),
-    Claim.CONFLICT: Ruling(Outcome.REJECTED, "S6", "id_conflict"),
-    Claim.BUSY: Ruling(Outcome.HELD, "S6", IN_PROGRESS),
-}
-
-_MOST_THREADS: Final = 32
-
-_P = ParamSpec("_P")
-_T = TypeVar("_T")
 
 Remaining = Callable[[], float]
 """Seconds that the invocation may still run."""
@@ -83,6 +56,7 @@ Remaining = Callable[[], float]
 class Batch:
     """What has become of one invocation's records, by message id."""
 
+    round: Round
     jobs: dict[str, Job] = field(default_factory=dict)
     settlements: dict[str, Settlement] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
@@ -107,23 +81,19 @@ class Forwarder:
         dead_letters: Queue,
         deliveries: Deliveries,
         identities: Identities | None = None,
+        pacer: Pacer | None = None,
         clock: Clock = utc_now,
         chance: Chance = random.uniform,
     ) -> None:
         self._surface = surface
         self._settings = settings
-        self._client = client
         self._apps = apps
         self._queue = queue
         self._dead_letters = dead_letters
-        self._deliveries = deliveries
         self._identities = identities
         self._clock = clock
         self._settler = Settler(settings, clock, chance)
-        self._token_reading = asyncio.Lock()
-        threads = min(settings.requests_in_flight, _MOST_THREADS)
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="deliveries")
-        self._needed_seconds = 2 * settings.longest_request_seconds + MARGIN_SECONDS
+        self._sender = Sender(surface, settings, client, apps, deliveries, pacer)
 
     async def forward(
         self, records: Sequence[Mapping[str, Any]], remaining: Remaining
@@ -133,7 +103,7 @@ class Forwarder:
         When the time that remains is no longer enough for a request, no new work is taken: the
         rest of the batch is handed back untouched.
         """
-        batch = Batch()
+        batch = Batch(self._sender.start_round())
         for record in records:
             self._read(record, batch)
         await self._look_up_apps(batch)
@@ -183,7 +153,7 @@ class Forwarder:
         if self._identities is None:
             return {}
         try:
-            return await self._in_thread(self._identities.find, app_id, customers)
+            return await asyncio.to_thread(self._identities.find, app_id, customers)
         except TableUnavailableError as error:
             telemetry.logger().error("identities unavailable", extra={"problem": str(error)})
             return None
@@ -191,19 +161,19 @@ class Forwarder:
     async def _work(self, jobs: Iterator[Job], batch: Batch, remaining: Remaining) -> None:
         """One of the workers that share a batch: as many requests are under way as there are."""
         for job in jobs:
-            if remaining() < self._needed_seconds:
+            if remaining() < self._sender.needed_seconds:
                 batch.failed.add(job.message_id)
                 continue
-            settlement = await self._settled(job)
+            settlement = await self._settled(job, batch.round)
             if settlement is None:
                 batch.failed.add(job.message_id)
             else:
                 batch.settlements[job.message_id] = settlement
 
-    async def _settled(self, job: Job) -> Settlement | None:
+    async def _settled(self, job: Job, round_: Round) -> Settlement | None:
         """A job's settlement; None where even a bug of ours could not be settled."""
         try:
-            return await self._handle(job)
+            return await self._handle(job, round_)
         except Exception as error:  # noqa: BLE001 - a bug must cost its own event an attempt, no more
             telemetry.unexpected(error, message_id=job.message_id)
         try:
@@ -213,7 +183,7 @@ class Forwarder:
             telemetry.unexpected(error, message_id=job.message_id)
             return None
 
-    async def _handle(self, job: Job) -> Settlement:
+    async def _handle(self, job: Job, round_: Round) -> Settlement:
         envelope = job.envelope
         if Surface.of(envelope.kind) is not self._surface:
             return self._settler.settle(job, _WRONG_QUEUE)
@@ -223,7 +193,7 @@ class Forwarder:
             return self._settler.hop(job, moment)
         if problem is not None:
             return self._settler.settle(job, problem)
-        return self._settler.settle(job, *await self._deliver(job))
+        return self._settler.settle(job, *await self._sender.deliver(job, round_))
 
     def _not_before(self, job: Job) -> datetime | None:
         """The sender's own moment, or the one until which an install is too young (S3)."""
@@ -238,95 +208,13 @@ class Forwarder:
         except UnknownAppError:
             return _UNKNOWN_APP
         except ParametersUnavailableError:
-            return _NO_SETTINGS
+            return NO_SETTINGS
         except ConfigurationError as error:
             telemetry.wrong_setting(error)
             return _BAD_SETTINGS
+        job.app = app
         prepared = job.check(app, self._clock())
         return _BROKEN_RULE if prepared.body is None else job.unknown
-
-    async def _deliver(self, job: Job) -> tuple[Ruling, Answer | None]:
-        """Sends, unless there is no token to send with or the event is not ours to send (S6)."""
-        try:
-            token = self._apps.token(self._surface, job.envelope.app_id)
-        except ParametersUnavailableError:
-            return _NO_SETTINGS, None
-        if token is None:
-            return _NO_TOKEN, None
-        if not self._is_covered(job):
-            return await self._send(job, token)
-        digest = content_digest(job.envelope, _sendable(job).event, job.first_seen)
-        refusal = await self._claim(job, digest)
-        if refusal is not None:
-            return refusal, None
-        ruling, answer = await self._send(job, token)
-        await self._note(job, digest, delivered=ruling.outcome is Outcome.DELIVERED)
-        return ruling, answer
-
-    # Deliveries (S6): what is claimed before it is sent, and remembered after
-
-    def _is_covered(self, job: Job) -> bool:
-        """Payments always; other events as the setting says."""
-        covered = self._settings.deduplicate
-        if job.envelope.source is not None or covered == "all":
-            return True
-        return covered == "money" and _sendable(job).has_revenue
-
-    async def _claim(self, job: Job, digest: str) -> Ruling | None:
-        """None when the event is ours to send."""
-        try:
-            claim = await self._in_thread(
-                self._deliveries.claim, job.delivery_key, digest, self._needed_seconds
-            )
-        except TableUnavailableError:
-            return _NO_DELIVERIES
-        return _REFUSED_CLAIMS.get(claim)
-
-    async def _note(self, job: Job, digest: str, *, delivered: bool) -> None:
-        """Remembers a delivery, or frees the event for its next attempt.
-
-        Where that fails, the claim runs out by itself; what was delivered may then be sent again by
-        somebody who hands it in again, and is counted.
-        """
-        note = self._deliveries.remember if delivered else self._deliveries.release
-        try:
-            await self._in_thread(note, job.delivery_key, digest)
-        except TableUnavailableError:
-            telemetry.count({"Unremembered": int(delivered)})
-
-    async def _in_thread(self, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        """Runs a blocking call in a thread of ours: on Lambda asyncio's own pool has few."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, lambda: call(*args, **kwargs))
-
-    # Sending
-
-    async def _send(self, job: Job, token: Secret) -> tuple[Ruling, Answer | None]:
-        """Sends with the app's token; if AppsFlyer refuses that, once more with another one."""
-        ruling, answer = await self._ask(job, token)
-        if ruling.reason != CREDENTIALS_REASON:
-            return ruling, answer
-        another = await self._another_token(job.envelope.app_id, token)
-        return (ruling, answer) if another is None else await self._ask(job, another)
-
-    async def _ask(self, job: Job, token: Secret) -> tuple[Ruling, Answer | None]:
-        prepared = _sendable(job)
-        job.attempted = True
-        try:
-            answer = await self._client.send(
-                prepared.kind, prepared.app_id, prepared.path, prepared.body or b"", token
-            )
-        except ConfigurationError as error:  # a token that no header can carry: as good as none
-            job.attempted = False
-            telemetry.wrong_setting(error)
-            return _NO_TOKEN, None
-        except SendFailedError as error:
-            return ruling_of_failure(error.reason, sure=error.sure), None
-        return ruling_of_answer(prepared.kind, answer.status, answer.text), answer
-
-    async def _another_token(self, app_id: str, refused: Secret) -> Secret | None:
-        async with self._token_reading:  # one fresh read serves all that were under way
-            return await asyncio.to_thread(self._apps.refuse, self._surface, app_id, refused)
 
     def _report(self, batch: Batch) -> None:
         try:
@@ -362,10 +250,3 @@ class Forwarder:
         ]
         for position in queue.send(messages, lambda: remaining() > AWS_CALL_SECONDS + 1):
             batch.failed.add(items[position][0])
-
-
-def _sendable(job: Job) -> Prepared:
-    if job.prepared is None:  # pragma: no cover - _check comes first
-        message = "a job is checked before it is sent"
-        raise AssertionError(message)
-    return job.prepared

@@ -22,7 +22,10 @@ class Outcome(StrEnum):
     BLOCKED = "blocked"
     """AppsFlyer takes nothing for this app at present: dead-letter queue."""
     DEFERRED = "deferred"
-    """Something failed that may work later: it waits in its queue and uses up an attempt."""
+    """Something failed that may work later: it waits in its queue and uses up an attempt.
+
+    Without being sent at all, and then without using one up, while most sends fail.
+    """
     HELD = "held"
     """It waits for a person or a moment; no attempt is used up."""
 
@@ -40,6 +43,8 @@ DELIVERED: Final = Ruling(Outcome.DELIVERED, "E10", "delivered")
 CREDENTIALS_REASON: Final = "credentials"
 IDENTITY_UNKNOWN: Final = "identity_unknown"
 IN_PROGRESS: Final = "in_progress"
+UNWELL: Final = "appsflyer_unwell"
+"""Not sent, because most sends fail: it waits without using up an attempt."""
 
 _OWN_APP_ID: Final = re.compile(r"failed to authenticate|\bapp_id\b", re.IGNORECASE)  # E12
 _SURELY_NOT_RECORDED: Final = frozenset(

@@ -4,11 +4,15 @@ Secrets are never here: they stay in Parameter Store (see `parameters`).
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from relay.errors import ConfigurationError
+from relay.preparation import Surface
+
+BASELINE_A_SECOND: Final = 10_000
+"""S2: where to start; from there AppsFlyer wants to see a ramp."""
 
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 TableName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{3,255}$")]
@@ -103,6 +107,12 @@ class ForwardSettings(_WaitingSettings):
     appsflyer_url: Url
     requests_in_flight: Annotated[int, Field(ge=1, le=1000)] = 50
     """Requests that one invocation keeps under way at once."""
+    requests_a_second: Annotated[float, Field(gt=0, le=BASELINE_A_SECOND)] = BASELINE_A_SECOND
+    """What all invocations of both forwarders send together, at most (S2)."""
+    web_share_percent: Annotated[float, Field(gt=0, lt=100)] = 20
+    """The part of it that is for the web."""
+    max_concurrency: Annotated[int, Field(ge=1, le=1000)] = 10
+    """How many invocations of this forwarder there can be at once."""
     deliveries_table: TableName
     delivery_days: Days = 35
     """How long a delivered event id is remembered; Adyen repeats webhooks for 30 days."""
@@ -116,6 +126,12 @@ class ForwardSettings(_WaitingSettings):
     """What to do with an event with revenue that AppsFlyer may or may not have recorded."""
     connect_timeout_seconds: Annotated[float, Field(gt=0, le=30)] = 3
     read_timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 10
+
+    def requests_a_second_here(self, surface: Surface) -> float:
+        """What one invocation sends at most: its part of its surface's part."""
+        web = self.web_share_percent
+        share = web if surface is Surface.WEB else 100 - web
+        return self.requests_a_second * share / 100 / self.max_concurrency
 
     @property
     def longest_request_seconds(self) -> float:

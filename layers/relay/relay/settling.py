@@ -5,31 +5,19 @@ own queue to wait, or in the dead-letter queue with the reason.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from relay.appsflyer import Answer
-from relay.deliveries import delivery_key
 from relay.envelopes import (
-    Envelope,
     dead_letter_of_no_envelope,
     digest_of,
-    money_without_id,
-    stamped,
     write_envelope,
 )
 from relay.fields import without_clear_email
-from relay.findings import Finding
-from relay.identities import Identity
-from relay.looking_up import (
-    PLACEHOLDER,
-    customer_to_look_up,
-    with_appsflyer_id,
-    without_appsflyer_id,
-)
-from relay.outcomes import IDENTITY_UNKNOWN, IN_PROGRESS, Outcome, Ruling
-from relay.preparation import App, Prepared, prepare
+from relay.jobs import Job
+from relay.outcomes import IDENTITY_UNKNOWN, IN_PROGRESS, UNWELL, Outcome, Ruling
+from relay.preparation import App
 from relay.queues import MAX_MESSAGE_BYTES, size_of
 from relay.settings import ForwardSettings
 from relay.waiting import (
@@ -44,81 +32,12 @@ from relay.waiting import (
 Clock = Callable[[], datetime]
 
 
-@dataclass(slots=True)
-class Job:
-    """One event on its way to AppsFlyer."""
-
-    message_id: str
-    came_in: datetime
-    """When SQS took the message."""
-    envelope: Envelope
-    app: App | None = None
-    prepared: Prepared | None = None
-    attempted: bool = False
-    """Whether it was sent in this round."""
-    identity: Identity | None = None
-    """Of its customer, where it had to be looked up and is known."""
-    unknown: Ruling | None = None
-    """What becomes of it because its customer could not be looked up."""
-
-    @property
-    def event_id(self) -> str:
-        """The sender's, or the id of the message that brought it: a re-sent one gets another."""
-        return self.envelope.event_id or self.message_id
-
-    @property
-    def first_seen(self) -> datetime:
-        """When it first came in."""
-        return self.envelope.first_seen or self.came_in
-
-    def check(self, app: App, now: datetime) -> Prepared:
-        """Applies every rule, with the event stamped with the time at which it came in."""
-        kind = self.envelope.kind
-        event = stamped(kind, self.envelope.event, self.first_seen)
-        self.app = app
-        if self.customer is None:
-            self.prepared = prepare(kind, app, event, now, self.event_id)
-        else:
-            # What is wrong besides shows without the id too; what is kept has none.
-            appsflyer_id = self.identity.appsflyer_id if self.identity else PLACEHOLDER
-            full = with_appsflyer_id(event, appsflyer_id)
-            prepared = prepare(kind, app, full, now, self.event_id)
-            self.prepared = replace(prepared, event=without_appsflyer_id(prepared.event))
-        return self.prepared
-
-    @property
-    def customer(self) -> str | None:
-        """The customer whose AppsFlyer id has to be looked up; None when that is not needed."""
-        return customer_to_look_up(self.envelope.kind, self.envelope.event)
-
-    @property
-    def delivery_key(self) -> str:
-        """What it goes by among the deliveries (S6)."""
-        envelope = self.envelope
-        scope = f"source {envelope.source}" if envelope.source else f"app {envelope.app_id}"
-        return delivery_key(scope, self.event_id)
-
-    def findings(self) -> list[dict[str, str]]:
-        """All findings in the form in which they travel, those of the entry (S6) included."""
-        found: tuple[Finding, ...] = self.prepared.findings if self.prepared else ()
-        # Only the fact is taken from the envelope: its text may be anybody's.
-        noted = any(item.get("rule") == "S6" for item in self.envelope.findings)
-        lacks_id = noted or (not self.envelope.event_id and self._has_revenue())
-        entry = [money_without_id().as_dict()] if lacks_id else []
-        return [finding.as_dict() for finding in found] + entry
-
-    def _has_revenue(self) -> bool:
-        """Money needs none of the app's settings to be seen, so they are not waited for."""
-        if self.prepared:
-            return self.prepared.has_revenue
-        app, event = App(self.envelope.app_id), self.envelope.event
-        return prepare(self.envelope.kind, app, event, self.came_in).has_revenue
-
-
 _SOON_KNOWN: Final = frozenset({IDENTITY_UNKNOWN, IN_PROGRESS})
 _FARTHEST_AHEAD: Final = timedelta(days=14)
 """A later `not_before` is a slip: no queue keeps a message for so long."""
 _EARLY: Final = Ruling(Outcome.HELD, "", "not_before")
+_NEAR_DEADLINE: Final = timedelta(hours=1)
+_LATE: Final = frozenset({"T3", "T8"})
 
 
 class Settlement(NamedTuple):
@@ -132,6 +51,15 @@ class Settlement(NamedTuple):
     """How long it waits in its own queue; None sends it to the dead-letter queue."""
     ruling: Ruling | None = None
     status: int | None = None
+    app_class: str = "unknown"
+    app_id: str | None = None
+    """Of an app that is set up; whatever else a sender calls an app is not to be shown."""
+    tries: int = 0
+    """How many it took until AppsFlyer accepted it."""
+    is_late: bool = False
+    """Delivered, and too late for AppsFlyer to keep the event's own time (T11)."""
+    is_near_deadline: bool = False
+    """It waits, and will be late, or nearly, when it is looked at next."""
 
 
 class Settler:
@@ -146,10 +74,10 @@ class Settler:
         """What a ruling means for a job's record."""
         match ruling.outcome:
             case Outcome.DELIVERED | Outcome.DUPLICATE:
-                return Settlement(ruling.outcome, ruling.reason)
-            case Outcome.DEFERRED:
+                return _done(job, ruling)
+            case Outcome.DEFERRED if ruling.reason != UNWELL:
                 return self._defer(job, ruling, answer)
-            case Outcome.HELD:
+            case Outcome.DEFERRED | Outcome.HELD:
                 return self._hold(job, ruling, answer)
             case _:
                 return self._bury(job, ruling, answer)
@@ -188,7 +116,7 @@ class Settler:
         return has_revenue and self._settings.uncertain_money == "dead_letter"
 
     def _hold(self, job: Job, ruling: Ruling, answer: Answer | None) -> Settlement:
-        """Waits for a person, or for something to be known, and uses up no attempt."""
+        """Waits for a person, for something to be known or for AppsFlyer; uses up no attempt."""
         now = self._clock()
         held_since = job.envelope.held_since or now
         held = (now - held_since).total_seconds()
@@ -202,6 +130,9 @@ class Settler:
 
     def _wait_while_held(self, ruling: Ruling, held: float) -> float:
         longest = self._settings.hold_seconds
+        if ruling.reason == UNWELL:
+            first = self._settings.retry_schedule_seconds[0]
+            return wait_while_held(held, longest, self._chance, first)
         if ruling.reason in _SOON_KNOWN:
             return wait_while_held(held, longest, self._chance)
         return self._chance(0.0, longest)  # a person is slow
@@ -224,7 +155,7 @@ class Settler:
         letter = write_envelope(job.envelope, prepared.event, **marks)
         if size_of(letter) > MAX_MESSAGE_BYTES:
             letter = write_envelope(job.envelope, {}, **marks, **digest_of(letter))
-        return _settlement(ruling, answer, letter, None)
+        return _settlement(job, ruling, answer, letter, None)
 
     def _wait(
         self, job: Job, ruling: Ruling, answer: Answer | None, delay: Delay, **changes: object
@@ -239,18 +170,47 @@ class Settler:
         body = write_envelope(job.envelope, event, **_marks(job), **changes)
         if size_of(body) > MAX_MESSAGE_BYTES:
             return self._bury(job, _because(ruling, "too_large_to_wait"), answer)
-        return _settlement(ruling, answer, body, delay)
+        waiting = _settlement(job, ruling, answer, body, delay)
+        return waiting._replace(is_near_deadline=self._is_near_deadline(job, delay))
+
+    def _is_near_deadline(self, job: Job, delay: Delay) -> bool:
+        """T11: whether it still could be in time, and soon cannot."""
+        deadline, now = job.prepared.deadline if job.prepared else None, self._clock()
+        if deadline is None or deadline <= now:
+            return False
+        next_look = delay.not_before or now + timedelta(seconds=delay.seconds)
+        return next_look > deadline - _NEAR_DEADLINE
 
 
 def _because(ruling: Ruling, reason: str) -> Ruling:
     return ruling._replace(reason=f"{reason}: {ruling.reason}")
 
 
+def _done(job: Job, ruling: Ruling) -> Settlement:
+    delivered = ruling.outcome is Outcome.DELIVERED
+    recorded = job.prepared.recorded if job.prepared else None
+    return Settlement(
+        ruling.outcome,
+        ruling.reason,
+        app_class=job.app_class,
+        tries=job.envelope.attempts + 1 if delivered else 0,
+        is_late=delivered and recorded is not None and recorded.rule in _LATE,
+    )
+
+
 def _settlement(
-    ruling: Ruling, answer: Answer | None, body: str, delay: Delay | None
+    job: Job, ruling: Ruling, answer: Answer | None, body: str, delay: Delay | None
 ) -> Settlement:
-    status = answer.status if answer else None
-    return Settlement(ruling.outcome, ruling.reason, body, delay, ruling, status)
+    return Settlement(
+        ruling.outcome,
+        ruling.reason,
+        body,
+        delay,
+        ruling,
+        status=answer.status if answer else None,
+        app_class=job.app_class,
+        app_id=job.app.id if job.app else None,
+    )
 
 
 def _marks(job: Job) -> dict[str, object]:

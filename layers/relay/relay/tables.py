@@ -16,10 +16,7 @@ from relay.errors import TableUnavailableError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import (
-        AttributeValueTypeDef,
-        PutItemInputTypeDef,
-    )
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
 Item = Mapping[str, str | int]
 """Attributes by their names; the key is not among them."""
@@ -46,6 +43,38 @@ class Bound(NamedTuple):
 
     field: str
     value: int
+
+    def as_condition(self) -> dict[str, Any]:
+        """The condition as PutItem takes it; its refusal then brings the item in the way."""
+        return {
+            "ConditionExpression": "attribute_not_exists(pk) OR #field <= :value",
+            "ExpressionAttributeNames": {"#field": self.field},
+            "ExpressionAttributeValues": {":value": {"N": str(self.value)}},
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+
+
+class LoopTable(Protocol):
+    """What the event loop may do with a table. Raises `TableUnavailableError`."""
+
+    async def put(self, key: Key, item: Item, only_if: Bound | None = None) -> Item | None:
+        """Writes an item. None when written, else the item that is in the way."""
+        ...
+
+    async def delete(self, key: Key, only_if: Bound) -> None:
+        """Deletes an item, where there is one and the condition holds."""
+        ...
+
+    async def put_all(self, items: Mapping[Key, Item]) -> None:
+        """Writes items, whatever is there."""
+        ...
+
+    async def put_new(self, items: Mapping[Key, Item]) -> set[Key]:
+        """Writes each item unless its key is there; gives the keys that were.
+
+        All have the same attributes.
+        """
+        ...
 
 
 class Table(Protocol):
@@ -109,27 +138,22 @@ class DynamoTable:
         found: dict[Key, Item] = {}
 
         def read(chunk: Sequence[Key]) -> Iterable[Key]:
-            records = [_record(key) for key in chunk]
+            records = [record_of(key) for key in chunk]
             answer = self._dynamodb.batch_get_item(
                 RequestItems={self._name: {"Keys": records, "ConsistentRead": True}}
             )
-            found.update(map(_item_of, answer["Responses"][self._name]))
+            found.update(map(item_of, answer["Responses"][self._name]))
             undone = answer["UnprocessedKeys"].get(self._name)
-            return map(_key_of, undone["Keys"] if undone else ())
+            return map(key_of, undone["Keys"] if undone else ())
 
         self._in_batches("BatchGetItem", keys, _KEYS_A_READ, read)
         return found
 
     def put(self, key: Key, item: Item, only_if: Bound | None = None) -> Item | None:
         """PutItem: a write unit a KB, refused or not; the refusal brings the item in the way."""
-        request: PutItemInputTypeDef = {"TableName": self._name, "Item": _record(key, item)}
+        request: dict[str, Any] = {"TableName": self._name, "Item": record_of(key, item)}
         if only_if is not None:
-            request |= {
-                "ConditionExpression": "attribute_not_exists(pk) OR #field <= :value",
-                "ExpressionAttributeNames": {"#field": only_if.field},
-                "ExpressionAttributeValues": {":value": _attribute(only_if.value)},
-                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-            }
+            request |= only_if.as_condition()
         with _failures_of("PutItem"):
             try:
                 self._dynamodb.put_item(**request)
@@ -145,10 +169,10 @@ class DynamoTable:
         with _failures_of("UpdateItem"):
             self._dynamodb.update_item(
                 TableName=self._name,
-                Key=_record(key),
+                Key=record_of(key),
                 UpdateExpression=f"SET {', '.join(f'#{n} = :{n}' for n, _ in numbered)}",
                 ExpressionAttributeNames={f"#{n}": name for n, (name, _) in numbered},
-                ExpressionAttributeValues={f":{n}": _attribute(v) for n, (_, v) in numbered},
+                ExpressionAttributeValues={f":{n}": attribute_of(v) for n, (_, v) in numbered},
             )
 
     def delete(self, keys: Collection[Key]) -> None:
@@ -157,11 +181,11 @@ class DynamoTable:
         def write(chunk: Sequence[Key]) -> Iterable[Key]:
             answer = self._dynamodb.batch_write_item(
                 RequestItems={
-                    self._name: [{"DeleteRequest": {"Key": _record(key)}} for key in chunk]
+                    self._name: [{"DeleteRequest": {"Key": record_of(key)}} for key in chunk]
                 }
             )
             undone = answer["UnprocessedItems"].get(self._name, ())
-            return (_key_of(one["DeleteRequest"]["Key"]) for one in undone)
+            return (key_of(one["DeleteRequest"]["Key"]) for one in undone)
 
         self._in_batches("BatchWriteItem", keys, _KEYS_A_WRITE, write)
 
@@ -169,19 +193,19 @@ class DynamoTable:
         """Query, all its pages: a read unit for 4 KB."""
         records = self._query(
             KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues={":pk": _attribute(pk)},
+            ExpressionAttributeValues={":pk": attribute_of(pk)},
             ConsistentRead=True,
         )
-        return dict(map(_item_of, records))
+        return dict(map(item_of, records))
 
     def of_customer(self, customer_user_id: str) -> list[Key]:
         """Query on the index `customers`, all its pages: half a read unit for 4 KB."""
         records = self._query(
             IndexName="customers",
             KeyConditionExpression="customer_user_id = :customer",
-            ExpressionAttributeValues={":customer": _attribute(customer_user_id)},
+            ExpressionAttributeValues={":customer": attribute_of(customer_user_id)},
         )
-        return [_key_of(record) for record in records]
+        return [key_of(record) for record in records]
 
     def _query(self, **query: Any) -> list[Mapping[str, Any]]:
         pages = self._dynamodb.get_paginator("query").paginate(TableName=self._name, **query)
@@ -226,29 +250,33 @@ def _chunks(keys: Sequence[Key], size: int) -> Iterator[Sequence[Key]]:
 # DynamoDB's form of an item
 
 
-def _record(key: Key, item: Item | None = None) -> "dict[str, AttributeValueTypeDef]":
+def record_of(key: Key, item: Item | None = None) -> "dict[str, AttributeValueTypeDef]":
+    """An item as DynamoDB has it, or a key alone."""
     attributes = {**(item or {}), "pk": key.pk, "sk": key.sk}
-    return {name: _attribute(value) for name, value in attributes.items()}
+    return {name: attribute_of(value) for name, value in attributes.items()}
 
 
-def _attribute(value: str | int) -> "AttributeValueTypeDef":
+def attribute_of(value: str | int) -> "AttributeValueTypeDef":
+    """A value as DynamoDB has it."""
     return {"N": str(value)} if isinstance(value, int) else {"S": value}
 
 
-def _key_of(record: Mapping[str, Any]) -> Key:
+def key_of(record: Mapping[str, Any]) -> Key:
+    """The key of one of DynamoDB's items."""
     return Key(record["pk"]["S"], record["sk"]["S"])
 
 
-def _item_of(record: Mapping[str, Any]) -> tuple[Key, Item]:
+def item_of(record: Mapping[str, Any]) -> tuple[Key, Item]:
+    """Key and attributes of one of DynamoDB's items."""
     attributes = {
         name: int(value["N"]) if "N" in value else str(value["S"])
         for name, value in record.items()
         if name not in Key._fields
     }
-    return _key_of(record), attributes
+    return key_of(record), attributes
 
 
 def _item_in_the_way(error: ClientError) -> Item:
     """What `ReturnValuesOnConditionCheckFailure` adds to the refusal."""
     response: Mapping[str, Any] = {**error.response}
-    return _item_of(response["Item"])[1]
+    return item_of(response["Item"])[1]

@@ -5,8 +5,8 @@ person's identifier: each thing that may be logged is named here.
 """
 
 import traceback
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +14,13 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from relay.errors import ConfigurationError
-from relay.outcomes import Outcome
+from relay.outcomes import CREDENTIALS_REASON, Outcome
 
 if TYPE_CHECKING:
     from relay.preparation import Surface
     from relay.settling import Settlement
 
+_MOST_VALUES = 100
 _ROUTINE = {Outcome.DELIVERED, Outcome.DUPLICATE}
 _NEEDS_A_LOOK = {Outcome.REFUSED, Outcome.BLOCKED}
 
@@ -35,14 +36,28 @@ def _metrics() -> Metrics:
     return Metrics()
 
 
-def count(counts: Mapping[str, int]) -> None:
-    """Writes counters (`Delivered`, `Deferred` ...) as one blob of embedded metrics."""
+def count(counts: Mapping[str, int | Sequence[int]], **dimensions: str) -> None:
+    """Writes counters (`Delivered`, `Deferred` ...) as one blob of embedded metrics.
+
+    A counter may be several numbers. `dimensions` come in besides the service alone, so that both
+    the sum and its parts are there; each set of them is a metric that is paid for.
+    """
     metrics = _metrics()
-    for name, number in counts.items():
-        if number:
+    found = [(name, _numbers(given)) for name, given in counts.items()]
+    if not any(numbers for _, numbers in found):
+        return
+    if dimensions:
+        metrics.add_dimensions(service=metrics.service or "", **dimensions)
+    for name, numbers in found:
+        for number in numbers:
             metrics.add_metric(name=name, unit=MetricUnit.Count, value=number)
-    if any(counts.values()):
-        metrics.flush_metrics()
+    metrics.flush_metrics()
+
+
+def _numbers(given: int | Sequence[int]) -> Sequence[int]:
+    if isinstance(given, int):
+        return [given] if given else []
+    return given
 
 
 def unexpected(error: Exception, **facts: str) -> None:
@@ -75,22 +90,43 @@ def wrong_setting(error: ConfigurationError) -> None:
 def report_batch(
     surface: "Surface", settlements: Mapping[str, "Settlement"], *, failed: Collection[str]
 ) -> None:
-    """One line for the batch, one for each failure, and a counter for each outcome.
+    """One line for the batch, one for each failure, and counters by outcome and class of app.
 
     `failed`: message ids that come back by themselves; nothing has become of those yet.
     """
-    counts: Counter[str] = Counter()
+    counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    tries: defaultdict[str, list[int]] = defaultdict(list)
     for message_id, done in settlements.items():
-        counts[done.outcome.capitalize()] += 1
-        if done.ruling is not None and done.ruling.uncertain:
-            counts["Uncertain"] += 1
+        of_class = counts[done.app_class]
+        of_class.update(_counters(done))
         if done.body is not None and done.delay is None and message_id not in failed:
-            counts["DeadLettered"] += 1
+            of_class["DeadLettered"] += 1
+        if done.tries > 1:
+            tries[done.app_class].append(done.tries)
         if done.outcome not in _ROUTINE:
             _report_failure(message_id, done)
-    counts["HandedBack"] = len(failed)
-    logger().info("batch", extra={"surface": surface.value, **counts})
-    count(counts)
+    total = sum(counts.values(), Counter(HandedBack=len(failed)))
+    logger().info("batch", extra={"surface": surface.value, **total})
+    for app_class, of_class in counts.items():
+        # At most a hundred values a metric; a batch has rarely more that came after retries.
+        retried = tries[app_class][:_MOST_VALUES]
+        count({**of_class, "TriesUntilDelivered": retried}, app_class=app_class)
+    count({"HandedBack": len(failed)})
+
+
+def _counters(done: "Settlement") -> Iterator[str]:
+    """What one event adds to."""
+    yield done.outcome.capitalize()
+    if done.ruling is not None and done.ruling.uncertain:
+        yield "Uncertain"
+    if done.outcome is Outcome.HELD and done.reason == CREDENTIALS_REASON:
+        yield "CredentialsRefused"
+    if done.tries > 1:
+        yield "DeliveredAfterRetry"
+    if done.is_late:
+        yield "Late"
+    if done.is_near_deadline:
+        yield "NearDeadline"
 
 
 def _report_failure(message_id: str, done: "Settlement") -> None:
@@ -100,6 +136,7 @@ def _report_failure(message_id: str, done: "Settlement") -> None:
         "event not delivered",
         extra={
             "message_id": message_id,
+            "app_id": done.app_id,
             "outcome": done.outcome.value,
             "reason": done.reason,
             "rule": ruling.rule if ruling else "",

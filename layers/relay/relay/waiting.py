@@ -11,7 +11,7 @@ MAX_DELAY_SECONDS: Final = 900
 MAX_RETRY_AFTER_SECONDS: Final = 21_600.0
 """A `Retry-After` above six hours is taken as six hours."""
 
-_FIRST_HOLD_SECONDS: Final = 5.0
+FIRST_HOLD_SECONDS: Final = 5.0
 
 Chance = Callable[[float, float], float]
 """`random.uniform`, or what a test puts in its place."""
@@ -45,13 +45,18 @@ def wait_after_attempt(
     return asked + chance(0.0, schedule[attempts - 1])
 
 
-def wait_while_held(held_seconds: float, longest_seconds: float, chance: Chance) -> float:
-    """Seconds until the next look at what waits for something to become known.
+def wait_while_held(
+    held_seconds: float,
+    longest_seconds: float,
+    chance: Chance,
+    first_seconds: float = FIRST_HOLD_SECONDS,
+) -> float:
+    """Seconds until the next look at what waits for something to become known, or to be well.
 
     Mostly that comes within seconds, and else in hours: looks are as far apart as the wait has
-    lasted already, at first a few seconds and never more than `longest_seconds`.
+    lasted already, at first `first_seconds` and never more than `longest_seconds`.
     """
-    step = min(longest_seconds, max(_FIRST_HOLD_SECONDS, held_seconds))
+    step = min(longest_seconds, max(first_seconds, held_seconds))
     return chance(step / 2, step)
 
 

@@ -13,10 +13,11 @@ import pytest
 import trustme
 
 from relay.appsflyer import Answer, Client, make_transport
-from relay.appsflyer.engine import KEEP_ALIVE_SECONDS, KeptConnections
+from relay.appsflyer.engine import KeptConnections
 from relay.errors import SendFailedError
 from relay.preparation import Kind
 from relay.secrets import Secret
+from relay.wire.pool import KEEP_ALIVE_SECONDS
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK"
 BODY = b'{"eventName":"af_purchase"}'

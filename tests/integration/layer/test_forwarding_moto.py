@@ -15,7 +15,7 @@ from relay.preparation import Surface
 from relay.queues import Queue
 from tests.builders import MOBILE_APP, Json, make_envelope, make_event, make_settings
 from tests.fakes import FakeAppsFlyer, FakeClock, Says, longest
-from tests.memory_table import MemoryTable
+from tests.memory_table import MemoryLoopTable, MemoryTable
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -50,7 +50,7 @@ class Deployed:
             Apps(ParameterStore(ssm, prefix)),
             queue=Queue(sqs, queue),
             dead_letters=Queue(sqs, dead_letters),
-            deliveries=Deliveries(MemoryTable(), 35),
+            deliveries=Deliveries(MemoryLoopTable(MemoryTable()), 35),
             clock=FakeClock(),
             chance=longest,
         )

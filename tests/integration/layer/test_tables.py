@@ -8,7 +8,6 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from relay.deliveries import Claim, Deliveries, delivery_key
 from relay.errors import TableUnavailableError
 from relay.tables import Bound, DynamoTable, Item, Key, Table
 from tests.memory_table import MemoryTable
@@ -232,22 +231,6 @@ def test_put_of_many_at_once_lets_one_win(table: Table) -> None:
 
     [item] = table.get([KEY]).values()
     assert [number for number, mine in enumerate(won) if mine] == [item["number"]]
-
-
-def test_claim_of_many_at_once_is_won_by_one(table: Table) -> None:
-    """Each with a client of its own, as processes have."""
-    keys = [delivery_key("stripe-main", f"in_{number}") for number in range(10)]
-
-    def claim(key: str) -> Claim:
-        return Deliveries(table, keep_days=35).claim(key, "digest", seconds=60)
-
-    with ThreadPoolExecutor(8) as pool:
-        claims = {key: list(pool.map(claim, [key] * 8)) for key in keys}
-
-    assert {key: found.count(Claim.CLAIMED) for key, found in claims.items()} == dict.fromkeys(
-        keys, 1
-    )
-    assert {claim for found in claims.values() for claim in found} == {Claim.CLAIMED, Claim.BUSY}
 
 
 # Failures

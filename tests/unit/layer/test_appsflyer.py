@@ -5,11 +5,13 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from relay.appsflyer import Answer, Client, connection, engine, http1
+from relay.appsflyer import Answer, Client, engine
 from relay.appsflyer.failures import MEANINGS, failure_of
 from relay.errors import ConfigurationError, SendFailedError
 from relay.preparation import Kind
 from relay.secrets import Secret
+from relay.wire import errors
+from relay.wire.pool import Pool
 
 KEY = "0123456789abcdef-example"
 BODY = b'{"eventName":"af_purchase","eventValue":""}'
@@ -340,23 +342,28 @@ def test_failure_looks_for_the_reason_under_the_engines_own_exceptions() -> None
     assert failure_of(error).reason == "connect_refused"
 
 
-@pytest.mark.parametrize("module", [connection, http1])
-async def test_engine_translates_every_exception_of_its_parts(
-    module: object, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    own = [
+@pytest.mark.parametrize(
+    "kind",
+    [
         kind
-        for _, kind in inspect.getmembers(module, inspect.isclass)
-        if issubclass(kind, Exception) and kind.__module__ == getattr(module, "__name__", None)
-    ]
-    assert own
+        for _, kind in inspect.getmembers(errors, inspect.isclass)
+        if issubclass(kind, errors.WireError) and not kind.__subclasses__()
+    ],
+)
+async def test_engine_translates_every_error_of_the_wire(
+    kind: type[errors.WireError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> None:
+        raise kind
 
-    for kind in own:
+    monkeypatch.setattr(Pool, "exchange", fail)
 
-        async def fail(*_: object, kind: type[Exception] = kind) -> http1.AnswerReader:
-            raise kind
+    with pytest.raises(httpx.RequestError) as caught:
+        await send_by(engine.KeptConnections(1, 1, 1))
 
-        transport = engine.KeptConnections(1, 1, 1)
-        monkeypatch.setattr(connection.Connection, "exchange", fail)
-        with pytest.raises(httpx.RequestError):
-            await transport._exchange(connection.Connection(), b"")  # noqa: SLF001
+    sure = issubclass(kind, errors.NotWrittenError)
+    assert failure_of(caught.value).sure == sure
+
+
+async def send_by(transport: httpx.AsyncBaseTransport) -> None:
+    await transport.handle_async_request(httpx.Request("POST", "http://127.0.0.1:1/"))

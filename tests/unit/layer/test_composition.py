@@ -23,7 +23,7 @@ from tests.builders import (
     make_sqs_event,
 )
 from tests.fakes import FakeAppsFlyer, FakeSqs, FakeSsm, Says, aws_error
-from tests.memory_table import MemoryTable
+from tests.memory_table import MemoryLoopTable, MemoryTable
 from tests.webhooks import Adyen_
 
 ENVIRONMENT = {
@@ -81,6 +81,10 @@ class Outside:
     def table(self, _: object, name: str) -> MemoryTable:
         return self.tables[name]
 
+    def loop_table(self, name: str, connections: int) -> MemoryLoopTable:
+        self.connections_to_tables = connections
+        return MemoryLoopTable(self.tables[name])
+
     def transport(self, connections: int, connect: float, read: float) -> httpx.AsyncBaseTransport:
         self.transports_made.append((connections, connect, read))
         return self.appsflyer.transport
@@ -107,6 +111,7 @@ def outside(monkeypatch: pytest.MonkeyPatch) -> Iterator[Outside]:
     monkeypatch.setattr(boto3, "client", world.client)
     monkeypatch.setattr(appsflyer, "make_transport", world.transport)
     monkeypatch.setattr(tables, "DynamoTable", world.table)
+    monkeypatch.setattr(composition, "_loop_table", world.loop_table)
     forget_everything()
     yield world
     composition._runner().close()  # noqa: SLF001 - the process ends
@@ -157,8 +162,9 @@ def test_forward_makes_clients_and_connections_once(outside: Outside) -> None:
     forward(make_envelope())
     forward(make_envelope())
 
-    assert sorted(outside.clients_made) == ["dynamodb", "dynamodb", "sqs", "ssm"]
+    assert sorted(outside.clients_made) == ["dynamodb", "sqs", "ssm"]
     assert outside.transports_made == [(3, 1.0, 2.0)]
+    assert outside.connections_to_tables == 3
 
 
 def test_forwarder_puts_what_waits_and_what_is_dead_on_its_two_queues(outside: Outside) -> None:
@@ -232,7 +238,7 @@ def test_forward_on_the_web_looks_nobody_up(
 
     composition.forwarder(Surface.WEB)
 
-    assert sorted(outside.clients_made) == ["dynamodb", "sqs", "ssm"]
+    assert sorted(outside.clients_made) == ["sqs", "ssm"]
 
 
 def test_installs_are_kept_among_the_identities(outside: Outside) -> None:

@@ -1,5 +1,5 @@
+import asyncio
 import re
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -8,7 +8,7 @@ from relay.deliveries import Claim, Deliveries, delivery_key
 from relay.errors import TableUnavailableError
 from relay.tables import Bound, Item, Key
 from tests.fakes import FakeClock
-from tests.memory_table import MemoryTable
+from tests.memory_table import MemoryLoopTable, MemoryTable
 
 KEY = delivery_key("stripe-main", "in_1")
 DIGEST = "a" * 64
@@ -28,66 +28,66 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def deliveries(table: MemoryTable, clock: FakeClock) -> Deliveries:
-    return Deliveries(table, keep_days=35, clock=clock)
+    return Deliveries(MemoryLoopTable(table), keep_days=35, clock=clock)
 
 
 @pytest.fixture
 def elsewhere(table: MemoryTable, clock: FakeClock) -> Deliveries:
     """Another process at the same table."""
-    return Deliveries(table, keep_days=35, clock=clock)
+    return Deliveries(MemoryLoopTable(table), keep_days=35, clock=clock)
 
 
 # Claims
 
 
-def test_claim_of_what_nobody_has_is_ours(deliveries: Deliveries) -> None:
-    assert deliveries.claim(KEY, DIGEST, 60) is Claim.CLAIMED
+async def test_claim_of_what_nobody_has_is_ours(deliveries: Deliveries) -> None:
+    assert await deliveries.claim(KEY, DIGEST, 60) is Claim.CLAIMED
 
 
 @pytest.mark.parametrize("digest", [DIGEST, OTHER], ids=["same content", "other content"])
-def test_claim_of_what_another_is_about_to_send_is_busy(
+async def test_claim_of_what_another_is_about_to_send_is_busy(
     deliveries: Deliveries, elsewhere: Deliveries, digest: str
 ) -> None:
     """Other content too: the holder's may fail yet."""
-    elsewhere.claim(KEY, DIGEST, 60)
+    await elsewhere.claim(KEY, DIGEST, 60)
 
-    assert deliveries.claim(KEY, digest, 60) is Claim.BUSY
+    assert await deliveries.claim(KEY, digest, 60) is Claim.BUSY
 
 
-def test_claim_twice_in_one_process_is_busy(deliveries: Deliveries) -> None:
+async def test_claim_twice_in_one_process_is_busy(deliveries: Deliveries) -> None:
     """Two records of a batch with one event id."""
-    deliveries.claim(KEY, DIGEST, 60)
+    await deliveries.claim(KEY, DIGEST, 60)
 
-    assert deliveries.claim(KEY, DIGEST, 60) is Claim.BUSY
+    assert await deliveries.claim(KEY, DIGEST, 60) is Claim.BUSY
 
 
 @pytest.mark.parametrize(
     ("seconds", "claim"), [(59.999, Claim.BUSY), (60, Claim.CLAIMED)], ids=["held", "run out"]
 )
-def test_claim_of_somebody_who_went_silent_runs_out(
+async def test_claim_of_somebody_who_went_silent_runs_out(
     deliveries: Deliveries, elsewhere: Deliveries, clock: FakeClock, seconds: float, claim: Claim
 ) -> None:
-    elsewhere.claim(KEY, DIGEST, 60)
+    await elsewhere.claim(KEY, DIGEST, 60)
 
     clock.advance(seconds)
 
-    assert deliveries.claim(KEY, OTHER, 60) is claim
+    assert await deliveries.claim(KEY, OTHER, 60) is claim
 
 
-def test_claim_of_another_event_is_another_claim(
+async def test_claim_of_another_event_is_another_claim(
     deliveries: Deliveries, elsewhere: Deliveries
 ) -> None:
-    elsewhere.claim(KEY, DIGEST, 60)
+    await elsewhere.claim(KEY, DIGEST, 60)
 
-    assert deliveries.claim(delivery_key("stripe-main", "in_2"), DIGEST, 60) is Claim.CLAIMED
+    assert await deliveries.claim(delivery_key("stripe-main", "in_2"), DIGEST, 60) is Claim.CLAIMED
 
 
-def test_claim_of_many_threads_at_once_is_won_by_one(table: MemoryTable) -> None:
-    def claim(number: int) -> Claim:
-        return Deliveries(table, keep_days=35).claim(f"{number // 8}", DIGEST, 60)
+async def test_claim_of_many_tasks_at_once_is_won_by_one(table: MemoryTable) -> None:
+    processes = [Deliveries(MemoryLoopTable(table), keep_days=35) for _ in range(8)]
 
-    with ThreadPoolExecutor(8) as pool:
-        claims = list(pool.map(claim, range(800)))
+    claims = await asyncio.gather(
+        *(processes[number % 8].claim(f"{number // 8}", DIGEST, 60) for number in range(800))
+    )
 
     assert claims.count(Claim.CLAIMED) == 100
     assert claims.count(Claim.BUSY) == 700
@@ -96,146 +96,147 @@ def test_claim_of_many_threads_at_once_is_won_by_one(table: MemoryTable) -> None
 # Delivered
 
 
-def test_claim_of_what_was_delivered_is_a_duplicate(
+async def test_claim_of_what_was_delivered_is_a_duplicate(
     deliveries: Deliveries, elsewhere: Deliveries
 ) -> None:
-    deliveries.claim(KEY, DIGEST, 60)
-    deliveries.remember(KEY, DIGEST)
+    await deliveries.claim(KEY, DIGEST, 60)
+    await deliveries.remember(KEY, DIGEST)
 
-    assert deliveries.claim(KEY, DIGEST, 60) is Claim.DUPLICATE
-    assert elsewhere.claim(KEY, DIGEST, 60) is Claim.DUPLICATE
+    assert await deliveries.claim(KEY, DIGEST, 60) is Claim.DUPLICATE
+    assert await elsewhere.claim(KEY, DIGEST, 60) is Claim.DUPLICATE
 
 
-def test_claim_of_what_was_delivered_with_other_content_is_a_conflict(
+async def test_claim_of_what_was_delivered_with_other_content_is_a_conflict(
     deliveries: Deliveries,
 ) -> None:
-    deliveries.claim(KEY, DIGEST, 60)
-    deliveries.remember(KEY, DIGEST)
+    await deliveries.claim(KEY, DIGEST, 60)
+    await deliveries.remember(KEY, DIGEST)
 
-    assert deliveries.claim(KEY, OTHER, 60) is Claim.CONFLICT
+    assert await deliveries.claim(KEY, OTHER, 60) is Claim.CONFLICT
 
 
 @pytest.mark.parametrize(
     ("seconds", "claim"), [(35 * DAY - 1, Claim.DUPLICATE), (35 * DAY, Claim.CLAIMED)]
 )
-def test_delivery_is_known_for_its_days_and_not_longer(
+async def test_delivery_is_known_for_its_days_and_not_longer(
     deliveries: Deliveries, clock: FakeClock, seconds: int, claim: Claim
 ) -> None:
     """Though DynamoDB has not deleted it yet."""
-    deliveries.remember(KEY, DIGEST)
+    await deliveries.remember(KEY, DIGEST)
 
     clock.advance(seconds)
 
-    assert deliveries.claim(KEY, DIGEST, 60) is claim
+    assert await deliveries.claim(KEY, DIGEST, 60) is claim
 
 
-def test_remember_holds_against_whoever_claimed_it_meanwhile(
+async def test_remember_holds_against_whoever_claimed_it_meanwhile(
     deliveries: Deliveries, elsewhere: Deliveries, clock: FakeClock
 ) -> None:
-    deliveries.claim(KEY, DIGEST, 60)
+    await deliveries.claim(KEY, DIGEST, 60)
     clock.advance(61)
-    elsewhere.claim(KEY, DIGEST, 60)
+    await elsewhere.claim(KEY, DIGEST, 60)
 
-    deliveries.remember(KEY, DIGEST)
-    elsewhere.release(KEY, DIGEST)
+    await deliveries.remember(KEY, DIGEST)
+    await elsewhere.release(KEY)
 
-    assert elsewhere.claim(KEY, DIGEST, 60) is Claim.DUPLICATE
+    assert await elsewhere.claim(KEY, DIGEST, 60) is Claim.DUPLICATE
 
 
 # Released
 
 
-def test_release_makes_it_free_at_once(deliveries: Deliveries, elsewhere: Deliveries) -> None:
-    deliveries.claim(KEY, DIGEST, 60)
+async def test_release_makes_it_free_at_once(deliveries: Deliveries, elsewhere: Deliveries) -> None:
+    await deliveries.claim(KEY, DIGEST, 60)
 
-    deliveries.release(KEY, DIGEST)
+    await deliveries.release(KEY)
 
-    assert elsewhere.claim(KEY, OTHER, 60) is Claim.CLAIMED
+    assert await elsewhere.claim(KEY, OTHER, 60) is Claim.CLAIMED
 
 
-def test_release_of_a_claim_that_ran_out_leaves_the_next_holder_his(
+async def test_release_of_a_claim_that_ran_out_leaves_the_next_holder_his(
     deliveries: Deliveries, elsewhere: Deliveries, clock: FakeClock
 ) -> None:
-    deliveries.claim(KEY, DIGEST, 60)
+    await deliveries.claim(KEY, DIGEST, 60)
     clock.advance(60)
-    elsewhere.claim(KEY, DIGEST, 60)
+    await elsewhere.claim(KEY, DIGEST, 60)
 
-    deliveries.release(KEY, DIGEST)
+    await deliveries.release(KEY)
 
-    assert deliveries.claim(KEY, DIGEST, 60) is Claim.BUSY
+    assert await deliveries.claim(KEY, DIGEST, 60) is Claim.BUSY
 
 
-def test_release_without_a_claim_leaves_the_holder_his(
+async def test_release_without_a_claim_leaves_the_holder_his(
     deliveries: Deliveries, elsewhere: Deliveries, table: MemoryTable
 ) -> None:
-    elsewhere.claim(KEY, DIGEST, 60)
+    await elsewhere.claim(KEY, DIGEST, 60)
 
-    deliveries.release(KEY, DIGEST)
+    await deliveries.release(KEY)
 
-    assert deliveries.claim(KEY, DIGEST, 60) is Claim.BUSY
-    assert table.calls == {"put": 2}
-
-
-def test_release_after_remember_leaves_it_delivered(deliveries: Deliveries) -> None:
-    deliveries.claim(KEY, DIGEST, 60)
-    deliveries.remember(KEY, DIGEST)
-
-    deliveries.release(KEY, DIGEST)
-
-    assert deliveries.claim(KEY, DIGEST, 60) is Claim.DUPLICATE
+    assert await deliveries.claim(KEY, DIGEST, 60) is Claim.BUSY
+    assert table.calls["delete_if"] == 0
 
 
-def test_claims_left_alone_are_dropped_from_memory_when_they_have_run_out(
+async def test_release_after_remember_leaves_it_delivered(deliveries: Deliveries) -> None:
+    await deliveries.claim(KEY, DIGEST, 60)
+    await deliveries.remember(KEY, DIGEST)
+
+    await deliveries.release(KEY)
+
+    assert await deliveries.claim(KEY, DIGEST, 60) is Claim.DUPLICATE
+
+
+async def test_claims_left_alone_are_dropped_from_memory_when_they_have_run_out(
     table: MemoryTable, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_MOST_HELD", 2)
-    deliveries = Deliveries(table, keep_days=35, clock=clock)
+    deliveries = Deliveries(MemoryLoopTable(table), keep_days=35, clock=clock)
     for name in "abc":
-        deliveries.claim(name, DIGEST, 60)
+        await deliveries.claim(name, DIGEST, 60)
     clock.advance(30)
-    deliveries.claim("d", DIGEST, 60)
+    await deliveries.claim("d", DIGEST, 60)
     clock.advance(30)
-    deliveries.claim("e", DIGEST, 60)
-    before = table.calls["put"]
+    await deliveries.claim("e", DIGEST, 60)
 
     for name in "abcde":
-        deliveries.release(name, DIGEST)
+        await deliveries.release(name)
 
-    assert table.calls["put"] - before == 2
+    assert table.calls["delete_if"] == 2
 
 
 # What it costs, and what is kept
 
 
-def test_event_that_is_delivered_costs_two_writes_and_no_read(
+async def test_event_that_is_delivered_costs_two_writes_and_no_read(
     deliveries: Deliveries, table: MemoryTable
 ) -> None:
-    deliveries.claim(KEY, DIGEST, 60)
-    deliveries.remember(KEY, DIGEST)
+    await deliveries.claim(KEY, DIGEST, 60)
+    await deliveries.remember(KEY, DIGEST)
 
     assert table.calls == {"put": 2}
 
 
-def test_duplicate_costs_one_write_and_no_read(deliveries: Deliveries, table: MemoryTable) -> None:
-    deliveries.remember(KEY, DIGEST)
+async def test_duplicate_costs_two_writes_and_no_read(
+    deliveries: Deliveries, table: MemoryTable
+) -> None:
+    await deliveries.remember(KEY, DIGEST)
     table.calls.clear()
 
-    deliveries.claim(KEY, DIGEST, 60)
+    await deliveries.claim(KEY, DIGEST, 60)
 
-    assert table.calls == {"put": 1}
+    assert table.calls == {"put": 2}
 
 
-def test_item_expires_with_what_it_says(deliveries: Deliveries, table: MemoryTable) -> None:
+async def test_item_expires_with_what_it_says(deliveries: Deliveries, table: MemoryTable) -> None:
     """TTL may delete it once it says nothing; 2026-03-02T12:00:00Z is 1772452800."""
     key = Key(KEY, "delivery")
 
-    deliveries.claim(KEY, DIGEST, 60)
+    await deliveries.claim(KEY, DIGEST, 60)
     assert table.get([key])[key]["expires_at"] == 1772452800 + 61
 
-    deliveries.release(KEY, DIGEST)
-    assert table.get([key])[key]["expires_at"] == 1772452800 + 1
+    await deliveries.release(KEY)
+    assert table.get([key]) == {}
 
-    deliveries.remember(KEY, DIGEST)
+    await deliveries.remember(KEY, DIGEST)
     assert table.get([key])[key]["expires_at"] == 1772452800 + 35 * DAY + 1
 
 
@@ -247,20 +248,24 @@ class _AnswersGetLost(MemoryTable):
         return super().put(key, item, only_if)
 
 
-def test_claim_whose_answer_got_lost_is_ours_when_it_is_written_again(clock: FakeClock) -> None:
+async def test_claim_whose_answer_got_lost_is_ours_when_it_is_written_again(
+    clock: FakeClock,
+) -> None:
     table = _AnswersGetLost()
 
-    assert Deliveries(table, 35, clock).claim(KEY, DIGEST, 60) is Claim.CLAIMED
-    assert Deliveries(table, 35, clock).claim(KEY, DIGEST, 60) is Claim.BUSY
+    assert (
+        await Deliveries(MemoryLoopTable(table), 35, clock).claim(KEY, DIGEST, 60) is Claim.CLAIMED
+    )
+    assert await Deliveries(MemoryLoopTable(table), 35, clock).claim(KEY, DIGEST, 60) is Claim.BUSY
 
 
-def test_table_that_is_down_is_told(deliveries: Deliveries, table: MemoryTable) -> None:
+async def test_table_that_is_down_is_told(deliveries: Deliveries, table: MemoryTable) -> None:
     table.error = TableUnavailableError("DynamoDB failed: ThrottlingException")
 
     with pytest.raises(TableUnavailableError):
-        deliveries.claim(KEY, DIGEST, 60)
+        await deliveries.claim(KEY, DIGEST, 60)
     with pytest.raises(TableUnavailableError):
-        deliveries.remember(KEY, DIGEST)
+        await deliveries.remember(KEY, DIGEST)
 
 
 # Keys

@@ -17,6 +17,7 @@ from tests.builders import (
     make_web_visit,
 )
 from tests.fakes import Says
+from tests.memory_table import MemoryLoopTable
 from tests.worlds import ForwardingWorld
 
 
@@ -60,24 +61,24 @@ async def test_forward_two_copies_in_one_batch_are_sent_once() -> None:
 
 async def test_forward_copy_that_is_under_way_elsewhere_waits_without_an_attempt() -> None:
     world = covering()
-    other_process = Deliveries(world.deliveries, 35, world.clock)
+    other_process = Deliveries(MemoryLoopTable(world.deliveries), 35, world.clock)
     key = delivery_key(f"app {MOBILE_APP}", "order-1")
-    assert other_process.claim(key, "0" * 64, 60) is Claim.CLAIMED
+    assert await other_process.claim(key, "0" * 64, 60) is Claim.CLAIMED
 
     await world.forward(make_envelope())
 
     (message,) = world.waiting
     assert "attempts" not in message.content
     assert world.appsflyer.requests == []
-    other_process.release(key, "0" * 64)
+    await other_process.release(key)
     await world.next_round()
     assert len(world.appsflyer.requests) == 1
 
 
 async def test_forward_claim_of_a_process_that_died_runs_out() -> None:
     world = covering()
-    died = Deliveries(world.deliveries, 35, world.clock)
-    died.claim(delivery_key(f"app {MOBILE_APP}", "order-1"), "0" * 64, 60)
+    died = Deliveries(MemoryLoopTable(world.deliveries), 35, world.clock)
+    await died.claim(delivery_key(f"app {MOBILE_APP}", "order-1"), "0" * 64, 60)
     world.clock.advance(61)
 
     await world.forward(make_envelope())

@@ -1,9 +1,13 @@
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from relay.errors import ConfigurationError
-from relay.settings import AcceptSettings, ForwardSettings
+from relay.preparation import Surface
+from relay.settings import BASELINE_A_SECOND, AcceptSettings, ForwardSettings
+from tests.builders import make_settings
 
 ACCEPT = {
     "RELAY_PARAMETER_PREFIX": "/appsflyer-relay",
@@ -146,3 +150,34 @@ def test_from_env_forward_never_shows_a_malformed_value(variable: str, value: st
 
     assert value not in str(raised.value)
     assert value not in repr(raised.value.__cause__)
+
+
+@pytest.mark.parametrize(
+    ("surface", "share"), [(Surface.MOBILE, 80), (Surface.WEB, 20)], ids=["mobile", "web"]
+)
+def test_forward_settings_an_invocation_has_its_part_of_its_surfaces_part(
+    surface: Surface, share: int
+) -> None:
+    """S2: 10 invocations of a forwarder, of 5,000 a second in all, 20 % of them for the web."""
+    settings = make_settings(requests_a_second=5_000, web_share_percent=20, max_concurrency=10)
+
+    assert settings.requests_a_second_here(surface) == 5_000 * share / 100 / 10
+
+
+@given(
+    total=st.floats(1, 10_000),
+    web_share=st.floats(1, 99),
+    mobile=st.integers(2, 1000),
+    web=st.integers(2, 1000),
+)
+def test_forward_settings_all_invocations_together_keep_to_the_baseline(
+    total: float, web_share: float, mobile: int, web: int
+) -> None:
+    given_ = {"requests_a_second": total, "web_share_percent": web_share}
+
+    sent = mobile * make_settings(max_concurrency=mobile, **given_).requests_a_second_here(
+        Surface.MOBILE
+    ) + web * make_settings(max_concurrency=web, **given_).requests_a_second_here(Surface.WEB)
+
+    assert sent == pytest.approx(total)
+    assert total <= BASELINE_A_SECOND == 10_000

@@ -6,10 +6,11 @@ import pytest
 
 from relay.appsflyer import Answer
 from relay.envelopes import parse_envelope
+from relay.jobs import Job
 from relay.outcomes import CREDENTIALS_REASON, DELIVERED, Outcome, Ruling
 from relay.preparation import App
 from relay.queues import MAX_MESSAGE_BYTES
-from relay.settling import Job, Settlement, Settler
+from relay.settling import Settlement, Settler
 from tests.builders import (
     MOBILE_APP,
     NOW,
@@ -37,7 +38,8 @@ def make_settler(chance: Any = longest, now: datetime = NOW, **settings: Any) ->
 def make_job(app: App | None = None, **envelope: Any) -> Job:
     """A job whose event has been checked, as it is when AppsFlyer has answered."""
     job = make_unchecked_job(**envelope)
-    job.check(app or App(job.envelope.app_id), NOW)
+    job.app = app or App(job.envelope.app_id)
+    job.check(job.app, NOW)
     return job
 
 
@@ -68,6 +70,79 @@ def test_settle_what_is_done_keeps_nothing(outcome: Outcome) -> None:
 
     assert settlement.outcome is outcome
     assert settlement.body is None
+
+
+def test_settle_delivered_tells_how_many_tries_it_took() -> None:
+    assert make_settler().settle(make_job(attempts=2), DELIVERED).tries == 3
+    duplicate = DELIVERED._replace(outcome=Outcome.DUPLICATE)
+    assert make_settler().settle(make_job(attempts=2), duplicate).tries == 0
+
+
+@pytest.mark.parametrize(
+    ("app_id", "app_class"),
+    [("id123456789", "ios"), ("com.example.shop", "android"), ("9nblggh4nns1", "windows")],
+)
+def test_settle_tells_the_class_of_a_mobile_app(app_id: str, app_class: str) -> None:
+    """E9."""
+    assert make_settler().settle(make_job(app_id=app_id), DELIVERED).app_class == app_class
+    assert make_settler().settle(make_job(app_id=app_id), DEFERRED).app_class == app_class
+
+
+def test_settle_tells_the_app_only_where_it_is_set_up() -> None:
+    """What else a sender puts there may be anything, and this goes into the log."""
+    assert make_settler().settle(make_job(), DEFERRED).app_id == MOBILE_APP
+    assert make_settler().settle(make_unchecked_job(), REJECTED).app_id is None
+
+
+def test_settle_tells_the_class_of_a_web_app() -> None:
+    job = Job("m-1", SENT_AT, parse_envelope(json.dumps(make_web_envelope())))
+
+    assert make_settler().settle(job, REJECTED).app_class == "web"
+
+
+# What comes too late, and what nearly
+
+
+def at_home_on_sunday(**envelope: Any) -> Job:
+    """An event of Sunday evening: AppsFlyer keeps its time until Monday 02:00 UTC (T2)."""
+    return make_unchecked_job(event=make_event(eventTime="2026-03-01 21:00:00.000"), **envelope)
+
+
+@pytest.mark.parametrize(
+    ("arrival", "late"), [("2026-03-02T01:59:59+00:00", False), ("2026-03-02T02:00:00+00:00", True)]
+)
+def test_settle_delivered_is_late_when_its_time_was_not_kept(arrival: str, *, late: bool) -> None:
+    job = at_home_on_sunday()
+    job.check(App(MOBILE_APP), datetime.fromisoformat(arrival))
+
+    assert make_settler().settle(job, DELIVERED).is_late is late
+    assert not make_settler().settle(job, DEFERRED).is_late
+
+
+@pytest.mark.parametrize(
+    ("now", "attempts", "near"),
+    [
+        ("2026-03-02T00:59:49+00:00", 0, False),  # the next look is 10 s later, an hour before
+        ("2026-03-02T00:59:51+00:00", 0, True),
+        ("2026-03-02T00:44:00+00:00", 2, True),  # the next look is a thousand seconds later
+        ("2026-03-02T01:59:59+00:00", 0, True),
+        ("2026-03-02T02:00:00+00:00", 0, False),  # missed already
+    ],
+)
+def test_settle_deferred_is_near_its_deadline_in_the_last_hour(
+    now: str, attempts: int, *, near: bool
+) -> None:
+    moment = datetime.fromisoformat(now)
+    job = at_home_on_sunday(attempts=attempts)
+    job.check(App(MOBILE_APP), moment)
+
+    assert make_settler(now=moment).settle(job, DEFERRED).is_near_deadline is near
+
+
+def test_settle_event_without_a_deadline_is_near_none() -> None:
+    job = make_unchecked_job()
+
+    assert not make_settler().settle(job, HELD).is_near_deadline
 
 
 # Deferred: another attempt

@@ -65,14 +65,52 @@ def test_report_batch_of_nothing_writes_no_metrics(said: Callable[[], str]) -> N
     assert "_aws" not in said()
 
 
-def test_report_batch_counters_have_no_dimension_but_the_service(said: Callable[[], str]) -> None:
-    """Each set of dimensions is a metric that is paid for."""
-    report(DONE)
+def blobs(said: str) -> list[Json]:
+    return [json.loads(line) for line in said.splitlines() if '"_aws"' in line]
 
-    blob = next(json.loads(line) for line in said().splitlines() if '"_aws"' in line)
-    [metrics] = blob["_aws"]["CloudWatchMetrics"]
-    assert metrics["Dimensions"] == [["service"]]
+
+def test_report_batch_counts_in_all_and_by_class_of_app(said: Callable[[], str]) -> None:
+    """Each set of dimensions is a metric that is paid for: these two, and no ids."""
+    ios, web = DONE._replace(app_class="ios"), DONE._replace(app_class="web")
+
+    report(ios, web, ios)
+
+    found = {blob["app_class"]: blob for blob in blobs(said())}
+    assert {name: blob["Delivered"] for name, blob in found.items()} == {"ios": [2], "web": [1]}
+    [metrics] = found["ios"]["_aws"]["CloudWatchMetrics"]
+    assert metrics["Dimensions"] == [["service"], ["service", "app_class"]]
     assert metrics["Namespace"] == "AppsFlyerRelay"
+
+
+def test_count_without_more_has_no_dimension_but_the_service(said: Callable[[], str]) -> None:
+    telemetry.count({"Unexpected": 1})
+
+    [blob] = blobs(said())
+    assert blob["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["service"]]
+
+
+def test_report_batch_tells_how_many_tries_a_delivery_took(said: Callable[[], str]) -> None:
+    report(DONE._replace(tries=1), DONE._replace(tries=3), DONE._replace(tries=2))
+
+    [blob] = blobs(said())
+    assert blob["TriesUntilDelivered"] == [3, 2]
+    assert blob["DeliveredAfterRetry"] == [2]
+
+
+@pytest.mark.parametrize(
+    ("settlement", "counter"),
+    [
+        (DONE._replace(is_late=True), "Late"),
+        (DEFERRED._replace(is_near_deadline=True), "NearDeadline"),
+        (Settlement(Outcome.HELD, "credentials", "{}", Delay(10, None)), "CredentialsRefused"),
+    ],
+)
+def test_report_batch_counts_what_alarms_look_at(
+    counted: Counted, settlement: Settlement, counter: str
+) -> None:
+    report(settlement, DONE, DEFERRED)
+
+    assert counted()[counter] == 1
 
 
 def test_report_batch_of_successes_logs_one_line(lines: Lines) -> None:
@@ -95,9 +133,10 @@ def test_report_batch_logs_a_line_for_each_failure(lines: Lines) -> None:
 
 
 def test_report_batch_failure_tells_rule_status_certainty_and_wait(lines: Lines) -> None:
-    report(DEFERRED)
+    report(DEFERRED._replace(app_id="id123456789"))
 
     line = lines()[0]
+    assert line["app_id"] == "id123456789"
     assert line["reason"] == "status_500"
     assert line["rule"] == "E16"
     assert line["status"] == 500

@@ -1,20 +1,13 @@
-"""One connection to AppsFlyer: a request, its answer, and whether another may follow."""
+"""One connection: a request, its answer, and whether another may follow."""
 
 import asyncio
 import select
 from typing import Final, cast
 
-from relay.appsflyer.http1 import AnswerReader, NotHttpError
+from relay.wire.errors import ConnectionLostError, ExchangeTimeoutError, NotHttpError
+from relay.wire.http1 import AnswerReader
 
 _PEER_CLOSED: Final = getattr(select, "POLLRDHUP", 0)  # Linux only; elsewhere POLLIN says it too
-
-
-class ExchangeTimeoutError(Exception):
-    """No answer's head within the time."""
-
-
-class ConnectionLostError(Exception):
-    """The connection ended after the request was handed to the system, before an answer's head."""
 
 
 class Connection(asyncio.Protocol):
@@ -70,7 +63,7 @@ class Connection(asyncio.Protocol):
 
         `timeout_seconds` runs from the first byte written to the last byte read. Raises
         `ExchangeTimeoutError`, `ConnectionLostError`, `NotHttpError`; after any of them, and after
-        a cancellation, AppsFlyer may have got the request and the connection is closed.
+        a cancellation, the peer may have got the request and the connection is closed.
         """
         loop = asyncio.get_running_loop()
         self._reader = AnswerReader()

@@ -8,17 +8,15 @@ from typing import Final
 
 import httptools
 
+from relay.wire.errors import NotHttpError
+
 LARGEST_HEAD: Final = 65_536
 LARGEST_ANSWER: Final = 131_072
-"""Bytes; more is not read: AppsFlyer answers with a line or two."""
+"""Bytes; more is not read: AppsFlyer and DynamoDB, as they are asked here, answer with less."""
 
 _START: Final = b"HTTP/1."
 _INTERIM_STATUSES: Final = frozenset({100, 102, 103})
 _FINAL_STATUSES: Final = range(200, 600)
-
-
-class NotHttpError(Exception):
-    """What came is not the head of an HTTP/1 answer."""
 
 
 class AnswerReader:

@@ -1,6 +1,7 @@
 import pytest
 
-from relay.appsflyer.http1 import LARGEST_ANSWER, LARGEST_HEAD, AnswerReader, NotHttpError
+from relay.wire.errors import NotHttpError
+from relay.wire.http1 import LARGEST_ANSWER, LARGEST_HEAD, AnswerReader
 
 Read = tuple[int | None, bytes, bool]
 """Status, body, whether the connection may be used again."""

@@ -1,0 +1,1 @@
+"""HTTP/1.1 over kept connections: who is spoken to is not known here."""

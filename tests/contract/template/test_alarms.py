@@ -1,0 +1,81 @@
+"""The alarms: whom they tell, what they say, and that what they watch is there."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from relay.outcomes import Outcome
+from tests.alarms import ALARMS, DAY, period, watched
+from tests.template import FUNCTIONS, TEMPLATE, Json, under, variables
+
+OURS = "AppsFlyerRelay"
+LAYER = Path(__file__).parents[3] / "layers" / "relay" / "relay"
+
+
+def counters_of_the_layer() -> set[str]:
+    """Every text in the layer's code that may name a counter, those of the outcomes included."""
+    texts = {
+        node.value
+        for path in LAYER.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    return texts | {outcome.capitalize() for outcome in Outcome}
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_alarm_tells_the_topic_when_it_begins_and_when_it_is_over(name: str) -> None:
+    for actions in (ALARMS[name]["AlarmActions"], ALARMS[name]["OKActions"]):
+        assert under(actions, {"HasAlarmTopic": True}) == [{"Ref": "AlarmTopicArn"}]
+        assert under(actions, {"HasAlarmTopic": False}) is None
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_alarm_says_what_to_do_in_one_sentence_and_where_more_is_said(name: str) -> None:
+    sentence, end, rest = ALARMS[name]["AlarmDescription"].rpartition(" See docs/operations.md, ")
+
+    assert (end, rest) == (" See docs/operations.md, ", "Alarms.")
+    assert sentence.endswith(".")
+    assert sentence.count(". ") == 0
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_alarm_is_named_after_its_stack(name: str) -> None:
+    """Or a second stack in the same account would take the first one's alarms over."""
+    assert ALARMS[name]["AlarmName"]["Fn::Sub"].startswith("${AWS::StackName}-")
+
+
+def test_alarms_have_names_of_their_own() -> None:
+    names = {alarm["AlarmName"]["Fn::Sub"] for alarm in ALARMS.values()}
+
+    assert len(names) == len(ALARMS)
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_alarm_looks_back_no_further_than_cloudwatch_does(name: str) -> None:
+    """A day, or a week for periods of an hour and more."""
+    seconds = period(ALARMS[name])
+
+    assert seconds * ALARMS[name]["EvaluationPeriods"] <= (7 * DAY if seconds >= 3600 else DAY)
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_alarm_without_figures_does_not_ring(name: str) -> None:
+    """A counter is written only when there is something to count, and idle queues say nothing."""
+    assert ALARMS[name]["TreatMissingData"] in {"notBreaching", "ignore"}
+
+
+@pytest.mark.parametrize(
+    ("name", "one"),
+    [(n, one) for n, alarm in ALARMS.items() for one in watched(alarm) if one["Namespace"] == OURS],
+)
+def test_alarm_on_a_counter_of_ours_watches_what_a_function_writes(name: str, one: Json) -> None:
+    (dimension,) = one["Dimensions"]
+    services = {variables(function)["POWERTOOLS_SERVICE_NAME"] for function in FUNCTIONS}
+    written_to = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
+
+    assert written_to["POWERTOOLS_METRICS_NAMESPACE"] == OURS
+    assert dimension["Name"] == "service"
+    assert dimension["Value"] in services
+    assert one["MetricName"] in counters_of_the_layer()

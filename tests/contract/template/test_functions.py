@@ -1,0 +1,151 @@
+"""The functions: what invokes each, how often at once, for how long, and what it is told."""
+
+import json
+from collections.abc import Mapping
+
+import pytest
+
+from relay.sending import MARGIN_SECONDS
+from relay.settings import ForwardSettings
+from tests.template import (
+    BEHIND_HTTP,
+    CONSUMERS,
+    FORWARDERS,
+    FUNCTIONS,
+    PARAMETERS,
+    SETTINGS,
+    SOURCES,
+    Json,
+    environment,
+    event_source,
+    of_type,
+    properties,
+    variables,
+)
+
+
+def test_template_has_no_function_that_these_tests_do_not_know() -> None:
+    assert of_type("AWS::Serverless::Function").keys() == set(FUNCTIONS)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_function_runs_python_3_13_on_arm64(translated: Json, function: str) -> None:
+    found = translated["Resources"][function]["Properties"]
+
+    assert (found["Runtime"], found["Architectures"]) == ("python3.13", ["arm64"])
+
+
+@pytest.mark.parametrize(("function", "queue"), list(zip(CONSUMERS, SOURCES, strict=True)))
+def test_consumer_takes_from_its_own_queue(function: str, queue: str) -> None:
+    assert event_source(function)["Queue"] == {"Fn::GetAtt": [queue, "Arn"]}
+
+
+@pytest.mark.parametrize("function", CONSUMERS)
+def test_consumer_answers_with_the_failures_of_single_messages(function: str) -> None:
+    assert event_source(function)["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+@pytest.mark.parametrize("function", CONSUMERS)
+def test_consumer_has_a_bound_on_invocations_at_once(function: str) -> None:
+    bound = PARAMETERS[event_source(function)["ScalingConfig"]["MaximumConcurrency"]["Ref"]]
+
+    assert (bound["MinValue"], bound["MaxValue"]) == (2, 1000)  # what Lambda takes
+
+
+@pytest.mark.parametrize("function", CONSUMERS)
+def test_consumer_reserves_no_concurrency(function: str) -> None:
+    """Throttled pollers use up receives, and good messages end in the dead-letter queue."""
+    assert "ReservedConcurrentExecutions" not in properties(function)
+
+
+@pytest.mark.parametrize("function", CONSUMERS)
+def test_consumer_may_send_to_the_queue_that_invokes_it(function: str) -> None:
+    """Or Lambda ends an event's waiting after about 16 rounds."""
+    assert properties(function)["RecursiveLoop"] == "Allow"
+
+
+@pytest.mark.parametrize("function", BEHIND_HTTP)
+def test_function_behind_http_stays_guarded_against_loops(function: str) -> None:
+    assert "RecursiveLoop" not in properties(function)
+
+
+@pytest.mark.parametrize("function", BEHIND_HTTP)
+def test_function_behind_http_ends_before_the_gateway_stops_waiting(function: str) -> None:
+    """An HTTP API waits for 30 seconds, and then answers 503 in its own words."""
+    assert properties(function)["Timeout"] < 30
+
+
+@pytest.mark.parametrize("function", BEHIND_HTTP)
+def test_function_behind_http_may_start_from_a_snapshot(function: str) -> None:
+    """Snapshots are of published versions only, and a change of nothing but the layer counts."""
+    found = properties(function)
+
+    assert found["SnapStart"] == {"ApplyOn": {"Ref": "SnapStart"}}
+    assert (found["AutoPublishAlias"], found["AutoPublishAliasAllProperties"]) == ("live", True)
+
+
+@pytest.mark.parametrize("function", BEHIND_HTTP)
+def test_routes_call_the_newest_version_of_their_function(
+    translated: Json, routes: Mapping[tuple[str, str], Json], function: str
+) -> None:
+    alias = translated["Resources"][f"{function}Aliaslive"]["Properties"]
+    integrations = [json.dumps(one["x-amazon-apigateway-integration"]) for one in routes.values()]
+
+    assert alias["FunctionName"] == {"Ref": function}
+    assert any(f"${{{function}Aliaslive}}" in integration for integration in integrations)
+    assert not any(f"${{{function}.Arn}}" in integration for integration in integrations)
+
+
+@pytest.mark.parametrize("function", FORWARDERS)
+def test_forwarder_outlives_the_slowest_request_that_its_parameters_allow(function: str) -> None:
+    """Else it takes no work at all: a job is begun only when this much time is left."""
+    slowest = PARAMETERS["ConnectTimeoutSeconds"]["MaxValue"]
+    slowest += PARAMETERS["ReadTimeoutSeconds"]["MaxValue"]
+
+    assert properties(function)["Timeout"] > 2 * slowest + MARGIN_SECONDS + 10
+
+
+@pytest.mark.parametrize("limit", ["HoldLimitSeconds", "IdentityLimitSeconds"])
+def test_held_event_is_given_up_before_its_queue_would_drop_it(limit: str) -> None:
+    retention = min(properties(queue)["MessageRetentionPeriod"] for queue in SOURCES)
+
+    assert PARAMETERS[limit]["MaxValue"] < retention
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_function_is_told_exactly_what_its_settings_read(function: str) -> None:
+    settings = SETTINGS[function]
+    told = {name for name in variables(function) if name.startswith("RELAY_")}
+    looking_up = {"RELAY_IDENTITIES_TABLE", "RELAY_IDENTITY_LIMIT_SECONDS"}
+    has_no_use_for = looking_up if function == "ForwardWebFunction" else set()
+
+    read = {settings.variable(field) for field in settings.model_fields}
+    assert told == read - has_no_use_for
+
+
+@pytest.mark.parametrize("which", ["Default", "MinValue", "MaxValue"])
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_settings_take_whatever_the_parameters_let_through(function: str, which: str) -> None:
+    SETTINGS[function].from_env(environment(function, which))
+
+
+@pytest.mark.parametrize("function", FORWARDERS)
+@pytest.mark.parametrize("choice", PARAMETERS["Deduplicate"]["AllowedValues"])
+def test_settings_take_each_choice_of_what_is_remembered(function: str, choice: str) -> None:
+    given = environment(function, "Default") | {"RELAY_DEDUPLICATE": choice}
+
+    assert SETTINGS[function].from_env(given).deduplicate == choice
+
+
+@pytest.mark.parametrize("choice", PARAMETERS["UncertainMoney"]["AllowedValues"])
+def test_settings_take_each_choice_for_uncertain_money(choice: str) -> None:
+    given = environment("ForwardMobileFunction", "Default") | {"RELAY_UNCERTAIN_MONEY": choice}
+
+    assert ForwardSettings.from_env(given).uncertain_money == choice
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_function_names_itself_in_logs_and_metrics(function: str) -> None:
+    folder = properties(function)["CodeUri"].removeprefix("functions/")
+
+    assert variables(function)["POWERTOOLS_SERVICE_NAME"] == folder

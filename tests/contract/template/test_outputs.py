@@ -1,0 +1,29 @@
+"""The outputs: what a person or the command asks the stack for."""
+
+import pytest
+
+from tests.template import DEAD_LETTERS, FUNCTIONS, SOURCES, TABLES, TEMPLATE
+
+
+@pytest.mark.parametrize("queue", [*SOURCES, *DEAD_LETTERS])
+def test_outputs_give_the_url_and_the_arn_of_each_queue(queue: str) -> None:
+    assert TEMPLATE["Outputs"][f"{queue}Url"]["Value"] == {"Ref": queue}
+    assert TEMPLATE["Outputs"][f"{queue}Arn"]["Value"] == {"Fn::GetAtt": [queue, "Arn"]}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_outputs_give_the_name_of_each_table(table: str) -> None:
+    assert TEMPLATE["Outputs"][f"{table}Name"]["Value"] == {"Ref": table}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_outputs_give_the_name_of_each_function(function: str) -> None:
+    assert TEMPLATE["Outputs"][f"{function}Name"]["Value"] == {"Ref": function}
+
+
+def test_outputs_give_the_address_of_the_api() -> None:
+    assert "ApiUrl" in TEMPLATE["Outputs"]
+
+
+def test_outputs_give_the_place_of_the_secrets() -> None:
+    assert TEMPLATE["Outputs"]["ParameterPrefix"]["Value"] == {"Ref": "ParameterPrefix"}

@@ -1,0 +1,88 @@
+"""The queues: how long they keep and hide a message, and who may not touch it."""
+
+import pytest
+
+from tests.template import (
+    CONSUMERS,
+    DEAD_LETTERS,
+    PARAMETERS,
+    SOURCES,
+    event_source,
+    of_type,
+    properties,
+    under,
+)
+
+
+@pytest.mark.parametrize(("queue", "function"), list(zip(SOURCES, CONSUMERS, strict=True)))
+def test_source_queue_hides_a_message_for_six_timeouts_and_the_longest_window(
+    queue: str, function: str
+) -> None:
+    """AWS's advice for a queue that invokes a function."""
+    window = event_source(function).get("MaximumBatchingWindowInSeconds")
+    longest = PARAMETERS[window["Ref"]]["MaxValue"] if window else 0
+
+    assert properties(queue)["VisibilityTimeout"] >= 6 * properties(function)["Timeout"] + longest
+
+
+@pytest.mark.parametrize("function", CONSUMERS)
+def test_consumer_with_a_large_batch_waits_for_it_to_fill(function: str) -> None:
+    """Lambda refuses a batch that may be larger than 10 without a window of a second."""
+    source = event_source(function)
+
+    assert source["BatchSize"] == 10 or source["MaximumBatchingWindowInSeconds"]["Ref"]
+
+
+@pytest.mark.parametrize(("queue", "dead"), list(zip(SOURCES, DEAD_LETTERS, strict=True)))
+def test_source_queue_has_a_dead_letter_queue_of_its_own(queue: str, dead: str) -> None:
+    target = properties(queue)["RedrivePolicy"]["deadLetterTargetArn"]
+
+    assert target == {"Fn::GetAtt": [dead, "Arn"]}
+
+
+@pytest.mark.parametrize("queue", SOURCES)
+def test_source_queue_gives_a_crashing_message_at_least_five_chances(queue: str) -> None:
+    """AWS's advice: with fewer, being throttled is enough to lose sight of a message."""
+    assert properties(queue)["RedrivePolicy"]["maxReceiveCount"] >= 5
+
+
+@pytest.mark.parametrize(
+    ("queue", "days"), [*((q, 7) for q in SOURCES), *((q, 14) for q in DEAD_LETTERS)]
+)
+def test_queue_keeps_messages_for_its_days(queue: str, days: int) -> None:
+    assert properties(queue)["MessageRetentionPeriod"] == days * 24 * 60 * 60
+
+
+@pytest.mark.parametrize("queue", [*SOURCES, *DEAD_LETTERS])
+def test_queue_without_a_customer_key_is_encrypted_by_sqs(queue: str) -> None:
+    found = {name: under(v, {"HasCustomerKey": False}) for name, v in properties(queue).items()}
+
+    assert (found["SqsManagedSseEnabled"], found["KmsMasterKeyId"]) == (True, None)
+
+
+@pytest.mark.parametrize("queue", [*SOURCES, *DEAD_LETTERS])
+def test_queue_with_a_customer_key_is_encrypted_by_it(queue: str) -> None:
+    found = {name: under(v, {"HasCustomerKey": True}) for name, v in properties(queue).items()}
+
+    assert found["KmsMasterKeyId"] == {"Ref": "KmsKeyArn"}
+    assert found["SqsManagedSseEnabled"] is False
+
+
+@pytest.mark.parametrize("queue", [*SOURCES, *DEAD_LETTERS])
+def test_queue_refuses_everything_that_comes_without_tls(queue: str) -> None:
+    policies = of_type("AWS::SQS::QueuePolicy").values()
+    (policy,) = (p for p in policies if p["Queues"] == [{"Ref": queue}])
+    (statement,) = policy["PolicyDocument"]["Statement"]
+
+    assert statement | {"Sid": ""} == {
+        "Sid": "",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "sqs:*",
+        "Resource": {"Fn::GetAtt": [queue, "Arn"]},
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+
+
+def test_template_has_no_queue_that_these_tests_do_not_know() -> None:
+    assert of_type("AWS::SQS::Queue").keys() == {*SOURCES, *DEAD_LETTERS}

@@ -1,0 +1,84 @@
+"""The tables: their keys, what they cost, and that what they know is not lost."""
+
+from datetime import date
+
+import pytest
+
+from tests.template import PARAMETERS, RESOURCES, TABLES, of_type, properties, under
+
+
+def test_template_has_no_table_that_these_tests_do_not_know() -> None:
+    assert of_type("AWS::DynamoDB::Table").keys() == set(TABLES)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_table_has_the_key_that_the_layer_reads_by(table: str) -> None:
+    keys = {one["AttributeName"]: one["KeyType"] for one in properties(table)["KeySchema"]}
+    types = {
+        one["AttributeName"]: one["AttributeType"]
+        for one in properties(table)["AttributeDefinitions"]
+    }
+
+    assert keys == {"pk": "HASH", "sk": "RANGE"}
+    assert set(types.values()) == {"S"}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_table_is_paid_for_by_the_request(table: str) -> None:
+    assert properties(table)["BillingMode"] == "PAY_PER_REQUEST"
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_table_forgets_what_has_expired(table: str) -> None:
+    found = properties(table)["TimeToLiveSpecification"]
+
+    assert found == {"AttributeName": "expires_at", "Enabled": True}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_table_without_a_customer_key_is_encrypted_by_dynamodb(table: str) -> None:
+    found = under(properties(table)["SSESpecification"], {"HasCustomerKey": False})
+
+    assert found == {"SSEEnabled": False}  # which stands for a key of DynamoDB's own
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_table_with_a_customer_key_is_encrypted_by_it(table: str) -> None:
+    found = under(properties(table)["SSESpecification"], {"HasCustomerKey": True})
+
+    assert found == {"SSEEnabled": True, "SSEType": "KMS", "KMSMasterKeyId": {"Ref": "KmsKeyArn"}}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_table_outlives_its_stack(table: str) -> None:
+    """What it knows cannot be asked for again, and without it money is lost or counted twice."""
+    assert RESOURCES[table]["DeletionPolicy"] == "Retain"
+    assert RESOURCES[table]["UpdateReplacePolicy"] == "Retain"
+
+
+def test_money_trail_can_be_restored_to_any_moment() -> None:
+    found = properties("PaymentTrailTable")["PointInTimeRecoverySpecification"]
+
+    assert found == {"PointInTimeRecoveryEnabled": True}
+
+
+def test_money_trail_can_be_asked_for_all_of_a_customer() -> None:
+    """And the index holds keys only: there is no second copy of who paid what."""
+    assert properties("PaymentTrailTable")["GlobalSecondaryIndexes"] == [
+        {
+            "IndexName": "customers",
+            "KeySchema": [{"AttributeName": "customer_user_id", "KeyType": "HASH"}],
+            "Projection": {"ProjectionType": "KEYS_ONLY"},
+        }
+    ]
+
+
+def test_delivery_is_remembered_for_longer_than_any_provider_repeats_a_webhook() -> None:
+    """Adyen does so for 30 days."""
+    assert PARAMETERS["DeliveryDays"]["MinValue"] > 30
+
+
+def test_money_trail_goes_back_13_months() -> None:
+    longest = (date(2025, 2, 1) - date(2024, 1, 1)).days  # over a leap day
+
+    assert PARAMETERS["PaymentTrailDays"]["MinValue"] >= longest

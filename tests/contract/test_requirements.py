@@ -1,0 +1,64 @@
+"""What the layer carries, and what is developed with: every package by its digest."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.builders import Json
+
+ROOT = Path(__file__).parents[2]
+LAYER = (ROOT / "layers" / "relay" / "requirements.txt").read_text(encoding="utf-8")
+REQUIREMENTS = [
+    line for line in LAYER.replace("\\\n", "").splitlines() if line and line.lstrip()[:1] != "#"
+]
+LOCKED: list[Json] = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))["package"]
+OTHERS = [package for package in LOCKED if "editable" not in package["source"]]
+"""All but this project itself."""
+
+
+@pytest.mark.parametrize("line", REQUIREMENTS, ids=lambda line: line.partition(" ")[0])
+def test_requirement_of_the_layer_is_one_version_by_its_digests(line: str) -> None:
+    assert re.fullmatch(
+        r"[a-z0-9-]+==[^\s;]+( ; [^\\]+?)?(\s+--hash=sha256:[0-9a-f]{64})+\s*", line
+    )
+
+
+def test_layer_requires_what_the_project_says_that_it_carries() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = {re.split(r"[><=~ ]", one)[0] for one in project["dependencies"]}
+
+    assert wanted
+    assert wanted <= {line.partition("==")[0] for line in REQUIREMENTS}
+
+
+def test_layer_is_built_of_nothing_without_a_digest() -> None:
+    """Where one is missing or another comes, nothing is installed at all."""
+    makefile = (ROOT / "layers" / "relay" / "Makefile").read_text(encoding="utf-8")
+
+    assert "--require-hashes -r requirements.txt" in makefile
+
+
+def _files(package: Json) -> list[Json]:
+    """The archives that a locked package may be installed from."""
+    return [*package.get("wheels", []), *filter(None, [package.get("sdist")])]
+
+
+def test_every_locked_package_comes_from_an_index_by_its_digests() -> None:
+    wrong = [
+        package["name"]
+        for package in OTHERS
+        if package["source"].keys() != {"registry"}
+        or not _files(package)
+        or not all(re.fullmatch(r"sha256:[0-9a-f]{64}", file["hash"]) for file in _files(package))
+    ]
+
+    assert len(OTHERS) > 100
+    assert wrong == []
+
+
+@pytest.mark.parametrize("option", ["--strict", "--require-hashes"])
+def test_audit_lets_nothing_pass_that_it_could_not_look_up(option: str) -> None:
+    """Without `--strict`, pip-audit is content with a package that the service does not know."""
+    assert option in (ROOT / "scripts" / "audit").read_text(encoding="utf-8").split()

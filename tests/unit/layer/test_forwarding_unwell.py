@@ -1,0 +1,103 @@
+"""A sick AppsFlyer is left in peace, and one app's trouble stops no other."""
+
+from typing import Any
+
+from relay.health import PROBES
+from tests.builders import MOBILE_APP, make_envelope
+from tests.fakes import Says
+from tests.worlds import ForwardingWorld
+
+IN_FLIGHT = 10  # of make_settings
+
+
+def envelopes(count: int, **more: Any) -> list[Any]:
+    return [make_envelope(event_id=f"order-{number}", **more) for number in range(count)]
+
+
+async def sick_world() -> ForwardingWorld:
+    """After a batch of which all that was sent failed."""
+    world = ForwardingWorld()
+    world.appsflyer.says(Says(503))
+    await world.forward(*envelopes(100))
+    return world
+
+
+async def test_forward_defers_the_rest_of_a_batch_when_most_sends_fail() -> None:
+    world = await sick_world()
+
+    assert len(world.appsflyer.requests) <= IN_FLIGHT + PROBES
+    assert len(world.waiting) == 100
+    assert world.dead == []
+
+
+async def test_forward_what_was_not_sent_has_used_up_no_attempt() -> None:
+    world = await sick_world()
+
+    sent = len(world.appsflyer.requests)
+    assert sum(message.content.get("attempts", 0) for message in world.waiting) == sent
+
+
+async def test_forward_next_batch_probes_before_it_pours() -> None:
+    world = await sick_world()
+    world.appsflyer.requests.clear()
+
+    await world.forward(*envelopes(100))
+    assert len(world.appsflyer.requests) == PROBES
+    world.appsflyer.requests.clear()
+    world.appsflyer.says(Says(200))
+
+    assert await world.forward(*envelopes(100)) == []
+    assert len(world.appsflyer.requests) == 100
+
+
+async def test_forward_waits_longer_the_longer_it_was_left_in_peace() -> None:
+    world = await sick_world()
+    delays = []
+    for _ in range(6):
+        peaceful = [m for m in world.waiting if "attempts" not in m.content]
+        delays.append(max(message.delay_seconds for message in peaceful))
+        await world.next_round()
+
+    assert delays[0] == 10  # the first step of the schedule
+    assert delays == sorted(delays)
+    assert delays[-1] == 300  # hold_seconds
+
+
+async def test_forward_left_in_peace_for_too_long_is_a_dead_letter() -> None:
+    world = await sick_world()
+    world.clock.advance(259_201)
+    peaceful = [m.body for m in world.waiting if "attempts" not in m.content]
+
+    await world.forward(*peaceful)
+
+    assert {letter["reason"] for letter in world.dead} == {"hold_limit: appsflyer_unwell"}
+
+
+async def test_forward_last_attempt_is_made_all_the_same() -> None:
+    """Nothing is given up that was not tried at the end."""
+    world = await sick_world()
+    world.appsflyer.requests.clear()
+
+    await world.forward(*envelopes(20, attempts=3))
+
+    assert len(world.appsflyer.requests) == 20
+    assert {letter["reason"] for letter in world.dead} == {"attempts_used_up: status_503"}
+
+
+async def test_forward_app_in_trouble_stops_no_other() -> None:
+    world = ForwardingWorld()
+    other = "id555000111"
+    world.ssm.parameters[f"/relay/apps/mobile/{other}"] = "{}"
+    world.ssm.parameters[f"/relay/tokens/mobile/{other}"] = "key"
+    world.appsflyer.behaviour = lambda request: Says(500 if MOBILE_APP in str(request.url) else 200)
+    mixed = [
+        envelope
+        for pair in zip(envelopes(50), envelopes(50, app_id=other), strict=True)
+        for envelope in pair
+    ]
+
+    await world.forward(*mixed)
+    await world.forward(*mixed)
+
+    delivered = [one for one in world.appsflyer.requests if other in str(one.url)]
+    assert len(delivered) == 100
