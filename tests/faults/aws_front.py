@@ -1,7 +1,7 @@
 """What stands before the local AWS: it passes calls on, and fails those that it is told to."""
 
 import json
-import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,8 +21,8 @@ class AwsFault:
     """One way in which the calls of a service, or of one operation, fail.
 
     `how`: a code of AWS's, with its `status`; "reset" and "hang", before the call was carried out;
-    "lost", when it was; "part", for SENDING: every other entry of it is refused. `share` 3: about
-    every third call, chosen by what is in it, so that one that is repeated fails again.
+    "lost", when it was; "part": every other entry of a batch is refused. `share` 3: every third
+    call, the first included; one that is repeated fares as it did before.
     """
 
     of: str
@@ -30,20 +30,21 @@ class AwsFault:
     status: int = 400
     share: int = 1
 
-    def strikes(self, operation: str, body: bytes) -> bool:
-        """Whether a call is one of those that fail."""
-        return operation.startswith(self.of) and zlib.crc32(body) % self.share == 0
-
 
 class AwsFront:
     """Speaks HTTP as AWS does. What it does not fail is done by the AWS at `url`."""
 
     def __init__(self, url: str) -> None:
-        self.fault: AwsFault | None = None
-        """What fails at present."""
         self.failed = 0
         """How many calls were failed, in whole or in part."""
+        self._fault: AwsFault | None = None
+        self._calls: dict[bytes, int] = {}
         self._aws = httpx.AsyncClient(base_url=url, trust_env=False, timeout=60)
+
+    def fail(self, fault: AwsFault | None) -> None:
+        """From now on this fails, and nothing else does."""
+        self._fault = fault
+        self._calls.clear()
 
     async def aclose(self) -> None:
         """Closes the connections to AWS."""
@@ -51,8 +52,8 @@ class AwsFront:
 
     async def handle(self, request: Request, connection: Connection) -> Response | None:
         """Serves one call."""
-        fault = self.fault
-        if fault is None or not fault.strikes(request.header("x-amz-target") or "", request.body):
+        fault = self._fault
+        if fault is None or not self._strikes(fault, request):
             return await self._passed_on(request, request.body)
         self.failed += 1
         match fault.how:
@@ -69,6 +70,11 @@ class AwsFront:
                 return _json(fault.status, {"__type": f"aws#{code}", "message": "not now"})
         return None
 
+    def _strikes(self, fault: AwsFault, request: Request) -> bool:
+        if not (request.header("x-amz-target") or "").startswith(fault.of):
+            return False
+        return self._calls.setdefault(request.body, len(self._calls)) % fault.share == 0
+
     async def _passed_on(self, request: Request, body: bytes) -> Response:
         headers = [(k, v) for k, v in request.headers if k not in _NOT_PASSED_ON]
         answer = await self._aws.request(
@@ -78,16 +84,42 @@ class AwsFront:
         return Response(answer.status_code, kept, answer.content)
 
     async def _in_part(self, request: Request) -> Response:
-        call = json.loads(request.body)
-        refused, kept = call["Entries"][::2], call["Entries"][1::2]
-        answer: dict[str, Any] = {"Successful": []}
-        if kept:
-            body = json.dumps({**call, "Entries": kept}).encode()
-            answer |= json.loads((await self._passed_on(request, body)).body)
-        answer["Failed"] = [
-            {"Id": entry["Id"], "Code": "InternalError", "SenderFault": False} for entry in refused
-        ]
+        call: dict[str, Any] = json.loads(request.body)
+        match (request.header("x-amz-target") or "").rpartition(".")[2]:
+            case "SendMessageBatch":
+                refused, kept = _halves(call["Entries"])
+                answer = await self._rest(request, {**call, "Entries": kept}) if kept else {}
+                answer["Failed"] = [
+                    {"Id": entry["Id"], "Code": "InternalError", "SenderFault": False}
+                    for entry in refused
+                ]
+            case "BatchExecuteStatement":
+                refused, kept = _halves(call["Statements"])
+                answer = await self._rest(request, {**call, "Statements": kept}) if kept else {}
+                done = iter(answer.get("Responses", []))
+                throttled = {"Error": {"Code": "ThrottlingError", "Message": "not now"}}
+                answer["Responses"] = [
+                    next(done) if number % 2 else throttled
+                    for number in range(len(call["Statements"]))
+                ]
+            case "BatchWriteItem":
+                [(table, items)] = call["RequestItems"].items()
+                refused, kept = _halves(items)
+                answer = await self._rest(request, {"RequestItems": {table: kept}}) if kept else {}
+                answer["UnprocessedItems"] = {table: refused}
+            case _:  # is no batch
+                return await self._passed_on(request, request.body)
         return _json(200, answer)
+
+    async def _rest(self, request: Request, call: object) -> dict[str, Any]:
+        response = await self._passed_on(request, json.dumps(call).encode())
+        answer: dict[str, Any] = json.loads(response.body)
+        return answer
+
+
+def _halves(entries: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
+    """What is refused, and what is carried out."""
+    return entries[::2], entries[1::2]
 
 
 def _json(status: int, value: object) -> Response:

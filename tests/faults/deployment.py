@@ -4,6 +4,7 @@ What a queue or a table would keep back for minutes is not waited for: where no 
 a test says that the time is over.
 """
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 _A_CALL: Final = 10
 _TOKEN: Final = "s2s-key-1"
 _APPS: Final = {Surface.MOBILE: MOBILE_APP, Surface.WEB: WEB_APP}
-
 
 _T = TypeVar("_T")
 
@@ -182,9 +182,10 @@ class Deployment:
 
 @asynccontextmanager
 async def local_aws(folder: Path) -> AsyncIterator[LocalAws]:
-    """The local AWS while the block runs; the template is read meanwhile."""
+    """The local AWS while the block runs. It takes as long to start as the template to be read."""
+    reading = asyncio.ensure_future(asyncio.to_thread(_template))
     async with LocalAws(folder / "aws.log") as aws:
-        await aws.call(_template)
+        await reading
         yield aws
 
 

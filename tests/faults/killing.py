@@ -78,6 +78,7 @@ class MortalFunction:
         self._deployment = deployment
         self._surface = surface
         self._process: ExecutionEnvironment | None = None
+        self._spare: asyncio.Task[ExecutionEnvironment] | None = None
         self._shot: Shot | None = None
         self._killed = False
         self._seen: Counter[str] = Counter()
@@ -86,6 +87,8 @@ class MortalFunction:
     def aim(self, shot: Shot) -> None:
         """Has the process killed in the next invocation, if it comes to that."""
         self._shot = shot
+        if self._spare is None:  # so that nobody has to wait for it
+            self._spare = asyncio.create_task(self._start())
 
     async def invoke(self, event: object) -> Invocation:
         """Serves one batch. One at a time."""
@@ -104,6 +107,8 @@ class MortalFunction:
 
     async def close(self) -> None:
         """Ends it for good."""
+        if self._spare is not None:
+            await (await self._spare).stop()
         await self.stop()
         self.log.close()
 
@@ -142,12 +147,16 @@ class MortalFunction:
 
     async def _alive(self) -> ExecutionEnvironment:
         if self._process is None or not self._process.alive:
-            started = await ExecutionEnvironment.start(
-                self._deployment.settings(self._surface), self.log, self._deployment.front_url
-            )
-            assert not isinstance(started, FunctionError), str(started)
-            self._process = started
+            spare, self._spare = self._spare, None
+            self._process = await (spare or self._start())
         return self._process
+
+    async def _start(self) -> ExecutionEnvironment:
+        started = await ExecutionEnvironment.start(
+            self._deployment.settings(self._surface), self.log, self._deployment.front_url
+        )
+        assert not isinstance(started, FunctionError), str(started)
+        return started
 
     async def _sees(self, moment: str) -> None:
         self._seen[moment] += 1

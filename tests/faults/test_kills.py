@@ -33,7 +33,7 @@ pytestmark = [
 ]
 
 LATE = "late"
-SETTLE_SECONDS = 60
+SETTLE_SECONDS = 120
 WINDOW_SECONDS = 0.1
 IN_FLIGHT = 3
 QUICK = {
