@@ -90,8 +90,9 @@ class Connection:
     def abort(self) -> None:
         """Reset the connection: the client gets ECONNRESET, not the end of a stream."""
         wire = self.writer.get_extra_info("socket")
-        with contextlib.suppress(OSError):  # it is closed already
-            wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        if wire is not None:  # a TLS connection that has ended has none
+            with contextlib.suppress(OSError):  # it is closed already
+                wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         self.writer.transport.abort()
 
     async def gone(self) -> None:

@@ -292,6 +292,33 @@ async def test_fault_strikes_over_tls_too(stand_in: StandIn) -> None:
     assert answer.status_code == 200
 
 
+async def test_slow_drip_over_tls_that_the_client_breaks_off_is_in_the_ledger(
+    stand_in: StandIn,
+) -> None:
+    """A TLS connection that has ended has no socket any more that could be reset."""
+    authority = trustme.CA()
+    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(serving)
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    stand_in.faults.add([Fault(slow_drip_seconds=0.01)])
+    body = b'{"appsflyer_id":"1-2","eventName":"a","eventValue":""}'
+
+    async with stand_in.server(ssl_context=serving) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=trusting)
+        writer.write(
+            f"POST /inappevent/{APP} HTTP/1.1\r\nHost: x\r\nAuthentication: key\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n".encode()
+            + body
+        )
+        begun = await asyncio.wait_for(reader.readexactly(3), 10)
+        writer.transport.abort()
+        await until_written(stand_in)
+
+    assert begun == b"HTT"
+    assert only_entry(stand_in).recorded is False
+
+
 async def test_fault_leaves_the_control_api_alone(client: httpx.AsyncClient) -> None:
     await set_fault(client, reset=True)
 

@@ -1,0 +1,204 @@
+"""The template's resources in the local AWS, between the functions and AppsFlyer's stand-in.
+
+What a queue or a table would keep back for minutes is not waited for: where no process is at work,
+a test says that the time is over.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from functools import cache, cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from relay.deliveries import delivery_key
+from relay.preparation import Surface
+from relay_sandbox.aws import LocalAws
+from relay_sandbox.http1 import Server
+from relay_sandbox.options import PROJECT
+from relay_sandbox.stack import EventSource, FunctionSettings, Stack, deploy
+from relay_sandbox.stand_in import Account, StandIn
+from relay_sandbox.template import Template
+from tests.builders import MOBILE_APP, WEB_APP, Json
+from tests.faults.aws_front import AwsFront
+from tests.faults.watching import Watched, quiet
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+_A_CALL: Final = 10
+_TOKEN: Final = "s2s-key-1"
+_APPS: Final = {Surface.MOBILE: MOBILE_APP, Surface.WEB: WEB_APP}
+
+_T = TypeVar("_T")
+
+
+class Deployment:
+    """What the functions work between. `front` stands before AWS for them, not for the test."""
+
+    def __init__(self, aws: LocalAws) -> None:
+        self.aws = aws
+        self.stand_in = StandIn(
+            Account.model_validate({"app_id": app_id, "kind": surface, "tokens": [_TOKEN]})
+            for surface, app_id in _APPS.items()
+        )
+        self.front = AwsFront(aws.url)
+        self.watched_aws = Watched(self.front.handle, "call", "return")
+        self.watched_appsflyer = Watched(self.stand_in.handler, "request", "answer")
+        self.front_url = ""
+        self.stack: Stack
+
+    @asynccontextmanager
+    async def up(self, **parameters: str) -> AsyncIterator[None]:
+        """Deploys with these parameters and serves while the block runs; then all is forgotten."""
+        async with AsyncExitStack() as parts:
+            parts.push_async_callback(self.aws.reset)
+            parts.push_async_callback(self.front.aclose)
+            front = await parts.enter_async_context(Server(self.watched_aws.handle))
+            appsflyer = await parts.enter_async_context(Server(self.watched_appsflyer.handle))
+            self.front_url = front.url
+            endpoints = {"MobileEndpoint": appsflyer.url, "WebEndpoint": appsflyer.url}
+            template = await self.aws.call(_template)
+            overrides = {**endpoints, **parameters}
+            self.stack = await self.aws.call(deploy, self.aws, template, overrides)
+            await self.aws.call(self._set_up_apps)
+            yield
+
+    def _set_up_apps(self) -> None:
+        prefix = self.stack.outputs["ParameterPrefix"]
+        for surface, app_id in _APPS.items():
+            for name, value in (("apps", "{}"), ("tokens", _TOKEN)):
+                self.aws.ssm.put_parameter(
+                    Name=f"{prefix}/{name}/{surface}/{app_id}", Value=value, Type="SecureString"
+                )
+
+    # The function
+
+    def settings(self, surface: Surface) -> FunctionSettings:
+        """A forwarder as deployed, its queues behind the front."""
+        settings = self.stack.functions[f"forward_{surface}"]
+        environment = {
+            name: value.replace(self.aws.url, self.front_url)
+            for name, value in settings.environment.items()
+        }
+        return replace(settings, environment=environment)
+
+    async def quiet(self) -> None:
+        """Waits until nothing is under way that a function has asked for."""
+        await quiet(self.watched_aws, self.watched_appsflyer)
+
+    # Its queue
+
+    def source(self, surface: Surface) -> EventSource:
+        """The mapping that feeds a forwarder."""
+        name = f"forward_{surface}"
+        return next(one for one in self.stack.event_sources if one.function == name)
+
+    async def hand_in(self, surface: Surface, envelopes: Sequence[Json]) -> None:
+        """Puts envelopes on a forwarder's queue, as a producer does."""
+        for part in _in_calls(envelopes):
+            entries = [
+                {"Id": str(number), "MessageBody": json.dumps(one), "MessageGroupId": one["app_id"]}
+                for number, one in enumerate(part)
+            ]
+            await self.aws.call(
+                self.aws.sqs.send_message_batch,
+                QueueUrl=self.source(surface).queue_url,
+                Entries=entries,  # type: ignore[arg-type] # is what the stubs want
+            )
+
+    async def waiting(self, surface: Surface) -> int:
+        """How many messages are on a forwarder's queue, visible or not."""
+        names = ("", "Delayed", "NotVisible")
+        answer = await self.aws.call(
+            self.aws.sqs.get_queue_attributes,
+            QueueUrl=self.source(surface).queue_url,
+            AttributeNames=[f"ApproximateNumberOfMessages{name}" for name in names],  # type: ignore[misc] # likewise
+        )
+        return sum(map(int, answer["Attributes"].values()))
+
+    async def letters(self, surface: Surface) -> list[Json]:
+        """All that is on its dead-letter queue."""
+        queue = self.stack.queues[f"{surface.capitalize()}DeadLetterQueue"]
+        found: list[Json] = []
+        while messages := (
+            await self.aws.call(
+                self.aws.sqs.receive_message,
+                QueueUrl=queue,
+                MaxNumberOfMessages=10,
+                VisibilityTimeout=600,
+            )
+        ).get("Messages", []):
+            found += [json.loads(message["Body"]) for message in messages]
+        return found
+
+    # Time
+
+    async def show_again(self, surface: Surface, records: Sequence[Mapping[str, Any]]) -> None:
+        """The visibility time-out of these records is over."""
+        for part in _in_calls(records):
+            await self.aws.call(
+                self.aws.sqs.change_message_visibility_batch,
+                QueueUrl=self.source(surface).queue_url,
+                Entries=[
+                    {"Id": str(n), "ReceiptHandle": one["receiptHandle"], "VisibilityTimeout": 0}
+                    for n, one in enumerate(part)
+                ],
+            )
+
+    async def end_claims(self) -> set[str]:
+        """The claims of processes that are gone run out: gives the keys of those that still held.
+
+        So it is when their messages come back: the visibility time-out is many times as long.
+        """
+        return await self.aws.call(self._end_claims)
+
+    def _end_claims(self) -> set[str]:
+        table, now = self.stack.outputs["DeliveriesTableName"], int(time.time() * 1000)
+        pages = self._dynamodb.get_paginator("scan").paginate(TableName=table)
+        items = [item for page in pages for item in page["Items"]]
+        held = [
+            item
+            for item in items
+            if "delivered" not in item and int(item["taken_until"]["N"]) > now
+        ]
+        for item in held:
+            self._dynamodb.update_item(
+                TableName=table,
+                Key={"pk": item["pk"], "sk": item["sk"]},
+                UpdateExpression="SET taken_until = :now",
+                ExpressionAttributeValues={":now": {"N": str(now)}},
+            )
+        return {item["pk"]["S"] for item in held}
+
+    @cached_property
+    def _dynamodb(self) -> "DynamoDBClient":
+        client: DynamoDBClient = self.aws.client("dynamodb")
+        return client
+
+
+@asynccontextmanager
+async def local_aws(folder: Path) -> AsyncIterator[LocalAws]:
+    """The local AWS while the block runs. It takes as long to start as the template to be read."""
+    reading = asyncio.ensure_future(asyncio.to_thread(_template))
+    async with LocalAws(folder / "aws.log") as aws:
+        await reading
+        yield aws
+
+
+@cache
+def _template() -> Template:
+    return Template.read(PROJECT / "template.yaml")
+
+
+def _in_calls(items: Sequence[_T]) -> Iterator[Sequence[_T]]:
+    """As many as one call of SQS's takes."""
+    return (items[start : start + _A_CALL] for start in range(0, len(items), _A_CALL))
+
+
+def claim_key(envelope: Json) -> str:
+    """What an event goes by in the table of deliveries."""
+    return delivery_key(f"app {envelope['app_id']}", envelope["event_id"])
