@@ -16,7 +16,7 @@ from uuid import uuid4
 Chance = Callable[[], float]
 """`random.random`, or what a test puts in its place."""
 
-_LEAST_COMPACTED = 1_000
+_LEAST_COMPACTED = 100
 
 
 class State(Enum):
