@@ -40,7 +40,7 @@ IN_FLIGHT: Final = 10
 """Requests that one forwarder has open at once."""
 _A_CALL: Final = 10
 _AFTER_ERROR_SECONDS: Final = 1.0
-_LOOK_SECONDS: Final = 0.2
+_LOOK_SECONDS: Final = 0.5
 """How soon a poller looks again, while somebody may put something on the queue."""
 _DAYS: Final = 6
 
