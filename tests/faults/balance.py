@@ -35,14 +35,15 @@ class Plan:
         chance = random.Random(seed)  # noqa: S311 - the same events in each run
         self.surface = surface
         self.count = count
-        self._fates = bytes(chance.choices((_GOOD, _REJECTED, _REFUSED), (98, 1, 1), k=count))
-        tellings = chance.choices((_ONCE, _SAME, _OTHER), (98, 1.5, 0.5), k=count)
-        self._tellings = bytes(
-            telling if fate == _GOOD else _ONCE
-            for telling, fate in zip(tellings, self._fates, strict=True)
-        )
         self._cents = array(
             "i", (chance.choice((0, chance.randint(1, 99_999))) for _ in range(count))
+        )
+        self._fates = bytes(chance.choices((_GOOD, _REJECTED, _REFUSED), (98, 1, 1), k=count))
+        # Two in a hundred: only what has money is told apart by its id, unless all are to be.
+        tellings = chance.choices((_ONCE, _SAME, _OTHER), (96, 3, 1), k=count)
+        self._tellings = bytes(
+            telling if fate == _GOOD and cents else _ONCE
+            for telling, fate, cents in zip(tellings, self._fates, self._cents, strict=True)
         )
 
     def tellings(self, number: int) -> Iterator[tuple[Json, int]]:
@@ -60,6 +61,11 @@ class Plan:
             return 0, 1, 0
         return 1, self._tellings[number] == _OTHER, self._tellings[number] == _SAME
 
+    @property
+    def duplicates(self) -> int:
+        """How many tellings are to be dropped."""
+        return self._tellings.count(_SAME)
+
     def reasons(self) -> Counter[str]:
         """Why there are to be dead letters."""
         return Counter(
@@ -73,6 +79,10 @@ class Plan:
     def cents(self, number: int) -> int:
         """What an event is worth when it is first told of."""
         return self._cents[number]
+
+    def has_money(self, number: int) -> bool:
+        """Whether revenue is in it."""
+        return self._cents[number] > 0
 
     def accounts(self) -> list[dict[str, Any]]:
         """The stand-in's side of the apps."""
@@ -169,6 +179,26 @@ class Balance:
             self.recorded_cents[number] += cents
             self.doubtful[number] += not said_so
             self.doubtful_cents[number] += 0 if said_so else cents
+
+    def check(self) -> None:
+        """Handed in = delivered + dead letters + duplicates, as planned, for each event."""
+        for number in range(self.plan.count):
+            delivered, dead, dropped = self.plan.expected(number)
+            assert (self.accepted[number], self.dead[number]) == (delivered, dead), number
+            assert self.handed[number] == delivered + dead + dropped, number
+        assert self.reasons == self.plan.reasons()
+
+    def check_at_least_once(self) -> None:
+        """The same where messages may come twice: dead letters too, and then as duplicates."""
+        for number in range(self.plan.count):
+            delivered, dead, _ = self.plan.expected(number)
+            assert self.accepted[number] == delivered, number
+            assert self.dead[number] >= dead, number
+        assert self.reasons.keys() <= self.plan.reasons().keys()
+
+    def check_doubled(self) -> None:
+        """Only what AppsFlyer recorded and did not say so may have been recorded twice."""
+        assert all(self.doubtful[number] for number in self.doubled)
 
     @property
     def doubled(self) -> list[int]:

@@ -35,6 +35,8 @@ SCHEDULE: Final = (5, 30, 120, 600, 1800, 3600, 7200, 14400, 21600, 36000)
 INVOCATION_SECONDS: Final = 90
 VISIBILITY_SECONDS: Final = 560
 MAX_RECEIVES: Final = 10
+WINDOW_SECONDS: Final = 1.0
+"""How long a batch may fill."""
 
 IN_FLIGHT: Final = 10
 """Requests that one forwarder has open at once."""
@@ -79,6 +81,7 @@ class Fleet:
                 "dead_letter_queue_url": self.dead,
                 "retry_schedule_seconds": SCHEDULE,
                 "requests_in_flight": IN_FLIGHT,
+                "deduplicate": "money",
                 **settings,
             }
         )
@@ -176,17 +179,26 @@ class Fleet:
 
     async def _poll(self, forwarder: Forwarder) -> None:
         while True:
-            records = self._receive()
+            records = self._receive(self._batch_size)
             if not records:
                 await asyncio.sleep(self._until_next())
                 continue
             self._busy += 1
-            failed = await self._invoke(forwarder, records)
-            if failed is None:
-                forwarder = self.make_forwarder()
-            else:
-                self._delete([one for one in records if one["messageId"] not in failed])
-            self._busy -= 1
+            try:
+                forwarder = await self._handle(forwarder, records)
+            finally:
+                self._busy -= 1
+
+    async def _handle(self, forwarder: Forwarder, records: list[Json]) -> Forwarder:
+        """Lets a batch fill, hands it in, deletes what is done; gives the process for the next."""
+        if len(records) < self._batch_size:
+            await asyncio.sleep(WINDOW_SECONDS)
+            records += self._receive(self._batch_size - len(records))
+        failed = await self._invoke(forwarder, records)
+        if failed is None:
+            return self.make_forwarder()
+        self._delete([record for record in records if record["messageId"] not in failed])
+        return forwarder
 
     def _until_next(self) -> float:
         """Seconds until there may be something to take."""
@@ -206,13 +218,13 @@ class Fleet:
             self.timed_out += 1
             return None
 
-    def _receive(self) -> list[Json]:
+    def _receive(self, most: int) -> list[Json]:
         records: list[Json] = []
         try:
-            while len(records) < self._batch_size:
+            while len(records) < most:
                 answer = self.sqs.receive_message(
                     QueueUrl=self.queue,
-                    MaxNumberOfMessages=min(_A_CALL, self._batch_size - len(records)),
+                    MaxNumberOfMessages=min(_A_CALL, most - len(records)),
                     WaitTimeSeconds=20,
                     AttributeNames=["All"],
                 )
