@@ -95,6 +95,21 @@ class MemorySqs:
             queue.turn(self._now())
         return queue
 
+    def put(self, url: str, body: str, group: str | None = None, delay_seconds: int = 0) -> None:
+        """Puts a message on a queue, whatever is set to go wrong."""
+        with self._lock:
+            self._queues[url].put(body, group, delay_seconds, self._now())
+
+    def take_all(self, url: str) -> list[str]:
+        """Takes off a queue what may be received now, likewise; gives the bodies."""
+        with self._lock:
+            queue = self.queue(url)
+            taken = queue.take(len(queue), None, self._now())
+            bodies = [message.body for message in taken]
+            for message in taken:
+                queue.delete(str(message.handle))
+        return bodies
+
     # SQS's own operations, by boto3's names and shapes
 
     def create_queue(self, *, QueueName: str, Attributes: Mapping[str, str] | None = None) -> Json:

@@ -10,6 +10,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from enum import IntEnum
 from typing import Any, Final
 
 from relay.preparation import Kind, Surface
@@ -25,7 +26,16 @@ TOKEN: Final = "s2s-key-{}"
 
 _ONCE, _SAME, _OTHER = range(3)
 """Handed in once; twice; twice, the second time with other content."""
-_GOOD, _REJECTED, _REFUSED = range(3)
+
+
+class Fate(IntEnum):
+    """What is to become of an event in the end."""
+
+    DELIVERED = 0
+    REJECTED = 1
+    """It breaks a rule of ours."""
+    REFUSED = 2
+    """AppsFlyer says that it is wrong."""
 
 
 class Plan:
@@ -38,11 +48,11 @@ class Plan:
         self._cents = array(
             "i", (chance.choice((0, chance.randint(1, 99_999))) for _ in range(count))
         )
-        self._fates = bytes(chance.choices((_GOOD, _REJECTED, _REFUSED), (98, 1, 1), k=count))
+        self._fates = bytes(chance.choices(tuple(Fate), (98, 1, 1), k=count))
         # Two in a hundred: only what has money is told apart by its id, unless all are to be.
         tellings = chance.choices((_ONCE, _SAME, _OTHER), (96, 3, 1), k=count)
         self._tellings = bytes(
-            telling if fate == _GOOD and cents else _ONCE
+            telling if fate == Fate.DELIVERED and cents else _ONCE
             for telling, fate, cents in zip(tellings, self._fates, self._cents, strict=True)
         )
 
@@ -57,7 +67,7 @@ class Plan:
 
     def expected(self, number: int) -> tuple[int, int, int]:
         """How often an event is to be delivered, a dead letter, and dropped as a duplicate."""
-        if self._fates[number] != _GOOD:
+        if self.fate(number) is not Fate.DELIVERED:
             return 0, 1, 0
         return 1, self._tellings[number] == _OTHER, self._tellings[number] == _SAME
 
@@ -70,8 +80,8 @@ class Plan:
         """Why there are to be dead letters."""
         return Counter(
             {
-                "rejected": self._fates.count(_REJECTED),
-                "bad_request": self._fates.count(_REFUSED),
+                "rejected": self._fates.count(Fate.REJECTED),
+                "bad_request": self._fates.count(Fate.REFUSED),
                 "id_conflict": self._tellings.count(_OTHER),
             }
         )
@@ -79,6 +89,15 @@ class Plan:
     def cents(self, number: int) -> int:
         """What an event is worth when it is first told of."""
         return self._cents[number]
+
+    def fate(self, number: int) -> Fate:
+        """What is to become of an event in the end."""
+        return Fate(self._fates[number])
+
+    def app_of(self, number: int) -> str:
+        """The app that an event is for."""
+        apps = APPS[self.surface]
+        return apps[number % len(apps)]
 
     def has_money(self, number: int) -> bool:
         """Whether revenue is in it."""
@@ -95,33 +114,31 @@ class Plan:
     def _envelope(self, number: int, cents: int) -> Json:
         mobile = self.surface is Surface.MOBILE
         make = _mobile_event if mobile else _web_event
-        apps = APPS[self.surface]
         return {
-            "app_id": apps[number % len(apps)],
+            "app_id": self.app_of(number),
             "kind": Kind.MOBILE_EVENT if mobile else Kind.WEB_EVENT,
             "event_id": f"e-{number}",
-            "event": make(number, self._fates[number], cents),
+            "event": make(number, self.fate(number), cents),
         }
 
 
-def _name(fate: int) -> str | None:
-    return {_GOOD: "af_purchase", _REJECTED: None, _REFUSED: "refused"}[fate]
+_NAMES: Final = {Fate.DELIVERED: "af_purchase", Fate.REJECTED: None, Fate.REFUSED: "refused"}
 
 
-def _mobile_event(number: int, fate: int, cents: int) -> Json:
+def _mobile_event(number: int, fate: Fate, cents: int) -> Json:
     money = {"af_revenue": f"{Decimal(cents) / 100}"} if cents else {}
     event = make_event(
         customer_user_id=f"u-{number}",
-        eventName=_name(fate),
+        eventName=_NAMES[fate],
         eventValue={"af_order_id": f"o-{number}", **money},
     )
     return event if number % 4 else {**event, "eventTime": None}  # stamped by us
 
 
-def _web_event(number: int, fate: int, cents: int) -> Json:
+def _web_event(number: int, fate: Fate, cents: int) -> Json:
     money = {"event_revenue": cents / 100, "event_revenue_currency": "USD"} if cents else {}
     event = {
-        **make_web_event(user_id={"customer_user_id": f"u-{number}"}, event_name=_name(fate)),
+        **make_web_event(user_id={"customer_user_id": f"u-{number}"}, event_name=_NAMES[fate]),
         "event_revenue": None,
         "event_revenue_currency": None,
         **money,

@@ -41,7 +41,8 @@ WINDOW_SECONDS: Final = 1.0
 IN_FLIGHT: Final = 10
 """Requests that one forwarder has open at once."""
 _A_CALL: Final = 10
-_AFTER_ERROR_SECONDS: Final = 1.0
+_IDLE_SECONDS: Final = 20.0
+"""How soon a poller looks again at an empty queue."""
 _LOOK_SECONDS: Final = 0.5
 """How soon a poller looks again, while somebody may put something on the queue."""
 _DAYS: Final = 6
@@ -59,7 +60,7 @@ class Fleet:
         clock: FakeClock,
         *,
         surface: Surface = Surface.MOBILE,
-        instances: int = 3,
+        instances: int = 4,
         batch_size: int = 50,
         traffic: Traffic = Traffic(),  # noqa: B008 - a constant
         **settings: Any,
@@ -117,31 +118,13 @@ class Fleet:
         self.ssm.parameters[f"/relay/tokens/{self.surface}/{app_id}"] = token
 
     def put(self, envelopes: Iterable[Json], delay_seconds: int = 0) -> None:
-        """As a producer does, who tries again until SQS has taken them."""
-        left = [
-            {
-                "Id": str(number),
-                "MessageBody": json.dumps(envelope),
-                "MessageGroupId": envelope["app_id"],
-                "DelaySeconds": delay_seconds,
-            }
-            for number, envelope in enumerate(envelopes)
-        ]
-        for start in range(0, len(left), _A_CALL):
-            part = left[start : start + _A_CALL]
-            answer = self.sqs.send_message_batch(QueueUrl=self.queue, Entries=part)
-            assert "Failed" not in answer
+        """As producers do, who try again until SQS has taken them."""
+        for envelope in envelopes:
+            self.sqs.put(self.queue, json.dumps(envelope), envelope["app_id"], delay_seconds)
 
     def letters(self) -> list[Json]:
         """Takes all dead letters off their queue."""
-        found: list[Json] = []
-        while messages := self.sqs.receive_message(
-            QueueUrl=self.dead, MaxNumberOfMessages=_A_CALL, WaitTimeSeconds=1
-        ).get("Messages"):
-            for message in messages:
-                found.append(json.loads(message["Body"]))
-                self.sqs.delete_message(QueueUrl=self.dead, ReceiptHandle=message["ReceiptHandle"])
-        return found
+        return [json.loads(body) for body in self.sqs.take_all(self.dead)]
 
     @property
     def waiting(self) -> int:
@@ -203,7 +186,7 @@ class Fleet:
     def _until_next(self) -> float:
         """Seconds until there may be something to take."""
         due = self.sqs.queue(self.queue).next_due()
-        wait = _AFTER_ERROR_SECONDS if due is None else due / 1000 - self.clock.now.timestamp()
+        wait = _IDLE_SECONDS if due is None else due / 1000 - self.clock.now.timestamp()
         if self._busy or self.feeding or self.visible:
             return min(_LOOK_SECONDS, max(0.001, wait))
         return max(0.001, wait)

@@ -26,10 +26,11 @@ _STATM: Final = Path("/proc/self/statm")
 class Soak:
     """See the module. `faults`: the part of all calls to AppsFlyer that fail (E16).
 
+    `pace`: seconds between one event and the next; none hands in as many as can be worked on.
     Other keyword arguments are those of `Fleet`.
     """
 
-    def __init__(self, plan: Plan, faults: float = 0.0, **fleet: Any) -> None:
+    def __init__(self, plan: Plan, faults: float = 0.0, *, pace: float = 0.0, **fleet: Any) -> None:
         self.plan = plan
         self.balance = Balance(plan)
         self.mixed = Mixed(faults, seed=2)
@@ -40,9 +41,10 @@ class Soak:
         self.bytes: list[int] = []
         """Bytes of the whole process, the table of deliveries set apart."""
         self.clock = FakeClock()
+        self._pace = pace
         accounts = map(Account.model_validate, plan.accounts())
         appsflyer = AppsFlyer(accounts, self.clock, self.balance, self._weather)
-        self.fleet = Fleet(appsflyer, self.clock, surface=plan.surface, instances=4, **fleet)
+        self.fleet = Fleet(appsflyer, self.clock, surface=plan.surface, **fleet)
         self.table = MemoryTable()
         self.fleet.deliveries = self.table
         for app_id in APPS[plan.surface]:
@@ -67,13 +69,14 @@ class Soak:
         self._bury_all()
 
     async def _feed(self) -> None:
-        """Hands in what is planned, never more at once than is soon worked off."""
+        """Hands in what is planned, never more at once than is soon worked on."""
         for number in range(self.plan.count):
             for telling, (envelope, cents) in enumerate(self.plan.tellings(number)):
                 self.balance.hand_in(number, cents)
                 self.fleet.put([envelope], _second_telling(number) if telling else 0)
             if number % (self.plan.count // _SAMPLES) == 0:
                 self._look_at_memory()
+            await asyncio.sleep(self._pace)
             while self.fleet.visible > _BACKLOG:  # noqa: ASYNC110 - a queue tells nobody
                 await asyncio.sleep(0.1)
         self.fleet.feeding = False
