@@ -8,7 +8,7 @@ import json
 import random
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from enum import IntEnum
 from typing import Any, Final
@@ -41,10 +41,13 @@ class Fate(IntEnum):
 class Plan:
     """So many events of one surface: most are good, some are handed in twice."""
 
-    def __init__(self, surface: Surface, count: int, seed: int = 1) -> None:
+    def __init__(
+        self, surface: Surface, count: int, *, seed: int = 1, apps: Sequence[str] = ()
+    ) -> None:
         chance = random.Random(seed)  # noqa: S311 - the same events in each run
         self.surface = surface
         self.count = count
+        self.apps = apps or APPS[surface]
         self._cents = array(
             "i", (chance.choice((0, chance.randint(1, 99_999))) for _ in range(count))
         )
@@ -96,8 +99,7 @@ class Plan:
 
     def app_of(self, number: int) -> str:
         """The app that an event is for."""
-        apps = APPS[self.surface]
-        return apps[number % len(apps)]
+        return self.apps[number % len(self.apps)]
 
     def has_money(self, number: int) -> bool:
         """Whether revenue is in it."""
@@ -106,10 +108,7 @@ class Plan:
     def accounts(self) -> list[dict[str, Any]]:
         """The stand-in's side of the apps."""
         kind = self.surface.value
-        return [
-            {"app_id": app, "kind": kind, "tokens": (TOKEN.format(app),)}
-            for app in APPS[self.surface]
-        ]
+        return [{"app_id": app, "kind": kind, "tokens": (TOKEN.format(app),)} for app in self.apps]
 
     def _envelope(self, number: int, cents: int) -> Json:
         mobile = self.surface is Surface.MOBILE
@@ -185,13 +184,16 @@ class Balance:
         return self.recorded[_number(self.plan.surface, call.payload or {})] > 0
 
     def write(self, call: Call, verdict: Verdict, strike: Strike | None) -> None:
-        payload = call.payload or {}
-        number, cents = _number(self.plan.surface, payload), _cents(self.plan.surface, payload)
         said_so = strike is None and verdict.answer.status < 300
+        self.note(call.payload or {}, recorded=verdict.recorded, said_so=said_so)
+
+    def note(self, payload: Mapping[str, Any], *, recorded: bool, said_so: bool) -> None:
+        """A request. `said_so`: whether the relay was told that all is well."""
+        number, cents = _number(self.plan.surface, payload), _cents(self.plan.surface, payload)
         if said_so:
             self.accepted[number] += 1
             self.accepted_cents[number] += cents
-        if verdict.recorded:
+        if recorded:
             self.recorded[number] += 1
             self.recorded_cents[number] += cents
             self.doubtful[number] += not said_so
@@ -216,6 +218,21 @@ class Balance:
     def check_doubled(self) -> None:
         """Only what AppsFlyer recorded and did not say so may have been recorded twice."""
         assert all(self.doubtful[number] for number in self.doubled)
+
+    def check_money(self) -> None:
+        """Every cent is delivered that is neither a dead letter nor a duplicate, and no other."""
+        for number in range(self.plan.count):
+            dropped = self.plan.expected(number)[2] * self.plan.cents(number)
+            due = self.handed_cents[number] - self.dead_cents[number] - dropped
+            assert self.accepted_cents[number] == due, number
+            assert self.recorded_cents[number] == self._recorded(number, due), number
+
+    def _recorded(self, number: int, due: int) -> int:
+        """What AppsFlyer is to have recorded, with what it recorded and did not say so."""
+        doubtful = self.doubtful_cents[number]
+        if self.plan.surface is Surface.MOBILE:
+            return due + doubtful
+        return doubtful if self.doubtful[number] else due  # W11: it drops the second one
 
     @property
     def doubled(self) -> list[int]:

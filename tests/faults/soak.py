@@ -11,7 +11,7 @@ from typing import Any, Final
 from relay_sandbox.stand_in import Account
 from relay_sandbox.stand_in.calls import Call
 from tests.fakes import FakeClock
-from tests.faults.balance import APPS, TOKEN, Balance, Plan, refuses
+from tests.faults.balance import TOKEN, Balance, Plan, refuses
 from tests.faults.fleet import Fleet
 from tests.faults.in_process import AppsFlyer, Mixed, Strike
 from tests.faults.listening import listening
@@ -47,7 +47,7 @@ class Soak:
         self.fleet = Fleet(appsflyer, self.clock, surface=plan.surface, **fleet)
         self.table = MemoryTable()
         self.fleet.deliveries = self.table
-        for app_id in APPS[plan.surface]:
+        for app_id in plan.apps:
             self.fleet.add_app(app_id, TOKEN.format(app_id))
 
     def run(self) -> None:
