@@ -34,7 +34,7 @@ class Heard(io.TextIOBase):
         for line in text.splitlines():
             if self._keeps_text:
                 self.said.append(line)
-            if line.startswith("{"):
+            if line.startswith('{"'):
                 self._hear(json.loads(line))
         return len(text)
 
@@ -54,6 +54,8 @@ def listening(*, keeps_text: bool = False) -> Iterator[Heard]:
     of its own each time.
     """
     heard = Heard(keeps_text=keeps_text)
+    others = logging.StreamHandler(heard)  # libraries, as Lambda's own handler shows them
+    logging.getLogger().addHandler(others)
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(heard), redirect_stderr(heard):
         service = f"faults-{next(_NUMBERS)}"
         patch.setenv("POWERTOOLS_SERVICE_NAME", service)
@@ -62,6 +64,7 @@ def listening(*, keeps_text: bool = False) -> Iterator[Heard]:
         patch.setenv("POWERTOOLS_LOG_LEVEL", "DEBUG")
         _forget()
         yield heard
+    logging.getLogger().removeHandler(others)
     _forget()
 
 

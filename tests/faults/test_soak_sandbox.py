@@ -96,12 +96,11 @@ class Side:
             assert not answer.get("Failed")
 
     async def _waiting(self) -> int:
-        name = "ApproximateNumberOfMessages"
         aws = self._sandbox.aws
         answer = await aws.call(
             aws.sqs.get_queue_attributes, QueueUrl=self._queue, AttributeNames=["All"]
         )
-        return int(answer["Attributes"][name])
+        return int(answer["Attributes"]["ApproximateNumberOfMessages"])
 
     async def close_the_books(self) -> None:
         """Writes down what AppsFlyer got, and the dead letters."""
