@@ -97,12 +97,12 @@ class Mixed:
 
     def __init__(self, part: float, seed: int, strikes: Sequence[Strike] = STRIKES) -> None:
         self.dealt: Counter[Strike] = Counter()
-        self._part = part
+        self.part = part
         self._strikes = strikes
         self._chance = random.Random(seed)  # noqa: S311 - weather, not a secret
 
     def __call__(self, call: Call) -> Strike | None:
-        if self._chance.random() >= self._part:
+        if self._chance.random() >= self.part:
             return None
         strike = self._chance.choice(self._strikes)
         self.dealt[strike] += 1

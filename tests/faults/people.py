@@ -134,3 +134,23 @@ def _unescaped(text: str) -> str:
 def _unquoted(text: str) -> str:
     """As it was before it was percent-encoded, once or twice."""
     return unquote_plus(unquote_plus(text)) if "%" in text else text
+
+
+class Places:
+    """Where somebody could be found, and what is there."""
+
+    def __init__(self) -> None:
+        self._texts: dict[str, list[str]] = {}
+
+    def look(self, place: str, text: str) -> None:
+        self._texts.setdefault(place, []).append(text)
+
+    @property
+    def traces(self) -> dict[str, list[str]]:
+        """Where somebody is, and in which forms."""
+        found = {place: traces_in("\n".join(texts)) for place, texts in self._texts.items()}
+        return {place: forms for place, forms in found.items() if forms}
+
+    @property
+    def size(self) -> int:
+        return sum(len(text) for texts in self._texts.values() for text in texts)

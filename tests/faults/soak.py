@@ -4,7 +4,7 @@ import asyncio
 import gc
 import resource
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ from relay_sandbox.stand_in.calls import Call
 from tests.fakes import FakeClock
 from tests.faults.balance import TOKEN, Balance, Plan, refuses
 from tests.faults.fleet import Fleet
-from tests.faults.in_process import AppsFlyer, Mixed, Strike
+from tests.faults.in_process import STRIKES, AppsFlyer, Mixed, Strike
 from tests.faults.listening import listening
 from tests.faults.virtual_time import run
 from tests.memory_table import MemoryTable
@@ -24,16 +24,24 @@ _STATM: Final = Path("/proc/self/statm")
 
 
 class Soak:
-    """See the module. `faults`: the part of all calls to AppsFlyer that fail (E16).
+    """See the module. `faults`: the part of all calls to AppsFlyer that fail, by `strikes` (E16).
 
     `pace`: seconds between one event and the next; none hands in as many as can be worked on.
     Other keyword arguments are those of `Fleet`.
     """
 
-    def __init__(self, plan: Plan, faults: float = 0.0, *, pace: float = 0.0, **fleet: Any) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        faults: float = 0.0,
+        *,
+        strikes: Sequence[Strike] = STRIKES,
+        pace: float = 0.0,
+        **fleet: Any,
+    ) -> None:
         self.plan = plan
         self.balance = Balance(plan)
-        self.mixed = Mixed(faults, seed=2)
+        self.mixed = Mixed(faults, seed=2, strikes=strikes)
         self.meanwhile: Callable[[], Awaitable[None]] = _nothing
         """What happens while events come in and are worked on."""
         self.blocks: list[int] = []

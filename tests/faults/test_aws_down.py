@@ -21,11 +21,13 @@ from tests.faults.soak import Soak
 
 OUTAGE = 1_800.0
 DAY = 86_400.0
+EVENTS = 3
+"""Times `scale.events`: some are bad anyhow, and half of them have no money in them."""
 SURFACES = pytest.mark.parametrize("surface", [Surface.MOBILE, Surface.WEB])
 
 
 def soak_of(surface: Surface, scale: Scale, faults: float = 0.0, **fleet: Any) -> Soak:
-    return Soak(Plan(surface, 5 * scale.events), faults, **fleet)
+    return Soak(Plan(surface, EVENTS * scale.events), faults, **fleet)
 
 
 def delivered(soak: Soak, *, with_money: bool) -> tuple[int, int]:
@@ -177,7 +179,7 @@ def test_parameter_store_that_fails_later_stops_nobody(
     surface: Surface, trouble: str, scale: Scale
 ) -> None:
     """What was read before still serves, though it is older than it should be."""
-    soak = soak_of(surface, scale, pace=(300 + OUTAGE) / (5 * scale.events), instances=1)
+    soak = soak_of(surface, scale, pace=(300 + OUTAGE) / (EVENTS * scale.events), instances=1)
     late: list[int] = []
 
     async def outage() -> None:

@@ -4,13 +4,15 @@ The real forwarder on the queue and the table in memory, which pass the same con
 moto's; AppsFlyer is the stand-in's judgement, in this process.
 """
 
+import asyncio
 import random
 
 import pytest
 
 from relay.preparation import Surface
-from tests.faults.balance import Plan
+from tests.faults.balance import Fate, Plan
 from tests.faults.conftest import Saw, Scale
+from tests.faults.in_process import SURE, UNCERTAIN
 from tests.faults.soak import Soak
 from tests.memory_queue import Traffic
 
@@ -115,3 +117,70 @@ def test_soak_on_a_queue_that_delivers_twice_counts_no_event_twice(scale: Scale,
     copies = soak.heard.counted["Duplicate"] - soak.plan.duplicates
     assert copies > soak.plan.count / 50
     saw(events=soak.plan.count, copies=copies, doubled=len(balance.doubled))
+
+
+# Outages
+
+
+def through_an_outage(plan: Plan, hours: float) -> Soak:
+    """AppsFlyer says 503, refuses connections, slows us down: surely nothing is recorded."""
+    soak = Soak(plan, 1.0, strikes=SURE)
+
+    async def outage() -> None:
+        await asyncio.sleep(hours * 3_600)
+        assert sum(soak.balance.recorded) == 0
+        soak.mixed.part = 0.0
+
+    soak.meanwhile = outage
+    soak.run()
+    return soak
+
+
+@pytest.mark.parametrize("surface", [Surface.MOBILE, Surface.WEB])
+def test_outage_of_an_hour_costs_no_event(surface: Surface, scale: Scale, saw: Saw) -> None:
+    soak = through_an_outage(Plan(surface, 2 * scale.events), hours=1)
+
+    soak.balance.check()
+    soak.balance.check_money()
+    assert soak.balance.doubled == []
+    saw(events=soak.plan.count, requests_in_vain=soak.mixed.dealt.total())
+
+
+def test_outage_of_half_a_day_leaves_each_event_delivered_or_a_dead_letter(
+    scale: Scale, saw: Saw
+) -> None:
+    """Every wait is jittered from nothing on, so that some have used up their attempts by then."""
+    plan = Plan(Surface.MOBILE, scale.events)
+    soak = through_an_outage(plan, hours=12)
+
+    balance = soak.balance
+    for number in range(plan.count):
+        settled = balance.accepted[number] + balance.dead[number]
+        dropped = balance.handed[number] - settled
+        assert dropped in (0, plan.expected(number)[2]), number
+        assert balance.recorded[number] == balance.accepted[number] <= 1, number
+    given_up = sum(n for why, n in balance.reasons.items() if why.startswith("attempts_used_up"))
+    assert 0 < given_up < sum(balance.handed)
+    saw(events=plan.count, given_up=given_up, requests_in_vain=soak.mixed.dealt.total())
+
+
+def test_uncertain_money_that_is_not_to_be_resent_is_sent_once(scale: Scale, saw: Saw) -> None:
+    """`UncertainMoney` = `dead_letter`: a person decides, and nothing is ever recorded twice."""
+    plan = Plan(Surface.MOBILE, 3 * scale.events)
+    soak = Soak(plan, 0.3, strikes=UNCERTAIN, uncertain_money="dead_letter")
+
+    soak.run()
+
+    balance = soak.balance
+    for number in range(plan.count):
+        if plan.has_money(number):
+            assert balance.recorded[number] <= 1 + (balance.handed[number] - 1), number
+            settled = balance.accepted[number] + balance.dead[number]
+            assert balance.handed[number] - settled in (0, plan.expected(number)[2]), number
+        elif plan.fate(number) is Fate.DELIVERED:
+            assert balance.accepted[number] == 1, number
+    buried = sum(
+        count for reason, count in balance.reasons.items() if reason.startswith("uncertain_money")
+    )
+    assert buried > 0
+    saw(events=plan.count, buried=buried)
