@@ -181,7 +181,7 @@ def test_token_revoked_and_replaced_ten_seconds_later_costs_no_event(
     """
     street = Street(surface)
     noisy = NOISY[surface]
-    each = scale.events // 20
+    each = scale.events // 2
 
     async def story() -> None:
         street.fleet.feeding = True
