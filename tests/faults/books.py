@@ -131,7 +131,7 @@ def overheard() -> Iterator[Callable[[], Heard]]:
     name each time.
     """
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(io.StringIO()) as said:
-        patch.setenv("POWERTOOLS_SERVICE_NAME", f"faults-{next(_NUMBERS)}")
+        patch.setenv("POWERTOOLS_SERVICE_NAME", f"run-{next(_NUMBERS)}")
         patch.setenv("POWERTOOLS_METRICS_NAMESPACE", "AppsFlyerRelay")
         telemetry.logger.cache_clear()
         telemetry._metrics.cache_clear()  # noqa: SLF001 - it remembers the namespace

@@ -20,15 +20,15 @@ from relay.appsflyer import Client
 from relay.deliveries import Deliveries
 from relay.forwarding import Forwarder
 from relay.identities import Identities
+from relay.pacing import Pacer
 from relay.parameters import ParameterStore
 from relay.preparation import Surface
 from relay.queues import Queue
-from relay.tables import Table
 from tests.builders import Json, make_settings
 from tests.fakes import FakeClock, FakeSsm
 from tests.memory_queue import State, Traffic
 from tests.memory_sqs import MemorySqs
-from tests.memory_table import MemoryTable
+from tests.memory_table import MemoryLoopTable, MemoryTable
 
 # What template.yaml says
 SCHEDULE: Final = (5, 30, 120, 600, 1800, 3600, 7200, 14400, 21600, 36000)
@@ -75,7 +75,7 @@ class Fleet:
             MessageRetentionPeriod="604800",
         )
         self.ssm = FakeSsm()
-        self.deliveries: Table = MemoryTable()
+        self.deliveries = MemoryTable()
         self.settings = make_settings(
             **{
                 "queue_url": self.queue,
@@ -106,8 +106,9 @@ class Fleet:
             Apps(store, self.clock.seconds),
             queue=Queue(self.sqs.client(), self.queue),
             dead_letters=Queue(self.sqs.client(), self.dead),
-            deliveries=Deliveries(self.deliveries, 35, self.clock),
+            deliveries=Deliveries(MemoryLoopTable(self.deliveries), 35, self.clock),
             identities=Identities(MemoryTable(), clock=self.clock),
+            pacer=Pacer(self.settings.requests_a_second_here(self.surface), self.clock.seconds),
             clock=self.clock,
             chance=self._chance.uniform,
         )
