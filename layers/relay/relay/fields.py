@@ -129,16 +129,20 @@ def _fit_to_keep(field: str, value: Any, known: Collection[str]) -> Any:
         return {
             key: item
             for key, item in islice(value.items(), _MOST_STRANGERS)
-            if _is_owners_choice(key, item)
-            or not (_sounds_like_identity(key) or _holds_identity(item))
+            if _is_owners_choice(key, item) or not (_is_identity(key) or _holds_identity(item))
         }
-    if field not in known and _sounds_like_identity(field):
+    if field not in known and _is_identity(field):
         return None
     return None if _holds_identity(value) else value
 
 
 def _is_owners_choice(field: str, value: object) -> bool:
     return field in _FREE_FORM or (field in _FREE_TEXT and isinstance(value, str))
+
+
+def _is_identity(name: str) -> bool:
+    """Whether a made-up field's name may be about a person, or be a person's data itself."""
+    return _SHOWABLE_NAME.fullmatch(name) is None or _sounds_like_identity(name)
 
 
 def _sounds_like_identity(name: str) -> bool:

@@ -363,3 +363,13 @@ def test_prepared_event_is_the_same_at_any_other_moment() -> None:
 
     assert later.deadline == prepared_visit().deadline
     assert later.body == prepared_visit().body
+
+
+@pytest.mark.parametrize("name", ["jane.doe@example.com", "Доу", "Jane Doe", "+1 202 555 0147"])
+def test_prepare_keeps_no_field_whose_name_is_data(name: str) -> None:
+    """Somebody put a value where a name belongs: the event is rejected, and kept without it."""
+    event = {"eventName": "a", name: 1, "user_id": {name: 2, "customer_user_id": "u"}}
+
+    for kind in Kind:
+        kept = dumps(prepare(kind, App("id1"), event, NOW).event).decode()
+        assert name not in kept
