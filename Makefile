@@ -1,7 +1,7 @@
 # `make` alone lists the targets. A POSIX shell, make and Python 3.11 or later are all they need.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check faults audit bench build sam-local deploy lock fmt clean dev sam
+.PHONY: help run test check faults audit bench build sam-local deploy lock openapi fmt clean dev sam
 
 # Set-up is made from what a target needs: `dev` for Python, `sam` for SAM CLI. Both end at once when done.
 PYTHON := .venv/bin/python
@@ -21,13 +21,14 @@ run: dev ## The whole system on this machine, with samples sent through it (ONCE
 test: dev sam ## All tests, with coverage of the layer
 	@$(PYTHON) -m pytest --numprocesses 2 --dist loadgroup --cov
 
-check: dev sam ## Format, lint, types, both forms of `sam validate`, and the layer's requirements
+check: dev sam ## Format, lint, types, both forms of `sam validate`, and what is generated from the code
 	@.venv/bin/ruff format --check
 	@.venv/bin/ruff check
 	@.venv/bin/mypy
 	@$(SAM) validate --lint
 	@AWS_DEFAULT_REGION=$${AWS_DEFAULT_REGION:-us-east-1} $(SAM) validate
 	@scripts/requirements --check
+	@.venv/bin/relay openapi --check docs/openapi.json
 
 faults: dev sam ## The fault tests at full length, with a table of what they saw (SOAK=N: events of the soak)
 	@$(PYTHON) -m pytest tests/faults --full $(if $(SOAK),--soak-events $(SOAK))
@@ -52,6 +53,9 @@ deploy: build ## Build, then deploy to AWS
 lock: ## Lock the dependencies again, and write down what the layer carries
 	@scripts/uv lock
 	@scripts/requirements
+
+openapi: dev ## Write docs/openapi.json again, from the code
+	@.venv/bin/relay openapi >docs/openapi.json
 
 fmt: dev ## Format the code and fix what can be fixed
 	@.venv/bin/ruff format

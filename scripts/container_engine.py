@@ -158,7 +158,8 @@ def _fill(root: Path, layer: Path) -> None:
     bootstrap.chmod(0o755)
     for name in SHELL:
         shutil.copy2(shutil.which(name) or name, root / "bin" / name)
-    extensions = [*lang.rglob("*.so*"), *layer.rglob("*.so")]
+    runtime = (root / "var/runtime").rglob("*.so")
+    extensions = [*lang.rglob("*.so*"), *runtime, *layer.rglob("*.so")]
     compiled = [*(root / "bin").iterdir(), lang / "bin/python3.13", *extensions]
     for library in {one for program in compiled for one in _libraries(program)}:
         target = root / library.lstrip("/")

@@ -21,6 +21,8 @@ from typing import Any
 
 import httpx
 
+from relay.instants import utc_now
+from relay_cli.payments.signing import sign
 from relay_sandbox.sandbox import Sandbox, SandboxOptions
 from scripts import container_engine
 
@@ -111,6 +113,7 @@ class Sam:
     def __init__(self, folder: Path, ready: Json, *, own_engine: bool) -> None:
         self._folder = folder
         self._token: str = ready["producer_token"]
+        self._sources: Json = ready["payment_sources"]
         self._options = [
             *("--template", str(BUILD / "template.yaml")),
             *("--env-vars", str(folder / "env.json")),
@@ -122,11 +125,19 @@ class Sam:
         self._environment["SAM_CLI_TELEMETRY"] = "0"
 
     def samples(self) -> Iterator[tuple[str, Json]]:
-        """Each sample's name and event, with this sandbox's bearer token in it."""
+        """Each sample's name and event, with this sandbox's bearer token or signature in it."""
         for path in sorted((ROOT / "events").glob("*.json")):
             if path.name != "env.json":
                 text = path.read_text().replace("sandbox-producer-token", self._token)
-                yield path.stem, json.loads(text)
+                yield path.stem, self._signed_now(json.loads(text))
+
+    def _signed_now(self, event: Json) -> Json:
+        provider = event["sample"].get("signed_by")
+        if provider is None:
+            return event
+        secret = self._sources[provider]["secret"]
+        signed = sign(provider, event["body"].encode(), secret, utc_now())
+        return {**event, "headers": event["headers"] | signed.headers}
 
     async def invoke(self, name: str, event: Json) -> Any:
         """`sam local invoke -e` one sample; gives the function's answer."""
@@ -218,16 +229,16 @@ async def invoke_each(sam: Sam) -> list[bool]:
 async def call_each_route(sam: Sam) -> list[bool]:
     """A good request to each route of `sam local start-api`."""
     print("sam local start-api")
-    routes = {
-        event["routeKey"]: event
-        for _, event in sam.samples()
-        if "routeKey" in event and event["sample"]["status"] in (200, 202)
-    }
     results = []
     async with (
         sam.api(_free_port()) as url,
         httpx.AsyncClient(base_url=url, timeout=60, trust_env=False) as client,
     ):
+        routes = {
+            event["routeKey"]: event
+            for _, event in sam.samples()
+            if "routeKey" in event and event["sample"]["status"] in (200, 202)
+        }
         for route, event in routes.items():
             answer = await call(client, event)
             right = answer.status_code == event["sample"]["status"]

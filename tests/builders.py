@@ -125,6 +125,25 @@ def make_http_event(
     return event
 
 
+def make_install(**overrides: Any) -> Json:
+    """A Push API message of an install, cut to a few of its hundred fields."""
+    return {
+        "app_id": MOBILE_APP,
+        "platform": "ios",
+        "event_name": "install",
+        "conversion_type": "install",
+        "campaign_type": "organic",
+        "appsflyer_id": "1415211453000-6513894",
+        "customer_user_id": "user-1",
+        "install_time": "2026-03-02 11:58:03.120",
+        "install_time_selected_timezone": "2026-03-02 12:58:03.120+0100",
+        "idfv": "9D5C1A9C-1B1A-4B1E-9C1A-1B1A4B1E9C1A",
+        "ip": "203.0.113.9",
+        "media_source": None,
+        **overrides,
+    }
+
+
 def make_settings(**overrides: Any) -> ForwardSettings:
     """A forwarder's settings: waits of 10, 100 and 1,000 s, so four attempts; no de-duplication."""
     return ForwardSettings.model_validate(

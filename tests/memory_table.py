@@ -52,6 +52,23 @@ class MemoryTable:
             count: int = self._sql.execute("SELECT count(*) FROM items").fetchone()[0]
         return count
 
+    def everything(self) -> dict[Key, Item]:
+        """All its items."""
+        with self._lock:
+            rows = self._sql.execute("SELECT pk, sk, shape, content FROM items").fetchall()
+        return {
+            Key(pk, self._words.value(sk)): self._unpacked(shape, content)
+            for pk, sk, shape, content in rows
+        }
+
+    @property
+    def size(self) -> int:
+        """Bytes of memory that it takes."""
+        with self._lock:
+            pages: int = self._sql.execute("PRAGMA page_count").fetchone()[0]
+            size: int = self._sql.execute("PRAGMA page_size").fetchone()[0]
+        return pages * size
+
     def get(self, keys: Collection[Key]) -> dict[Key, Item]:
         with self._called("get"):
             _check(*keys)

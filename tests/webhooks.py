@@ -82,7 +82,19 @@ class Account(ABC):
     def refund(self, number: int, part: int, minor: int) -> list[Posted]: ...
 
     @abstractmethod
-    def dispute(self, number: int) -> list[Posted]: ...
+    def refund_came_back(self, number: int, part: int, minor: int) -> list[Posted]: ...
+
+    @abstractmethod
+    def dispute(self, number: int) -> list[Posted]:
+        """The money is taken away."""
+
+    def dispute_lost(self, number: int) -> list[Posted]:
+        """It is said to be gone for good, where a provider says so."""
+        del number
+        return []
+
+    @abstractmethod
+    def dispute_won(self, number: int) -> list[Posted]: ...
 
 
 class Stripe(Account):
@@ -153,34 +165,52 @@ class Stripe(Account):
             ),
         ]
 
+    def _refund(self, kind: str, number: int, part: int, **fields: Any) -> Posted:
+        return self._event(
+            kind,
+            "stripe_refund_created",
+            id=f"re_{self.name}_{number}_{part}",
+            charge=f"ch_{self.name}_{number}",
+            customer=f"cus_{self.name}",
+            payment_intent=f"pi_{self.name}_{number}",
+            created=self._unix(),
+            **fields,
+        )
+
     def refund(self, number: int, part: int, minor: int) -> list[Posted]:
         return [
-            self._event(
-                "refund.created",
-                "stripe_refund_created",
-                id=f"re_{self.name}_{number}_{part}",
-                amount=minor,
-                charge=f"ch_{self.name}_{number}",
-                customer=f"cus_{self.name}",
-                payment_intent=f"pi_{self.name}_{number}",
-                created=self._unix(),
-            )
+            self._refund("refund.created", number, part, amount=minor, status="pending"),
+            self._refund("refund.updated", number, part, amount=minor, status="pending"),
+            self._refund("charge.refund.updated", number, part, amount=minor, status="pending"),
         ]
 
-    def dispute(self, number: int) -> list[Posted]:
-        """Lost: the money is taken away, and later it is said to be gone for good."""
-        fields = {
-            "id": f"du_{self.name}_{number}",
-            "amount": 5949,
-            "charge": f"ch_{self.name}_{number}",
-            "payment_intent": f"pi_{self.name}_{number}",
-        }
-        template = "stripe_charge_dispute_created"
+    def refund_came_back(self, number: int, part: int, minor: int) -> list[Posted]:
         return [
-            self._event("charge.dispute.created", template, **fields),
-            self._event("charge.dispute.funds_withdrawn", template, **fields),
-            self._event("charge.dispute.closed", template, status="lost", **fields),
+            self._refund("refund.updated", number, part, amount=minor, status="failed"),
+            self._refund("refund.failed", number, part, amount=minor, status="failed"),
         ]
+
+    def _dispute(self, kind: str, number: int, status: str) -> Posted:
+        return self._event(
+            f"charge.dispute.{kind}",
+            "stripe_charge_dispute_created",
+            id=f"du_{self.name}_{number}",
+            amount=5949,
+            status=status,
+            charge=f"ch_{self.name}_{number}",
+            payment_intent=f"pi_{self.name}_{number}",
+        )
+
+    def dispute(self, number: int) -> list[Posted]:
+        return [
+            self._dispute(kind, number, "needs_response") for kind in ("created", "funds_withdrawn")
+        ]
+
+    def dispute_lost(self, number: int) -> list[Posted]:
+        return [self._dispute("closed", number, "lost")]
+
+    def dispute_won(self, number: int) -> list[Posted]:
+        return [self._dispute(kind, number, "won") for kind in ("closed", "funds_reinstated")]
 
 
 class Paddle(Account):
@@ -223,7 +253,9 @@ class Paddle(Account):
             for kind in ("transaction.paid", "transaction.completed")
         ]
 
-    def _adjustment(self, number: int, part: str, action: str, minor: int) -> list[Posted]:
+    def _adjustment(
+        self, number: int, part: str, action: str, minor: int, *statuses: str
+    ) -> list[Posted]:
         fields = {
             "id": f"adj_{self.name}_{number}_{part}",
             "action": action,
@@ -241,15 +273,31 @@ class Paddle(Account):
         }
         template = "paddle_adjustment_updated_refund_approved"
         return [
-            self._event("adjustment.created", template, status="pending_approval", **fields),
-            self._event("adjustment.updated", template, status="approved", **fields),
+            self._event("adjustment.updated", template, status=status, **fields)
+            for status in statuses
         ]
 
     def refund(self, number: int, part: int, minor: int) -> list[Posted]:
-        return self._adjustment(number, str(part), "refund", minor)
+        statuses = ("pending_approval", "approved")
+        return self._adjustment(number, str(part), "refund", minor, *statuses)
+
+    def refund_came_back(self, number: int, part: int, minor: int) -> list[Posted]:
+        return self._adjustment(number, str(part), "refund", minor, "reversed")
 
     def dispute(self, number: int) -> list[Posted]:
-        return self._adjustment(number, "chargeback", "chargeback", 5949)
+        warning = self._adjustment(number, "w", "chargeback_warning", 5949, "approved")
+        return warning + self._adjustment(number, "c", "chargeback", 5949, "approved")
+
+    def dispute_won(self, number: int) -> list[Posted]:
+        chargeback = self._adjustment(number, "c", "chargeback", 5949, "reversed")
+        return chargeback + self._adjustment(number, "r", "chargeback_reverse", 5949, "approved")
+
+
+_SORTS = {
+    **dict.fromkeys(("REFUND", "REFUND_FAILED", "REFUNDED_REVERSED"), "REF"),
+    **dict.fromkeys(("NOTIFICATION_OF_CHARGEBACK", "CHARGEBACK", "CHARGEBACK_REVERSED"), "CHA"),
+}
+"""What reverses something has its reference."""
 
 
 class Adyen_(Account):  # noqa: N801 - the SDK's package has the plain name
@@ -294,7 +342,7 @@ class Adyen_(Account):  # noqa: N801 - the SDK's package has the plain name
                 {},
                 eventCode=code,
                 amount={"currency": "EUR", "value": minor},
-                pspReference=f"{code[:4]}{self.name}{number}{part}".upper(),
+                pspReference=f"{_SORTS[code]}{self.name}{number}{part}".upper(),
                 originalReference=f"PSP{self.name}{number}".upper(),
                 merchantReference=f"order:{self.name}:{number}",
             )
@@ -303,9 +351,17 @@ class Adyen_(Account):  # noqa: N801 - the SDK's package has the plain name
     def refund(self, number: int, part: int, minor: int) -> list[Posted]:
         return self._after(number, "REFUND", str(part), minor)
 
+    def refund_came_back(self, number: int, part: int, minor: int) -> list[Posted]:
+        """By either type, and with the refund's own reference."""
+        failed = self._after(number, "REFUND_FAILED", str(part), minor)
+        return failed + self._after(number, "REFUNDED_REVERSED", str(part), minor)
+
     def dispute(self, number: int) -> list[Posted]:
-        notified = self._after(number, "NOTIFICATION_OF_CHARGEBACK", "n", 5949)
+        notified = self._after(number, "NOTIFICATION_OF_CHARGEBACK", "c", 5949)
         return notified + self._after(number, "CHARGEBACK", "c", 5949)
+
+    def dispute_won(self, number: int) -> list[Posted]:
+        return self._after(number, "CHARGEBACK_REVERSED", "c", 5949)
 
 
 class RevenueCat(Account):
@@ -360,8 +416,16 @@ class RevenueCat(Account):
             )
         ]
 
+    def refund_came_back(self, number: int, part: int, minor: int) -> list[Posted]:
+        template, money = "revenuecat_renewal_trial_conversion", f"{self.name}{number}"
+        price = {"price": 69.15, "price_in_purchased_currency": 59.49}
+        return [self._event(template, money, "REFUND_REVERSED", **price)]
+
     def dispute(self, number: int) -> list[Posted]:
         return []  # RevenueCat knows of none
+
+    def dispute_won(self, number: int) -> list[Posted]:
+        return []
 
 
 class Standard(Account):
@@ -408,6 +472,14 @@ class Standard(Account):
                 currency="EUR",
             )
         ]
+
+    def refund_came_back(self, number: int, part: int, minor: int) -> list[Posted]:
+        name = f"{self.name}-{number}-{part}"
+        return [self._event("refund_reversed", id=f"rr-{name}", original_id=f"r-{name}")]
+
+    def dispute_won(self, number: int) -> list[Posted]:
+        name = f"{self.name}-{number}"
+        return [self._event("dispute_won", id=f"dw-{name}", original_id=f"d-{name}")]
 
     def dispute(self, number: int) -> list[Posted]:
         return [

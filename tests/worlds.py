@@ -10,7 +10,8 @@ from relay.apps import Apps
 from relay.appsflyer import Client
 from relay.deliveries import Deliveries
 from relay.forwarding import Forwarder
-from relay.identities import Identities
+from relay.identities import Identities, Identity
+from relay.installs import Installs
 from relay.intake import Intake
 from relay.parameters import ParameterStore
 from relay.preparation import Surface
@@ -23,6 +24,9 @@ from tests.memory_table import MemoryLoopTable, MemoryTable
 TOKEN = "s2s-key-1"
 MOBILE_QUEUE = "https://sqs.example.com/mobile"
 WEB_QUEUE = "https://sqs.example.com/web"
+PUSH_TOKEN = "push-token"
+INSTALL_POST = "POST /v1/appsflyer/installs/{app_id}"
+INSTALL_GET = "GET /v1/appsflyer/installs/{app_id}"
 
 
 class ForwardingWorld:
@@ -143,6 +147,43 @@ class IntakeWorld:
     def queued(self) -> int:
         """How many messages are on either queue."""
         return len(self.mobile) + len(self.web)
+
+
+class InstallsWorld:
+    """The use case between AppsFlyer, Parameter Store and the table."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.table = MemoryTable()
+        senders = [
+            {"name": "appsflyer", "token_sha256": [token_digest(PUSH_TOKEN)], "apps": [MOBILE_APP]},
+            {"name": "every", "token_sha256": [token_digest("every-token")], "apps": ["*"]},
+        ]
+        self.ssm = FakeSsm({"/relay/push_senders": json.dumps(senders)})
+        store = ParameterStore(self.ssm.client(), "/relay", self.clock.seconds)
+        self.identities = Identities(self.table, 730, self.clock)
+        self.installs = Installs(Producers(store, "push_senders"), self.identities)
+
+    def post(self, message: Any, **request: Any) -> "HttpAnswer":
+        given = {"route": INSTALL_POST, "token": None, "query": {"token": PUSH_TOKEN}, **request}
+        return self.handle(make_http_event(message, **given))
+
+    def get(self, message: Json, **request: Any) -> "HttpAnswer":
+        query = {name: value for name, value in message.items() if value is not None}
+        given = {
+            "route": INSTALL_GET,
+            "token": None,
+            "query": {"token": PUSH_TOKEN, **query},
+            **request,
+        }
+        return self.handle(make_http_event("", **given))
+
+    def handle(self, event: Json) -> "HttpAnswer":
+        return HttpAnswer(self.installs.handle(event))
+
+    @property
+    def known(self) -> list[Identity]:
+        return self.identities.of_customer("user-1")
 
 
 class HttpAnswer:

@@ -40,8 +40,8 @@ _QUEUE_HOST: Final = re.compile(r"https://sqs\.([a-z0-9-]+)\.amazonaws\.com(\.cn
 def sqs_client(queue_url: str) -> "SQSClient":
     """SQS by the usual AWS settings; without a region there, that of the queue's address."""
     match = _QUEUE_HOST.match(queue_url)
-    session = boto3.Session()
     with explained("SQS"):
+        session = _session()
         return session.client(
             "sqs", config=_CONFIG, region_name=session.region_name or (match and match[1])
         )
@@ -49,17 +49,33 @@ def sqs_client(queue_url: str) -> "SQSClient":
 
 def local_sqs_client(endpoint_url: str) -> "SQSClient":
     """SQS of a sandbox."""
-    return _local_session().client("sqs", endpoint_url=endpoint_url, config=_LOCAL)
+    with _address(endpoint_url):
+        return _local_session().client("sqs", endpoint_url=endpoint_url, config=_LOCAL)
 
 
 def dynamodb_client(endpoint_url: str | None, threads: int) -> "DynamoDBClient":
     """DynamoDB by the usual AWS settings, or that of a sandbox; for so many threads."""
     if endpoint_url:
         config = _LOCAL.merge(Config(max_pool_connections=threads))
-        return _local_session().client("dynamodb", endpoint_url=endpoint_url, config=config)
+        with _address(endpoint_url):
+            return _local_session().client("dynamodb", endpoint_url=endpoint_url, config=config)
     with explained("DynamoDB"):
         config = _CONFIG.merge(Config(max_pool_connections=threads))
-        return boto3.Session().client("dynamodb", config=config)
+        return _session().client("dynamodb", config=config)
+
+
+def _session() -> boto3.Session:
+    """By the usual AWS settings, AWS_REGION among them, which boto3 by itself does not heed."""
+    return boto3.Session(region_name=os.environ.get("AWS_REGION") or None)
+
+
+@contextmanager
+def _address(endpoint_url: str) -> Iterator[None]:
+    """Explains an address that is none."""
+    try:
+        yield
+    except ValueError as error:
+        raise CliError(f"this is no address of a local AWS: {endpoint_url}") from error
 
 
 def _local_session() -> boto3.Session:
@@ -80,7 +96,7 @@ def _local_session() -> boto3.Session:
 def stack_outputs(name: str) -> dict[str, str]:
     """The outputs of a CloudFormation stack; raises `CliError`."""
     with explained("CloudFormation"):
-        client: CloudFormationClient = boto3.Session().client("cloudformation", config=_CONFIG)
+        client: CloudFormationClient = _session().client("cloudformation", config=_CONFIG)
         (stack,) = client.describe_stacks(StackName=name)["Stacks"]
     return {one["OutputKey"]: one["OutputValue"] for one in stack.get("Outputs", [])}
 

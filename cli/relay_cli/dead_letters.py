@@ -1,22 +1,29 @@
-"""Dead letters: what stands in them, how they are grouped, and what is sent back. Pure."""
+"""Dead letters: what stands in them, and what is sent back of them. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Final
 
-from relay.envelopes import Envelope, parse_envelope, write_envelope
+from relay.envelopes import Envelope, parse_envelope, stamped, write_envelope
 from relay.errors import NotAnEnvelopeError
 from relay.exact_json import InvalidJsonError, UnwritableError, loads
 from relay.instants import from_milliseconds, parse_iso
 from relay.payments.notices import Notice, parse_notice, write_notice
+from relay.preparation import App, Kind, Prepared, prepare
 
 NOT_AN_ENVELOPE: Final = "not_an_envelope"
 CRASHED: Final = "crashed"
 """The reason that is shown for what SQS itself moved: the function failed on it time and again."""
 
+_OUR_MARKS: Final = ("reason", "outcome", "dead_since")
+"""What every letter has that was put there by the relay."""
+_MOVED_BY_SQS: Final = "DeadLetterQueueSourceArn"
+"""The attribute that SQS gives to what it moved by itself."""
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class DeadLetter:
     """A message of a dead-letter queue."""
 
@@ -25,23 +32,32 @@ class DeadLetter:
     sent_at: datetime
     """When SQS took it; for what SQS itself moved, when it took the original."""
     marks: Mapping[str, Any]
-    """What was written on it: reason, outcome, status, message, findings, deadline ..."""
+    """All that the relay wrote: reason, outcome, status, message, findings, deadline, event ...
+
+    Empty for what SQS itself moved: nothing in that is the relay's, whatever it calls itself.
+    """
     envelope: Envelope | None
     """None where there is no event in it to send again."""
     notice: Notice | None = None
     """What a payment provider told, where it is a letter of the payments queue."""
-
-    @property
-    def reason(self) -> str:
-        """Why it is here."""
-        if isinstance(reason := self.marks.get("reason"), str):
-            return reason
-        return CRASHED if self.envelope or self.notice else NOT_AN_ENVELOPE
+    body: str = field(default="", repr=False)
 
     @property
     def is_crashed(self) -> bool:
         """Whether SQS itself moved it: then it is as its producer sent it, perhaps not hashed."""
-        return "reason" not in self.marks
+        return not self.marks
+
+    @property
+    def reason(self) -> str:
+        """Why it is here."""
+        if not self.is_crashed:
+            return str(self.marks["reason"])
+        return CRASHED if self.envelope or self.notice else NOT_AN_ENVELOPE
+
+    @property
+    def is_digest_only(self) -> bool:
+        """Whether only size and digest are left of its event, so that nothing can be sent again."""
+        return not self.notice and (self.envelope is None or "sha256" in self.marks)
 
     @property
     def app_id(self) -> str:
@@ -52,10 +68,28 @@ class DeadLetter:
 
     @property
     def event_id(self) -> str:
-        """The id by which the event goes, here and when it is sent back; a webhook's own id."""
+        """The id by which the event goes, here and when it is sent back; a webhook's own id.
+
+        Where there is no event, that of the message that its producer sent.
+        """
         if self.notice:
             return self.notice.id or self.message_id
-        return (self.envelope.event_id if self.envelope else None) or self.message_id
+        if self.envelope:
+            return self.envelope.event_id or self.message_id
+        return str(self.marks.get("message_id") or self.message_id)
+
+    @property
+    def attempts(self) -> int | None:
+        """How many times it was tried; None where nobody counted."""
+        counted = self.notice or self.envelope
+        return counted.attempts if counted else None
+
+    @property
+    def first_seen(self) -> datetime | None:
+        """When it came in; None where there is no event."""
+        if self.notice:
+            return self.notice.first_seen
+        return (self.envelope.first_seen or self.sent_at) if self.envelope else None
 
     @property
     def dead_since(self) -> datetime:
@@ -64,8 +98,39 @@ class DeadLetter:
 
     @property
     def deadline(self) -> datetime | None:
-        """T11: until when AppsFlyer keeps the event's own time."""
-        return self._time("deadline")
+        """T11: until when AppsFlyer keeps the event's own time.
+
+        Of what SQS itself moved it is known for mobile events only: that of a web event depends on
+        its app's time zone.
+        """
+        if not self.is_crashed:
+            return self._time("deadline")
+        if self._handled is None or self._handled.kind is not Kind.MOBILE_EVENT:
+            return None
+        return self._handled.deadline
+
+    def has_missed(self, now: datetime) -> bool:
+        """Whether its deadline is over: AppsFlyer would record it at its arrival."""
+        return self.deadline is not None and self.deadline < now
+
+    @property
+    def event(self) -> Any:
+        """The event in the form in which it may be shown and kept: hashed, whoever put it here.
+
+        None where there is none.
+        """
+        if self._handled is not None:
+            return self._handled.event
+        return self.envelope.event if self.envelope else None
+
+    @cached_property
+    def _handled(self) -> Prepared | None:
+        """What SQS itself moved, as the forwarder would have made it, had it not crashed."""
+        if not self.is_crashed or self.envelope is None:
+            return None
+        kind, came_in = self.envelope.kind, self.envelope.first_seen or self.sent_at
+        event = stamped(kind, self.envelope.event, came_in)
+        return prepare(kind, App(self.envelope.app_id), event, came_in)
 
     def _time(self, name: str) -> datetime | None:
         text = self.marks.get(name)
@@ -74,16 +139,35 @@ class DeadLetter:
 
 def read_letter(message: Mapping[str, Any]) -> DeadLetter:
     """Reads a message as SQS hands it over, with all its attributes."""
-    body = message["Body"]
-    marks, envelope = _content(body)
+    body, attributes = message["Body"], message["Attributes"]
+    content = _object(body)
+    is_ours = _MOVED_BY_SQS not in attributes and all(
+        isinstance(content.get(mark), str) for mark in _OUR_MARKS
+    )
     return DeadLetter(
         message["MessageId"],
         message["ReceiptHandle"],
-        from_milliseconds(int(message["Attributes"]["SentTimestamp"])),
-        marks,
-        envelope,
-        _notice(body) if "provider" in marks else None,
+        from_milliseconds(int(attributes["SentTimestamp"])),
+        content if is_ours else {},
+        _envelope(body),
+        _notice(body) if "provider" in content else None,
+        body,
     )
+
+
+def _object(body: str) -> Mapping[str, Any]:
+    try:
+        content = loads(body)
+    except InvalidJsonError:
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _envelope(body: str) -> Envelope | None:
+    try:
+        return parse_envelope(body)
+    except NotAnEnvelopeError:
+        return None
 
 
 def _notice(body: str) -> Notice | None:
@@ -91,18 +175,6 @@ def _notice(body: str) -> Notice | None:
         return parse_notice(body)
     except NotAnEnvelopeError:
         return None
-
-
-def _content(body: str) -> tuple[Mapping[str, Any], Envelope | None]:
-    try:
-        content = loads(body)
-    except InvalidJsonError:
-        return {}, None
-    marks = content if isinstance(content, dict) else {}
-    try:
-        return marks, parse_envelope(body)
-    except NotAnEnvelopeError:
-        return marks, None
 
 
 def renewed(letter: DeadLetter) -> str | None:
@@ -115,81 +187,16 @@ def renewed(letter: DeadLetter) -> str | None:
     envelope = letter.envelope
     if letter.notice is not None:
         return write_notice(letter.notice, attempts=0, held_since=None, not_before=None)
-    if envelope is None:
+    if envelope is None or letter.is_digest_only:
         return None
     try:
         return write_envelope(
             envelope,
             envelope.event,
             event_id=letter.event_id,
-            first_seen=envelope.first_seen or letter.sent_at,
+            first_seen=letter.first_seen,
             attempts=0,
             held_since=None,
         )
     except UnwritableError:
         return None
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """Which letters are meant; all of them where nothing is said."""
-
-    reason: str | None = None
-    app_id: str | None = None
-    id: str | None = None
-
-    @property
-    def is_all(self) -> bool:
-        """Whether nothing narrows it."""
-        return self == Choice()
-
-    def takes(self, letter: DeadLetter) -> bool:
-        """Whether a letter is meant. A reason may be given without its detail (after the colon)."""
-        return (
-            (self.reason in (None, letter.reason, letter.reason.partition(":")[0]))
-            and (self.app_id in (None, letter.app_id))
-            and (self.id in (None, letter.message_id, letter.event_id))
-        )
-
-
-@dataclass(slots=True)
-class Group:
-    """Letters of one reason and one app."""
-
-    reason: str
-    app_id: str
-    count: int = 0
-    oldest: datetime | None = None
-    next_deadline: datetime | None = None
-    """The first deadline that has not passed yet."""
-    passed: int = 0
-    """How many deadlines have passed."""
-
-    def add(self, letter: DeadLetter, now: datetime) -> None:
-        """Counts a letter in."""
-        self.count += 1
-        self.oldest = min(self.oldest or letter.dead_since, letter.dead_since)
-        deadline = letter.deadline
-        if deadline is None:
-            return
-        if deadline < now:
-            self.passed += 1
-        else:
-            self.next_deadline = min(self.next_deadline or deadline, deadline)
-
-
-@dataclass(slots=True)
-class Groups:
-    """All groups of a queue, made letter by letter so that none has to be kept."""
-
-    now: datetime
-    _groups: dict[tuple[str, str], Group] = field(default_factory=dict)
-
-    def add(self, letter: DeadLetter) -> None:
-        """Counts a letter in."""
-        key = (letter.reason, letter.app_id)
-        self._groups.setdefault(key, Group(*key)).add(letter, self.now)
-
-    def largest_first(self) -> list[Group]:
-        """The groups, the largest first."""
-        return sorted(self._groups.values(), key=lambda one: (-one.count, one.reason, one.app_id))

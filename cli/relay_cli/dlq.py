@@ -1,113 +1,110 @@
-"""`relay dlq list | show | redrive`: what could not be delivered, and another try."""
+"""`relay dlq`: what could not be delivered, and what is to become of it."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING
+from typing import BinaryIO
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.prompt import Confirm
 from rich.text import Text
 
 from relay.instants import utc_now
-from relay_cli.aws import explained
-from relay_cli.dead_letters import NOT_AN_ENVELOPE, Choice, DeadLetter, Groups
-from relay_cli.dlq_views import groups_table, letter_blocks, tally_blocks
+from relay_cli.choosing import Choice, Chosen
+from relay_cli.dead_letter_queues import DeadLetterQueue, look_through, progress
+from relay_cli.dead_letters import NOT_AN_ENVELOPE
+from relay_cli.dlq_views import (
+    HAVE_MISSED,
+    chosen_blocks,
+    dropped_blocks,
+    groups_blocks,
+    letter_blocks,
+    letters,
+    tally_blocks,
+)
+from relay_cli.dropping import Dropped, Dropper
 from relay_cli.errors import CliError, ExitCode
-from relay_cli.mailbox import MOST_LETTERS, Mailbox
-from relay_cli.redrive import Mover, Tally, stopped_by_signals
-from relay_cli.screen import output, remarks, show
-from relay_cli.targets import QUEUES, Targets, Where, find_targets
+from relay_cli.exporting import line_of, new_file
+from relay_cli.grouping import Groups
+from relay_cli.mailbox import MOST_LETTERS
+from relay_cli.redrive import Mover, Tally
+from relay_cli.screen import (
+    confirmed,
+    output,
+    remarks,
+    require_somebody,
+    show,
+    somebody_is_there,
+)
+from relay_cli.stopping import stopped_by_signals
 
-if TYPE_CHECKING:
-    from mypy_boto3_sqs import SQSClient
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetterQueue:
-    """A dead-letter queue, and how people call it."""
-
-    name: str
-    url: str
-    source: str | None
-    """The queue that its events came from; None to be asked of SQS."""
-    sqs: "SQSClient"
-
-    def mailbox(self) -> Mailbox:
-        """To look through it."""
-        return Mailbox(self.sqs, self.url)
-
-    def source_url(self) -> str:
-        """The queue that its events go back to; raises `CliError`."""
-        if self.source:
-            return self.source
-        with explained("SQS"):
-            urls = self.sqs.list_dead_letter_source_queues(QueueUrl=self.url)["queueUrls"]
-        if len(urls) != 1:
-            raise CliError(
-                f"{len(urls)} queues have this dead-letter queue: say with --to URL which of them "
-                "its events go back to"
-            )
-        return urls[0]
+_MAY_BE_MORE = f"There may be more than these {MOST_LETTERS:,}."
 
 
-def find_queues(
-    surface: str | None, url: str | None, to: str | None, where: Where
-) -> list[DeadLetterQueue]:
-    """The dead-letter queues that are meant; raises `CliError`."""
-    targets = find_targets(where, {"any": url})
-    if url:
-        return [DeadLetterQueue("queue", url, to, targets.sqs(url))]
-    return [_of_surface(targets, one) for one in ((surface,) if surface else QUEUES)]
-
-
-def _of_surface(targets: Targets, surface: str) -> DeadLetterQueue:
-    url = targets.url(f"{surface}_dlq")
-    source = targets.urls.get(f"{surface}_queue") or None
-    return DeadLetterQueue(surface, url, source, targets.sqs(url))
-
-
-def list_letters(queues: list[DeadLetterQueue]) -> ExitCode:
+def list_letters(queues: Sequence[DeadLetterQueue]) -> ExitCode:
     """Shows what there is, by reason and app; raises `CliError`."""
     console = output()
     for queue in queues:
-        now = utc_now()
+        mailbox, now = queue.mailbox(), utc_now()
         groups = Groups(now)
-        with queue.mailbox() as mailbox, _progress(queue.name, mailbox.size()) as advance:
-            for letters in mailbox.batches():
-                for letter in letters:
-                    groups.add(letter)
-                advance(len(letters))
-        found = groups.largest_first()
-        if not found:
-            console.print(Text(f"{queue.name}: no dead letters", "good"))
-            continue
-        console.print(groups_table(queue.name, found, now))
+        with look_through(queue, mailbox) as found:
+            for letter in found:
+                groups.add(letter)
+        show(console, groups_blocks(queue.name, groups.largest_first(), now))
         if mailbox.full:
-            console.print(Text(f"There may be more than these {MOST_LETTERS:,}.", "warn"))
+            console.print(Text(_MAY_BE_MORE, "warn"))
     return ExitCode.OK
 
 
-def show_letter(queues: list[DeadLetterQueue], id_: str) -> ExitCode:
+def show_letter(queues: Sequence[DeadLetterQueue], id_: str) -> ExitCode:
     """Shows all letters with a message id or event id; raises `CliError`."""
-    console, found = output(), 0
+    choice, found = Choice(id=id_), 0
     for queue in queues:
-        for letter in _find(queue, Choice(id=id_)):
-            found += 1
-            show(console, letter_blocks(letter, utc_now()))
+        with look_through(queue, queue.mailbox()) as all_letters:
+            meant = [letter for letter in all_letters if choice.takes(letter)]
+        for letter in meant:
+            show(output(), letter_blocks(letter, utc_now()))
+        found += len(meant)
     if not found:
         raise CliError("no dead letter has this id", code=ExitCode.UNDONE)
     return ExitCode.OK
 
 
-def _find(queue: DeadLetterQueue, choice: Choice) -> list[DeadLetter]:
-    with queue.mailbox() as mailbox:
-        return [letter for batch in mailbox.batches() for letter in batch if choice.takes(letter)]
+def export_letters(
+    queues: Sequence[DeadLetterQueue], choice: Choice, path: Path, *, force: bool
+) -> ExitCode:
+    """Writes letters into a file, one a line, and leaves them where they are; raises `CliError`."""
+    stop, number, is_whole = Event(), 0, True
+    with stopped_by_signals(stop), new_file(path, force=force) as file:
+        for queue in queues:
+            written, may_be_more = _exported(queue, choice, file, stop)
+            number, is_whole = number + written, is_whole and not may_be_more
+        if stop.is_set():
+            raise CliError(
+                f"stopped before the end: {path} is as it was before", code=ExitCode.UNDONE
+            )
+    output().print(f"{letters(number)} written to {path}", style="good" if number else "")
+    if not is_whole:
+        remarks().print(Text(_MAY_BE_MORE, "warn"))
+    return ExitCode.OK if is_whole else ExitCode.UNDONE
+
+
+def _exported(
+    queue: DeadLetterQueue, choice: Choice, file: BinaryIO, stop: Event
+) -> tuple[int, bool]:
+    """How many were written, and whether there may be more."""
+    mailbox, number = queue.mailbox(), 0
+    with look_through(queue, mailbox) as found:
+        for letter in found:
+            if stop.is_set():
+                break
+            if choice.takes(letter):
+                file.write(line_of(letter, queue.name))
+                number += 1
+    return number, mailbox.full
 
 
 def redrive_letters(
-    queues: list[DeadLetterQueue], choice: Choice, rate: float | None, *, sure: bool
+    queues: Sequence[DeadLetterQueue], choice: Choice, rate: float | None, *, sure: bool
 ) -> ExitCode:
     """Sends events back to the queues that they came from; raises `CliError`."""
     if choice.reason == NOT_AN_ENVELOPE:
@@ -115,7 +112,7 @@ def redrive_letters(
             "letters of reason not_an_envelope cannot be redriven: only the size and digest of "
             "such a body are kept, so there is no event to send. Its producer must send it again."
         )
-    if not sure and choice.is_all and output().is_terminal and not _confirmed(queues):
+    if not sure and somebody_is_there() and not _may_redrive(queues, choice):
         return ExitCode.UNDONE
     done = ExitCode.OK
     stop = Event()
@@ -133,22 +130,65 @@ def redrive_letters(
 def _redriven(queue: DeadLetterQueue, choice: Choice, rate: float | None, stop: Event) -> Tally:
     mailbox = queue.mailbox()
     mover = Mover(mailbox, queue.sqs, queue.source_url(), choice, utc_now(), rate, stop)
-    with _progress(queue.name, mailbox.size()) as advance:
+    with progress(queue.name, mailbox.size()) as advance:
         return mover.run(advance)
 
 
-def _confirmed(queues: list[DeadLetterQueue]) -> bool:
-    number = sum(queue.mailbox().size() for queue in queues)
-    return Confirm.ask(f"Send all of about {number} dead letters back?", console=remarks())
+def _may_redrive(queues: Sequence[DeadLetterQueue], choice: Choice) -> bool:
+    """Whether a person wants it: asked where it is about all letters, or too late for some."""
+    chosen = [_chosen(queue, choice) for queue in queues]
+    number, missed = sum(len(one.ids) for one in chosen), sum(one.missed for one in chosen)
+    if missed:
+        remarks().print(Text(f"{missed:,} of {letters(number)} {HAVE_MISSED}", "warn"))
+    if not (missed or choice.is_all):
+        return True
+    return confirmed(f"Send {letters(number)} back?")
 
 
-@contextmanager
-def _progress(name: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar on a terminal; nothing elsewhere."""
-    console = remarks()
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(
-        *columns, console=console, disable=not console.is_terminal, transient=True
-    ) as bar:
-        task = bar.add_task(name, total=total)
-        yield lambda number: bar.advance(task, number)
+def drop_letters(queues: Sequence[DeadLetterQueue], choice: Choice, *, sure: bool) -> ExitCode:
+    """Deletes letters for good; raises `CliError`."""
+    counted: dict[str, AbstractSet[str]] = {}
+    if not sure:
+        require_somebody()  # before anything is counted
+        chosen = {queue.name: _chosen(queue, choice) for queue in queues}
+        if not _may_drop(chosen):
+            return ExitCode.UNDONE
+        counted = {name: one.ids for name, one in chosen.items()}
+    done, stop = ExitCode.OK, Event()
+    with stopped_by_signals(stop):
+        for queue in queues:
+            if not sure and not counted[queue.name]:
+                continue
+            dropped = _dropped(queue, choice, counted.get(queue.name), stop)
+            show(output(), dropped_blocks(dropped, queue.name))
+            if not dropped.is_whole:
+                done = ExitCode.UNDONE
+            if stop.is_set():
+                break
+    return done
+
+
+def _dropped(
+    queue: DeadLetterQueue, choice: Choice, counted: AbstractSet[str] | None, stop: Event
+) -> Dropped:
+    mailbox = queue.mailbox()
+    dropper = Dropper(mailbox, choice, utc_now(), counted, stop)
+    with progress(queue.name, mailbox.size()) as advance:
+        return dropper.run(advance)
+
+
+def _may_drop(chosen: Mapping[str, Chosen]) -> bool:
+    """Whether a person wants it, who is told how many there are of each reason."""
+    for name, one in chosen.items():
+        show(remarks(), chosen_blocks(one, name))
+    number = sum(len(one.ids) for one in chosen.values())
+    return not number or confirmed(f"Delete {letters(number)} for good?")
+
+
+def _chosen(queue: DeadLetterQueue, choice: Choice) -> Chosen:
+    chosen = Chosen(utc_now())
+    with look_through(queue, queue.mailbox()) as found:
+        for letter in found:
+            if choice.takes(letter):
+                chosen.add(letter)
+    return chosen

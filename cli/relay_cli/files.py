@@ -4,11 +4,10 @@ An envelope or an array of them; what Lambda hands to a forwarder (`Records`) or
 API, payload format 2.0); a line-object as in --ndjson; a bare event whose kind and app are given.
 """
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from relay.envelopes import parse_envelope
 from relay.errors import NotAnEnvelopeError
@@ -18,8 +17,12 @@ from relay.instants import utc_now
 from relay.preparation import App, Kind
 from relay_cli.errors import CliError
 from relay_cli.handed import LINE_FIELDS, Bare, Defaults, Handed, Unusable, from_line
+from relay_cli.reading import MIB, read_bytes
 
 Json = Mapping[str, Any]
+
+_LARGEST_BYTES: Final = 16 * MIB
+"""A file is held as a whole. Lambda itself hands over 6 MB at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +63,7 @@ def _items(content: Any, defaults: Defaults, bare: Bare | None, path: Path) -> l
 
 
 def _parsed(path: Path) -> Any:
-    try:
-        raw = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
-    except OSError as error:
-        raise CliError(f"{path} cannot be read: {error.strerror}") from error
+    raw = read_bytes(path, _LARGEST_BYTES, " Give one event a line, with --ndjson.")
     try:
         return loads(raw.removeprefix(b"\xef\xbb\xbf"))
     except InvalidJsonError as error:
@@ -93,8 +93,8 @@ def _one(content: Any, defaults: Defaults, bare: Bare | None, path: Path) -> Han
 def _envelope(content: Json, defaults: Defaults) -> Handed | Unusable:
     try:
         return _parsed_envelope(dumps(content).decode(), defaults)
-    except UnwritableError:
-        return Unusable.because("E3", "event", "holds text that is not valid Unicode")
+    except UnwritableError as error:
+        return Unusable.because("E3", "event", str(error))
 
 
 def _record(record: Any, defaults: Defaults) -> Handed | Unusable:

@@ -1,14 +1,12 @@
 """`relay forget`: a customer is erased from all that the relay keeps."""
 
-from rich.prompt import Confirm
-
 from relay.errors import TableUnavailableError
 from relay.identities import Identities
 from relay.payments.trail import Trail
+from relay_cli.dead_letter_queues import DeadLetterQueue, find_queues
 from relay_cli.dead_letters import DeadLetter
-from relay_cli.dlq import DeadLetterQueue, find_queues
 from relay_cli.errors import CliError, ExitCode
-from relay_cli.screen import output, remarks
+from relay_cli.screen import confirmed, output
 from relay_cli.tables import Tables
 from relay_cli.targets import Where
 
@@ -18,10 +16,12 @@ _ANY_DAYS = 1
 
 def forget_customer(customer_user_id: str, where: Where, *, sure: bool) -> ExitCode:
     """Erases a customer and says what was erased; raises `CliError`."""
+    if not customer_user_id.strip():
+        raise CliError("which customer is meant? An empty id is nobody's")
     tables = Tables(where)
     queues = find_queues(None, None, None, where)
     question = f"Erase this customer from {tables.origin} for good?"
-    if not sure and not Confirm.ask(question, console=remarks()):
+    if not sure and not confirmed(question):
         return ExitCode.UNDONE
     try:
         identities = Identities(tables.table("identities_table")).forget(customer_user_id)

@@ -83,7 +83,7 @@ def _curl(ready: Mapping[str, Any], app_id: str) -> str:
 def _send_message(ready: Mapping[str, Any], app_id: str, aws: str) -> str:
     envelope = {"app_id": app_id, "kind": "mobile_event", "event_id": "order-2", "event": _EVENT}
     return (
-        "AWS_ACCESS_KEY_ID=sandbox AWS_SECRET_ACCESS_KEY=sandbox AWS_REGION=us-east-1 \\\n"
+        "AWS_ACCESS_KEY_ID=sandbox AWS_SECRET_ACCESS_KEY=sandbox AWS_DEFAULT_REGION=us-east-1 \\\n"
         f"{shlex.quote(aws)} sqs send-message --endpoint-url {ready['aws']} \\\n"
         f"  --queue-url {ready['mobile_queue']} \\\n"
         f"  --message-body {shlex.quote(json.dumps(envelope))}"

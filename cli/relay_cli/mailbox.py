@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     )
 
 HIDDEN_SECONDS: Final = 300
-"""How long a letter stays hidden if we are killed before we can give it back."""
+"""How long a letter of a small queue stays hidden if we are killed before we can give it back."""
+_LETTERS_A_SECOND: Final = 50
+"""A slow look through a queue: a large one is hidden longer, or it would come round too early."""
+_LONGEST_HIDDEN_SECONDS: Final = 43_200
+"""What SQS allows: 12 hours."""
 MOST_LETTERS: Final = 100_000
 """SQS hides about 120,000 messages of a queue at most; these bound our memory too (50 MB)."""
 _A_CALL: Final = 10
@@ -43,7 +47,10 @@ class Mailbox:
     """How long SQS looks on all its servers before it says that there is nothing."""
     full: bool = False
     """Whether there may be more than could be looked at."""
+    _hidden_seconds: int = HIDDEN_SECONDS
     _seen: int = 0
+    _again: int = 0
+    """Of the last answers, how many letters in a row had been seen before."""
     _receipts: dict[str, str] = field(default_factory=dict)
     """Of all that is to be given back."""
 
@@ -70,15 +77,18 @@ class Mailbox:
     def batches(self, most: int = _A_CALL) -> Iterator[list[DeadLetter]]:
         """New letters, at most ten at a time, until there are none; raises `CliError`."""
         expected, empty = self.size(), 0
-        while not self.full:
-            letters = self.receive(most)
-            if letters:
+        self._hidden_seconds = min(
+            HIDDEN_SECONDS + expected // _LETTERS_A_SECOND, _LONGEST_HIDDEN_SECONDS
+        )
+        while not self.full and empty < _EMPTY_ANSWERS:
+            again = self._again
+            if letters := self.receive(most):
                 empty = 0
                 yield letters
-                continue
-            empty += 1
-            if empty >= _EMPTY_ANSWERS or self._seen >= expected:
-                return
+            elif self._seen >= expected or self._again > len(self._receipts):
+                return  # all are seen, or all that are kept have come round once more
+            elif self._again == again:
+                empty += 1
 
     def receive(self, most: int = _A_CALL) -> list[DeadLetter]:
         """Letters that have not been seen yet; none when SQS has none, or only seen ones."""
@@ -86,7 +96,7 @@ class Mailbox:
             answer = self.sqs.receive_message(
                 QueueUrl=self.url,
                 MaxNumberOfMessages=most,
-                VisibilityTimeout=HIDDEN_SECONDS,
+                VisibilityTimeout=self._hidden_seconds,
                 WaitTimeSeconds=self.wait_seconds,
                 MessageSystemAttributeNames=["All"],
             )
@@ -97,6 +107,7 @@ class Mailbox:
             # Of one that came again, only the newest receipt counts.
             self._receipts[message["MessageId"]] = message["ReceiptHandle"]
         self._seen += len(new)
+        self._again = 0 if new else self._again + len(answer.get("Messages", []))
         self.full = len(self._receipts) >= MOST_LETTERS
         return [read_letter(message) for message in new]
 

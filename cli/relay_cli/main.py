@@ -4,19 +4,22 @@ How each is called stands in `commands`, what it does in the modules beside this
 """
 
 import sys
+import traceback
+from contextlib import suppress
 from importlib import metadata
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
-from relay_cli.commands import check, dlq, identities, local, payments, send
-from relay_cli.errors import CliError
+from relay_cli.commands import check, dlq, identities, local, openapi, payments, send
+from relay_cli.errors import CliError, ExitCode
 
 _HELP = "Delivers what your own servers know to AppsFlyer's server-to-server APIs."
 _EXIT_CODES = (
     "Exit codes: 0 = all went as it should. 1 = something was rejected, not taken, or did not end "
     "as expected. 2 = nothing could be done: a file, an option or an address is of no use."
 )
+_OURS = ("relay", "relay_cli", "relay_sandbox")
 
 
 class _App(typer.Typer):
@@ -26,8 +29,32 @@ class _App(typer.Typer):
         try:
             return super().__call__(*args, **kwargs)
         except CliError as error:
-            print(f"relay: {error}", file=sys.stderr)  # noqa: T201 - Rich would take 0.1 s to load
-            sys.exit(error.code)
+            _end(str(error), error.code)
+        except MemoryError:
+            _end("there is not enough memory for this")
+        except OSError as error:
+            _end(f"this cannot be done: {error.strerror or type(error).__name__}")
+        except Exception as error:  # noqa: BLE001 - the text of one may hold what a file does
+            _end(
+                f"this is a fault of relay's own, {type(error).__name__} at {_place(error)}: "
+                "please report it"
+            )
+
+
+def _end(message: str, code: ExitCode = ExitCode.UNUSABLE) -> NoReturn:
+    with suppress(OSError):
+        print(f"relay: {message}", file=sys.stderr)  # noqa: T201 - Rich would take 0.1 s to load
+    sys.exit(code)
+
+
+def _place(error: BaseException) -> str:
+    """The innermost line of relay's own that was at work."""
+    lines = [
+        (frame.f_globals.get("__name__", ""), number)
+        for frame, number in traceback.walk_tb(error.__traceback__)
+    ]
+    ours = [f"{name}:{number}" for name, number in lines if name.partition(".")[0] in _OURS]
+    return ours[-1]  # this module's, at least
 
 
 app = _App(
@@ -65,7 +92,9 @@ _letters = typer.Typer(
 )
 _letters.command("list", epilog=_EXIT_CODES)(dlq.list_letters)
 _letters.command("show", epilog=_EXIT_CODES)(dlq.show)
+_letters.command("export", epilog=_EXIT_CODES)(dlq.export)
 _letters.command("redrive", epilog=_EXIT_CODES)(dlq.redrive)
+_letters.command("drop", epilog=_EXIT_CODES)(dlq.drop)
 
 _identities = typer.Typer(
     help="Who customers are to AppsFlyer: customer user id to AppsFlyer id.",
@@ -88,5 +117,6 @@ app.add_typer(_letters, name="dlq")
 app.add_typer(_payments, name="payments")
 app.add_typer(_identities, name="identities")
 app.command("forget", epilog=_EXIT_CODES)(identities.forget)
+app.command("openapi", epilog=_EXIT_CODES)(openapi.openapi)
 app.command("sandbox", epilog=_EXIT_CODES)(local.sandbox)
 app.command("demo", epilog=_EXIT_CODES)(local.demo)

@@ -6,13 +6,14 @@ read is answered before more is waited for, so that a pipe never hangs.
 
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 from relay.exact_json import InvalidJsonError, UnwritableError, dumps, loads
 from relay.findings import Finding
@@ -20,11 +21,15 @@ from relay.instants import iso_form
 from relay.preparation import Prepared
 from relay_cli.errors import CliError
 from relay_cli.handed import Defaults, Handed, Unusable, from_line
+from relay_cli.reading import opened, unreadable
 
 LONGEST_LINE_BYTES: Final = 1_048_576
 """SQS takes no message above 1 MiB, so no event is longer."""
 _READ_BYTES: Final = 65_536
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+
+_LINE_BREAKS: Final = re.compile(b"\xc2\x85|\xe2\x80[\xa8\xa9]")
+"""What Unicode takes for the end of a line, and so do some readers of lines."""
 
 _TOO_LONG: Final = Unusable.because(
     "E3", "line", f"is longer than {LONGEST_LINE_BYTES:,} bytes: no queue would take it"
@@ -45,8 +50,11 @@ def check_stream(path: Path, defaults: Defaults) -> None:
     # Whoever reads our output may stop when it has seen enough; that is no error (not on Windows).
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    with _opened(path) as file:
-        for lines in batches(file.fileno()):
+    if sys.stdout is None:
+        raise CliError("standard output is closed: there is nowhere to write")
+    with opened(path) as file:
+        waiting = batches(file.fileno())
+        while (lines := _next(waiting, path)) is not None:
             sys.stdout.buffer.write(b"".join(answer(line, defaults) for line in lines))
             sys.stdout.buffer.flush()
 
@@ -61,10 +69,13 @@ def answer(line: bytes | None, defaults: Defaults) -> bytes:
         return _written(identity, _described(_UNCHECKED))
 
 
-def batches(descriptor: int) -> Iterator[list[bytes | None]]:
-    """The lines of a stream, as many at a time as are there; None for one that is too long."""
+def batches(descriptor: int, read_bytes: int = _READ_BYTES) -> Iterator[list[bytes | None]]:
+    """The lines of a stream, as many at a time as are there; None for one that is too long.
+
+    At most so many bytes are read at a time.
+    """
     kept, skipping, first = b"", False, True
-    while data := os.read(descriptor, _READ_BYTES):
+    while data := os.read(descriptor, read_bytes):
         *ended, rest = (kept + data).split(b"\n")
         lines: list[bytes | None] = [_unless_too_long(line) for line in ended]
         if lines and skipping:
@@ -153,16 +164,18 @@ def _recorded(prepared: Prepared) -> dict[str, str] | None:
 def _written(identity: object, described: dict[str, Any]) -> bytes:
     result = {"id": identity, **described}
     try:
-        return dumps(result) + b"\n"
+        return _LINE_BREAKS.sub(_escaped, dumps(result)) + b"\n"
     except UnwritableError:
         # An id may hold half a character (a lone surrogate), which only an escape can write.
         return json.dumps(result).encode() + b"\n"
 
 
-def _opened(path: Path) -> BinaryIO:
-    if str(path) == "-":
-        return sys.stdin.buffer
+def _escaped(character: re.Match[bytes]) -> bytes:
+    return b"\\u%04x" % ord(character[0].decode())
+
+
+def _next(waiting: Iterator[list[bytes | None]], path: Path) -> list[bytes | None] | None:
     try:
-        return path.open("rb")
+        return next(waiting, None)
     except OSError as error:
-        raise CliError(f"{path} cannot be read: {error.strerror}") from error
+        raise unreadable(path, error) from error

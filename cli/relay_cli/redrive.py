@@ -8,19 +8,17 @@ event is on the queue again, and the event keeps its id, so a second copy can be
 event.
 """
 
-import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Event
-from types import FrameType
 from typing import TYPE_CHECKING, Final
 
 from relay.queues import Message
 from relay_cli.aws import put
-from relay_cli.dead_letters import Choice, DeadLetter, renewed
+from relay_cli.choosing import Choice
+from relay_cli.dead_letters import DeadLetter, renewed
 from relay_cli.mailbox import Mailbox
 
 if TYPE_CHECKING:
@@ -28,7 +26,7 @@ if TYPE_CHECKING:
 
 _A_CALL: Final = 10
 _CLOCKS_APART: Final = timedelta(seconds=2)
-"""How far SQS's clock may be behind ours; a letter younger than that is the next run's."""
+"""How far SQS's clock may be from ours; a letter younger than that is the next run's."""
 
 Progress = Callable[[int], None]
 """Told how many more letters have been looked at."""
@@ -39,6 +37,8 @@ class Tally:
     """What became of the letters of one run."""
 
     sent: int = 0
+    missed: int = 0
+    """Of those sent, how many had missed their deadline."""
     left: int = 0
     """Not meant by the choice."""
     no_event: int = 0
@@ -74,6 +74,8 @@ class Mover:
     now: datetime
     rate: float | None = None
     stop: Event = field(default_factory=Event)
+    _moved: set[tuple[str, str]] = field(default_factory=set, init=False)
+    """App and event id of what was sent: an event that fails again at once comes back so."""
 
     def run(self, progress: Progress) -> Tally:
         """Moves until there is nothing left to move; raises `CliError`."""
@@ -98,19 +100,28 @@ class Mover:
             tally.problems[problem] = tally.problems.get(problem, 0) + 1
         sent = [letter for position, (letter, _) in enumerate(moving) if position not in failed]
         tally.sent += len(sent)
+        self._moved |= {(letter.app_id, letter.event_id) for letter in sent}
+        tally.missed += sum(letter.has_missed(self.now) for letter in sent)
         if sent:
             tally.twice += len(self.mailbox.delete(sent))
         if len(failed) == len(moving) and failed:
             self.stop.set()  # the queue takes nothing: the others need not be tried
 
     def _is_meant(self, letter: DeadLetter, tally: Tally) -> bool:
-        if letter.sent_at > self.now + _CLOCKS_APART:
+        if self._came_in_meanwhile(letter):
             tally.newer += 1
             return False
         if not self.choice.takes(letter):
             tally.left += 1
             return False
         return True
+
+    def _came_in_meanwhile(self, letter: DeadLetter) -> bool:
+        if letter.sent_at > self.now + _CLOCKS_APART:
+            return True
+        # In the seconds in which the clocks do not tell, its id does.
+        is_moved = (letter.app_id, letter.event_id) in self._moved
+        return is_moved and letter.sent_at > self.now - _CLOCKS_APART
 
     def _a_call(self) -> int:
         return _A_CALL if self.rate is None else max(1, min(_A_CALL, int(self.rate)))
@@ -120,20 +131,3 @@ class Mover:
         if self.rate is None:
             return 0.0
         return max(0.0, tally.sent / self.rate - (time.monotonic() - began))
-
-
-@contextmanager
-def stopped_by_signals(stop: Event) -> Iterator[None]:
-    """Ctrl-C and SIGTERM stop a run where it is safe, instead of anywhere."""
-
-    def ask_to_stop(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    before = {
-        number: signal.signal(number, ask_to_stop) for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

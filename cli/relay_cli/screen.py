@@ -8,7 +8,10 @@ from io import TextIOWrapper
 from typing import Final, NamedTuple, TextIO
 
 from rich.console import Console, RenderableType
+from rich.prompt import Confirm
 from rich.theme import Theme
+
+from relay_cli.errors import CliError
 
 _PIPED_WIDTH: Final = 120
 """Columns when no terminal says how many there are: a log is read on a wide screen."""
@@ -62,7 +65,27 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
-def _console(stream: TextIO) -> Console:
+def somebody_is_there() -> bool:
+    """Whether a person can be asked: who types, and sees what is asked."""
+    streams = (sys.stdin, sys.stderr)
+    return all(stream is not None and stream.isatty() for stream in streams)
+
+
+def require_somebody() -> None:
+    """Raises `CliError` where nobody is there to be asked."""
+    if not somebody_is_there():
+        raise CliError("nobody is there to be asked: give --yes to do it without a question")
+
+
+def confirmed(question: str) -> bool:
+    """What a person says to a question; raises `CliError` where nobody is there."""
+    require_somebody()
+    return Confirm.ask(question, console=remarks())
+
+
+def _console(stream: TextIO | None) -> Console:
+    if stream is None:
+        raise CliError("standard output or standard error is closed: there is nowhere to write")
     if isinstance(stream, TextIOWrapper):
         # A payload may hold what the terminal's encoding does not: shown as an escape, never fatal.
         stream.reconfigure(errors="backslashreplace")

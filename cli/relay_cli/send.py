@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote
 
 from rich.text import Text
@@ -21,13 +21,25 @@ from relay_cli.handed import Bare, Defaults, Handed, Unusable
 from relay_cli.http_call import Answer, call
 from relay_cli.report import findings_table, read_findings
 from relay_cli.screen import Block, output, printable, show
-from relay_cli.targets import DEFAULT_READY_FILE, Targets, Where, find_targets, read_ready_file
+from relay_cli.targets import (
+    DEFAULT_READY_FILE,
+    Targets,
+    Where,
+    find_targets,
+    read_ready_file,
+    ready_text,
+)
 
 _PATHS: Final = {
     Kind.MOBILE_EVENT: "/v1/mobile/{}/events",
     Kind.WEB_EVENT: "/v1/web/{}/events",
     Kind.WEB_VISIT: "/v1/web/{}/visits",
 }
+
+
+_NO_HEADER: Final = (
+    "its event id cannot go over HTTP, where it is a header and so printable ASCII; send it by SQS"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +79,12 @@ def find_api(url: str, token_variable: str, ready_file: Path | None) -> Api:
     """The HTTP API with a token: from the environment, or a sandbox's own at its own address."""
     url = url.rstrip("/")
     if token := os.environ.get(token_variable, ""):
+        if not _fits_into_a_header(token):
+            raise CliError(f"{token_variable} holds what no bearer token has: use printable ASCII")
         return Api(url, token)
     file = ready_file or DEFAULT_READY_FILE
     if file.exists() and (ready := read_ready_file(file)).get("api") == url:
-        return Api(url, str(ready["producer_token"]))
+        return Api(url, ready_text(ready, "producer_token", file))
     raise CliError(f"{token_variable} is not set: it holds the bearer token of a producer")
 
 
@@ -130,6 +144,8 @@ def _called(item: Item, api: Api) -> Sent:
         return Sent(item, taken=False, remark="not sent", findings=handed.findings)
     headers = {"Authorization": f"Bearer {api.token}", "Content-Type": "application/json"}
     if handed.event_id:
+        if not _fits_into_a_header(handed.event_id):
+            return Sent(item, taken=False, remark="not sent: " + _NO_HEADER)
         headers["Idempotency-Key"] = handed.event_id
     try:
         body = dumps(handed.event)
@@ -139,11 +155,16 @@ def _called(item: Item, api: Api) -> Sent:
     return _answered(item, call("POST", url, headers, body))
 
 
+def _fits_into_a_header(text: str) -> bool:
+    return text.isascii() and text.isprintable()
+
+
 def _answered(item: Item, answer: Answer) -> Sent:
     content = answer.json()
-    entries: list[dict[str, Any]] = [content, *content.get("events", [])]
+    events = content.get("events")
+    entries = [content, *(events if isinstance(events, list) else ())]
     # The problem and its one event say the same.
-    shown = [entry["findings"] for entry in entries if entry.get("findings")]
+    shown = [one["findings"] for one in entries if isinstance(one, dict) and one.get("findings")]
     findings = list(read_findings(shown[0] if shown else []))
     taken = answer.status == 202  # noqa: PLR2004 - all of it is queued
     remark = "queued" if taken else str(content.get("detail") or content.get("message") or "")

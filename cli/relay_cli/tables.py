@@ -7,7 +7,7 @@ from relay import telemetry
 from relay.tables import DynamoTable
 from relay_cli import aws
 from relay_cli.errors import CliError
-from relay_cli.targets import DEFAULT_READY_FILE, Where, read_ready_file
+from relay_cli.targets import DEFAULT_READY_FILE, Where, read_ready_file, ready_text
 
 if TYPE_CHECKING:
     from relay.tables import Table
@@ -28,13 +28,21 @@ class Tables:
 
     def table(self, name: str) -> "Table":
         """A table by its name in a ready file: `identities_table`, `trail_table`."""
+        wanted = self._wanted(name)
+        return DynamoTable(aws.dynamodb_client(self._endpoint, self._threads), wanted)
+
+    def place(self, name: str) -> str:
+        """Which table that is, to tell it from others."""
+        return f"{self._endpoint or 'AWS'} {self._wanted(name)}"
+
+    def _wanted(self, name: str) -> str:
         wanted = self._given or self._names.get(name)
         if not wanted:
             raise CliError(
                 f"which {name.replace('_', ' ')} is meant? Give --stack NAME, --ready-file PATH "
                 "or --table NAME"
             )
-        return DynamoTable(aws.dynamodb_client(self._endpoint, self._threads), wanted)
+        return wanted
 
     def _found(self, where: Where) -> tuple[str, dict[str, str]]:
         if where.stack and where.ready_file:
@@ -47,5 +55,6 @@ class Tables:
         if not where.ready_file and (self._given or not path.exists()):
             return f"the table {self._given}", {}
         ready: dict[str, Any] = read_ready_file(path)
-        self._endpoint = str(ready.get("aws"))
-        return f"the sandbox of {path}", {name: str(ready.get(name, "")) for name in _OUTPUTS}
+        self._endpoint = ready_text(ready, "aws", path)
+        names = {name: ready[name] for name in _OUTPUTS if isinstance(ready.get(name), str)}
+        return f"the sandbox of {path}", names

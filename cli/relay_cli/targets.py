@@ -1,16 +1,15 @@
 """Which queues are meant: by option, by environment, by a sandbox's ready file, by a stack."""
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 from relay_cli import aws
 from relay_cli.errors import CliError
-from relay_cli.http_call import LOOPBACK
+from relay_cli.http_call import LOOPBACK, split_url
+from relay_cli.reading import read_object
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -102,29 +101,27 @@ def _found(where: Where, has_named: bool) -> Targets:  # noqa: FBT001 - one call
 def of_ready_file(path: Path) -> Targets:
     """The queues of a running sandbox."""
     ready = read_ready_file(path)
-    try:
-        urls = {name: str(ready[name]) for name in _VARIABLES}
-        return Targets(urls, f"the sandbox of {path}", str(ready["aws"]))
-    except KeyError as error:
-        raise CliError(f"{path} is no ready file of a sandbox: {error} is missing") from error
+    urls = {name: ready_text(ready, name, path) for name in _VARIABLES}
+    return Targets(urls, f"the sandbox of {path}", ready_text(ready, "aws", path))
 
 
 def read_ready_file(path: Path) -> dict[str, Any]:
     """What a sandbox says of itself; raises `CliError`."""
-    try:
-        ready = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CliError(f"{path} cannot be read ({error.strerror}): is a sandbox up?") from error
-    except ValueError as error:
-        raise CliError(f"{path} is no ready file of a sandbox: it is not JSON") from error
-    if not isinstance(ready, dict):
-        raise CliError(f"{path} is no ready file of a sandbox: it is no JSON object")
-    return ready
+    if not path.exists():
+        raise CliError(f"{path} is not there: is a sandbox up?")
+    return read_object(path, "ready file of a sandbox")
+
+
+def ready_text(ready: Mapping[str, Any], name: str, path: Path) -> str:
+    """A text that every ready file has; raises `CliError`."""
+    if isinstance(text := ready.get(name), str):
+        return text
+    raise CliError(f"{path} is no ready file of a sandbox: '{name}' is missing")
 
 
 def _local_endpoint(queue_url: str) -> str | None:
     """The sandbox's local AWS, where a queue's address is on this machine."""
-    parts = urlsplit(queue_url)
+    parts = split_url(queue_url, "a queue")
     local = parts.hostname in LOOPBACK
     return f"{parts.scheme}://{parts.netloc}" if local else None
 

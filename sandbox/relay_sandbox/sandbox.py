@@ -140,9 +140,9 @@ class Sandbox:
     def _overrides(self, stand_in_url: str) -> dict[str, str]:
         options = self.options
         return {
-            "MobileEndpoint": options.mobile_endpoint or stand_in_url,
-            "WebEndpoint": options.web_endpoint or stand_in_url,
-            "RetryScheduleSeconds": options.retry_schedule,
+            "MobileEndpoint": (options.mobile_endpoint or stand_in_url).rstrip("/"),
+            "WebEndpoint": (options.web_endpoint or stand_in_url).rstrip("/"),
+            "RetryScheduleSeconds": options.retry_schedule.replace(" ", ""),
             "HoldSeconds": str(options.hold_seconds),
             **options.parameters,
         }

@@ -7,10 +7,11 @@ import contextlib
 import json
 import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from relay_sandbox.errors import SandboxError
 from relay_sandbox.sandbox import Sandbox, SandboxOptions
 
 WhenUp = Callable[[Sandbox], Awaitable[None]]
@@ -24,10 +25,12 @@ def run_sandbox(
     Once all is up, `ready_file` gets `Sandbox.ready` as one JSON object, complete from the moment
     that it exists; it is removed when the sandbox stops. Then `when_up` is awaited, with the
     sandbox; what it raises ends the sandbox and is raised here. SandboxError when a part does not
-    come up.
+    come up, or the ready file cannot be written.
     """
     if ready_file:
-        ready_file.unlink(missing_ok=True)  # one of an earlier sandbox that was killed
+        with _told_of(ready_file):  # at once, and not when everything has been started
+            ready_file.parent.mkdir(parents=True, exist_ok=True)
+            ready_file.unlink(missing_ok=True)  # one of an earlier sandbox that was killed
     asyncio.run(_run(options, ready_file, when_up))
 
 
@@ -61,11 +64,22 @@ def _announced(ready_file: Path | None, ready: dict[str, Any]) -> Any:
     if ready_file is None:
         yield
         return
-    write_whole(ready_file, json.dumps(ready, indent=2) + "\n")
+    with _told_of(ready_file):
+        write_whole(ready_file, json.dumps(ready, indent=2) + "\n")
     try:
         yield
     finally:
         ready_file.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _told_of(ready_file: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SandboxError(
+            f"the ready file {ready_file} cannot be written: {error.strerror}"
+        ) from error
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -27,7 +27,7 @@ PURE_LEVELS = [
     {"relay.fields", "relay.payloads"},
     {"relay.mobile", "relay.web", "relay.http_api"},
     {"relay.preparation"},
-    {"relay.outcomes", "relay.envelopes", "relay.looking_up"},
+    {"relay.outcomes", "relay.envelopes", "relay.looking_up", "relay.entries"},
     # What payment providers mean.
     {"relay.payments.model"},
     {"relay.payments.settings", "relay.payments.major_units", "relay.payments.minor_units"},

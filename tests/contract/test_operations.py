@@ -81,7 +81,7 @@ def test_every_parameter_of_the_template_is_explained_and_no_other() -> None:
     assert sorted(explained) == sorted(PARAMETERS)
 
 
-@pytest.mark.parametrize("name", PARAMETERS.keys() - {"MobileEndpoint", "WebEndpoint"})
+@pytest.mark.parametrize("name", sorted(PARAMETERS.keys() - {"MobileEndpoint", "WebEndpoint"}))
 def test_parameter_has_the_default_that_is_written_down(name: str) -> None:
     (row,) = (row for row in table("Parameters of the template") if name in names(row[0]))
     default = str(PARAMETERS[name]["Default"]) or "none"

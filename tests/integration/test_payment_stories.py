@@ -20,6 +20,7 @@ import pytest_asyncio
 
 from relay_sandbox.sandbox import Sandbox, SandboxOptions
 from relay_sandbox.stand_in.ledger import Entry
+from tests.payment_stories import NET_SUMS, PAID_MINOR, STORIES, story
 from tests.webhooks import ACCOUNTS, APP, APPSFLYER_ID, PERSON, Account, Posted
 
 pytestmark = [
@@ -29,25 +30,8 @@ pytestmark = [
 
 SETTLE_SECONDS = 90
 TIMES_TOLD = 3
-PAID, PART, REST = 5949, 2000, 3949
-
-SUBSCRIBED = ("af_subscribe", "59.49")
-GIVEN_BACK = ("af_subscribe", "-59.49")
-PARTS = [("af_subscribe", "-20.00"), ("af_subscribe", "-39.49")]
-TRIAL = ("af_start_trial", None)
-STORIES: dict[str, list[tuple[str, str | None]]] = {
-    "stripe": [TRIAL, *3 * [SUBSCRIBED], *PARTS, GIVEN_BACK],
-    "paddle": [TRIAL, *3 * [SUBSCRIBED], *PARTS, GIVEN_BACK],
-    "standard_webhooks": [TRIAL, *3 * [SUBSCRIBED], *PARTS, GIVEN_BACK],
-    # Neither trials nor subscriptions: the first payment is a purchase.
-    "adyen": [("af_purchase", "59.49"), *2 * [SUBSCRIBED], *PARTS, GIVEN_BACK],
-    # No disputes, and one refund a transaction, of all of it.
-    "revenuecat": [TRIAL, *3 * [SUBSCRIBED], GIVEN_BACK],
-}
 PRIVATE = (PERSON, "jane.roe", "Jane Roe", "033899:4242", "hosted_invoice", "visa", "Premium")
 """What the samples hold of a person, a card or a product's name."""
-NET_SUMS = {name: Decimal("59.49") for name in STORIES} | {"revenuecat": Decimal("118.98")}
-"""By the provider's own books: three payments, less what was given back."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -59,13 +43,6 @@ async def sandbox(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[San
 
 def account(sandbox: Sandbox, provider: str, customer: str) -> Account:
     return ACCOUNTS[provider](sandbox.ready["payment_sources"][provider]["secret"], customer)
-
-
-def story(told: Account) -> list[Posted]:
-    """Trial, conversion, two renewals; one refunded in two parts, the other disputed and lost."""
-    payments = [webhook for number in (1, 2, 3) for webhook in told.renewal(number)]
-    refunds = [*told.refund(2, 0, PART), *told.refund(2, 1, REST)]
-    return [*told.trial(), *payments, *refunds, *told.dispute(3)]
 
 
 def post(sandbox: Sandbox, provider: str, webhook: Posted) -> int:
@@ -128,7 +105,7 @@ async def test_refund_carries_the_order_id_of_its_payment(sandbox: Sandbox) -> N
     customer = "user-order"
     told = account(sandbox, "stripe", customer)
 
-    await tell(sandbox, "stripe", [*told.refund(1, 0, PAID), *told.renewal(1)])
+    await tell(sandbox, "stripe", [*told.refund(1, 0, PAID_MINOR), *told.renewal(1)])
     assert await sandbox.settled(SETTLE_SECONDS)
 
     values = [_event_value(entry) for entry in recorded(sandbox, customer)]

@@ -50,14 +50,17 @@ def import_(  # noqa: PLR0913 - one for each way to choose
     from relay_cli.targets import Where
 
     where = Where(ready_file, stack)
-    identities = None
+    identities, into = None, ""
     if not dry_run:
-        identities = Identities(Tables(where, table, threads).table("identities_table"))
+        tables = Tables(where, table, threads)
+        identities = Identities(tables.table("identities_table"))
+        into = tables.place("identities_table")
     raise typer.Exit(
         import_report(
-            file, identities, state=state, rejects=rejects, threads=threads, chunk_rows=chunk_rows
+            file, identities, into=into, state=state, rejects=rejects, threads=threads,
+            chunk_rows=chunk_rows,
         )
-    )
+    )  # fmt: skip
 
 
 def forget(

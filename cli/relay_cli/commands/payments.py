@@ -10,6 +10,8 @@ import typer
 from relay_cli.commands import parameters
 from relay_cli.errors import CliError
 
+_CODE_LENGTH = 3
+_SMALLEST, _TOO_MUCH = Decimal("0.001"), 10**12
 _SECRET = "RELAY_WEBHOOK_SECRET"  # noqa: S105 - a variable's name
 
 
@@ -20,7 +22,8 @@ def trigger(  # noqa: PLR0913 - one for each thing that may be told
     kind: Annotated[
         str,
         typer.Argument(
-            help="trial, first_payment, renewal, purchase, refund, dispute, cancellation."
+            help="trial, first_payment, renewal, purchase, refund, refund_reversed, dispute, "
+            "dispute_won, cancellation."
         ),
     ],
     *,
@@ -33,7 +36,10 @@ def trigger(  # noqa: PLR0913 - one for each thing that may be told
     currency: Annotated[str, typer.Option(help="ISO 4217.")] = "EUR",
     about: Annotated[
         str | None,
-        typer.Option(help="Which payment is taken back, as an earlier call said.", metavar="TAG"),
+        typer.Option(
+            help="Which payment is taken back, or what is reversed, as an earlier call said.",
+            metavar="TAG",
+        ),
     ] = None,
     url: Annotated[
         str | None,
@@ -48,13 +54,13 @@ def trigger(  # noqa: PLR0913 - one for each thing that may be told
     To a sandbox that runs here, or to a URL.
     """
     from relay.instants import utc_now
-    from relay_cli.payments.samples import Order
+    from relay_cli.payments.samples.order import Order
     from relay_cli.payments.trigger import Address, new_tag
     from relay_cli.payments.trigger import trigger as send
 
     clues = {"app_user_id": customer, "appsflyer_id": appsflyer_id, "af_app_id": app_id}
     order = Order(
-        provider, kind, new_tag(), utc_now(), customer, _amount(amount), currency.upper(), about,
+        provider, kind, new_tag(), utc_now(), customer, _amount(amount), _currency(currency),
         {name: value for name, value in clues.items() if value},
     )  # fmt: skip
     if url is None:
@@ -64,7 +70,7 @@ def trigger(  # noqa: PLR0913 - one for each thing that may be told
         if not secret:
             raise CliError(f"set {_SECRET} to what signs the webhooks of that source")
         address = Address(url, url.rstrip("/").rpartition("/")[2], secret)
-    raise typer.Exit(send(order, address))
+    raise typer.Exit(send(order, address, about))
 
 
 def _amount(text: str) -> Decimal:
@@ -72,9 +78,15 @@ def _amount(text: str) -> Decimal:
         amount = Decimal(text)
     except InvalidOperation as error:
         raise CliError("--amount must be a number, as in 9.99") from error
-    if not amount.is_finite() or amount <= 0:
-        raise CliError("--amount must be above zero")
+    if not amount.is_finite() or not _SMALLEST <= amount < _TOO_MUCH:
+        raise CliError(f"--amount must be above zero, and below {_TOO_MUCH:,}")
     return amount
+
+
+def _currency(code: str) -> str:
+    if not (len(code) == _CODE_LENGTH and code.isascii() and code.isalpha()):
+        raise CliError("--currency must be three letters, as in EUR")
+    return code.upper()
 
 
 def explain(

@@ -10,6 +10,7 @@ from typing import Any, Final
 from relay.exact_json import InvalidJsonError, dumps, loads
 from relay.instants import mobile_form, to_milliseconds
 from relay_cli.errors import CliError
+from relay_cli.reading import MIB, read_bytes
 
 FORWARD_MOBILE: Final = "forward_mobile"
 FORWARD_WEB: Final = "forward_web"
@@ -17,6 +18,7 @@ ACCEPT: Final = "accept"
 RECEIVE_INSTALL: Final = "receive_install"
 RECEIVE_PAYMENT: Final = "receive_payment"
 MAP_PAYMENT: Final = "map_payment"
+_LARGEST_BYTES: Final = 16 * MIB
 _ENTRIES: Final = (
     RECEIVE_INSTALL,  # first, for others look up what they tell
     FORWARD_MOBILE,
@@ -81,7 +83,7 @@ def _entry(path: Path) -> str | None:
 
 def _read(path: Path) -> Sample:
     try:
-        event = json.loads(path.read_text(encoding="utf-8"))
+        event = json.loads(read_bytes(path, _LARGEST_BYTES))
         says = event["sample"]
         return Sample(
             name=path.stem,
@@ -94,7 +96,7 @@ def _read(path: Path) -> Sample:
             signed_by=says.get("signed_by"),
             event=event,
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CliError(f"{path} is no sample: {type(error).__name__}: {error}") from error
 
 

@@ -27,6 +27,7 @@ def import_report(
     path: Path,
     identities: Identities | None,
     *,
+    into: str,
     state: Path | None,
     rejects: Path | None,
     threads: int,
@@ -34,17 +35,22 @@ def import_report(
 ) -> ExitCode:
     """Imports a report, or goes on with it; without `identities` it is only read.
 
-    Raises `CliError`.
+    `into`: which table that is. Raises `CliError`.
     """
-    done = Done.of(state or path.with_name(path.name + ".import.json"), Fingerprint.of(path))
+    for given in (state, rejects):
+        if given is not None and given.resolve() == path.resolve():
+            raise CliError(f"{given} is the report itself: it would be written over")
+    file = Fingerprint.of(path)
+    state = state or path.with_name(path.name + ".import.json")
+    done = Done(None, file) if identities is None else Done.of(state, file, into)
     if done.counts.rows:
         remarks().print(Text(f"Going on behind row {done.counts.rows:,}.", "quiet"))
     shown: list[str] = []
     with ExitStack() as stack:
-        file = stack.enter_context(_opened(rejects)) if rejects else None
+        listed = stack.enter_context(_opened(rejects, done)) if rejects else None
         importer = Importer(
             remembering(identities), done, threads=threads,
-            rejects=reject_lines(file, shown, _MOST_SHOWN),
+            rejects=reject_lines(listed, shown, _MOST_SHOWN),
         )  # fmt: skip
         report = stack.enter_context(Report(path))
         with _bar(done.file.size) as advance:
@@ -69,9 +75,12 @@ def _say(counts: Counts, shown: list[str], *, dry: bool) -> None:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[TextIO]:
+def _opened(path: Path, done: Done) -> Iterator[TextIO]:
+    """The file of bad lines; where an import goes on, behind those of before."""
+    goes_on = done.counts.rows > 0
     try:
-        with path.open("w", encoding="utf-8") as file:
+        # A line at a time, so that what ends the process leaves what was said before.
+        with path.open("a" if goes_on else "w", buffering=1, encoding="utf-8") as file:
             yield file
     except OSError as error:
         raise CliError(f"{path} cannot be written: {error.strerror}") from error

@@ -14,6 +14,7 @@ from relay.errors import TableUnavailableError
 from relay.identities import Identities, Identity, UnusableIdError
 from relay_cli.errors import CliError
 from relay_cli.identities.report import Fingerprint, Report, Row
+from relay_cli.reading import read_object
 
 CHUNK_ROWS: Final = 5_000
 _WAITS: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
@@ -42,27 +43,38 @@ class Progress:
     It is replaced as a whole after each chunk, so that whatever ends the process leaves a good one.
     """
 
-    path: Path
+    path: Path | None
+    """None where nothing is written: what a dry run has read is not imported."""
     file: Fingerprint
+    into: str = ""
+    """Which table."""
     counts: Counts = field(default_factory=Counts)
 
     @classmethod
-    def of(cls, path: Path, file: Fingerprint) -> "Progress":
-        """That of an earlier run of the same file, else a new one."""
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            if content["file"] == asdict(file):
-                return cls(path, file, Counts(**content["counts"]))
-        except (OSError, ValueError, KeyError, TypeError):
-            pass
-        return cls(path, file)
+    def of(cls, path: Path, file: Fingerprint, into: str = "") -> "Progress":
+        """That of an earlier run of the same file into the same table, else a new one.
+
+        Raises `CliError` for a file that is something else: it would be written over.
+        """
+        if not path.exists():
+            return cls(path, file, into)
+        content = read_object(path, "state of an import")
+        counts = content.get("counts")
+        if not (isinstance(counts, dict) and counts.keys() == asdict(Counts()).keys()):
+            raise CliError(f"{path} is no state of an import: say with --state where it is")
+        if not all(type(count) is int and count >= 0 for count in counts.values()):
+            raise CliError(f"{path} is a damaged state of an import: remove it to begin anew")
+        is_of_this = (content.get("file"), content.get("into")) == (asdict(file), into)
+        return cls(path, file, into, Counts(**counts) if is_of_this else Counts())
 
     def save(self) -> None:
         """Writes it down; raises `CliError`."""
-        text = json.dumps({"file": asdict(self.file), "counts": asdict(self.counts)})
+        if self.path is None:
+            return
+        content = {"file": asdict(self.file), "into": self.into, "counts": asdict(self.counts)}
         fresh = self.path.with_name(self.path.name + ".new")
         try:
-            fresh.write_text(text, encoding="utf-8")
+            fresh.write_text(json.dumps(content), encoding="utf-8")
             os.replace(fresh, self.path)  # noqa: PTH105 - one call, one rename
         except OSError as error:
             raise CliError(
@@ -71,11 +83,12 @@ class Progress:
 
     def remove(self) -> None:
         """All is done."""
-        self.path.unlink(missing_ok=True)
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)
 
 
 class Importer:
-    """Takes a report into a table. `rejects` gets a line for each bad row."""
+    """Takes a report into a table. `rejects` gets the bad rows of each chunk once it is done."""
 
     def __init__(
         self,
@@ -83,7 +96,7 @@ class Importer:
         progress: Progress,
         *,
         threads: int,
-        rejects: Callable[[Row], None],
+        rejects: Callable[[Sequence[Row]], None],
         pause: Pause = time.sleep,
     ) -> None:
         self._remember = remember
@@ -108,21 +121,19 @@ class Importer:
 
     def _import(self, chunk: Sequence[Row]) -> None:
         counts = self._progress.counts
-        for row in chunk:
-            if row.problem is not None:
-                self._rejects(row)
         newest, superseded = _newest(row.identity for row in chunk if row.identity is not None)
         written = list(self._threads.map(self._written, newest))
+        unusable = dict(one for one, _ in written if one is not None)
+        rejected = [row for row in chunk if row.problem is not None]
+        numbers = {row.identity: row.number for row in chunk if row.identity is not None}
+        rejected += [Row(numbers[one], problem=error) for one, error in unusable.items()]
+        self._rejects(sorted(rejected))
         counts.remembered += sum(one is None and done for one, done in written)
         counts.older += superseded + sum(one is None and not done for one, done in written)
-        unusable = [one for one, _ in written if one is not None]
-        counts.bad += len(unusable) + sum(row.problem is not None for row in chunk)
+        counts.bad += len(rejected)
         counts.without_customer += sum(
             row.identity is None and row.problem is None for row in chunk
         )
-        numbers = {row.identity: row.number for row in chunk if row.identity is not None}
-        for identity, error in unusable:
-            self._rejects(Row(numbers[identity], problem=error))
         counts.rows += len(chunk)
 
     def _written(self, identity: Identity) -> tuple[tuple[Identity, str] | None, bool]:
@@ -160,14 +171,20 @@ def remembering(identities: Identities | None) -> Remember:
     return (lambda _: True) if identities is None else identities.remember
 
 
-def reject_lines(file: TextIO | None, shown: list[str], most: int) -> Callable[[Row], None]:
-    """Notes bad rows: all in a file, where there is one, and the first few to be shown."""
+def reject_lines(
+    file: TextIO | None, shown: list[str], most: int
+) -> Callable[[Sequence[Row]], None]:
+    """Notes bad rows: all in a file, where there is one, and the first few to be shown.
 
-    def note(row: Row) -> None:
-        line = f"line {row.number}: {row.problem}"
-        if len(shown) < most:
-            shown.append(line)
+    In the file they are before it is written down that their chunk is done: an import that is
+    killed may list some twice, and leaves none out.
+    """
+
+    def note(rows: Sequence[Row]) -> None:
+        lines = [f"line {row.number}: {row.problem}" for row in rows]
+        shown.extend(lines[: max(0, most - len(shown))])
         if file is not None:
-            file.write(line + "\n")
+            file.writelines(line + "\n" for line in lines)
+            file.flush()
 
     return note

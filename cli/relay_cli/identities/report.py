@@ -1,20 +1,26 @@
 """A raw-data report of AppsFlyer's: a CSV file of installs, read a line at a time.
 
 Columns go by their report names, in any order; others are ignored. UTF-8, with or without a byte
-order mark, plain or gzip. Memory is bounded by the longest line that is taken.
+order mark, plain or gzip. Memory is bounded by the longest row that is taken.
 """
 
 import csv
 import gzip
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+import os
+import stat
+import zlib
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, Final, NamedTuple, Self
 
 from relay.identities import Identity
-from relay.instants import parse_iso
+from relay.instants import parse_iso, utc_now
 from relay_cli.errors import CliError
+from relay_cli.reading import opened, unreadable
 
 COLUMNS: Final[Mapping[str, str]] = {
     "customer_user_id": "Customer User ID",
@@ -26,15 +32,31 @@ COLUMNS: Final[Mapping[str, str]] = {
 _NEEDED: Final = ("customer_user_id", "appsflyer_id", "app_id", "install_time")
 
 LONGEST_LINE: Final = 1024 * 1024
+"""Bytes of a line, and of a row: one that is quoted may go over several lines."""
+
+_LONGEST_ID: Final = 255
+_FARTHEST_AHEAD: Final = timedelta(days=1)
+"""A later install is a slip, and would outlive every true one."""
+
 _GZIP: Final = b"\x1f\x8b"
-_BROKEN: Final = "\N{REPLACEMENT CHARACTER}"
+_SIP: Final = 16 * 1024
+"""Packed bytes that are read at a time, so that it shows what becomes of them."""
+_UNSUSPICIOUS: Final = 2 * 1024 * 1024
+"""Bytes that are taken out of any packed file."""
+_MOST_PACKED: Final = 200
+"""How many bytes one packed byte may hold: wide reports have up to 80, bombs up to 1,030."""
+_NO_TEXT: Final[Mapping[str, str]] = {
+    "\N{REPLACEMENT CHARACTER}": "is not UTF-8",
+    "\0": "holds a NUL character",
+}
+"""What shows that something is no text, and what to say of it."""
 
 
 class Row(NamedTuple):
     """One row: an identity, or a reason why it is none, or neither without a customer."""
 
     number: int
-    """Of its line in the file, the first is 1."""
+    """Of its first line in the file, where the header is 1."""
     identity: Identity | None = None
     problem: str | None = None
 
@@ -50,22 +72,56 @@ class Fingerprint:
     def of(cls, path: Path) -> "Fingerprint":
         """Raises `CliError`."""
         try:
+            # A pipe or a device could be read only once, and has no size.
+            if not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():
+                raise CliError(f"{path} is no plain file: save the report first")
             with path.open("rb") as file:
                 beginning = file.read(1024 * 1024)
-            return cls(path.stat().st_size, hashlib.sha256(beginning).hexdigest())
+                return cls(os.fstat(file.fileno()).st_size, hashlib.sha256(beginning).hexdigest())
         except OSError as error:
-            raise CliError(f"{path} cannot be read: {error.strerror}") from error
+            raise unreadable(path, error) from error
+
+
+class _Lines:
+    """The lines of a report, of which those of a row that is none can be read once more."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._lines = lines
+        self._again = deque[str]()
+        self._row: list[str] = []
+        self.number = 1
+        """Of the first line of the row that is being read."""
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        """The next line."""
+        line = self._again.popleft() if self._again else next(self._lines)
+        self._row.append(line)
+        return line
+
+    def next_row(self) -> None:
+        """What comes now is another row."""
+        self.number += len(self._row)
+        self._row.clear()
+
+    def again(self) -> None:
+        """The row is none, by a quotation mark in its first line: those behind it may be some."""
+        self._again.extendleft(reversed(self._row[1:]))
+        del self._row[1:]
 
 
 class Report:
     """A report that is being read; `position` is how many of its bytes have been."""
 
-    def __init__(self, path: Path) -> None:
-        try:
-            self._file = path.open("rb")
-        except OSError as error:
-            raise CliError(f"{path} cannot be read: {error.strerror}") from error
+    def __init__(self, path: Path, clock: Callable[[], datetime] = utc_now) -> None:
+        self._file = opened(path)
         self._path = path
+        self._clock = clock
+        self._taken = 0
+        self._since_row = 0
+        """Bytes that have been taken since the last row ended."""
 
     @property
     def position(self) -> int:
@@ -81,13 +137,26 @@ class Report:
 
     def rows(self) -> Iterator[Row]:
         """Every row behind the header; raises `CliError` for a file that is no report."""
-        reader = csv.reader(self._lines(), strict=True)
-        places = self._places(self._next(reader))
-        while (fields := self._next(reader)) is not None:
+        lines = _Lines(self._lines())
+        reader = csv.reader(lines, strict=True)
+        latest = self._clock() + _FARTHEST_AHEAD
+        places = self._places(self._header(reader))
+        while True:
+            lines.next_row()
+            try:
+                fields = next(reader, None)
+            except csv.Error:
+                lines.again()
+                self._since_row = 0
+                yield Row(lines.number, problem="is not CSV: a quotation mark is out of place")
+                continue
+            if fields is None:
+                return
             if fields:
-                yield _row(reader.line_num, fields, places)
+                self._since_row = 0
+                yield _row(lines.number, fields, places, latest)
 
-    def _next(self, reader: Iterator[list[str]]) -> list[str] | None:
+    def _header(self, reader: Iterator[list[str]]) -> list[str] | None:
         try:
             return next(reader, None)
         except csv.Error as error:
@@ -96,6 +165,8 @@ class Report:
     def _places(self, header: Sequence[str] | None) -> dict[str, int]:
         """Where each column stands."""
         names = [name.strip().casefold() for name in header or ()]
+        if problem := _no_text(names):
+            raise CliError(f"{self._path} is no report of installs: its first line {problem}")
         places = {
             field: names.index(title.casefold())
             for field, title in COLUMNS.items()
@@ -113,20 +184,47 @@ class Report:
         stream = self._stream()
         try:
             for number, line in enumerate(_bounded(stream), 1):
-                if len(line) > LONGEST_LINE:
-                    raise CliError(
-                        f"{self._path}, line {number} is longer than {LONGEST_LINE} bytes: this is "
-                        "no report"
-                    )
+                self._check(number, len(line), is_packed=stream is not self._file)
                 text = line.decode("utf-8", "replace")
                 yield text.removeprefix("\ufeff") if number == 1 else text
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, zlib.error) as error:
             raise CliError(f"{self._path} cannot be read to its end: it is damaged") from error
+
+    def _check(self, number: int, size: int, *, is_packed: bool) -> None:
+        """Ends the reading of what is no report before it takes much memory or time."""
+        self._taken += size
+        self._since_row += size
+        if size > LONGEST_LINE or self._since_row > LONGEST_LINE:
+            what = "is" if size > LONGEST_LINE else "and those before it are a row"
+            raise CliError(
+                f"{self._path}, line {number} {what} longer than {LONGEST_LINE} bytes: this is no "
+                "report"
+            )
+        if is_packed and self._taken > max(_UNSUSPICIOUS, self.position * _MOST_PACKED):
+            raise CliError(
+                f"{self._path} is packed more than {_MOST_PACKED}-fold: this is no report. If it "
+                "is one, unpack it first"
+            )
 
     def _stream(self) -> IO[bytes]:
         beginning = self._file.read(len(_GZIP))
         self._file.seek(0)
-        return gzip.open(self._file, "rb") if beginning == _GZIP else self._file  # type: ignore[return-value] # a GzipFile reads bytes
+        if beginning != _GZIP:
+            return self._file
+        return gzip.open(_Sips(self._file), "rb")  # type: ignore[return-value] # a GzipFile reads bytes
+
+
+class _Sips:
+    """A file of which little is read at a time."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def read(self, size: int, /) -> bytes:
+        return self._file.read(min(size, _SIP))
+
+    def seek(self, place: int, /) -> object:
+        return self._file.seek(place)
 
 
 def _bounded(stream: IO[bytes]) -> Iterator[bytes]:
@@ -135,20 +233,26 @@ def _bounded(stream: IO[bytes]) -> Iterator[bytes]:
         yield line
 
 
-def _row(number: int, fields: Sequence[str], places: Mapping[str, int]) -> Row:
+def _no_text(values: Collection[str]) -> str | None:
+    return next(
+        (problem for sign, problem in _NO_TEXT.items() if any(sign in one for one in values)), None
+    )
+
+
+def _row(number: int, fields: Sequence[str], places: Mapping[str, int], latest: datetime) -> Row:
+    if any(places[name] >= len(fields) for name in _NEEDED):
+        return Row(number, problem="has fewer columns than the first line")
     given = {
         name: fields[place].strip() if place < len(fields) else "" for name, place in places.items()
     }
     if not given["customer_user_id"]:
         return Row(number)
-    if any(_BROKEN in value for value in given.values()):
-        return Row(number, problem="is not UTF-8")
-    missing = [COLUMNS[name] for name in _NEEDED if not given[name]]
-    if missing:
-        return Row(number, problem=f"{missing[0]} is missing")
+    if problem := _no_text(given.values()):
+        return Row(number, problem=problem)
     installed_at = parse_iso(given["install_time"], needs_offset=False)
-    if installed_at is None:
-        return Row(number, problem="Install Time is not of the form yyyy-mm-dd hh:mm:ss")
+    problem = _problem(given, installed_at, latest)
+    if problem is not None or installed_at is None:
+        return Row(number, problem=problem)
     platform = given.get("platform", "").lower() or None
     return Row(
         number,
@@ -157,3 +261,17 @@ def _row(number: int, fields: Sequence[str], places: Mapping[str, int]) -> Row:
             platform,
         ),
     )  # fmt: skip
+
+
+def _problem(
+    given: Mapping[str, str], installed_at: datetime | None, latest: datetime
+) -> str | None:
+    """What is wrong with a row's fields; never their values."""
+    missing = [COLUMNS[name] for name in _NEEDED if not given[name]]
+    if missing:
+        return f"{missing[0]} is missing"
+    if len(given["appsflyer_id"]) > _LONGEST_ID or not given["appsflyer_id"].isprintable():
+        return f"AppsFlyer ID is not of at most {_LONGEST_ID} printable characters"
+    if installed_at is None:
+        return "Install Time is not of the form yyyy-mm-dd hh:mm:ss"
+    return "Install Time is more than a day in the future" if installed_at > latest else None

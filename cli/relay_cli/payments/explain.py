@@ -1,16 +1,16 @@
 """`relay payments explain`: what a webhook's body would become, and why. Nothing is looked up."""
 
-import json
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from pydantic import ValidationError
 from rich.table import Table
 from rich.text import Text
 
 from relay.apps import Apps
 from relay.errors import ConfigurationError, UnreadableWebhookError
-from relay.exact_json import InvalidJsonError, dumps, loads
+from relay.exact_json import InvalidJsonError, UnwritableError, dumps, loads
 from relay.identities import Identities
 from relay.instants import utc_now
 from relay.parameters import ParameterStore
@@ -18,11 +18,14 @@ from relay.payments.deciding import Decider
 from relay.payments.events import event_of
 from relay.payments.model import Meaning, Movement, Told, Treatment
 from relay.payments.providers import PROVIDERS
-from relay.payments.settings import SourceSettings
+from relay.payments.receiving import MAX_BODY_BYTES
+from relay.payments.settings import SourceApps, SourceSettings
 from relay.payments.trail import Trail
 from relay.payments.unmappable import UnmappableError
+from relay.shapes import first_fault
 from relay.tables import Bound, Item, Key
 from relay_cli.errors import CliError, ExitCode
+from relay_cli.reading import read_bytes, read_object
 from relay_cli.screen import Block, output, printable, show
 
 if TYPE_CHECKING:
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
 _ANY_DAYS: Final = 400
 _SOURCE: Final = "explained"
 _CLUES: Final = ("customer_user_id", "appsflyer_id", "app_id", "platform")
+_ANY_APP: Final = SourceApps(mobile=("id000000000",))
+"""Stands for the source's app where nobody said which there are."""
 _LIKE_ITS_ORIGINAL: Final = (
     "becomes an event like its original's: same app, name and order id, the amount turned round"
 )
@@ -38,9 +43,14 @@ _NOT_BY_THIS_ALONE: Final = (
     "by this alone nobody knows whose it is or for which app; what was told before, or an install, "
     "may say"
 )
+_FOR_ANY_APP: Final = (
+    "no app is named here: shown as for a mobile app. --mobile-app and --web-app say which the "
+    "source has"
+)
+_KEPT: Final = "Acknowledged, and kept as a dead letter"
 _WHY: Final = {
     Treatment.COUNTED: "counts",
-    Treatment.IGNORED: "ignored: a second telling of money, or none of our business",
+    Treatment.IGNORED: "ignored",
     Treatment.UNKNOWN: "unknown type: kept as a dead letter by id, type, time and digest",
 }
 
@@ -78,7 +88,7 @@ class _Rules:
     """A Parameter Store in which every app has the same settings."""
 
     def __init__(self, rules: Mapping[str, Any]) -> None:
-        self._value = json.dumps({"payments": rules})
+        self._value = dumps({"payments": rules}).decode()
 
     def get_parameters(self, **call: Any) -> dict[str, Any]:
         return {"Parameters": [{"Name": name, "Value": self._value} for name in call["Names"]]}
@@ -87,11 +97,11 @@ class _Rules:
 def explain(
     path: Path, provider: str | None, mobile: list[str], web: list[str], rules: Path | None
 ) -> ExitCode:
-    """Shows what a body tells and becomes; raises `CliError`."""
-    try:
-        body = path.read_bytes()
-    except OSError as error:
-        raise CliError(f"{path} cannot be read: {error.strerror}") from error
+    """Shows what a body tells and becomes; raises `CliError`.
+
+    `UNDONE` where some of it cannot be understood.
+    """
+    body = read_bytes(path, MAX_BODY_BYTES, " No webhook is.")
     name = provider or _recognised(body)
     if name not in PROVIDERS:
         raise CliError(f"no such provider; there are {', '.join(PROVIDERS)}")
@@ -100,10 +110,14 @@ def explain(
         told = PROVIDERS[name].read(body, settings)
     except UnreadableWebhookError as error:
         raise CliError(f"{path} is no webhook of {name}: {error}", code=ExitCode.UNDONE) from error
-    decider_rules = _read_rules(rules)
+    app_rules, anybody = _read_rules(rules), not (mobile or web)
+    is_understood = True
     for one in told:
-        show(output(), _told(name, one, settings, decider_rules, anybody=not (mobile or web)))
-    return ExitCode.OK
+        show(output(), _told(name, one))
+        is_understood &= one.problem is None
+        if one.treatment is Treatment.COUNTED:
+            is_understood &= _understood(name, one, settings, app_rules, anybody=anybody)
+    return ExitCode.OK if is_understood else ExitCode.UNDONE
 
 
 def _recognised(body: bytes) -> str:
@@ -126,39 +140,71 @@ def _recognised(body: bytes) -> str:
 
 
 def _settings(provider: str, mobile: list[str], web: list[str]) -> SourceSettings:
-    return SourceSettings.model_validate(
-        {"provider": provider, "apps": {"mobile": mobile, "web": web}}
-    )
+    try:
+        return SourceSettings.model_validate(
+            {"provider": provider, "apps": {"mobile": mobile, "web": web}}
+        )
+    except ValidationError as error:
+        raise CliError(f"the apps are not to be used so: {first_fault(error)}") from error
 
 
 def _read_rules(path: Path | None) -> Mapping[str, Any]:
     if path is None:
         return {}
+    content = read_object(path, "file with an app's settings")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CliError(f"{path} is no JSON file with an app's settings") from error
+        dumps(content)
+    except UnwritableError as error:
+        raise CliError(f"{path} is of no use: it {error}") from error
     rules: Mapping[str, Any] = content.get("payments", content)
     return rules
 
 
-def _told(
-    provider: str, told: Told, settings: SourceSettings, rules: Mapping[str, Any], *, anybody: bool
-) -> Iterator[Block]:
-    yield Block(
-        Text.assemble(("\n" + printable(told.type), "heading"), f"  {_WHY[told.treatment]}")
-    )
+def _told(provider: str, told: Told) -> Iterator[Block]:
+    reason = PROVIDERS[provider].why_ignored(told.type) if _is_ignored(told) else ""
+    why = ": ".join(filter(None, (_WHY[told.treatment], reason)))
+    if told.problem is not None:
+        why = f"unreadable: {told.problem}. {_KEPT}"
+    yield Block(Text.assemble(("\n" + printable(told.type), "heading"), f"  {why}"))
     if told.test:
         yield Block(Text("a test: dropped, unless the app says where tests go", "warn"))
-    if told.treatment is not Treatment.COUNTED:
-        return
-    meaning = PROVIDERS[provider].understand(told.type, told.content, settings)
+
+
+def _is_ignored(told: Told) -> bool:
+    return told.treatment is Treatment.IGNORED
+
+
+def _understood(
+    provider: str, told: Told, settings: SourceSettings, rules: Mapping[str, Any], *, anybody: bool
+) -> bool:
+    """Shows what one thing told means and becomes; whether it can be understood."""
+    try:
+        meaning = PROVIDERS[provider].understand(told.type, told.content, settings)
+    except UnreadableWebhookError as error:
+        show(output(), [Block(Text(f"unreadable: {error}. {_KEPT}", "warn"))])
+        return False
+    show(output(), _meant(meaning, told, settings, rules, anybody=anybody))
+    return True
+
+
+def _meant(
+    meaning: Meaning,
+    told: Told,
+    settings: SourceSettings,
+    rules: Mapping[str, Any],
+    *,
+    anybody: bool,
+) -> Iterator[Block]:
     yield Block(_facts(meaning))
     if meaning.movement is None:
         yield Block(Text("no movement of money: it only tells what belongs to what", "quiet"))
         return
     yield Block(_movement(meaning.movement))
-    yield from _event(meaning, meaning.movement, settings, rules, anybody=anybody)
+    if anybody:
+        settings = settings.model_copy(update={"apps": _apps_named(meaning)})
+    # Without an app for tests there is nothing to say of one but what it would be otherwise.
+    is_test = told.test and rules.get("test_events_to") is not None
+    yield from _event(meaning, meaning.movement, settings, rules, is_test=is_test)
 
 
 def _facts(meaning: Meaning) -> Table:
@@ -196,22 +242,21 @@ def _event(
     settings: SourceSettings,
     rules: Mapping[str, Any],
     *,
-    anybody: bool,
+    is_test: bool,
 ) -> Iterator[Block]:
     """What AppsFlyer would be told, if this were all that is known."""
     if movement.about is not None:
         yield Block(Text(_LIKE_ITS_ORIGINAL, "quiet"))
         return
-    apps = _apps_named(meaning) if anybody else settings.apps
-    settings = settings.model_copy(update={"apps": apps})
     trail = Trail(_Nothing(), _ANY_DAYS)
     trail.learn(_SOURCE, meaning.facts)
     store = ParameterStore(cast("SSMClient", _Rules(rules)), "/explained")
     decider = Decider(Apps(store), trail, Identities(_Nothing()), utc_now)
     try:
-        decision = decider.decide(_SOURCE, settings, movement, test=False).decision
+        decision = decider.decide(_SOURCE, settings, movement, test=is_test).decision
     except UnmappableError as error:
-        yield Block(Text(f"{error.reason}: {_NOT_BY_THIS_ALONE}", "warn"))
+        because = _NOT_BY_THIS_ALONE if error.may_change else f"{error}. {_KEPT}".lstrip(". ")
+        yield Block(Text(f"{error.reason}: {because}", "warn"))
         return
     except ConfigurationError as error:
         raise CliError(f"the rules are wrong: {error}") from error
@@ -219,13 +264,15 @@ def _event(
         yield Block(Text("dropped: the app does not want to hear of it", "warn"))
         return
     kind, event = event_of(decision)
+    if settings.apps is _ANY_APP:
+        yield Block(Text(_FOR_ANY_APP, "quiet"))
     yield Block(Text.assemble(("becomes ", "key"), f"{kind.value} for {decision.app_id}"))
     yield Block(Text(printable(dumps(event).decode())), exact=True)
 
 
-def _apps_named(meaning: Meaning) -> Any:
-    """The apps that the webhook itself names, where nobody said which there are."""
+def _apps_named(meaning: Meaning) -> SourceApps:
+    """The app that the webhook itself names, where nobody said which there are."""
     named = [fact.clues.app_id for fact in meaning.facts if fact.clues.app_id]
-    return SourceSettings.model_validate(
-        {"provider": "stripe", "apps": {"mobile": named[:1] or ["id000000000"], "web": []}}
-    ).apps
+    if not named:
+        return _ANY_APP
+    return _settings("stripe", named[:1], []).apps

@@ -2,6 +2,7 @@
 
 import json
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
@@ -9,12 +10,22 @@ from pathlib import Path
 from rich.text import Text
 
 from relay.instants import utc_now
+from relay.payments.providers import PROVIDERS
+from relay.payments.settings import SourceSettings
 from relay_cli.errors import CliError, ExitCode
 from relay_cli.http_call import call
-from relay_cli.payments.samples import PAYMENT_OF, TAKING_BACK, Order, build, money_id
+from relay_cli.payments.samples import (
+    PAYMENTS,
+    REVERSES,
+    TAKING_BACK,
+    build,
+    check_kind,
+    payment_of,
+)
+from relay_cli.payments.samples.order import Json, Order
 from relay_cli.payments.signing import sign
 from relay_cli.screen import output
-from relay_cli.targets import DEFAULT_READY_FILE, read_ready_file
+from relay_cli.targets import DEFAULT_READY_FILE, read_ready_file, ready_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +39,14 @@ class Address:
     @classmethod
     def of_sandbox(cls, path: Path | None, provider: str) -> "Address":
         """That of a running sandbox; raises `CliError`."""
-        ready = read_ready_file(path or DEFAULT_READY_FILE)
-        source = ready.get("payment_sources", {}).get(provider)
-        if source is None:
+        path = path or DEFAULT_READY_FILE
+        ready = read_ready_file(path)
+        sources = ready.get("payment_sources")
+        source = sources.get(provider) if isinstance(sources, dict) else None
+        if not isinstance(source, dict):
             raise CliError(f"the sandbox has no source of {provider}")
-        url = f"{ready['api']}/v1/payments/{provider}/{source['source']}"
-        return cls(url, source["source"], source["secret"])
+        name, secret = (ready_text(source, one, path) for one in ("source", "secret"))
+        return cls(f"{ready_text(ready, 'api', path)}/v1/payments/{provider}/{name}", name, secret)
 
 
 def new_tag() -> str:
@@ -41,22 +54,60 @@ def new_tag() -> str:
     return secrets.token_hex(6)
 
 
-def trigger(order: Order, address: Address) -> ExitCode:
-    """Posts what an order tells, its payment first where it takes one back and names none."""
-    console = output()
-    orders = [order]
-    if order.kind in TAKING_BACK and order.about is None:
-        payment = PAYMENT_OF.get(order.provider, "first_payment")
-        orders = [replace(order, kind=payment), replace(order, about=order.tag)]
+def trigger(order: Order, address: Address, about: str | None = None) -> ExitCode:
+    """Posts what an order tells, and first what has to have been told before.
+
+    `about`: the tag of the payment that is taken back, or of what is reversed; else that is made
+    up too. Raises `CliError`.
+    """
+    check_kind(order.provider, order.kind)
+    orders = orders_for(order, about)
     for one in orders:
-        for webhook in build(one):
-            signed = sign(one.provider, json.dumps(webhook).encode(), address.secret, utc_now())
-            answer = call("POST", address.url, signed.headers, signed.body)
-            if answer.status != HTTPStatus.OK:
-                said = answer.json().get("detail", "")
-                raise CliError(
-                    f"{address.url} answers {answer.status}: {said}", code=ExitCode.UNDONE
-                )
-        console.print(f"{one.kind}: taken, event id {address.source}:{money_id(one)}")
-    console.print(Text(f"To take this payment back: --about {order.tag}", "quiet"))
+        webhooks = build(one)
+        for webhook in webhooks:
+            _post(one.provider, webhook, address)
+        output().print(
+            f"{one.kind}: taken, event id {address.source}:{money_id(one.provider, webhooks)}"
+        )
+    _say_how_to_go_on(orders[-1])
     return ExitCode.OK
+
+
+def orders_for(order: Order, about: str | None) -> list[Order]:
+    """An order, and before it those that it needs; each with its own tag."""
+    taking_back = REVERSES.get(order.kind, order.kind)
+    if taking_back not in TAKING_BACK:
+        return [order]
+    if about is not None and "-" in about and order.kind in REVERSES:
+        return [replace(order, tag=about)]
+    paid = order.tag if about is None else about.partition("-")[0]
+    payment = replace(order, kind=payment_of(order.provider), tag=paid)
+    taken = replace(order, kind=taking_back, tag=f"{paid}-{secrets.token_hex(2)}")
+    before = [payment] if about is None else []
+    return [*before, taken, *([replace(taken, kind=order.kind)] if order.kind in REVERSES else [])]
+
+
+def money_id(provider: str, webhooks: Iterable[Json]) -> str:
+    """The money's own id, which is the end of its event id, by what the relay makes of webhooks."""
+    settings = SourceSettings.model_validate({"provider": provider, "apps": {}})
+    for webhook in webhooks:
+        for told in PROVIDERS[provider].read(json.dumps(webhook).encode(), settings):
+            movement = PROVIDERS[provider].understand(told.type, told.content, settings).movement
+            if movement is not None:
+                return movement.id
+    raise AssertionError  # pragma: no cover - each sample tells of a movement
+
+
+def _post(provider: str, webhook: Json, address: Address) -> None:
+    signed = sign(provider, json.dumps(webhook).encode(), address.secret, utc_now())
+    answer = call("POST", address.url, signed.headers, signed.body)
+    if answer.status != HTTPStatus.OK:
+        said = answer.json().get("detail", "")
+        raise CliError(f"{address.url} answers {answer.status}: {said}", code=ExitCode.UNDONE)
+
+
+def _say_how_to_go_on(last: Order) -> None:
+    if last.kind in PAYMENTS:
+        output().print(Text(f"To take this payment back: --about {last.tag}", "quiet"))
+    if last.kind in TAKING_BACK:
+        output().print(Text(f"To reverse it: --about {last.tag}", "quiet"))

@@ -24,7 +24,7 @@ from relay.web import FORBIDDEN_IN_NAME
 REFUSED_SECONDS: Final = 60.0
 """A token that AppsFlyer has refused is left alone for this long."""
 
-_APP_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,255}", re.ASCII)
+APP_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,255}", re.ASCII)
 """What Parameter Store takes in a name; no other app id can have settings."""
 
 
@@ -67,7 +67,7 @@ class Apps:
 
         Raises `ParametersUnavailableError`.
         """
-        if _APP_ID.fullmatch(app_id):
+        if APP_ID.fullmatch(app_id):
             self._store.read([f"apps/{surface}/{app_id}"])
 
     def app(self, surface: Surface, app_id: str) -> App:
@@ -83,7 +83,7 @@ class Apps:
 
     def _settings(self, surface: Surface, app_id: str) -> _Parsed:
         name = f"apps/{surface}/{app_id}"
-        text = self._store.value(name) if _APP_ID.fullmatch(app_id) else None
+        text = self._store.value(name) if APP_ID.fullmatch(app_id) else None
         if text is None:
             message = f"no {surface} app of this id is set up"
             raise UnknownAppError(message)
@@ -147,6 +147,6 @@ def _parameters(surface: Surface, app_ids: Iterable[str]) -> list[str]:
     return [
         name
         for app_id in app_ids
-        if _APP_ID.fullmatch(app_id)
+        if APP_ID.fullmatch(app_id)
         for name in (f"apps/{surface}/{app_id}", f"tokens/{surface}/{app_id}")
     ]

@@ -14,7 +14,7 @@ import orjson
 _LONGEST_INT: Final = 18
 """Digits that surely fit the 64 bits which orjson can write."""
 
-_LONGEST_PLAIN: Final = 400
+LONGEST_PLAIN: Final = 400
 """Characters of a number written plainly; the largest double has 309 digits before the point."""
 
 
@@ -96,15 +96,18 @@ def plain_number(number: Decimal) -> str:
     if not number.is_finite():
         message = "not a finite number"
         raise UnwritableError(message)
-    if abs(number.adjusted()) > _LONGEST_PLAIN or len(number.as_tuple().digits) > _LONGEST_PLAIN:
+    if abs(number.adjusted()) > LONGEST_PLAIN or len(number.as_tuple().digits) > LONGEST_PLAIN:
         message = "a number with too many digits"
         raise UnwritableError(message)
     return format(number, "f")
 
 
 def _parse_int(digits: str) -> int | Decimal:
-    # Longer ones as decimals: exact all the same, writable, and no quadratic conversion.
-    return int(digits) if len(digits) <= _LONGEST_INT else Decimal(digits)
+    # Longer ones as decimals: exact all the same, writable, and no quadratic conversion. And an
+    # `int` has no -0.
+    if len(digits) > _LONGEST_INT or digits == "-0":
+        return Decimal(digits)
+    return int(digits)
 
 
 def _refuse_constant(_name: str) -> NoReturn:

@@ -9,7 +9,7 @@ queue; the others are reported as failed and come back by themselves.
 import asyncio
 import random
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -35,7 +35,7 @@ from relay.outcomes import IDENTITY_UNKNOWN, Outcome, Ruling
 from relay.pacing import Pacer
 from relay.preparation import Surface
 from relay.queues import Message, Queue
-from relay.sending import AWS_CALL_SECONDS, NO_SETTINGS, Sender
+from relay.sending import AWS_CALL_SECONDS, NO_SETTINGS, Remaining, Sender
 from relay.settings import ForwardSettings
 from relay.settling import Clock, Settlement, Settler
 from relay.waiting import Chance
@@ -47,9 +47,6 @@ _WRONG_QUEUE: Final = Ruling(Outcome.REJECTED, "", "wrong_queue")
 _BROKEN_RULE: Final = Ruling(Outcome.REJECTED, "", "rejected")
 _NOBODY_KNOWN: Final = Ruling(Outcome.HELD, "S4", IDENTITY_UNKNOWN)
 _NO_IDENTITIES: Final = Ruling(Outcome.DEFERRED, "", "identities_unavailable")
-
-Remaining = Callable[[], float]
-"""Seconds that the invocation may still run."""
 
 
 @dataclass(slots=True)
@@ -103,14 +100,14 @@ class Forwarder:
         When the time that remains is no longer enough for a request, no new work is taken: the
         rest of the batch is handed back untouched.
         """
-        batch = Batch(self._sender.start_round())
+        batch = Batch(self._sender.start_round(remaining))
         for record in records:
             self._read(record, batch)
         await self._look_up_apps(batch)
         await self._look_up_customers(batch)
         waiting = iter(batch.jobs.values())
         workers = min(self._settings.requests_in_flight, len(batch.jobs))
-        await asyncio.gather(*(self._work(waiting, batch, remaining) for _ in range(workers)))
+        await asyncio.gather(*(self._work(waiting, batch) for _ in range(workers)))
         if any(settlement.body for settlement in batch.settlements.values()):
             await asyncio.to_thread(self._put_on_queues, batch, remaining)
         self._report(batch)
@@ -158,10 +155,10 @@ class Forwarder:
             telemetry.logger().error("identities unavailable", extra={"problem": str(error)})
             return None
 
-    async def _work(self, jobs: Iterator[Job], batch: Batch, remaining: Remaining) -> None:
+    async def _work(self, jobs: Iterator[Job], batch: Batch) -> None:
         """One of the workers that share a batch: as many requests are under way as there are."""
         for job in jobs:
-            if remaining() < self._sender.needed_seconds:
+            if not batch.round.has_time():
                 batch.failed.add(job.message_id)
                 continue
             settlement = await self._settled(job, batch.round)

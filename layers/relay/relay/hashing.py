@@ -29,7 +29,7 @@ HASHED_FIELDS: Final = (
 )
 """M20, W12: the five fields that AppsFlyer takes."""
 
-_DIGEST: Final = re.compile(r"[a-fA-F0-9]{64}", re.ASCII)
+DIGEST: Final = re.compile(r"[a-fA-F0-9]{64}", re.ASCII)
 _EMPTY_DIGEST: Final = hashlib.sha256(b"").hexdigest()  # H7: e3b0c442...b855
 _LONGEST_PHONE: Final = 250  # libphonenumber's own limit for what it tries to read
 
@@ -117,7 +117,7 @@ def _checked_digest(value: object, field: str, findings: Findings) -> Digest | N
     """H6, H7: a digest handed in, in lower case."""
     if isinstance(value, str) and not value.strip():
         return None
-    if not isinstance(value, str) or not _DIGEST.fullmatch(value):
+    if not isinstance(value, str) or not DIGEST.fullmatch(value):
         findings.reject("H6", field, "must be a SHA-256 digest: exactly 64 hexadecimal characters")
         return None
     digest = Digest(value.lower())
@@ -139,7 +139,7 @@ def _raw_value(
     rule = "H5" if raw_field == "phone" else "H8" if raw_field == "email" else "H4"
     if not isinstance(value, str):
         findings.reject(rule, raw_field, "must be a string")
-    elif _DIGEST.fullmatch(value.strip()):
+    elif DIGEST.fullmatch(value.strip()):
         findings.reject("H6", raw_field, f"is already hashed: send it as {hashed_field}")
     elif not _is_unicode(value):
         findings.reject(rule, raw_field, "holds half a surrogate pair: not valid Unicode text")

@@ -8,7 +8,7 @@ requests an invocation.
 
 import asyncio
 from collections import Counter, defaultdict, deque
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Final
 
@@ -47,9 +47,10 @@ def _most(failed: Collection[bool]) -> bool:
 
 
 class Round:
-    """The sends of one invocation."""
+    """The sends of one invocation. `has_time`: whether there is enough left for another request."""
 
-    def __init__(self, health: Health) -> None:
+    def __init__(self, health: Health, has_time: Callable[[], bool] = lambda: True) -> None:
+        self.has_time = has_time
         self._health = health
         self._probes: Counter[str] = Counter()
         self._under_way: Counter[str] = Counter()

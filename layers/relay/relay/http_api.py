@@ -8,17 +8,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any, Final, Self
+from typing import Annotated, Any, Final, Self, TypedDict
 from urllib.parse import unquote
 
 from relay.exact_json import dumps
-from relay.instants import from_milliseconds
+from relay.instants import from_milliseconds, is_epoch_seconds
 
 JSON: Final = "application/json"
 TEXT: Final = "text/plain"
 PROBLEM_JSON: Final = "application/problem+json"
 
-_LONGEST_KEY: Final = 200
+LONGEST_KEY: Final = 200
+"""Characters of an `Idempotency-Key`."""
+
 _YES: Final = frozenset({"true", "1", "yes"})
 _NO: Final = frozenset({"false", "0", "no", ""})
 
@@ -44,6 +46,15 @@ class Answer:
         }
 
 
+class ProblemContent(TypedDict):
+    """A request that was not met, and why (RFC 9457)."""
+
+    type: Annotated[str, "Always `about:blank`: the status says which sort of problem it is"]
+    title: Annotated[str, "The status in words"]
+    status: Annotated[int, "The status of the answer"]
+    detail: Annotated[str, "What to do, in a sentence. Never quotes what was sent"]
+
+
 class Problem(Exception):  # noqa: N818 - the name that RFC 9457 gives it
     """A request that cannot be met; `detail` tells the caller what to do, and quotes nothing."""
 
@@ -63,14 +74,13 @@ class Problem(Exception):  # noqa: N818 - the name that RFC 9457 gives it
 
     def answer(self) -> Answer:
         """The problem as an answer."""
-        content = {
+        content: ProblemContent = {
             "type": "about:blank",
             "title": self.status.phrase,
             "status": int(self.status),
             "detail": self.detail,
-            **self.members,
         }
-        return Answer(self.status, content, self.headers, PROBLEM_JSON)
+        return Answer(self.status, {**content, **self.members}, self.headers, PROBLEM_JSON)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +107,7 @@ class Request:
             query=event.get("queryStringParameters") or {},
             cookies=_cookies(event),
             body=_body(event),
-            came_in=from_milliseconds(int(event["requestContext"]["timeEpoch"])),
+            came_in=_moment(int(event["requestContext"]["timeEpoch"])),
         )
 
     @property
@@ -115,10 +125,10 @@ class Request:
     def idempotency_key(self) -> str | None:
         """`Idempotency-Key`: the sender's own id of what it sends; raises `Problem`."""
         key = self.headers.get("idempotency-key", "").strip()
-        if len(key) > _LONGEST_KEY or not key.isprintable():
+        if len(key) > LONGEST_KEY or not key.isprintable():
             raise Problem(
                 HTTPStatus.BAD_REQUEST,
-                f"Idempotency-Key must be at most {_LONGEST_KEY} printable characters",
+                f"Idempotency-Key must be at most {LONGEST_KEY} printable characters",
             )
         return key or None
 
@@ -137,6 +147,11 @@ class Request:
             raise Problem(
                 HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the body as Content-Type: application/json"
             )
+
+
+def _moment(epoch: int) -> datetime:
+    """API Gateway tells milliseconds, `sam local start-api` seconds."""
+    return from_milliseconds(epoch * 1000 if is_epoch_seconds(epoch) else epoch)
 
 
 def _body(event: Mapping[str, Any]) -> bytes:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal, TypedDict
 
 from relay import telemetry
 from relay.answering import answered, settings_unavailable
@@ -31,12 +31,14 @@ _POST: Final = "POST /v1/appsflyer/installs/{app_id}"
 _GET: Final = "GET /v1/appsflyer/installs/{app_id}"
 _NULL: Final = "null"
 
-_LONGEST_APPSFLYER_ID: Final = 255
-_PLATFORM: Final = re.compile(r"[a-z0-9_ -]{1,32}", re.ASCII)
+LONGEST_APPSFLYER_ID: Final = 255
+PLATFORM: Final = re.compile(r"[a-z0-9_ -]{1,32}", re.ASCII)
 _FARTHEST_AHEAD: Final = timedelta(days=1)
 """A later install is a slip, and would outlive every true one."""
 
-_ANSWERS: Final = {
+Status = Literal["remembered", "older", "without_customer"]
+
+_ANSWERS: Final[Mapping[Status, str]] = {
     "remembered": "the customer's events find this install from now on",
     "older": "a newer install of this customer is known: nothing was changed",
     "without_customer": (
@@ -44,11 +46,18 @@ _ANSWERS: Final = {
         "user id before it starts the SDK"
     ),
 }
-_COUNTERS: Final = {
+_COUNTERS: Final[Mapping[Status, str]] = {
     "remembered": "InstallRemembered",
     "older": "InstallOlder",
     "without_customer": "InstallWithoutCustomer",
 }
+
+
+class InstallContent(TypedDict):
+    """What became of a message about an install."""
+
+    status: Annotated[Status, "; ".join(f"`{status}`: {says}" for status, says in _ANSWERS.items())]
+    detail: Annotated[str, "The status in a sentence"]
 
 
 class Installs:
@@ -70,9 +79,10 @@ class Installs:
             raise Problem(HTTPStatus.NOT_FOUND, "no such route")
         self._check_sender(request)
         identity = _identity(_message(request), request.app_id, request.came_in)
-        status = "without_customer" if identity is None else self._remembered(identity)
+        status: Status = "without_customer" if identity is None else self._remembered(identity)
         telemetry.count({_COUNTERS[status]: 1})
-        return Answer(HTTPStatus.OK, {"status": status, "detail": _ANSWERS[status]})
+        content: InstallContent = {"status": status, "detail": _ANSWERS[status]}
+        return Answer(HTTPStatus.OK, content)
 
     def _check_sender(self, request: Request) -> None:
         sender = self._sender(request.query.get("token") or request.bearer_token)
@@ -91,7 +101,7 @@ class Installs:
         except (ParametersUnavailableError, ConfigurationError) as error:
             raise settings_unavailable(error) from error
 
-    def _remembered(self, identity: Identity) -> str:
+    def _remembered(self, identity: Identity) -> Status:
         try:
             return "remembered" if self._identities.remember(identity) else "older"
         except UnusableIdError as error:
@@ -152,9 +162,9 @@ def _customer_user_id(value: object) -> str | None:
 
 def _appsflyer_id(value: object) -> str:
     text = value.strip() if isinstance(value, str) else ""
-    if not 1 <= len(text) <= _LONGEST_APPSFLYER_ID or not text.isprintable():
+    if not 1 <= len(text) <= LONGEST_APPSFLYER_ID or not text.isprintable():
         raise _wrong(
-            "appsflyer_id", f"must be a string of 1 to {_LONGEST_APPSFLYER_ID} printable characters"
+            "appsflyer_id", f"must be a string of 1 to {LONGEST_APPSFLYER_ID} printable characters"
         )
     return text
 
@@ -172,7 +182,7 @@ def _platform(value: object) -> str | None:
     if is_absent(value):
         return None
     platform = value.strip().lower() if isinstance(value, str) else ""
-    if not _PLATFORM.fullmatch(platform):
+    if not PLATFORM.fullmatch(platform):
         raise _wrong("platform", "must be the name of a platform, as ios or android")
     return platform
 

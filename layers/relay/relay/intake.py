@@ -6,13 +6,13 @@ Accepting is durable and quick: check, hash, queue, 202. Nothing is sent to Apps
 import hashlib
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, Literal, TypedDict
 
 from relay.answering import answered, settings_unavailable
 from relay.apps import Apps
+from relay.entries import Entry, EntryContent, PreviewsContent, QueuedContent, none_is_valid
 from relay.envelopes import Envelope, money_without_id, stamped, write_envelope
 from relay.errors import (
     ConfigurationError,
@@ -21,9 +21,7 @@ from relay.errors import (
 )
 from relay.exact_json import InvalidJsonError, loads
 from relay.fields import is_absent
-from relay.findings import Finding
 from relay.http_api import Answer, Problem, Request
-from relay.instants import iso_form
 from relay.looking_up import (
     PLACEHOLDER,
     customer_to_look_up,
@@ -31,7 +29,7 @@ from relay.looking_up import (
     with_appsflyer_id,
     without_appsflyer_id,
 )
-from relay.preparation import App, Kind, Prepared, Surface, prepare
+from relay.preparation import App, Kind, Surface, prepare
 from relay.producers import Producer, Producers
 from relay.queues import MAX_TAKEN_BYTES, Message, Queue
 
@@ -46,44 +44,15 @@ ROUTES: Final[Mapping[str, Kind]] = {
     "POST /v1/web/{app_id}/visits": Kind.WEB_VISIT,
 }
 
+
+class HealthContent(TypedDict):
+    """The API and its function are up."""
+
+    status: Literal["ok"]
+
+
 Key = tuple[str, str, str]
 """Producer, app id, and the sender's `Idempotency-Key`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One event of a request, checked."""
-
-    index: int
-    event_id: str | None
-    prepared: Prepared
-    findings: tuple[Finding, ...]
-
-    @property
-    def is_valid(self) -> bool:
-        """Whether AppsFlyer would take it."""
-        return self.prepared.body is not None
-
-    def preview(self) -> dict[str, Any]:
-        """What would be sent, to the byte, and when it would be recorded."""
-        shown = self.describe(self.prepared.verdict)
-        if self.prepared.body is not None:
-            shown |= {"url": self.prepared.url, "body": self.prepared.body.decode()}
-        return shown
-
-    def describe(self, status: str) -> dict[str, Any]:
-        """The entry as an answer shows it."""
-        recorded = self.prepared.recorded
-        shown = {
-            "index": self.index,
-            "status": status,
-            "event_id": self.event_id,
-            "findings": [finding.as_dict() for finding in self.findings],
-            "recorded": recorded
-            and {"time": iso_form(recorded.time), "source": recorded.source, "rule": recorded.rule},
-            "deadline": self.prepared.deadline and iso_form(self.prepared.deadline),
-        }
-        return {name: value for name, value in shown.items() if value is not None}
 
 
 class Intake:
@@ -101,7 +70,8 @@ class Intake:
 
     def _answer(self, request: Request) -> Answer:
         if request.route == "GET /v1/health":
-            return Answer(HTTPStatus.OK, {"status": "ok"})
+            health: HealthContent = {"status": "ok"}
+            return Answer(HTTPStatus.OK, health)
         kind = ROUTES.get(request.route)
         if kind is None:
             raise Problem(HTTPStatus.NOT_FOUND, "no such route")
@@ -109,7 +79,8 @@ class Intake:
         app = self._app(request, kind, producer)
         entries = _entries(kind, app, request)
         if request.is_preview:
-            return Answer(HTTPStatus.OK, {"events": [entry.preview() for entry in entries]})
+            previews: PreviewsContent = {"events": [entry.preview() for entry in entries]}
+            return Answer(HTTPStatus.OK, previews)
         if request.idempotency_key is None:
             return self._queued(kind, request.came_in, entries)
         key = (producer.name, app.id, request.idempotency_key)
@@ -181,7 +152,7 @@ class Intake:
         if not queued:
             raise _queue_unavailable() if sendable else _too_large()
         status = HTTPStatus.ACCEPTED if len(queued) == len(entries) else HTTPStatus.MULTI_STATUS
-        shown = [
+        shown: list[EntryContent] = [
             entry.describe(
                 "queued" if entry.index in queued
                 else "rejected" if entry.index not in messages
@@ -190,7 +161,8 @@ class Intake:
             )
             for entry in entries
         ]  # fmt: skip
-        return Answer(status, {"queued": len(queued), "events": shown})
+        content: QueuedContent = {"queued": len(queued), "events": shown}
+        return Answer(status, content)
 
 
 def _events(request: Request) -> Any:
@@ -292,8 +264,5 @@ def _none_is_valid(entries: Sequence[Entry]) -> Problem:
         "no event is valid; nothing was queued"
         if several
         else "the event breaks a rule; nothing was queued",
-        members={
-            "findings": [finding.as_dict() for finding in entries[0].findings],
-            **({"events": [entry.describe("rejected") for entry in entries]} if several else {}),
-        },
+        members=none_is_valid(entries),
     )

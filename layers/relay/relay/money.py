@@ -6,7 +6,7 @@ from typing import Final
 from relay.exact_json import UnwritableError, decimal_of, plain_number
 from relay.findings import Findings
 
-_PLAIN_AMOUNT: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
+PLAIN_AMOUNT: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
 """M4: digits, an optional leading minus, an optional decimal point with digits behind it."""
 
 LISTED_CURRENCIES: Final = frozenset(
@@ -30,7 +30,7 @@ NEWER_CURRENCIES: Final = frozenset({"SLE", "VED", "XCG", "ZWG"})
 def is_plain_amount(value: object) -> bool:
     """M4: whether AppsFlyer reads this as revenue: a JSON number, or a string of plain digits."""
     if isinstance(value, str):
-        return _PLAIN_AMOUNT.fullmatch(value) is not None
+        return PLAIN_AMOUNT.fullmatch(value) is not None
     return is_finite_number(value)
 
 

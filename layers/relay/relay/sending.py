@@ -5,6 +5,7 @@ event is claimed before and remembered after (S6).
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from relay import telemetry
@@ -36,9 +37,11 @@ from relay.settings import ForwardSettings
 
 AWS_CALL_SECONDS: Final = 7.0
 """The longest that one call to AWS takes (`composition`)."""
-MARGIN_SECONDS: Final = 5 * AWS_CALL_SECONDS
-"""Kept back: for a claim and its note, for a fresh token, perhaps behind that of another app, and
-for a call to SQS."""
+MARGIN_SECONDS: Final = 2 * AWS_CALL_SECONDS
+"""Kept back for a claim and its note. What else it takes is begun only if there is time for it: a
+fresh token and a second request (`Round.has_time`), calls to SQS (`Queue.send`)."""
+_LEASE_SECONDS: Final = 4 * AWS_CALL_SECONDS
+"""A claim's: its own call, a fresh token, perhaps behind that of another app, and the note."""
 
 NO_SETTINGS: Final = Ruling(Outcome.DEFERRED, "", "parameters_unavailable")
 _NO_TOKEN: Final = Ruling(Outcome.HELD, "E13", CREDENTIALS_REASON)
@@ -49,6 +52,10 @@ _REFUSED_CLAIMS: Final = {  # S6
     Claim.CONFLICT: Ruling(Outcome.REJECTED, "S6", "id_conflict"),
     Claim.BUSY: Ruling(Outcome.HELD, "S6", IN_PROGRESS),
 }
+
+
+Remaining = Callable[[], float]
+"""Seconds that the invocation may still run."""
 
 
 class Sender:
@@ -74,19 +81,21 @@ class Sender:
 
     @property
     def needed_seconds(self) -> float:
-        """The longest that it takes from now on: two requests, and what lies between."""
-        longest = 2 * self._settings.longest_request_seconds + MARGIN_SECONDS
+        """The longest that one request takes from now on, with what has to be done around it."""
+        longest = self._settings.longest_request_seconds + MARGIN_SECONDS
         return longest + self._pacer.wait_seconds
 
-    def start_round(self) -> Round:
+    def start_round(self, remaining: Remaining) -> Round:
         """For the events of one invocation."""
-        return Round(self._health)
+        return Round(self._health, lambda: remaining() >= self.needed_seconds)
 
     async def deliver(self, job: Job, round_: Round) -> tuple[Ruling, Answer | None]:
         """Sends, unless there is no token to send with or AppsFlyer is to be left in peace."""
         app_id = job.envelope.app_id
         try:
             token = self._apps.token(self._surface, app_id)
+            if token is None:
+                token = await self._token_read_anew(app_id, round_)
         except ParametersUnavailableError:
             return NO_SETTINGS, None
         if token is None:
@@ -96,21 +105,23 @@ class Sender:
             return _UNWELL, None
         failed: bool | None = None
         try:
-            ruling, answer = await self._send_once(job, token)
+            ruling, answer = await self._send_once(job, token, round_)
             failed = ruling.rule == "E16" if job.attempted else None
         finally:
             round_.ended(app_id, failed=failed)
         return ruling, answer
 
-    async def _send_once(self, job: Job, token: Secret) -> tuple[Ruling, Answer | None]:
+    async def _send_once(
+        self, job: Job, token: Secret, round_: Round
+    ) -> tuple[Ruling, Answer | None]:
         """Sends, unless the event is not ours to send (S6)."""
         if not self._is_covered(job):
-            return await self._send(job, token)
+            return await self._send(job, token, round_)
         digest = content_digest(job.envelope, _sendable(job).event, job.first_seen)
         refusal = await self._claim(job, digest)
         if refusal is not None:
             return refusal, None
-        ruling, answer = await self._send(job, token)
+        ruling, answer = await self._send(job, token, round_)
         await self._note(job, digest, delivered=ruling.outcome is Outcome.DELIVERED)
         return ruling, answer
 
@@ -129,7 +140,9 @@ class Sender:
     async def _claim(self, job: Job, digest: str) -> Ruling | None:
         """None when the event is ours to send."""
         try:
-            claim = await self._deliveries.claim(job.delivery_key, digest, self.needed_seconds)
+            longest = 2 * self._settings.longest_request_seconds + _LEASE_SECONDS
+            seconds = longest + 2 * self._pacer.wait_seconds
+            claim = await self._deliveries.claim(job.delivery_key, digest, seconds)
         except TableUnavailableError:
             return _NO_DELIVERIES
         return _REFUSED_CLAIMS.get(claim)
@@ -150,13 +163,15 @@ class Sender:
 
     # Sending
 
-    async def _send(self, job: Job, token: Secret) -> tuple[Ruling, Answer | None]:
+    async def _send(self, job: Job, token: Secret, round_: Round) -> tuple[Ruling, Answer | None]:
         """Sends with the app's token; if AppsFlyer refuses that, once more with another one."""
         ruling, answer = await self._ask(job, token)
-        if ruling.reason != CREDENTIALS_REASON:
+        if ruling.reason != CREDENTIALS_REASON or not round_.has_time():
             return ruling, answer
         another = await self._another_token(job.envelope.app_id, token)
-        return (ruling, answer) if another is None else await self._ask(job, another)
+        if another is None or not round_.has_time():
+            return ruling, answer
+        return await self._ask(job, another)
 
     async def _ask(self, job: Job, token: Secret) -> tuple[Ruling, Answer | None]:
         prepared = _sendable(job)
@@ -173,6 +188,11 @@ class Sender:
         except SendFailedError as error:
             return ruling_of_failure(error.reason, sure=error.sure), None
         return ruling_of_answer(prepared.kind, answer.status, answer.text), answer
+
+    async def _token_read_anew(self, app_id: str, round_: Round) -> Secret | None:
+        """The token, once the read that another event's refusal has begun is over."""
+        async with self._token_reading:
+            return self._apps.token(self._surface, app_id) if round_.has_time() else None
 
     async def _another_token(self, app_id: str, refused: Secret) -> Secret | None:
         async with self._token_reading:  # one fresh read serves all that were under way

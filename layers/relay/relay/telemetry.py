@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from relay.preparation import Surface
     from relay.settling import Settlement
 
-_MOST_VALUES = 100
+_MOST_VALUES = 99
 _ROUTINE = {Outcome.DELIVERED, Outcome.DUPLICATE}
 _NEEDS_A_LOOK = {Outcome.REFUSED, Outcome.BLOCKED}
 
@@ -72,7 +72,7 @@ def unexpected(error: Exception, **facts: str) -> None:
 
 def aws_code(error: Exception) -> str:
     """AWS's own code for a failed call (`AccessDenied`), else the error's type; never its text."""
-    response: Mapping[str, Any] = getattr(error, "response", {})
+    response: Mapping[str, Any] = getattr(error, "response", None) or {}
     code: str = response.get("Error", {}).get("Code") or type(error).__name__
     return code
 

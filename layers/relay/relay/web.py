@@ -21,10 +21,10 @@ from relay.hashing import HASHED_FIELDS, PRODUCER_ONLY_FIELDS, hash_identity
 from relay.money import check_currency, is_finite_number
 from relay.payloads import Payload, write
 
-_LONGEST_NAME: Final = 64  # W1, W2
-_LONGEST_URL: Final = 4096  # W6
-_LONGEST_IP: Final = 46  # W8
-_LONGEST_USER_AGENT: Final = 1024  # W9
+LONGEST_NAME: Final = 64  # W1, W2
+LONGEST_URL: Final = 4096  # W6
+LONGEST_IP: Final = 46  # W8
+LONGEST_USER_AGENT: Final = 1024  # W9
 FORBIDDEN_IN_NAME: Final = frozenset("@=+-")  # W2
 _NO_URL_CHARACTER: Final = re.compile(r"[\s\x00-\x1f\x7f]")
 
@@ -55,7 +55,7 @@ def build(
     """
     draft = _Draft(event, findings, is_visit=is_visit)
     body: dict[str, Any] = {}
-    for field, check in _CHECKS:
+    for field, check in CHECKS:
         value = check(event.get(field), field, draft)
         if value is not None:
             body[field] = value
@@ -72,19 +72,19 @@ def build(
 def _user_id(value: object, field: str, draft: _Draft) -> dict[str, str] | None:
     """W1, H9."""
     if not isinstance(value, dict):
-        draft.findings.reject("W1", field, f"must be an object with {_USER_IDS}")
+        draft.findings.reject("W1", field, f"must be an object with at least one of {_USER_IDS}")
         return None
     for key in value:
-        if key not in _USER_ID_LENGTHS:
+        if key not in USER_ID_LENGTHS:
             draft.findings.reject("W1", field, f"may hold nothing but {_USER_IDS}")
             break
     user = {
         key: text
-        for key, longest in _USER_ID_LENGTHS.items()
+        for key, longest in USER_ID_LENGTHS.items()
         if (text := optional_text(value.get(key), "W1", f"{field}.{key}", draft.findings,
                                   longest=longest)) is not None
     }  # fmt: skip
-    if all(is_absent(value.get(key)) for key in _USER_ID_LENGTHS):
+    if all(is_absent(value.get(key)) for key in USER_ID_LENGTHS):
         draft.findings.reject("W1", field, f"needs at least one of {_USER_IDS}")
     warn_of_clear_email(f"{field}.customer_user_id", user.get("customer_user_id"), draft.findings)
     return user
@@ -98,7 +98,7 @@ def _event_name(value: object, field: str, draft: _Draft) -> str | None:
     if is_absent(value):
         draft.findings.reject("W2", field, "is missing: send a name, like af_purchase")
         return None
-    name = optional_text(value, "W2", field, draft.findings, longest=_LONGEST_NAME)
+    name = optional_text(value, "W2", field, draft.findings, longest=LONGEST_NAME)
     if name is not None and not FORBIDDEN_IN_NAME.isdisjoint(name):
         draft.findings.reject("W2", field, "must not hold any of @ = + -")
     return name
@@ -160,7 +160,7 @@ def _event_url(value: object, field: str, draft: _Draft) -> str | None:
         if draft.is_visit:
             draft.findings.reject("W6", field, "is missing: a visit needs the URL of the page")
         return None
-    url = optional_text(value, "W6", field, draft.findings, longest=_LONGEST_URL)
+    url = optional_text(value, "W6", field, draft.findings, longest=LONGEST_URL)
     if url is None:
         return None
     if not _is_http_url(url):
@@ -209,7 +209,7 @@ def _web_time(value: object) -> datetime | None:
 
 def _ip(value: object, field: str, draft: _Draft) -> str | None:
     """W8."""
-    text = optional_text(value, "W8", field, draft.findings, longest=_LONGEST_IP)
+    text = optional_text(value, "W8", field, draft.findings, longest=LONGEST_IP)
     if text is None:
         return None
     try:
@@ -222,7 +222,7 @@ def _ip(value: object, field: str, draft: _Draft) -> str | None:
 
 def _user_agent(value: object, field: str, draft: _Draft) -> str | None:
     """W9."""
-    return optional_text(value, "W9", field, draft.findings, longest=_LONGEST_USER_AGENT)
+    return optional_text(value, "W9", field, draft.findings, longest=LONGEST_USER_AGENT)
 
 
 def _http_referrer(value: object, field: str, draft: _Draft) -> str | None:
@@ -238,13 +238,13 @@ def _customer_dedup_id(value: object, field: str, draft: _Draft) -> str | None:
     return optional_text(value, "W11", field, draft.findings)
 
 
-_USER_ID_LENGTHS: Final[Mapping[str, int | None]] = {
+USER_ID_LENGTHS: Final[Mapping[str, int | None]] = {
     "appsflyer_id": None,
-    "customer_user_id": _LONGEST_NAME,
+    "customer_user_id": LONGEST_NAME,
 }
 _USER_IDS: Final = "customer_user_id (1 to 64 characters) and appsflyer_id"
 
-_CHECKS: Final[tuple[tuple[str, Callable[[object, str, _Draft], Any]], ...]] = (
+CHECKS: Final[tuple[tuple[str, Callable[[object, str, _Draft], Any]], ...]] = (
     ("user_id", _user_id),
     ("event_name", _event_name),
     ("event_revenue", _event_revenue),
@@ -260,7 +260,7 @@ _CHECKS: Final[tuple[tuple[str, Callable[[object, str, _Draft], Any]], ...]] = (
 """Every field that is sent, in the order of the payload, with the rule that checks it."""
 
 KNOWN_FIELDS: Final = frozenset(
-    [*(field for field, _ in _CHECKS), *HASHED_FIELDS, *PRODUCER_ONLY_FIELDS]
+    [*(field for field, _ in CHECKS), *HASHED_FIELDS, *PRODUCER_ONLY_FIELDS]
 )
 """Every field that a producer may hand in."""
 

@@ -2,22 +2,52 @@
 
 import json
 import os
+import pty
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
+from moto.sqs.models import sqs_backends
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 RELAY = str(Path(sys.executable).parent / "relay")
 ROOT = Path(__file__).parents[3]
+
+
+NOW = datetime.now(UTC)
+EVENT = {"appsflyer_id": "1-2", "eventName": "af_purchase", "email_hashed": "0" * 64}
+FINDING = {"rule": "M12", "severity": "warn", "field": "os", "message": "is missing"}
+
+
+def dead_letter(number: int, **more: Any) -> str:
+    """A letter as the relay writes it, with other marks where they are given."""
+    letter = {
+        "app_id": "com.example.shop",
+        "kind": "mobile_event",
+        "event": EVENT,
+        "event_id": f"order-{number}",
+        "first_seen": "2026-11-22T10:00:00.000Z",
+        "attempts": 11,
+        "held_since": "2026-11-22T11:00:00.000Z",
+        "findings": [FINDING],
+        "reason": "attempts_used_up: status_500",
+        "outcome": "deferred",
+        "status": 500,
+        "message": "Internal Server Error",
+        # Half an hour more than is shown: however long the tests have run, the words are the same.
+        "deadline": f"{NOW + timedelta(days=2, hours=5, minutes=30):%Y-%m-%dT%H:%M:%S}.000Z",
+        "dead_since": f"{NOW - timedelta(days=1, hours=3, minutes=30):%Y-%m-%dT%H:%M:%S}.000Z",
+    }
+    return json.dumps({**letter, **more})
 
 
 class Run(Protocol):
@@ -51,6 +81,32 @@ def run(tmp_path: Path) -> Run:
         )
 
     return run
+
+
+def in_terminal(*arguments: str, question: str, answer: str) -> tuple[int, str]:
+    """Runs `relay ...` in a terminal, and answers its question; its exit code and what it shows."""
+    ours, its = pty.openpty()
+    env = environment(COLUMNS="200", TERM="dumb")
+    with subprocess.Popen(
+        [RELAY, *arguments], stdin=its, stdout=its, stderr=its, env=env, start_new_session=True
+    ) as process:
+        os.close(its)
+        shown = ""
+        while piece := _read(ours):
+            shown += piece
+            if answer and question in shown:
+                os.write(ours, answer.encode() + b"\n")
+                answer = ""
+        code = process.wait(timeout=60)
+    os.close(ours)
+    return code, shown
+
+
+def _read(terminal: int) -> str:
+    try:
+        return os.read(terminal, 65_536).decode()
+    except OSError:  # the program has ended, and nobody has its end of the line any more
+        return ""
 
 
 @dataclass(frozen=True)
@@ -91,6 +147,12 @@ class LocalQueues:
             QueueUrl=self.urls[name], AttributeNames=["ApproximateNumberOfMessages"]
         )
         return int(answer["Attributes"]["ApproximateNumberOfMessages"])
+
+    def unhide(self, name: str) -> None:
+        """Ends the time for which a killed program had messages hidden, as waiting for it would."""
+        account, queue = self.urls[name].split("/")[-2:]
+        for message in sqs_backends[account]["us-east-1"].queues[queue]._messages:  # noqa: SLF001 - its clock cannot be set
+            message.change_visibility(0)
 
     def crash(self, name: str, body: str) -> str:
         """Lets SQS itself move a message to the dead-letter queue; its id."""

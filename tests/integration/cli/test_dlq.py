@@ -4,46 +4,28 @@ import json
 import signal
 import subprocess
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from relay.envelopes import dead_letter_of_no_envelope
-from tests.integration.cli.conftest import RELAY, LocalQueues, Run, environment
+from tests.integration.cli.conftest import (
+    EVENT,
+    NOW,
+    RELAY,
+    LocalQueues,
+    Run,
+    dead_letter,
+    environment,
+    in_terminal,
+)
 
-NOW = datetime.now(UTC)
-EVENT = {"appsflyer_id": "1-2", "eventName": "af_purchase", "email_hashed": "0" * 64}
-FINDING = {"rule": "M12", "severity": "warn", "field": "os", "message": "is missing"}
 DEAD_LETTER_FIELDS = {"reason", "outcome", "status", "message", "deadline", "dead_since"}
-
-
-def _letter(number: int, **more: Any) -> str:
-    letter = {
-        "app_id": "com.example.shop",
-        "kind": "mobile_event",
-        "event": EVENT,
-        "event_id": f"order-{number}",
-        "first_seen": "2026-11-22T10:00:00.000Z",
-        "attempts": 11,
-        "held_since": "2026-11-22T11:00:00.000Z",
-        "findings": [FINDING],
-        "reason": "attempts_used_up: status_500",
-        "outcome": "deferred",
-        "status": 500,
-        "message": "Internal Server Error",
-        # Half an hour more than is shown: however long the tests have run, the words are the same.
-        "deadline": f"{NOW + timedelta(days=2, hours=5, minutes=30):%Y-%m-%dT%H:%M:%S}.000Z",
-        "dead_since": f"{NOW - timedelta(days=1, hours=3, minutes=30):%Y-%m-%dT%H:%M:%S}.000Z",
-    }
-    return json.dumps({**letter, **more})
-
-
 NO_ENVELOPE = dead_letter_of_no_envelope("whatever", "id-1", "missing: app_id", NOW)
 
 
 def test_dlq_list_counts_by_reason_and_app_and_leaves_all_in_place(
     run: Run, queues: LocalQueues
 ) -> None:
-    letters = [_letter(number) for number in range(12)]
-    blocked = _letter(99, reason="account_blocked", app_id="com.example.blocked")
+    letters = [dead_letter(number) for number in range(12)]
+    blocked = dead_letter(99, reason="account_blocked", app_id="com.example.blocked")
     queues.put("mobile_dlq", *letters, blocked, NO_ENVELOPE)
 
     first = run("dlq", "list", *queues.where)
@@ -53,15 +35,48 @@ def test_dlq_list_counts_by_reason_and_app_and_leaves_all_in_place(
     shown = first.stdout.decode()
     assert "mobile: 14 dead letters" in shown
     assert "web: no dead letters" in shown
-    (row,) = (line for line in shown.splitlines() if "attempts_used_up" in line)
+    rows = shown.splitlines()
+    (place,) = (number for number, row in enumerate(rows) if "attempts_used_up" in row)
+    row, below = rows[place : place + 2]
     assert row.split()[0] == "12"
-    assert "com.example.shop" in row
     assert "1 d 3 h" in row
-    assert "first in 2 d 5 h" in row
+    assert "12 in time" in row
+    assert "com.example.shop" in below
+    assert "first in 2 d 5 h" in below
     assert "com.example.blocked" in shown
     assert "cannot be redriven" in shown
     assert second.stdout.decode().count("14 dead letters") == 1
     assert queues.count("mobile_dlq") == 14
+
+
+def test_dlq_list_says_who_can_keep_its_own_time_and_who_has_missed_it(
+    run: Run, queues: LocalQueues
+) -> None:
+    late = f"{NOW - timedelta(hours=1):%Y-%m-%dT%H:%M:%S}.000Z"
+    queues.put(
+        "mobile_dlq",
+        dead_letter(1),
+        dead_letter(2),
+        *(dead_letter(number, deadline=late, attempts=number) for number in (3, 4, 5)),
+    )
+
+    shown = run("dlq", "list", "mobile", *queues.where).stdout.decode()
+
+    assert "2 can still keep their own time." in shown
+    assert "3 have missed their deadline" in shown
+    assert "3 to 11" in shown  # attempts
+
+
+def test_dlq_list_tells_the_age_of_the_oldest_and_of_the_newest(
+    run: Run, queues: LocalQueues
+) -> None:
+    since = f"{NOW - timedelta(hours=2, minutes=30):%Y-%m-%dT%H:%M:%S}.000Z"
+    queues.put("mobile_dlq", dead_letter(1), dead_letter(2, dead_since=since))
+
+    shown = run("dlq", "list", "mobile", *queues.where).stdout.decode()
+
+    assert "1 d 3 h" in shown
+    assert "to 2 h 3" in shown  # and some minutes
 
 
 def test_dlq_list_shows_what_sqs_itself_moved(run: Run, queues: LocalQueues) -> None:
@@ -73,8 +88,8 @@ def test_dlq_list_shows_what_sqs_itself_moved(run: Run, queues: LocalQueues) -> 
     assert "mobile" not in done.stdout.decode()
 
 
-def test_dlq_show_tells_all_that_is_known_of_a_letter(run: Run, queues: LocalQueues) -> None:
-    queues.put("mobile_dlq", _letter(1), _letter(2))
+def test_dlq_show_tells_all_that_is_known_of_adead_letter(run: Run, queues: LocalQueues) -> None:
+    queues.put("mobile_dlq", dead_letter(1), dead_letter(2))
 
     done = run("dlq", "show", "order-2", *queues.where)
 
@@ -112,7 +127,7 @@ def test_dlq_show_id_that_is_not_there_ends_with_1(run: Run, queues: LocalQueues
 def test_dlq_redrive_sends_all_back_without_the_marks_of_a_dead_letter(
     run: Run, queues: LocalQueues
 ) -> None:
-    queues.put("mobile_dlq", *[_letter(number) for number in range(23)])
+    queues.put("mobile_dlq", *[dead_letter(number) for number in range(23)])
 
     done = run("dlq", "redrive", *queues.where)
 
@@ -131,10 +146,10 @@ def test_dlq_redrive_takes_only_what_was_chosen_and_leaves_the_rest_visible(
 ) -> None:
     (chosen, *_) = queues.put(
         "mobile_dlq",
-        _letter(1, reason="account_blocked"),
-        _letter(2, app_id="id1"),
-        _letter(3),
-        _letter(4),
+        dead_letter(1, reason="account_blocked"),
+        dead_letter(2, app_id="id1"),
+        dead_letter(3),
+        dead_letter(4),
     )
 
     def redriven(*choice: str) -> list[str]:
@@ -168,7 +183,7 @@ def test_dlq_redrive_of_what_sqs_itself_moved_keeps_its_id_and_its_time(
 
 
 def test_dlq_redrive_leaves_what_holds_no_event_and_says_so(run: Run, queues: LocalQueues) -> None:
-    queues.put("mobile_dlq", NO_ENVELOPE, _letter(1))
+    queues.put("mobile_dlq", NO_ENVELOPE, dead_letter(1))
 
     done = run("dlq", "redrive", "mobile", *queues.where)
     asked = run("dlq", "redrive", "mobile", "--reason", "not_an_envelope", *queues.where)
@@ -182,7 +197,7 @@ def test_dlq_redrive_leaves_what_holds_no_event_and_says_so(run: Run, queues: Lo
 
 
 def test_dlq_redrive_run_twice_sends_nothing_twice(run: Run, queues: LocalQueues) -> None:
-    queues.put("mobile_dlq", *[_letter(number) for number in range(5)])
+    queues.put("mobile_dlq", *[dead_letter(number) for number in range(5)])
 
     run("dlq", "redrive", "mobile", *queues.where)
     again = run("dlq", "redrive", "mobile", *queues.where)
@@ -192,7 +207,7 @@ def test_dlq_redrive_run_twice_sends_nothing_twice(run: Run, queues: LocalQueues
 
 
 def test_dlq_redrive_queue_that_takes_nothing_loses_nothing(run: Run, queues: LocalQueues) -> None:
-    queues.put("mobile_dlq", *[_letter(number) for number in range(15)])
+    queues.put("mobile_dlq", *[dead_letter(number) for number in range(15)])
     dead, missing = queues.urls["mobile_dlq"], queues.urls["mobile_queue"] + "-missing"
 
     done = run("dlq", "redrive", "--queue", dead, "--to", missing)
@@ -205,7 +220,7 @@ def test_dlq_redrive_queue_that_takes_nothing_loses_nothing(run: Run, queues: Lo
 def test_dlq_redrive_of_a_queue_by_url_finds_where_its_events_came_from(
     run: Run, queues: LocalQueues
 ) -> None:
-    queues.put("mobile_dlq", _letter(1))
+    queues.put("mobile_dlq", dead_letter(1))
 
     done = run("dlq", "redrive", "--queue", queues.urls["mobile_dlq"])
 
@@ -217,7 +232,7 @@ def test_dlq_redrive_that_is_interrupted_leaves_each_event_in_one_place(
     queues: LocalQueues,
 ) -> None:
     """Ctrl-C in the middle of a slow run: what was sent is gone from here, the rest is back."""
-    queues.put("mobile_dlq", *[_letter(number) for number in range(30)])
+    queues.put("mobile_dlq", *[dead_letter(number) for number in range(30)])
     with subprocess.Popen(
         [RELAY, "dlq", "redrive", "mobile", "--rate", "5", *queues.where],
         stdout=subprocess.PIPE,
@@ -241,3 +256,52 @@ def test_dlq_without_any_queue_says_how_to_name_one(run: Run) -> None:
 
     assert done.returncode == 2
     assert b"--stack NAME" in done.stderr
+
+
+def test_dlq_redrive_says_how_many_had_missed_their_deadline(run: Run, queues: LocalQueues) -> None:
+    late = f"{NOW - timedelta(hours=1):%Y-%m-%dT%H:%M:%S}.000Z"
+    queues.put("mobile_dlq", dead_letter(1), dead_letter(2, deadline=late))
+
+    done = run("dlq", "redrive", "mobile", *queues.where)
+
+    assert b"2 sent back" in done.stdout
+    assert b"1 of them have missed their deadline" in done.stdout
+
+
+def test_dlq_redrive_asks_a_person_before_events_go_that_are_too_late(
+    queues: LocalQueues,
+) -> None:
+    late = f"{NOW - timedelta(hours=1):%Y-%m-%dT%H:%M:%S}.000Z"
+    queues.put("mobile_dlq", dead_letter(1), dead_letter(2, deadline=late))
+    command = ("dlq", "redrive", "mobile", "--app", "com.example.shop", *queues.where)
+
+    declined, shown = in_terminal(*command, question="Send 2 dead letters back?", answer="n")
+    assert declined == 1
+    assert "1 of 2 dead letters have missed their deadline" in shown
+    assert queues.count("mobile_dlq") == 2
+
+    agreed, shown = in_terminal(*command, question="Send 2 dead letters back?", answer="y")
+    assert agreed == 0
+    assert queues.count("mobile_queue") == 2
+
+
+def test_dlq_redrive_that_was_killed_sends_the_rest_when_run_again(
+    run: Run, queues: LocalQueues
+) -> None:
+    """SIGKILL at any moment: what was in hand may go twice, under the same id; nothing is lost."""
+    queues.put("mobile_dlq", *[dead_letter(number) for number in range(30)])
+    with subprocess.Popen(
+        [RELAY, "dlq", "redrive", "mobile", "--rate", "5", *queues.where], env=environment()
+    ) as process:
+        while queues.count("mobile_queue") == 0:
+            assert process.poll() is None
+        process.kill()
+    queues.unhide("mobile_dlq")
+
+    done = run("dlq", "redrive", "mobile", *queues.where)
+
+    assert done.returncode == 0, done.stderr
+    sent = [body["event_id"] for body in queues.bodies("mobile_queue")]
+    assert set(sent) == {f"order-{number}" for number in range(30)}
+    assert len(sent) <= 30 + 5  # those of one call
+    assert queues.count("mobile_dlq") == 0

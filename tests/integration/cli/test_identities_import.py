@@ -63,7 +63,7 @@ def imported(path: Path, table: MemoryTable, chunk_rows: int = 100) -> tuple[Cou
     rejected: list[Row] = []
     identities = Identities(table)
     progress = Progress.of(path.with_suffix(".state"), Fingerprint.of(path))
-    importer = Importer(identities.remember, progress, threads=4, rejects=rejected.append)
+    importer = Importer(identities.remember, progress, threads=4, rejects=rejected.extend)
     with Report(path) as report:
         list(importer.run(report, chunk_rows))
     return progress.counts, rejected
@@ -112,6 +112,9 @@ def test_report_without_a_needed_column_says_which(tmp_path: Path) -> None:
         ({"AppsFlyer ID": ""}, "AppsFlyer ID is missing"),
         ({"App ID": " "}, "App ID is missing"),
         ({"Install Time": "yesterday"}, "Install Time is not of the form yyyy-mm-dd hh:mm:ss"),
+        ({"Install Time": "2999-01-01 08:00:00"}, "Install Time is more than a day in the future"),
+        ({"AppsFlyer ID": "1" * 256}, "AppsFlyer ID is not of at most 255 printable characters"),
+        ({"AppsFlyer ID": "1\x002"}, "holds a NUL character"),
         ({"Customer User ID": "\ufffd"}, "is not UTF-8"),
     ],
 )
@@ -121,6 +124,48 @@ def test_report_bad_line_is_told_by_number_and_reason(
     path = write(tmp_path / "installs.csv", line(1), line(2, **fields))
 
     assert rows(path)[1] == Row(3, problem=problem)
+
+
+def test_report_quotation_mark_out_of_place_costs_its_own_line_alone(tmp_path: Path) -> None:
+    path = tmp_path / "installs.csv"
+    good = [",".join(line(number)) for number in (1, 3, 5)]
+    path.write_text(
+        "\n".join(
+            [
+                ",".join(HEADER),
+                good[0],
+                good[0].replace("user-1", '"user"-2'),
+                good[1].replace("organic", '"two\nlines"'),
+                good[1].replace("user-3", '"never closed'),
+                good[2],
+            ]
+        )
+    )
+
+    found = rows(path)
+
+    assert [row.identity and row.identity.customer_user_id for row in found] == [
+        *("user-1", None, "user-3", None, "user-5"),
+    ]
+    problems = [(row.number, row.problem) for row in found if row.problem]
+    reason = "is not CSV: a quotation mark is out of place"
+    assert problems == [(3, reason), (6, reason)]
+
+
+def test_report_line_that_is_cut_off_is_bad(tmp_path: Path) -> None:
+    path = tmp_path / "installs.csv"
+    path.write_text("\n".join([",".join(HEADER), "organic,2026-10-26 08:00:00,id123456789"]))
+
+    assert rows(path) == [Row(2, problem="has fewer columns than the first line")]
+
+
+def test_report_row_without_end_is_not_unpacked(tmp_path: Path) -> None:
+    """Quoted fields may go over many lines, and a row of short ones over as many as it likes."""
+    path = tmp_path / "bomb.gz"
+    path.write_bytes(gzip.compress(text_of([]).encode() + b'"' + b'","\n' * LONGEST_LINE))
+
+    with pytest.raises(CliError, match="are a row longer than"):
+        rows(path)
 
 
 def test_report_line_without_end_is_not_unpacked(tmp_path: Path) -> None:
@@ -225,6 +270,16 @@ def test_import_of_another_file_begins_anew(tmp_path: Path) -> None:
     assert Progress.of(tmp_path / "state", Fingerprint.of(path)).counts.rows == 0
 
 
+def test_import_into_another_table_begins_anew(tmp_path: Path) -> None:
+    path = write(tmp_path / "installs.csv", line(1))
+    done = Progress.of(tmp_path / "state", Fingerprint.of(path), "AWS one")
+    done.counts.rows = 1
+    done.save()
+
+    assert Progress.of(tmp_path / "state", Fingerprint.of(path), "AWS one").counts.rows == 1
+    assert Progress.of(tmp_path / "state", Fingerprint.of(path), "AWS other").counts.rows == 0
+
+
 # As a person runs it
 
 
@@ -291,6 +346,34 @@ def test_import_dry_run_writes_nothing_and_lists_bad_lines(run: Run, tmp_path: P
     assert b"line 3: AppsFlyer ID is missing" in done.stdout
     assert rejects.read_text() == "line 3: AppsFlyer ID is missing\n"
     assert b"user-2" not in done.stdout + done.stderr
+
+
+def test_import_that_goes_on_keeps_the_bad_lines_of_before(
+    run: Run, queues: LocalQueues, table_name: str, tmp_path: Path
+) -> None:
+    bad = {"AppsFlyer ID": ""}
+    path = write(tmp_path / "installs.csv", line(1, **bad), line(2), line(3, **bad))
+    file, rejects = Fingerprint.of(path), tmp_path / "bad.txt"
+    into = f"{queues.endpoint} {table_name}"
+    done = Progress.of(tmp_path / "installs.csv.import.json", file, into)
+    done.counts = Counts(rows=1, bad=1)
+    done.save()
+    rejects.write_text("line 2: AppsFlyer ID is missing\n")
+
+    run("identities", "import", str(path), "--rejects", str(rejects), *queues.where)
+
+    listed = rejects.read_text().splitlines()
+    assert listed == [f"line {number}: AppsFlyer ID is missing" for number in (2, 4)]
+
+
+def test_import_dry_run_does_not_count_as_an_import(run: Run, tmp_path: Path) -> None:
+    path = write(tmp_path / "installs.csv", *(line(number) for number in range(9)))
+    state = tmp_path / "state.json"
+    state.write_text("{}")
+
+    run("identities", "import", str(path), "--dry-run", "--state", str(state), "--chunk-rows", "1")
+
+    assert state.read_text() == "{}"
 
 
 def test_import_without_a_table_says_how_to_name_one(run: Run, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,16 @@ import pytest_asyncio
 
 from relay.instants import utc_now
 from relay_cli.errors import CliError, ExitCode
-from relay_cli.payments.samples import KINDS, Order, build, money_id
-from relay_cli.payments.trigger import Address, new_tag, trigger
+from relay_cli.payments.samples import KINDS, REVERSES, TAKING_BACK, build
+from relay_cli.payments.samples.order import Order
+from relay_cli.payments.trigger import Address, money_id, new_tag, orders_for, trigger
 from relay_sandbox.sandbox import Sandbox, SandboxOptions
 from tests.integration.cli.conftest import Run
 
 DATA = Path(__file__).parents[2] / "data" / "webhooks"
-SIGNS = {"refund": "-", "dispute": "-"}
-WITHOUT_MONEY = {"trial", "cancellation"}
+REVENUES = {"trial": ["none"], "cancellation": ["none"]}
+REVENUES |= {kind: ["-9.99", "9.99"] for kind in TAKING_BACK}
+REVENUES |= {kind: ["-9.99", "9.99", "9.99"] for kind in REVERSES}
 
 pytestmark = pytest.mark.xdist_group("payments command")
 
@@ -58,12 +61,66 @@ async def test_trigger_each_thing_that_each_provider_tells_reaches_appsflyer_onc
     for provider, kind, tag in told:
         mine = [entry for entry in recorded if f"c-{tag}" in json.dumps(entry.payload, default=str)]
         revenues = sorted(entry.revenue or "none" for entry in mine)
-        expected = ["none"] if kind in WITHOUT_MONEY else ["9.99"]
-        assert revenues == (["-9.99", "9.99"] if kind in SIGNS else expected), (provider, kind)
+        assert revenues == REVENUES.get(kind, ["9.99"]), (provider, kind)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("provider", KINDS)
+async def test_trigger_takes_back_what_an_earlier_call_named(
+    sandbox: Sandbox, tmp_path: Path, provider: str
+) -> None:
+    ready = tmp_path / "ready.json"
+    ready.write_text(json.dumps(sandbox.ready))
+    address, tag = Address.of_sandbox(ready, provider), new_tag()
+
+    for kind, about in (("renewal", None), ("refund", tag), ("refund_reversed", tag)):
+        told = order(provider, kind, tag)
+        assert await asyncio.to_thread(trigger, told, address, about) is ExitCode.OK
+    assert await sandbox.settled(60)
+
+    recorded = [entry for entry in sandbox.stand_in.ledger if entry.recorded]
+    mine = [one for one in recorded if f"c-{tag}" in json.dumps(one.payload, default=str)]
+    # RevenueCat knows one refund a transaction; elsewhere the second is another, and reversed.
+    once = ["-9.99", "9.99", "9.99"]
+    twice = ["-9.99", *once]
+    expected = once if provider == "revenuecat" else twice
+    assert sorted(str(entry.revenue) for entry in mine) == expected
+    assert await letters(sandbox) == []
+
+
+async def letters(sandbox: Sandbox) -> list[Any]:
+    answer = await sandbox.aws.call(
+        sandbox.aws.sqs.receive_message,
+        QueueUrl=sandbox.ready["payments_dlq"],
+        MaxNumberOfMessages=10,
+        VisibilityTimeout=0,
+    )
+    return list(answer.get("Messages", []))
+
+
+def test_orders_for_what_reverses_a_refund_that_is_named_is_that_alone() -> None:
+    (reversal,) = orders_for(order("stripe", "refund_reversed", "new"), "paid-1f2e")
+
+    assert (reversal.tag, reversal.paid) == ("paid-1f2e", "paid")
+
+
+def test_trigger_something_that_a_provider_does_not_tell_posts_nothing() -> None:
+    nowhere = Address("http://127.0.0.1:9/", "s", "s")
+
+    with pytest.raises(CliError, match="tells of no such thing"):
+        trigger(order("revenuecat", "dispute", "t"), nowhere)
+
+
+@pytest.mark.parametrize("provider", KINDS)
+def test_build_amount_with_more_places_than_its_currency_is_refused(provider: str) -> None:
+    told = replace(order(provider, "purchase", "t"), amount=Decimal("9.999"))
+
+    with pytest.raises(CliError, match="more decimal places than EUR"):
+        build(told)
 
 
 def test_trigger_something_that_a_provider_does_not_tell_says_what_it_tells() -> None:
-    with pytest.raises(CliError, match="purchase, refund, dispute"):
+    with pytest.raises(CliError, match="renewal, purchase, refund, refund_reversed, dispute"):
         build(order("adyen", "trial", "t"))
 
 
@@ -72,9 +129,23 @@ def test_trigger_unknown_provider_says_which_there_are() -> None:
         build(order("braintree", "trial", "t"))
 
 
-def test_money_id_of_a_refund_is_that_of_the_refund() -> None:
-    assert money_id(order("stripe", "refund", "b", about="a")) == "re_b"
-    assert money_id(order("revenuecat", "refund", "b", about="a")) == "a:refund"
+@pytest.mark.parametrize(
+    ("provider", "kind", "expected"),
+    [
+        ("stripe", "refund", "re_a-b"),
+        ("revenuecat", "refund", "a:refund"),
+        ("stripe", "renewal", "in_a-b"),
+        ("adyen", "dispute_won", "Ca-b:won"),
+    ],
+)
+def test_money_id_is_that_of_the_event(provider: str, kind: str, expected: str) -> None:
+    assert money_id(provider, build(order(provider, kind, "a-b"))) == expected
+
+
+def test_money_id_of_a_cancellation_tells_when() -> None:
+    told = order("stripe", "cancellation", "a")
+
+    assert money_id("stripe", build(told)) == f"sub_a:cancelled:{told.seconds}"
 
 
 def test_trigger_without_a_sandbox_ends_with_2(run: Run, tmp_path: Path) -> None:
@@ -84,6 +155,14 @@ def test_trigger_without_a_sandbox_ends_with_2(run: Run, tmp_path: Path) -> None
 
     assert done.returncode == 2
     assert b"is a sandbox up?" in done.stderr
+
+
+@pytest.mark.parametrize("code", ["EURO", "E", "12a", "ÄÖÜ"])
+def test_trigger_currency_that_is_none_ends_with_2(run: Run, code: str) -> None:
+    done = run("payments", "trigger", "stripe", "purchase", f"--currency={code}")
+
+    assert done.returncode == 2
+    assert b"--currency must be" in done.stderr
 
 
 @pytest.mark.parametrize("amount", ["free", "0", "-1", "nan"])
@@ -124,6 +203,58 @@ def test_explain_applies_the_rules_of_an_app(run: Run, tmp_path: Path) -> None:
     done = run("payments", "explain", sample, "--rules", str(rules))
 
     assert b'"eventName":"joined","eventValue":{"af_revenue":"49.99"' in done.stdout
+
+
+def explained(run: Run, tmp_path: Path, sample: str, *options: str, **fields: Any) -> Any:
+    """What is said of a sample of Stripe's with these fields of its own."""
+    event = json.loads((DATA / f"{sample}.json").read_text())
+    event["data"]["object"].update(fields)
+    event["type"] = fields.get("type", event["type"])
+    file = tmp_path / "body.json"
+    file.write_text(json.dumps(event))
+    return run("payments", "explain", str(file), *options)
+
+
+def test_explain_what_cannot_be_understood_says_why_and_ends_with_1(
+    run: Run, tmp_path: Path
+) -> None:
+    done = explained(run, tmp_path, "stripe_invoice_paid_first", amount_paid="all of it")
+
+    assert (done.returncode, done.stderr) == (1, b"")
+    assert b"unreadable: amount_paid is not a whole number" in done.stdout
+    assert b"all of it" not in done.stdout
+
+
+def test_explain_second_telling_says_what_tells_of_it(run: Run, tmp_path: Path) -> None:
+    kind = "invoice.payment_succeeded"
+
+    done = explained(run, tmp_path, "stripe_invoice_paid_first", type=kind)
+
+    assert b"ignored: the same payment: an invoice" in done.stdout
+
+
+def test_explain_app_of_somebody_else_is_not_said_to_be_unknown_yet(
+    run: Run, tmp_path: Path
+) -> None:
+    done = explained(run, tmp_path, "stripe_invoice_paid_first", "--mobile-app", "id555")
+
+    assert b"foreign_app: Acknowledged, and kept as a dead letter" in done.stdout
+
+
+def test_explain_without_any_app_says_that_it_shows_none_of_yours(run: Run) -> None:
+    done = run("payments", "explain", str(DATA / "paddle_transaction_completed_web.json"))
+
+    assert b"no app is named here" in done.stdout
+
+
+def test_explain_test_goes_where_the_app_sends_tests(run: Run, tmp_path: Path) -> None:
+    rules = tmp_path / "app.json"
+    rules.write_text('{"payments": {"test_events_to": "id999999999"}}')
+    sample = str(DATA / "revenuecat_sandbox_initial_purchase.json")
+
+    done = run("payments", "explain", sample, "--rules", str(rules))
+
+    assert b"becomes mobile_event for id999999999" in done.stdout
 
 
 def test_explain_file_of_nobody_says_so(run: Run, tmp_path: Path) -> None:

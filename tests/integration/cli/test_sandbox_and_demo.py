@@ -8,7 +8,9 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from relay_cli.http_call import call
@@ -79,6 +81,60 @@ def test_sandbox_tells_where_it_is_and_stops_cleanly(run: Run, tmp_path: Path) -
     for name in ("api", "aws", "producer_token", "mobile_queue"):
         assert ready[name] in output.decode()
     assert not (tmp_path / "ready.json").exists()
+
+
+@contextmanager
+def _unavailable() -> Iterator[tuple[str, list[str]]]:
+    """An endpoint that answers 503 to everything: its base URL, and the paths asked for."""
+    paths: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            paths.append(self.path)
+            self.send_response(503)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", paths
+        server.shutdown()
+
+
+def test_sandbox_sends_to_the_endpoints_it_is_given_as_often_as_the_schedule_says(
+    run: Run, tmp_path: Path
+) -> None:
+    """Both written as people write them: a slash at the end, spaces after the commas."""
+    where = ("--ready-file", "ready.json")
+    with _unavailable() as (url, paths):
+        endpoints = ("--mobile-endpoint", f"{url}/", "--web-endpoint", f"{url}/")
+        options = (*endpoints, "--retry-schedule", "0.1, 0.1", "--no-samples")
+        with _sandbox(tmp_path, *options) as (_, ready):
+            for sample in ("forward_mobile_purchase", "forward_web_visit"):
+                run("send", str(EVENTS / f"{sample}.json"), *where)
+            for surface in ("mobile", "web"):
+                while b"attempts_used_up" not in run("dlq", "list", surface, *where).stdout:
+                    pass
+            assert _ledger(ready) == []
+
+    assert sorted(paths) == [
+        *["/inappevent/com.example.shop"] * 3,
+        *["/v2.0/s2s/visits/app/web/website-www.example.com"] * 3,
+    ]
+
+
+def test_sandbox_whose_ready_file_cannot_be_written_says_so(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    done = run("sandbox", "--ready-file", "file/ready.json")
+
+    assert done.returncode == 2
+    assert b"file/ready.json cannot be written" in done.stderr
+    assert b"Traceback" not in done.stderr
 
 
 def test_dlq_redrive_delivers_what_failed_once_the_cause_is_gone(run: Run, tmp_path: Path) -> None:

@@ -38,10 +38,15 @@ def moto_url() -> Iterator[str]:
 
 
 @pytest.fixture
-def sqs(moto_url: str) -> "Iterator[SQSClient]":
+def moto_sqs(moto_url: str) -> "Iterator[SQSClient]":
     client = boto3.client("sqs", endpoint_url=moto_url, config=_once())
     yield client
     client.close()
+
+
+@pytest.fixture
+def sqs(moto_sqs: "SQSClient") -> "SQSClient":
+    return moto_sqs
 
 
 @pytest.fixture

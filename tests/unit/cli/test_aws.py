@@ -6,7 +6,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
 
 from relay.queues import MAX_MESSAGE_BYTES, Message
-from relay_cli.aws import explained, put
+from relay_cli.aws import explained, put, sqs_client
 from relay_cli.errors import CliError
 
 if TYPE_CHECKING:
@@ -65,3 +65,34 @@ def test_put_call_that_fails_says_why_for_all_of_it() -> None:
 def test_explained_error_says_what_to_do(error: Exception, hint: str) -> None:
     with pytest.raises(CliError, match=hint), explained("SQS"):
         raise error
+
+
+@pytest.mark.parametrize(
+    ("variables", "region"),
+    [
+        ({"AWS_REGION": "eu-west-1"}, "eu-west-1"),
+        ({"AWS_DEFAULT_REGION": "eu-west-2"}, "eu-west-2"),
+        ({"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-2"}, "eu-west-1"),
+        ({"AWS_REGION": ""}, "ap-south-1"),
+        ({}, "ap-south-1"),
+    ],
+)
+def test_client_is_of_the_region_of_the_settings_else_of_the_queues(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], region: str
+) -> None:
+    """AWS_REGION is what people set, and what boto3 by itself does not heed."""
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+    sqs = sqs_client("https://sqs.ap-south-1.amazonaws.com/123456789012/queue")
+
+    assert sqs.meta.region_name == region
+
+
+def test_client_of_a_profile_that_is_not_there_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "nobodys")
+
+    with pytest.raises(CliError, match="nobodys"):
+        sqs_client("https://sqs.ap-south-1.amazonaws.com/123456789012/queue")

@@ -1,5 +1,6 @@
 """Dead letters: read, grouped, chosen, and made into messages again."""
 
+import hashlib
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -7,26 +8,15 @@ from typing import Any
 import pytest
 
 from relay.exact_json import loads
-from relay_cli.dead_letters import CRASHED, NOT_AN_ENVELOPE, Choice, Groups, read_letter, renewed
-
-NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
-ENVELOPE = {"app_id": "id1", "kind": "mobile_event", "event": {"eventName": "a"}}
-
-
-def _message(content: Any, message_id: str = "message-1") -> dict[str, Any]:
-    body = content if isinstance(content, str) else json.dumps(content)
-    sent = int(NOW.timestamp() * 1000)
-    attributes = {"SentTimestamp": str(sent)}
-    return {
-        "MessageId": message_id,
-        "ReceiptHandle": "r",
-        "Body": body,
-        "Attributes": attributes,
-    }
+from relay_cli.choosing import Choice, Chosen
+from relay_cli.dead_letters import CRASHED, NOT_AN_ENVELOPE, read_letter, renewed
+from relay_cli.grouping import Groups
+from tests.builders import MOBILE_APP, WEB_APP, make_event, make_web_event
+from tests.letters import ENVELOPE, MARKS, NOW, message, moment
 
 
 def _renewed(content: Any) -> Any:
-    text = renewed(read_letter(_message(content)))
+    text = renewed(read_letter(message(content)))
     return text and loads(text)
 
 
@@ -47,34 +37,111 @@ def test_renewed_crashed_message_without_id_gets_the_messages_id_and_time() -> N
 def test_renewed_keeps_numbers_and_not_before_as_they_were() -> None:
     body = (
         '{"app_id":"id1","kind":"mobile_event","event":{"n":4.990,"big":123456789012345678901},'
-        '"event_id":"1","not_before":"2027-01-01T00:00:00.000Z","reason":"rejected","attempts":3}'
+        '"event_id":"1","not_before":"2027-01-01T00:00:00.000Z","reason":"rejected","attempts":3,'
+        '"outcome":"rejected","dead_since":"2026-11-21T00:00:00.000Z"}'
     )
 
-    text = renewed(read_letter(_message(body)))
+    text = renewed(read_letter(message(body)))
 
     assert text is not None
     assert '"n":4.990,"big":123456789012345678901' in text
     assert '"not_before":"2027-01-01T00:00:00.000Z"' in text
     assert "attempts" not in text
+    assert "dead_since" not in text
 
 
 @pytest.mark.parametrize("body", ["", "secret", "[]", "{}", '{"reason": "not_an_envelope"}'])
 def test_renewed_of_what_holds_no_event_is_nothing(body: str) -> None:
-    assert renewed(read_letter(_message(body))) is None
+    assert renewed(read_letter(message(body))) is None
+
+
+def test_renewed_of_an_event_of_which_only_a_digest_was_kept_is_nothing() -> None:
+    """It had outgrown its queue: an empty event in its place would be rejected for another reason.
+
+    Its letter, with the digest by which its sender can find it, would then be gone.
+    """
+    assert (
+        _renewed({**ENVELOPE, **MARKS, "event": {}, "bytes": 1_100_000, "sha256": "0" * 64}) is None
+    )
 
 
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ({**ENVELOPE, "reason": "rejected"}, "rejected"),
+        ({**ENVELOPE, **MARKS, "reason": "rejected"}, "rejected"),
         (ENVELOPE, CRASHED),
         ("secret", NOT_AN_ENVELOPE),
-        ({"reason": "not_an_envelope", "sha256": ""}, NOT_AN_ENVELOPE),
-        ({**ENVELOPE, "reason": 5}, CRASHED),
+        ({**MARKS, "reason": "not_an_envelope", "sha256": ""}, NOT_AN_ENVELOPE),
     ],
 )
 def test_letter_says_why_it_is_there(content: Any, expected: str) -> None:
-    assert read_letter(_message(content)).reason == expected
+    assert read_letter(message(content)).reason == expected
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"reason": "ada@example.com"},
+        {"reason": 5, "outcome": "rejected", "dead_since": "2026-11-22T12:00:00.000Z"},
+        {"outcome": "ada@example.com", "message": "ada@example.com", "status": "ada@example.com"},
+    ],
+)
+def test_letter_that_sqs_moved_has_no_marks_but_the_relays(forged: dict[str, Any]) -> None:
+    """What a producer wrote beside its event is anything, and not why it is here."""
+    letter = read_letter(message({**ENVELOPE, **forged}))
+
+    assert letter.is_crashed
+    assert letter.reason == CRASHED
+    assert letter.marks == {}
+
+
+def test_letter_that_sqs_moved_again_after_its_own_redrive_is_crashed() -> None:
+    """It still has the marks of the first time, which say nothing of the second."""
+    moved = message({**ENVELOPE, **MARKS})
+    moved["Attributes"]["DeadLetterQueueSourceArn"] = "arn:aws:sqs:us-east-1:123456789012:mobile"
+
+    assert read_letter(moved).reason == CRASHED
+
+
+def test_letter_that_sqs_moved_shows_its_event_hashed() -> None:
+    event = {"eventName": "af_login", "email": "ada@example.com", "e_mail": "ada@example.com"}
+
+    letter = read_letter(message({**ENVELOPE, "event": event}))
+
+    hashed = hashlib.sha256(b"ada@example.com").hexdigest()
+    assert letter.event["email_hashed"] == hashed
+    assert "ada@example.com" not in json.dumps(letter.event)
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "deadline"),
+    [
+        ("mobile_event", "eventTime", datetime(2026, 11, 22, 1, 59, 59, 999_000, UTC)),  # T2
+        ("web_event", "timestamp", None),  # T7: depends on the app's time zone
+    ],
+)
+def test_letter_that_sqs_moved_has_a_deadline_where_it_can_be_known(
+    kind: str, field: str, deadline: datetime | None
+) -> None:
+    event = {
+        "mobile_event": {**make_event(), field: "2026-11-21T09:00:00Z"},
+        "web_event": {**make_web_event(), field: 1_795_251_600_000},
+    }[kind]
+    app_id = {"mobile_event": MOBILE_APP, "web_event": WEB_APP}[kind]
+
+    letter = read_letter(message({"app_id": app_id, "kind": kind, "event": event}))
+
+    assert letter.deadline == deadline
+    assert letter.has_missed(NOW) is (deadline is not None)
+
+
+def test_letter_without_an_event_goes_by_the_id_of_the_message_that_its_producer_sent() -> None:
+    content = {**MARKS, "reason": "not_an_envelope", "message_id": "sent-1"}
+
+    letter = read_letter(message(content))
+
+    assert letter.event_id == "sent-1"
+    assert Choice(id="sent-1").takes(letter)
 
 
 @pytest.mark.parametrize(
@@ -93,23 +160,62 @@ def test_letter_says_why_it_is_there(content: Any, expected: str) -> None:
     ],
 )
 def test_choice_takes_what_fits_all_of_it(choice: Choice, taken: bool) -> None:  # noqa: FBT001
-    content = {**ENVELOPE, "event_id": "order-1", "reason": "attempts_used_up: status_500"}
+    content = {**ENVELOPE, **MARKS, "event_id": "order-1", "reason": "attempts_used_up: status_500"}
 
-    assert choice.takes(read_letter(_message(content))) is taken
+    assert choice.takes(read_letter(message(content))) is taken
 
 
-def test_groups_know_the_oldest_and_the_next_deadline() -> None:
+def _group_of(*marks: dict[str, Any]) -> Any:
     groups = Groups(NOW)
-    for hours in (-3, 2, 5):
-        deadline = f"{NOW + timedelta(hours=hours):%Y-%m-%dT%H:%M:%S}.000Z"
-        since = f"{NOW - timedelta(hours=10 + hours):%Y-%m-%dT%H:%M:%S}.000Z"
-        letter = {**ENVELOPE, "reason": "r", "deadline": deadline, "dead_since": since}
-        groups.add(read_letter(_message(letter)))
-    groups.add(read_letter(_message({**ENVELOPE, "reason": "other"})))
+    for one in marks:
+        groups.add(read_letter(message({**ENVELOPE, **MARKS, **one})))
+    (group,) = groups.largest_first()
+    return group
 
-    first, second = groups.largest_first()
 
-    assert (first.reason, first.count, first.passed) == ("r", 3, 1)
-    assert first.next_deadline == NOW + timedelta(hours=2)
-    assert first.oldest == NOW - timedelta(hours=15)
-    assert (second.count, second.next_deadline, second.oldest) == (1, None, NOW)
+def test_group_counts_who_is_in_time_and_who_has_missed_the_deadline() -> None:
+    hours = (-3, -1, 2, 5)
+
+    group = _group_of({}, *({"deadline": moment(hours=one)} for one in hours))
+
+    assert (group.count, group.in_time, group.missed, group.without_deadline) == (5, 2, 2, 1)
+    assert group.next_deadline == NOW + timedelta(hours=2)
+
+
+def test_group_knows_its_oldest_and_its_newest_letter() -> None:
+    group = _group_of(*({"dead_since": moment(hours=-one)} for one in (5, 15, 1)))
+
+    assert group.oldest == NOW - timedelta(hours=15)
+    assert group.newest == NOW - timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("attempts", "expected"), [((0, 11, 3), (0, 11)), ((11,), (11, 11)), ((0,), (0, 0))]
+)
+def test_group_knows_the_fewest_and_the_most_attempts(
+    attempts: tuple[int, ...], expected: tuple[int, int]
+) -> None:
+    group = _group_of(*({"attempts": one} for one in attempts))
+
+    assert (group.fewest_attempts, group.most_attempts) == expected
+
+
+def test_groups_are_by_reason_and_app_the_largest_first() -> None:
+    groups = Groups(NOW)
+    for reason, app_id in (("b", "id1"), ("a", "id1"), ("a", "id2"), ("a", "id1")):
+        groups.add(read_letter(message({**ENVELOPE, **MARKS, "reason": reason, "app_id": app_id})))
+
+    found = [(one.count, one.reason, one.app_id) for one in groups.largest_first()]
+
+    assert found == [(2, "a", "id1"), (1, "a", "id2"), (1, "b", "id1")]
+
+
+def test_chosen_counts_by_reason_and_knows_which_letters_and_how_many_are_too_late() -> None:
+    chosen = Chosen(NOW)
+    for number, (reason, hours) in enumerate((("a", -1), ("a", 1), ("b", -1))):
+        content = {**ENVELOPE, **MARKS, "reason": reason, "deadline": moment(hours=hours)}
+        chosen.add(read_letter(message(content, f"message-{number}")))
+
+    assert chosen.by_reason == {"a": 2, "b": 1}
+    assert chosen.ids == {"message-0", "message-1", "message-2"}
+    assert chosen.missed == 2

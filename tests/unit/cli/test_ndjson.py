@@ -1,5 +1,6 @@
 """Lines out of a stream that comes in pieces of any size."""
 
+import json
 import os
 import threading
 from collections.abc import Iterator
@@ -71,6 +72,20 @@ def test_batches_of_a_waiting_pipe_give_what_is_there() -> None:
     os.close(writing)
     assert list(found) == [[b"unfinished"]]
     os.close(reading)
+
+
+def test_answer_is_one_line_for_every_reader_and_its_body_exact() -> None:
+    """U+0085, U+2028 and U+2029 end a line for Python's `splitlines`, among others."""
+    name = "a\x85b\u2028c\u2029d"
+    event = {"appsflyer_id": "1-1", "eventName": name, "os": "1", "bundleIdentifier": "b"}
+    line = {"id": name, "kind": "mobile_event", "app_id": "com.example.shop", "event": event}
+
+    text = answer(json.dumps(line).encode(), Defaults()).decode()
+
+    assert len(text.splitlines()) == 1
+    answered = json.loads(text)
+    assert answered["id"] == name
+    assert name in answered["body"]
 
 
 def test_answer_of_a_fault_of_our_own_is_a_reject_without_its_text(

@@ -1,89 +1,18 @@
 """The mover, over a queue in memory that misbehaves on demand."""
 
 import json
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from threading import Event
-from typing import TYPE_CHECKING, Any, cast
 
-from relay_cli.dead_letters import Choice
-from relay_cli.mailbox import HIDDEN_SECONDS, Mailbox
+from relay_cli.choosing import Choice
+from relay_cli.mailbox import Mailbox
 from relay_cli.redrive import Mover, Tally
-
-if TYPE_CHECKING:
-    from mypy_boto3_sqs import SQSClient
-
-Json = dict[str, Any]
-NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
-
-
-class FakeSqs:
-    """A dead-letter queue whose messages hide when received, and a target that keeps what comes.
-
-    `comes_back` are received again although they are hidden, as happens on a standard queue.
-    """
-
-    def __init__(self, number: int, sent_at: datetime = NOW) -> None:
-        self.letters = {f"m{n}": _letter(n) for n in range(number)}
-        self.sent_at = sent_at
-        self.hidden: set[str] = set()
-        self.target: list[str] = []
-        self.refused: set[str] = set()
-        self.undeletable: set[str] = set()
-        self.comes_back: list[str] = []
-        self.after_send: Callable[[], None] = lambda: None
-
-    def get_queue_attributes(self, **_: Any) -> Json:
-        visible = len(self.letters) - len(self.hidden)
-        return {"Attributes": {"ApproximateNumberOfMessages": str(visible)}}
-
-    def receive_message(self, **call: Any) -> Json:
-        assert call["VisibilityTimeout"] == HIDDEN_SECONDS
-        visible = [id_ for id_ in self.letters if id_ not in self.hidden]
-        again = [self.comes_back.pop()] if self.comes_back else []
-        taken = (again + visible)[: call["MaxNumberOfMessages"]]
-        self.hidden |= set(taken)
-        return {"Messages": [self._message(id_) for id_ in taken if id_ in self.letters]}
-
-    def _message(self, id_: str) -> Json:
-        sent = str(int(self.sent_at.timestamp() * 1000))
-        attributes = {"SentTimestamp": sent}
-        body = self.letters[id_]
-        return {"MessageId": id_, "ReceiptHandle": id_, "Body": body, "Attributes": attributes}
-
-    def send_message_batch(self, **call: Any) -> Json:
-        failed = [entry for entry in call["Entries"] if self._is_refused(entry["MessageBody"])]
-        self.target += [e["MessageBody"] for e in call["Entries"] if e not in failed]
-        self.after_send()
-        return {"Failed": [{"Id": e["Id"], "Code": "Refused", "Message": "no"} for e in failed]}
-
-    def _is_refused(self, body: str) -> bool:
-        return json.loads(body)["event_id"] in self.refused
-
-    def delete_message_batch(self, **call: Any) -> Json:
-        failed = [e for e in call["Entries"] if e["ReceiptHandle"] in self.undeletable]
-        for entry in call["Entries"]:
-            if entry not in failed:
-                del self.letters[entry["ReceiptHandle"]]
-                self.hidden.discard(entry["ReceiptHandle"])
-        return {"Failed": [{"Id": entry["Id"]} for entry in failed]}
-
-    def change_message_visibility_batch(self, **call: Any) -> Json:
-        for entry in call["Entries"]:
-            assert entry["VisibilityTimeout"] == 0
-            self.hidden.discard(entry["ReceiptHandle"])
-        return {}
-
-
-def _letter(number: int) -> str:
-    letter = {"app_id": "id1", "kind": "mobile_event", "event": {}, "event_id": f"e{number}"}
-    return json.dumps({**letter, "reason": "rejected" if number % 2 else "refused"})
+from tests.letters import NOW, FakeSqs, moment
 
 
 def _run(sqs: FakeSqs, choice: Choice | None = None, stop: Event | None = None) -> Tally:
-    client = cast("SQSClient", sqs)
-    mailbox = Mailbox(client, "dead")
-    mover = Mover(mailbox, client, "target", choice or Choice(), NOW, None, stop or Event())
+    mailbox = Mailbox(sqs.client, "dead")
+    mover = Mover(mailbox, sqs.client, "target", choice or Choice(), NOW, None, stop or Event())
     return mover.run(lambda _: None)
 
 
@@ -164,6 +93,20 @@ def test_mover_leaves_letters_that_came_in_meanwhile() -> None:
     assert len(sqs.letters) == 4
 
 
+def test_mover_sends_an_event_that_comes_back_at_once_only_once() -> None:
+    """Rejected within the seconds by which two clocks may be apart."""
+    sqs = FakeSqs(4, sent_at=NOW + timedelta(seconds=1))
+    bodies = dict(sqs.letters)
+    sqs.after_delete = lambda: sqs.letters.update(
+        {f"again-{name}": body for name, body in bodies.items()}
+    )
+
+    tally = _run(sqs)
+
+    assert (tally.sent, tally.newer) == (4, 4)
+    assert _ids(sqs.target) == ["e0", "e1", "e2", "e3"]
+
+
 def test_mover_that_is_stopped_ends_between_two_calls_and_gives_back() -> None:
     sqs, stop = FakeSqs(30), Event()
     sqs.after_send = stop.set
@@ -174,3 +117,16 @@ def test_mover_that_is_stopped_ends_between_two_calls_and_gives_back() -> None:
     assert tally.sent == len(sqs.target) == 10
     assert len(sqs.letters) == 20
     assert sqs.hidden == set()
+
+
+def test_mover_counts_of_what_it_sent_what_had_missed_its_deadline() -> None:
+    sqs = FakeSqs(5)
+    sqs.mark("m0", deadline=moment(hours=-1))
+    sqs.mark("m1", deadline=moment(hours=-1))  # a "rejected" one, which is not chosen
+    sqs.mark("m2", deadline=moment(hours=1))
+    sqs.mark("m4", deadline=moment(hours=-1))
+    sqs.refused = {"e4"}  # by SQS
+
+    tally = _run(sqs, Choice(reason="refused"))
+
+    assert (tally.sent, tally.missed) == (2, 1)

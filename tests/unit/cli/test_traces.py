@@ -103,7 +103,7 @@ def _letter(content: dict[str, Any], message_id: str = "other") -> Any:
         {
             "MessageId": message_id,
             "ReceiptHandle": "r",
-            "Body": json.dumps(content),
+            "Body": json.dumps({"dead_since": "2026-11-22T12:00:00.000Z", **content}),
             "Attributes": {"SentTimestamp": "1795348800000"},
         }
     )

@@ -138,9 +138,9 @@ def test_forward_reports_failed_records_in_lambdas_form(outside: Outside) -> Non
 
 
 def test_forward_reads_the_remaining_time_as_milliseconds(outside: Outside) -> None:
-    """Two requests of 3 s and five calls of 7 s: 41 s are enough and 40.999 s are not."""
-    assert forward(make_envelope(), milliseconds=41_000)["batchItemFailures"] == []
-    assert len(forward(make_envelope(), milliseconds=40_999)["batchItemFailures"]) == 1
+    """A request of 3 s and two calls of 7 s: 17 s are enough and 16.999 s are not."""
+    assert forward(make_envelope(), milliseconds=17_000)["batchItemFailures"] == []
+    assert len(forward(make_envelope(), milliseconds=16_999)["batchItemFailures"]) == 1
 
 
 def test_forward_uses_one_event_loop_for_the_life_of_the_process(outside: Outside) -> None:

@@ -21,8 +21,8 @@ from tests.builders import (
 from tests.fakes import OK, Says, aws_error
 from tests.worlds import MOBILE_QUEUE, ForwardingWorld
 
-MINIMAL = 61.0
-"""Seconds: two requests of at most 3 + 10 s each, and three calls to AWS of 7 s."""
+MINIMAL = 27.0
+"""Seconds: a request of at most 3 + 10 s, and two calls to AWS of 7 s."""
 
 
 # Delivered

@@ -120,11 +120,11 @@ async def test_forward_many_refusals_in_one_batch_make_one_fresh_read() -> None:
 
 
 async def test_forward_refusals_while_the_fresh_read_is_under_way_wait_for_it() -> None:
-    """The read answers only when all ten events have been refused."""
+    """The read answers when all ten events have been refused, or wait for it without a token."""
     world = await warmed(ForwardingWorld(requests_in_flight=10))
     world.ssm.parameters[TOKEN_NAME] = "rotated"
     all_refused = threading.Event()
-    world.ssm.before_answer = lambda: all_refused.wait(timeout=30)
+    world.ssm.before_answer = lambda: all_refused.wait(timeout=1)
 
     def answer(request: httpx.Request) -> Says:
         if len(world.appsflyer.requests) == 10:
@@ -134,6 +134,20 @@ async def test_forward_refusals_while_the_fresh_read_is_under_way_wait_for_it() 
     world.appsflyer.behaviour = answer
 
     await world.forward(*(make_envelope() for _ in range(10)))
+
+    assert world.waiting == []
+    assert token_reads(world) == 1
+
+
+async def test_forward_event_that_begins_while_the_fresh_read_is_under_way_waits_for_it() -> None:
+    """It would be held for minutes by a token that is known to be wrong."""
+    world = await warmed(ForwardingWorld(requests_in_flight=2))
+    world.ssm.parameters[TOKEN_NAME] = "rotated"
+    a_third_looks = threading.Event()
+    world.ssm.before_answer = lambda: a_third_looks.wait(timeout=1)
+    world.appsflyer.takes_only("rotated")
+
+    await world.forward(make_envelope(), make_envelope(event={}), make_envelope())
 
     assert world.waiting == []
     assert token_reads(world) == 1

@@ -25,6 +25,12 @@ def test_of_reads_route_app_and_moment() -> None:
     assert request.came_in == datetime(2026, 3, 2, 12, 0, 0, tzinfo=UTC)
 
 
+def test_of_a_request_of_sam_local_reads_its_seconds() -> None:
+    event = make_http_event({}) | {"requestContext": {"timeEpoch": 1772452800}}
+
+    assert Request.of(event).came_in == datetime(2026, 3, 2, 12, 0, 0, tzinfo=UTC)
+
+
 def test_of_a_request_with_nothing_in_it_is_empty() -> None:
     """API Gateway leaves out what is not there, or says null."""
     request = Request.of(

@@ -7,18 +7,12 @@ from typing import Any
 import pytest
 
 from relay.errors import TableUnavailableError
-from relay.identities import Identities, Identity
-from relay.installs import MAX_BODY_BYTES, Installs
-from relay.parameters import ParameterStore
-from relay.producers import Producers, token_digest
-from tests.builders import MOBILE_APP, Json, make_http_event
-from tests.fakes import FakeClock, FakeSsm, aws_error
-from tests.memory_table import MemoryTable
-from tests.worlds import HttpAnswer
-
-POST = "POST /v1/appsflyer/installs/{app_id}"
-GET = "GET /v1/appsflyer/installs/{app_id}"
-TOKEN = "push-token"
+from relay.identities import Identity
+from relay.installs import MAX_BODY_BYTES
+from relay.producers import token_digest
+from tests.builders import MOBILE_APP, Json, make_http_event, make_install
+from tests.fakes import aws_error
+from tests.worlds import INSTALL_POST, PUSH_TOKEN, HttpAnswer, InstallsWorld
 
 REMEMBERED = Identity(
     app_id=MOBILE_APP,
@@ -27,57 +21,6 @@ REMEMBERED = Identity(
     installed_at=datetime(2026, 3, 2, 11, 58, 3, 120_000, tzinfo=UTC),
     platform="ios",
 )
-
-
-def make_message(**overrides: Any) -> Json:
-    """A Push API message of an install, cut to a few of its hundred fields."""
-    return {
-        "app_id": MOBILE_APP,
-        "platform": "ios",
-        "event_name": "install",
-        "conversion_type": "install",
-        "campaign_type": "organic",
-        "appsflyer_id": "1415211453000-6513894",
-        "customer_user_id": "user-1",
-        "install_time": "2026-03-02 11:58:03.120",
-        "install_time_selected_timezone": "2026-03-02 12:58:03.120+0100",
-        "idfv": "9D5C1A9C-1B1A-4B1E-9C1A-1B1A4B1E9C1A",
-        "ip": "203.0.113.9",
-        "media_source": None,
-        **overrides,
-    }
-
-
-class InstallsWorld:
-    """The use case between AppsFlyer, Parameter Store and the table."""
-
-    def __init__(self) -> None:
-        self.clock = FakeClock()
-        self.table = MemoryTable()
-        senders = [
-            {"name": "appsflyer", "token_sha256": [token_digest(TOKEN)], "apps": [MOBILE_APP]},
-            {"name": "every", "token_sha256": [token_digest("every-token")], "apps": ["*"]},
-        ]
-        self.ssm = FakeSsm({"/relay/push_senders": json.dumps(senders)})
-        store = ParameterStore(self.ssm.client(), "/relay", self.clock.seconds)
-        self.identities = Identities(self.table, 730, self.clock)
-        self.installs = Installs(Producers(store, "push_senders"), self.identities)
-
-    def post(self, message: Any, **request: Any) -> HttpAnswer:
-        given = {"route": POST, "token": None, "query": {"token": TOKEN}, **request}
-        return self.handle(make_http_event(message, **given))
-
-    def get(self, message: Json, **request: Any) -> HttpAnswer:
-        query = {name: value for name, value in message.items() if value is not None}
-        given = {"route": GET, "token": None, "query": {"token": TOKEN, **query}, **request}
-        return self.handle(make_http_event("", **given))
-
-    def handle(self, event: Json) -> HttpAnswer:
-        return HttpAnswer(self.installs.handle(event))
-
-    @property
-    def known(self) -> list[Identity]:
-        return self.identities.of_customer("user-1")
 
 
 @pytest.fixture
@@ -97,7 +40,7 @@ def assert_problem(answer: HttpAnswer, status: int, says: str) -> None:
 def test_handle_post_is_remembered(
     world: InstallsWorld, counted: Callable[[], dict[str, float]]
 ) -> None:
-    answer = world.post(make_message())
+    answer = world.post(make_install())
 
     assert (answer.status, answer.content["status"]) == (200, "remembered")
     assert answer.headers["content-type"] == "application/json"
@@ -106,22 +49,22 @@ def test_handle_post_is_remembered(
 
 
 def test_handle_get_is_remembered(world: InstallsWorld) -> None:
-    answer = world.get(make_message())
+    answer = world.get(make_install())
 
     assert (answer.status, answer.content["status"]) == (200, "remembered")
     assert world.known == [REMEMBERED]
 
 
 def test_handle_body_in_base64_is_remembered(world: InstallsWorld) -> None:
-    body = base64.b64encode(json.dumps(make_message()).encode()).decode()
-    event = make_http_event(body, route=POST, token=TOKEN) | {"isBase64Encoded": True}
+    body = base64.b64encode(json.dumps(make_install()).encode()).decode()
+    event = make_http_event(body, route=INSTALL_POST, token=PUSH_TOKEN) | {"isBase64Encoded": True}
 
     assert world.handle(event).status == 200
     assert world.known == [REMEMBERED]
 
 
 def test_handle_post_is_read_whatever_its_content_type(world: InstallsWorld) -> None:
-    assert world.post(make_message(), headers={"content-type": "text/plain"}).status == 200
+    assert world.post(make_install(), headers={"content-type": "text/plain"}).status == 200
 
 
 @pytest.mark.parametrize(
@@ -137,27 +80,27 @@ def test_handle_post_is_read_whatever_its_content_type(world: InstallsWorld) -> 
 def test_handle_install_time_is_read_in_its_documented_form_and_as_iso_8601(
     world: InstallsWorld, text: str
 ) -> None:
-    world.post(make_message(install_time=text))
+    world.post(make_install(install_time=text))
 
     assert world.known == [REMEMBERED]
 
 
 def test_handle_install_time_without_a_fraction_is_that_second(world: InstallsWorld) -> None:
-    world.post(make_message(install_time="2026-03-02 11:58:03"))
+    world.post(make_install(install_time="2026-03-02 11:58:03"))
 
     assert world.known[0].installed_at == datetime(2026, 3, 2, 11, 58, 3, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("absent", [None, "", " "])
 def test_handle_app_and_platform_may_be_left_out(world: InstallsWorld, absent: Any) -> None:
-    world.post(make_message(app_id=absent, platform=absent))
+    world.post(make_install(app_id=absent, platform=absent))
 
     assert world.known[0].app_id == MOBILE_APP
     assert world.known[0].platform is None
 
 
 def test_handle_platform_is_kept_in_lower_case(world: InstallsWorld) -> None:
-    world.post(make_message(platform="Android"))
+    world.post(make_install(platform="Android"))
 
     assert world.known[0].platform == "android"
 
@@ -167,7 +110,7 @@ def test_handle_customer_as_a_number_is_its_digits_as_in_events(
     world: InstallsWorld, number: str
 ) -> None:
     """M19: an event that carries the number is looked up by its digits."""
-    body = json.dumps(make_message(customer_user_id="NUMBER")).replace('"NUMBER"', number)
+    body = json.dumps(make_install(customer_user_id="NUMBER")).replace('"NUMBER"', number)
     world.post(body)
 
     assert len(world.identities.of_customer("84213")) == 1
@@ -177,9 +120,9 @@ def test_handle_customer_as_a_number_is_its_digits_as_in_events(
 
 
 def test_handle_reinstall_replaces_the_install(world: InstallsWorld) -> None:
-    world.post(make_message(install_time="2026-01-01 00:00:00.000", appsflyer_id="1-1"))
+    world.post(make_install(install_time="2026-01-01 00:00:00.000", appsflyer_id="1-1"))
 
-    assert world.post(make_message()).content["status"] == "remembered"
+    assert world.post(make_install()).content["status"] == "remembered"
 
     assert world.known == [REMEMBERED]
 
@@ -187,9 +130,9 @@ def test_handle_reinstall_replaces_the_install(world: InstallsWorld) -> None:
 def test_handle_older_message_changes_nothing_and_is_acknowledged(
     world: InstallsWorld, counted: Callable[[], dict[str, float]]
 ) -> None:
-    world.post(make_message())
+    world.post(make_install())
 
-    answer = world.post(make_message(install_time="2026-01-01 00:00:00", appsflyer_id="1-1"))
+    answer = world.post(make_install(install_time="2026-01-01 00:00:00", appsflyer_id="1-1"))
 
     assert (answer.status, answer.content["status"]) == (200, "older")
     assert world.known == [REMEMBERED]
@@ -203,7 +146,7 @@ def test_handle_older_message_changes_nothing_and_is_acknowledged(
 def test_handle_message_without_a_customer_is_counted_and_explained(
     world: InstallsWorld, counted: Callable[[], dict[str, float]], absent: Any
 ) -> None:
-    answer = world.post(make_message(customer_user_id=absent))
+    answer = world.post(make_install(customer_user_id=absent))
 
     assert (answer.status, answer.content["status"]) == (200, "without_customer")
     assert "customer user id before it starts the SDK" in answer.content["detail"]
@@ -213,7 +156,7 @@ def test_handle_message_without_a_customer_is_counted_and_explained(
 
 @pytest.mark.parametrize("text", ["", "null"])
 def test_handle_get_can_only_write_null_out(world: InstallsWorld, text: str) -> None:
-    answer = world.get(make_message(customer_user_id=text))
+    answer = world.get(make_install(customer_user_id=text))
 
     assert answer.content["status"] == "without_customer"
 
@@ -222,7 +165,7 @@ def test_handle_get_can_only_write_null_out(world: InstallsWorld, text: str) -> 
 
 
 def test_handle_token_as_a_bearer_is_taken(world: InstallsWorld) -> None:
-    assert world.post(make_message(), token=TOKEN, query=None).status == 200
+    assert world.post(make_install(), token=PUSH_TOKEN, query=None).status == 200
 
 
 @pytest.mark.parametrize(
@@ -232,13 +175,13 @@ def test_handle_token_as_a_bearer_is_taken(world: InstallsWorld) -> None:
         {"query": {"token": ""}},
         {"query": {"token": "guess"}},
         {"query": None, "token": "guess"},
-        {"query": {"token": "guess"}, "token": TOKEN},
+        {"query": {"token": "guess"}, "token": PUSH_TOKEN},
     ],
     ids=["none", "blank", "wrong", "wrong bearer", "wrong in the query"],
 )
 @pytest.mark.parametrize("method", ["post", "get"])
 def test_handle_unknown_sender_is_a_401(world: InstallsWorld, method: str, request_: Json) -> None:
-    answer = getattr(world, method)(make_message(), **request_)
+    answer = getattr(world, method)(make_install(), **request_)
 
     assert_problem(answer, 401, "token")
     assert answer.headers["www-authenticate"] == "Bearer"
@@ -249,18 +192,18 @@ def test_handle_producer_is_no_push_sender(world: InstallsWorld) -> None:
     senders = [{"name": "shop", "token_sha256": [token_digest("shop-token")], "apps": ["*"]}]
     world.ssm.parameters["/relay/producers"] = json.dumps(senders)
 
-    assert world.post(make_message(), query={"token": "shop-token"}).status == 401
+    assert world.post(make_install(), query={"token": "shop-token"}).status == 401
 
 
 def test_handle_app_that_the_sender_may_not_feed_is_a_403(world: InstallsWorld) -> None:
-    answer = world.post(make_message(app_id=None), app_id="com.example.other")
+    answer = world.post(make_install(app_id=None), app_id="com.example.other")
 
     assert_problem(answer, 403, "may not send for this app")
     assert len(world.table) == 0
 
 
 def test_handle_sender_of_every_app_may_feed_any(world: InstallsWorld) -> None:
-    message = make_message(app_id="com.example.other")
+    message = make_install(app_id="com.example.other")
 
     answer = world.post(message, app_id="com.example.other", query={"token": "every-token"})
 
@@ -268,7 +211,7 @@ def test_handle_sender_of_every_app_may_feed_any(world: InstallsWorld) -> None:
 
 
 def test_handle_other_route_is_a_404(world: InstallsWorld) -> None:
-    assert_problem(world.post(make_message(), route="PUT /v1/other"), 404, "no such route")
+    assert_problem(world.post(make_install(), route="PUT /v1/other"), 404, "no such route")
 
 
 # Malformed
@@ -303,7 +246,7 @@ def test_handle_malformed_field_is_a_400_that_names_it_and_never_its_value(
     overrides: Json,
     says: str,
 ) -> None:
-    answer = world.post(make_message(**overrides))
+    answer = world.post(make_install(**overrides))
 
     assert_problem(answer, 400, says)
     assert counted() == {"InstallRejected": 1}
@@ -313,7 +256,7 @@ def test_handle_malformed_field_is_a_400_that_names_it_and_never_its_value(
 
 def test_handle_install_time_a_little_ahead_is_taken(world: InstallsWorld) -> None:
     """Clocks differ, and some send the time of a zone."""
-    assert world.post(make_message(install_time="2026-03-03 12:00:00")).status == 200
+    assert world.post(make_install(install_time="2026-03-03 12:00:00")).status == 200
 
 
 @pytest.mark.parametrize(
@@ -337,9 +280,9 @@ def test_handle_body_that_is_no_json_object_is_a_400(
 
 @pytest.mark.parametrize(("size", "status"), [(MAX_BODY_BYTES, 200), (MAX_BODY_BYTES + 1, 413)])
 def test_handle_body_is_bounded(world: InstallsWorld, size: int, status: int) -> None:
-    bare = len(json.dumps(make_message(more="")))
+    bare = len(json.dumps(make_install(more="")))
 
-    answer = world.post(make_message(more="x" * (size - bare)))
+    answer = world.post(make_install(more="x" * (size - bare)))
 
     assert answer.status == status
 
@@ -350,7 +293,7 @@ def test_handle_body_is_bounded(world: InstallsWorld, size: int, status: int) ->
 def test_handle_table_down_is_a_503_that_says_when_to_come_back(world: InstallsWorld) -> None:
     world.table.error = TableUnavailableError("DynamoDB failed: ThrottlingException")
 
-    answer = world.post(make_message())
+    answer = world.post(make_install())
 
     assert_problem(answer, 503, "send the request again")
     assert answer.headers["retry-after"] == "5"
@@ -359,9 +302,9 @@ def test_handle_table_down_is_a_503_that_says_when_to_come_back(world: InstallsW
 def test_handle_parameter_store_down_is_a_503(
     world: InstallsWorld, lines: Callable[[], list[Json]]
 ) -> None:
-    world.ssm.error = aws_error("ThrottlingException", f"about {TOKEN}")
+    world.ssm.error = aws_error("ThrottlingException", f"about {PUSH_TOKEN}")
 
-    answer = world.post(make_message())
+    answer = world.post(make_install())
 
     assert_problem(answer, 503, "send the request again")
     assert answer.headers["retry-after"] == "5"
@@ -373,7 +316,7 @@ def test_handle_wrong_parameter_is_a_503_and_named_in_the_log(
 ) -> None:
     world.ssm.parameters["/relay/push_senders"] = '[{"name": "v-secret"}]'
 
-    answer = world.post(make_message())
+    answer = world.post(make_install())
 
     assert answer.status == 503
     assert [line["key"] for line in lines()] == ["/relay/push_senders"]
@@ -388,7 +331,7 @@ def test_handle_bug_is_a_500_that_tells_nothing(
 
     monkeypatch.setattr(world.identities, "remember", fail)
 
-    answer = world.post(make_message())
+    answer = world.post(make_install())
 
     assert_problem(answer, 500, "an error of the relay's")
     assert "user-1" not in answer.text + said()
@@ -402,18 +345,25 @@ def test_handle_nothing_of_a_message_or_a_token_is_logged(
     world: InstallsWorld, said: Callable[[], str], method: str
 ) -> None:
     send = getattr(world, method)
-    send(make_message())
-    send(make_message(install_time="nonsense"))
-    send(make_message(), query={"token": "guessed-token"})
+    send(make_install())
+    send(make_install(install_time="nonsense"))
+    send(make_install(), query={"token": "guessed-token"})
     world.table.error = TableUnavailableError("DynamoDB failed: ThrottlingException")
-    send(make_message())
+    send(make_install())
 
-    for value in (TOKEN, "guessed-token", "user-1", "1415211453000", "203.0.113.9", "9D5C1A9C"):
+    for value in (
+        PUSH_TOKEN,
+        "guessed-token",
+        "user-1",
+        "1415211453000",
+        "203.0.113.9",
+        "9D5C1A9C",
+    ):
         assert value not in said()
 
 
 def test_handle_only_five_fields_of_a_message_are_kept(world: InstallsWorld) -> None:
-    world.post(make_message())
+    world.post(make_install())
 
     [item] = world.table.under("user-1").values()
     assert item.keys() == {"appsflyer_id", "installed_at", "platform", "expires_at"}

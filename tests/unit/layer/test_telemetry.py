@@ -2,7 +2,7 @@ import json
 from collections.abc import Callable
 
 import pytest
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
 from relay import telemetry
 from relay.errors import ConfigurationError
@@ -225,3 +225,10 @@ def test_aws_code_of_what_never_got_there_is_the_errors_type() -> None:
     error = EndpointConnectionError(endpoint_url="https://sqs.example.com")
 
     assert telemetry.aws_code(error) == "EndpointConnectionError"
+
+
+def test_aws_code_of_a_call_that_timed_out_is_its_kind() -> None:
+    """Botocore gives that error a `response` which is None."""
+    error = ReadTimeoutError(endpoint_url="https://sqs.example.com", error=None)
+
+    assert telemetry.aws_code(error) == "ReadTimeoutError"

@@ -52,7 +52,7 @@ def build(app_id: str, given: Mapping[str, Any], region: str | None, findings: F
     # A bare number is an iOS id without its prefix (E8): what is said of its fields should help.
     draft = Draft(f"id{app_id}" if app_id.isdecimal() else app_id, given, findings)
     body: dict[str, Any] = {}
-    for field, check in _CHECKS:
+    for field, check in CHECKS:
         value = check(given.get(field), field, draft)
         if value is not None:
             body[field] = value
@@ -101,7 +101,7 @@ def _check_size(body: Mapping[str, Any], written: bytes, findings: Findings) -> 
         )  # fmt: skip
 
 
-_CHECKS: Final[tuple[tuple[str, Callable[[object, str, Draft], Any]], ...]] = (
+CHECKS: Final[tuple[tuple[str, Callable[[object, str, Draft], Any]], ...]] = (
     ("appsflyer_id", event.appsflyer_id),
     ("customer_user_id", event.customer_user_id),
     ("eventName", event.event_name),
@@ -133,7 +133,7 @@ _CHECKS: Final[tuple[tuple[str, Callable[[object, str, Draft], Any]], ...]] = (
 """Every field that is sent, in the order of the payload, with the rule that checks it."""
 
 KNOWN_FIELDS: Final = frozenset(
-    [*(field for field, _ in _CHECKS), *HASHED_FIELDS, *PRODUCER_ONLY_FIELDS]
+    [*(field for field, _ in CHECKS), *HASHED_FIELDS, *PRODUCER_ONLY_FIELDS]
 )
 """Every field that a producer may hand in."""
 

@@ -1,10 +1,10 @@
 """Consent, sharing and the rest: rules M14 to M16 and M18."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from relay.fields import is_absent
-from relay.mobile.draft import Draft, is_int
+from relay.mobile.draft import Draft, Whole
 
 _PARTNER_NAMES: Final = {"iossearchads_int": "Apple Search Ads", "twitter_int": "twitter"}  # M14
 
@@ -41,7 +41,7 @@ def consent_data(value: object, field: str, draft: Draft) -> dict[str, Any] | No
     if given is not None and len(given) == 1:
         ((form, answers),) = given.items()
         inner = _without_nulls(answers)
-        if form in _CONSENT_FORMS and inner is not None and _fits(inner, _CONSENT_FORMS[form]):
+        if form in CONSENT_FORMS and inner is not None and _fits(inner, CONSENT_FORMS[form]):
             return {form: inner}
     draft.findings.reject(
         "M15", field, "must hold exactly one of tcf {policy_version, gdpr_applies -1/0/1, "
@@ -51,8 +51,12 @@ def consent_data(value: object, field: str, draft: Draft) -> dict[str, Any] | No
     return None
 
 
-def _fits(answers: Mapping[str, Any], form: Mapping[str, Callable[[object], bool]]) -> bool:
-    return all(key in form and form[key](answer) for key, answer in answers.items())
+def _fits(answers: Mapping[str, Any], form: Mapping[str, Whole | type]) -> bool:
+    return all(key in form and _is_of(form[key], answer) for key, answer in answers.items())
+
+
+def _is_of(wanted: Whole | type, answer: object) -> bool:
+    return wanted.takes(answer) if isinstance(wanted, Whole) else isinstance(answer, wanted)
 
 
 def app_type(value: object, field: str, draft: Draft) -> str | None:
@@ -81,21 +85,18 @@ def _without_nulls(value: object) -> dict[str, Any] | None:
     return {key: item for key, item in value.items() if item is not None}
 
 
-def _is_bool(value: object) -> bool:
-    return isinstance(value, bool)
-
-
-_CONSENT_FORMS: Final[Mapping[str, Mapping[str, Callable[[object], bool]]]] = {
+CONSENT_FORMS: Final[Mapping[str, Mapping[str, Whole | type]]] = {
     "tcf": {
-        "policy_version": is_int,
-        "gdpr_applies": lambda value: is_int(value, -1, 1),
-        "cmp_sdk_id": is_int,
-        "cmp_sdk_version": is_int,
-        "tcstring": lambda value: isinstance(value, str),
+        "policy_version": Whole(),
+        "gdpr_applies": Whole(-1, 1),
+        "cmp_sdk_id": Whole(),
+        "cmp_sdk_version": Whole(),
+        "tcstring": str,
     },
     "manual": {
-        "gdpr_applies": _is_bool,
-        "ad_user_data_enabled": _is_bool,
-        "ad_personalization_enabled": _is_bool,
+        "gdpr_applies": bool,
+        "ad_user_data_enabled": bool,
+        "ad_personalization_enabled": bool,
     },
 }
+"""M15: what each form of consent may hold."""

@@ -6,12 +6,14 @@ from ipaddress import IPv6Address, ip_address
 from typing import Any, Final
 
 from relay.fields import is_absent, optional_text
-from relay.mobile.draft import Draft, Platform, is_int, warn_of_platform
+from relay.mobile.draft import Draft, Platform, Whole, warn_of_platform
 
-_UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
+UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 _ZERO_UUID: Final = "00000000-0000-0000-0000-000000000000"
 _IPV4: Final = re.compile(r"(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}", re.ASCII)
 _VERSION: Final = re.compile(r"\D{0,16}(\d{1,4})(?:\.(\d{1,4}))?", re.ASCII)
+ATT: Final = Whole(0, 3)  # M10
+APP_SET_SCOPE: Final = Whole(1, 2)  # M8
 _ATT_SINCE: Final = (14, 5)  # M11: iOS 14.5
 
 
@@ -60,9 +62,9 @@ def app_set_id(value: object, field: str, draft: Draft) -> dict[str, Any] | None
     if (
         isinstance(value, dict)
         and value.keys() == {"scope", "id"}
-        and is_int(value["scope"], 1, 2)
+        and APP_SET_SCOPE.takes(value["scope"])
         and isinstance(value["id"], str)
-        and _UUID.fullmatch(value["id"])
+        and UUID.fullmatch(value["id"])
     ):
         warn_of_platform(Platform.ANDROID, "M8", field, draft)
         return value
@@ -76,7 +78,7 @@ def ios_id(value: object, field: str, draft: Draft) -> str | None:
     """M9."""
     if is_absent(value):
         return None
-    if not isinstance(value, str) or not _UUID.fullmatch(value):
+    if not isinstance(value, str) or not UUID.fullmatch(value):
         draft.findings.reject("M9", field, "must be an upper-case UUID")
         return None
     if value == _ZERO_UUID and field == "idfa":
@@ -94,14 +96,14 @@ def att(value: object, field: str, draft: Draft) -> int | None:
     """M10."""
     if value is None:
         return None
-    if not is_int(value, 0, 3):
+    if not ATT.takes(value):
         draft.findings.reject(
             "M10", field, "must be an integer: 0 not determined, 1 restricted, 2 denied, "
             "3 authorised",
         )  # fmt: skip
         return None
     warn_of_platform(Platform.IOS, "M10", field, draft)
-    return value  # type: ignore[return-value]  # is_int has seen that it is one
+    return value  # type: ignore[return-value]  # ATT has seen that it is one
 
 
 def aie(value: object, field: str, draft: Draft) -> bool | None:

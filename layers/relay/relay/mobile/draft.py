@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from relay.findings import Findings
 
@@ -48,8 +48,15 @@ def warn_of_platform(platform: Platform, rule: str, field: str, draft: Draft) ->
         )
 
 
-def is_int(value: object, lowest: int | None = None, highest: int | None = None) -> bool:
-    """Whether a JSON value is an integer (true and false are none), within bounds."""
-    if not isinstance(value, int) or isinstance(value, bool):
-        return False
-    return (lowest is None or value >= lowest) and (highest is None or value <= highest)
+class Whole(NamedTuple):
+    """Whole numbers within bounds, as a field takes them."""
+
+    lowest: int | None = None
+    highest: int | None = None
+
+    def takes(self, value: object) -> bool:
+        """Whether a JSON value is one of them; true and false are no numbers."""
+        if not isinstance(value, int) or isinstance(value, bool):
+            return False
+        low, high = self
+        return (low is None or value >= low) and (high is None or value <= high)

@@ -4,7 +4,7 @@ Everything that is needed is looked up here, in the money trail and among the id
 decided is kept, so that the next telling of the same money comes to the same.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -16,7 +16,7 @@ from relay.instants import from_milliseconds, to_milliseconds, utc_now
 from relay.looking_up import not_before_of
 from relay.payments.decisions import Decision
 from relay.payments.events import event_name
-from relay.payments.model import NEGATIVE, REVERSALS, Movement, MovementKind
+from relay.payments.model import NEGATIVE, REVERSALS, Movement, MovementKind, Ref
 from relay.payments.picking import Choice, choose
 from relay.payments.revenue import NO_MONEY, Money, given_back, paid, unheard
 from relay.payments.settings import PaymentRules, SourceSettings
@@ -66,9 +66,18 @@ class Decider:
         self._clock = clock
 
     def decide(
-        self, source: str, settings: SourceSettings, movement: Movement, *, test: bool
+        self,
+        source: str,
+        settings: SourceSettings,
+        movement: Movement,
+        *,
+        test: bool,
+        links: Iterable[Ref] = (),
     ) -> Decided:
-        """What is sent for a movement, by what is known now; or what was decided before."""
+        """What is sent for a movement, by what is known now; or what was decided before.
+
+        `links`: the things of which its notice told as well; they are the same customer's.
+        """
         refs = [movement.ref] if movement.about is None else [movement.ref, movement.about]
         walk = self._trail.walk(source, refs)
         standing = walk.decisions.get(movement.ref)
@@ -76,11 +85,11 @@ class Decider:
             decision = (
                 self._first_telling(settings, movement, walk, test=test)
                 if movement.about is None
-                else self._taking_back(movement, walk)
+                else self._taking_back(source, movement, walk)
             )
             # Another telling may have been decided meanwhile; then that one stands.
             standing = self._trail.decide(source, movement.ref, decision)
-        self._trail.assign(source, walk, standing.customer_user_id)
+        self._trail.assign(source, walk, standing.customer_user_id, links)
         return self._as_told(standing, movement)
 
     def _as_told(self, standing: Decision, movement: Movement) -> Decided:
@@ -141,7 +150,7 @@ class Decider:
 
     # Refunds, disputes, and what reverses them
 
-    def _taking_back(self, movement: Movement, walk: Walk) -> Decision:
+    def _taking_back(self, source: str, movement: Movement, walk: Walk) -> Decision:
         """It goes where the original went, under its name and order id."""
         original = walk.first(NEGATIVE if movement.kind in REVERSALS else PAYMENTS)
         if original is None:
@@ -149,6 +158,7 @@ class Decider:
         rules = self._rules(Surface(original.surface), original.app_id)
         # What reverses a refund brings back just what that took.
         amount = None if movement.kind in REVERSALS else movement.amount
+        before = self._given_back_before(source, movement, walk, original)
         return replace(
             original,
             kind=movement.kind,
@@ -157,7 +167,21 @@ class Decider:
             decided_at=to_milliseconds(self._clock()),
             name=event_name(movement.kind, rules, original),
             quantity=None,
-            **given_back(amount, original)._asdict(),
+            **given_back(amount, original, before)._asdict(),
+        )
+
+    def _given_back_before(
+        self, source: str, movement: Movement, walk: Walk, original: Decision
+    ) -> Decimal:
+        """How much of the payment was given back before: net parts are rounded to add up."""
+        payment = walk.first_ref(PAYMENTS)
+        if payment is None or original.basis in (None, "gross"):
+            return Decimal(0)
+        is_back = movement.kind in REVERSALS
+        amount = None if is_back else movement.amount
+        gross = Decimal(original.gross or 0) if amount is None else amount.gross
+        return self._trail.part_before(
+            source, payment, movement.ref, -gross if is_back else gross, original.customer_user_id
         )
 
     def _rules(self, surface: Surface, app_id: str) -> PaymentRules:

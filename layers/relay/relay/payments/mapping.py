@@ -154,12 +154,15 @@ class Mapper:
         if meaning.movement is None:
             self._assign(notice.source, meaning)
             return Mapped(Result.LEARNT)
-        return self._queued(notice, settings, meaning.movement)
+        return self._queued(notice, settings, meaning, meaning.movement)
 
     def _assign(self, source: str, meaning: Meaning) -> None:
         """Links without a customer become his who is at their end, to be forgotten with him."""
         nobodys = [one.ref for one in meaning.facts if one.clues.customer_user_id is None]
         walk = self._trail.walk(source, nobodys)
+        if nobodys and walk.clues.customer_user_id is None:
+            self._trail.leave_word(source, meaning.facts)
+            walk = self._trail.walk(source, nobodys)  # it may have been told meanwhile
         self._trail.assign(source, walk, walk.clues.customer_user_id)
 
     def _wants_tests(self, settings: SourceSettings) -> bool:
@@ -176,9 +179,14 @@ class Mapper:
         except UnknownAppError:
             return False
 
-    def _queued(self, notice: Notice, settings: SourceSettings, movement: Movement) -> Mapped:
+    def _queued(
+        self, notice: Notice, settings: SourceSettings, meaning: Meaning, movement: Movement
+    ) -> Mapped:
+        links = [fact.ref for fact in meaning.facts]
         try:
-            decided = self._decider.decide(notice.source, settings, movement, test=notice.test)
+            decided = self._decider.decide(
+                notice.source, settings, movement, test=notice.test, links=links
+            )
         except OriginalUnknownError:
             if movement.kind in REVERSALS and self._settler.is_held_too_long(notice):
                 return Mapped(Result.DROPPED, "nothing_to_reverse")

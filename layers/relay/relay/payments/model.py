@@ -154,3 +154,5 @@ class Told:
     test: bool = False
     content: Mapping[str, Any] = field(default_factory=dict)
     """Only fields of the provider's allow-list; empty unless counted."""
+    problem: str | None = None
+    """Why it cannot be read, where others in the same webhook can; it is unknown then."""

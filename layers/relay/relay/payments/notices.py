@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from relay.errors import NotAnEnvelopeError
-from relay.exact_json import InvalidJsonError, dumps_for_queue, loads
+from relay.exact_json import InvalidJsonError, UnwritableError, dumps_for_queue, loads
 from relay.instants import iso_form
 from relay.payments.model import Told, Treatment
 from relay.shapes import Moment, faults_of_stranger
@@ -19,14 +19,17 @@ UNKNOWN_TYPE: Final = "unknown_type"
 UNREADABLE: Final = "unreadable"
 
 
+_Name = Annotated[str, Field(min_length=1, max_length=64)]
+
+
 class Notice(BaseModel):
     """One thing that a provider told us."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    provider: str
-    source: str
-    sha256: str
+    provider: _Name
+    source: _Name
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     """Of the webhook's body: by it the provider's own copy can be told."""
     size: int = 0
     """Of that body, in bytes."""
@@ -55,7 +58,7 @@ class Notice(BaseModel):
             size=len(body),
             id=told.id,
             type=told.type,
-            problem=UNKNOWN_TYPE if told.treatment is Treatment.UNKNOWN else None,
+            problem=_problem(told),
             occurred_at=told.occurred_at,
             test=told.test,
             content=dict(told.content),
@@ -77,6 +80,12 @@ class Notice(BaseModel):
         )
 
 
+def _problem(told: Told) -> str | None:
+    if told.problem is not None:
+        return f"{UNREADABLE}: {told.problem}"
+    return UNKNOWN_TYPE if told.treatment is Treatment.UNKNOWN else None
+
+
 def parse_notice(body: str) -> Notice:
     """Reads a record's body; raises `NotAnEnvelopeError`, which never quotes it."""
     try:
@@ -87,9 +96,13 @@ def parse_notice(body: str) -> Notice:
         message = "must be a JSON object"
         raise NotAnEnvelopeError(message)
     try:
-        return Notice.model_validate(content)
+        notice = Notice.model_validate(content)
+        write_notice(notice)  # or it could not wait, nor be given up
     except ValidationError as error:
         raise NotAnEnvelopeError(faults_of_stranger(error)) from None
+    except UnwritableError as error:
+        raise NotAnEnvelopeError(f"content: {error}") from None
+    return notice
 
 
 def write_notice(notice: Notice, **changes: object) -> str:

@@ -22,6 +22,8 @@ class Provider(Protocol):
 
     ACKNOWLEDGEMENT: str
     """The body of the answer 200."""
+    SIGNATURE_HEADER: str
+    """The header, in lower case, in which a webhook shows whose it is."""
 
     def verify(
         self, webhook: Webhook, secrets: Sequence[Secret], settings: SourceSettings, now: datetime
@@ -45,5 +47,12 @@ class Provider(Protocol):
         """What the content of one `Told` means, by its type.
 
         Raises `UnreadableWebhookError` where what is told cannot be (an amount that is none).
+        """
+        ...
+
+    def why_ignored(self, kind: str) -> str:
+        """Why a type of webhook that is known does not count; empty where it does, or is unknown.
+
+        For people: `read` is what decides.
         """
         ...

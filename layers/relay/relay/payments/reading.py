@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any, Final, TypeVar
 
 from relay.errors import UnreadableWebhookError
-from relay.exact_json import InvalidJsonError, decimal_of, loads
+from relay.exact_json import LONGEST_PLAIN, InvalidJsonError, decimal_of, loads
 from relay.instants import from_milliseconds, parse_iso, whole_number
 from relay.payments.model import Clues, Fact, Ref
 from relay.payments.settings import ClueKeys
@@ -77,7 +77,8 @@ def _is_plain(value: object) -> bool:
     if isinstance(value, str):
         return len(value) <= LONGEST_TEXT and not _has_half_characters(value)
     if isinstance(value, Decimal):
-        return abs(value.adjusted()) < _MOST_DIGITS and len(value.as_tuple().digits) <= LONGEST_TEXT
+        digits = len(value.as_tuple().digits)
+        return abs(value.adjusted()) < _MOST_DIGITS and digits <= LONGEST_PLAIN
     return isinstance(value, bool | int)
 
 

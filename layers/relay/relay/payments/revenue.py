@@ -36,10 +36,11 @@ def unheard(amount: Amount) -> Money:
     return Money(amount.currency, plain(amount.gross))
 
 
-def given_back(amount: Amount | None, original: Decision) -> Money:
+def given_back(amount: Amount | None, original: Decision, before: Decimal = Decimal(0)) -> Money:
     """What is taken back of a payment, on the basis that the payment was told on.
 
     Without an amount it is all of the original; so is what a reversal brings back of a refund.
+    `before`: the gross amount of what was taken back of the payment earlier.
     """
     basis = cast("Basis | None", original.basis)
     if amount is None:
@@ -47,17 +48,24 @@ def given_back(amount: Amount | None, original: Decision) -> Money:
     if basis is None:
         return unheard(amount)
     told = amount.on(basis)
-    counted = _in_proportion(amount.gross, original) if told is None else told
+    counted = _in_proportion(amount.gross, original, before) if told is None else told
     return Money(amount.currency, plain(amount.gross), plain(counted), basis)
 
 
-def _in_proportion(gross: Decimal, original: Decision) -> Decimal:
-    """Where only the gross is told: as much of it as of the original, half a unit up."""
+def _in_proportion(gross: Decimal, original: Decision, before: Decimal) -> Decimal:
+    """Where only the gross is told: as much of it as of the original, half a unit up.
+
+    Rounded together with what went before, so that parts which make up the whole add up to it.
+    """
     whole, counted = Decimal(original.gross or 0), Decimal(original.revenue or 0)
     if not whole:
         raise RevenueUnknownError("the original was of nothing, so nothing is in proportion to it")
     places = gross + counted  # a sum has the finer places of the two
-    return (gross * counted / whole).quantize(places, ROUND_HALF_UP)
+
+    def share(of: Decimal) -> Decimal:
+        return (of * counted / whole).quantize(places, ROUND_HALF_UP)
+
+    return share(before + gross) - share(before)
 
 
 def plain(amount: Decimal) -> str:

@@ -56,6 +56,7 @@ from relay.payments.signatures import any_alike, header
 from relay.secrets import Secret
 
 ACKNOWLEDGEMENT: Final = ""
+SIGNATURE_HEADER: Final = "authorization"
 
 _PAYMENTS: Final = {
     "INITIAL_PURCHASE": MovementKind.FIRST_PAYMENT,
@@ -125,7 +126,7 @@ def verify(
     """Refuses unless the whole `Authorization` value is one of the secrets."""
     del settings, now  # nothing to set, and no time is signed
     expected = [value for secret in secrets if (value := secret.reveal()).strip()]
-    if not any_alike([header(webhook, "authorization")], expected):
+    if not any_alike([header(webhook, SIGNATURE_HEADER)], expected):
         raise SignatureRefusedError("the authorization value is none of the secrets")
 
 
@@ -149,6 +150,11 @@ def read(body: bytes, settings: SourceSettings) -> list[Told]:
             content=_content(content["event"], settings) if is_counted else {},
         )
     ]
+
+
+def why_ignored(kind: str) -> str:
+    """Why a type does not count."""
+    return IGNORED.get(kind, "")
 
 
 def _treatment(kind: str) -> Treatment:
@@ -266,7 +272,8 @@ def _paid(kind: MovementKind, content: Mapping[str, Any], amount: Amount | None)
 
 def _refund(content: Mapping[str, Any], settings: SourceSettings) -> Movement | None:
     """The price comes with a minus; where there is none, all of the original was given back."""
-    if number_or_none(content, _PRICE) == 0:
+    price = number_or_none(content, _PRICE)
+    if price == 0 or (price is None and text_or_none(content, "period_type") == "TRIAL"):
         return None  # a trial that support ended
     amount = _amount(content, settings)
     return _afterwards(MovementKind.REFUND, "transaction", "refund", content, amount)
@@ -376,6 +383,6 @@ def _platform(content: Mapping[str, Any]) -> str | None:
 
 def _attribute(content: Mapping[str, Any], name: str) -> str | None:
     """A customer attribute; one that is no text says nothing."""
-    attributes = content.get("subscriber_attributes", {})
-    given = at(attributes.get(name), "value")
+    attributes = content.get("subscriber_attributes")
+    given = at(attributes.get(name), "value") if isinstance(attributes, Mapping) else None
     return given.strip() or None if isinstance(given, str) else None

@@ -44,7 +44,7 @@ class SourceSettings(_Shape):
     )
     """What decides which of the apps an event is for; the first that knows one."""
     metadata: ClueKeys = ClueKeys()
-    tolerance_seconds: Annotated[int, Field(ge=10, le=3600)] = 300
+    tolerance_seconds: Annotated[int, Field(ge=5, le=3600)] = 300
     """How far a signature's time may be from ours, either way."""
     minor_units: Mapping[
         Annotated[str, Field(pattern=r"^[A-Z]{3}$")], Annotated[int, Field(ge=0, le=4)]
@@ -52,6 +52,8 @@ class SourceSettings(_Shape):
     """Decimal places of currencies for which the provider's own differ from what we know."""
     one_off: Literal["checkout", "payment_intent"] = "checkout"
     """Stripe: what tells of a purchase without a subscription."""
+    free_plans: bool = False
+    """Stripe: a subscription may cost nothing, so that its first invoice of nothing is no trial."""
     paid_at: Literal["authorisation", "capture"] = "authorisation"
     """Adyen: which of the two is the payment; `capture` where captures are delayed."""
     test: bool = False

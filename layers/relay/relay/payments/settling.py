@@ -8,7 +8,7 @@ from typing import NamedTuple
 from relay.outcomes import Outcome
 from relay.payments.notices import Notice, write_notice
 from relay.preparation import Surface
-from relay.queues import Message
+from relay.queues import MAX_MESSAGE_BYTES, Message, size_of
 from relay.settings import MapPaymentSettings
 from relay.waiting import Chance, delay_of, delay_until, wait_after_attempt, wait_while_held
 
@@ -93,10 +93,10 @@ class Settler:
         return self._give_up(notice, Outcome.REJECTED, reason, detail)
 
     def _give_up(self, notice: Notice, outcome: Outcome, reason: str, detail: str = "") -> Mapped:
-        now = self._clock()
-        letter = write_notice(
-            notice, reason=reason, outcome=outcome, message=detail, dead_since=now
-        )
+        marks = {"reason": reason, "outcome": outcome, "message": detail}
+        letter = write_notice(notice, **marks, dead_since=self._clock())
+        if size_of(letter) > MAX_MESSAGE_BYTES:  # no webhook is; its digest stands for it
+            letter = write_notice(notice, **marks, dead_since=self._clock(), content=None)
         return dead(reason, Message(letter, notice.source))
 
     def _held_seconds(self, notice: Notice) -> float:
@@ -108,6 +108,8 @@ class Settler:
     ) -> Mapped:
         delay = delay_of(seconds, self._clock())
         body = write_notice(notice, not_before=delay.not_before, **changes)
+        if size_of(body) > MAX_MESSAGE_BYTES:
+            return self.bury(notice, f"too_large_to_wait: {reason}")
         return Mapped(result, reason, Place.WAITING, Message(body, notice.source, delay.seconds))
 
 

@@ -18,7 +18,7 @@ from relay.secrets import Secret
 from relay.shapes import first_fault
 
 _SOURCES: Final = "sources"
-_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
+NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 
 
 class _Parsed(NamedTuple):
@@ -44,7 +44,7 @@ class Sources:
 
         A name that is not there makes us read the parameter again, at most every ten seconds.
         """
-        if not _NAME.fullmatch(name):
+        if not NAME.fullmatch(name):
             return None
         self._store.read([_SOURCES])
         if name not in self._entries():

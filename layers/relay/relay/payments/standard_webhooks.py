@@ -48,8 +48,11 @@ from relay.shapes import first_fault
 Value = TypeVar("Value")
 
 ACKNOWLEDGEMENT: Final = ""
+SIGNATURE_HEADER: Final = "webhook-signature"
+"""Or `svix-signature`. The id and the time in the headers beside it are signed, too."""
 
-_TYPES: Final = {f"payment.{kind}": kind for kind in MovementKind}
+
+TYPES: Final = {f"payment.{kind}": kind for kind in MovementKind}
 
 _SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - what every secret begins with
 _SCHEME: Final = "v1"
@@ -66,7 +69,7 @@ def verify(
 
     A key is the Base64 behind `whsec_`. One that is malformed signs nothing.
     """
-    prefix = "webhook" if "webhook-signature" in webhook.headers else "svix"
+    prefix = "webhook" if SIGNATURE_HEADER in webhook.headers else "svix"
     message_id = header(webhook, f"{prefix}-id")
     timestamp = header(webhook, f"{prefix}-timestamp")
     given = header(webhook, f"{prefix}-signature").split(" ")
@@ -109,7 +112,7 @@ def read(body: bytes, settings: SourceSettings) -> list[Told]:
     """The one movement of a webhook; what is wrong with its fields is told by `understand`."""
     content = read_object(body)
     kind = identifier(content, "type")
-    is_ours = kind in _TYPES
+    is_ours = kind in TYPES
     return [
         Told(
             id=_if_readable(identifier_or_none, content, "data.id") or kind,
@@ -120,6 +123,11 @@ def read(body: bytes, settings: SourceSettings) -> list[Told]:
             content=keep(content, _SHAPE) if is_ours else {},
         )
     ]
+
+
+def why_ignored(_kind: str) -> str:
+    """None is: each type of ours counts, and the others are unknown."""
+    return ""
 
 
 def _if_readable(
@@ -148,7 +156,7 @@ _Decimal = Annotated[str, Field(pattern=r"^(0|[1-9][0-9]{0,14})(\.[0-9]{1,4})?$"
 _Currency = Annotated[str, Field(pattern=r"^[A-Za-z]{3}$"), AfterValidator(_upper)]
 
 
-class _Data(BaseModel):
+class Data(BaseModel):
     """What a movement is; see docs/payments-schema.md."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", hide_input_in_errors=True)
@@ -171,16 +179,16 @@ class _Data(BaseModel):
 
 def understand(kind: str, content: Mapping[str, Any], settings: SourceSettings) -> Meaning:
     """A movement, and clues to whose it and its subscription are."""
-    if kind not in _TYPES:
+    if kind not in TYPES:
         raise UnreadableWebhookError("not a type that counts")
     data = _data(content)
-    _check(_TYPES[kind], data)
+    _check(TYPES[kind], data)
     ref = f"movement:{data.id}"
     original = refs(movement=data.original_id)
     subscription = refs(subscription=data.subscription_id)
     clues = Clues(data.customer_user_id, data.appsflyer_id, data.app_id, data.platform)
     movement = Movement(
-        _TYPES[kind],
+        TYPES[kind],
         data.id,
         ref,
         at=moment_of_iso(content, "timestamp"),
@@ -194,14 +202,14 @@ def understand(kind: str, content: Mapping[str, Any], settings: SourceSettings) 
     return Meaning(facts, movement)
 
 
-def _data(content: Mapping[str, Any]) -> _Data:
+def _data(content: Mapping[str, Any]) -> Data:
     try:
-        return _Data.model_validate(content.get("data", {}))
+        return Data.model_validate(content.get("data", {}))
     except ValidationError as error:
         raise UnreadableWebhookError(f"data.{first_fault(error)}") from None
 
 
-def _check(kind: MovementKind, data: _Data) -> None:
+def _check(kind: MovementKind, data: Data) -> None:
     """What a kind of movement has to have, and must not have."""
     takes_back = kind in NEGATIVE | REVERSALS
     if kind in WITHOUT_MONEY and data.amount:
@@ -216,7 +224,7 @@ def _check(kind: MovementKind, data: _Data) -> None:
         raise UnreadableWebhookError("data.currency: Field required")
 
 
-def _amount(data: _Data, places: Mapping[str, int]) -> Amount | None:
+def _amount(data: Data, places: Mapping[str, int]) -> Amount | None:
     """What is told of the money; None where it is all of the original's, or none."""
     if data.amount is None or data.currency is None:
         return None

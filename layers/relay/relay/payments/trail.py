@@ -3,12 +3,17 @@
 Refunds, disputes and adjustments name nothing but a payment. So what is told of links is kept, from
 the notices that tell it, in whichever order they come. One item for each thing (pk
 `<source>#<ref>`, sk `node`): the refs that it leads to, clues, the end of a trial. And one for each
-movement (sk `decision`), written once: a retelling gives the very same event.
+movement (sk `decision`), written once: a retelling gives the very same event. Of a payment that is
+told net, one for each part given back (sk `part#0` ...).
+
+Every item says whose it is, so that `forget` finds it. A link that is told before that is known
+leaves word at what it leads to, and becomes his who is found there later.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Final
 
 from relay.instants import from_milliseconds, to_milliseconds, utc_now
@@ -18,10 +23,13 @@ from relay.tables import LONGEST_PK_BYTES, Bound, Item, Key, Table, is_key_text
 
 _NODE: Final = "node"
 _DECISION: Final = "decision"
+_PART: Final = "part"
 _TO: Final = "to_"
+_BY: Final = "by_"
 _EXPIRES_AT: Final = "expires_at"
 _MOST_STEPS: Final = 8
 _MOST_REFS: Final = 60
+_MOST_PARTS: Final = 100
 _FARTHEST: Final = {"subscription": 1, "customer": 2}
 _CLUES: Final = tuple(one.name for one in fields(Clues))
 
@@ -36,6 +44,8 @@ class Walk:
     seen: list[Ref] = field(default_factory=list)
     nobodys: list[Ref] = field(default_factory=list)
     """Known things of which it is not known whose they are."""
+    behind: set[Ref] = field(default_factory=set)
+    """What left word that it leads to one of these things."""
 
     def take_in(self, ref: Ref, node: Item | None, decision: Item | None) -> set[Ref]:
         """Notes what is known of one thing; gives what it leads to."""
@@ -46,15 +56,21 @@ class Walk:
             return set()
         clues = Clues(**{name: str(node[name]) for name in _CLUES if name in node})
         self.clues = self.clues.or_else(clues)
+        self.behind |= _refs(node, _BY)
         if clues.customer_user_id is None:
             self.nobodys.append(ref)
         if self.trial_end is None and "trial_end" in node:
             self.trial_end = from_milliseconds(int(node["trial_end"]))
-        return {str(other) for name, other in node.items() if name.startswith(_TO)}
+        return _refs(node, _TO)
 
     def first(self, kinds: Collection[MovementKind]) -> Decision | None:
         """The nearest decision of one of these kinds."""
-        return next((one for one in self.decisions.values() if one.kind in kinds), None)
+        ref = self.first_ref(kinds)
+        return None if ref is None else self.decisions[ref]
+
+    def first_ref(self, kinds: Collection[MovementKind]) -> Ref | None:
+        """What that is a decision about."""
+        return next((ref for ref, one in self.decisions.items() if one.kind in kinds), None)
 
 
 class Trail:
@@ -93,20 +109,63 @@ class Trail:
 
     def decide(self, source: str, ref: Ref, decision: Decision) -> Decision:
         """Keeps a decision, unless one was made before; gives the one that stands."""
-        there = self._table.put(
-            _key(source, ref, _DECISION),
-            {**decision.as_item(), **self._expiry()},
-            Bound(_EXPIRES_AT, _seconds(self._clock())),
-        )
+        there = self._put_once(_key(source, ref, _DECISION), decision.as_item())
         return decision if there is None else Decision.of_item(there)
 
-    def assign(self, source: str, walk: Walk, customer_user_id: str | None) -> None:
-        """Says whose the things are of which a walk did not find that, so that `forget` does."""
+    def part_before(
+        self, source: str, whole: Ref, part: Ref, gross: Decimal, customer_user_id: str | None
+    ) -> Decimal:
+        """How much of a payment was given back before this part of it, which takes its place.
+
+        A part keeps its place, whoever else takes one at the same moment: so the parts can be
+        rounded to add up. What reverses a part is one below zero.
+        """
+        before = Decimal(0)
+        whose = {} if customer_user_id is None else {"customer_user_id": customer_user_id}
+        item: dict[str, str | int] = {"part": part, "gross": f"{gross:f}", **whose}
+        for number in range(_MOST_PARTS):
+            there = self._put_once(_key(source, whole, f"{_PART}#{number}"), item)
+            if there is None or there["part"] == part:
+                break
+            before += Decimal(str(there["gross"]))
+        return before
+
+    def leave_word(self, source: str, facts: Iterable[Fact]) -> None:
+        """Notes at what things lead to that they do: it is not known yet whose they are."""
+        for fact in facts:
+            if fact.to and fact.clues.customer_user_id is None:
+                word: dict[str, str | int] = {_BY + fact.ref: fact.ref, **self._expiry()}
+                self._table.merge(_key(source, fact.to[0], _NODE), word)
+
+    def assign(
+        self, source: str, walk: Walk, customer_user_id: str | None, also: Iterable[Ref] = ()
+    ) -> None:
+        """Says whose the things are of which a walk did not find that, so that `forget` does.
+
+        `also`: known things to which the walk did not lead.
+        """
         if customer_user_id is None:
             return
         for ref in walk.nobodys:
-            whose: dict[str, str | int] = {"customer_user_id": customer_user_id}
-            self._table.merge(_key(source, ref, _NODE), {**whose, **self._expiry()})
+            self._give(source, ref, customer_user_id)
+        others = walk.behind.union(also).difference(walk.seen)
+        for _ in range(_MOST_STEPS):
+            if not others:
+                break
+            others = self._give_nobodys(source, others, customer_user_id)
+
+    def _give_nobodys(self, source: str, refs: Iterable[Ref], customer_user_id: str) -> set[Ref]:
+        """Those of these things that are nobody's become a customer's; gives what is behind."""
+        keys = {_key(source, ref, _NODE): ref for ref in sorted(refs)[:_MOST_REFS]}
+        found = self._table.get(keys)
+        nobodys = {key: node for key, node in found.items() if "customer_user_id" not in node}
+        for key in nobodys:
+            self._give(source, keys[key], customer_user_id)
+        return {ref for node in nobodys.values() for ref in _refs(node, _BY)}
+
+    def _give(self, source: str, ref: Ref, customer_user_id: str) -> None:
+        whose: dict[str, str | int] = {"customer_user_id": customer_user_id}
+        self._table.merge(_key(source, ref, _NODE), {**whose, **self._expiry()})
 
     def forget(self, customer_user_id: str) -> int:
         """Erases all that is a customer's; tells how many items that were."""
@@ -115,6 +174,11 @@ class Trail:
         keys = self._table.of_customer(customer_user_id)
         self._table.delete(keys)
         return len(keys)
+
+    def _put_once(self, key: Key, item: Item) -> Item | None:
+        """Writes an item, unless there is one that has not expired: gives that one."""
+        absent = Bound(_EXPIRES_AT, _seconds(self._clock()))
+        return self._table.put(key, {**item, **self._expiry()}, absent)
 
     def _read(self, source: str, refs: Iterable[Ref]) -> Mapping[Key, Item]:
         """Nodes and decisions; DynamoDB deletes late, so what has expired is left out here."""
@@ -129,6 +193,10 @@ class Trail:
 
 def _key(source: str, ref: Ref, sort: str) -> Key:
     return Key(f"{source}#{ref}", sort)
+
+
+def _refs(node: Item, prefix: str) -> set[Ref]:
+    return {str(ref) for name, ref in node.items() if name.startswith(prefix)}
 
 
 def _attributes(fact: Fact) -> dict[str, str | int]:

@@ -231,6 +231,28 @@ def test_read_treats_each_type_as_it_counts(
     assert bool(told.content) is (treatment is Treatment.COUNTED)
 
 
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [
+        ({"eventCode": None}, ("PAY1", "")),
+        ({"pspReference": "Jane Roe"}, ("", "AUTHORISATION")),
+        ({"eventDate": "then"}, ("PAY1", "AUTHORISATION")),
+    ],
+)
+def test_read_item_that_cannot_be_read_does_not_cost_its_neighbour(
+    fields: dict[str, Any], name: tuple[str, str]
+) -> None:
+    body = body_of({**make_item(), **fields}, make_item("REFUND"), sign=False)
+
+    broken, refund = adyen.read(body, SETTINGS)
+
+    assert (broken.id, broken.type) == name
+    assert (broken.treatment, broken.content) == (Treatment.UNKNOWN, {})
+    assert next(iter(fields)) in str(broken.problem)
+    assert "then" not in str(broken.problem)
+    assert (refund.id, refund.treatment) == ("PSP2", Treatment.COUNTED)
+
+
 @pytest.mark.parametrize(("live", "test"), [("true", False), ("false", True)])
 def test_read_tells_tests_from_money(live: str, test: bool) -> None:  # noqa: FBT001 - an expectation
     (told,) = adyen.read(body_of(make_item(), live=live), SETTINGS)
@@ -365,9 +387,10 @@ def test_understand_expiry_of_what_it_names_itself() -> None:
     assert movement.about == "payment:PSP2"
 
 
-def test_understand_cancellation_without_an_amount_is_of_all() -> None:
+@pytest.mark.parametrize("code", ["CANCELLATION", "CANCEL_OR_REFUND"])
+def test_understand_cancellation_without_an_amount_is_of_all(code: str) -> None:
     nothing = {"currency": "EUR", "value": 0}
-    movement = meaning(make_item("CANCELLATION", amount=nothing)).movement
+    movement = meaning(make_item(code, amount=nothing)).movement
 
     assert movement is not None
     assert movement.amount is None
@@ -387,8 +410,10 @@ def test_understand_type_that_does_not_count_is_unreadable() -> None:
         adyen.understand("REPORT_AVAILABLE", {}, SETTINGS)
 
 
-def test_read_item_that_is_no_object_is_unreadable() -> None:
-    body = b'{"live": "true", "notificationItems": [{"NotificationRequestItem": 7}]}'
+@pytest.mark.parametrize("items", ['[{"NotificationRequestItem": 7}]', "[]", "null", "7"])
+def test_read_without_an_item_that_is_an_object_is_unreadable(items: str) -> None:
+    """One that is signed over the whole body, and would otherwise tell of nothing in silence."""
+    body = f'{{"live": "true", "notificationItems": {items}}}'.encode()
 
     with pytest.raises(UnreadableWebhookError):
         adyen.read(body, SETTINGS)

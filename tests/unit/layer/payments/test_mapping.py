@@ -8,7 +8,8 @@ import pytest
 
 from relay.payments.notices import parse_notice
 from tests.builders import MOBILE_APP, NOW, WEB_APP, Json
-from tests.payment_world import ANDROID_APP, PaymentWorld, billing_webhook
+from tests.payment_world import ANDROID_APP, SECRETS, PaymentWorld, billing_webhook
+from tests.webhooks import ACCOUNTS, present
 
 WHOSE = {"customer_user_id": "user-1", "appsflyer_id": "1-2", "app_id": MOBILE_APP}
 PRICE = {"amount": "59.49", "currency": "EUR"}
@@ -470,6 +471,23 @@ def test_forgotten_customer_leaves_nothing_in_the_trail(world: PaymentWorld) -> 
     back(world, "refund", "r-1", "p-1")
     world.settle()
     assert len(world.trail_table) > 5
+
+    world.trail.forget("user-1")
+
+    assert len(world.trail_table) == 0
+
+
+@pytest.mark.parametrize("turned", [False, True], ids=["invoice first", "link first"])
+def test_forgotten_customer_leaves_no_link_that_came_before_him(
+    world: PaymentWorld, *, turned: bool
+) -> None:
+    world.clock.now = present()
+    account = ACCOUNTS["stripe"](SECRETS["stripe"], "user-1")
+    paid, _, link = account.renewal(1)
+    for webhook in (link, paid) if turned else (paid, link):
+        world.post("stripe", webhook)
+        world.map_all()
+    assert len(world.trail_table) == 5
 
     world.trail.forget("user-1")
 

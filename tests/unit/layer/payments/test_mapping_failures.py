@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from relay.errors import TableUnavailableError
-from relay.payments import standard_webhooks
+from relay.exact_json import dumps
+from relay.payments import settling, standard_webhooks
 from relay.payments.notices import parse_notice
+from relay.queues import MAX_MESSAGE_BYTES
 from tests.builders import MOBILE_APP, Json
 from tests.fakes import aws_error
 from tests.payment_world import PAYMENTS_DEAD, PAYMENTS_QUEUE, SECRETS, PaymentWorld
@@ -219,13 +221,17 @@ def test_time_that_runs_out_before_the_queues_hands_the_records_back(world: Paym
 
 
 def test_record_that_not_even_a_failure_can_be_written_of_comes_back(
-    world: PaymentWorld, counted: Counted
+    world: PaymentWorld, counted: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("a bug of ours")
+
     purchase(world)
     good = world.waiting[0].body
-    impossible = json.dumps(json.loads(good) | {"type": "payment.gift", "id": "\ud800"})
+    gift = json.dumps(json.loads(good) | {"type": "payment.gift"})
+    monkeypatch.setattr(settling, "write_notice", fail)
 
-    assert world.map(good, impossible) == ["m-1"]
+    assert world.map(good, gift) == ["m-1"]
 
     assert len(world.mobile) == 1
     assert counted()["Unexpected"] == 1
@@ -288,6 +294,22 @@ def test_notice_of_a_source_that_is_not_there_is_a_dead_letter(
     world.map(world.waiting[0].content | change)
 
     assert world.dead[0]["reason"] == "unknown_source"
+
+
+def test_notice_as_large_as_a_message_is_given_up_without_its_content(world: PaymentWorld) -> None:
+    """None of ours is; SQS would not take it with the reason noted on it."""
+    world.tell("refund", id="r-1", original_id="p-1")
+    notice = world.waiting[0].content
+    world.waiting.clear()
+    notice["content"]["more"] = ""
+    room = MAX_MESSAGE_BYTES - len(dumps(notice))
+    notice["content"]["more"] = "x" * room
+
+    assert world.map(dumps(notice).decode()) == []
+
+    (letter,) = world.dead
+    assert letter["reason"] == "too_large_to_wait: original_unknown"
+    assert (letter["sha256"], letter.get("content")) == (notice["sha256"], None)
 
 
 def test_body_that_is_no_notice_is_kept_by_its_digest_alone(world: PaymentWorld) -> None:

@@ -12,33 +12,19 @@ from itertools import permutations
 import pytest
 
 from tests.builders import Json
+from tests.payment_stories import (
+    ALL,
+    NET_SUMS,
+    PAID,
+    PART,
+    PART_BACK,
+    REST,
+    STORIES,
+    Heard,
+    story,
+)
 from tests.payment_world import SECRETS, PaymentWorld, billing_webhook
-from tests.webhooks import ACCOUNTS, Account, Posted, present
-
-Heard = tuple[str, str | None]
-
-TRIAL: Heard = ("af_start_trial", None)
-PAID: Heard = ("af_subscribe", "59.49")
-PART: Heard = ("af_subscribe", "-20.00")
-REST: Heard = ("af_subscribe", "-39.49")
-ALL: Heard = ("af_subscribe", "-59.49")
-STORIES: dict[str, list[Heard]] = {
-    "stripe": [TRIAL, PAID, PAID, PAID, PART, REST, ALL],
-    "paddle": [TRIAL, PAID, PAID, PAID, PART, REST, ALL],
-    "standard_webhooks": [TRIAL, PAID, PAID, PAID, PART, REST, ALL],
-    # Neither trials nor subscriptions: the first payment is a purchase.
-    "adyen": [("af_purchase", "59.49"), PAID, PAID, PART, REST, ALL],
-    # No disputes, and one refund a transaction, of all of it.
-    "revenuecat": [TRIAL, PAID, PAID, PAID, ALL],
-}
-SUMS = dict.fromkeys(STORIES, Decimal("59.49")) | {"revenuecat": Decimal("118.98")}
-
-
-def story(account: Account) -> list[Posted]:
-    """Trial, conversion, two renewals; one refunded in two parts, the other disputed and lost."""
-    payments = [webhook for number in (1, 2, 3) for webhook in account.renewal(number)]
-    refunds = [*account.refund(2, 0, 2000), *account.refund(2, 1, 3949)]
-    return [*account.trial(), *payments, *refunds, *account.dispute(3)]
+from tests.webhooks import ACCOUNTS, Posted, present
 
 
 def told(world: PaymentWorld, provider: str, webhooks: list[Posted]) -> list[str]:
@@ -85,13 +71,33 @@ def test_story_told_thrice_in_any_order_is_each_movement_once(provider: str, see
 
     assert world.dead == []
     assert heard(movements(world)) == Counter(STORIES[provider])
-    assert net_sum(movements(world)) == SUMS[provider]
+    assert net_sum(movements(world)) == NET_SUMS[provider]
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("provider", STORIES)
+def test_forgotten_customer_leaves_nothing_of_the_story_in_whichever_order_it_came(
+    provider: str, seed: int
+) -> None:
+    world = PaymentWorld()
+    world.clock.now = present()
+    order = told(world, provider, story(ACCOUNTS[provider](SECRETS[provider], "user-1")))
+    random.Random(seed).shuffle(order)  # noqa: S311 - as above
+    for body in order:
+        assert world.map(body) == []
+    world.settle()
+    assert len(world.trail_table) > 10
+
+    world.trail.forget("user-1")
+
+    assert len(world.trail_table) == 0
 
 
 def test_payment_and_its_refunds_of_stripe_in_every_order_are_each_once() -> None:
     account = ACCOUNTS["stripe"](SECRETS["stripe"], "user-1")
     paid, _, link = account.renewal(1)
-    webhooks = [paid, link, *account.refund(1, 0, 2000), *account.refund(1, 1, 3949)]
+    refunds = [account.refund(1, 0, 2000)[0], account.refund(1, 1, 3949)[0]]
+    webhooks = [paid, link, *refunds]
     expected = Counter([PAID, PART, REST])
 
     for order in permutations(webhooks):
@@ -106,6 +112,45 @@ def test_payment_and_its_refunds_of_stripe_in_every_order_are_each_once() -> Non
         assert net_sum(movements(world)) == 0
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_payment_told_net_that_is_given_back_in_parts_leaves_nothing(seed: int) -> None:
+    """Stripe tells of a refund's gross amount alone."""
+    world = PaymentWorld()
+    world.clock.now = present()
+    world.payments_of("id123456789", revenue="net_of_tax")
+    account = ACCOUNTS["stripe"](SECRETS["stripe"], "user-1")
+    thirds = [posted for part in range(3) for posted in account.refund(1, part, 1983)]
+    order = 3 * told(world, "stripe", [*account.renewal(1), *thirds])
+    random.Random(seed).shuffle(order)  # noqa: S311 - as above
+
+    for start in range(0, len(order), 4):
+        assert world.map(*order[start : start + 4]) == []
+    world.settle()
+
+    events = movements(world)
+    assert world.dead == []
+    assert heard(events) == Counter(
+        [("af_subscribe", "49.99"), *2 * [("af_subscribe", "-16.66")], ("af_subscribe", "-16.67")]
+    )
+    assert net_sum(events) == 0
+
+
+def test_refund_told_net_that_came_back_leaves_the_payment_as_it_was() -> None:
+    world = PaymentWorld()
+    world.clock.now = present()
+    world.payments_of("id123456789", revenue="net_of_tax")
+    account = ACCOUNTS["stripe"](SECRETS["stripe"], "user-1")
+    came_back = [*account.refund(1, 0, 1001), *account.refund_came_back(1, 0, 1001)]
+    webhooks = [*account.renewal(1), *came_back, *account.refund(1, 1, 5949)]
+
+    for body in told(world, "stripe", webhooks):
+        assert world.map(body) == []
+    world.settle()
+
+    assert heard(movements(world))["af_subscribe", "-49.99"] == 1
+    assert net_sum(movements(world)) == 0
+
+
 def test_payment_with_all_that_can_happen_to_it_in_every_order_is_each_once() -> None:
     whose = {"customer_user_id": "user-1", "app_id": "id123456789"}
     clock = PaymentWorld().clock
@@ -116,7 +161,6 @@ def test_payment_with_all_that_can_happen_to_it_in_every_order_is_each_once() ->
         billing_webhook("dispute", clock, id="d", original_id="p"),
         billing_webhook("dispute_won", clock, id="dw", original_id="d"),
     ]
-    back: Heard = ("af_subscribe", "20.00")
 
     for order in permutations(webhooks):
         world = PaymentWorld()
@@ -125,7 +169,7 @@ def test_payment_with_all_that_can_happen_to_it_in_every_order_is_each_once() ->
         world.settle()
 
         assert world.dead == []
-        assert heard(movements(world)) == Counter([PAID, PART, back, ALL, PAID])
+        assert heard(movements(world)) == Counter([PAID, PART, PART_BACK, ALL, PAID])
         assert net_sum(movements(world)) == Decimal("59.49")
 
 

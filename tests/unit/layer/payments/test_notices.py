@@ -30,6 +30,9 @@ def written(one: Notice, **changes: object) -> Json:
     return content
 
 
+NOTICE = written(notice())
+
+
 def test_notice_of_what_counts_holds_its_content() -> None:
     occurred = NOW - timedelta(minutes=1)
 
@@ -45,6 +48,12 @@ def test_notice_of_what_counts_holds_its_content() -> None:
         "content": {"created": 1},
         "first_seen": "2026-03-02T12:00:00.000Z",
     }
+
+
+def test_notice_of_what_cannot_be_read_beside_others_says_why() -> None:
+    one = notice(treatment=Treatment.UNKNOWN, problem="pspReference is missing")
+
+    assert written(one)["problem"] == "unreadable: pspReference is missing"
 
 
 def test_notice_of_an_unknown_type_is_marked_as_that() -> None:
@@ -111,6 +120,11 @@ def test_moment_of_a_notice_is_in_utc() -> None:
         ('["jane.roe@example.com"]', "must be a JSON object"),
         ('{"source": ["jane.roe@example.com"]}', "provider: Field required; source: "),
         ('{"first_seen": "jane.roe@example.com"}', "first_seen: "),
+        (json.dumps({**NOTICE, "content": {"jane.roe": "\ud800"}}), "content: cannot be written"),
+        # What is empty would be left out when it is written, and be missed when it is read.
+        (json.dumps({**NOTICE, "provider": ""}), "provider: "),
+        (json.dumps({**NOTICE, "source": ""}), "source: "),
+        (json.dumps({**NOTICE, "sha256": ""}), "sha256: "),
     ],
 )
 def test_body_that_is_no_notice_is_told_without_its_content(body: str, problem: str) -> None:

@@ -56,7 +56,10 @@ def test_verify_vector_gives_its_verdict(vector: dict[str, Any]) -> None:
     headers = {name.lower(): value for name, value in vector["headers"].items()}
     webhook = Webhook(headers, vector["payload"].encode())
     secrets = [Secret(secret) for secret in vector["secrets"]]
-    settings = SETTINGS.model_copy(update={"tolerance_seconds": vector["tolerance"]})
+    # Paddle's own library takes 5 s.
+    settings = SourceSettings(
+        provider="paddle", apps=SourceApps(), tolerance_seconds=vector["tolerance"]
+    )
     now = datetime.fromtimestamp(vector["now"], UTC)
 
     if vector["expected_valid"]:

@@ -95,6 +95,7 @@ def test_keep_plain_value_stays_as_it_is(value: object) -> None:
         "half \ud800",
         Decimal("1E+400"),
         Decimal("0." + "1" * 600),
+        Decimal("1." + "0" * 400),  # one digit more than can be written
         Decimal("1" * 40),
     ],
     ids=lambda value: str(value)[:12].encode("ascii", "replace").decode(),

@@ -113,6 +113,21 @@ def test_proportion_has_the_places_of_the_currency(
     assert given_back(Amount("EUR", Decimal(back)), whole).revenue == expected
 
 
+@pytest.mark.parametrize(
+    "parts", [["19.83"] * 3, ["0.01"] * 10 + ["59.39"], ["59.48", "0.01"], ["7.77"] * 7 + ["5.10"]]
+)
+def test_parts_that_make_up_the_whole_add_up_to_it(parts: list[str]) -> None:
+    whole = original("net_of_tax", "59.49", "49.99")
+    before, told = Decimal(0), Decimal(0)
+
+    for part in parts:
+        revenue = given_back(Amount("EUR", Decimal(part)), whole, before).revenue
+        before, told = before + Decimal(part), told + Decimal(revenue or 0)
+
+    assert before == Decimal("59.49")
+    assert told == Decimal("49.99")
+
+
 def test_refund_of_what_was_told_without_revenue_is_without_revenue() -> None:
     assert given_back(FULL, original(None, "59.49", None)) == Money("EUR", "59.49")
 

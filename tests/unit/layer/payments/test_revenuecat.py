@@ -240,6 +240,18 @@ def test_understand_refund_by_support(price: float | None, amount: Decimal | Non
     assert (movement.amount.gross if movement.amount else None) == amount
 
 
+@pytest.mark.parametrize("price", [0, None])
+def test_understand_trial_that_support_ended_gives_no_money_back(price: int | None) -> None:
+    understood = meaning(
+        type="CANCELLATION",
+        cancel_reason="CUSTOMER_SUPPORT",
+        period_type="TRIAL",
+        price_in_purchased_currency=price,
+    )
+
+    assert understood.movement is None
+
+
 def test_understand_reversed_refund_leads_to_the_refund() -> None:
     understood = meaning(type="REFUND_REVERSED")
 

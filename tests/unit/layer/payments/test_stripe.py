@@ -576,6 +576,18 @@ def test_invoice_of_nothing_paid_is_neither_payment_nor_trial(fields: Json) -> N
     assert understood(invoice(amount_paid=0, **fields)).movement is None
 
 
+def test_invoice_of_nothing_is_no_trial_where_plans_may_cost_nothing() -> None:
+    meaning = understood(sample("invoice_paid_trial_zero"), settings(free_plans=True))
+
+    assert meaning.movement is None
+    assert [fact.trial_end for fact in meaning.facts] == [None, None, None]
+    started = understood(
+        sample("customer_subscription_created_trial"), settings(free_plans=True)
+    ).movement
+    assert started is not None
+    assert started.kind is MovementKind.TRIAL
+
+
 def test_invoice_of_nothing_without_lines_starts_a_trial_when_it_was_paid() -> None:
     event = invoice(
         billing_reason="subscription_create", amount_paid=0, subtotal=0, total=0, lines=None

@@ -1,5 +1,6 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -201,6 +202,49 @@ def test_first_decision_of_some_kinds_is_the_nearest(world: World) -> None:
     assert walk.first({MovementKind.DISPUTE}) is None
 
 
+# Parts
+
+
+def part(world: World, ref: str, gross: str) -> Decimal:
+    return world.trail.part_before("shop", "invoice:i", ref, Decimal(gross), "user-1")
+
+
+def test_part_knows_what_was_given_back_before_it(world: World) -> None:
+    assert [part(world, ref, "1.50") for ref in ("refund:a", "refund:b", "refund:c")] == [
+        *(Decimal(0), Decimal("1.50"), Decimal("3.00")),
+    ]
+
+
+def test_part_that_is_told_again_has_the_place_that_it_had(world: World) -> None:
+    part(world, "refund:a", "1.50")
+    part(world, "refund:b", "2.00")
+
+    assert part(world, "refund:a", "1.50") == Decimal(0)
+    assert part(world, "refund:c", "1.00") == Decimal("3.50")
+
+
+def test_part_after_a_reversal_begins_where_the_reversed_one_did(world: World) -> None:
+    part(world, "refund:a", "1.50")
+    part(world, "refund:a:failed", "-1.50")
+
+    assert part(world, "refund:b", "1.00") == Decimal(0)
+
+
+def test_part_behind_a_hundred_others_has_no_place_and_is_told(world: World) -> None:
+    for number in range(100):
+        part(world, f"refund:{number}", "0.01")
+
+    assert part(world, "refund:last", "5.00") == Decimal("1.00")
+    assert len(world.table) == 100
+
+
+def test_parts_of_a_payment_are_forgotten_with_its_customer(world: World) -> None:
+    part(world, "refund:a", "1.50")
+    world.trail.part_before("shop", "invoice:i", "refund:b", Decimal(1), None)
+
+    assert world.trail.forget("user-1") == 1
+
+
 # Whose it is, and forgetting him
 
 
@@ -217,6 +261,54 @@ def test_things_of_a_walk_become_the_customers(world: World) -> None:
     assert world.trail.walk("shop", ["payment:p"]).nobodys == []
     assert world.trail.forget("user-1") == 3
     assert len(world.table) == 0
+
+
+def test_things_that_left_word_become_the_customers_however_far_behind(world: World) -> None:
+    charge = Fact("charge:c", to=("payment:p", "invoice:i"))
+    payment = Fact("payment:p", to=("invoice:i",))
+    for told_first in (charge, payment):
+        world.learn(told_first)
+        world.trail.leave_word("shop", [told_first])
+    world.learn(Fact("invoice:i", clues=WHOSE))
+    walk = world.trail.walk("shop", ["invoice:i"])
+
+    world.trail.assign("shop", walk, "user-1")
+
+    assert {key.pk for key in world.table.of_customer("user-1")} == {
+        *("shop#charge:c", "shop#payment:p", "shop#invoice:i"),
+    }
+
+
+def test_things_that_are_told_beside_become_the_customers_unless_somebody_has_them(
+    world: World,
+) -> None:
+    world.learn(Fact("charge:c", to=("payment:p",)), Fact("charge:d", clues=Clues("user-2")))
+    walk = world.trail.walk("shop", ["payment:p"])
+
+    world.trail.assign("shop", walk, "user-1", also=["charge:c", "charge:d", "charge:unknown"])
+
+    assert [key.pk for key in world.table.of_customer("user-1")] == ["shop#charge:c"]
+    assert [key.pk for key in world.table.of_customer("user-2")] == ["shop#charge:d"]
+
+
+def test_word_is_left_by_nothing_that_is_somebodys_or_leads_nowhere(world: World) -> None:
+    facts = [Fact("payment:p", to=("invoice:i",), clues=WHOSE), Fact("customer:c")]
+
+    world.trail.leave_word("shop", facts)
+
+    assert len(world.table) == 0
+
+
+def test_words_in_a_long_row_are_followed_for_eight_steps(world: World) -> None:
+    for number in range(1, 12):
+        fact = Fact(f"thing:{number}", to=(f"thing:{number - 1}",))
+        world.learn(fact)
+        world.trail.leave_word("shop", [fact])
+    walk = world.trail.walk("shop", ["thing:0"])
+
+    world.trail.assign("shop", walk, "user-1")
+
+    assert len(world.table.of_customer("user-1")) == 1 + 8
 
 
 def test_things_of_nobody_stay_nobodys(world: World) -> None:
@@ -258,6 +350,8 @@ def test_table_that_fails_is_said_by_every_method(world: World) -> None:
         lambda: world.trail.walk("shop", ["customer:c"]),
         lambda: world.trail.decide("shop", "invoice:i", decision()),
         lambda: world.trail.assign("shop", walk, "user-1"),
+        lambda: part(world, "refund:a", "1.50"),
+        lambda: world.trail.leave_word("shop", [Fact("payment:p", to=("invoice:i",))]),
         lambda: world.trail.forget("user-1"),
     ):
         with pytest.raises(TableUnavailableError):

@@ -20,7 +20,14 @@ from typing import Any, Final
 from relay.errors import UnreadableWebhookError
 from relay.payments.adyen.item import Item, items_of, shape
 from relay.payments.adyen.kinds import COUNTED, treatment, treatment_of_event
-from relay.payments.adyen.signing import check_basic_auth, check_body, check_items, keys_of
+from relay.payments.adyen.kinds import why_ignored as why_ignored
+from relay.payments.adyen.signing import (
+    BODY_SIGNATURE,
+    check_basic_auth,
+    check_body,
+    check_items,
+    keys_of,
+)
 from relay.payments.model import Meaning, Told, Treatment
 from relay.payments.provider import Webhook
 from relay.payments.reading import (
@@ -36,6 +43,7 @@ from relay.payments.settings import SourceSettings
 from relay.secrets import Secret
 
 ACKNOWLEDGEMENT: Final = "[accepted]"
+SIGNATURE_HEADER: Final = BODY_SIGNATURE
 
 
 def verify(
@@ -48,7 +56,7 @@ def verify(
     del now  # no time is signed
     check_basic_auth(webhook, settings.basic_auth_sha256)
     keys = keys_of(secrets)
-    if "hmacsignature" in webhook.headers:
+    if BODY_SIGNATURE in webhook.headers:
         check_body(webhook, keys)
     else:
         check_items(webhook.body, keys)
@@ -60,7 +68,7 @@ def read(body: bytes, settings: SourceSettings) -> list[Told]:
     if "notificationItems" not in content:
         return [_event_told(content, settings)]
     test = settings.test or _is_test(content)
-    return [_item_told(item, settings, test=test) for item in items_of(content)]
+    return [_told(item, settings, test=test) for item in items_of(content)]
 
 
 def _is_test(content: object) -> bool:
@@ -69,6 +77,27 @@ def _is_test(content: object) -> bool:
     if live not in {"true", "false"}:
         raise UnreadableWebhookError("live is neither true nor false")
     return live == "false"
+
+
+def _told(item: Mapping[str, Any], settings: SourceSettings, *, test: bool) -> Told:
+    """An item that cannot be read must not cost its neighbours."""
+    try:
+        return _item_told(item, settings, test=test)
+    except UnreadableWebhookError as error:
+        return Told(
+            id=_name(item, "pspReference"),
+            type=_name(item, "eventCode"),
+            treatment=Treatment.UNKNOWN,
+            problem=str(error),
+        )
+
+
+def _name(item: Mapping[str, Any], field: str) -> str:
+    """An id as far as there is one."""
+    try:
+        return identifier_or_none(item, field) or ""
+    except UnreadableWebhookError:
+        return ""
 
 
 def _item_told(item: Mapping[str, Any], settings: SourceSettings, *, test: bool) -> Told:

@@ -29,6 +29,8 @@ def items_of(content: object) -> list[Mapping[str, Any]]:
     items = [at(wrapper, "NotificationRequestItem") for wrapper in wrappers]
     if not all(isinstance(item, Mapping) for item in items):
         raise UnreadableWebhookError("notificationItems.NotificationRequestItem is no object")
+    if not items:
+        raise UnreadableWebhookError("notificationItems holds no item")
     return items
 
 
@@ -77,7 +79,8 @@ class Item(NamedTuple):
 
     def says(self, name: str) -> object:
         """A field of `additionalData`, whose names may hold dots."""
-        return self.content.get("additionalData", {}).get(name)
+        additional = self.content.get("additionalData")
+        return additional.get(name) if isinstance(additional, Mapping) else None
 
     def movement(self, kind: MovementKind, ref: Ref, about: Ref, amount: Amount | None) -> Movement:
         """Something that happened to a payment; its id is the ref's."""

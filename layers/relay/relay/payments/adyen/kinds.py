@@ -22,7 +22,7 @@ COUNTED: Final[Mapping[str, Callable[[Item], Meaning]]] = {
     _CAPTURE: payments.capture,
     "CAPTURE_FAILED": returns.refund,
     "REFUND": returns.refund,
-    "CANCEL_OR_REFUND": returns.refund,
+    "CANCEL_OR_REFUND": returns.cancel_or_refund,
     "REFUND_FAILED": returns.refund_came_back,
     "REFUNDED_REVERSED": returns.refund_came_back,
     "CHARGEBACK": returns.chargeback,
@@ -80,3 +80,11 @@ def treatment(kind: str, success: str | None, settings: SourceSettings) -> Treat
 def treatment_of_event(kind: str) -> Treatment:
     """What becomes of an event that is signed by a header."""
     return Treatment.IGNORED if kind.startswith(_STORED_METHODS) else Treatment.UNKNOWN
+
+
+def why_ignored(kind: str) -> str:
+    """Why an item does not count, by its type; one that counts as a rule, why this one may not."""
+    if kind.startswith(_STORED_METHODS):
+        return "a stored payment method: no money was moved"
+    by_rule = "it did not succeed, or by the source's settings another type tells of the money"
+    return IGNORED.get(kind) or (by_rule if kind in COUNTED else "")

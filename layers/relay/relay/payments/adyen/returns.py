@@ -9,10 +9,17 @@ def refund(item: Item) -> Meaning:
     """Part of a payment or all of it; also a capture that failed after it was told."""
     facts = _about_payment(item, f"refund:{item.reference()}", item.payment())
     amount = item.amount()
-    if not amount.gross or _was_never_captured(item):
+    if not amount.gross:
         return Meaning(facts)
     (about,) = facts[0].to
     return Meaning(facts, item.movement(MovementKind.REFUND, facts[0].ref, about, amount))
+
+
+def cancel_or_refund(item: Item) -> Meaning:
+    """All of a payment, captured or not; what was never captured may not have been counted."""
+    if _was_never_captured(item):
+        return Meaning(_about_payment(item, f"refund:{item.reference()}", item.payment()))
+    return cancellation(item)
 
 
 def _was_never_captured(item: Item) -> bool:

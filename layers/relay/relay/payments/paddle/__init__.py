@@ -12,7 +12,7 @@ from typing import Any, Final
 from relay.errors import UnreadableWebhookError
 from relay.payments.model import Meaning, Told
 from relay.payments.paddle.event import Event
-from relay.payments.paddle.kinds import COUNTED, treatment
+from relay.payments.paddle.kinds import COUNTED, IGNORED, treatment
 from relay.payments.provider import Webhook
 from relay.payments.reading import (
     Shape,
@@ -36,13 +36,14 @@ from relay.payments.signatures import (
 from relay.secrets import Secret
 
 ACKNOWLEDGEMENT: Final = ""
+SIGNATURE_HEADER: Final = "paddle-signature"
 
 
 def verify(
     webhook: Webhook, secrets: Sequence[Secret], settings: SourceSettings, now: datetime
 ) -> None:
     """`Paddle-Signature: ts=...;h1=...`: HMAC-SHA256 in hex over `<ts>:<body>`."""
-    given = timed_signatures(header(webhook, "paddle-signature"), ";", "ts", "h1")
+    given = timed_signatures(header(webhook, SIGNATURE_HEADER), ";", "ts", "h1")
     message = b"%s:%s" % (given.timestamp.encode(), webhook.body)
     check_hmac(given.signatures, keys_as_text(secrets), message, in_hex)
     check_age(given.timestamp, now, settings.tolerance_seconds)
@@ -75,3 +76,8 @@ def understand(kind: str, content: Mapping[str, Any], settings: SourceSettings) 
         raise UnreadableWebhookError("its type does not count")
     thing = at(content, "data") or {}
     return COUNTED[kind].meaning(Event(thing, moment_of_iso(content, "occurred_at"), settings))
+
+
+def why_ignored(kind: str) -> str:
+    """Why a type does not count."""
+    return IGNORED.get(kind, "")

@@ -34,9 +34,11 @@ from relay.payments.signatures import (
 )
 from relay.payments.stripe.event import Event
 from relay.payments.stripe.kinds import COUNTED, treatment
+from relay.payments.stripe.kinds import why_ignored as why_ignored
 from relay.secrets import Secret
 
 ACKNOWLEDGEMENT: Final = ""
+SIGNATURE_HEADER: Final = "stripe-signature"
 
 
 def verify(
@@ -46,7 +48,7 @@ def verify(
 
     The key is the whole secret, `whsec_` included.
     """
-    given = timed_signatures(header(webhook, "stripe-signature"), ",", "t", "v1")
+    given = timed_signatures(header(webhook, SIGNATURE_HEADER), ",", "t", "v1")
     message = b"%s.%s" % (given.timestamp.encode(), webhook.body)
     check_hmac(given.signatures, keys_as_text(secrets), message, in_hex)
     check_age(given.timestamp, now, settings.tolerance_seconds)

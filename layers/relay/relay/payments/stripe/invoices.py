@@ -62,7 +62,11 @@ _METADATA: Final = (
 
 
 def invoice(event: Event) -> Meaning:
-    """What was paid; or the start of a trial, whose invoice is one of nothing."""
+    """What was paid; or the start of a trial, whose invoice is one of nothing.
+
+    That of a plan which costs nothing looks the same: where a source has some, the subscription
+    alone tells of trials.
+    """
     subscription = first_id(event.thing, *_SUBSCRIPTION_OF_INVOICE)
     links = refs(
         charge=identifier_or_none(event.thing, "charge"),
@@ -72,7 +76,7 @@ def invoice(event: Event) -> Meaning:
         customer=event.customer(),
     )
     clues = event.clues(*_METADATA)
-    if subscription and _is_trial(event.thing):
+    if subscription and _is_trial(event.thing) and not event.settings.free_plans:
         trial = _trial(event, subscription)
         ends = moment_of_unix_or_none(event.thing, "lines.data.0.period.end")
         return Meaning((*chain(links, clues, ends), link_of_step(trial, subscription)), trial)

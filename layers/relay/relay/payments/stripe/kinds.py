@@ -114,3 +114,11 @@ def treatment(kind: str, event: Mapping[str, Any], settings: SourceSettings) -> 
         return Treatment.COUNTED
     ignored = kind in IGNORED or kind.startswith(_FAMILIES)
     return Treatment.IGNORED if ignored else Treatment.UNKNOWN
+
+
+def why_ignored(kind: str) -> str:
+    """Why a type is no more than acknowledged and counted; empty where it counts or is unknown."""
+    if kind == "payment_intent.succeeded":
+        return "by the source's settings it does not count, or it does not say whose it is"
+    families = (reason for family, reason in IGNORED_FAMILIES.items() if kind.startswith(family))
+    return IGNORED.get(kind) or next(families, "")

@@ -1,0 +1,149 @@
+"""What each status means, and with which body it comes."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final, NamedTuple
+
+from relay.entries import InvalidContent, PreviewsContent, QueuedContent
+from relay.http_api import JSON, PROBLEM_JSON, TEXT, ProblemContent
+from relay.installs import InstallContent
+from relay.intake import HealthContent
+from relay.payments.providers import PROVIDERS
+from relay_cli.openapi.shapes import Components, Schema
+
+_RETRY_AFTER: Final[Schema] = {
+    "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "string"}}
+}
+_CHALLENGE: Final[Schema] = {
+    "WWW-Authenticate": {
+        "description": "`Bearer`.",
+        "required": True,
+        "schema": {"type": "string", "const": "Bearer"},
+    }
+}
+
+
+class Reply(NamedTuple):
+    """An answer: what it means, and its body by content type."""
+
+    about: str
+    bodies: Mapping[str, Any]
+    """A type of the layer's, or a schema."""
+    headers: Schema = {}  # noqa: RUF012 - never written to
+
+
+Replies = Mapping[HTTPStatus, Reply]
+
+_GATEWAY: Final[Schema] = {
+    "description": "An answer of API Gateway itself, before or instead of the function's.",
+    "type": "object",
+    "properties": {"message": {"type": "string"}},
+    "required": ["message"],
+}
+_PROBLEM: Final = {PROBLEM_JSON: ProblemContent}
+_GATEWAY_ONLY: Final = {JSON: _GATEWAY}
+_EITHER: Final = {**_PROBLEM, **_GATEWAY_ONLY}
+
+THROTTLED: Final = Reply("More requests than the API lets through: send it again.", _GATEWAY_ONLY)
+FAILED: Final = Reply("An error of the relay's, which is in its log: send it again.", _EITHER)
+NOT_NOW: Final = Reply(
+    "Nothing can be taken at present, or a setting is wrong (the relay's log says which): send it "
+    "again in a while.",
+    _EITHER,
+    _RETRY_AFTER,
+)
+EVERYWHERE: Final[Replies] = {
+    HTTPStatus.TOO_MANY_REQUESTS: THROTTLED,
+    HTTPStatus.INTERNAL_SERVER_ERROR: FAILED,
+}
+
+HEALTH: Final[Replies] = {
+    HTTPStatus.OK: Reply("It is up.", {JSON: HealthContent}),
+    HTTPStatus.SERVICE_UNAVAILABLE: Reply("It does not answer in time.", _GATEWAY_ONLY),
+    **EVERYWHERE,
+}
+
+EVENTS: Final[Replies] = {
+    HTTPStatus.OK: Reply(
+        "The preview that was asked for. Nothing was queued.", {JSON: PreviewsContent}
+    ),
+    HTTPStatus.ACCEPTED: Reply("All events will be sent.", {JSON: QueuedContent}),
+    HTTPStatus.MULTI_STATUS: Reply(
+        "Some events will be sent, some not: see the status of each.", {JSON: QueuedContent}
+    ),
+    HTTPStatus.BAD_REQUEST: Reply(
+        "No event is valid, or the request cannot be read. Nothing was queued.",
+        {PROBLEM_JSON: InvalidContent},
+    ),
+    HTTPStatus.UNAUTHORIZED: Reply("No producer has this token.", _PROBLEM, _CHALLENGE),
+    HTTPStatus.FORBIDDEN: Reply("This producer may not send for this app.", _PROBLEM),
+    HTTPStatus.NOT_FOUND: Reply("No app of this id is set up.", _EITHER),
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: Reply(
+        "The body, its number of events, or every valid event is too large. Nothing was queued.",
+        _EITHER,
+    ),
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: Reply("The body is not said to be JSON.", _PROBLEM),
+    HTTPStatus.UNPROCESSABLE_ENTITY: Reply(
+        "This Idempotency-Key came before with another body. Nothing was queued.", _PROBLEM
+    ),
+    HTTPStatus.SERVICE_UNAVAILABLE: NOT_NOW,
+    **EVERYWHERE,
+}
+
+WEBHOOKS: Final[Replies] = {
+    HTTPStatus.OK: Reply(
+        "It is kept, or is none of our business.",
+        {
+            TEXT: {
+                "type": "string",
+                "enum": sorted({one.ACKNOWLEDGEMENT for one in PROVIDERS.values()}),
+            }
+        },
+    ),
+    HTTPStatus.BAD_REQUEST: Reply(
+        "It was signed too long ago, or in the future, or its body cannot be read.", _PROBLEM
+    ),
+    HTTPStatus.UNAUTHORIZED: Reply("The signature is wrong.", _PROBLEM),
+    HTTPStatus.NOT_FOUND: Reply("No such source of this provider's is set up.", _EITHER),
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: Reply("The body is too large.", _EITHER),
+    HTTPStatus.SERVICE_UNAVAILABLE: NOT_NOW,
+    **EVERYWHERE,
+}
+
+INSTALLS: Final[Replies] = {
+    HTTPStatus.OK: Reply("It was understood.", {JSON: InstallContent}),
+    HTTPStatus.BAD_REQUEST: Reply(
+        "It cannot be read, or a field is not what it should be.", _PROBLEM
+    ),
+    HTTPStatus.UNAUTHORIZED: Reply("No push sender has this token.", _PROBLEM, _CHALLENGE),
+    HTTPStatus.FORBIDDEN: Reply("This push sender may not send for this app.", _PROBLEM),
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: Reply("The body is too large.", _EITHER),
+    HTTPStatus.SERVICE_UNAVAILABLE: NOT_NOW,
+    **EVERYWHERE,
+}
+
+INSTALLS_IN_QUERY: Final[Replies] = {
+    status: reply
+    for status, reply in INSTALLS.items()
+    if status is not HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+}
+"""Without a body; API Gateway bounds what comes before one."""
+
+
+def responses_of(replies: Replies, components: Components) -> Schema:
+    """The responses of an operation, by status."""
+    return {str(int(status)): _response(replies[status], components) for status in sorted(replies)}
+
+
+def _response(reply: Reply, components: Components) -> Schema:
+    content = {
+        kind: {"schema": _schema(body, components)} for kind, body in sorted(reply.bodies.items())
+    }
+    response: Schema = {"description": reply.about, "content": content}
+    return {**response, "headers": reply.headers} if reply.headers else response
+
+
+def _schema(body: Any, components: Components) -> Schema:
+    if body is _GATEWAY:
+        return components.add("GatewayMessage", _GATEWAY)
+    return body if isinstance(body, dict) else components.ref(body)

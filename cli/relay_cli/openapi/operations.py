@@ -1,0 +1,188 @@
+"""What each route of the HTTP API is for: who may call it, what it takes, and how it answers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from relay.apps import APP_ID
+from relay.http_api import LONGEST_KEY
+from relay.intake import MAX_BODY_BYTES, MAX_EVENTS
+from relay.payments.providers import PROVIDERS
+from relay.payments.sources import NAME
+from relay.preparation import Kind
+from relay_cli.openapi import answers
+from relay_cli.openapi.answers import Replies
+from relay_cli.openapi.fields import text, whole_pattern
+from relay_cli.openapi.messages import INSTALL
+from relay_cli.openapi.shapes import Schema
+
+Security = Sequence[Mapping[str, Sequence[str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One method of one path."""
+
+    id: str
+    tag: str
+    summary: str
+    about: str
+    replies: Replies
+    parameters: tuple[Schema, ...] = ()
+    security: Security = ()
+    """Any one of these; none is asked for when empty."""
+    body: Kind | str | None = None
+    """A kind of event, `install` or `webhook`."""
+
+
+def _parameter(name: str, place: str, about: str, schema: Schema) -> Schema:
+    needed = {"required": True} if place == "path" else {}
+    return {"name": name, "in": place, **needed, "description": about, "schema": schema}
+
+
+def _in_query(form: Schema) -> Schema:
+    """The form of a field where everything is text, and its description stands outside."""
+    return {**{key: form[key] for key in form if key != "description"}, "type": "string"}
+
+
+_APP: Final = _parameter(
+    "app_id",
+    "path",
+    "The app's id as AppsFlyer's dashboard shows it.",
+    text("id123456789", minLength=1, pattern=whole_pattern(APP_ID.pattern)),
+)
+_KEY: Final = _parameter(
+    "Idempotency-Key",
+    "header",
+    "Your own id of what you send, by which it counts once. For an array each event gets one of "
+    "its own: the key, a colon, and its place. Web events carry it on as `customer_dedup_id`.",
+    text("order-1001", maxLength=LONGEST_KEY),
+)
+_PREVIEW: Final = _parameter(
+    "preview",
+    "query",
+    "Show what would be sent, and queue nothing.",
+    {"type": "boolean", "default": False},
+)
+_VISITOR: Final = _parameter(
+    "afUserId",
+    "cookie",
+    "The visitor's cookie of AppsFlyer's Web SDK, handed on: `user_id.appsflyer_id` of events "
+    "that have none (W14).",
+    {"type": "string"},
+)
+
+_BEARER: Final = ({"producer": ()},)
+_PUSH: Final = ({"pushSender": ()}, {"pushSenderInQuery": ()})
+
+SECURITY: Final[Mapping[str, Schema]] = {
+    "producer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "The token of a producer: Parameter Store holds its SHA-256.",
+    },
+    "pushSender": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "The token of a push sender.",
+    },
+    "pushSenderInQuery": {
+        "type": "apiKey",
+        "in": "query",
+        "name": "token",
+        "description": "The same in the query string, for AppsFlyer's Push API sends no header.",
+    },
+    **{
+        name: {
+            "type": "apiKey",
+            "in": "header",
+            "name": provider.SIGNATURE_HEADER,
+            "description": " ".join((provider.verify.__doc__ or "").split()),
+        }
+        for name, provider in PROVIDERS.items()
+    },
+}
+"""The last are signatures over each body, which OpenAPI has no words for."""
+
+_TAKEN: Final = (
+    f"One event, or an array of up to {MAX_EVENTS}, of {MAX_BODY_BYTES // 1024**2} MiB at most. "
+    "Each is checked against AppsFlyer's rules, its personal data hashed, and queued. Every answer "
+    "has the findings: which rule, which field, what to do."
+)
+
+
+def _events(name: str, what: str, kind: Kind, *more: Schema) -> Operation:
+    return Operation(
+        id=f"send{name}",
+        tag="events",
+        summary=f"Send {what}",
+        about=_TAKEN,
+        replies=answers.EVENTS,
+        parameters=(_APP, _PREVIEW, _KEY, *more),
+        security=_BEARER,
+        body=kind,
+    )
+
+
+OPERATIONS: Final[Mapping[str, Operation]] = {
+    "POST /v1/mobile/{app_id}/events": _events(
+        "MobileEvents", "mobile in-app events", Kind.MOBILE_EVENT
+    ),
+    "POST /v1/web/{app_id}/events": _events("WebEvents", "web events", Kind.WEB_EVENT, _VISITOR),
+    "POST /v1/web/{app_id}/visits": _events("WebVisits", "web visits", Kind.WEB_VISIT, _VISITOR),
+    "POST /v1/payments/{provider}/{source}": Operation(
+        id="receivePayment",
+        tag="payments",
+        summary="Tell of a payment",
+        about="The address to give to a payment provider, or to your own billing. It is signed as "
+        "the provider signs.",
+        replies=answers.WEBHOOKS,
+        parameters=(
+            _parameter(
+                "provider", "path", "The provider.", {"type": "string", "enum": list(PROVIDERS)}
+            ),
+            _parameter(
+                "source",
+                "path",
+                "The name under which the account at the provider is set up.",
+                text("stripe-main", pattern=whole_pattern(NAME.pattern)),
+            ),
+        ),
+        security=tuple({name: ()} for name in PROVIDERS),
+        body="webhook",
+    ),
+    "POST /v1/appsflyer/installs/{app_id}": Operation(
+        id="tellInstall",
+        tag="installs",
+        summary="Tell of an install",
+        about="The address to give to AppsFlyer's Push API: by it the events of a customer find "
+        "the AppsFlyer id.",
+        replies=answers.INSTALLS,
+        parameters=(_APP,),
+        security=_PUSH,
+        body="install",
+    ),
+    "GET /v1/appsflyer/installs/{app_id}": Operation(
+        id="tellInstallInQuery",
+        tag="installs",
+        summary="Tell of an install, in the query string",
+        about="As by POST. A field that is `null` counts as absent.",
+        replies=answers.INSTALLS_IN_QUERY,
+        parameters=(
+            _APP,
+            *(
+                _parameter(name, "query", form["description"], _in_query(form))
+                for name, form in INSTALL.items()
+            ),
+        ),
+        security=_PUSH,
+    ),
+    "GET /v1/health": Operation(
+        id="health",
+        tag="health",
+        summary="Is it up?",
+        about="Asks for nothing and reads no setting.",
+        replies=answers.HEALTH,
+    ),
+}
+"""By the key of the route, as API Gateway has it."""

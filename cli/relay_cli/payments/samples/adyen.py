@@ -1,0 +1,49 @@
+"""What Adyen sends."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from relay_cli.payments.samples.order import PERSON, Build, Json, Order
+
+
+def _webhook(order: Order, code: str, reference: str, additional: Json, **more: object) -> Json:
+    item: Json = {
+        "additionalData": {"shopperEmail": PERSON["email"], **additional},
+        "amount": {"currency": order.currency, "value": order.minor},
+        "eventCode": code,
+        "eventDate": f"{order.now:%Y-%m-%dT%H:%M:%S}+00:00",
+        "merchantAccountCode": "ExampleECOM",
+        "merchantReference": f"order-{order.paid}",
+        "paymentMethod": "visa",
+        "pspReference": reference,
+        "reason": "033899:4242:08/2030",
+        "success": "true",
+        **more,
+    }
+    return {"live": "true", "notificationItems": [{"NotificationRequestItem": item}]}
+
+
+def _payment(interaction: str) -> Build:
+    def made(order: Order) -> list[Json]:
+        whose = {f"metadata.{name}": value for name, value in order.clues.items()}
+        whose |= {"shopperReference": order.customer, "shopperInteraction": interaction}
+        return [_webhook(order, "AUTHORISATION", f"P{order.tag}", whose)]
+
+    return made
+
+
+def _afterwards(code: str, sort: str) -> Build:
+    """What reverses a refund or a chargeback has its reference."""
+    return lambda order: [
+        _webhook(order, code, f"{sort}{order.tag}", {}, originalReference=f"P{order.paid}")
+    ]
+
+
+KINDS: Final[Mapping[str, Build]] = {
+    "renewal": _payment("ContAuth"),
+    "purchase": _payment("Ecommerce"),
+    "refund": _afterwards("REFUND", "R"),
+    "refund_reversed": _afterwards("REFUND_FAILED", "R"),
+    "dispute": _afterwards("CHARGEBACK", "C"),
+    "dispute_won": _afterwards("CHARGEBACK_REVERSED", "C"),
+}

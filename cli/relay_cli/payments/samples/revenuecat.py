@@ -1,0 +1,62 @@
+"""What RevenueCat sends."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Final
+
+from relay_cli.payments.samples.order import PERSON, Build, Json, Order
+
+
+def _event(order: Order, kind: str, price: Decimal, **more: object) -> list[Json]:
+    """What happens to a transaction later has the transaction's own id."""
+    moment = order.seconds * 1000
+    attributes = {"$email": {"value": PERSON["email"], "updated_at_ms": moment}}
+    if appsflyer_id := order.clues.get("appsflyer_id"):
+        attributes["$appsflyerId"] = {"value": appsflyer_id, "updated_at_ms": moment}
+    event = {
+        "id": f"{kind}-{order.tag}",
+        "type": kind,
+        "event_timestamp_ms": moment,
+        "purchased_at_ms": moment,
+        "environment": "PRODUCTION",
+        "store": "APP_STORE",
+        "period_type": "NORMAL",
+        "product_id": "premium_yearly",
+        "transaction_id": order.paid,
+        "original_transaction_id": order.paid,
+        "app_user_id": order.customer,
+        "original_app_user_id": order.customer,
+        "aliases": [order.customer],
+        "currency": order.currency,
+        "price": float(price),
+        "price_in_purchased_currency": float(price),
+        "tax_percentage": 0.1597,
+        "commission_percentage": 0.2521,
+        "subscriber_attributes": attributes,
+        **more,
+    }
+    return [{"api_version": "1.0", "event": event}]
+
+
+def _of(kind: str, **more: object) -> Build:
+    return lambda order: _event(order, kind, order.major, **more)
+
+
+def _refund(order: Order) -> list[Json]:
+    return _event(order, "CANCELLATION", -order.major, cancel_reason="CUSTOMER_SUPPORT")
+
+
+def _trial(order: Order) -> list[Json]:
+    ends = {"period_type": "TRIAL", "expiration_at_ms": (order.seconds + 7 * 86_400) * 1000}
+    return _event(order, "INITIAL_PURCHASE", Decimal(0), **ends)
+
+
+KINDS: Final[Mapping[str, Build]] = {
+    "trial": _trial,
+    "first_payment": _of("INITIAL_PURCHASE"),
+    "renewal": _of("RENEWAL"),
+    "purchase": _of("NON_RENEWING_PURCHASE"),
+    "refund": _refund,
+    "refund_reversed": _of("REFUND_REVERSED"),
+    "cancellation": _of("CANCELLATION", cancel_reason="UNSUBSCRIBE"),
+}

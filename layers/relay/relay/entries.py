@@ -1,0 +1,134 @@
+"""One event of an HTTP request, checked, and what the answer tells of it. Pure.
+
+The shapes of the answers are types, so that mypy holds the code to them and the OpenAPI document is
+made from them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal, NotRequired, TypedDict
+
+from relay.findings import Finding
+from relay.http_api import ProblemContent
+from relay.instants import Recorded, iso_form
+from relay.preparation import Prepared
+
+Status = Literal["queued", "rejected", "not_queued", "too_large"]
+FindingsContent = Annotated[list[dict[str, str]], Finding]
+
+
+class RecordedContent(TypedDict):
+    """The time that AppsFlyer records if the event arrives now."""
+
+    time: Annotated[str, "ISO 8601, UTC"]
+    source: Annotated[Literal["event", "arrival"], "The event's own time, or that of its arrival"]
+    rule: Annotated[str, "The rule that says so"]
+
+
+class _FoundContent(TypedDict):
+    event_id: NotRequired[
+        Annotated[str, "From `Idempotency-Key`: the key, or for an array `key:0`, `key:1` ..."]
+    ]
+    findings: Annotated[FindingsContent, "All that there is to say about it"]
+    recorded: NotRequired[Annotated[RecordedContent, "Absent where it is rejected"]]
+    deadline: NotRequired[
+        Annotated[str, "ISO 8601, UTC: until when AppsFlyer keeps the event's own time"]
+    ]
+
+
+class EntryContent(_FoundContent):
+    """What became of one event."""
+
+    index: Annotated[int, "Its place in the array; 0 for a single event"]
+    status: Annotated[
+        Status,
+        "`queued`: will be sent. `rejected`: breaks a rule, see its findings. `not_queued`: the "
+        "queue did not take it, send it again. `too_large`: no queue can take it",
+    ]
+
+
+class _SentContent(TypedDict, total=False):
+    url: Annotated[str, "Where it would be sent to; absent where it is rejected"]
+    body: Annotated[str, "What would be sent, to the byte; absent where it is rejected"]
+
+
+class PreviewContent(_FoundContent, _SentContent):
+    """What would be sent for one event."""
+
+    index: Annotated[int, "Its place in the array; 0 for a single event"]
+    status: Annotated[Literal["send", "reject"], "Whether it would be sent"]
+
+
+class QueuedContent(TypedDict):
+    """What became of each event of a request."""
+
+    queued: Annotated[int, "How many will be sent"]
+    events: Annotated[list[EntryContent], "One for each event, in their order"]
+
+
+class PreviewsContent(TypedDict):
+    """What would be sent for each event of a request."""
+
+    events: Annotated[list[PreviewContent], "One for each event, in their order"]
+
+
+class NoneValidContent(TypedDict, total=False):
+    """What is wrong with the events of a request of which none is valid."""
+
+    findings: Annotated[FindingsContent, "What is wrong with the first event"]
+    events: Annotated[list[EntryContent], "What is wrong with each, where there are several"]
+
+
+class InvalidContent(ProblemContent, NoneValidContent):
+    """A request that was not met; where its events are the reason, with what is wrong with them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One event of a request, checked."""
+
+    index: int
+    event_id: str | None
+    prepared: Prepared
+    findings: tuple[Finding, ...]
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether AppsFlyer would take it."""
+        return self.prepared.body is not None
+
+    def preview(self) -> PreviewContent:
+        """What would be sent, to the byte, and when it would be recorded."""
+        index, status = self.index, self.prepared.verdict
+        return {"index": index, "status": status, **self._found(), **self._sent()}
+
+    def describe(self, status: Status) -> EntryContent:
+        """The entry as an answer shows it."""
+        return {"index": self.index, "status": status, **self._found()}
+
+    def _found(self) -> _FoundContent:
+        found: _FoundContent = {"findings": [finding.as_dict() for finding in self.findings]}
+        if self.event_id is not None:
+            found = {"event_id": self.event_id, **found}
+        if self.prepared.recorded is not None:
+            found["recorded"] = _recorded(self.prepared.recorded)
+        if self.prepared.deadline is not None:
+            found["deadline"] = iso_form(self.prepared.deadline)
+        return found
+
+    def _sent(self) -> _SentContent:
+        if self.prepared.body is None:
+            return {}
+        return {"url": self.prepared.url, "body": self.prepared.body.decode()}
+
+
+def _recorded(recorded: Recorded) -> RecordedContent:
+    return {"time": iso_form(recorded.time), "source": recorded.source, "rule": recorded.rule}
+
+
+def none_is_valid(entries: Sequence[Entry]) -> NoneValidContent:
+    """Everything that is wrong with a request of which nothing was queued."""
+    content: NoneValidContent = {"findings": [finding.as_dict() for finding in entries[0].findings]}
+    if len(entries) > 1:
+        content["events"] = [entry.describe("rejected") for entry in entries]
+    return content

@@ -1,0 +1,412 @@
+"""docs/openapi.json: valid, what the code gives, and nothing in it that the code does not do."""
+
+import ast
+import json
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openapi_spec_validator import validate
+
+from relay import answering, http_api, installs, intake, mobile, web
+from relay.errors import TableUnavailableError
+from relay.intake import MAX_BODY_BYTES
+from relay.payments import receiving
+from relay.preparation import App, Kind, prepare
+from relay.queues import MAX_TAKEN_BYTES
+from relay_cli.errors import CliError
+from relay_cli.openapi import command
+from relay_cli.openapi.document import document_of, written
+from tests.builders import (
+    MOBILE_APP,
+    NOW,
+    WEB_APP,
+    Json,
+    make_event,
+    make_http_event,
+    make_install,
+    make_web_event,
+    make_web_visit,
+)
+from tests.fakes import aws_error
+from tests.openapi import (
+    DOCUMENT,
+    EVENT_SCHEMAS,
+    FILE,
+    ROUTES,
+    check_answer,
+    event_validator,
+    properties_of,
+)
+from tests.payment_world import PaymentWorld, billing_webhook
+from tests.webhooks import Posted
+from tests.worlds import INSTALL_GET, INSTALL_POST, PUSH_TOKEN, InstallsWorld, IntakeWorld
+
+ROOT = FILE.parents[1]
+
+
+@pytest.fixture(autouse=True)
+def _named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "AppsFlyerRelay")
+
+
+HEALTH = "GET /v1/health"
+BY_THE_GATEWAY_ALONE = {(route, 429) for route in ROUTES} | {(HEALTH, 500), (HEALTH, 503)}
+"""What API Gateway answers without its function, or for it."""
+
+NO_BODY = {(INSTALL_GET, 413)}
+
+Scenario = Callable[[str], Json]
+
+
+def test_document_is_valid_openapi() -> None:
+    validate(DOCUMENT)
+
+
+# What each route can answer: a scenario for each status, told the route.
+
+EVENTS = {kind: route for route, kind in intake.ROUTES.items()}
+MADE = {
+    EVENTS[Kind.MOBILE_EVENT]: (MOBILE_APP, make_event),
+    EVENTS[Kind.WEB_EVENT]: (WEB_APP, make_web_event),
+    EVENTS[Kind.WEB_VISIT]: (WEB_APP, make_web_visit),
+}
+BROKEN = {"email": 5}
+
+
+def accept(route: str, body: Any, world: IntakeWorld | None = None, /, **request: Any) -> Json:
+    given = {"route": route, "app_id": MADE[route][0], **request}
+    return (world or IntakeWorld()).intake.handle(make_http_event(body, **given))
+
+
+def event(route: str, **fields: Any) -> Json:
+    made: Json = MADE[route][1](**fields)
+    return made
+
+
+def large(route: str) -> Json:
+    """A valid event that no queue takes, where its kind has one; mobile events are small."""
+    return event(route, http_referrer="x" * MAX_TAKEN_BYTES)
+
+
+def over_the_limit(route: str) -> Json:
+    return accept(route, "[" + " " * MAX_BODY_BYTES + "]")
+
+
+def too_large_among_others(route: str) -> Json:
+    events = [event(route), *([] if "mobile" in route else [large(route)]), BROKEN]
+    return accept(route, events, headers={"idempotency-key": "key"})
+
+
+def queued_in_part(route: str) -> Json:
+    world = IntakeWorld()
+    world.sqs.refuses = lambda entry: entry["Id"] == "1"
+    return accept(route, [event(route), event(route)], world)
+
+
+def same_key_other_body(route: str) -> Json:
+    world = IntakeWorld()
+    accept(route, event(route), world, headers={"idempotency-key": "key"})
+    return accept(route, [event(route)], world, headers={"idempotency-key": "key"})
+
+
+def accept_when(error: Exception) -> Scenario:
+    def scenario(route: str) -> Json:
+        world = IntakeWorld()
+        world.sqs.error = error
+        return accept(route, event(route), world)
+
+    return scenario
+
+
+def preview(route: str) -> Json:
+    return accept(route, [event(route), BROKEN], query={"preview": "true"})
+
+
+EVENT_SCENARIOS: list[tuple[int, Scenario]] = [
+    (200, preview),
+    (202, lambda route: accept(route, event(route))),
+    (207, too_large_among_others),
+    (207, queued_in_part),
+    (400, lambda route: accept(route, "no JSON")),
+    (400, lambda route: accept(route, BROKEN)),
+    (400, lambda route: accept(route, [BROKEN, BROKEN])),
+    (401, lambda route: accept(route, event(route), token="guessed")),
+    (403, lambda route: accept(route, event(route), app_id="com.example.other")),
+    (404, lambda route: accept(route, event(route), unknown_app())),
+    (413, over_the_limit),
+    (415, lambda route: accept(route, event(route), headers={"content-type": "text/plain"})),
+    (422, same_key_other_body),
+    (500, accept_when(RuntimeError("a bug of ours"))),
+    (503, accept_when(aws_error("Throttling"))),
+]
+
+
+def unknown_app() -> IntakeWorld:
+    world = IntakeWorld()
+    world.ssm.parameters = {
+        name: value for name, value in world.ssm.parameters.items() if "producers" in name
+    }
+    return world
+
+
+def tell(route: str, world: InstallsWorld | None = None, **message: Any) -> Json:
+    world = world or InstallsWorld()
+    fields = make_install(**message)
+    if route == INSTALL_POST:
+        return world.installs.handle(tell_event(route, json.dumps(fields), {"token": PUSH_TOKEN}))
+    query = {name: value for name, value in fields.items() if value is not None}
+    return world.installs.handle(tell_event(route, "", {"token": PUSH_TOKEN, **query}))
+
+
+def tell_event(route: str, body: str, query: Json, app_id: str = MOBILE_APP) -> Json:
+    return make_http_event(body, route=route, token=None, query=query, app_id=app_id)
+
+
+def older(route: str) -> Json:
+    world = InstallsWorld()
+    tell(route, world)
+    return tell(route, world, install_time="2026-01-01 00:00:00")
+
+
+def told_too_much(route: str) -> Json:
+    return tell(route, more="x" * installs.MAX_BODY_BYTES)
+
+
+def tell_when(error: Any) -> Scenario:
+    def scenario(route: str) -> Json:
+        world = InstallsWorld()
+        world.table.error = error
+        return tell(route, world)
+
+    return scenario
+
+
+INSTALL_SCENARIOS: list[tuple[int, Scenario]] = [
+    (200, tell),
+    (200, older),
+    (200, lambda route: tell(route, customer_user_id=None)),
+    (400, lambda route: tell(route, install_time="yesterday")),
+    (401, lambda route: InstallsWorld().installs.handle(tell_event(route, "", {}))),
+    (
+        403,
+        lambda route: InstallsWorld().installs.handle(
+            tell_event(route, "", {"token": PUSH_TOKEN}, "com.example.other")
+        ),
+    ),
+    (413, told_too_much),
+    (500, tell_when(RuntimeError("a bug of ours"))),
+    (503, tell_when(TableUnavailableError("down"))),
+]
+
+
+def webhook(world: PaymentWorld | None = None, source: str | None = None, **headers: str) -> Json:
+    world = world or PaymentWorld()
+    signed = billing_webhook("trial", world.clock, id="t-1")
+    given = {**signed.headers, **{name.replace("_", "-"): text for name, text in headers.items()}}
+    return world.post("standard_webhooks", Posted(given, signed.body), source)
+
+
+def stale() -> Json:
+    world = PaymentWorld()
+    signed = billing_webhook("trial", world.clock, id="t-1")
+    world.clock.advance(timedelta(days=1).total_seconds())
+    return world.post("standard_webhooks", signed)
+
+
+def webhook_when(error: Exception) -> Json:
+    world = PaymentWorld()
+    world.sqs.error = error
+    return webhook(world)
+
+
+WEBHOOK_SCENARIOS: list[tuple[int, Scenario]] = [
+    (200, lambda _: webhook()),
+    (400, lambda _: stale()),
+    (401, lambda _: webhook(webhook_signature="v1,guessed")),
+    (404, lambda _: webhook(source="nobody")),
+    (
+        413,
+        lambda _: PaymentWorld().post("stripe", Posted({}, b" " * (receiving.MAX_BODY_BYTES + 1))),
+    ),
+    (500, lambda _: webhook_when(RuntimeError("a bug of ours"))),
+    (503, lambda _: webhook_when(aws_error("Throttling"))),
+]
+
+SCENARIOS: list[tuple[str, int, Scenario]] = [
+    *((route, status, scenario) for route in MADE for status, scenario in EVENT_SCENARIOS),
+    *(
+        (route, status, scenario)
+        for route in (INSTALL_POST, INSTALL_GET)
+        for status, scenario in INSTALL_SCENARIOS
+        if (route, status) not in NO_BODY
+    ),
+    *((receiving.ROUTE, status, scenario) for status, scenario in WEBHOOK_SCENARIOS),
+    (HEALTH, 200, lambda route: IntakeWorld().intake.handle(make_http_event(route=route))),
+]
+
+
+@pytest.mark.parametrize(
+    ("route", "status", "scenario"),
+    SCENARIOS,
+    ids=[f"{route} {status} {number}" for number, (route, status, _) in enumerate(SCENARIOS)],
+)
+def test_every_answer_is_as_the_document_says(route: str, status: int, scenario: Scenario) -> None:
+    answer = scenario(route)
+
+    assert answer["statusCode"] == status, answer["body"]
+    check_answer(route, answer)
+
+
+def test_document_has_the_answers_that_can_be_had_and_no_others() -> None:
+    documented = {
+        (route, int(status))
+        for route, operation in ROUTES.items()
+        for status in operation["responses"]
+    }
+
+    assert documented - BY_THE_GATEWAY_ALONE == {(route, status) for route, status, _ in SCENARIOS}
+
+
+def test_document_has_no_property_of_an_answer_that_never_comes() -> None:
+    shapes = {"Queued", "Previews", "Invalid", "Install", "Health", "Problem"}
+    documented = {name for shape in shapes for name in properties_of(shape)}
+    bodies = [
+        json.loads(answer["body"])
+        for route, _, scenario in SCENARIOS
+        if "json" in (answer := scenario(route))["headers"]["content-type"]
+    ]
+
+    seen = set().union(*(seen_in(body) for body in bodies))
+
+    assert {name.partition(".")[2] for name in documented} == seen
+
+
+def seen_in(content: Any) -> Iterator[str]:
+    """The names of all that is in an answer."""
+    for inner in content if isinstance(content, list) else content.values():
+        if isinstance(inner, dict | list):
+            yield from seen_in(inner)
+    if isinstance(content, dict):
+        yield from content
+
+
+# The same, as the code says it
+
+NO_SUCH_ROUTE = "no such route"
+"""API Gateway hands over no others."""
+
+
+def raised_in(*modules: Any) -> set[int]:
+    """The statuses that modules name, but for the one that needs a route of nobody's."""
+    found = set()
+    for module in modules:
+        tree = ast.parse(Path(module.__file__).read_text("utf-8"))
+        unreachable = {
+            id(call.args[0])
+            for call in ast.walk(tree)
+            if isinstance(call, ast.Call)
+            and [ast.unparse(one) for one in call.args[1:]] == [repr(NO_SUCH_ROUTE)]
+        }
+        found |= {
+            HTTPStatus[node.attr].value
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Attribute)
+            and ast.unparse(node.value) == "HTTPStatus"
+            and id(node) not in unreachable
+        }
+    return found
+
+
+@pytest.mark.parametrize(
+    ("routes", "modules"),
+    [
+        (tuple(MADE), (intake, answering, http_api)),
+        ((INSTALL_POST, INSTALL_GET), (installs, answering)),
+        ((receiving.ROUTE,), (receiving, answering)),
+    ],
+)
+def test_document_has_every_status_that_the_code_names(
+    routes: tuple[str, ...], modules: tuple[Any, ...]
+) -> None:
+    for route in routes:
+        documented = {int(status) for status in ROUTES[route]["responses"]}
+        raised = {status for status in raised_in(*modules) if (route, status) not in NO_BODY}
+
+        assert documented - {429} == raised
+
+
+# What is sent in
+
+
+def fields() -> Iterator[Any]:
+    """Each example of each field of each kind of event."""
+    for kind, name in EVENT_SCHEMAS.items():
+        for field, form in DOCUMENT["components"]["schemas"][name]["properties"].items():
+            for number, example in enumerate(form["examples"]):
+                yield pytest.param(kind, field, example, id=f"{kind} {field} {number}")
+
+
+@pytest.mark.parametrize(("kind", "field", "example"), list(fields()))
+def test_example_of_a_field_is_taken(kind: Kind, field: str, example: Any) -> None:
+    given = event(EVENTS[kind], **{field: example})
+
+    prepared = prepare(kind, App(MADE[EVENTS[kind]][0]), given, NOW)
+
+    assert [finding for finding in prepared.findings if finding.severity == "reject"] == []
+    assert event_validator(kind).is_valid(given)
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_document_has_every_field_that_a_kind_takes_and_no_other(kind: Kind) -> None:
+    known = mobile.KNOWN_FIELDS if kind is Kind.MOBILE_EVENT else web.KNOWN_FIELDS
+    not_on_a_visit = {"event_name", "event_revenue", "event_revenue_currency"}
+    documented = DOCUMENT["components"]["schemas"][EVENT_SCHEMAS[kind]]["properties"].keys()
+
+    assert documented == known - (not_on_a_visit if kind is Kind.WEB_VISIT else set())
+
+
+def samples() -> Iterator[Any]:
+    for route in MADE:
+        content = ROUTES[route]["requestBody"]["content"]["application/json"]
+        for name, example in content["examples"].items():
+            yield pytest.param(route, example["value"], id=name)
+
+
+@pytest.mark.parametrize(("route", "body"), list(samples()))
+def test_sample_in_the_document_is_taken(route: str, body: Any) -> None:
+    world = IntakeWorld()
+    app_id = MADE[route][0]
+    world.ssm.parameters[f"/relay/apps/mobile/{app_id}"] = "{}"
+
+    assert accept(route, body, world)["statusCode"] in {202, 207}
+
+
+# The file
+
+
+def test_file_is_what_the_code_gives() -> None:
+    assert FILE.read_text("utf-8") == written(document_of(ROOT))
+
+
+def test_check_of_a_file_that_is_not_says_what_to_run(tmp_path: Path) -> None:
+    stale = tmp_path / "openapi.json"
+    stale.write_text(FILE.read_text("utf-8").replace("3.1.1", "3.1.0"))
+
+    with pytest.raises(CliError, match=r"does not say what the code says. Run: make openapi"):
+        command.check(stale)
+
+
+def test_document_of_a_template_with_another_route_says_where_to_describe_it(
+    tmp_path: Path,
+) -> None:
+    for name in ("docs", "events", "functions", "layers"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    template = (ROOT / "template.yaml").read_text("utf-8")
+    (tmp_path / "template.yaml").write_text(template.replace("/v1/health", "/v1/healthy"))
+
+    with pytest.raises(CliError, match=r"operations.py .* GET /v1/health, GET /v1/healthy"):
+        document_of(tmp_path)

@@ -1,0 +1,239 @@
+"""Forwarders at work on one queue, as an event source mapping runs them, by a clock that jumps.
+
+Each of them is a process of its own: it remembers what it has read, and nothing of the others. A
+poller takes a batch, hands it in, and deletes what was not reported as failed; an invocation that
+takes too long is ended, as Lambda ends it.
+"""
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import httpx
+from botocore.exceptions import BotoCoreError, ClientError
+
+from relay.apps import Apps
+from relay.appsflyer import Client
+from relay.deliveries import Deliveries
+from relay.forwarding import Forwarder
+from relay.identities import Identities
+from relay.parameters import ParameterStore
+from relay.preparation import Surface
+from relay.queues import Queue
+from relay.tables import Table
+from tests.builders import Json, make_settings
+from tests.fakes import FakeClock, FakeSsm
+from tests.memory_queue import State, Traffic
+from tests.memory_sqs import MemorySqs
+from tests.memory_table import MemoryTable
+
+# What template.yaml says
+SCHEDULE: Final = (5, 30, 120, 600, 1800, 3600, 7200, 14400, 21600, 36000)
+INVOCATION_SECONDS: Final = 90
+VISIBILITY_SECONDS: Final = 560
+MAX_RECEIVES: Final = 10
+WINDOW_SECONDS: Final = 1.0
+"""How long a batch may fill."""
+
+IN_FLIGHT: Final = 10
+"""Requests that one forwarder has open at once."""
+_A_CALL: Final = 10
+_IDLE_SECONDS: Final = 20.0
+"""How soon a poller looks again at an empty queue."""
+_LOOK_SECONDS: Final = 0.5
+"""How soon a poller looks again, while somebody may put something on the queue."""
+_DAYS: Final = 6
+
+
+class Fleet:
+    """A queue, its dead-letter queue, and the forwarders behind it.
+
+    `instances`: how many there are. Other keyword arguments are a forwarder's settings.
+    """
+
+    def __init__(
+        self,
+        appsflyer: httpx.AsyncBaseTransport,
+        clock: FakeClock,
+        *,
+        surface: Surface = Surface.MOBILE,
+        instances: int = 4,
+        batch_size: int = 50,
+        traffic: Traffic = Traffic(),  # noqa: B008 - a constant
+        **settings: Any,
+    ) -> None:
+        self.clock = clock
+        self.surface = surface
+        self.sqs = MemorySqs(clock, traffic=traffic)
+        self.queue, self.dead = self.sqs.make_pair(
+            surface.value,
+            MAX_RECEIVES,
+            VisibilityTimeout=str(VISIBILITY_SECONDS),
+            MessageRetentionPeriod="604800",
+        )
+        self.ssm = FakeSsm()
+        self.deliveries: Table = MemoryTable()
+        self.settings = make_settings(
+            **{
+                "queue_url": self.queue,
+                "dead_letter_queue_url": self.dead,
+                "retry_schedule_seconds": SCHEDULE,
+                "requests_in_flight": IN_FLIGHT,
+                "deduplicate": "money",
+                **settings,
+            }
+        )
+        self.timed_out = 0
+        """Invocations that Lambda had to end."""
+        self.feeding = False
+        """Whether more may be put on the queue from outside."""
+        self._appsflyer = appsflyer
+        self._instances = instances
+        self._batch_size = batch_size
+        self._busy = 0
+        self._chance = random.Random(0)  # noqa: S311 - jitter, and the same in each run
+
+    def make_forwarder(self) -> Forwarder:
+        """A forwarder of a fresh process: it remembers nothing."""
+        store = ParameterStore(self.ssm.client(), "/relay", self.clock.seconds)
+        return Forwarder(
+            self.surface,
+            self.settings,
+            Client(self._appsflyer, self.settings.appsflyer_url, clock=self.clock),
+            Apps(store, self.clock.seconds),
+            queue=Queue(self.sqs.client(), self.queue),
+            dead_letters=Queue(self.sqs.client(), self.dead),
+            deliveries=Deliveries(self.deliveries, 35, self.clock),
+            identities=Identities(MemoryTable(), clock=self.clock),
+            clock=self.clock,
+            chance=self._chance.uniform,
+        )
+
+    def add_app(self, app_id: str, token: str) -> None:
+        """Sets an app up, or gives it another token."""
+        self.ssm.parameters[f"/relay/apps/{self.surface}/{app_id}"] = "{}"
+        self.ssm.parameters[f"/relay/tokens/{self.surface}/{app_id}"] = token
+
+    def put(self, envelopes: Iterable[Json], delay_seconds: int = 0) -> None:
+        """As producers do, who try again until SQS has taken them."""
+        for envelope in envelopes:
+            self.sqs.put(self.queue, json.dumps(envelope), envelope["app_id"], delay_seconds)
+
+    def letters(self) -> list[Json]:
+        """Takes all dead letters off their queue."""
+        return [json.loads(body) for body in self.sqs.take_all(self.dead)]
+
+    @property
+    def waiting(self) -> int:
+        """How many messages are on the queue, wherever."""
+        return len(self.sqs.queue(self.queue))
+
+    @property
+    def visible(self) -> int:
+        """How many messages may be received now."""
+        return self.sqs.queue(self.queue).counts[State.VISIBLE]
+
+    # The event source mapping
+
+    @asynccontextmanager
+    async def at_work(self) -> AsyncIterator[None]:
+        """The pollers poll, while the block lasts; what is under way at its end is given up."""
+        forwarders = [self.make_forwarder() for _ in range(self._instances)]
+        pollers = [asyncio.create_task(self._poll(forwarder)) for forwarder in forwarders]
+        try:
+            yield
+        finally:
+            for poller in pollers:
+                poller.cancel()
+            ended = await asyncio.gather(*pollers, return_exceptions=True)
+        for end in ended:
+            if not isinstance(end, asyncio.CancelledError | None):
+                raise end
+
+    async def drained(self) -> None:
+        """Until nothing is left on the queue; fails when that takes more than some days."""
+        until = self.clock.seconds() + _DAYS * 86_400
+        while self.feeding or self._busy or self.waiting:
+            await asyncio.sleep(self._until_next())
+            assert self.clock.seconds() < until, f"{self.waiting} messages wait for ever"
+
+    async def _poll(self, forwarder: Forwarder) -> None:
+        while True:
+            records = self._receive(self._batch_size)
+            if not records:
+                await asyncio.sleep(self._until_next())
+                continue
+            self._busy += 1
+            try:
+                forwarder = await self._handle(forwarder, records)
+            finally:
+                self._busy -= 1
+
+    async def _handle(self, forwarder: Forwarder, records: list[Json]) -> Forwarder:
+        """Lets a batch fill, hands it in, deletes what is done; gives the process for the next."""
+        if len(records) < self._batch_size:
+            await asyncio.sleep(WINDOW_SECONDS)
+            records += self._receive(self._batch_size - len(records))
+        failed = await self._invoke(forwarder, records)
+        if failed is None:
+            return self.make_forwarder()
+        self._delete([record for record in records if record["messageId"] not in failed])
+        return forwarder
+
+    def _until_next(self) -> float:
+        """Seconds until there may be something to take."""
+        due = self.sqs.queue(self.queue).next_due()
+        wait = _IDLE_SECONDS if due is None else due / 1000 - self.clock.now.timestamp()
+        if self._busy or self.feeding or self.visible:
+            return min(_LOOK_SECONDS, max(0.001, wait))
+        return max(0.001, wait)
+
+    async def _invoke(self, forwarder: Forwarder, records: Sequence[Json]) -> set[str] | None:
+        """The message ids that failed; None where the invocation had to be ended."""
+        end = self.clock.seconds() + INVOCATION_SECONDS
+        try:
+            async with asyncio.timeout(INVOCATION_SECONDS):
+                return set(await forwarder.forward(records, lambda: end - self.clock.seconds()))
+        except TimeoutError:
+            self.timed_out += 1
+            return None
+
+    def _receive(self, most: int) -> list[Json]:
+        records: list[Json] = []
+        try:
+            while len(records) < most:
+                answer = self.sqs.receive_message(
+                    QueueUrl=self.queue,
+                    MaxNumberOfMessages=min(_A_CALL, most - len(records)),
+                    WaitTimeSeconds=20,
+                    AttributeNames=["All"],
+                )
+                if "Messages" not in answer:
+                    break
+                records += map(_record, answer["Messages"])
+        except (BotoCoreError, ClientError):  # what was received already is worked on
+            pass
+        return records
+
+    def _delete(self, records: Sequence[Json]) -> None:
+        for start in range(0, len(records), _A_CALL):
+            entries = [
+                {"Id": str(number), "ReceiptHandle": record["receiptHandle"]}
+                for number, record in enumerate(records[start : start + _A_CALL])
+            ]
+            try:
+                self.sqs.delete_message_batch(QueueUrl=self.queue, Entries=entries)
+            except (BotoCoreError, ClientError):  # they come again, as on AWS
+                continue
+
+
+def _record(message: Json) -> Json:
+    return {
+        "messageId": message["MessageId"],
+        "receiptHandle": message["ReceiptHandle"],
+        "body": message["Body"],
+        "attributes": message["Attributes"],
+    }

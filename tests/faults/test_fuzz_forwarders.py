@@ -1,0 +1,169 @@
+"""Mutated messages on the delivery queues: each is delivered, waits, or is a dead letter."""
+
+import asyncio
+import itertools
+import json
+from collections import Counter
+from datetime import timedelta
+from urllib.parse import quote
+
+import httpx
+import pytest
+from hypothesis import strategies as st
+
+from relay.envelopes import Envelope, parse_envelope
+from relay.identities import Identities, Identity
+from relay.preparation import ENDPOINTS, Kind, Surface
+from tests.builders import (
+    MOBILE_APP,
+    NOW,
+    Json,
+    make_envelope,
+    make_event,
+    make_sqs_event,
+    make_web_envelope,
+    make_web_event,
+    make_web_visit,
+)
+from tests.faults.conftest import Saw, Scale
+from tests.faults.drawing import draw
+from tests.faults.heard import Heard, assert_discreet, counted
+from tests.faults.mutations import CANARY, Mutator, fuzz
+from tests.faults.test_fuzz_accept import as_text
+from tests.property.strategies import json_values, near_valid_events
+from tests.worlds import TOKEN, ForwardingWorld
+
+PERSON = {"email": CANARY, "phone": "+1 202 555 0142", "first_name": "Ada", "last_name": "Quill"}
+FREE = {
+    "af_order_id": "order-1001",
+    "af_content": [{"id": "sku-1", "price": 4.9}, {"id": "sku-2", "price": "4.90", "tags": []}],
+    "note": "Straße \U0001f600",
+    "flags": {"gift": True, "first": None, "depth": {"of": {"it": [1, 2, 3]}}},
+    "count": 3,
+}
+"""What is a sender's own to say: it is sent whatever it is."""
+
+ENVELOPES: dict[Surface, list[Json]] = {
+    Surface.MOBILE: [
+        make_envelope(event=make_event(**PERSON)),
+        make_envelope(event_id=None, not_before="2026-03-02T11:00:00Z"),
+        make_envelope(event_id=None, event=make_event(eventValue=f'{{"note":"{CANARY}"}}')),
+        make_envelope(event=make_event(appsflyer_id=None, customer_user_id="user-1")),
+        make_envelope(event=make_event(appsflyer_id=None, customer_user_id=CANARY)),
+        make_envelope(
+            event_id=None,
+            attempts=2,
+            first_seen="2026-03-02T10:00:00+01:00",
+            held_since="2026-03-02T10:00:00Z",
+            findings=[{"rule": "S6", "severity": "warn", "field": "event_id", "message": CANARY}],
+            event=make_event(custom_data={"a": {"b": [CANARY]}}, sharing_filter=["all"]),
+        ),
+        make_envelope(event_id=None, event=make_event(eventValue=FREE, eventCurrency=None)),
+        make_envelope(event_id=None, event=make_event(custom_data=FREE, eventValue=None)),
+        make_envelope(source="stripe-main", content_sha256="0" * 64),
+    ],
+    Surface.WEB: [
+        make_web_envelope(event=make_web_event(**PERSON)),
+        make_web_envelope(event_id=None, event=make_web_event(event_value={"note": CANARY})),
+        make_web_envelope(event_id=None, event=make_web_event(event_value=FREE)),
+        make_web_envelope(event_id=None, event=make_web_event(event_value={**FREE, "a": [FREE]})),
+        make_web_envelope(kind="web_visit", event=make_web_visit(http_referrer=CANARY)),
+        make_web_envelope(event_id=None, reason="crash", status=500, message=CANARY, attempts=9),
+    ],
+}
+MESSAGES = {
+    surface: [json.dumps(one).encode() for one in good] for surface, good in ENVELOPES.items()
+}
+AUTHENTICATION = {
+    Surface.MOBILE: ("authentication", TOKEN),
+    Surface.WEB: ("authorization", f"Bearer {TOKEN}"),
+}
+
+
+def check_request(request: httpx.Request, surface: Surface, app_id: str) -> None:
+    """Whatever an event holds, it goes to AppsFlyer's address with AppsFlyer's headers."""
+    kinds = [kind for kind in ENDPOINTS if Surface.of(kind) is surface]
+    name, value = AUTHENTICATION[surface]
+
+    assert (request.method, str(request.url)) in {
+        ("POST", f"https://appsflyer.example.com{ENDPOINTS[kind].path}{quote(app_id, safe='')}")
+        for kind in kinds
+    }
+    assert request.headers.multi_items() == [
+        ("host", "appsflyer.example.com"),
+        (name, value),
+        ("content-type", "application/json"),
+        ("accept-encoding", "identity"),
+        ("user-agent", "appsflyer-relay"),
+        ("content-length", str(len(request.content))),
+    ]
+
+
+class Queue:
+    """A forwarder and its queue; each message goes through it alone."""
+
+    def __init__(self, surface: Surface, runner: asyncio.Runner) -> None:
+        self.surface = surface
+        self.world = ForwardingWorld(surface, deduplicate="all")
+        identities = Identities(self.world.identities, clock=self.world.clock)
+        identities.remember(Identity(MOBILE_APP, "user-1", "1-2", NOW - timedelta(days=1)))
+        self.totals: Counter[str] = Counter()
+        self._runner = runner
+        self._numbers = itertools.count()
+
+    def hold(self, body: str, heard: Heard) -> None:
+        """What is promised of every message."""
+        world = self.world
+        record = make_sqs_event(body)["Records"][0] | {"messageId": f"m-{next(self._numbers)}"}
+        failed = self._runner.run(world.forwarder.forward([record], lambda: 90.0))
+        sent, waiting, dead = world.appsflyer.requests, world.waiting, world.dead
+        said = heard.take()
+        told = counted(said)
+        self.totals.update(told)
+
+        assert failed == []
+        assert len(sent) + len(waiting) + len(dead) + told["Duplicate"] == 1
+        for request in sent:
+            check_request(request, self.surface, parse_envelope(body).app_id)
+        assert all(parse_envelope(message.body) for message in waiting)
+        assert_discreet(said, CANARY, TOKEN)
+        sent.clear()
+        world.sqs.queues.clear()
+        world.sqs.calls.clear()
+
+
+@pytest.mark.parametrize("surface", list(Surface))
+def test_forward_under_mutated_messages_loses_none(
+    surface: Surface, scale: Scale, saw: Saw
+) -> None:
+    with asyncio.Runner() as runner:
+        queue = Queue(surface, runner)
+
+        def make(mutator: Mutator) -> str:
+            return mutator.message(MESSAGES[surface])
+
+        fuzz(f"{surface} queue", scale.mutations, make, queue.hold)
+
+    saw(messages=scale.mutations, **queue.totals)
+    assert {"Delivered", "Rejected"} <= queue.totals.keys()
+
+
+@st.composite
+def drawn(draw_: st.DrawFn, surface: Surface) -> str:
+    """Envelopes whose events and fields may be anything."""
+    kind = draw_(st.sampled_from([kind for kind in Kind if Surface.of(kind) is surface]))
+    make = make_envelope if surface is Surface.MOBILE else make_web_envelope
+    names = st.sampled_from([*Envelope.model_fields, "reason", "eventName"])
+    changes = draw_(st.dictionaries(names, json_values, max_size=1))
+    return as_text(make(**{"kind": kind, "event": draw_(near_valid_events(kind)), **changes}))
+
+
+@pytest.mark.parametrize("surface", list(Surface))
+def test_forward_under_drawn_messages_loses_none(surface: Surface, scale: Scale, saw: Saw) -> None:
+    with asyncio.Runner() as runner:
+        queue = Queue(surface, runner)
+
+        draw(drawn(surface), 20 + scale.mutations // 20, queue.hold)
+
+    saw(messages=sum(queue.totals.values()), **queue.totals)
+    assert "Rejected" in queue.totals

@@ -1,0 +1,254 @@
+"""Odd contents of Parameter Store: events wait, callers are told to come back, nothing is lost."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Callable
+from typing import NamedTuple
+
+from relay.parameters import CACHE_SECONDS
+from relay.producers import token_digest
+from tests.builders import (
+    MOBILE_APP,
+    Json,
+    make_envelope,
+    make_event,
+    make_http_event,
+    make_install,
+    make_sqs_event,
+)
+from tests.fakes import FakeSsm
+from tests.faults.conftest import Saw, Scale
+from tests.faults.heard import Heard, assert_discreet, counted, hearing
+from tests.faults.mutations import Mutator, fuzz
+from tests.openapi import check_answer
+from tests.payment_world import PaymentWorld, billing_webhook, webhook_event
+from tests.worlds import INSTALL_POST, PUSH_TOKEN, ForwardingWorld, InstallsWorld, IntakeWorld
+
+SECRET = "quill7-token"
+"""Stands in every parameter that holds secrets: no log and no answer may have it."""
+
+CALLERS = [
+    {"name": "shop", "token_sha256": [token_digest("shop-token")], "apps": [MOBILE_APP]},
+    {"name": "every", "token_sha256": [token_digest(PUSH_TOKEN), "0" * 64], "apps": ["*"]},
+]
+APP = {
+    "time_zone": "America/New_York",
+    "phone_region": "US",
+    "payments": {
+        "names": {"refund": "af_refund", "trial": None},
+        "revenue": "gross",
+        "test_events_to": "id1",
+    },
+}
+SOURCES = PaymentWorld().sources | {
+    "shop": {
+        "provider": "stripe",
+        "apps": {"mobile": ["id1"], "web": []},
+        "pick": ["web"],
+        "metadata": {"customer_user_id": "user"},
+        "tolerance_seconds": 60,
+        "minor_units": {"UGX": 2},
+        "basic_auth_sha256": ["0" * 64],
+    }
+}
+"""All that a person may set up."""
+
+
+PURCHASE = {
+    "id": "p-1",
+    "amount": "9.99",
+    "currency": "EUR",
+    "appsflyer_id": "1-1",
+    "customer_user_id": "user-1",
+    "app_id": MOBILE_APP,
+}
+
+
+class Parameter(NamedTuple):
+    """One parameter, and a good value of it."""
+
+    name: str
+    good: bytes
+
+
+def as_json(content: object) -> bytes:
+    return json.dumps(content).encode()
+
+
+APPS = Parameter(f"apps/mobile/{MOBILE_APP}", as_json(APP))
+TOKENS = Parameter(f"tokens/mobile/{MOBILE_APP}", f"{SECRET}-1\n{SECRET}-2\n".encode())
+PRODUCERS = Parameter("producers", as_json(CALLERS))
+PUSH_SENDERS = Parameter("push_senders", as_json(CALLERS))
+ALL_SOURCES = Parameter("sources", as_json(SOURCES))
+WEBHOOK_SECRETS = Parameter(
+    "webhook_secrets/standard-webhooks", f"whsec_{SECRET}\nwhsec_QUJD\n".encode()
+)
+
+
+ENTRIES = 5
+"""Tests here, which share the inputs."""
+
+
+class Change(NamedTuple):
+    """A parameter with a value that nobody meant."""
+
+    name: str
+    value: str
+
+
+def changing(*parameters: Parameter) -> Callable[[Mutator], Change]:
+    """Parameter Store takes valid Unicode only. One in five is put right again."""
+
+    def make(mutator: Mutator) -> Change:
+        parameter = mutator.random.choice(parameters)
+        if mutator.random.random() < 0.2:
+            return Change(parameter.name, parameter.good.decode())
+        return Change(parameter.name, mutator.body([parameter.good]).decode("utf-8", "replace"))
+
+    return make
+
+
+def put(ssm: FakeSsm, goods: tuple[Parameter, ...], change: Change) -> None:
+    """Every parameter good but for one."""
+    ssm.calls.clear()
+    ssm.parameters |= {f"/relay/{one.name}": one.good.decode() for one in goods}
+    ssm.parameters[f"/relay/{change.name}"] = change.value
+
+
+def test_accept_with_odd_settings_answers_by_the_document(scale: Scale, saw: Saw) -> None:
+    world = IntakeWorld()
+    statuses: Counter[str] = Counter()
+    event = make_http_event(make_event())
+
+    def promise(change: Change, heard: Heard) -> None:
+        put(world.ssm, (APPS, PRODUCERS), change)
+        world.clock.advance(CACHE_SECONDS + 1)
+        response = world.intake.handle(event)
+        queued = len(world.mobile)
+        world.sqs.queues.clear()
+        world.sqs.calls.clear()
+        status = response["statusCode"]
+        statuses[f"answers_{status}"] += 1
+
+        assert status in {202, 401, 403, 503}
+        check_answer("POST /v1/mobile/{app_id}/events", response)
+        assert queued == (status == 202)
+        assert_discreet(heard.take())
+
+    fuzz("settings of accept", scale.mutations // ENTRIES, changing(APPS, PRODUCERS), promise)
+
+    saw(settings=scale.mutations // ENTRIES, **statuses)
+    assert {"answers_202", "answers_503"} <= statuses.keys()
+
+
+def test_receive_install_with_odd_settings_answers_by_the_document(scale: Scale, saw: Saw) -> None:
+    world = InstallsWorld()
+    statuses: Counter[str] = Counter()
+    body = json.dumps(make_install())
+    event = make_http_event(body, route=INSTALL_POST, token=None, query={"token": PUSH_TOKEN})
+
+    def promise(change: Change, heard: Heard) -> None:
+        put(world.ssm, (PUSH_SENDERS,), change)
+        world.clock.advance(CACHE_SECONDS + 1)
+        response = world.installs.handle(event)
+        statuses[f"answers_{response['statusCode']}"] += 1
+
+        assert response["statusCode"] in {200, 401, 403, 503}
+        check_answer(INSTALL_POST, response)
+        assert_discreet(heard.take())
+
+    fuzz("settings of receive_install", scale.mutations // ENTRIES, changing(PUSH_SENDERS), promise)
+
+    saw(settings=scale.mutations // ENTRIES, **statuses)
+    assert {"answers_200", "answers_503"} <= statuses.keys()
+
+
+def test_receive_payment_with_odd_settings_answers_by_the_document(scale: Scale, saw: Saw) -> None:
+    world = PaymentWorld()
+    statuses: Counter[str] = Counter()
+    route = "POST /v1/payments/{provider}/{source}"
+
+    def promise(change: Change, heard: Heard) -> None:
+        put(world.ssm, (ALL_SOURCES, WEBHOOK_SECRETS), change)
+        world.clock.advance(CACHE_SECONDS + 1)
+        webhook = billing_webhook("trial", world.clock, "whsec_QUJD", id="t-1")
+        response = world.receiver.handle(webhook_event("standard_webhooks", webhook))
+        queued = len(world.waiting)
+        world.sqs.queues.clear()
+        world.sqs.calls.clear()
+        status = response["statusCode"]
+        statuses[f"answers_{status}"] += 1
+
+        assert status in {200, 401, 404, 503}
+        check_answer(route, response)
+        assert queued == (status == 200)
+        assert_discreet(heard.take(), SECRET)
+
+    make = changing(ALL_SOURCES, WEBHOOK_SECRETS)
+    fuzz("settings of receive_payment", scale.mutations // ENTRIES, make, promise)
+
+    saw(settings=scale.mutations // ENTRIES, **statuses)
+    assert {"answers_200", "answers_503"} <= statuses.keys()
+
+
+def test_map_payment_with_odd_settings_loses_nothing(scale: Scale, saw: Saw) -> None:
+    world = PaymentWorld()
+    with hearing():
+        world.tell("purchase", **PURCHASE)
+    notice = world.waiting[0].body
+    totals: Counter[str] = Counter()
+
+    def promise(change: Change, heard: Heard) -> None:
+        world.sqs.queues.clear()
+        world.sqs.calls.clear()
+        put(world.ssm, (APPS, ALL_SOURCES), change)
+        world.clock.advance(CACHE_SECONDS + 1)
+        failed = world.map(notice)
+        left = sum(len(messages) for messages in world.sqs.queues.values())
+        said = heard.take()
+        told = counted(said)
+        totals.update(told)
+
+        assert failed == []
+        assert left + told["MovementDropped"] + told["MovementRetold"] == 1
+        assert_discreet(said)
+
+    fuzz(
+        "settings of map_payment", scale.mutations // ENTRIES, changing(APPS, ALL_SOURCES), promise
+    )
+
+    saw(settings=scale.mutations // ENTRIES, **totals)
+    assert {"MovementMapped", "Held"} <= totals.keys()
+
+
+def test_forward_with_odd_settings_loses_nothing(scale: Scale, saw: Saw) -> None:
+    world = ForwardingWorld()
+    totals: Counter[str] = Counter()
+    records: list[Json] = make_sqs_event(make_envelope())["Records"]
+
+    with asyncio.Runner() as runner:
+
+        def promise(change: Change, heard: Heard) -> None:
+            put(world.ssm, (APPS, TOKENS), change)
+            world.clock.advance(CACHE_SECONDS + 1)
+            failed = runner.run(world.forwarder.forward(records, lambda: 90.0))
+            left = len(world.waiting) + len(world.dead) + len(world.appsflyer.requests)
+            said = heard.take()
+            totals.update(counted(said))
+            world.sqs.queues.clear()
+            world.sqs.calls.clear()
+            world.appsflyer.requests.clear()
+
+            assert (failed, left) == ([], 1)
+            assert_discreet(said, SECRET)
+
+        fuzz(
+            "settings of the forwarders",
+            scale.mutations // ENTRIES,
+            changing(APPS, TOKENS),
+            promise,
+        )
+
+    saw(settings=scale.mutations // ENTRIES, **totals)
+    assert {"Delivered", "Held"} <= totals.keys()

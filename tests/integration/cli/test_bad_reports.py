@@ -1,0 +1,250 @@
+"""Files that `relay identities import` must not choke on, in a process with little memory."""
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from itertools import repeat
+from pathlib import Path
+
+import pytest
+
+from relay_cli.errors import CliError
+from relay_cli.identities.importing import Counts, Progress
+from relay_cli.identities.report import Fingerprint, Report
+from tests.integration.cli.conftest import Run, environment
+
+MIB = 1024 * 1024
+HEADER = b"Install Time,App ID,Customer User ID,AppsFlyer ID\n"
+ROW = b"2026-10-26 08:00:00,id123456789,ada@example.com,1698765432100-1234567\n"
+GOOD = HEADER + ROW
+
+_LIMITED = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_AS, (600 * 2**20, 600 * 2**20))
+from relay_cli.main import app
+app(["identities", "import", "report", "--dry-run", "--threads", "1"])
+"""
+
+
+def imported(folder: Path) -> subprocess.CompletedProcess[bytes]:
+    """Reads `report` in a process that has 600 MiB to live in."""
+    return subprocess.run(
+        [sys.executable, "-c", _LIMITED],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def is_refused(done: subprocess.CompletedProcess[bytes], why: bytes) -> None:
+    """It ended with 2 and one sentence, which holds nothing of the report's content."""
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith(b"relay: report")
+    assert done.stderr.count(b"\n") == 1
+    assert why in done.stderr
+    assert b"ada@example.com" not in done.stderr
+
+
+def _written(path: Path, pieces: Iterator[bytes]) -> None:
+    with path.open("wb") as file:
+        file.writelines(pieces)
+
+
+# Bombs: a few megabytes that would be ten gigabytes
+
+
+def _bomb(path: Path, piece: bytes) -> None:
+    """The header and 10 GiB of a piece, packed; members of a gzip file follow one another."""
+    member = gzip.compress(piece * (64 * MIB // len(piece)))
+    _written(path, iter([gzip.compress(HEADER), *repeat(member, 160)]))
+
+
+@pytest.mark.parametrize(
+    ("piece", "why"),
+    [
+        (b"\0", b"line 2 is longer than 1048576 bytes"),
+        (b"\n", b"are a row longer than 1048576 bytes"),
+        (b",,,\n", b"packed more than 200-fold"),
+        (ROW, b"packed more than 200-fold"),
+    ],
+    ids=["zeros", "blank lines", "empty rows", "one row again and again"],
+)
+def test_import_of_a_bomb_ends_before_it_is_unpacked(
+    tmp_path: Path, piece: bytes, why: bytes
+) -> None:
+    _bomb(tmp_path / "report", piece)
+
+    is_refused(imported(tmp_path), why)
+
+
+def test_import_of_zeros_without_a_header_ends_before_they_are_unpacked(tmp_path: Path) -> None:
+    _written(tmp_path / "report", repeat(gzip.compress(bytes(64 * MIB)), 160))
+
+    is_refused(imported(tmp_path), b"line 1 is longer than")
+
+
+def test_import_of_a_report_that_packs_well_is_read(tmp_path: Path) -> None:
+    """Eighty columns, nearly all of them empty, as AppsFlyer's raw data has them."""
+    wide = b"".join(
+        b"2026-10-26 08:00:00,id123456789,user-%d,1698765432100-%07d%s\n" % (n, n, b"," * 400)
+        for n in range(20_000)
+    )
+    assert len(wide) > 8 * MIB
+    (tmp_path / "report").write_bytes(gzip.compress(HEADER + wide))
+
+    done = imported(tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert b"20,000 would be remembered" in done.stdout
+
+
+# Fields and rows without end
+
+
+def _field_of_one_line(path: Path) -> None:
+    _written(path, iter([HEADER, *repeat(b"x" * MIB, 100), b"\n"]))
+
+
+def _quoted_field_of_many_lines(path: Path) -> None:
+    _written(path, iter([HEADER, b'"', *repeat(b"x" * 1023 + b"\n", 100 * 1024), b'"\n']))
+
+
+def _row_of_many_lines(path: Path) -> None:
+    _written(path, iter([HEADER, *repeat(b'a,"\n",' * 1024, 20 * 1024)]))
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (_field_of_one_line, b"line 2 is longer than"),
+        (_row_of_many_lines, b"are a row longer than"),
+    ],
+    ids=["100 MiB field", "row over many lines"],
+)
+def test_import_of_a_row_without_end_takes_no_more_memory(
+    tmp_path: Path, make: Callable[[Path], None], why: bytes
+) -> None:
+    make(tmp_path / "report")
+
+    is_refused(imported(tmp_path), why)
+
+
+def test_import_of_a_field_without_end_lists_its_lines_and_takes_no_more_memory(
+    tmp_path: Path,
+) -> None:
+    """A quotation mark that is never closed: each line behind it may be a row."""
+    _quoted_field_of_many_lines(tmp_path / "report")
+
+    done = imported(tmp_path)
+
+    assert done.returncode == 1, done.stderr
+    assert b"102,401 bad" in done.stdout
+
+
+# Damaged and foreign files
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", b"no column 'Customer User ID'"),
+        (b"\x1f\x8b", b"damaged"),
+        (b"\x1f\x8b" + bytes(range(256)) * 8, b"damaged"),
+        (gzip.compress(GOOD * 100)[:-9], b"damaged"),
+        (GOOD.decode().encode("utf-16"), b"its first line is not UTF-8"),
+        (b"{" + b"[" * 100_000, b"no column"),
+    ],
+    ids=["empty", "gzip without a body", "gzip in name", "cut off", "UTF-16", "JSON"],
+)
+def test_import_of_what_is_no_report_says_so(tmp_path: Path, content: bytes, why: bytes) -> None:
+    (tmp_path / "report").write_bytes(content)
+
+    is_refused(imported(tmp_path), why)
+
+
+@pytest.mark.parametrize("place", range(20, 400, 20))
+def test_report_with_one_byte_changed_in_its_packed_form_is_damaged(
+    tmp_path: Path, place: int
+) -> None:
+    rows = (b"2026-10-26 08:00:00,id1,%s,1-2\n" % os.urandom(8).hex().encode() for _ in range(99))
+    packed = bytearray(gzip.compress(HEADER + b"".join(rows)))
+    packed[place] ^= 0x55
+    path = tmp_path / "report"
+    path.write_bytes(packed)
+
+    with pytest.raises(CliError, match=r"damaged|no report|no CSV"), Report(path) as report:
+        list(report.rows())
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("é".encode("latin-1"), b"is not UTF-8"), (b"ada\0lovelace", b"holds a NUL character")],
+    ids=["Latin-1", "NUL"],
+)
+def test_import_of_a_row_that_is_no_text_is_a_finding(
+    run: Run, tmp_path: Path, name: bytes, why: bytes
+) -> None:
+    (tmp_path / "report").write_bytes(GOOD + ROW.replace(b"ada", name))
+
+    done = run("identities", "import", "report", "--dry-run")
+
+    assert done.returncode == 1
+    assert b"line 3: " + why in done.stdout
+    assert b"1 would be remembered" in done.stdout
+
+
+@pytest.mark.parametrize("kind", ["missing", "folder", "loop of links", "pipe"])
+def test_import_of_what_is_no_file_says_so(run: Run, tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "report"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "loop of links":
+        path.symlink_to(path)
+    elif kind == "pipe":
+        os.mkfifo(path)  # nobody writes: to open it would wait for ever
+
+    is_refused(run("identities", "import", "report", "--dry-run"), b"")
+
+
+# Where it is written how far it has come, and what was bad
+
+
+@pytest.mark.parametrize("option", ["--state", "--rejects"])
+def test_import_does_not_write_over_its_own_report(run: Run, tmp_path: Path, option: str) -> None:
+    (tmp_path / "report").write_bytes(GOOD)
+
+    done = run("identities", "import", "report", "--dry-run", option, "./report")
+
+    is_refused(done, b"written over")
+    assert (tmp_path / "report").read_bytes() == GOOD
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"dear diary",
+        b"[" * 200_000,
+        b"[]",
+        b'{"counts": 5}',
+        json.dumps(
+            {"file": {}, "counts": {**dict.fromkeys(Counts.__slots__, 0), "rows": -1}}
+        ).encode(),
+        json.dumps({"file": {}, "counts": dict.fromkeys(Counts.__slots__, "1")}).encode(),
+    ],
+    ids=["empty", "text", "nested deeply", "array", "other object", "negative", "texts"],
+)
+def test_import_does_not_write_over_a_file_that_is_no_state(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "report").write_bytes(GOOD)
+    state = tmp_path / "state"
+    state.write_bytes(content)
+
+    with pytest.raises(CliError, match="state of an import"):
+        Progress.of(state, Fingerprint.of(tmp_path / "report"))
+
+    assert state.read_bytes() == content

@@ -1,0 +1,108 @@
+"""`relay dlq drop` in a process of its own, against queues with dead letters in them."""
+
+import json
+import signal
+import subprocess
+
+from tests.integration.cli.conftest import (
+    RELAY,
+    LocalQueues,
+    Run,
+    dead_letter,
+    environment,
+    in_terminal,
+)
+
+
+def test_dlq_drop_asks_with_the_number_and_deletes_what_was_chosen(queues: LocalQueues) -> None:
+    queues.put("mobile_dlq", *[dead_letter(number) for number in range(12)])
+    blocked = [dead_letter(number, reason="account_blocked") for number in range(20, 23)]
+    queues.put("web_dlq", *blocked)
+    queues.put("mobile_dlq", *blocked)
+
+    code, shown = in_terminal(
+        "dlq", "drop", "--reason", "account_blocked", *queues.where,
+        question="Delete 6 dead letters for good?", answer="y",
+    )  # fmt: skip
+
+    assert code == 0
+    assert "mobile: 3 dropped" in shown
+    assert "web: 3 dropped" in shown
+    assert "3  account_blocked" in shown
+    assert (queues.count("mobile_dlq"), queues.count("web_dlq")) == (12, 0)
+
+
+def test_dlq_drop_that_is_declined_deletes_nothing(queues: LocalQueues) -> None:
+    queues.put("mobile_dlq", *[dead_letter(number) for number in range(12)])
+
+    code, _ = in_terminal(
+        "dlq", "drop", *queues.where,
+        question="Delete 12 dead letters for good?", answer="n",
+    )  # fmt: skip
+
+    assert code == 1
+    assert queues.count("mobile_dlq") == 12
+
+
+def test_dlq_drop_where_nobody_can_be_asked_wants_to_be_told(run: Run, queues: LocalQueues) -> None:
+    queues.put("mobile_dlq", dead_letter(1))
+
+    refused = run("dlq", "drop", "mobile", *queues.where)
+
+    assert refused.returncode == 2
+    assert b"--yes" in refused.stderr
+    assert queues.count("mobile_dlq") == 1
+
+
+def test_dlq_drop_with_yes_says_how_many_of_each_reason(run: Run, queues: LocalQueues) -> None:
+    queues.put("mobile_dlq", *[dead_letter(number) for number in range(12)])
+    queues.put("mobile_dlq", dead_letter(20, reason="account_blocked"))
+    body = json.dumps({"app_id": "w", "kind": "web_visit", "event": {}})
+    queues.crash("web_queue", body)
+
+    done = run("dlq", "drop", "--yes", *queues.where)
+
+    assert done.returncode == 0, done.stderr
+    shown = done.stdout.decode()
+    assert "mobile: 13 dropped" in shown
+    assert "12  attempts_used_up: status_500" in shown
+    assert "1  account_blocked" in shown
+    assert "1  crashed" in shown
+    assert (queues.count("mobile_dlq"), queues.count("web_dlq")) == (0, 0)
+
+
+def test_dlq_drop_takes_only_what_was_chosen_and_leaves_the_rest_visible(
+    run: Run, queues: LocalQueues
+) -> None:
+    (by_id, *_) = queues.put(
+        "mobile_dlq", dead_letter(1), dead_letter(2, app_id="id1"), dead_letter(3), dead_letter(4)
+    )
+
+    for choice in (("--id", by_id), ("--app", "id1"), ("--id", "order-3")):
+        assert run("dlq", "drop", "mobile", *choice, "--yes", *queues.where).returncode == 0
+
+    assert [body["event_id"] for body in queues.bodies("mobile_dlq")] == ["order-4"]
+
+
+def test_dlq_drop_that_is_interrupted_goes_on_when_run_again(run: Run, queues: LocalQueues) -> None:
+    """Ctrl-C in the middle: what is said to be dropped is gone, and the rest is here."""
+    queues.put("mobile_dlq", *[dead_letter(number) for number in range(200)])
+    with subprocess.Popen(
+        [RELAY, "dlq", "drop", "mobile", "--yes", *queues.where],
+        stdout=subprocess.PIPE,
+        env=environment(),
+    ) as process:
+        while queues.count("mobile_dlq") == 200:
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=60)
+
+    left = queues.count("mobile_dlq")
+    assert process.returncode == 1
+    assert 0 < left < 200
+    assert f"mobile: {200 - left} dropped".encode() in output
+    assert b"run it again" in output
+
+    again = run("dlq", "drop", "mobile", "--yes", *queues.where)
+    assert f"mobile: {left} dropped".encode() in again.stdout
+    assert queues.count("mobile_dlq") == 0

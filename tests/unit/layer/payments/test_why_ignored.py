@@ -1,0 +1,28 @@
+"""Why a type of webhook does not count, as `relay payments explain` says it."""
+
+import pytest
+
+from relay.payments.providers import PROVIDERS
+
+
+@pytest.mark.parametrize(
+    ("provider", "kind", "reason"),
+    [
+        ("stripe", "invoice.payment_succeeded", "the same payment"),
+        ("stripe", "charge.refunded", "the same refund"),
+        ("stripe", "payout.paid", "between Stripe and the account"),
+        ("stripe", "payment_intent.succeeded", "does not say whose"),
+        ("paddle", "transaction.paid", "the same payment"),
+        ("adyen", "NOTIFICATION_OF_CHARGEBACK", "moves no money"),
+        ("adyen", "CAPTURE", "did not succeed, or"),
+        ("adyen", "recurring.token.created", "no money"),
+        ("revenuecat", "PRODUCT_CHANGE", "a wish"),
+    ],
+)
+def test_why_ignored_says_what_else_tells_of_it(provider: str, kind: str, reason: str) -> None:
+    assert reason in PROVIDERS[provider].why_ignored(kind)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_why_ignored_has_nothing_to_say_of_what_is_unknown(provider: str) -> None:
+    assert PROVIDERS[provider].why_ignored("something.new") == ""
