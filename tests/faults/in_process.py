@@ -142,14 +142,17 @@ class Entries:
 
     def __init__(self) -> None:
         self.all: list[Entry] = []
+        self._dedup_ids: set[tuple[str, Kind, str | None]] = set()
 
     def saw(self, call: Call) -> bool:
-        return any(one.recorded and one.payload == call.payload for one in self.all)
+        return (call.app_id, call.kind, call.dedup_id) in self._dedup_ids
 
     def write(self, call: Call, verdict: Verdict, strike: Strike | None) -> None:
         payload, token = dict(call.payload or {}), token_of(call)
         entry = Entry(call.arrived, call.app_id, token, payload, verdict.recorded, strike)
         self.all.append(entry)
+        if verdict.recorded and call.dedup_id is not None:
+            self._dedup_ids.add((call.app_id, call.kind, call.dedup_id))
 
     def recorded(self, app_id: str | None = None) -> list[Entry]:
         """What was recorded, of one app or of all."""

@@ -96,8 +96,11 @@ Forge = Callable[[Person, Posted], Posted]
 
 
 def forged(person: Person, webhook: Posted) -> Posted:
-    """Signed by nobody."""
-    headers = {name: value[:-4] + "beef" for name, value in webhook.headers.items()}
+    """Signed by nobody: the last character of each header is another one."""
+    headers = {
+        name: value[:-1] + ("0" if value[-1] != "0" else "1")
+        for name, value in webhook.headers.items()
+    }
     body = webhook.body.replace(b'"hmacSignature": "', b'"hmacSignature": "AAAA')
     return Posted(headers, body)
 
