@@ -410,3 +410,14 @@ def test_document_of_a_template_with_another_route_says_where_to_describe_it(
 
     with pytest.raises(CliError, match=r"operations.py .* GET /v1/health, GET /v1/healthy"):
         document_of(tmp_path)
+
+
+def test_show_prints_the_document_for_a_server_of_ones_own(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    command.show("https://relay.example.com")
+
+    assert json.loads(capsys.readouterr().out) == {
+        **DOCUMENT,
+        "servers": [{"url": "https://relay.example.com"}],
+    }

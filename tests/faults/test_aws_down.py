@@ -13,11 +13,11 @@ from botocore.exceptions import EndpointConnectionError
 
 from relay.errors import TableUnavailableError
 from relay.preparation import Surface
-from relay.tables import Table
 from tests.fakes import aws_error
 from tests.faults.balance import APPS, Fate, Plan
 from tests.faults.conftest import Saw, Scale
 from tests.faults.soak import Soak
+from tests.memory_table import MemoryTable
 
 OUTAGE = 1_800.0
 DAY = 86_400.0
@@ -47,7 +47,7 @@ def delivered(soak: Soak, *, with_money: bool) -> tuple[int, int]:
 class Flaky:
     """A table of which some calls fail, and of some the answer is lost after they were made."""
 
-    def __init__(self, table: Table, part: float, seed: int) -> None:
+    def __init__(self, table: MemoryTable, part: float, seed: int) -> None:
         self.part = part
         self._table = table
         self._chance = random.Random(seed)  # noqa: S311 - which calls fail, no secret
@@ -94,7 +94,7 @@ def test_table_that_fails_at_random_loses_nothing(surface: Surface, scale: Scale
     """A delivery that could not be noted is counted; only such a one may be sent once more."""
     soak = soak_of(surface, scale)
     flaky = Flaky(soak.table, 0.3, seed=5)
-    soak.fleet.deliveries = cast("Table", flaky)
+    soak.fleet.deliveries = cast("MemoryTable", flaky)
 
     async def outage() -> None:
         await asyncio.sleep(OUTAGE)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
 
 from relay.errors import NotAnEnvelopeError
 from relay.exact_json import InvalidJsonError, dumps, dumps_for_queue, dumps_sorted, loads
@@ -22,6 +22,11 @@ _TIME_FIELDS: Final = {
 }
 
 EventId = Annotated[str, Field(min_length=1, max_length=256)]
+
+
+_MOST_FINDINGS: Final = 1_000
+"""Several times what one event can have. More would be told of one by one, if it were not for a
+bound and for stopping at the first that is none."""
 
 
 class Envelope(BaseModel):
@@ -48,7 +53,9 @@ class Envelope(BaseModel):
     """The payment source that it comes from: its event id is unique there, whatever the app."""
     content_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     """Digest of the movement of money: a retelling of it has the same one."""
-    findings: tuple[dict[str, str], ...] = ()
+    findings: Annotated[
+        tuple[dict[str, str], ...], Field(max_length=_MOST_FINDINGS), FailFast()
+    ] = ()
 
 
 DEAD_LETTER_FIELDS: Final = frozenset(

@@ -31,7 +31,7 @@ class Notice(BaseModel):
     source: _Name
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     """Of the webhook's body: by it the provider's own copy can be told."""
-    size: int = 0
+    size: Annotated[int, Field(ge=0, strict=True)] = 0
     """Of that body, in bytes."""
     id: str | None = None
     """The webhook's own id, to look it up at the provider."""

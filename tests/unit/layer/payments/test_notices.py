@@ -125,6 +125,9 @@ def test_moment_of_a_notice_is_in_utc() -> None:
         (json.dumps({**NOTICE, "provider": ""}), "provider: "),
         (json.dumps({**NOTICE, "source": ""}), "source: "),
         (json.dumps({**NOTICE, "sha256": ""}), "sha256: "),
+        # A decimal, as any number of more than 18 digits is: to make an integer of a million of
+        # them would take half a minute.
+        (json.dumps({**NOTICE, "size": 15.0}), "size: "),
     ],
 )
 def test_body_that_is_no_notice_is_told_without_its_content(body: str, problem: str) -> None:

@@ -1,0 +1,238 @@
+"""Deep, long and wide inputs: each entry settles them, in memory that is a multiple of them."""
+
+import asyncio
+import gc
+import itertools
+import json
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import pytest
+
+from relay.hashing import normalize_phone
+from relay.preparation import Surface
+from tests.builders import (
+    MOBILE_APP,
+    WEB_APP,
+    Json,
+    make_envelope,
+    make_event,
+    make_http_event,
+    make_install,
+    make_sqs_event,
+    make_web_envelope,
+    make_web_event,
+)
+from tests.faults.conftest import Saw, Scale
+from tests.faults.heard import assert_discreet, counted, hearing
+from tests.faults.mutations import MEBIBYTE
+from tests.payment_world import SECRETS, PaymentWorld, webhook_event
+from tests.webhooks import Posted
+from tests.worlds import INSTALL_POST, PUSH_TOKEN, ForwardingWorld, InstallsWorld, IntakeWorld
+
+MOST_BYTES_A_BYTE: Final = 150
+"""Of memory at once, for each byte of an input. A list of half a million numbers is the worst:
+orjson sets 256 bytes aside for each, most of which it never touches."""
+_BESIDES: Final = 500_000
+"""For what is loaded or remembered on the way, whatever the size."""
+
+SHAPES: dict[str, Callable[[int], str]] = {
+    "opened and not closed": lambda size: "[" * size,
+    "deep lists": lambda size: "[" * (size // 2) + "]" * (size // 2),
+    "deep objects": lambda size: '{"a":' * (size // 6) + "1" + "}" * (size // 6),
+    "digits": lambda size: "9" * size,
+    "decimals": lambda size: "0." + "1" * size,
+    "an exponent": lambda size: "1e999999999",
+    "text": lambda size: f'"{"x" * size}"',
+    "at signs": lambda size: f'"{"@" * size}"',
+    "an address without an end": lambda size: f'"{"a" * size}@"',
+    "addresses": lambda size: f'"{"a@b.cc " * (size // 7)}"',
+    "escapes": lambda size: '"' + "\\u0000" * (size // 6) + '"',
+    "halves of characters": lambda size: '"' + "\\ud800" * (size // 6) + '"',
+    "percent signs": lambda size: f'"{"%40" * (size // 3)}"',
+    "spaces": lambda size: f'"{" " * size}"',
+    "numbers": lambda size: f"[{'1,' * (size // 2)}1]",
+    "prices": lambda size: f"[{'1.5,' * (size // 4)}1.5]",
+    "large numbers": lambda size: f"[{'99999999999999999999,' * (size // 21)}1]",
+    "empty objects": lambda size: f"[{'{},' * (size // 3)}1]",
+    "fields": lambda size: json.dumps({f"f{number}": 1 for number in range(size // 14)}),
+    "addresses as fields": lambda size: json.dumps(
+        {f"m{number}@x.yy": 1 for number in range(size // 22)}
+    ),
+    "one field again and again": lambda size: "{" + '"a":1,' * (size // 6) + '"a":1}',
+}
+
+FIELDS = {
+    Surface.MOBILE: (
+        "eventValue",
+        "eventName",
+        "sharing_filter",
+        "email",
+        "phone",
+        "no_such_field",
+    ),
+    Surface.WEB: ("event_value", "user_id", "event_url", "timestamp", "no_such_field"),
+}
+MADE = {
+    Surface.MOBILE: (make_envelope, make_event),
+    Surface.WEB: (make_web_envelope, make_web_event),
+}
+ENVELOPE_FIELDS = ("event", "findings", "event_id", "not_before", "attempts")
+NOTICE_FIELDS = ("content", "size", "first_seen", "attempts", "type")
+INSTALL_FIELDS = ("customer_user_id", "appsflyer_id", "install_time", "platform", "media_source")
+
+
+def size_of(scale: Scale) -> int:
+    """Of an input: as large as messages can be, in the short form a fiftieth."""
+    return min(MEBIBYTE - 3_000, 100 * scale.mutations)
+
+
+def shaped(whole: Json, name: str, shape: str) -> str:
+    """A JSON object as text, with a text of any form as the value of one of its fields."""
+    marked = json.dumps({**whole, name: "@@@"})
+    return marked.replace('"@@@"', shape)
+
+
+def inputs(size: int, *wholes: tuple[Json, str]) -> Iterator[tuple[str, str]]:
+    """Each field of each object in each shape, and each shape alone, by what they are."""
+    for title, shape in SHAPES.items():
+        text = shape(size)
+        yield title, text
+        for whole, name in wholes:
+            yield f"{title} as {name}", shaped(whole, name, text)
+
+
+class Memory:
+    """What is allocated at once while an input is handled."""
+
+    def __init__(self) -> None:
+        self.most = 0
+        """Bytes of memory for a byte of input, at worst."""
+        self.inputs = 0
+
+    @contextmanager
+    def bounded(self, title: str, text: str) -> Iterator[None]:
+        """What happens inside takes no more memory than is promised."""
+        before, _ = tracemalloc.get_traced_memory()
+        tracemalloc.reset_peak()
+        yield
+        _, peak = tracemalloc.get_traced_memory()
+        self.inputs += 1
+        used = peak - before - _BESIDES
+        self.most = max(self.most, used // len(text))
+        assert used <= len(text) * MOST_BYTES_A_BYTE, f"{title}: {used} bytes"
+
+
+@pytest.fixture
+def memory() -> Iterator[Memory]:
+    """Whatever is there before, or is loaded but once, is not counted."""
+    normalize_phone("+1 202 555 0142", None)
+    gc.collect()
+    tracemalloc.start()
+    yield Memory()
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("surface", list(Surface))
+def test_forward_bears_every_shape_of_message(
+    surface: Surface, memory: Memory, scale: Scale, saw: Saw
+) -> None:
+    world = ForwardingWorld(surface)
+    made, event = MADE[surface]
+    around = inputs(size_of(scale), *((made(), name) for name in ENVELOPE_FIELDS))
+    inside = inputs(size_of(scale), *((event(), name) for name in FIELDS[surface]))
+    whole = ((title, shaped(made(), "event", text)) for title, text in inside)
+    with asyncio.Runner() as runner, hearing() as heard:
+        for title, body in itertools.chain(around, whole):
+            records = make_sqs_event(body)["Records"]
+            with memory.bounded(title, body):
+                failed = runner.run(world.forwarder.forward(records, lambda: 90.0))
+            left = len(world.waiting) + len(world.dead) + len(world.appsflyer.requests)
+            world.sqs.queues.clear()
+            world.sqs.calls.clear()
+            world.appsflyer.requests.clear()
+            assert (failed, left) == ([], 1), title
+            assert_discreet(heard.take())
+
+    saw(messages=memory.inputs, bytes=size_of(scale), most_bytes_a_byte=memory.most)
+
+
+def test_map_payment_bears_every_shape_of_message(memory: Memory, scale: Scale, saw: Saw) -> None:
+    world = PaymentWorld()
+    with hearing() as heard:
+        world.tell("refund", id="r-1", original_id="p-1")
+        notice = world.waiting[0].content
+        bodies = inputs(size_of(scale), *((notice, name) for name in NOTICE_FIELDS))
+        for title, body in bodies:
+            world.sqs.queues.clear()
+            world.sqs.calls.clear()
+            heard.take()
+            with memory.bounded(title, body):
+                failed = world.map(body)
+            assert (failed, len(world.waiting) + len(world.dead)) == ([], 1), title
+            assert_discreet(heard.take())
+
+    saw(messages=memory.inputs, bytes=size_of(scale), most_bytes_a_byte=memory.most)
+
+
+def test_accept_bears_every_shape_of_body(memory: Memory, scale: Scale, saw: Saw) -> None:
+    world = IntakeWorld()
+    routes = {
+        Surface.MOBILE: ("POST /v1/mobile/{app_id}/events", MOBILE_APP, make_event()),
+        Surface.WEB: ("POST /v1/web/{app_id}/events", WEB_APP, make_web_event()),
+    }
+    with hearing() as heard:
+        for surface, (route, app_id, event) in routes.items():
+            fields = ((event, name) for name in FIELDS[surface])
+            for title, body in inputs(size_of(scale), *fields):
+                request = make_http_event(body, route=route, app_id=app_id)
+                with memory.bounded(title, body):
+                    response = world.intake.handle(request)
+                queued = len(world.mobile) + len(world.web)
+                world.sqs.queues.clear()
+                world.sqs.calls.clear()
+                assert response["statusCode"] in {202, 400, 413}, title
+                assert queued == (response["statusCode"] == 202), title
+                assert_discreet(heard.take())
+
+    saw(bodies=memory.inputs, bytes=size_of(scale), most_bytes_a_byte=memory.most)
+
+
+def test_receive_install_bears_every_shape_of_body(memory: Memory, scale: Scale, saw: Saw) -> None:
+    world = InstallsWorld()
+    bodies = inputs(size_of(scale) // 5, *((make_install(), name) for name in INSTALL_FIELDS))
+    with hearing() as heard:
+        for title, body in bodies:
+            query = {"token": PUSH_TOKEN}
+            request = make_http_event(body, route=INSTALL_POST, token=None, query=query)
+            with memory.bounded(title, body):
+                response = world.installs.handle(request)
+            assert response["statusCode"] in {200, 400}, title
+            assert_discreet(heard.take())
+
+    saw(bodies=memory.inputs, bytes=size_of(scale) // 5, most_bytes_a_byte=memory.most)
+
+
+def test_receive_payment_bears_every_shape_of_body(memory: Memory, scale: Scale, saw: Saw) -> None:
+    """RevenueCat's, which signs nothing; the others read with the same few functions."""
+    world = PaymentWorld()
+    whole: Json = {"api_version": "1.0", "event": {"type": "RENEWAL", "id": "1"}}
+    bodies = inputs(size_of(scale), (whole, "event"), (whole, "api_version"))
+    with hearing() as heard:
+        for title, body in bodies:
+            webhook = Posted({"authorization": SECRETS["revenuecat"]}, body.encode())
+            request = webhook_event("revenuecat", webhook)
+            with memory.bounded(title, body):
+                response = world.receiver.handle(request)
+            queued = len(world.waiting)
+            world.sqs.queues.clear()
+            world.sqs.calls.clear()
+            said = heard.take()
+            assert response["statusCode"] == 200, title
+            assert queued == 1, title
+            assert counted(said)["WebhookReceived"] + counted(said)["WebhookUnreadable"] == 1, title
+            assert_discreet(said)
+
+    saw(bodies=memory.inputs, bytes=size_of(scale), most_bytes_a_byte=memory.most)
