@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Event
 from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from relay_cli.aws import explained
 from relay_cli.dead_letters import DeadLetter
-from relay_cli.errors import CliError
+from relay_cli.errors import CliError, ExitCode
 from relay_cli.mailbox import Mailbox
 from relay_cli.screen import remarks
 from relay_cli.targets import QUEUES, Targets, Where, find_targets
@@ -63,16 +64,27 @@ def _of_surface(targets: Targets, surface: str) -> DeadLetterQueue:
 
 
 @contextmanager
-def look_through(queue: DeadLetterQueue, mailbox: Mailbox) -> Iterator[Iterator[DeadLetter]]:
-    """Every letter once, with a bar on a terminal; all are given back. Raises `CliError`."""
+def look_through(
+    queue: DeadLetterQueue, mailbox: Mailbox, stop: Event
+) -> Iterator[Iterator[DeadLetter]]:
+    """Every letter once, with a bar on a terminal; all are given back.
+
+    Raises `CliError`, also when it was stopped: then not all were seen.
+    """
     with mailbox, progress(queue.name, mailbox.size()) as advance:
-        yield _one_by_one(mailbox, advance)
+        yield _one_by_one(mailbox, advance, stop)
+    if stop.is_set():
+        raise CliError("stopped before the end: nothing is changed", code=ExitCode.UNDONE)
 
 
-def _one_by_one(mailbox: Mailbox, advance: Callable[[int], None]) -> Iterator[DeadLetter]:
+def _one_by_one(
+    mailbox: Mailbox, advance: Callable[[int], None], stop: Event
+) -> Iterator[DeadLetter]:
     for letters in mailbox.batches():
         yield from letters
         advance(len(letters))
+        if stop.is_set():
+            return
 
 
 @contextmanager

@@ -4,14 +4,13 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from threading import Event
-from typing import BinaryIO
 
 from rich.text import Text
 
 from relay.instants import utc_now
 from relay_cli.choosing import Choice, Chosen
 from relay_cli.dead_letter_queues import DeadLetterQueue, look_through, progress
-from relay_cli.dead_letters import NOT_AN_ENVELOPE
+from relay_cli.dead_letters import NOT_AN_ENVELOPE, DeadLetter
 from relay_cli.dlq_views import (
     HAVE_MISSED,
     chosen_blocks,
@@ -42,29 +41,30 @@ _MAY_BE_MORE = f"There may be more than these {MOST_LETTERS:,}."
 
 def list_letters(queues: Sequence[DeadLetterQueue]) -> ExitCode:
     """Shows what there is, by reason and app; raises `CliError`."""
-    console = output()
-    for queue in queues:
-        mailbox, now = queue.mailbox(), utc_now()
-        groups = Groups(now)
-        with look_through(queue, mailbox) as found:
-            for letter in found:
-                groups.add(letter)
-        show(console, groups_blocks(queue.name, groups.largest_first(), now))
-        if mailbox.full:
-            console.print(Text(_MAY_BE_MORE, "warn"))
+    console, stop = output(), Event()
+    with stopped_by_signals(stop):
+        for queue in queues:
+            mailbox, now = queue.mailbox(), utc_now()
+            groups = Groups(now)
+            with look_through(queue, mailbox, stop) as found:
+                for letter in found:
+                    groups.add(letter)
+            show(console, groups_blocks(queue.name, groups.largest_first(), now))
+            if mailbox.full:
+                console.print(Text(_MAY_BE_MORE, "warn"))
     return ExitCode.OK
 
 
 def show_letter(queues: Sequence[DeadLetterQueue], id_: str) -> ExitCode:
     """Shows all letters with a message id or event id; raises `CliError`."""
-    choice, found = Choice(id=id_), 0
-    for queue in queues:
-        with look_through(queue, queue.mailbox()) as all_letters:
-            meant = [letter for letter in all_letters if choice.takes(letter)]
-        for letter in meant:
-            show(output(), letter_blocks(letter, utc_now()))
-        found += len(meant)
-    if not found:
+    choice, meant, stop = Choice(id=id_), list[DeadLetter](), Event()
+    with stopped_by_signals(stop):
+        for queue in queues:
+            with look_through(queue, queue.mailbox(), stop) as found:
+                meant += [letter for letter in found if choice.takes(letter)]
+    for letter in meant:
+        show(output(), letter_blocks(letter, utc_now()))
+    if not meant:
         raise CliError("no dead letter has this id", code=ExitCode.UNDONE)
     return ExitCode.OK
 
@@ -76,31 +76,17 @@ def export_letters(
     stop, number, is_whole = Event(), 0, True
     with stopped_by_signals(stop), new_file(path, force=force) as file:
         for queue in queues:
-            written, may_be_more = _exported(queue, choice, file, stop)
-            number, is_whole = number + written, is_whole and not may_be_more
-        if stop.is_set():
-            raise CliError(
-                f"stopped before the end: {path} is as it was before", code=ExitCode.UNDONE
-            )
-    output().print(f"{letters(number)} written to {path}", style="good" if number else "")
+            mailbox = queue.mailbox()
+            with look_through(queue, mailbox, stop) as found:
+                for letter in found:
+                    if choice.takes(letter):
+                        file.write(line_of(letter, queue.name))
+                        number += 1
+            is_whole = is_whole and not mailbox.full
+    output().print(Text(f"{letters(number)} written to {path}", "good" if number else ""))
     if not is_whole:
         remarks().print(Text(_MAY_BE_MORE, "warn"))
     return ExitCode.OK if is_whole else ExitCode.UNDONE
-
-
-def _exported(
-    queue: DeadLetterQueue, choice: Choice, file: BinaryIO, stop: Event
-) -> tuple[int, bool]:
-    """How many were written, and whether there may be more."""
-    mailbox, number = queue.mailbox(), 0
-    with look_through(queue, mailbox) as found:
-        for letter in found:
-            if stop.is_set():
-                break
-            if choice.takes(letter):
-                file.write(line_of(letter, queue.name))
-                number += 1
-    return number, mailbox.full
 
 
 def redrive_letters(
@@ -136,7 +122,7 @@ def _redriven(queue: DeadLetterQueue, choice: Choice, rate: float | None, stop: 
 
 def _may_redrive(queues: Sequence[DeadLetterQueue], choice: Choice) -> bool:
     """Whether a person wants it: asked where it is about all letters, or too late for some."""
-    chosen = [_chosen(queue, choice) for queue in queues]
+    chosen = _chosen(queues, choice).values()
     number, missed = sum(len(one.ids) for one in chosen), sum(one.missed for one in chosen)
     if missed:
         remarks().print(Text(f"{missed:,} of {letters(number)} {HAVE_MISSED}", "warn"))
@@ -150,7 +136,7 @@ def drop_letters(queues: Sequence[DeadLetterQueue], choice: Choice, *, sure: boo
     counted: dict[str, AbstractSet[str]] = {}
     if not sure:
         require_somebody()  # before anything is counted
-        chosen = {queue.name: _chosen(queue, choice) for queue in queues}
+        chosen = _chosen(queues, choice)
         if not _may_drop(chosen):
             return ExitCode.UNDONE
         counted = {name: one.ids for name, one in chosen.items()}
@@ -185,10 +171,14 @@ def _may_drop(chosen: Mapping[str, Chosen]) -> bool:
     return not number or confirmed(f"Delete {letters(number)} for good?")
 
 
-def _chosen(queue: DeadLetterQueue, choice: Choice) -> Chosen:
-    chosen = Chosen(utc_now())
-    with look_through(queue, queue.mailbox()) as found:
-        for letter in found:
-            if choice.takes(letter):
-                chosen.add(letter)
+def _chosen(queues: Sequence[DeadLetterQueue], choice: Choice) -> dict[str, Chosen]:
+    """What a choice takes of each queue, by its name."""
+    stop = Event()
+    chosen = {queue.name: Chosen(utc_now()) for queue in queues}
+    with stopped_by_signals(stop):
+        for queue in queues:
+            with look_through(queue, queue.mailbox(), stop) as found:
+                for letter in found:
+                    if choice.takes(letter):
+                        chosen[queue.name].add(letter)
     return chosen

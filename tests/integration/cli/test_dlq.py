@@ -79,6 +79,25 @@ def test_dlq_list_tells_the_age_of_the_oldest_and_of_the_newest(
     assert "to 2 h 3" in shown  # and some minutes
 
 
+def test_dlq_list_that_is_interrupted_leaves_nothing_hidden(queues: LocalQueues) -> None:
+    """Also of the call that was under way: what SQS had just handed over comes back at once."""
+    queues.put("mobile_dlq", *[dead_letter(number) for number in range(80)])
+    with subprocess.Popen(
+        [RELAY, "dlq", "list", "mobile", *queues.where],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
+    ) as process:
+        while queues.count("mobile_dlq") == 80:
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, problem = process.communicate(timeout=60)
+
+    assert process.returncode == 1
+    assert b"stopped before the end" in problem
+    assert queues.count("mobile_dlq") == 80
+
+
 def test_dlq_list_shows_what_sqs_itself_moved(run: Run, queues: LocalQueues) -> None:
     queues.crash("web_queue", json.dumps({"app_id": "w", "kind": "web_visit", "event": {}}))
 
