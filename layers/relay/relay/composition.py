@@ -46,7 +46,7 @@ _READ_SECONDS = 2
 _AWS = Config(
     connect_timeout=_CONNECT_SECONDS,
     read_timeout=_READ_SECONDS,
-    retries={"mode": "standard", "max_attempts": 2},
+    retries={"mode": "standard", "total_max_attempts": 2},
     max_pool_connections=32,
 )
 
