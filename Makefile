@@ -31,7 +31,7 @@ check: dev sam ## Format, lint, types, both forms of `sam validate`, and what is
 	@.venv/bin/relay openapi --check docs/openapi.json
 
 faults: dev sam ## The fault tests at full length, with a table of what they saw (SOAK=N: events of the soak)
-	@$(PYTHON) -m pytest tests/faults --full $(if $(SOAK),--soak-events $(SOAK))
+	@$(PYTHON) -m pytest tests/faults --full -o faulthandler_timeout=3600 $(if $(SOAK),--soak-events $(SOAK))
 
 # Not in `make test`: what it says changes without us, and it needs the network.
 audit: dev ## Known vulnerabilities of the locked packages, by an advisory service (AUDIT='-s osv': another one)

@@ -369,6 +369,31 @@ def test_document_has_every_field_that_a_kind_takes_and_no_other(kind: Kind) -> 
     assert documented == known - (not_on_a_visit if kind is Kind.WEB_VISIT else set())
 
 
+BOUNDED = [
+    (Kind.WEB_EVENT, "event_name", "x"),
+    (Kind.WEB_EVENT, "user_agent", "x"),
+    (Kind.WEB_VISIT, "event_url", "https://example.com/x"),
+]
+
+
+@pytest.mark.parametrize(("kind", "field", "start"), BOUNDED)
+@pytest.mark.parametrize(("more", "is_taken"), [(0, True), (1, False)])
+def test_longest_text_of_the_document_is_taken_and_no_longer_one(
+    kind: Kind,
+    field: str,
+    start: str,
+    more: int,
+    is_taken: bool,  # noqa: FBT001 - a column
+) -> None:
+    properties = DOCUMENT["components"]["schemas"][EVENT_SCHEMAS[kind]]["properties"]
+    given = event(EVENTS[kind], **{field: start.ljust(properties[field]["maxLength"] + more, "x")})
+
+    prepared = prepare(kind, App(WEB_APP), given, NOW)
+
+    assert (prepared.body is not None) == is_taken
+    assert event_validator(kind).is_valid(given) == is_taken
+
+
 def samples() -> Iterator[Any]:
     for route in MADE:
         content = ROUTES[route]["requestBody"]["content"]["application/json"]

@@ -1,6 +1,7 @@
 """Where requests go: no event, no app id and no answer leads the relay, or its token, elsewhere."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -84,6 +85,15 @@ def make(mutator: Mutator) -> Case:
     return Case(kind, app_id, builder(**changes), random.choice((None, _text(mutator))))
 
 
+def cases(count: int) -> Iterator[Case]:
+    """Every app id of the list on its own, and then by chance."""
+    for kind in Kind:
+        for app_id in APP_IDS:
+            yield Case(kind, app_id, MADE[kind][0](), None)
+    for number in range(count):
+        yield make(Mutator(f"wire {number}"))
+
+
 def _text(mutator: Mutator) -> str:
     texts = [value for value in ODD_VALUES if isinstance(value, str)]
     return mutator.random.choice(texts)
@@ -98,8 +108,7 @@ async def test_request_of_any_event_and_app_id_goes_to_its_path_with_its_headers
     async with Server(listening) as server:
         transport = make_transport(1, SERVED_SECONDS, SERVED_SECONDS)
         client = Client(transport, server.url)
-        for number in range(count):
-            case = make(Mutator(f"wire {number}"))
+        for case in cases(count):
             prepared = prepare(case.kind, App(case.app_id), case.event, NOW, case.event_id)
             if prepared.body is None:
                 continue

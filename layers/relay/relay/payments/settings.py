@@ -44,10 +44,10 @@ class SourceSettings(_Shape):
     )
     """What decides which of the apps an event is for; the first that knows one."""
     metadata: ClueKeys = ClueKeys()
-    tolerance_seconds: Annotated[int, Field(ge=5, le=3600)] = 300
+    tolerance_seconds: Annotated[int, Field(ge=5, le=3600, strict=True)] = 300
     """How far a signature's time may be from ours, either way."""
     minor_units: Mapping[
-        Annotated[str, Field(pattern=r"^[A-Z]{3}$")], Annotated[int, Field(ge=0, le=4)]
+        Annotated[str, Field(pattern=r"^[A-Z]{3}$")], Annotated[int, Field(ge=0, le=4, strict=True)]
     ] = {}
     """Decimal places of currencies for which the provider's own differ from what we know."""
     one_off: Literal["checkout", "payment_intent"] = "checkout"

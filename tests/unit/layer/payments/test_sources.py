@@ -75,6 +75,19 @@ def test_settings_with_a_mistake_name_the_field_and_stop_that_source_only() -> N
     assert world.sources.settings("shop") is not None
 
 
+@pytest.mark.parametrize("setting", ['"tolerance_seconds": %s', '"minor_units": {"UGX": %s}'])
+@pytest.mark.parametrize("number", ["1e999999999", "2.0", "9" * 900])
+def test_settings_with_a_number_that_is_no_integer_name_the_field(
+    setting: str, number: str
+) -> None:
+    """An integer is not made of one: of a billion digits it would take for ever."""
+    entry = json.dumps(STRIPE)[:-1] + ", " + setting % number + "}"
+    world = World(f'{{"shop": {entry}}}')
+
+    with pytest.raises(ConfigurationError, match=r"shop\.(tolerance_seconds|minor_units\.UGX): "):
+        world.sources.settings("shop")
+
+
 @pytest.mark.parametrize("entry", ["stripe", None, 1, []])
 def test_settings_that_are_no_object_name_the_source(entry: Any) -> None:
     world = World({"wrong": entry})
