@@ -30,7 +30,7 @@ check: dev sam ## Format, lint, types, both forms of `sam validate`, and the lay
 	@scripts/requirements --check
 
 faults: dev sam ## The fault tests at full length, with a table of what they saw (SOAK=N: events of the soak)
-	@$(PYTHON) -m pytest tests/faults --full $(if $(SOAK),--soak-events $(SOAK))
+	@$(PYTHON) -m pytest tests/faults --full -o faulthandler_timeout=3600 $(if $(SOAK),--soak-events $(SOAK))
 
 bench: dev ## Events a second through forward_mobile, beside a naive handler
 	@$(PYTHON) -m bench
