@@ -120,7 +120,7 @@ def test_table_that_is_down_for_longer_than_the_schedule_leaves_dead_letters(
     scale: Scale, saw: Saw
 ) -> None:
     """Nothing is lost, either: each event with money is there, with its reason."""
-    soak = soak_of(Surface.MOBILE, scale)
+    soak = Soak(Plan(Surface.MOBILE, scale.events))
     soak.table.error = TableUnavailableError("DynamoDB failed: InternalServerError")
 
     async def outage() -> None:
@@ -148,10 +148,13 @@ OUTAGES: dict[str, Exception] = {
     "denied": aws_error("AccessDeniedException"),
     "down": EndpointConnectionError(endpoint_url="https://ssm.example.com"),
 }
+TROUBLES = pytest.mark.parametrize(
+    ("surface", "trouble"),
+    [*((Surface.MOBILE, trouble) for trouble in OUTAGES), (Surface.WEB, "throttled")],
+)
 
 
-@SURFACES
-@pytest.mark.parametrize("trouble", OUTAGES)
+@TROUBLES
 def test_parameter_store_that_fails_from_the_start_loses_nothing(
     surface: Surface, trouble: str, scale: Scale, saw: Saw
 ) -> None:
@@ -173,8 +176,7 @@ def test_parameter_store_that_fails_from_the_start_loses_nothing(
     saw(events=soak.plan.count, reads=len(soak.fleet.ssm.calls))
 
 
-@SURFACES
-@pytest.mark.parametrize("trouble", OUTAGES)
+@TROUBLES
 def test_parameter_store_that_fails_later_stops_nobody(
     surface: Surface, trouble: str, scale: Scale
 ) -> None:
