@@ -5,12 +5,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Event
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from relay_cli.aws import explained
 from relay_cli.dead_letters import DeadLetter
 from relay_cli.errors import CliError, ExitCode
+from relay_cli.http_call import LOOPBACK
 from relay_cli.mailbox import Mailbox
 from relay_cli.screen import remarks
 from relay_cli.targets import QUEUES, Targets, Where, find_targets
@@ -31,7 +33,9 @@ class DeadLetterQueue:
 
     def mailbox(self) -> Mailbox:
         """To look through it."""
-        return Mailbox(self.sqs, self.url)
+        # A local AWS is one server: there are no others to be looked at.
+        is_local = urlsplit(self.url).hostname in LOOPBACK
+        return Mailbox(self.sqs, self.url, wait_seconds=0 if is_local else 1)
 
     def source_url(self) -> str:
         """The queue that its events go back to; raises `CliError`."""
