@@ -1,7 +1,10 @@
 """What every test stands on: no way out of this machine, and no AWS account of anybody's."""
 
 import socket
-from collections.abc import Iterator
+import sys
+import threading
+from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +13,10 @@ from hypothesis import settings
 # No promise here is about time, and a busy machine is no reason to fail.
 settings.register_profile("relay", deadline=None)
 settings.load_profile("relay")
+
+_TESTS = Path(__file__).parent
+_UNTRACED = ("faults", "property", "integration")
+_TRACED = _TESTS / "integration" / "layer"
 
 _LOCAL_HOSTS = {"127.0.0.1", "::1", "0.0.0.0", "localhost"}  # noqa: S104 # compared, not bound to
 
@@ -26,6 +33,36 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("faults")
     group.addoption("--full", action="store_true", help="the long form of the fault tests")
     group.addoption("--soak-events", type=int, metavar="N", help="events of the soak in memory")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out of the measuring of coverage what runs much code often or in other processes.
+
+    Tracing makes it take two or three times as long; each line of the layer is reached by the
+    tests that are about it, which `fail_under` sees to.
+    """
+    for item in items:
+        folder = item.path.relative_to(_TESTS).parts[0]
+        if folder in _UNTRACED and not item.path.is_relative_to(_TRACED):
+            item.add_marker("untraced")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    """Take the tracer off a test marked `untraced`.
+
+    pytest-cov has `no_cover` for this, but leaves a second tracer on in the processes of xdist.
+    """
+    if not item.get_closest_marker("untraced"):
+        return (yield)
+    here, in_threads = sys.gettrace(), threading.gettrace()
+    sys.settrace(None)
+    threading.settrace(None)
+    try:
+        return (yield)
+    finally:
+        sys.settrace(here)
+        threading.settrace(in_threads)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -5,7 +5,8 @@ import os
 import pty
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +16,8 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 from moto.sqs.models import sqs_backends
+
+from tests.integration.cli import warm
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -64,23 +67,28 @@ def environment(**more: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Run:
+def run(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Runs `relay ...` in an empty folder."""
 
     def run(
         *arguments: str, stdin: bytes = b"", env: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[bytes]:
-        return subprocess.run(
-            [RELAY, *arguments],
-            input=stdin,
-            capture_output=True,
+        return warm.run(
+            arguments,
+            stdin=stdin,
             cwd=tmp_path,
             env=environment(**(env or {})),
-            timeout=120,
-            check=False,
+            scratch=tmp_path_factory.mktemp("streams"),
         )
 
     return run
+
+
+def until(condition: Callable[[], object], process: "subprocess.Popen[bytes]") -> None:
+    """Waits for a condition; asking without a pause would keep the local AWS from its work."""
+    while not condition():
+        assert process.poll() is None, "it ended before that"
+        time.sleep(0.01)
 
 
 def in_terminal(*arguments: str, question: str, answer: str) -> tuple[int, str]:

@@ -15,6 +15,7 @@ from tests.integration.cli.conftest import (
     dead_letter,
     environment,
     in_terminal,
+    until,
 )
 
 DEAD_LETTER_FIELDS = {"reason", "outcome", "status", "message", "deadline", "dead_since"}
@@ -88,8 +89,7 @@ def test_dlq_list_that_is_interrupted_leaves_nothing_hidden(queues: LocalQueues)
         stderr=subprocess.PIPE,
         env=environment(),
     ) as process:
-        while queues.count("mobile_dlq") == 80:
-            assert process.poll() is None
+        until(lambda: queues.count("mobile_dlq") != 80, process)
         process.send_signal(signal.SIGINT)
         _, problem = process.communicate(timeout=60)
 
@@ -257,8 +257,7 @@ def test_dlq_redrive_that_is_interrupted_leaves_each_event_in_one_place(
         stdout=subprocess.PIPE,
         env=environment(),
     ) as process:
-        while queues.count("mobile_queue") == 0:
-            assert process.poll() is None
+        until(lambda: queues.count("mobile_queue") != 0, process)
         process.send_signal(signal.SIGINT)
         output, _ = process.communicate(timeout=60)
 
@@ -312,8 +311,7 @@ def test_dlq_redrive_that_was_killed_sends_the_rest_when_run_again(
     with subprocess.Popen(
         [RELAY, "dlq", "redrive", "mobile", "--rate", "5", *queues.where], env=environment()
     ) as process:
-        while queues.count("mobile_queue") == 0:
-            assert process.poll() is None
+        until(lambda: queues.count("mobile_queue") != 0, process)
         process.kill()
     queues.unhide("mobile_dlq")
 

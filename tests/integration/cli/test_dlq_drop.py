@@ -11,6 +11,7 @@ from tests.integration.cli.conftest import (
     dead_letter,
     environment,
     in_terminal,
+    until,
 )
 
 
@@ -92,8 +93,7 @@ def test_dlq_drop_that_is_interrupted_goes_on_when_run_again(run: Run, queues: L
         stdout=subprocess.PIPE,
         env=environment(),
     ) as process:
-        while queues.count("mobile_dlq") == 200:
-            assert process.poll() is None
+        until(lambda: queues.count("mobile_dlq") != 200, process)
         process.send_signal(signal.SIGINT)
         output, _ = process.communicate(timeout=60)
 

@@ -13,6 +13,7 @@ from tests.integration.cli.conftest import (
     dead_letter,
     environment,
     lines,
+    until,
 )
 
 
@@ -103,8 +104,7 @@ def test_dlq_export_that_is_interrupted_leaves_no_file_and_nothing_hidden(
         stderr=subprocess.PIPE,
         env=environment(),
     ) as process:
-        while queues.count("mobile_dlq") == 200:
-            assert process.poll() is None
+        until(lambda: queues.count("mobile_dlq") != 200, process)
         process.send_signal(signal.SIGTERM)
         _, problem = process.communicate(timeout=60)
 

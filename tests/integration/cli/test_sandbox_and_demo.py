@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -14,7 +13,7 @@ from threading import Thread
 from typing import Any
 
 from relay_cli.http_call import call
-from tests.integration.cli.conftest import RELAY, ROOT, Run, environment
+from tests.integration.cli.conftest import RELAY, ROOT, Run, environment, until
 
 EVENTS = ROOT / "events"
 READY = {
@@ -47,11 +46,7 @@ def _sandbox(folder: Path, *options: str) -> Iterator[tuple["subprocess.Popen[by
         env=environment(),
     ) as process:
         try:
-            deadline = time.monotonic() + 90
-            while not ready_file.exists():
-                assert process.poll() is None
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
+            until(ready_file.exists, process)
             yield process, json.loads(ready_file.read_text())
         finally:
             process.send_signal(signal.SIGTERM)
@@ -69,8 +64,7 @@ def test_sandbox_tells_where_it_is_and_stops_cleanly(run: Run, tmp_path: Path) -
         assert ready["apps"].keys() == {"mobile", "web"}
         sent = run("send", sample, "--ready-file", "ready.json", "--api", ready["api"])
         assert sent.returncode == 0, sent.stdout + sent.stderr
-        while not _ledger(ready):
-            assert process.poll() is None
+        until(lambda: _ledger(ready), process)
         (entry,) = _ledger(ready)
         assert entry["recorded"]
 
@@ -140,7 +134,7 @@ def test_sandbox_whose_ready_file_cannot_be_written_says_so(run: Run, tmp_path: 
 def test_dlq_redrive_delivers_what_failed_once_the_cause_is_gone(run: Run, tmp_path: Path) -> None:
     """A blocked account: dead letter, opened again, redriven, recorded."""
     sample = str(EVENTS / "forward_mobile_account_blocked.json")
-    with _sandbox(tmp_path, "--no-samples") as (_, ready):
+    with _sandbox(tmp_path, "--no-samples") as (process, ready):
         where = ("--ready-file", "ready.json")
         run("send", sample, *where)
         while b"account_blocked" not in (run("dlq", "list", "mobile", *where).stdout):
@@ -151,8 +145,7 @@ def test_dlq_redrive_delivers_what_failed_once_the_cause_is_gone(run: Run, tmp_p
         done = run("dlq", "redrive", "mobile", "--reason", "account_blocked", *where)
 
         assert b"1 sent back" in done.stdout, done.stderr
-        while not any(entry["recorded"] for entry in _ledger(ready)):
-            pass
+        until(lambda: any(entry["recorded"] for entry in _ledger(ready)), process)
 
 
 def _samples(folder: Path, *names: str) -> Path:

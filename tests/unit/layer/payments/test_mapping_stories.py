@@ -26,6 +26,8 @@ from tests.payment_stories import (
 from tests.payment_world import SECRETS, PaymentWorld, billing_webhook
 from tests.webhooks import ACCOUNTS, Posted, present
 
+pytestmark = pytest.mark.untraced  # hundreds of orders, which tracing makes slow
+
 
 def told(world: PaymentWorld, provider: str, webhooks: list[Posted]) -> list[str]:
     """The notices of webhooks, in their order."""
