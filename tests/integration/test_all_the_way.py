@@ -17,7 +17,10 @@ from relay_sandbox.sandbox import PROJECT, Sandbox, SandboxOptions
 from relay_sandbox.stand_in import Fault
 from relay_sandbox.stand_in.ledger import Entry
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.xdist_group("all the way"),  # one sandbox for all of them
+]
 
 SETTLE_SECONDS = 45
 PURCHASE = {

@@ -4,7 +4,10 @@ import pytest
 
 from tests.integration.emulator import FUNCTIONS, Build, why_not_here
 
-pytestmark = pytest.mark.skipif(why_not_here() is not None, reason=str(why_not_here()))
+pytestmark = [
+    pytest.mark.xdist_group("built"),  # one build for all of them
+    pytest.mark.skipif(why_not_here() is not None, reason=str(why_not_here())),
+]
 
 
 def test_built_layer_is_far_from_the_limit_of_lambda(built: Build) -> None:

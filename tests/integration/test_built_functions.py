@@ -25,6 +25,7 @@ from relay_sandbox.template import Template
 from tests.integration.emulator import ROOT, Build, Function, running, why_not_here
 
 pytestmark = [
+    pytest.mark.xdist_group("built"),  # one build for all of them
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.skipif(why_not_here() is not None, reason=str(why_not_here())),
 ]

@@ -13,7 +13,10 @@ from relay_sandbox import aws as aws_module
 from relay_sandbox.aws import LocalAws, environment
 from relay_sandbox.errors import SandboxError
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.xdist_group("local AWS"),  # one for all of them
+]
 
 
 async def test_local_aws_answers_the_aws_cli(aws: LocalAws) -> None:

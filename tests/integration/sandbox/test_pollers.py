@@ -18,7 +18,10 @@ from relay_sandbox.pollers import Poller
 from relay_sandbox.runtime_api import MAX_PAYLOAD_BYTES, FunctionError
 from relay_sandbox.stack import EventSource
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.xdist_group("local AWS"),  # one for all of them
+]
 
 Answer = Callable[[list[Any]], object]
 

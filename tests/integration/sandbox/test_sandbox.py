@@ -17,7 +17,10 @@ from relay_sandbox.errors import SandboxError
 from relay_sandbox.sandbox import PROJECT, Sandbox, SandboxOptions
 from relay_sandbox.stand_in import Fault
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.xdist_group("sandbox"),  # one sandbox for most of them
+]
 
 SETTLE_SECONDS = 30
 MOBILE_EVENT = {

@@ -10,7 +10,10 @@ from relay_sandbox.sandbox import PROJECT
 from relay_sandbox.stack import Stack, deploy
 from relay_sandbox.template import Template
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.xdist_group("local AWS"),  # one for all of them
+]
 
 OVERRIDES = {
     "MobileEndpoint": "http://127.0.0.1:4711",
