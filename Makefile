@@ -8,6 +8,8 @@ PYTHON := .venv/bin/python
 SAM := .venv-sam/bin/sam
 
 export SAM_CLI_TELEMETRY := 0
+# Where it is set, each of the some hundred processes of a run compiles its libraries again.
+unexport PYTHONDONTWRITEBYTECODE
 # layers/relay/Makefile, which `sam build` runs elsewhere, finds uv and Python by these.
 export UV := $(CURDIR)/scripts/uv
 export BUILD_PYTHON := $(CURDIR)/$(PYTHON)
@@ -19,7 +21,7 @@ run: dev ## The whole system on this machine, with samples sent through it (ONCE
 	@.venv/bin/relay demo
 
 test: dev sam ## All tests, with coverage of the layer
-	@$(PYTHON) -m pytest --numprocesses 2 --dist loadgroup --cov
+	@$(PYTHON) -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder --cov
 
 check: dev sam ## Format, lint, types, both forms of `sam validate`, and what is generated from the code
 	@.venv/bin/ruff format --check

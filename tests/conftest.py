@@ -35,21 +35,34 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--soak-events", type=int, metavar="N", help="events of the soak in memory")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave out of the measuring of coverage what runs much code often or in other processes.
+    """Say what runs in one process of xdist's, and what without measuring coverage.
 
-    Tracing makes it take two or three times as long; each line of the layer is reached by the
-    tests that are about it, which `fail_under` sees to.
+    Each file that names no group is one: of single tests there would be thousands, and xdist goes
+    through all that are left after every test. Tracing makes what runs much code often take two
+    or three times as long, and does not see other processes; each line of the layer is reached by
+    the tests that are about it, which `fail_under` sees to.
     """
     for item in items:
-        folder = item.path.relative_to(_TESTS).parts[0]
-        if folder in _UNTRACED and not item.path.is_relative_to(_TRACED):
+        file = item.path.relative_to(_TESTS)
+        if not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(file.as_posix()))
+        if file.parts[0] in _UNTRACED and not item.path.is_relative_to(_TRACED):
             item.add_marker("untraced")
 
 
+@pytest.hookimpl(trylast=True)  # after xdist has put the groups into the names
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Fail where xdist runs groups and did not see ours: it would only take longer."""
+    by_groups = getattr(session.config.option, "loadgroup", False)
+    if by_groups and not all("@" in item.nodeid for item in session.items):
+        raise pytest.UsageError("xdist does not see the groups of tests with this pytest")
+
+
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
-    """Take the tracer off a test marked `untraced`.
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Take the tracer off a test marked `untraced` and off the fixtures that it makes.
 
     pytest-cov has `no_cover` for this, but leaves a second tracer on in the processes of xdist.
     """
