@@ -1,5 +1,6 @@
 """One HTTP request, and its answer whatever the status."""
 
+import functools
 import json
 import urllib.error
 import urllib.request
@@ -38,6 +39,17 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         """Follows nothing."""
 
 
+@functools.cache
+def _opener(*, is_here: bool) -> urllib.request.OpenerDirector:
+    """Made once: to read the certificates of all authorities takes longer than a call does."""
+    if is_here:
+        return urllib.request.build_opener(
+            _NoRedirect,
+            urllib.request.ProxyHandler({}),  # no proxy can reach this machine
+        )
+    return urllib.request.build_opener(_NoRedirect)
+
+
 def split_url(url: str, what: str) -> SplitResult:
     """The parts of an address: `what` it is meant to be of. Raises `CliError`."""
     try:
@@ -54,13 +66,9 @@ def call(
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise CliError(f"{url} is no address of an HTTP API: it begins with https://")
     request = urllib.request.Request(url, body, dict(headers or {}), method=method)  # noqa: S310
-    handlers: list[urllib.request.BaseHandler] = [_NoRedirect()]
-    if parts.hostname in LOOPBACK:
-        handlers.append(urllib.request.ProxyHandler({}))  # no proxy can reach this machine
+    opener = _opener(is_here=parts.hostname in LOOPBACK)
     try:
-        with urllib.request.build_opener(*handlers).open(
-            request, timeout=_TIMEOUT_SECONDS
-        ) as answer:
+        with opener.open(request, timeout=_TIMEOUT_SECONDS) as answer:
             return Answer(answer.status, answer.read(_LARGEST_ANSWER))
     except urllib.error.HTTPError as error:
         with error:

@@ -7,6 +7,7 @@ others.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 import warnings
@@ -36,6 +37,8 @@ def serve() -> None:
     importlib.import_module("relay_sandbox.moto_partiql").close_gap()
     werkzeug_app = importlib.import_module("moto.moto_server.werkzeug_app")
     application = werkzeug_app.DomainDispatcherApplication(werkzeug_app.create_backend_app)
+    # By a walk through its folders and some hundred patterns, for each request.
+    application.get_backend_for_host = functools.cache(application.get_backend_for_host)
     port = int(os.environ.get(PORT_VARIABLE, "0"))
     server = make_server(
         "127.0.0.1", port, application, threaded=True, request_handler=_QuietHandler

@@ -32,11 +32,16 @@ def choose(port: int | None) -> Ports:
     return default if all(default) else Ports(0, 0, 0)
 
 
-def _free_or_any(port: int) -> int:
+def is_free(port: int) -> bool:
+    """Whether something can listen on a port of the loopback interface; on 0 it always can."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except (OSError, OverflowError):
-            return 0
-    return port
+            return False
+    return True
+
+
+def _free_or_any(port: int) -> int:
+    return port if is_free(port) else 0

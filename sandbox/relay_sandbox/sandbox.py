@@ -23,7 +23,7 @@ from relay_sandbox.gateway import Gateway
 from relay_sandbox.http1 import Server
 from relay_sandbox.options import PROJECT, SandboxOptions
 from relay_sandbox.pollers import Poller
-from relay_sandbox.ports import choose
+from relay_sandbox.ports import choose, is_free
 from relay_sandbox.runtime import Function
 from relay_sandbox.seeds import Seeds
 from relay_sandbox.stack import Stack, deploy
@@ -118,6 +118,8 @@ class Sandbox:
         return sum(int(number) for number in answer["Attributes"].values())
 
     async def _start(self) -> None:
+        if not is_free(self._ports.api):  # said now, and not after all else has come up
+            raise self._port_is_taken()
         stand_in = await self._parts.enter_async_context(
             self.stand_in.server(port=self._ports.stand_in)
         )
@@ -189,10 +191,11 @@ class Sandbox:
         try:
             await self._parts.enter_async_context(server)
         except OSError as error:
-            raise SandboxError(
-                f"port {self._ports.api} is taken; choose another one, or 0 for any"
-            ) from error
+            raise self._port_is_taken() from error
         return server.url
+
+    def _port_is_taken(self) -> SandboxError:
+        return SandboxError(f"port {self._ports.api} is taken; choose another one, or 0 for any")
 
     def _describe(self, stack: Stack, *, api: str, stand_in: str) -> dict[str, Any]:
         return {

@@ -1,7 +1,16 @@
-"""What several integration tests need, and what is worth making once."""
+"""What several integration tests need, and what is worth making once.
+
+A sandbox takes seconds to come up. The tests of one xdist group share it.
+"""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
+import pytest_asyncio
 
+from relay_sandbox.sandbox import Sandbox, SandboxOptions
 from tests.integration.emulator import Build, build
 
 
@@ -9,3 +18,51 @@ from tests.integration.emulator import Build, build
 def built(tmp_path_factory: pytest.TempPathFactory) -> Build:
     """The functions and the layer, as `sam build` makes them for this machine (about 6 s)."""
     return build(tmp_path_factory.mktemp("built"))
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def sandbox_for_payments(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[Sandbox]:
+    """A sandbox; group "sandbox for payments"."""
+    options = SandboxOptions(work_dir=tmp_path_factory.mktemp("relay"), hold_seconds=1)
+    async with Sandbox(options) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def _running_for_faults(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sandbox]:
+    options = SandboxOptions(
+        work_dir=tmp_path_factory.mktemp("relay"),
+        retry_schedule="0.1,0.1,0.1",
+        visibility_seconds=5,
+        parameters={"ReadTimeoutSeconds": "1"},
+    )
+    async with Sandbox(options) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def sandbox_for_faults(_running_for_faults: Sandbox) -> Sandbox:
+    """A sandbox that gives up soon, without faults, records and dead letters; group "sandbox"."""
+    running = _running_for_faults
+    running.stand_in.ledger.clear()
+    running.stand_in.faults.clear()
+    for queue in ("mobile_dlq", "web_dlq", "payments_dlq"):
+        while await taken_off(running, queue):
+            pass
+    return running
+
+
+async def taken_off(sandbox: Sandbox, queue: str) -> list[Any]:
+    """Takes what is on a dead-letter queue off it, ten messages at most."""
+    answer = await sandbox.aws.call(
+        sandbox.aws.sqs.receive_message, QueueUrl=sandbox.ready[queue], MaxNumberOfMessages=10
+    )
+    for message in answer.get("Messages", []):
+        await sandbox.aws.call(
+            sandbox.aws.sqs.delete_message,
+            QueueUrl=sandbox.ready[queue],
+            ReceiptHandle=message["ReceiptHandle"],
+        )
+    return [json.loads(message["Body"]) for message in answer.get("Messages", [])]

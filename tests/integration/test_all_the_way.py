@@ -7,22 +7,24 @@ import json
 import os
 import sys
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
-import pytest_asyncio
 
-from relay_sandbox.sandbox import PROJECT, Sandbox, SandboxOptions
+from relay_sandbox.sandbox import PROJECT, Sandbox
 from relay_sandbox.stand_in import Fault
 from relay_sandbox.stand_in.ledger import Entry
 
 pytestmark = [
-    pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.xdist_group("all the way"),  # one sandbox for all of them
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.xdist_group("sandbox"),
 ]
 
 SETTLE_SECONDS = 45
+BLOCKED = "com.example.blocked"
 PURCHASE = {
     "appsflyer_id": "1415211453000-6513894",
     "eventName": "af_purchase",
@@ -34,24 +36,9 @@ PURCHASE = {
 }
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sandbox]:
-    options = SandboxOptions(
-        work_dir=tmp_path_factory.mktemp("relay"),
-        retry_schedule="0.1,0.1,0.1",
-        parameters={"ReadTimeoutSeconds": "1"},
-    )
-    async with Sandbox(options) as sandbox:
-        yield sandbox
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def sandbox(running: Sandbox) -> Sandbox:
-    running.stand_in.ledger.clear()
-    running.stand_in.faults.clear()
-    while await dead_letters(running, take=True):
-        pass
-    return running
+@pytest.fixture
+def sandbox(sandbox_for_faults: Sandbox) -> Sandbox:
+    return sandbox_for_faults
 
 
 def envelope(event_id: str, **fields: Any) -> dict[str, Any]:
@@ -73,17 +60,15 @@ async def send(sandbox: Sandbox, *envelopes: dict[str, Any]) -> None:
         )
 
 
-async def dead_letters(sandbox: Sandbox, *, take: bool = False) -> list[dict[str, Any]]:
-    """What lies on the dead-letter queue; it stays there unless it is taken."""
-    queue = sandbox.ready["mobile_dlq"]
-    sqs, call = sandbox.aws.sqs, sandbox.aws.call
-    answer = await call(
-        sqs.receive_message, QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=60 * take
+async def dead_letters(sandbox: Sandbox) -> list[dict[str, Any]]:
+    """What lies on the dead-letter queue; it stays there."""
+    answer = await sandbox.aws.call(
+        sandbox.aws.sqs.receive_message,
+        QueueUrl=sandbox.ready["mobile_dlq"],
+        MaxNumberOfMessages=10,
+        VisibilityTimeout=0,
     )
-    messages = answer.get("Messages", [])
-    for message in messages if take else []:
-        await call(sqs.delete_message, QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
-    return [json.loads(message["Body"]) for message in messages]
+    return [json.loads(message["Body"]) for message in answer.get("Messages", [])]
 
 
 async def command(*words: str, **environment: str) -> tuple[int, str]:
@@ -101,6 +86,18 @@ async def command(*words: str, **environment: str) -> tuple[int, str]:
 
 def program(name: str) -> str:
     return str(Path(sys.executable).with_name(name))
+
+
+@asynccontextmanager
+async def opened(sandbox: Sandbox, app_id: str) -> AsyncIterator[None]:
+    """An account that takes no events takes them while the block runs."""
+    url = f"{sandbox.ready['stand_in']}/_standin/apps"
+    async with httpx.AsyncClient(trust_env=False) as client:
+        for state in ("open", "blocked"):
+            answer = await client.post(url, json={"app_id": app_id, "state": state})
+            assert answer.status_code == 200, answer.text
+            if state == "open":
+                yield
 
 
 def recorded(sandbox: Sandbox) -> list[Entry]:
@@ -173,6 +170,31 @@ async def test_lasting_fault_ends_in_a_dead_letter_that_a_redrive_delivers(
     assert await sandbox.settled(SETTLE_SECONDS)
     assert [entry.event_name for entry in recorded(sandbox)] == ["af_purchase"]
     assert await dead_letters(sandbox) == []
+
+
+async def test_account_opened_again_gets_what_a_redrive_by_reason_sends_back(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    ready_file = tmp_path / "ready.json"
+    ready_file.write_text(json.dumps(sandbox.ready))
+    blocked = {**envelope("order-4", bundleIdentifier="com.example.blocked"), "app_id": BLOCKED}
+    sandbox.stand_in.faults.add([Fault(status=400, body="Bad request", event_name="refused")])
+    await send(sandbox, blocked, envelope("order-5", eventName="refused"))
+    assert await sandbox.settled(SETTLE_SECONDS)
+    reasons = {letter["event_id"]: letter["reason"] for letter in await dead_letters(sandbox)}
+    assert reasons.keys() == {"order-4", "order-5"}
+
+    async with opened(sandbox, BLOCKED):
+        code, output = await command(
+            program("relay"), "dlq", "redrive", "mobile",
+            "--reason", "account_blocked", "--ready-file", str(ready_file),
+        )  # fmt: skip
+        assert await sandbox.settled(SETTLE_SECONDS)
+
+    assert code == 0, output
+    assert "1 sent back" in output
+    assert [entry.app_id for entry in recorded(sandbox)] == [BLOCKED]
+    assert [letter["event_id"] for letter in await dead_letters(sandbox)] == ["order-5"]
 
 
 async def test_raw_identity_is_nowhere_but_as_hashes(sandbox: Sandbox) -> None:

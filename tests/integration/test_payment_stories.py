@@ -16,16 +16,15 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
-from relay_sandbox.sandbox import Sandbox, SandboxOptions
+from relay_sandbox.sandbox import Sandbox
 from relay_sandbox.stand_in.ledger import Entry
 from tests.payment_stories import NET_SUMS, PAID_MINOR, STORIES, story
 from tests.webhooks import ACCOUNTS, APP, APPSFLYER_ID, PERSON, Account, Posted
 
 pytestmark = [
-    pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.xdist_group("payment stories"),  # one sandbox for all of them
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.xdist_group("sandbox for payments"),
 ]
 
 SETTLE_SECONDS = 90
@@ -34,11 +33,9 @@ PRIVATE = (PERSON, "jane.roe", "Jane Roe", "033899:4242", "hosted_invoice", "vis
 """What the samples hold of a person, a card or a product's name."""
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def sandbox(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sandbox]:
-    options = SandboxOptions(work_dir=tmp_path_factory.mktemp("relay"), hold_seconds=1)
-    async with Sandbox(options) as running:
-        yield running
+@pytest.fixture
+def sandbox(sandbox_for_payments: Sandbox) -> Sandbox:
+    return sandbox_for_payments
 
 
 def account(sandbox: Sandbox, provider: str, customer: str) -> Account:

@@ -39,9 +39,9 @@ _FARTHEST_AHEAD: Final = timedelta(days=1)
 """A later install is a slip, and would outlive every true one."""
 
 _GZIP: Final = b"\x1f\x8b"
-_SIP: Final = 16 * 1024
+_SIP: Final = 4 * 1024
 """Packed bytes that are read at a time, so that it shows what becomes of them."""
-_UNSUSPICIOUS: Final = 2 * 1024 * 1024
+_UNSUSPICIOUS: Final = 1024 * 1024
 """Bytes that are taken out of any packed file."""
 _MOST_PACKED: Final = 200
 """How many bytes one packed byte may hold: wide reports have up to 80, bombs up to 1,030."""

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from relay.instants import utc_now
 from relay_cli.errors import CliError, ExitCode
 from relay_cli.payments.samples import KINDS, REVERSES, TAKING_BACK, build
 from relay_cli.payments.samples.order import Order
 from relay_cli.payments.trigger import Address, money_id, new_tag, orders_for, trigger
-from relay_sandbox.sandbox import Sandbox, SandboxOptions
+from relay_sandbox.sandbox import Sandbox
 from tests.integration.cli.conftest import Run
 
 DATA = Path(__file__).parents[2] / "data" / "webhooks"
@@ -26,7 +24,7 @@ REVENUES = {"trial": ["none"], "cancellation": ["none"]}
 REVENUES |= {kind: ["-9.99", "9.99"] for kind in TAKING_BACK}
 REVENUES |= {kind: ["-9.99", "9.99", "9.99"] for kind in REVERSES}
 
-pytestmark = pytest.mark.xdist_group("payments command")
+pytestmark = pytest.mark.xdist_group("sandbox for payments")
 
 
 def order(provider: str, kind: str, tag: str, **more: Any) -> Order:
@@ -36,14 +34,12 @@ def order(provider: str, kind: str, tag: str, **more: Any) -> Order:
     )
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def sandbox(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sandbox]:
-    options = SandboxOptions(work_dir=tmp_path_factory.mktemp("relay"), hold_seconds=1)
-    async with Sandbox(options) as running:
-        yield running
+@pytest.fixture
+def sandbox(sandbox_for_payments: Sandbox) -> Sandbox:
+    return sandbox_for_payments
 
 
-@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.asyncio(loop_scope="session")
 async def test_trigger_each_thing_that_each_provider_tells_reaches_appsflyer_once(
     sandbox: Sandbox, tmp_path: Path
 ) -> None:
@@ -64,7 +60,7 @@ async def test_trigger_each_thing_that_each_provider_tells_reaches_appsflyer_onc
         assert revenues == REVENUES.get(kind, ["9.99"]), (provider, kind)
 
 
-@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.asyncio(loop_scope="session")
 @pytest.mark.parametrize("provider", KINDS)
 async def test_trigger_takes_back_what_an_earlier_call_named(
     sandbox: Sandbox, tmp_path: Path, provider: str

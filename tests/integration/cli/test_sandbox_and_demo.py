@@ -14,6 +14,7 @@ from typing import Any
 
 from relay_cli.http_call import call
 from tests.integration.cli.conftest import RELAY, ROOT, Run, environment, until
+from tests.integration.processes import alive, children
 
 EVENTS = ROOT / "events"
 READY = {
@@ -67,11 +68,14 @@ def test_sandbox_tells_where_it_is_and_stops_cleanly(run: Run, tmp_path: Path) -
         until(lambda: _ledger(ready), process)
         (entry,) = _ledger(ready)
         assert entry["recorded"]
+        started = children(process.pid)
 
         process.send_signal(signal.SIGTERM)
         output, _ = process.communicate(timeout=60)
 
     assert process.returncode == 0
+    assert len(started) >= 4, "the local AWS and some functions"
+    assert not alive(started)
     for name in ("api", "aws", "producer_token", "mobile_queue"):
         assert ready[name] in output.decode()
     assert not (tmp_path / "ready.json").exists()
@@ -129,23 +133,6 @@ def test_sandbox_whose_ready_file_cannot_be_written_says_so(run: Run, tmp_path: 
     assert done.returncode == 2
     assert b"file/ready.json cannot be written" in done.stderr
     assert b"Traceback" not in done.stderr
-
-
-def test_dlq_redrive_delivers_what_failed_once_the_cause_is_gone(run: Run, tmp_path: Path) -> None:
-    """A blocked account: dead letter, opened again, redriven, recorded."""
-    sample = str(EVENTS / "forward_mobile_account_blocked.json")
-    with _sandbox(tmp_path, "--no-samples") as (process, ready):
-        where = ("--ready-file", "ready.json")
-        run("send", sample, *where)
-        while b"account_blocked" not in (run("dlq", "list", "mobile", *where).stdout):
-            pass
-        change = json.dumps({"app_id": "com.example.blocked", "state": "open"}).encode()
-        assert call("POST", f"{ready['stand_in']}/_standin/apps", body=change).status == 200
-
-        done = run("dlq", "redrive", "mobile", "--reason", "account_blocked", *where)
-
-        assert b"1 sent back" in done.stdout, done.stderr
-        until(lambda: any(entry["recorded"] for entry in _ledger(ready)), process)
 
 
 def _samples(folder: Path, *names: str) -> Path:
@@ -210,10 +197,14 @@ def test_demo_on_a_terminal_stays_up_and_shows_what_to_try(tmp_path: Path) -> No
         while b"Ctrl-C stops it" not in shown:
             shown += os.read(ours, 65_536)
         ready = json.loads((tmp_path / ".relay" / "ready.json").read_text())
+        started = children(process.pid)
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0
     os.close(ours)
 
+    assert len(started) >= 4, "the local AWS and some functions"
+    assert not alive(started)
+    assert not (tmp_path / ".relay" / "ready.json").exists()
     assert f"curl {ready['api']}/v1/mobile/".encode() in shown
     assert f"--queue-url {ready['mobile_queue']}".encode() in shown
 

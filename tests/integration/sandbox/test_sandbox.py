@@ -5,21 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import pytest_asyncio
 
 from relay_sandbox.errors import SandboxError
 from relay_sandbox.sandbox import PROJECT, Sandbox, SandboxOptions
 from relay_sandbox.stand_in import Fault
+from tests.integration.conftest import taken_off
 
 pytestmark = [
-    pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.xdist_group("sandbox"),  # one sandbox for most of them
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.xdist_group("sandbox"),
 ]
 
 SETTLE_SECONDS = 30
@@ -32,20 +31,9 @@ MOBILE_EVENT = {
 WEB_EVENT = {"user_id": {"customer_user_id": "user-1"}, "event_name": "login"}
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sandbox]:
-    options = SandboxOptions(
-        work_dir=tmp_path_factory.mktemp("relay"), retry_schedule="0.1,0.1", visibility_seconds=5
-    )
-    async with Sandbox(options) as sandbox:
-        yield sandbox
-
-
 @pytest.fixture
-def sandbox(running: Sandbox) -> Sandbox:
-    running.stand_in.ledger.clear()
-    running.stand_in.faults.clear()
-    return running
+def sandbox(sandbox_for_faults: Sandbox) -> Sandbox:
+    return sandbox_for_faults
 
 
 async def post(sandbox: Sandbox, path: str, body: object) -> httpx.Response:
@@ -61,20 +49,6 @@ async def send(sandbox: Sandbox, queue: str, envelope: dict[str, Any]) -> None:
         MessageBody=json.dumps(envelope),
         MessageGroupId=envelope["app_id"],
     )
-
-
-async def dead_letters(sandbox: Sandbox, queue: str) -> list[Any]:
-    """Take what is on a dead-letter queue off it."""
-    answer = await sandbox.aws.call(
-        sandbox.aws.sqs.receive_message, QueueUrl=sandbox.ready[queue], MaxNumberOfMessages=10
-    )
-    for message in answer.get("Messages", []):
-        await sandbox.aws.call(
-            sandbox.aws.sqs.delete_message,
-            QueueUrl=sandbox.ready[queue],
-            ReceiptHandle=message["ReceiptHandle"],
-        )
-    return [json.loads(message["Body"]) for message in answer.get("Messages", [])]
 
 
 def recorded(sandbox: Sandbox) -> list[tuple[str, str | None]]:
@@ -136,8 +110,8 @@ async def test_permanent_fault_ends_in_the_dead_letter_queue_after_the_last_atte
     await post(sandbox, "/v1/mobile/id123456789/events", MOBILE_EVENT)
 
     assert await sandbox.settled(SETTLE_SECONDS)
-    (letter,) = await dead_letters(sandbox, "mobile_dlq")
-    assert (letter["outcome"], letter["attempts"]) == ("deferred", 3)
+    (letter,) = await taken_off(sandbox, "mobile_dlq")
+    assert (letter["outcome"], letter["attempts"]) == ("deferred", 4)
 
 
 async def test_event_of_the_blocked_app_ends_in_the_dead_letter_queue_at_once(
@@ -146,12 +120,12 @@ async def test_event_of_the_blocked_app_ends_in_the_dead_letter_queue_at_once(
     await post(sandbox, "/v1/mobile/com.example.blocked/events", MOBILE_EVENT)
 
     assert await sandbox.settled(SETTLE_SECONDS)
-    (letter,) = await dead_letters(sandbox, "mobile_dlq")
+    (letter,) = await taken_off(sandbox, "mobile_dlq")
     assert letter["outcome"] == "blocked"
 
 
 async def test_settled_is_false_while_an_event_is_under_way(sandbox: Sandbox) -> None:
-    sandbox.stand_in.faults.add([Fault(latency_seconds=2)])
+    sandbox.stand_in.faults.add([Fault(latency_seconds=0.8)])
     await post(sandbox, "/v1/mobile/id123456789/events", MOBILE_EVENT)
 
     assert not await sandbox.settled(0.3)
@@ -170,7 +144,7 @@ async def test_settled_is_false_while_a_payment_waits(sandbox: Sandbox) -> None:
 
     assert not await sandbox.settled(0.3)
     assert await sandbox.settled(SETTLE_SECONDS)
-    assert len(await dead_letters(sandbox, "payments_dlq")) == 1
+    assert len(await taken_off(sandbox, "payments_dlq")) == 1
 
 
 async def test_invoke_runs_a_function_by_the_name_of_its_folder(sandbox: Sandbox) -> None:

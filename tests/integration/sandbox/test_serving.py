@@ -1,10 +1,8 @@
-"""A sandbox run as a command announces itself, stops when told to, and leaves nothing behind."""
+"""A sandbox run as a command leaves nothing behind when it is killed; the rest is the command's."""
 
 from __future__ import annotations
 
 import contextlib
-import json
-import signal
 import stat
 import subprocess
 import sys
@@ -15,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from relay_sandbox.serving import write_whole
+from tests.integration.processes import alive, children
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it looks at /proc")
 
@@ -50,36 +49,6 @@ def served(folder: Path) -> Iterator[subprocess.Popen[str]]:
             yield process
         finally:
             process.kill()
-
-
-def children(pid: int) -> set[int]:
-    return {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
-
-
-def alive(pids: set[int]) -> set[int]:
-    return {pid for pid in pids if state(pid) not in {"gone", "Z"}}
-
-
-def state(pid: int) -> str:
-    """Give the letter of a process's state; one that has ended may still be listed, as Z."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return "gone"
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_signal_stops_it_cleanly(tmp_path: Path, number: signal.Signals) -> None:
-    with served(tmp_path) as process:
-        ready = json.loads((tmp_path / "ready.json").read_text())
-        started = children(process.pid)
-        process.send_signal(number)
-
-        assert process.wait(30) == 0
-    assert ready["api"].startswith("http://127.0.0.1:")
-    assert len(started) >= 4, "the local AWS and three functions"
-    assert not alive(started)
-    assert not (tmp_path / "ready.json").exists()
 
 
 def test_kill_leaves_no_process_behind(tmp_path: Path) -> None:
