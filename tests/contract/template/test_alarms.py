@@ -1,6 +1,7 @@
 """The alarms: whom they tell, what they say, and that what they watch is there."""
 
 import ast
+import functools
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ OURS = "AppsFlyerRelay"
 LAYER = Path(__file__).parents[3] / "layers" / "relay" / "relay"
 
 
+@functools.cache
 def counters_of_the_layer() -> set[str]:
     """Every text in the layer's code that may name a counter, those of the outcomes included."""
     texts = {
