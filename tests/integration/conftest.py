@@ -54,6 +54,17 @@ async def sandbox_for_faults(_running_for_faults: Sandbox) -> Sandbox:
     return running
 
 
+async def left_on(sandbox: Sandbox, queue: str) -> list[str]:
+    """The bodies of ten messages at most of a queue, where they stay."""
+    answer = await sandbox.aws.call(
+        sandbox.aws.sqs.receive_message,
+        QueueUrl=sandbox.ready[queue],
+        MaxNumberOfMessages=10,
+        VisibilityTimeout=0,
+    )
+    return [message["Body"] for message in answer.get("Messages", [])]
+
+
 async def taken_off(sandbox: Sandbox, queue: str) -> list[Any]:
     """Takes what is on a dead-letter queue off it, ten messages at most."""
     answer = await sandbox.aws.call(

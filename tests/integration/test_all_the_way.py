@@ -17,6 +17,7 @@ import pytest
 from relay_sandbox.sandbox import PROJECT, Sandbox
 from relay_sandbox.stand_in import Fault
 from relay_sandbox.stand_in.ledger import Entry
+from tests.integration.conftest import left_on
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
@@ -61,14 +62,7 @@ async def send(sandbox: Sandbox, *envelopes: dict[str, Any]) -> None:
 
 
 async def dead_letters(sandbox: Sandbox) -> list[dict[str, Any]]:
-    """What lies on the dead-letter queue; it stays there."""
-    answer = await sandbox.aws.call(
-        sandbox.aws.sqs.receive_message,
-        QueueUrl=sandbox.ready["mobile_dlq"],
-        MaxNumberOfMessages=10,
-        VisibilityTimeout=0,
-    )
-    return [json.loads(message["Body"]) for message in answer.get("Messages", [])]
+    return [json.loads(body) for body in await left_on(sandbox, "mobile_dlq")]
 
 
 async def command(*words: str, **environment: str) -> tuple[int, str]:

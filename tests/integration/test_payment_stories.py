@@ -19,6 +19,7 @@ import pytest
 
 from relay_sandbox.sandbox import Sandbox
 from relay_sandbox.stand_in.ledger import Entry
+from tests.integration.conftest import left_on
 from tests.payment_stories import NET_SUMS, PAID_MINOR, STORIES, story
 from tests.webhooks import ACCOUNTS, APP, APPSFLYER_ID, PERSON, Account, Posted
 
@@ -67,16 +68,6 @@ def recorded(sandbox: Sandbox, customer: str) -> list[Entry]:
     ]
 
 
-async def letters(sandbox: Sandbox, queue: str) -> list[str]:
-    answer = await sandbox.aws.call(
-        sandbox.aws.sqs.receive_message,
-        QueueUrl=sandbox.ready[queue],
-        MaxNumberOfMessages=10,
-        VisibilityTimeout=0,
-    )
-    return [message["Body"] for message in answer.get("Messages", [])]
-
-
 @pytest.mark.parametrize("provider", STORIES)
 async def test_story_told_thrice_in_any_order_is_each_movement_once(
     sandbox: Sandbox, provider: str
@@ -89,7 +80,7 @@ async def test_story_told_thrice_in_any_order_is_each_movement_once(
     assert await sandbox.settled(SETTLE_SECONDS)
 
     entries = recorded(sandbox, customer)
-    assert await letters(sandbox, "payments_dlq") == []
+    assert await left_on(sandbox, "payments_dlq") == []
     assert Counter((entry.event_name, entry.revenue) for entry in entries) == Counter(
         STORIES[provider]
     )
@@ -173,7 +164,7 @@ async def everything(sandbox: Sandbox) -> AsyncIterator[str]:
         for item in scanned(sandbox, sandbox.ready[name]):
             yield json.dumps(item)
     for queue in ("payments_queue", "payments_dlq", "mobile_queue", "mobile_dlq", "web_dlq"):
-        for body in await letters(sandbox, queue):
+        for body in await left_on(sandbox, queue):
             yield body
     yield await asyncio.to_thread(logs, sandbox)
     for entry in sandbox.stand_in.ledger:

@@ -18,6 +18,7 @@ from relay_cli.payments.samples.order import Order
 from relay_cli.payments.trigger import Address, money_id, new_tag, orders_for, trigger
 from relay_sandbox.sandbox import Sandbox
 from tests.integration.cli.conftest import Run
+from tests.integration.conftest import left_on
 
 DATA = Path(__file__).parents[2] / "data" / "webhooks"
 REVENUES = {"trial": ["none"], "cancellation": ["none"]}
@@ -81,17 +82,7 @@ async def test_trigger_takes_back_what_an_earlier_call_named(
     twice = ["-9.99", *once]
     expected = once if provider == "revenuecat" else twice
     assert sorted(str(entry.revenue) for entry in mine) == expected
-    assert await letters(sandbox) == []
-
-
-async def letters(sandbox: Sandbox) -> list[Any]:
-    answer = await sandbox.aws.call(
-        sandbox.aws.sqs.receive_message,
-        QueueUrl=sandbox.ready["payments_dlq"],
-        MaxNumberOfMessages=10,
-        VisibilityTimeout=0,
-    )
-    return list(answer.get("Messages", []))
+    assert await left_on(sandbox, "payments_dlq") == []
 
 
 def test_orders_for_what_reverses_a_refund_that_is_named_is_that_alone() -> None:
