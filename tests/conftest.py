@@ -29,9 +29,9 @@ def _refuse_the_outside(name: str, host: object) -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """How much the tests of tests/faults take: see its conftest."""
+    """How much some tests take: see the conftest of tests/faults."""
     group = parser.getgroup("faults")
-    group.addoption("--full", action="store_true", help="the long form of the fault tests")
+    group.addoption("--full", action="store_true", help="the long form of tests that have one")
     group.addoption("--soak-events", type=int, metavar="N", help="events of the soak in memory")
 
 
