@@ -266,6 +266,8 @@ async def run(*, own_engine: bool) -> bool:
 
 def main() -> int:
     """Set up what is missing, then run; 0 when all was right."""
+    # In the background a shell has it ignore SIGINT, and SAM CLI, told to stop by it, would too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if container_engine.is_in_own_network():
         image = f"public.ecr.aws/lambda/python:3.13-{architecture()}"
         with container_engine.running(image, BUILD / "RelayLayer"):
