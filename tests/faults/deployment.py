@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -18,13 +18,12 @@ from relay.deliveries import delivery_key
 from relay.preparation import Surface
 from relay_sandbox.aws import LocalAws
 from relay_sandbox.http1 import Server
-from relay_sandbox.options import PROJECT
 from relay_sandbox.stack import EventSource, FunctionSettings, Stack, deploy
 from relay_sandbox.stand_in import Account, StandIn
-from relay_sandbox.template import Template
 from tests.builders import MOBILE_APP, WEB_APP, Json
 from tests.faults.aws_front import AwsFront
 from tests.faults.watching import Watched, quiet
+from tests.template import sam_template
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -61,7 +60,7 @@ class Deployment:
             appsflyer = await parts.enter_async_context(Server(self.watched_appsflyer.handle))
             self.front_url = front.url
             endpoints = {"MobileEndpoint": appsflyer.url, "WebEndpoint": appsflyer.url}
-            template = await self.aws.call(_template)
+            template = await self.aws.call(sam_template)
             overrides = {**endpoints, **parameters}
             self.stack = await self.aws.call(deploy, self.aws, template, overrides)
             await self.aws.call(self._set_up_apps)
@@ -183,15 +182,10 @@ class Deployment:
 @asynccontextmanager
 async def local_aws(folder: Path) -> AsyncIterator[LocalAws]:
     """The local AWS while the block runs. It takes as long to start as the template to be read."""
-    reading = asyncio.ensure_future(asyncio.to_thread(_template))
+    reading = asyncio.ensure_future(asyncio.to_thread(sam_template))
     async with LocalAws(folder / "aws.log") as aws:
         await reading
         yield aws
-
-
-@cache
-def _template() -> Template:
-    return Template.read(PROJECT / "template.yaml")
 
 
 def _in_calls(items: Sequence[_T]) -> Iterator[Sequence[_T]]:

@@ -44,6 +44,8 @@ class Soak:
         self.mixed = Mixed(faults, seed=2, strikes=strikes)
         self.meanwhile: Callable[[], Awaitable[None]] = _nothing
         """What happens while events come in and are worked on."""
+        self.looks_at_memory = False
+        """Whether `blocks` and `bytes` are filled; each look takes a whole garbage collection."""
         self.blocks: list[int] = []
         """Blocks of memory that Python held, along the way: about one an object."""
         self.bytes: list[int] = []
@@ -82,7 +84,7 @@ class Soak:
             for telling, (envelope, cents) in enumerate(self.plan.tellings(number)):
                 self.balance.hand_in(number, cents)
                 self.fleet.put([envelope], _second_telling(number) if telling else 0)
-            if number % (self.plan.count // _SAMPLES) == 0:
+            if self.looks_at_memory and number % (self.plan.count // _SAMPLES) == 0:
                 self._look_at_memory()
             await asyncio.sleep(self._pace)
             while self.fleet.visible > _BACKLOG:  # noqa: ASYNC110 - a queue tells nobody

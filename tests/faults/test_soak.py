@@ -40,6 +40,7 @@ def _growth(samples: list[int]) -> int:
 def soak(request: pytest.FixtureRequest, scale: Scale) -> Soak:
     """A soak that is over; what is promised of it is looked at from several sides."""
     soak = Soak(Plan(request.param, scale.soak // 2), FAULTS)
+    soak.looks_at_memory = True
     soak.run()
     return soak
 

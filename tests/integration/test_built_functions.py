@@ -21,8 +21,8 @@ from relay_sandbox.aws import LocalAws
 from relay_sandbox.aws import environment as aws_environment
 from relay_sandbox.stack import Stack, deploy
 from relay_sandbox.stand_in import Account, Fault, StandIn
-from relay_sandbox.template import Template
-from tests.integration.emulator import ROOT, Build, Function, running, why_not_here
+from tests.integration.emulator import Build, Function, running, why_not_here
+from tests.template import sam_template
 
 pytestmark = [
     pytest.mark.xdist_group("built"),  # one build for all of them
@@ -95,7 +95,7 @@ async def appsflyer() -> AsyncIterator[tuple[StandIn, str]]:
 async def stack(aws: LocalAws, appsflyer: tuple[StandIn, str]) -> AsyncIterator[Stack]:
     """The template's queues, and in Parameter Store what an operator would put there."""
     endpoints = {"MobileEndpoint": appsflyer[1], "WebEndpoint": appsflyer[1]}
-    deployed = await aws.call(deploy, aws, Template.read(ROOT / "template.yaml"), endpoints)
+    deployed = await aws.call(deploy, aws, sam_template(), endpoints)
     for name, value in parameters().items():
         full_name = f"{deployed.outputs['ParameterPrefix']}/{name}"
         await aws.call(aws.ssm.put_parameter, Name=full_name, Value=value, Type="SecureString")

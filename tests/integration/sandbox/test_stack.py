@@ -8,7 +8,7 @@ from relay_sandbox.aws import LocalAws
 from relay_sandbox.errors import SandboxError
 from relay_sandbox.sandbox import PROJECT
 from relay_sandbox.stack import Stack, deploy
-from relay_sandbox.template import Template
+from tests.template import sam_template
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
@@ -26,7 +26,7 @@ OVERRIDES = {
 
 async def deployed(aws: LocalAws) -> Stack:
     await aws.reset()
-    template = Template.read(PROJECT / "template.yaml")
+    template = sam_template()
     return await aws.call(deploy, aws, template, OVERRIDES)
 
 
@@ -139,7 +139,7 @@ async def test_deploy_api_has_the_templates_routes_and_throttle(aws: LocalAws) -
 
 
 async def test_deploy_unknown_parameter_is_refused(aws: LocalAws) -> None:
-    template = Template.read(PROJECT / "template.yaml")
+    template = sam_template()
 
     with pytest.raises(SandboxError, match="no parameter Unknown"):
         await aws.call(deploy, aws, template, {"Unknown": "1"})

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from relay_sandbox.errors import SandboxError
-from relay_sandbox.sandbox import PROJECT
 from relay_sandbox.template import Template, references
+from tests.template import sam_template
 
 SMALL = """
 Transform: AWS::Serverless-2016-10-31
@@ -86,7 +86,7 @@ def test_local_part_gives_queues_and_tables_the_names_that_the_template_has_for_
 
 
 def test_local_part_of_the_real_template_refers_to_nothing_that_was_left_out() -> None:
-    template = Template.read(PROJECT / "template.yaml")
+    template = sam_template()
     local = template.local_part()
 
     left_out = template.transformed["Resources"].keys() - local["Resources"].keys()
