@@ -84,7 +84,11 @@ def _is_plain(value: object) -> bool:
 
 def _has_half_characters(text: str) -> bool:
     """Whether a text holds half a surrogate pair, which has no UTF-8."""
-    return any("\ud800" <= character <= "\udfff" for character in text)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 # One field
