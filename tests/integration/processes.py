@@ -1,10 +1,13 @@
-"""Which processes there are, by Linux's /proc."""
+"""Which processes there are, by Linux's /proc; elsewhere none is seen."""
 
+import sys
 from pathlib import Path
 
 
 def children(pid: int) -> set[int]:
     """The processes that a process has started and that have not been waited for."""
+    if sys.platform != "linux":
+        return set()
     return {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
 
 

@@ -26,8 +26,7 @@ OVERRIDES = {
 
 async def deployed(aws: LocalAws) -> Stack:
     await aws.reset()
-    template = sam_template()
-    return await aws.call(deploy, aws, template, OVERRIDES)
+    return await aws.call(deploy, aws, sam_template(), OVERRIDES)
 
 
 async def test_deploy_functions_have_the_environment_that_the_template_resolves_to(
@@ -139,7 +138,5 @@ async def test_deploy_api_has_the_templates_routes_and_throttle(aws: LocalAws) -
 
 
 async def test_deploy_unknown_parameter_is_refused(aws: LocalAws) -> None:
-    template = sam_template()
-
     with pytest.raises(SandboxError, match="no parameter Unknown"):
-        await aws.call(deploy, aws, template, {"Unknown": "1"})
+        await aws.call(deploy, aws, sam_template(), {"Unknown": "1"})
