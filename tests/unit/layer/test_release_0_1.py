@@ -1,0 +1,246 @@
+"""What release 0.1 left in queues, tables and Parameter Store is read, and written the same.
+
+See tests/data/release_0_1/README.md.
+"""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from relay.apps import Apps
+from relay.deliveries import Claim, Deliveries
+from relay.envelopes import DEAD_LETTER_FIELDS, parse_envelope, write_envelope
+from relay.exact_json import dumps_for_queue, loads
+from relay.identities import Identities
+from relay.parameters import ParameterStore
+from relay.payments.decisions import Decision
+from relay.payments.model import Fact, MovementKind
+from relay.payments.notices import DEAD_LETTER_FIELDS as DEAD_NOTICE_FIELDS
+from relay.payments.notices import parse_notice, write_notice
+from relay.payments.settings import PaymentRules
+from relay.payments.sources import Sources
+from relay.payments.trail import Trail
+from relay.preparation import Surface
+from relay.producers import Producers
+from relay.tables import Item, Key, item_of, record_of
+from tests.builders import NOW
+from tests.fakes import FakeSsm
+from tests.memory_table import MemoryLoopTable, MemoryTable
+
+DATA = Path(__file__).parents[2] / "data" / "release_0_1"
+SHOP, WEB_SHOP = "com.example.shop", "website-www.example.com"
+
+
+def lines(name: str) -> list[str]:
+    """The lines of a file; only a line feed ends one."""
+    return (DATA / f"{name}.ndjson").read_text("utf-8").removesuffix("\n").split("\n")
+
+
+def items(name: str) -> list[tuple[Key, Item]]:
+    return [item_of(json.loads(line)) for line in lines(name)]
+
+
+def rewritten_envelope(text: str) -> str:
+    envelope = parse_envelope(text)
+    return write_envelope(envelope, envelope.event)
+
+
+def rewritten_dead_letter(text: str) -> str:
+    content = loads(text)
+    if content["reason"] == "not_an_envelope":
+        return dumps_for_queue(content)
+    marks = {name: content[name] for name in content if name in DEAD_LETTER_FIELDS}
+    return write_envelope(parse_envelope(text), content["event"], **marks)
+
+
+def rewritten_dead_notice(text: str) -> str:
+    content = loads(text)
+    if content["reason"] == "not_an_envelope":
+        return dumps_for_queue(content)
+    marks = {name: content[name] for name in content if name in DEAD_NOTICE_FIELDS}
+    return write_notice(parse_notice(text), **marks)
+
+
+# Queues
+
+
+@pytest.mark.parametrize(
+    ("name", "least", "rewrite"),
+    [
+        ("envelopes", 50, rewritten_envelope),
+        ("dead_letters", 19, rewritten_dead_letter),
+        ("notices", 51, lambda text: write_notice(parse_notice(text))),
+        ("dead_notices", 11, rewritten_dead_notice),
+    ],
+)
+def test_messages_are_read_and_written_to_the_same_bytes(
+    name: str, least: int, rewrite: Callable[[str], str]
+) -> None:
+    messages = lines(name)
+
+    assert len(messages) >= least
+    assert [text for text in messages if rewrite(text) != text] == []
+
+
+# Tables
+
+
+def test_items_of_all_tables_are_written_in_the_same_form() -> None:
+    records = [json.loads(line) for table in TABLES for line in lines(table)]
+
+    assert [record for record in records if record_of(*item_of(record)) != record] == []
+
+
+TABLES = ("identities", "deliveries", "trail")
+
+
+def expiring(item: Item, days: int) -> Callable[[], datetime]:
+    """The clock by which an item that is kept for so many days runs out when this one does."""
+    written = datetime.fromtimestamp(int(item["expires_at"]), UTC) - timedelta(days=days)
+    return lambda: written
+
+
+def test_identities_are_read_and_written_the_same() -> None:
+    for key, item in items("identities"):
+        old, new, clock = MemoryTable(), MemoryTable(), expiring(item, 730)
+        old.put(key, item)
+
+        (identity,) = Identities(old, clock=clock).of_customer(key.pk)
+        assert Identities(new, clock=clock).remember(identity)
+
+        assert new.everything() == {key: item}
+
+
+async def test_deliveries_are_read_and_written_the_same() -> None:
+    for key, item in items("deliveries"):
+        old, new = MemoryTable(), MemoryTable()
+        old.put(key, item)
+        content = str(item["content"])
+        found = await Deliveries(MemoryLoopTable(old), 35, lambda: NOW).claim(key.pk, content, 60)
+
+        assert found is (Claim.DUPLICATE if "delivered" in item else Claim.BUSY)
+        if found is Claim.DUPLICATE:
+            written = expiring({"expires_at": int(item["expires_at"]) - 1}, 35)
+            await Deliveries(MemoryLoopTable(new), 35, written).remember(key.pk, content)
+            assert new.everything() == {key: item}
+
+
+def of_trail(sort: str) -> list[tuple[Key, Item]]:
+    return [(key, item) for key, item in items("trail") if key.sk.partition("#")[0] == sort]
+
+
+def test_every_sort_of_item_of_the_trail_is_there() -> None:
+    assert {key.sk.partition("#")[0] for key, _ in items("trail")} == {"node", "decision", "part"}
+
+
+def test_decisions_are_read_and_written_the_same() -> None:
+    found = of_trail("decision")
+    written = [(key, Decision.of_item(item).as_item()) for key, item in found]
+
+    assert {decision["kind"] for _, decision in written} >= {
+        *("trial", "first_payment", "renewal", "purchase"),
+        *("refund", "refund_reversed", "dispute", "dispute_won"),
+    }
+    assert written == [(key, without_expiry(item)) for key, item in found]
+
+
+def without_expiry(item: Item) -> Item:
+    return {name: value for name, value in item.items() if name != "expires_at"}
+
+
+def test_links_are_read_and_written_the_same() -> None:
+    for key, item in of_trail("node"):
+        source, _, ref = key.pk.partition("#")
+        old, new, clock = MemoryTable(), MemoryTable(), expiring(item, 400)
+        old.put(key, item)
+
+        found = Trail(old, 400, clock).walk(source, [ref])
+        led_to = {str(value) for name, value in item.items() if name.startswith("to_")}
+        left_word = {str(value) for name, value in item.items() if name.startswith("by_")}
+        assert set(found.seen) == {ref, *led_to}
+        assert found.behind == left_word
+
+        trail = Trail(new, 400, clock)
+        trail.learn(source, [Fact(ref, tuple(led_to), found.clues, found.trial_end)])
+        trail.leave_word(source, [Fact(other, (ref,)) for other in left_word])
+        assert new.everything() == {key: item}
+
+
+def test_parts_that_were_given_back_are_read() -> None:
+    table = MemoryTable()
+    for key, item in of_trail("part"):
+        table.put(key, item)
+    ((source, _, whole),) = {key.pk.partition("#") for key, _ in of_trail("part")}
+    before = Trail(table, 400, lambda: NOW).part_before
+
+    parts = {key.sk: item for key, item in of_trail("part")}
+    assert parts.keys() == {"part#0", "part#1"}
+    second = str(parts["part#1"]["part"])
+    assert str(before(source, whole, second, Decimal(0), None)) == parts["part#0"]["gross"]
+
+
+# Parameter Store
+
+
+@pytest.fixture
+def store() -> ParameterStore:
+    texts = json.loads((DATA / "parameters.json").read_text("utf-8"))
+    ssm = FakeSsm({f"/relay/{name}": text for name, text in texts.items()})
+    return ParameterStore(ssm.client(), "/relay", lambda: 100_000.0)
+
+
+def test_apps_and_their_tokens_are_read(store: ParameterStore) -> None:
+    apps = Apps(store, lambda: 100_000.0)
+    apps.preload(Surface.MOBILE, ["id123456789", SHOP])
+    apps.preload(Surface.WEB, [WEB_SHOP])
+
+    assert apps.app(Surface.MOBILE, SHOP).time_zone == "America/New_York"
+    assert apps.app(Surface.MOBILE, SHOP).phone_region == "US"
+    assert apps.payment_rules(Surface.MOBILE, "id123456789") == PaymentRules()
+    assert apps.payment_rules(Surface.MOBILE, SHOP) == PaymentRules(
+        names={MovementKind.RENEWAL: "af_renewal", MovementKind.CANCELLATION: None},
+        revenue="net_of_tax",
+        test_events_to="com.example.shop.test",
+    )
+    assert apps.payment_rules(Surface.WEB, WEB_SHOP).revenue == "none"
+    first = apps.token(Surface.MOBILE, "id123456789")
+    assert first is not None
+    assert first.reveal() == "first-s2s-key"
+    second = apps.refuse(Surface.MOBILE, "id123456789", first)
+    assert second is not None
+    assert second.reveal() == "second-s2s-key"
+
+
+@pytest.mark.parametrize(
+    ("parameter", "token", "name"),
+    [
+        ("producers", "test", "shop"),
+        ("producers", "every", "every"),
+        ("producers", "example", None),
+        ("push_senders", "test", "appsflyer"),
+    ],
+)
+def test_producers_and_push_senders_are_read(
+    store: ParameterStore, parameter: str, token: str, name: str | None
+) -> None:
+    found = Producers(store, parameter).by_token(token)
+
+    assert (found and found.name) == name
+
+
+def test_sources_and_their_secrets_are_read(store: ParameterStore) -> None:
+    sources = Sources(store)
+    written = json.loads(json.loads((DATA / "parameters.json").read_text("utf-8"))["sources"])
+
+    for name, given in written.items():
+        settings = sources.settings(name)
+        assert settings is not None
+        assert settings.model_dump(mode="json", exclude_unset=True) == given
+    assert [one.reveal() for one in sources.secrets("stripe-main")] == [
+        "whsec_first",
+        "whsec_second",
+    ]
