@@ -15,7 +15,7 @@ from bench import machine, worker
 from bench.events import batches, endless
 from bench.measuring import Figure, forwarding, preparing
 from bench.processes import Surroundings, surroundings
-from relay.preparation import Kind
+from relay.domain.kinds import Kind
 
 _TITLES: Final = {
     "relay": "forward_mobile, every check on",

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from relay.preparation import Kind
+from relay.domain.kinds import Kind
 
 APP_ID: Final = "id123456789"
 WEB_APP_ID: Final = "website-www.example.com"

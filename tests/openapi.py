@@ -8,7 +8,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from relay.preparation import Kind
+from relay.domain.kinds import Kind
 from tests.builders import Json
 
 FILE = Path(__file__).parents[1] / "docs" / "openapi.json"

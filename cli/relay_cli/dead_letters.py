@@ -6,12 +6,13 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, Final
 
+from relay.domain.kinds import App, Kind
 from relay.envelopes import Envelope, parse_envelope, stamped, write_envelope
 from relay.errors import NotAnEnvelopeError
 from relay.exact_json import InvalidJsonError, UnwritableError, loads
 from relay.instants import from_milliseconds, parse_iso
 from relay.payments.notices import Notice, parse_notice, write_notice
-from relay.preparation import App, Kind, Prepared, prepare
+from relay.preparation import Prepared, prepare
 
 NOT_AN_ENVELOPE: Final = "not_an_envelope"
 CRASHED: Final = "crashed"

@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from relay import instants
+from relay.domain.kinds import App, Kind
 from relay.findings import Finding, Findings
-from relay.preparation import App, Kind, Prepared, prepare
+from relay.preparation import Prepared, prepare
 
 LINE_FIELDS: Final = frozenset({"id", "arrival", "time_zone", "phone_region"})
 """What a line-object may have besides `kind`, `app_id` and `event`."""

@@ -3,7 +3,7 @@
 from typing import Any
 
 from relay.composition import Context, forward
-from relay.preparation import Surface
+from relay.domain.kinds import Surface
 
 
 def lambda_handler(event: dict[str, Any], context: Context) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from relay import telemetry
 from relay.apps import Apps
 from relay.appsflyer import Client
 from relay.deliveries import Deliveries
+from relay.domain.kinds import App, Kind, Surface
 from relay.envelopes import money_without_id, stamped
 from relay.exact_json import InvalidJsonError, dumps, loads
 from relay.findings import Finding
@@ -37,7 +38,7 @@ from relay.payments.mapping import Mapper
 from relay.payments.receiving import Receiver
 from relay.payments.sources import Sources
 from relay.payments.trail import Trail
-from relay.preparation import App, Kind, Prepared, Surface, prepare
+from relay.preparation import Prepared, prepare
 from relay.producers import Producers, token_digest
 from relay.queues import Queue
 from relay.settings import MapPaymentSettings

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 LAYER = ROOT / "layers" / "relay"
 
-PACKAGES = {"relay", "relay.payments", "relay.wire"}
+PACKAGES = {"relay", "relay.consumer", "relay.domain", "relay.payments", "relay.wire"}
 """They hold modules and nothing else."""
 
 PROVIDERS = {"stripe", "revenuecat", "paddle", "adyen", "standard_webhooks"}
@@ -24,6 +24,7 @@ PURE_LEVELS = [
     {"relay.errors", "relay.findings", "relay.secrets", "relay.shapes", "relay.waiting"},
     {"relay.exact_json", "relay.signing"},
     {"relay.instants", "relay.hashing", "relay.money"},
+    {"relay.domain.kinds"},
     {"relay.fields", "relay.payloads"},
     {"relay.mobile", "relay.web", "relay.http_api"},
     {"relay.preparation"},
@@ -53,6 +54,7 @@ LEVELS = [
     {"relay.payments.deciding", "relay.payments.settling"},
     {"relay.jobs"},
     {"relay.settling", "relay.sending"},
+    {"relay.consumer.reporting"},
     # The use cases, and what puts them together.
     {"relay.forwarding", "relay.intake", "relay.installs"},
     {"relay.payments.receiving", "relay.payments.mapping"},

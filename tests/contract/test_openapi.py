@@ -12,10 +12,11 @@ import pytest
 from openapi_spec_validator import validate
 
 from relay import answering, http_api, installs, intake, mobile, web
+from relay.domain.kinds import App, Kind
 from relay.errors import TableUnavailableError
 from relay.intake import MAX_BODY_BYTES
 from relay.payments import receiving
-from relay.preparation import App, Kind, prepare
+from relay.preparation import prepare
 from relay.queues import MAX_TAKEN_BYTES
 from relay_cli.errors import CliError
 from relay_cli.openapi import command

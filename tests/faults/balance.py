@@ -13,7 +13,7 @@ from decimal import Decimal
 from enum import IntEnum
 from typing import Any, Final
 
-from relay.preparation import Kind, Surface
+from relay.domain.kinds import Kind, Surface
 from relay_sandbox.stand_in.calls import Call, Verdict
 from tests.builders import Json, make_event, make_web_event
 from tests.faults.in_process import REFUSAL, Strike

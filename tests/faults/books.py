@@ -16,7 +16,7 @@ from typing import NamedTuple
 import pytest
 
 from relay import telemetry
-from relay.preparation import Kind, Surface
+from relay.domain.kinds import Kind, Surface
 from relay_sandbox.stand_in import Entry
 from tests.builders import Json, make_envelope, make_event, make_web_envelope, make_web_event
 

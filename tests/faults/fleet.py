@@ -18,11 +18,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from relay.apps import Apps
 from relay.appsflyer import Client
 from relay.deliveries import Deliveries
+from relay.domain.kinds import Surface
 from relay.forwarding import Forwarder
 from relay.identities import Identities
 from relay.pacing import Pacer
 from relay.parameters import ParameterStore
-from relay.preparation import Surface
 from relay.queues import Queue
 from tests.builders import Json, make_settings
 from tests.fakes import FakeClock, FakeSsm

@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
-from relay.preparation import Surface
+from relay.domain.kinds import Surface
 from relay_sandbox.execution import ExecutionEnvironment, FunctionLog, Invocation
 from relay_sandbox.runtime_api import FunctionError, Task
 from tests.faults.deployment import Deployment

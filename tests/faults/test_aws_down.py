@@ -11,8 +11,8 @@ from typing import Any, cast
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
+from relay.domain.kinds import Surface
 from relay.errors import TableUnavailableError
-from relay.preparation import Surface
 from tests.fakes import aws_error
 from tests.faults.balance import APPS, Fate, Plan
 from tests.faults.conftest import Saw, Scale

@@ -13,7 +13,7 @@ import pytest_asyncio
 from botocore.config import Config
 
 from relay import composition
-from relay.preparation import Surface
+from relay.domain.kinds import Surface
 from relay_sandbox.aws import LocalAws
 from relay_sandbox.sqs_events import Record, sqs_record
 from relay_sandbox.stand_in import Fault

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import trustme
 
-from relay.preparation import Surface
+from relay.domain.kinds import Surface
 from relay_sandbox.http1 import Connection, Request, Response, Server
 from relay_sandbox.stand_in import Fault
 from tests.faults.books import event_id_of

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
+from relay.domain.kinds import Kind
 from relay.envelopes import parse_envelope
 from relay.intake import ROUTES
-from relay.preparation import Kind
 from tests.builders import (
     MOBILE_APP,
     WEB_APP,

@@ -10,9 +10,9 @@ import httpx
 import pytest
 from hypothesis import strategies as st
 
+from relay.domain.kinds import ENDPOINTS, Kind, Surface
 from relay.envelopes import Envelope, parse_envelope
 from relay.identities import Identities, Identity
-from relay.preparation import ENDPOINTS, Kind, Surface
 from tests.builders import (
     MOBILE_APP,
     NOW,

@@ -11,8 +11,8 @@ from typing import Final
 
 import pytest
 
+from relay.domain.kinds import Surface
 from relay.hashing import normalize_phone
-from relay.preparation import Surface
 from tests.builders import (
     MOBILE_APP,
     WEB_APP,

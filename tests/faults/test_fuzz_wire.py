@@ -9,7 +9,8 @@ from urllib.parse import quote
 import pytest
 
 from relay.appsflyer import Client, make_transport
-from relay.preparation import ENDPOINTS, App, Kind, Surface, prepare
+from relay.domain.kinds import ENDPOINTS, App, Kind, Surface
+from relay.preparation import prepare
 from relay.secrets import Secret
 from relay_sandbox.http1 import Connection, Request, Response, Server
 from tests.builders import (

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from relay.preparation import Surface
+from relay.domain.kinds import Surface
 from relay_sandbox.aws import LocalAws
 from relay_sandbox.pollers import Poller
 from relay_sandbox.stand_in import Fault

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from relay.preparation import Surface
+from relay.domain.kinds import Surface
 from relay_sandbox.stand_in import Account
 from tests.builders import Json, make_envelope, make_event, make_web_envelope, make_web_event
 from tests.fakes import FakeClock

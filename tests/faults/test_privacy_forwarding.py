@@ -16,9 +16,9 @@ import httpx
 import pytest
 
 from relay import telemetry
+from relay.domain.kinds import Surface
 from relay.errors import TableUnavailableError
 from relay.identities import Identities, Identity
-from relay.preparation import Surface
 from relay.queues import Message, Queue
 from tests.builders import (
     MOBILE_APP,

@@ -9,7 +9,7 @@ import random
 
 import pytest
 
-from relay.preparation import Surface
+from relay.domain.kinds import Surface
 from tests.faults.balance import Fate, Plan
 from tests.faults.conftest import Saw, Scale
 from tests.faults.in_process import SURE, UNCERTAIN

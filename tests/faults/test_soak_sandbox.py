@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from relay.preparation import Surface
+from relay.domain.kinds import Surface
 from relay_sandbox.sandbox import Sandbox, SandboxOptions
 from relay_sandbox.stand_in import Fault
 from tests.faults.balance import Balance, Plan

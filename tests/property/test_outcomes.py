@@ -1,8 +1,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.outcomes import Outcome, ruling_of_answer
-from relay.preparation import Kind
+from relay.appsflyer.answers import ruling_of_answer
+from relay.domain.kinds import Kind
+from relay.outcomes import Outcome
 from tests.property.strategies import any_text, kinds
 
 KEPT_BY_AN_ANSWER = {Outcome.REFUSED, Outcome.BLOCKED, Outcome.DEFERRED, Outcome.HELD}

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class KindName(StrEnum):
-    """The kinds of events, as options take them; relay.preparation.Kind has the same."""
+    """The kinds of events, as options take them; relay.domain.kinds.Kind has the same."""
 
     MOBILE_EVENT = "mobile_event"
     WEB_EVENT = "web_event"
@@ -67,7 +67,7 @@ def bare_event(kind: KindName | None, app_id: str | None) -> "Bare | None":
         return None
     if kind is None or app_id is None:
         raise CliError("a bare event needs both --kind and --app-id")
-    from relay import preparation
+    from relay.domain import kinds
     from relay_cli.handed import Bare
 
-    return Bare(preparation.Kind(kind), app_id)
+    return Bare(kinds.Kind(kind), app_id)

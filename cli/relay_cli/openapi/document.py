@@ -6,7 +6,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
-from relay.preparation import Kind
+from relay.domain.kinds import Kind
 from relay_cli.demo.samples import Sample, read_samples
 from relay_cli.errors import CliError
 from relay_cli.openapi.answers import responses_of

@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     import asyncio
     import ssl
 
+    from relay.domain.kinds import Surface
     from relay.dynamodb import DynamoLoopTable
     from relay.forwarding import Forwarder
     from relay.installs import Installs
     from relay.intake import Intake
     from relay.payments.mapping import Mapper
     from relay.payments.receiving import Receiver
-    from relay.preparation import Surface
     from relay.tables import Table
 
 # These services answer in milliseconds; a function must not spend its time waiting for a sick one.
@@ -108,8 +108,8 @@ def _make_tls() -> "ssl.SSLContext":
 def intake() -> "Intake":
     """The use case of `accept`; raises `ConfigurationError`."""
     from relay.apps import Apps
+    from relay.domain.kinds import Surface
     from relay.intake import Intake
-    from relay.preparation import Surface
     from relay.producers import Producers
 
     settings = AcceptSettings.from_env(os.environ)
@@ -150,11 +150,11 @@ def receiver() -> "Receiver":
 def mapper() -> "Mapper":
     """The use case of `map_payment`; raises `ConfigurationError`."""
     from relay.apps import Apps
+    from relay.domain.kinds import Surface
     from relay.identities import Identities
     from relay.payments.mapping import Mapper
     from relay.payments.sources import Sources
     from relay.payments.trail import Trail
-    from relay.preparation import Surface
 
     settings = MapPaymentSettings.from_env(os.environ)
     sqs, store = boto3.client("sqs", config=_AWS), _store(settings.parameter_prefix)

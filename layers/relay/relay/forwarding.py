@@ -17,7 +17,9 @@ from typing import Any, Final
 from relay import telemetry
 from relay.apps import Apps
 from relay.appsflyer import Client
+from relay.consumer import reporting
 from relay.deliveries import Deliveries
+from relay.domain.kinds import Surface
 from relay.envelopes import parse_envelope
 from relay.errors import (
     ConfigurationError,
@@ -33,7 +35,6 @@ from relay.jobs import Job
 from relay.looking_up import not_before_of
 from relay.outcomes import IDENTITY_UNKNOWN, Outcome, Ruling
 from relay.pacing import Pacer
-from relay.preparation import Surface
 from relay.queues import Message, Queue
 from relay.sending import AWS_CALL_SECONDS, NO_SETTINGS, Remaining, Sender
 from relay.settings import ForwardSettings
@@ -215,7 +216,7 @@ class Forwarder:
 
     def _report(self, batch: Batch) -> None:
         try:
-            telemetry.report_batch(self._surface, batch.settlements, failed=batch.failed)
+            reporting.report_batch(self._surface, batch.settlements, failed=batch.failed)
         except Exception as error:  # noqa: BLE001 - what is delivered must not come back for a metric
             telemetry.unexpected(error)
 

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, TypedDict
 
 from relay.answering import answered, settings_unavailable
 from relay.apps import Apps
+from relay.domain.kinds import App, Kind, Surface
 from relay.entries import Entry, EntryContent, PreviewsContent, QueuedContent, none_is_valid
 from relay.envelopes import Envelope, money_without_id, stamped, write_envelope
 from relay.errors import (
@@ -29,7 +30,7 @@ from relay.looking_up import (
     with_appsflyer_id,
     without_appsflyer_id,
 )
-from relay.preparation import App, Kind, Surface, prepare
+from relay.preparation import prepare
 from relay.producers import Producer, Producers
 from relay.queues import MAX_TAKEN_BYTES, Message, Queue
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from relay.deliveries import delivery_key
+from relay.domain.kinds import App, Kind, platform_of
 from relay.envelopes import Envelope, money_without_id, stamped
 from relay.findings import Finding
 from relay.identities import Identity
@@ -13,9 +14,8 @@ from relay.looking_up import (
     with_appsflyer_id,
     without_appsflyer_id,
 )
-from relay.mobile.draft import platform_of
 from relay.outcomes import Ruling
-from relay.preparation import App, Kind, Prepared, prepare
+from relay.preparation import Prepared, prepare
 
 
 @dataclass(slots=True)

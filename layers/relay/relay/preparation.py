@@ -6,69 +6,18 @@ Pure: the moment is an argument, nothing is read from the environment, nothing i
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal
 from urllib.parse import quote
 
 from relay import instants, mobile, web
+from relay.domain.kinds import ENDPOINTS, App, Kind
 from relay.fields import without_raw_identity, writable
 from relay.findings import Finding, Findings
 from relay.hashing import HASHED_FIELDS, PRODUCER_ONLY_FIELDS
 from relay.instants import Recorded
 from relay.payloads import Payload
 
-
-class Kind(StrEnum):
-    """What a sender hands in; each has an endpoint of its own (E1)."""
-
-    MOBILE_EVENT = "mobile_event"
-    WEB_EVENT = "web_event"
-    WEB_VISIT = "web_visit"
-
-
-class Surface(StrEnum):
-    """The two of AppsFlyer's APIs: each with queues, apps and tokens of its own."""
-
-    MOBILE = "mobile"
-    WEB = "web"
-
-    @classmethod
-    def of(cls, kind: Kind) -> "Surface":
-        """The surface that takes a kind of event."""
-        return cls.MOBILE if kind is Kind.MOBILE_EVENT else cls.WEB
-
-
-class Endpoint(NamedTuple):
-    """Where a kind goes: AppsFlyer's base URL, and the path before the app id (E1)."""
-
-    base_url: str
-    path: str
-
-
-ENDPOINTS: Final[Mapping[Kind, Endpoint]] = {
-    Kind.MOBILE_EVENT: Endpoint("https://api3.appsflyer.com", "/inappevent/"),
-    Kind.WEB_EVENT: Endpoint("https://events.appsflyer.com", "/v2.0/s2s/inapps/app/web/"),
-    Kind.WEB_VISIT: Endpoint("https://events.appsflyer.com", "/v2.0/s2s/visits/app/web/"),
-}
-
 _LONGEST_APP_ID: Final = 255
-
-
-@dataclass(frozen=True, slots=True)
-class App:
-    """An AppsFlyer app as its owner has set it up.
-
-    `time_zone` is the app's zone in AppsFlyer (tz database name), `phone_region` the two-letter
-    region of phone numbers without a country code. Raises `ValueError` for a zone that is none.
-    """
-
-    id: str
-    time_zone: str = "UTC"
-    phone_region: str | None = None
-
-    def __post_init__(self) -> None:
-        """Checks the zone here, so that nothing later can fail on it."""
-        instants.time_zone(self.time_zone)
 
 
 @dataclass(frozen=True, slots=True)

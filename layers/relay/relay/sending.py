@@ -11,7 +11,9 @@ from typing import Final
 from relay import telemetry
 from relay.apps import Apps
 from relay.appsflyer import Answer, Client
+from relay.appsflyer.answers import ruling_of_answer, ruling_of_failure
 from relay.deliveries import Claim, Deliveries
+from relay.domain.kinds import Surface
 from relay.envelopes import content_digest
 from relay.errors import (
     ConfigurationError,
@@ -21,17 +23,9 @@ from relay.errors import (
 )
 from relay.health import Health, Round
 from relay.jobs import Job
-from relay.outcomes import (
-    CREDENTIALS_REASON,
-    IN_PROGRESS,
-    UNWELL,
-    Outcome,
-    Ruling,
-    ruling_of_answer,
-    ruling_of_failure,
-)
+from relay.outcomes import CREDENTIALS_REASON, IN_PROGRESS, UNWELL, Outcome, Ruling
 from relay.pacing import Pacer
-from relay.preparation import Prepared, Surface
+from relay.preparation import Prepared
 from relay.secrets import Secret
 from relay.settings import ForwardSettings
 

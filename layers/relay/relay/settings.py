@@ -8,8 +8,8 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from relay.domain.kinds import Surface
 from relay.errors import ConfigurationError
-from relay.preparation import Surface
 
 BASELINE_A_SECOND: Final = 10_000
 """S2: where to start; from there AppsFlyer wants to see a ramp."""

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
+from relay.domain.kinds import Kind
 from relay.instants import time_zone
-from relay.preparation import Kind
 
 
 def _known_zone(name: str) -> str:

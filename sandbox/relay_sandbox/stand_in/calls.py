@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import unquote
 
+from relay.domain.kinds import ENDPOINTS, Kind
 from relay.exact_json import InvalidJsonError, UnwritableError, dumps, loads
 from relay.instants import Recorded
-from relay.preparation import ENDPOINTS, Kind
 from relay_sandbox.http1 import Request, Response
 
 _PREFIXES: Mapping[str, Kind] = {endpoint.path: kind for kind, endpoint in ENDPOINTS.items()}

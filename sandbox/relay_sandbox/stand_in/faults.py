@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from relay.preparation import Kind
+from relay.domain.kinds import Kind
 from relay_sandbox.stand_in.calls import Call
 
 Seconds = Annotated[float, Field(ge=0, le=3_600, allow_inf_nan=False)]

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from relay.domain.kinds import Kind
 from relay.instants import Recorded, iso_form
-from relay.preparation import Kind
 from relay_sandbox.stand_in.calls import Call, Verdict, showable
 
 MAX_ENTRIES = 100_000

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from relay.preparation import Kind
+from relay.domain.kinds import Kind
 from relay_sandbox.http1 import Connection, Request, Response, Server, utc_now
 from relay_sandbox.stand_in import mobile_api, web_api
 from relay_sandbox.stand_in.accounts import Account, Accounts

@@ -17,8 +17,8 @@ from decimal import Decimal
 
 from pydantic import ValidationError
 
+from relay.domain.kinds import Kind
 from relay.instants import recorded_web
-from relay.preparation import Kind
 from relay_sandbox.http1 import Response
 from relay_sandbox.stand_in.accounts import Account, Accounts
 from relay_sandbox.stand_in.calls import Call, Money, Verdict, is_json, printable

@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from relay.preparation import Surface
+from relay.domain.kinds import Surface
 from relay.settings import ForwardSettings
 from tests.template import FORWARDERS, PARAMETERS, environment, event_source, variables
 

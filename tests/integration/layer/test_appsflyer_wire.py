@@ -14,8 +14,8 @@ import trustme
 
 from relay.appsflyer import Answer, Client, make_transport
 from relay.appsflyer.engine import KeptConnections
+from relay.domain.kinds import Kind
 from relay.errors import SendFailedError
-from relay.preparation import Kind
 from relay.secrets import Secret
 from relay.wire.pool import KEEP_ALIVE_SECONDS
 

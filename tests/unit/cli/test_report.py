@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from relay.preparation import App, Kind, prepare
+from relay.domain.kinds import App, Kind
+from relay.preparation import prepare
 from relay_cli.report import curl, span
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from relay.preparation import Kind
+from relay.domain.kinds import Kind
 from relay_cli.dead_letters import read_letter
 from relay_cli.demo.samples import Expected, Sample, aged
 from relay_cli.demo.table import traces_table, verdict

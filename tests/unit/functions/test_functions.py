@@ -9,7 +9,7 @@ import boto3
 import pytest
 
 from relay import composition
-from relay.preparation import Surface
+from relay.domain.kinds import Surface
 
 FUNCTIONS = ["accept", "forward_mobile", "forward_web"]
 

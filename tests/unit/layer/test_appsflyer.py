@@ -7,8 +7,8 @@ import pytest
 
 from relay.appsflyer import Answer, Client, engine
 from relay.appsflyer.failures import MEANINGS, failure_of
+from relay.domain.kinds import Kind
 from relay.errors import ConfigurationError, SendFailedError
-from relay.preparation import Kind
 from relay.secrets import Secret
 from relay.wire import errors
 from relay.wire.pool import Pool

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from relay import appsflyer, composition, tables
+from relay.domain.kinds import Surface
 from relay.errors import ConfigurationError
-from relay.preparation import Surface
 from relay.producers import token_digest
 from tests.builders import (
     MOBILE_APP,

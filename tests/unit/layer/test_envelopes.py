@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from relay.domain.kinds import Kind
 from relay.envelopes import (
     DEAD_LETTER_FIELDS,
     Envelope,
@@ -15,7 +16,6 @@ from relay.envelopes import (
 )
 from relay.errors import NotAnEnvelopeError
 from relay.exact_json import UnwritableError, loads
-from relay.preparation import Kind
 from tests.builders import NOW, make_envelope, make_event
 from tests.oddities import SURROGATE, nested
 

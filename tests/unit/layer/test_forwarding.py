@@ -5,8 +5,8 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from relay import telemetry
-from relay.preparation import Surface
+from relay.consumer import reporting
+from relay.domain.kinds import Surface
 from relay.queues import Queue
 from tests.builders import (
     MOBILE_APP,
@@ -424,7 +424,7 @@ async def test_forward_when_reporting_fails_does_not_bring_back_what_is_delivere
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr(telemetry, "report_batch", fail)
+    monkeypatch.setattr(reporting, "report_batch", fail)
 
     assert await world.forward(make_envelope()) == []
 

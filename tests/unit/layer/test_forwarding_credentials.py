@@ -7,7 +7,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from relay.preparation import Surface
+from relay.domain.kinds import Surface
 from tests.builders import MOBILE_APP, WEB_APP, Json, make_envelope, make_event, make_web_envelope
 from tests.fakes import OK, Says, aws_error
 from tests.worlds import TOKEN, ForwardingWorld

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from relay.domain.kinds import Surface
 from relay.errors import TableUnavailableError
 from relay.identities import Identities, Identity
-from relay.preparation import Surface
 from tests.builders import MOBILE_APP, NOW, Json, make_envelope, make_event, make_web_envelope
 from tests.fakes import Says
 from tests.worlds import ForwardingWorld

@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 from relay.deliveries import Claim, Deliveries, delivery_key
+from relay.domain.kinds import Surface
 from relay.errors import TableUnavailableError
-from relay.preparation import Surface
 from tests.builders import (
     MOBILE_APP,
     Json,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from relay.mobile.draft import Platform, platform_of
+from relay.domain.kinds import Platform, platform_of
 from tests.oddities import (
     SURROGATE,
     found,

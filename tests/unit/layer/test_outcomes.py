@@ -1,7 +1,8 @@
 import pytest
 
-from relay.outcomes import Outcome, ruling_of_answer, ruling_of_failure
-from relay.preparation import Kind
+from relay.appsflyer.answers import ruling_of_answer, ruling_of_failure
+from relay.domain.kinds import Kind
+from relay.outcomes import Outcome
 
 WEB_KINDS = [Kind.WEB_EVENT, Kind.WEB_VISIT]
 

@@ -13,6 +13,7 @@ import pytest
 
 from relay.apps import Apps
 from relay.deliveries import Claim, Deliveries
+from relay.domain.kinds import Surface
 from relay.envelopes import DEAD_LETTER_FIELDS, parse_envelope, write_envelope
 from relay.exact_json import dumps_for_queue, loads
 from relay.identities import Identities
@@ -24,7 +25,6 @@ from relay.payments.notices import parse_notice, write_notice
 from relay.payments.settings import PaymentRules
 from relay.payments.sources import Sources
 from relay.payments.trail import Trail
-from relay.preparation import Surface
 from relay.producers import Producers
 from relay.tables import Item, Key, item_of, record_of
 from tests.builders import NOW

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relay.domain.kinds import Surface
 from relay.errors import ConfigurationError
-from relay.preparation import Surface
 from relay.settings import BASELINE_A_SECOND, AcceptSettings, ForwardSettings
 from tests.builders import make_settings
 

@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 
 from relay.appsflyer import Answer
+from relay.appsflyer.answers import DELIVERED
+from relay.domain.kinds import App
 from relay.envelopes import parse_envelope
 from relay.jobs import Job
-from relay.outcomes import CREDENTIALS_REASON, DELIVERED, Outcome, Ruling
-from relay.preparation import App
+from relay.outcomes import CREDENTIALS_REASON, Outcome, Ruling
 from relay.queues import MAX_MESSAGE_BYTES
 from relay.settling import Settlement, Settler
 from tests.builders import (

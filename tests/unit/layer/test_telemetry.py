@@ -5,9 +5,11 @@ import pytest
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
 from relay import telemetry
+from relay.appsflyer.answers import DELIVERED
+from relay.consumer import reporting
+from relay.domain.kinds import Surface
 from relay.errors import ConfigurationError
-from relay.outcomes import DELIVERED, Outcome, Ruling
-from relay.preparation import Surface
+from relay.outcomes import Outcome, Ruling
 from relay.settling import Settlement
 from relay.waiting import Delay
 from tests.builders import Json
@@ -25,7 +27,7 @@ REFUSED = Settlement(Outcome.REFUSED, "bad_request", "{}", None, REFUSED_RULING,
 
 def report(*settlements: Settlement, handed_back: int = 0) -> None:
     by_id = {f"m-{index}": settlement for index, settlement in enumerate(settlements)}
-    telemetry.report_batch(Surface.MOBILE, by_id, failed={f"back-{n}" for n in range(handed_back)})
+    reporting.report_batch(Surface.MOBILE, by_id, failed={f"back-{n}" for n in range(handed_back)})
 
 
 def test_report_batch_counts_each_outcome(counted: Counted) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from relay.preparation import App, Kind, prepare
+from relay.domain.kinds import App, Kind
+from relay.preparation import prepare
 from tests.builders import NOW, WEB_APP, make_web_event
 from tests.oddities import (
     SURROGATE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from relay.preparation import Kind
+from relay.domain.kinds import Kind
 from relay_sandbox.stand_in.accounts import Account, Accounts
 
 APP = Account.model_validate({"app_id": "id123456789", "tokens": ["old-key", "new-key"]})

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from relay.preparation import Kind
+from relay.domain.kinds import Kind
 from relay_sandbox.http1 import Request
 from relay_sandbox.stand_in.calls import Call
 from relay_sandbox.stand_in.faults import Fault, FaultBoard

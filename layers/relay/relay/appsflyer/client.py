@@ -10,8 +10,8 @@ from typing import Final, NamedTuple, cast
 import httpx
 
 from relay.appsflyer.failures import failure_of
+from relay.domain.kinds import Kind
 from relay.errors import ConfigurationError
-from relay.preparation import Kind
 from relay.secrets import Secret
 
 LONGEST_TEXT: Final = 500

@@ -1,23 +1,11 @@
 """One mobile event on its way to a payload, and what all its checks use."""
 
-import re
 from collections.abc import Mapping
 from datetime import datetime
-from enum import StrEnum
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
+from relay.domain.kinds import Platform, platform_of
 from relay.findings import Findings
-
-_IOS_ID: Final = re.compile(r"id\d+", re.ASCII)  # E9
-_PACKAGE: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")  # E9: a dotted package name
-
-
-class Platform(StrEnum):
-    """What a mobile app id says about its platform (E9)."""
-
-    IOS = "iOS"
-    ANDROID = "Android"
-    WINDOWS = "Windows"
 
 
 class Draft:
@@ -31,13 +19,6 @@ class Draft:
         self.platform = platform_of(app_id)
         self.event_time: datetime | None = None
         self.has_revenue = False
-
-
-def platform_of(app_id: str) -> Platform:
-    """E9: `id` and digits is iOS, a dotted package name Android, anything else Windows."""
-    if _IOS_ID.fullmatch(app_id):
-        return Platform.IOS
-    return Platform.ANDROID if _PACKAGE.fullmatch(app_id) else Platform.WINDOWS
 
 
 def warn_of_platform(platform: Platform, rule: str, field: str, draft: Draft) -> None:

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from relay.apps import Apps
+from relay.domain.kinds import Surface
 from relay.identities import Identities, Identity
 from relay.instants import from_milliseconds, to_milliseconds, utc_now
 from relay.looking_up import not_before_of
@@ -22,7 +23,6 @@ from relay.payments.revenue import NO_MONEY, Money, given_back, paid, unheard
 from relay.payments.settings import PaymentRules, SourceSettings
 from relay.payments.trail import Trail, Walk
 from relay.payments.unmappable import IdConflictError, IdentityUnknownError, OriginalUnknownError
-from relay.preparation import Surface
 
 PAYMENTS: Final = frozenset(
     {MovementKind.FIRST_PAYMENT, MovementKind.RENEWAL, MovementKind.PURCHASE}

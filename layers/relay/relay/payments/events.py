@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
+from relay.domain.kinds import Kind, Surface
 from relay.exact_json import dumps
 from relay.instants import from_milliseconds, mobile_form
 from relay.payments.decisions import Decision
 from relay.payments.model import NEGATIVE, MovementKind
 from relay.payments.settings import PaymentRules
-from relay.preparation import Kind, Surface
 
 NAMES: Final[Mapping[MovementKind, str]] = {
     MovementKind.TRIAL: "af_start_trial",

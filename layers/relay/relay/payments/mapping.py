@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from relay import telemetry
 from relay.apps import Apps
+from relay.domain.kinds import Surface
 from relay.envelopes import Envelope, dead_letter_of_no_envelope, write_envelope
 from relay.errors import (
     ConfigurationError,
@@ -36,7 +37,6 @@ from relay.payments.settling import Mapped, Place, Result, Settler, dead
 from relay.payments.sources import Sources
 from relay.payments.trail import Trail
 from relay.payments.unmappable import OriginalUnknownError, UnmappableError
-from relay.preparation import Surface
 from relay.queues import Message, Queue
 from relay.settings import MapPaymentSettings
 from relay.waiting import Chance

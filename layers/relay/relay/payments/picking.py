@@ -4,11 +4,11 @@ import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from relay.domain.kinds import Surface
 from relay.identities import Identity
 from relay.payments.model import Clues
 from relay.payments.settings import SourceSettings
 from relay.payments.unmappable import ForeignAppError
-from relay.preparation import Surface
 
 _IOS: Final = re.compile(r"id\d+", re.ASCII)  # E9
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from relay.domain.kinds import App, Kind
 from relay.exact_json import dumps, loads
 from relay.findings import Severity
 from relay.instants import to_milliseconds
@@ -12,7 +13,7 @@ from relay.payments.decisions import Decision
 from relay.payments.events import digest_of, event_name, event_of
 from relay.payments.model import MovementKind
 from relay.payments.settings import PaymentRules
-from relay.preparation import App, Kind, Prepared, prepare
+from relay.preparation import Prepared, prepare
 from tests.builders import MOBILE_APP, NOW, WEB_APP, Json
 
 PAID = Decision(

@@ -4,11 +4,11 @@ from typing import Any
 import pytest
 
 from relay.apps import Apps
+from relay.domain.kinds import Surface
 from relay.errors import ConfigurationError, UnknownAppError
 from relay.parameters import ParameterStore
 from relay.payments.model import MovementKind
 from relay.payments.settings import PaymentRules
-from relay.preparation import Surface
 from tests.fakes import FakeSsm
 
 

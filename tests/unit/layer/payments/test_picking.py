@@ -3,12 +3,12 @@ from typing import Any
 
 import pytest
 
+from relay.domain.kinds import Surface
 from relay.identities import Identity
 from relay.payments.model import Clues
 from relay.payments.picking import Choice, choose
 from relay.payments.settings import SourceApps, SourceSettings
 from relay.payments.unmappable import ForeignAppError
-from relay.preparation import Surface
 
 IOS, ANDROID, WEB = "id1", "com.example.shop", "website-www.example.com"
 

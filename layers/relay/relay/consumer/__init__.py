@@ -1,0 +1,1 @@
+"""What every function behind a queue does with its batch."""

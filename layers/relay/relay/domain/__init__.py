@@ -1,0 +1,1 @@
+"""What the relay is about: kinds of events, findings, outcomes, movements of money. No I/O."""

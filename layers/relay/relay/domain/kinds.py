@@ -1,0 +1,78 @@
+"""Kinds of events, AppsFlyer's two surfaces, its endpoints, and apps with their platforms."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from relay import instants
+
+_IOS_ID: Final = re.compile(r"id\d+", re.ASCII)  # E9
+_PACKAGE: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")  # E9: a dotted package name
+
+
+class Kind(StrEnum):
+    """What a sender hands in; each has an endpoint of its own (E1)."""
+
+    MOBILE_EVENT = "mobile_event"
+    WEB_EVENT = "web_event"
+    WEB_VISIT = "web_visit"
+
+
+class Surface(StrEnum):
+    """The two of AppsFlyer's APIs: each with queues, apps and tokens of its own."""
+
+    MOBILE = "mobile"
+    WEB = "web"
+
+    @classmethod
+    def of(cls, kind: Kind) -> "Surface":
+        """The surface that takes a kind of event."""
+        return cls.MOBILE if kind is Kind.MOBILE_EVENT else cls.WEB
+
+
+class Endpoint(NamedTuple):
+    """Where a kind goes: AppsFlyer's base URL, and the path before the app id (E1)."""
+
+    base_url: str
+    path: str
+
+
+ENDPOINTS: Final[Mapping[Kind, Endpoint]] = {
+    Kind.MOBILE_EVENT: Endpoint("https://api3.appsflyer.com", "/inappevent/"),
+    Kind.WEB_EVENT: Endpoint("https://events.appsflyer.com", "/v2.0/s2s/inapps/app/web/"),
+    Kind.WEB_VISIT: Endpoint("https://events.appsflyer.com", "/v2.0/s2s/visits/app/web/"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """An AppsFlyer app as its owner has set it up.
+
+    `time_zone` is the app's zone in AppsFlyer (tz database name), `phone_region` the two-letter
+    region of phone numbers without a country code. Raises `ValueError` for a zone that is none.
+    """
+
+    id: str
+    time_zone: str = "UTC"
+    phone_region: str | None = None
+
+    def __post_init__(self) -> None:
+        """Checks the zone here, so that nothing later can fail on it."""
+        instants.time_zone(self.time_zone)
+
+
+class Platform(StrEnum):
+    """What a mobile app id says about its platform (E9)."""
+
+    IOS = "iOS"
+    ANDROID = "Android"
+    WINDOWS = "Windows"
+
+
+def platform_of(app_id: str) -> Platform:
+    """E9: `id` and digits is iOS, a dotted package name Android, anything else Windows."""
+    if _IOS_ID.fullmatch(app_id):
+        return Platform.IOS
+    return Platform.ANDROID if _PACKAGE.fullmatch(app_id) else Platform.WINDOWS
