@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from relay import instants
+from relay.domain.findings import Finding, Findings
 from relay.domain.kinds import App, Kind
-from relay.findings import Finding, Findings
 from relay.preparation import Prepared, prepare
 
 LINE_FIELDS: Final = frozenset({"id", "arrival", "time_zone", "phone_region"})

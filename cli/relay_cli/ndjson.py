@@ -15,8 +15,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
+from relay.domain.findings import Finding
 from relay.exact_json import InvalidJsonError, UnwritableError, dumps, loads
-from relay.findings import Finding
 from relay.instants import iso_form
 from relay.preparation import Prepared
 from relay_cli.errors import CliError

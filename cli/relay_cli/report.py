@@ -12,8 +12,8 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from relay.domain.findings import Finding, Severity
 from relay.domain.kinds import Kind
-from relay.findings import Finding, Severity
 from relay.mobile import MAX_BODY_BYTES
 from relay.preparation import Prepared
 from relay_cli.files import Item

@@ -9,10 +9,10 @@ from urllib.parse import quote
 
 from rich.text import Text
 
+from relay.domain.findings import Finding
 from relay.domain.kinds import Kind
 from relay.envelopes import Envelope, write_envelope
 from relay.exact_json import UnwritableError, dumps
-from relay.findings import Finding
 from relay.queues import Message
 from relay_cli import aws
 from relay_cli.errors import CliError, ExitCode

@@ -21,10 +21,11 @@ from relay import telemetry
 from relay.apps import Apps
 from relay.appsflyer import Client
 from relay.deliveries import Deliveries
+from relay.domain.findings import Finding
 from relay.domain.kinds import App, Kind, Surface
+from relay.domain.outcomes import Outcome
 from relay.envelopes import money_without_id, stamped
 from relay.exact_json import InvalidJsonError, dumps, loads
-from relay.findings import Finding
 from relay.forwarding import Forwarder
 from relay.http_api import Request
 from relay.identities import Identities
@@ -32,7 +33,6 @@ from relay.installs import Installs
 from relay.instants import from_milliseconds, mobile_form, to_milliseconds
 from relay.intake import ROUTES, Intake, with_visitor
 from relay.looking_up import PLACEHOLDER, customer_to_look_up, with_appsflyer_id
-from relay.outcomes import Outcome
 from relay.parameters import ParameterStore
 from relay.payments.mapping import Mapper
 from relay.payments.receiving import Receiver

@@ -21,17 +21,17 @@ FUNCTIONS = {
 }
 
 PURE_LEVELS = [
-    {"relay.errors", "relay.findings", "relay.secrets", "relay.shapes", "relay.waiting"},
+    {"relay.errors", "relay.domain.findings", "relay.secrets", "relay.shapes", "relay.waiting"},
     {"relay.exact_json", "relay.signing"},
     {"relay.instants", "relay.hashing", "relay.money"},
     {"relay.domain.kinds"},
     {"relay.fields", "relay.payloads"},
     {"relay.mobile", "relay.web", "relay.http_api"},
     {"relay.preparation"},
-    {"relay.outcomes", "relay.envelopes", "relay.looking_up", "relay.entries"},
+    {"relay.domain.outcomes", "relay.envelopes", "relay.looking_up", "relay.entries"},
     # What payment providers mean.
-    {"relay.payments.model"},
-    {"relay.payments.settings", "relay.payments.major_units", "relay.payments.minor_units"},
+    {"relay.domain.movements"},
+    {"relay.domain.payment_rules", "relay.payments.major_units", "relay.payments.minor_units"},
     {"relay.payments.provider", "relay.payments.reading", "relay.payments.signatures"},
     {f"relay.payments.{provider}" for provider in PROVIDERS},
     {"relay.payments.providers"},

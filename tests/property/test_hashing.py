@@ -6,7 +6,7 @@ import re
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from relay.findings import Findings
+from relay.domain.findings import Findings
 from relay.hashing import hash_identity, normalize_email, normalize_name, normalize_phone
 from tests.property.strategies import any_text
 

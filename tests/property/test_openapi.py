@@ -8,10 +8,10 @@ from hypothesis import event as note
 from hypothesis import given, reject
 from hypothesis import strategies as st
 
+from relay.domain.findings import Severity
 from relay.domain.kinds import Kind
 from relay.exact_json import UnwritableError, dumps
 from relay.fields import is_absent
-from relay.findings import Severity
 from relay.preparation import prepare
 from tests.builders import NOW
 from tests.openapi import event_validator

@@ -3,7 +3,7 @@ from hypothesis import strategies as st
 
 from relay.appsflyer.answers import ruling_of_answer
 from relay.domain.kinds import Kind
-from relay.outcomes import Outcome
+from relay.domain.outcomes import Outcome
 from tests.property.strategies import any_text, kinds
 
 KEPT_BY_AN_ANSWER = {Outcome.REFUSED, Outcome.BLOCKED, Outcome.DEFERRED, Outcome.HELD}

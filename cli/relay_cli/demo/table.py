@@ -9,7 +9,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from relay.outcomes import Outcome
+from relay.domain.outcomes import Outcome
 from relay_cli.demo.samples import (
     ACCEPT,
     FORWARD_MOBILE,

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+from relay.domain.findings import Finding
 from relay.domain.kinds import App, Kind
+from relay.domain.outcomes import Outcome
 from relay.envelopes import money_without_id, stamped
 from relay.exact_json import loads
-from relay.findings import Finding
 from relay.instants import parse_iso
-from relay.outcomes import Outcome
 from relay.preparation import Prepared, prepare
 from relay_cli.dead_letters import DeadLetter
 from relay_cli.demo.samples import Expected, Sample

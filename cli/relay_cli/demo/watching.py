@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import TYPE_CHECKING, Any, Final
 
-from relay.outcomes import Outcome
+from relay.domain.outcomes import Outcome
 from relay_cli.aws import explained
 from relay_cli.demo.traces import (
     NOT_RECORDED,

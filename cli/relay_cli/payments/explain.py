@@ -9,6 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from relay.apps import Apps
+from relay.domain.movements import Meaning, Movement, Told, Treatment
+from relay.domain.payment_rules import SourceApps, SourceSettings
 from relay.errors import ConfigurationError, UnreadableWebhookError
 from relay.exact_json import InvalidJsonError, UnwritableError, dumps, loads
 from relay.identities import Identities
@@ -16,10 +18,8 @@ from relay.instants import utc_now
 from relay.parameters import ParameterStore
 from relay.payments.deciding import Decider
 from relay.payments.events import event_of
-from relay.payments.model import Meaning, Movement, Told, Treatment
 from relay.payments.providers import PROVIDERS
 from relay.payments.receiving import MAX_BODY_BYTES
-from relay.payments.settings import SourceApps, SourceSettings
 from relay.payments.trail import Trail
 from relay.payments.unmappable import UnmappableError
 from relay.shapes import first_fault

@@ -14,9 +14,9 @@ from typing import Annotated, Final, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from relay.domain.kinds import App, Surface
+from relay.domain.payment_rules import PaymentRules
 from relay.errors import ConfigurationError, ParametersUnavailableError, UnknownAppError
 from relay.parameters import Clock, ParameterStore
-from relay.payments.settings import PaymentRules
 from relay.secrets import Secret
 from relay.shapes import first_fault
 from relay.web import FORBIDDEN_IN_NAME

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal, NotRequired, TypedDict
 
-from relay.findings import Finding
+from relay.domain.findings import Finding
 from relay.http_api import ProblemContent
 from relay.instants import Recorded, iso_form
 from relay.preparation import Prepared

@@ -7,11 +7,11 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
 
+from relay.domain.findings import Finding, Severity
 from relay.domain.kinds import Kind
 from relay.errors import NotAnEnvelopeError
 from relay.exact_json import InvalidJsonError, dumps, dumps_for_queue, dumps_sorted, loads
 from relay.fields import is_absent, showable
-from relay.findings import Finding, Severity
 from relay.instants import iso_form, mobile_form, to_milliseconds
 from relay.shapes import Moment, faults_of_stranger
 

@@ -7,8 +7,8 @@ from itertools import islice
 from typing import Any, Final
 from urllib.parse import unquote
 
+from relay.domain.findings import Findings
 from relay.exact_json import UnwritableError, dumps_with_room
-from relay.findings import Findings
 from relay.hashing import HASHED_FIELDS, PRODUCER_ONLY_FIELDS
 
 _CLEAR_EMAIL: Final = re.compile(r"(?<=[^@\s/?&=])@[^@\s/?&=]+\.[A-Za-z]{2,}")

@@ -20,6 +20,7 @@ from relay.appsflyer import Client
 from relay.consumer import reporting
 from relay.deliveries import Deliveries
 from relay.domain.kinds import Surface
+from relay.domain.outcomes import IDENTITY_UNKNOWN, Outcome, Ruling
 from relay.envelopes import parse_envelope
 from relay.errors import (
     ConfigurationError,
@@ -33,7 +34,6 @@ from relay.identities import Identities, Identity
 from relay.instants import from_milliseconds, utc_now
 from relay.jobs import Job
 from relay.looking_up import not_before_of
-from relay.outcomes import IDENTITY_UNKNOWN, Outcome, Ruling
 from relay.pacing import Pacer
 from relay.queues import Message, Queue
 from relay.sending import AWS_CALL_SECONDS, NO_SETTINGS, Remaining, Sender

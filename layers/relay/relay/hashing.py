@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple, NewType
 
-from relay.findings import Findings
+from relay.domain.findings import Findings
 
 Normalized = NewType("Normalized", str)
 """Text in the form that the contract says is hashed (H1 to H4)."""

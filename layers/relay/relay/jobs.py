@@ -4,9 +4,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from relay.deliveries import delivery_key
+from relay.domain.findings import Finding
 from relay.domain.kinds import App, Kind, platform_of
+from relay.domain.outcomes import Ruling
 from relay.envelopes import Envelope, money_without_id, stamped
-from relay.findings import Finding
 from relay.identities import Identity
 from relay.looking_up import (
     PLACEHOLDER,
@@ -14,7 +15,6 @@ from relay.looking_up import (
     with_appsflyer_id,
     without_appsflyer_id,
 )
-from relay.outcomes import Ruling
 from relay.preparation import Prepared, prepare
 
 

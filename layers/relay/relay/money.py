@@ -3,8 +3,8 @@
 import re
 from typing import Final
 
+from relay.domain.findings import Findings
 from relay.exact_json import UnwritableError, decimal_of, plain_number
-from relay.findings import Findings
 
 PLAIN_AMOUNT: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
 """M4: digits, an optional leading minus, an optional decimal point with digits behind it."""

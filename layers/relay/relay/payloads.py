@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from relay.domain.findings import Findings
 from relay.exact_json import UnwritableError, dumps_with_room
-from relay.findings import Findings
 
 
 class Payload(NamedTuple):

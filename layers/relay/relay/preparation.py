@@ -10,9 +10,9 @@ from typing import Any, Final, Literal
 from urllib.parse import quote
 
 from relay import instants, mobile, web
+from relay.domain.findings import Finding, Findings
 from relay.domain.kinds import ENDPOINTS, App, Kind
 from relay.fields import without_raw_identity, writable
-from relay.findings import Finding, Findings
 from relay.hashing import HASHED_FIELDS, PRODUCER_ONLY_FIELDS
 from relay.instants import Recorded
 from relay.payloads import Payload

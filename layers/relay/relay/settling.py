@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from relay.appsflyer import Answer
 from relay.domain.kinds import App
+from relay.domain.outcomes import IDENTITY_UNKNOWN, IN_PROGRESS, UNWELL, Outcome, Ruling
 from relay.envelopes import (
     dead_letter_of_no_envelope,
     digest_of,
@@ -17,7 +18,6 @@ from relay.envelopes import (
 )
 from relay.fields import without_clear_email
 from relay.jobs import Job
-from relay.outcomes import IDENTITY_UNKNOWN, IN_PROGRESS, UNWELL, Outcome, Ruling
 from relay.queues import MAX_MESSAGE_BYTES, size_of
 from relay.settings import ForwardSettings
 from relay.waiting import (

@@ -9,6 +9,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from relay import instants
+from relay.domain.findings import Findings
 from relay.fields import (
     is_absent,
     optional_text,
@@ -16,7 +17,6 @@ from relay.fields import (
     warn_of_clear_email,
     warn_of_clear_email_in_url,
 )
-from relay.findings import Findings
 from relay.hashing import HASHED_FIELDS, PRODUCER_ONLY_FIELDS, hash_identity
 from relay.money import check_currency, is_finite_number
 from relay.payloads import Payload, write

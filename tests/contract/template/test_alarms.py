@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from relay.outcomes import Outcome
+from relay.domain.outcomes import Outcome
 from tests.alarms import ALARMS, DAY, period, watched
 from tests.template import FUNCTIONS, TEMPLATE, Json, under, variables
 

@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+from relay.domain.findings import Findings
 from relay.fields import (
     is_absent,
     optional_text,
@@ -13,7 +14,6 @@ from relay.fields import (
     without_raw_identity,
     writable,
 )
-from relay.findings import Findings
 
 KNOWN = frozenset({"eventName", "ip", "customer_user_id", "eventValue", "ua", "user_id"})
 

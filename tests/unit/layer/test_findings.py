@@ -1,6 +1,6 @@
 import pytest
 
-from relay.findings import Finding, Findings, Severity
+from relay.domain.findings import Finding, Findings, Severity
 
 
 def test_findings_of_all_severities_keep_their_order() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from relay.findings import Findings
+from relay.domain.findings import Findings
 from relay.hashing import (
     HASHED_FIELDS,
     RAW_FIELDS,

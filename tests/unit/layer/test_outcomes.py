@@ -2,7 +2,7 @@ import pytest
 
 from relay.appsflyer.answers import ruling_of_answer, ruling_of_failure
 from relay.domain.kinds import Kind
-from relay.outcomes import Outcome
+from relay.domain.outcomes import Outcome
 
 WEB_KINDS = [Kind.WEB_EVENT, Kind.WEB_VISIT]
 

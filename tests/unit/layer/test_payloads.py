@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from relay.findings import Findings, Severity
+from relay.domain.findings import Findings, Severity
 from relay.payloads import write
 
 

@@ -14,15 +14,15 @@ import pytest
 from relay.apps import Apps
 from relay.deliveries import Claim, Deliveries
 from relay.domain.kinds import Surface
+from relay.domain.movements import Fact, MovementKind
+from relay.domain.payment_rules import PaymentRules
 from relay.envelopes import DEAD_LETTER_FIELDS, parse_envelope, write_envelope
 from relay.exact_json import dumps_for_queue, loads
 from relay.identities import Identities
 from relay.parameters import ParameterStore
 from relay.payments.decisions import Decision
-from relay.payments.model import Fact, MovementKind
 from relay.payments.notices import DEAD_LETTER_FIELDS as DEAD_NOTICE_FIELDS
 from relay.payments.notices import parse_notice, write_notice
-from relay.payments.settings import PaymentRules
 from relay.payments.sources import Sources
 from relay.payments.trail import Trail
 from relay.producers import Producers

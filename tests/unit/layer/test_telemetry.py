@@ -8,8 +8,8 @@ from relay import telemetry
 from relay.appsflyer.answers import DELIVERED
 from relay.consumer import reporting
 from relay.domain.kinds import Surface
+from relay.domain.outcomes import Outcome, Ruling
 from relay.errors import ConfigurationError
-from relay.outcomes import Outcome, Ruling
 from relay.settling import Settlement
 from relay.waiting import Delay
 from tests.builders import Json

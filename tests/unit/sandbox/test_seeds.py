@@ -11,7 +11,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from relay.payments.settings import SourceSettings
+from relay.domain.payment_rules import SourceSettings
 from relay_sandbox.aws import LocalAws
 from relay_sandbox.seeds import SeededApp, Seeds
 

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Final
 
 from relay.domain.kinds import Kind
-from relay.outcomes import CREDENTIALS_REASON, Outcome, Ruling
+from relay.domain.outcomes import CREDENTIALS_REASON, Outcome, Ruling
 
 DELIVERED: Final = Ruling(Outcome.DELIVERED, "E10", "delivered")
 

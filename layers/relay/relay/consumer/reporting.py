@@ -6,7 +6,7 @@ from typing import Final
 
 from relay import telemetry
 from relay.domain.kinds import Surface
-from relay.outcomes import CREDENTIALS_REASON, Outcome
+from relay.domain.outcomes import CREDENTIALS_REASON, Outcome
 from relay.settling import Settlement
 
 _MOST_VALUES: Final = 99

@@ -7,9 +7,9 @@ event as a whole stand here.
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from relay.domain.findings import Findings
 from relay.exact_json import dumps
 from relay.fields import reject_unknown
-from relay.findings import Findings
 from relay.hashing import HASHED_FIELDS, PRODUCER_ONLY_FIELDS, hash_identity
 from relay.mobile import consent, device, event
 from relay.mobile.draft import Draft

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from relay.domain.findings import Findings
 from relay.domain.kinds import Platform, platform_of
-from relay.findings import Findings
 
 
 class Draft:

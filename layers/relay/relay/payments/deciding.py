@@ -12,15 +12,15 @@ from typing import Final, NamedTuple
 
 from relay.apps import Apps
 from relay.domain.kinds import Surface
+from relay.domain.movements import NEGATIVE, REVERSALS, Movement, MovementKind, Ref
+from relay.domain.payment_rules import PaymentRules, SourceSettings
 from relay.identities import Identities, Identity
 from relay.instants import from_milliseconds, to_milliseconds, utc_now
 from relay.looking_up import not_before_of
 from relay.payments.decisions import Decision
 from relay.payments.events import event_name
-from relay.payments.model import NEGATIVE, REVERSALS, Movement, MovementKind, Ref
 from relay.payments.picking import Choice, choose
 from relay.payments.revenue import NO_MONEY, Money, given_back, paid, unheard
-from relay.payments.settings import PaymentRules, SourceSettings
 from relay.payments.trail import Trail, Walk
 from relay.payments.unmappable import IdConflictError, IdentityUnknownError, OriginalUnknownError
 

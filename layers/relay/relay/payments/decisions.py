@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
-from relay.payments.model import MovementKind
+from relay.domain.movements import MovementKind
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ from decimal import Decimal
 from typing import Any, Final
 
 from relay.domain.kinds import Kind, Surface
+from relay.domain.movements import NEGATIVE, MovementKind
+from relay.domain.payment_rules import PaymentRules
 from relay.exact_json import dumps
 from relay.instants import from_milliseconds, mobile_form
 from relay.payments.decisions import Decision
-from relay.payments.model import NEGATIVE, MovementKind
-from relay.payments.settings import PaymentRules
 
 NAMES: Final[Mapping[MovementKind, str]] = {
     MovementKind.TRIAL: "af_start_trial",

@@ -15,6 +15,8 @@ from typing import Any, Final
 from relay import telemetry
 from relay.apps import Apps
 from relay.domain.kinds import Surface
+from relay.domain.movements import REVERSALS, Meaning, Movement
+from relay.domain.payment_rules import SourceSettings
 from relay.envelopes import Envelope, dead_letter_of_no_envelope, write_envelope
 from relay.errors import (
     ConfigurationError,
@@ -29,10 +31,8 @@ from relay.instants import from_milliseconds, utc_now
 from relay.payments.deciding import Decider, NotWantedError
 from relay.payments.decisions import Decision
 from relay.payments.events import digest_of, event_of
-from relay.payments.model import REVERSALS, Meaning, Movement
 from relay.payments.notices import Notice, parse_notice
 from relay.payments.providers import PROVIDERS
-from relay.payments.settings import SourceSettings
 from relay.payments.settling import Mapped, Place, Result, Settler, dead
 from relay.payments.sources import Sources
 from relay.payments.trail import Trail

@@ -7,10 +7,10 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from relay.domain.movements import Told, Treatment
 from relay.errors import NotAnEnvelopeError
 from relay.exact_json import InvalidJsonError, UnwritableError, dumps_for_queue, loads
 from relay.instants import iso_form
-from relay.payments.model import Told, Treatment
 from relay.shapes import Moment, faults_of_stranger
 
 DEAD_LETTER_FIELDS: Final = frozenset({"reason", "outcome", "message", "dead_since"})

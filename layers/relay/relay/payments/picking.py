@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from relay.domain.kinds import Surface
+from relay.domain.movements import Clues
+from relay.domain.payment_rules import SourceSettings
 from relay.identities import Identity
-from relay.payments.model import Clues
-from relay.payments.settings import SourceSettings
 from relay.payments.unmappable import ForeignAppError
 
 _IOS: Final = re.compile(r"id\d+", re.ASCII)  # E9

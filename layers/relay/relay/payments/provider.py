@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
-from relay.payments.model import Meaning, Told
-from relay.payments.settings import SourceSettings
+from relay.domain.movements import Meaning, Told
+from relay.domain.payment_rules import SourceSettings
 from relay.secrets import Secret
 
 

@@ -10,11 +10,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, TypeVar
 
+from relay.domain.movements import Clues, Fact, Ref
+from relay.domain.payment_rules import ClueKeys
 from relay.errors import UnreadableWebhookError
 from relay.exact_json import LONGEST_PLAIN, InvalidJsonError, decimal_of, loads
 from relay.instants import from_milliseconds, parse_iso, whole_number
-from relay.payments.model import Clues, Fact, Ref
-from relay.payments.settings import ClueKeys
 
 Value = TypeVar("Value")
 

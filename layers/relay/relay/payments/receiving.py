@@ -11,6 +11,8 @@ from typing import Any, Final
 
 from relay import telemetry
 from relay.answering import answered, settings_unavailable
+from relay.domain.movements import Treatment
+from relay.domain.payment_rules import SourceSettings
 from relay.errors import (
     ConfigurationError,
     ParametersUnavailableError,
@@ -20,11 +22,9 @@ from relay.errors import (
 )
 from relay.http_api import Answer, Problem, Request
 from relay.instants import utc_now
-from relay.payments.model import Treatment
 from relay.payments.notices import Notice, write_notice
 from relay.payments.provider import Provider, Webhook
 from relay.payments.providers import PROVIDERS
-from relay.payments.settings import SourceSettings
 from relay.payments.sources import Sources
 from relay.queues import Message, Queue
 

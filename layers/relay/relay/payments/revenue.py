@@ -3,9 +3,9 @@
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Final, NamedTuple, cast
 
+from relay.domain.movements import Amount, Basis
+from relay.domain.payment_rules import PaymentRules
 from relay.payments.decisions import Decision
-from relay.payments.model import Amount, Basis
-from relay.payments.settings import PaymentRules
 from relay.payments.unmappable import RevenueUnknownError
 
 

@@ -18,9 +18,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from relay.errors import SignatureRefusedError, UnreadableWebhookError
-from relay.payments.major_units import rounded
-from relay.payments.model import (
+from relay.domain.movements import (
     Amount,
     Clues,
     Fact,
@@ -31,6 +29,9 @@ from relay.payments.model import (
     Told,
     Treatment,
 )
+from relay.domain.payment_rules import SourceSettings
+from relay.errors import SignatureRefusedError, UnreadableWebhookError
+from relay.payments.major_units import rounded
 from relay.payments.provider import Webhook
 from relay.payments.reading import (
     MOST_ELEMENTS,
@@ -51,7 +52,6 @@ from relay.payments.reading import (
     text,
     text_or_none,
 )
-from relay.payments.settings import SourceSettings
 from relay.payments.signatures import any_alike, header
 from relay.secrets import Secret
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from relay.domain.kinds import Surface
-from relay.outcomes import Outcome
+from relay.domain.outcomes import Outcome
 from relay.payments.notices import Notice, write_notice
 from relay.queues import MAX_MESSAGE_BYTES, Message, size_of
 from relay.settings import MapPaymentSettings

@@ -12,9 +12,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from relay.errors import UnreadableWebhookError
-from relay.payments.major_units import fits, rounded
-from relay.payments.model import (
+from relay.domain.movements import (
     NEGATIVE,
     REVERSALS,
     WITHOUT_MONEY,
@@ -27,6 +25,9 @@ from relay.payments.model import (
     Told,
     Treatment,
 )
+from relay.domain.payment_rules import SourceSettings
+from relay.errors import UnreadableWebhookError
+from relay.payments.major_units import fits, rounded
 from relay.payments.provider import Webhook
 from relay.payments.reading import (
     Shape,
@@ -40,7 +41,6 @@ from relay.payments.reading import (
     read_object,
     refs,
 )
-from relay.payments.settings import SourceSettings
 from relay.payments.signatures import check_age, check_hmac, header, in_base64
 from relay.secrets import Secret
 from relay.shapes import first_fault

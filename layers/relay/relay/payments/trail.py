@@ -16,9 +16,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
+from relay.domain.movements import NO_CLUES, Clues, Fact, MovementKind, Ref
 from relay.instants import from_milliseconds, to_milliseconds, utc_now
 from relay.payments.decisions import Decision
-from relay.payments.model import NO_CLUES, Clues, Fact, MovementKind, Ref
 from relay.tables import LONGEST_PK_BYTES, Bound, Item, Key, Table, is_key_text
 
 _NODE: Final = "node"

@@ -12,11 +12,11 @@ from typing import Any
 import Adyen.util as sdk
 import pytest
 
+from relay.domain.movements import Amount, Clues, Fact, Meaning, MovementKind, Treatment
+from relay.domain.payment_rules import SourceApps, SourceSettings
 from relay.errors import SignatureRefusedError, UnreadableWebhookError
 from relay.payments import adyen
-from relay.payments.model import Amount, Clues, Fact, Meaning, MovementKind, Treatment
 from relay.payments.provider import Webhook
-from relay.payments.settings import SourceApps, SourceSettings
 from relay.secrets import Secret
 from tests.builders import Json
 

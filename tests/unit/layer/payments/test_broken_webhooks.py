@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from relay.domain.payment_rules import SourceApps, SourceSettings
 from relay.errors import UnreadableWebhookError
 from relay.exact_json import dumps, loads
 from relay.payments import paddle, stripe
 from relay.payments.provider import Provider
 from relay.payments.providers import PROVIDERS as ALL
-from relay.payments.settings import SourceApps, SourceSettings
 
 pytestmark = pytest.mark.untraced  # tens of thousands of readings, which tracing makes slow
 

@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
+from relay.domain.findings import Severity
 from relay.domain.kinds import App, Kind
+from relay.domain.movements import MovementKind
+from relay.domain.payment_rules import PaymentRules
 from relay.exact_json import dumps, loads
-from relay.findings import Severity
 from relay.instants import to_milliseconds
 from relay.payments.decisions import Decision
 from relay.payments.events import digest_of, event_name, event_of
-from relay.payments.model import MovementKind
-from relay.payments.settings import PaymentRules
 from relay.preparation import Prepared, prepare
 from tests.builders import MOBILE_APP, NOW, WEB_APP, Json
 

@@ -7,10 +7,10 @@ from decimal import Decimal
 
 import pytest
 
+from relay.domain.movements import Movement
+from relay.domain.payment_rules import SourceApps, SourceSettings
 from relay.payments import revenuecat, standard_webhooks
 from relay.payments.major_units import fits, rounded
-from relay.payments.model import Movement
-from relay.payments.settings import SourceApps, SourceSettings
 
 _AMOUNTS = {
     "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF": "1234",

@@ -4,9 +4,9 @@ from decimal import Decimal
 
 import pytest
 
+from relay.domain.movements import Amount
 from relay.errors import UnreadableWebhookError
 from relay.payments.minor_units import MinorUnitsProvider, from_minor
-from relay.payments.model import Amount
 
 _NONE = "BIF DJF GNF JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF"
 _CASES: dict[tuple[MinorUnitsProvider, str], str] = {

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from relay.domain.movements import Told, Treatment
 from relay.errors import NotAnEnvelopeError
-from relay.payments.model import Told, Treatment
 from relay.payments.notices import Notice, parse_notice, write_notice
 from tests.builders import NOW, Json
 

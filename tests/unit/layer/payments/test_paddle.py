@@ -8,10 +8,7 @@ from typing import Any
 import pytest
 from paddle_billing.Entities.Events import EventTypeName
 
-from relay.errors import UnreadableWebhookError
-from relay.exact_json import dumps, loads
-from relay.payments import paddle
-from relay.payments.model import (
+from relay.domain.movements import (
     Amount,
     Clues,
     Fact,
@@ -21,7 +18,10 @@ from relay.payments.model import (
     Told,
     Treatment,
 )
-from relay.payments.settings import ClueKeys, SourceApps, SourceSettings
+from relay.domain.payment_rules import ClueKeys, SourceApps, SourceSettings
+from relay.errors import UnreadableWebhookError
+from relay.exact_json import dumps, loads
+from relay.payments import paddle
 from tests.builders import Json
 
 SAMPLES = Path(__file__).parents[3] / "data" / "webhooks"

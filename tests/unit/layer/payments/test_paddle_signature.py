@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from paddle_billing.Notifications import PaddleSignature
 
+from relay.domain.payment_rules import SourceApps, SourceSettings
 from relay.errors import SignatureRefusedError, StaleSignatureError
 from relay.payments import paddle
 from relay.payments.provider import Webhook
-from relay.payments.settings import SourceApps, SourceSettings
 from relay.secrets import Secret
 
 DATA = Path(__file__).parents[3] / "data"

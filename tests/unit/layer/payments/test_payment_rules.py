@@ -5,10 +5,10 @@ import pytest
 
 from relay.apps import Apps
 from relay.domain.kinds import Surface
+from relay.domain.movements import MovementKind
+from relay.domain.payment_rules import PaymentRules
 from relay.errors import ConfigurationError, UnknownAppError
 from relay.parameters import ParameterStore
-from relay.payments.model import MovementKind
-from relay.payments.settings import PaymentRules
 from tests.fakes import FakeSsm
 
 

@@ -4,10 +4,10 @@ from typing import Any
 import pytest
 
 from relay.domain.kinds import Surface
+from relay.domain.movements import Clues
+from relay.domain.payment_rules import SourceApps, SourceSettings
 from relay.identities import Identity
-from relay.payments.model import Clues
 from relay.payments.picking import Choice, choose
-from relay.payments.settings import SourceApps, SourceSettings
 from relay.payments.unmappable import ForeignAppError
 
 IOS, ANDROID, WEB = "id1", "com.example.shop", "website-www.example.com"

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relay.domain.movements import Clues, Fact
+from relay.domain.payment_rules import ClueKeys
 from relay.errors import UnreadableWebhookError
 from relay.exact_json import dumps, loads
 from relay.payments import reading
-from relay.payments.model import Clues, Fact
 from relay.payments.reading import (
     LONGEST_TEXT,
     MOST_ELEMENTS,
@@ -23,7 +24,6 @@ from relay.payments.reading import (
     read_object,
     refs,
 )
-from relay.payments.settings import ClueKeys
 
 PRIVATE = "jane.roe@example.com"
 

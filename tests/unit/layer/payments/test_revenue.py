@@ -3,10 +3,10 @@ from typing import Any
 
 import pytest
 
+from relay.domain.movements import Amount, MovementKind
+from relay.domain.payment_rules import PaymentRules
 from relay.payments.decisions import Decision
-from relay.payments.model import Amount, MovementKind
 from relay.payments.revenue import Money, given_back, paid, unheard
-from relay.payments.settings import PaymentRules
 from relay.payments.unmappable import RevenueUnknownError
 
 FULL = Amount("EUR", Decimal("59.49"), Decimal("49.99"), Decimal("46.51"))

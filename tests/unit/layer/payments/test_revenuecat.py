@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from relay.domain.movements import Amount, Meaning, MovementKind, Told, Treatment
+from relay.domain.payment_rules import SourceApps, SourceSettings
 from relay.errors import SignatureRefusedError, UnreadableWebhookError
 from relay.payments import revenuecat
-from relay.payments.model import Amount, Meaning, MovementKind, Told, Treatment
 from relay.payments.provider import Webhook
-from relay.payments.settings import SourceApps, SourceSettings
 from relay.secrets import Secret
 from tests.builders import Json
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook as Sdk
 
+from relay.domain.movements import Amount, Clues, Meaning, MovementKind, Told, Treatment
+from relay.domain.payment_rules import SourceApps, SourceSettings
 from relay.errors import SignatureRefusedError, StaleSignatureError, UnreadableWebhookError
 from relay.payments import standard_webhooks
-from relay.payments.model import Amount, Clues, Meaning, MovementKind, Told, Treatment
 from relay.payments.provider import Webhook
-from relay.payments.settings import SourceApps, SourceSettings
 from relay.secrets import Secret
 from tests.builders import Json
 

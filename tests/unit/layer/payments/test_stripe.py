@@ -9,10 +9,7 @@ from typing import Any
 import pytest
 from stripe.params import _webhook_endpoint_create_params
 
-from relay.errors import UnreadableWebhookError
-from relay.exact_json import dumps, loads
-from relay.payments import stripe
-from relay.payments.model import (
+from relay.domain.movements import (
     Amount,
     Clues,
     Fact,
@@ -22,7 +19,10 @@ from relay.payments.model import (
     Told,
     Treatment,
 )
-from relay.payments.settings import ClueKeys, SourceApps, SourceSettings
+from relay.domain.payment_rules import ClueKeys, SourceApps, SourceSettings
+from relay.errors import UnreadableWebhookError
+from relay.exact_json import dumps, loads
+from relay.payments import stripe
 from tests.builders import Json
 
 SAMPLES = Path(__file__).parents[3] / "data" / "webhooks"

@@ -8,11 +8,11 @@ import stripe as sdk
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relay.domain.movements import Treatment
+from relay.domain.payment_rules import SourceApps, SourceSettings
 from relay.errors import SignatureRefusedError, StaleSignatureError
 from relay.payments import stripe
-from relay.payments.model import Treatment
 from relay.payments.provider import Webhook
-from relay.payments.settings import SourceApps, SourceSettings
 from relay.secrets import Secret
 
 DATA = Path(__file__).parents[3] / "data"

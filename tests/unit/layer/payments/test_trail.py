@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from relay.domain.movements import Clues, Fact, MovementKind
 from relay.errors import TableUnavailableError
 from relay.payments.decisions import Decision
-from relay.payments.model import Clues, Fact, MovementKind
 from relay.payments.trail import Trail
 from tests.fakes import FakeClock
 from tests.memory_table import MemoryTable

@@ -17,6 +17,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from relay.domain.movements import Meaning, Told, Treatment
+from relay.domain.payment_rules import SourceSettings
 from relay.errors import UnreadableWebhookError
 from relay.payments.adyen.item import Item, items_of, shape
 from relay.payments.adyen.kinds import COUNTED, treatment, treatment_of_event
@@ -28,7 +30,6 @@ from relay.payments.adyen.signing import (
     check_items,
     keys_of,
 )
-from relay.payments.model import Meaning, Told, Treatment
 from relay.payments.provider import Webhook
 from relay.payments.reading import (
     identifier,
@@ -39,7 +40,6 @@ from relay.payments.reading import (
     text,
     text_or_none,
 )
-from relay.payments.settings import SourceSettings
 from relay.secrets import Secret
 
 ACKNOWLEDGEMENT: Final = "[accepted]"

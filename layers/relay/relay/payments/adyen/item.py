@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from relay.domain.movements import Amount, Clues, Movement, MovementKind, Ref
+from relay.domain.payment_rules import SourceSettings
 from relay.errors import UnreadableWebhookError
 from relay.payments.minor_units import from_minor
-from relay.payments.model import Amount, Clues, Movement, MovementKind, Ref
 from relay.payments.reading import (
     Shape,
     at,
@@ -20,7 +21,6 @@ from relay.payments.reading import (
     text_or_none,
     whole,
 )
-from relay.payments.settings import SourceSettings
 
 
 def items_of(content: object) -> list[Mapping[str, Any]]:

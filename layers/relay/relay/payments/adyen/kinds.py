@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from relay.domain.movements import Meaning, Treatment
+from relay.domain.payment_rules import SourceSettings
 from relay.payments.adyen import payments, returns
 from relay.payments.adyen.item import Item
-from relay.payments.model import Meaning, Treatment
-from relay.payments.settings import SourceSettings
 
 _CAPTURE: Final = "CAPTURE"
 

@@ -2,9 +2,9 @@
 
 from typing import Final
 
+from relay.domain.movements import Fact, Meaning, Movement, MovementKind
 from relay.errors import UnreadableWebhookError
 from relay.payments.adyen.item import Item
-from relay.payments.model import Fact, Meaning, Movement, MovementKind
 from relay.payments.reading import text_or_none
 
 _INTERACTION_OF_RENEWALS: Final = "ContAuth"

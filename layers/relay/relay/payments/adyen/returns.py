@@ -1,8 +1,8 @@
 """Money that is given back or taken away, and what reverses that."""
 
+from relay.domain.movements import Fact, Meaning, MovementKind
 from relay.errors import UnreadableWebhookError
 from relay.payments.adyen.item import Item
-from relay.payments.model import Fact, Meaning, MovementKind
 
 
 def refund(item: Item) -> Meaning:

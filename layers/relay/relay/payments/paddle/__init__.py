@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from relay.domain.movements import Meaning, Told
+from relay.domain.payment_rules import SourceSettings
 from relay.errors import UnreadableWebhookError
-from relay.payments.model import Meaning, Told
 from relay.payments.paddle.event import Event
 from relay.payments.paddle.kinds import COUNTED, IGNORED, treatment
 from relay.payments.provider import Webhook
@@ -24,7 +25,6 @@ from relay.payments.reading import (
     moment_of_iso_or_none,
     read_object,
 )
-from relay.payments.settings import SourceSettings
 from relay.payments.signatures import (
     check_age,
     check_hmac,

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from relay.payments.model import Clues, Fact, Meaning, Movement, MovementKind, Ref
+from relay.domain.movements import Clues, Fact, Meaning, Movement, MovementKind, Ref
 from relay.payments.paddle.event import Event
 from relay.payments.reading import (
     Shape,

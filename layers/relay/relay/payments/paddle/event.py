@@ -5,10 +5,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from relay.domain.movements import Amount, Clues
+from relay.domain.payment_rules import SourceSettings
 from relay.payments.minor_units import from_minor
-from relay.payments.model import Amount, Clues
 from relay.payments.reading import at, clues_from, currency, whole_or_none
-from relay.payments.settings import SourceSettings
 
 
 class Event(NamedTuple):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
-from relay.payments.model import Meaning, Treatment
+from relay.domain.movements import Meaning, Treatment
 from relay.payments.paddle import adjustments, subscriptions, transactions
 from relay.payments.paddle.event import Event
 from relay.payments.reading import Shape

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from relay.payments.model import Fact, Meaning, Movement, MovementKind
+from relay.domain.movements import Fact, Meaning, Movement, MovementKind
 from relay.payments.paddle.event import Event
 from relay.payments.reading import (
     Shape,

@@ -1,6 +1,6 @@
 """What is paid with Paddle."""
 
-from relay.payments.model import Meaning, Movement, MovementKind
+from relay.domain.movements import Meaning, Movement, MovementKind
 from relay.payments.paddle.event import Event
 from relay.payments.reading import (
     Shape,

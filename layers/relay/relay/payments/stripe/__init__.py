@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from relay.domain.movements import Meaning, Told, Treatment
+from relay.domain.payment_rules import SourceSettings
 from relay.errors import UnreadableWebhookError
-from relay.payments.model import Meaning, Told, Treatment
 from relay.payments.provider import Webhook
 from relay.payments.reading import (
     at,
@@ -23,7 +24,6 @@ from relay.payments.reading import (
     moment_of_unix_or_none,
     read_object,
 )
-from relay.payments.settings import SourceSettings
 from relay.payments.signatures import (
     check_age,
     check_hmac,

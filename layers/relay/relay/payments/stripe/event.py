@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from relay.domain.movements import Amount, Clues
+from relay.domain.payment_rules import SourceSettings
 from relay.payments.minor_units import from_minor
-from relay.payments.model import Amount, Clues
 from relay.payments.reading import (
     at,
     clues_from,
     currency,
     identifier_or_none,
 )
-from relay.payments.settings import SourceSettings
 
 
 class Event(NamedTuple):

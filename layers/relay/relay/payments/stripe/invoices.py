@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from relay.payments.model import Clues, Meaning, Movement, MovementKind
+from relay.domain.movements import Clues, Meaning, Movement, MovementKind
 from relay.payments.reading import (
     Shape,
     at,

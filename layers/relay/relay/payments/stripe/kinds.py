@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
-from relay.payments.model import Meaning, Treatment
+from relay.domain.movements import Meaning, Treatment
+from relay.domain.payment_rules import SourceSettings
 from relay.payments.reading import Shape, at
-from relay.payments.settings import SourceSettings
 from relay.payments.stripe import invoices, payments, returns, subscriptions
 from relay.payments.stripe.event import Event
 

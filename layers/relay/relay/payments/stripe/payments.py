@@ -1,6 +1,7 @@
 """What is paid with Stripe without an invoice: in Checkout, or by a payment alone."""
 
-from relay.payments.model import Clues, Meaning, Movement, MovementKind, Ref
+from relay.domain.movements import Clues, Meaning, Movement, MovementKind, Ref
+from relay.domain.payment_rules import SourceSettings
 from relay.payments.reading import (
     Shape,
     at,
@@ -14,7 +15,6 @@ from relay.payments.reading import (
     whole,
     whole_or_none,
 )
-from relay.payments.settings import SourceSettings
 from relay.payments.stripe.event import Event, plain
 
 # Checkout

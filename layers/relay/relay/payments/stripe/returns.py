@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import Final
 
+from relay.domain.movements import Clues, Fact, Meaning, Movement, MovementKind, Ref
 from relay.errors import UnreadableWebhookError
-from relay.payments.model import Clues, Fact, Meaning, Movement, MovementKind, Ref
 from relay.payments.reading import (
     Shape,
     chain,

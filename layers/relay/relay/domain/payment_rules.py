@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from relay.payments.model import Basis, MovementKind
+from relay.domain.movements import Basis, MovementKind
 
 AppId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,255}$")]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
