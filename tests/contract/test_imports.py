@@ -21,7 +21,7 @@ FUNCTIONS = {
 }
 
 PURE_LEVELS = [
-    {"relay.errors", "relay.domain.findings", "relay.secrets", "relay.shapes", "relay.waiting"},
+    {"relay.errors", "relay.domain.findings", "relay.secrets", "relay.validation", "relay.waiting"},
     {"relay.exact_json", "relay.signing"},
     {"relay.instants", "relay.hashing", "relay.money"},
     {"relay.domain.kinds"},

@@ -22,8 +22,8 @@ from relay.payments.providers import PROVIDERS
 from relay.payments.receiving import MAX_BODY_BYTES
 from relay.payments.trail import Trail
 from relay.payments.unmappable import UnmappableError
-from relay.shapes import first_fault
 from relay.tables import Bound, Item, Key
+from relay.validation import first_fault
 from relay_cli.errors import CliError, ExitCode
 from relay_cli.reading import read_bytes, read_object
 from relay_cli.screen import Block, output, printable, show

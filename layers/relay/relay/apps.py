@@ -18,7 +18,7 @@ from relay.domain.payment_rules import PaymentRules
 from relay.errors import ConfigurationError, ParametersUnavailableError, UnknownAppError
 from relay.parameters import Clock, ParameterStore
 from relay.secrets import Secret
-from relay.shapes import first_fault
+from relay.validation import first_fault
 from relay.web import FORBIDDEN_IN_NAME
 
 REFUSED_SECONDS: Final = 60.0

@@ -13,7 +13,7 @@ from relay.errors import NotAnEnvelopeError
 from relay.exact_json import InvalidJsonError, dumps, dumps_for_queue, dumps_sorted, loads
 from relay.fields import is_absent, showable
 from relay.instants import iso_form, mobile_form, to_milliseconds
-from relay.shapes import Moment, faults_of_stranger
+from relay.validation import Moment, faults_of_stranger
 
 _TIME_FIELDS: Final = {
     Kind.MOBILE_EVENT: "eventTime",

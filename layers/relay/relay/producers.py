@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from relay.errors import ConfigurationError
 from relay.parameters import ParameterStore
-from relay.shapes import first_fault
+from relay.validation import first_fault
 
 
 class Producer(BaseModel):

@@ -11,7 +11,7 @@ from relay.domain.movements import Told, Treatment
 from relay.errors import NotAnEnvelopeError
 from relay.exact_json import InvalidJsonError, UnwritableError, dumps_for_queue, loads
 from relay.instants import iso_form
-from relay.shapes import Moment, faults_of_stranger
+from relay.validation import Moment, faults_of_stranger
 
 DEAD_LETTER_FIELDS: Final = frozenset({"reason", "outcome", "message", "dead_since"})
 

@@ -15,7 +15,7 @@ from relay.errors import ConfigurationError
 from relay.exact_json import InvalidJsonError, loads
 from relay.parameters import ParameterStore
 from relay.secrets import Secret
-from relay.shapes import first_fault
+from relay.validation import first_fault
 
 _SOURCES: Final = "sources"
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)

@@ -43,7 +43,7 @@ from relay.payments.reading import (
 )
 from relay.payments.signatures import check_age, check_hmac, header, in_base64
 from relay.secrets import Secret
-from relay.shapes import first_fault
+from relay.validation import first_fault
 
 Value = TypeVar("Value")
 
