@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from bench.events import APP_ID, WEB_APP_ID, samples
 from bench.processes import Program, Surroundings, worker
 from relay.domain.kinds import App, Kind
-from relay.preparation import prepare
+from relay.rules.prepare import prepare
 
 _WARM_UP_SECONDS: Final = 1.0
 _PREPARED_EVENTS: Final = 2_000

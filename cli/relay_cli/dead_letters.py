@@ -12,7 +12,7 @@ from relay.errors import NotAnEnvelopeError
 from relay.exact_json import InvalidJsonError, UnwritableError, loads
 from relay.instants import from_milliseconds, parse_iso
 from relay.payments.notices import Notice, parse_notice, write_notice
-from relay.preparation import Prepared, prepare
+from relay.rules.prepare import Prepared, prepare
 
 NOT_AN_ENVELOPE: Final = "not_an_envelope"
 CRASHED: Final = "crashed"

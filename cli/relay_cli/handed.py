@@ -8,7 +8,7 @@ from typing import Any, Final
 from relay import instants
 from relay.domain.findings import Finding, Findings
 from relay.domain.kinds import App, Kind
-from relay.preparation import Prepared, prepare
+from relay.rules.prepare import Prepared, prepare
 
 LINE_FIELDS: Final = frozenset({"id", "arrival", "time_zone", "phone_region"})
 """What a line-object may have besides `kind`, `app_id` and `event`."""

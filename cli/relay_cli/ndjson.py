@@ -18,7 +18,7 @@ from typing import Any, Final
 from relay.domain.findings import Finding
 from relay.exact_json import InvalidJsonError, UnwritableError, dumps, loads
 from relay.instants import iso_form
-from relay.preparation import Prepared
+from relay.rules.prepare import Prepared
 from relay_cli.errors import CliError
 from relay_cli.handed import Defaults, Handed, Unusable, from_line
 from relay_cli.reading import opened, unreadable

@@ -14,8 +14,8 @@ from rich.text import Text
 
 from relay.domain.findings import Finding, Severity
 from relay.domain.kinds import Kind
-from relay.mobile import MAX_BODY_BYTES
-from relay.preparation import Prepared
+from relay.rules.mobile import MAX_BODY_BYTES
+from relay.rules.prepare import Prepared
 from relay_cli.files import Item
 from relay_cli.handed import Unusable
 from relay_cli.screen import Block, printable

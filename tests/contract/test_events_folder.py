@@ -32,15 +32,15 @@ from relay.identities import Identities
 from relay.installs import Installs
 from relay.instants import from_milliseconds, mobile_form, to_milliseconds
 from relay.intake import ROUTES, Intake, with_visitor
-from relay.looking_up import PLACEHOLDER, customer_to_look_up, with_appsflyer_id
 from relay.parameters import ParameterStore
 from relay.payments.mapping import Mapper
 from relay.payments.receiving import Receiver
 from relay.payments.sources import Sources
 from relay.payments.trail import Trail
-from relay.preparation import Prepared, prepare
 from relay.producers import Producers, token_digest
 from relay.queues import Queue
+from relay.rules.identity_lookup import PLACEHOLDER, customer_to_look_up, with_appsflyer_id
+from relay.rules.prepare import Prepared, prepare
 from relay.settings import MapPaymentSettings
 from relay_sandbox.payment_sources import seeded_sources
 from tests.builders import Json, make_settings, make_sqs_event

@@ -11,7 +11,14 @@ import pytest
 ROOT = Path(__file__).parents[2]
 LAYER = ROOT / "layers" / "relay"
 
-PACKAGES = {"relay", "relay.consumer", "relay.domain", "relay.payments", "relay.wire"}
+PACKAGES = {
+    "relay",
+    "relay.rules",
+    "relay.consumer",
+    "relay.domain",
+    "relay.payments",
+    "relay.wire",
+}
 """They hold modules and nothing else."""
 
 PROVIDERS = {"stripe", "revenuecat", "paddle", "adyen", "standard_webhooks"}
@@ -23,12 +30,12 @@ FUNCTIONS = {
 PURE_LEVELS = [
     {"relay.errors", "relay.domain.findings", "relay.secrets", "relay.validation", "relay.waiting"},
     {"relay.exact_json", "relay.signing"},
-    {"relay.instants", "relay.hashing", "relay.money"},
+    {"relay.instants", "relay.rules.hashing", "relay.rules.money"},
     {"relay.domain.kinds"},
-    {"relay.fields", "relay.payloads"},
-    {"relay.mobile", "relay.web", "relay.http_api"},
-    {"relay.preparation"},
-    {"relay.domain.outcomes", "relay.envelopes", "relay.looking_up", "relay.entries"},
+    {"relay.rules.fields", "relay.rules.payload"},
+    {"relay.rules.mobile", "relay.rules.web", "relay.http_api"},
+    {"relay.rules.prepare"},
+    {"relay.domain.outcomes", "relay.envelopes", "relay.rules.identity_lookup", "relay.entries"},
     # What payment providers mean.
     {"relay.domain.movements"},
     {"relay.domain.payment_rules", "relay.payments.major_units", "relay.payments.minor_units"},

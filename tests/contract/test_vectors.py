@@ -9,7 +9,7 @@ import pytest
 
 from relay.domain.kinds import App, Kind
 from relay.exact_json import loads
-from relay.preparation import Prepared, prepare
+from relay.rules.prepare import Prepared, prepare
 
 _DATA = Path(__file__).parents[1] / "data"
 _CASES = [loads(line) for line in (_DATA / "appsflyer_events.ndjson").read_bytes().splitlines()]

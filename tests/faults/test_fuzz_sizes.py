@@ -12,7 +12,7 @@ from typing import Final
 import pytest
 
 from relay.domain.kinds import Surface
-from relay.hashing import normalize_phone
+from relay.rules.hashing import normalize_phone
 from tests.builders import (
     MOBILE_APP,
     WEB_APP,

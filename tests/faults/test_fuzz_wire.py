@@ -10,7 +10,7 @@ import pytest
 
 from relay.appsflyer import Client, make_transport
 from relay.domain.kinds import ENDPOINTS, App, Kind, Surface
-from relay.preparation import prepare
+from relay.rules.prepare import prepare
 from relay.secrets import Secret
 from relay_sandbox.http1 import Connection, Request, Response, Server
 from tests.builders import (

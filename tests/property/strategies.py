@@ -6,8 +6,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from relay import mobile, web
 from relay.domain.kinds import App, Kind
+from relay.rules import mobile, web
 from tests.builders import MOBILE_APP, WEB_APP, make_event, make_web_event, make_web_visit
 
 any_text = st.one_of(

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from relay.domain.findings import Findings
-from relay.hashing import hash_identity, normalize_email, normalize_name, normalize_phone
+from relay.rules.hashing import hash_identity, normalize_email, normalize_name, normalize_phone
 from tests.property.strategies import any_text
 
 emails = st.builds("{}@{}".format, any_text, any_text)

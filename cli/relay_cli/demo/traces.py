@@ -11,7 +11,7 @@ from relay.domain.outcomes import Outcome
 from relay.envelopes import money_without_id, stamped
 from relay.exact_json import loads
 from relay.instants import parse_iso
-from relay.preparation import Prepared, prepare
+from relay.rules.prepare import Prepared, prepare
 from relay_cli.dead_letters import DeadLetter
 from relay_cli.demo.samples import Expected, Sample
 

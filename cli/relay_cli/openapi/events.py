@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from relay import mobile, web
 from relay.domain.kinds import Kind
 from relay.intake import MAX_EVENTS
+from relay.rules import mobile, web
 from relay_cli.errors import CliError
 from relay_cli.openapi import fields
 from relay_cli.openapi.shapes import Components, Schema

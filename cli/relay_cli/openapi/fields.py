@@ -7,12 +7,12 @@ the checks of the layer: what breaks a form is told of, and an example of a form
 from collections.abc import Mapping
 from typing import Any, Final
 
-from relay.hashing import DIGEST, HASHED_FIELDS
-from relay.mobile.consent import CONSENT_FORMS
-from relay.mobile.device import APP_SET_SCOPE, ATT, UUID
-from relay.mobile.draft import Whole
-from relay.money import PLAIN_AMOUNT
-from relay.web import (
+from relay.rules.hashing import DIGEST, HASHED_FIELDS
+from relay.rules.mobile.consent import CONSENT_FORMS
+from relay.rules.mobile.context import Whole
+from relay.rules.mobile.device import APP_SET_SCOPE, ATT, UUID
+from relay.rules.money import PLAIN_AMOUNT
+from relay.rules.web import (
     FORBIDDEN_IN_NAME,
     LONGEST_IP,
     LONGEST_NAME,

@@ -17,9 +17,9 @@ from relay.domain.kinds import App, Surface
 from relay.domain.payment_rules import PaymentRules
 from relay.errors import ConfigurationError, ParametersUnavailableError, UnknownAppError
 from relay.parameters import Clock, ParameterStore
+from relay.rules.web import FORBIDDEN_IN_NAME
 from relay.secrets import Secret
 from relay.validation import first_fault
-from relay.web import FORBIDDEN_IN_NAME
 
 REFUSED_SECONDS: Final = 60.0
 """A token that AppsFlyer has refused is left alone for this long."""

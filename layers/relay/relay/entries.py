@@ -11,7 +11,7 @@ from typing import Annotated, Literal, NotRequired, TypedDict
 from relay.domain.findings import Finding
 from relay.http_api import ProblemContent
 from relay.instants import Recorded, iso_form
-from relay.preparation import Prepared
+from relay.rules.prepare import Prepared
 
 Status = Literal["queued", "rejected", "not_queued", "too_large"]
 FindingsContent = Annotated[list[dict[str, str]], Finding]

@@ -11,8 +11,8 @@ from relay.domain.findings import Finding, Severity
 from relay.domain.kinds import Kind
 from relay.errors import NotAnEnvelopeError
 from relay.exact_json import InvalidJsonError, dumps, dumps_for_queue, dumps_sorted, loads
-from relay.fields import is_absent, showable
 from relay.instants import iso_form, mobile_form, to_milliseconds
+from relay.rules.fields import is_absent, showable
 from relay.validation import Moment, faults_of_stranger
 
 _TIME_FIELDS: Final = {

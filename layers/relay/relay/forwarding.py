@@ -33,9 +33,9 @@ from relay.health import Round
 from relay.identities import Identities, Identity
 from relay.instants import from_milliseconds, utc_now
 from relay.jobs import Job
-from relay.looking_up import not_before_of
 from relay.pacing import Pacer
 from relay.queues import Message, Queue
+from relay.rules.identity_lookup import not_before_of
 from relay.sending import AWS_CALL_SECONDS, NO_SETTINGS, Remaining, Sender
 from relay.settings import ForwardSettings
 from relay.settling import Clock, Settlement, Settler

@@ -18,11 +18,11 @@ from relay.errors import (
     TableUnavailableError,
 )
 from relay.exact_json import InvalidJsonError, loads
-from relay.fields import is_absent
 from relay.http_api import Answer, Problem, Request
 from relay.identities import Identities, Identity, UnusableIdError
 from relay.instants import parse_iso, whole_number
 from relay.producers import Producer, Producers
+from relay.rules.fields import is_absent
 
 MAX_BODY_BYTES: Final = 256 * 1024
 """A message has some hundred fields."""

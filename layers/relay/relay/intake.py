@@ -21,18 +21,18 @@ from relay.errors import (
     UnknownAppError,
 )
 from relay.exact_json import InvalidJsonError, loads
-from relay.fields import is_absent
 from relay.http_api import Answer, Problem, Request
-from relay.looking_up import (
+from relay.producers import Producer, Producers
+from relay.queues import MAX_TAKEN_BYTES, Message, Queue
+from relay.rules.fields import is_absent
+from relay.rules.identity_lookup import (
     PLACEHOLDER,
     customer_to_look_up,
     will_be_looked_up,
     with_appsflyer_id,
     without_appsflyer_id,
 )
-from relay.preparation import prepare
-from relay.producers import Producer, Producers
-from relay.queues import MAX_TAKEN_BYTES, Message, Queue
+from relay.rules.prepare import prepare
 
 MAX_BODY_BYTES: Final = 5 * 1024 * 1024
 """Lambda takes 6 MB an invocation, and the body arrives wrapped and escaped."""

@@ -9,13 +9,13 @@ from relay.domain.kinds import App, Kind, platform_of
 from relay.domain.outcomes import Ruling
 from relay.envelopes import Envelope, money_without_id, stamped
 from relay.identities import Identity
-from relay.looking_up import (
+from relay.rules.identity_lookup import (
     PLACEHOLDER,
     customer_to_look_up,
     with_appsflyer_id,
     without_appsflyer_id,
 )
-from relay.preparation import Prepared, prepare
+from relay.rules.prepare import Prepared, prepare
 
 
 @dataclass(slots=True)

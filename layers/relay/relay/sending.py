@@ -25,7 +25,7 @@ from relay.errors import (
 from relay.health import Health, Round
 from relay.jobs import Job
 from relay.pacing import Pacer
-from relay.preparation import Prepared
+from relay.rules.prepare import Prepared
 from relay.secrets import Secret
 from relay.settings import ForwardSettings
 

@@ -16,9 +16,9 @@ from relay.envelopes import (
     digest_of,
     write_envelope,
 )
-from relay.fields import without_clear_email
 from relay.jobs import Job
 from relay.queues import MAX_MESSAGE_BYTES, size_of
+from relay.rules.fields import without_clear_email
 from relay.settings import ForwardSettings
 from relay.waiting import (
     Chance,

@@ -1,6 +1,6 @@
 """The revenue that AppsFlyer finds in a mobile event, and how it gets lost (M3, M4, M5).
 
-Deliberately apart from `relay.money`: what the relay takes for a good amount is judged here by
+Deliberately apart from `relay.rules.money`: what the relay takes for a good amount is judged here by
 somebody else. Only AppsFlyer's list of currencies is shared.
 """
 
@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from relay.money import LISTED_CURRENCIES, NEWER_CURRENCIES
+from relay.rules.money import LISTED_CURRENCIES, NEWER_CURRENCIES
 from relay_sandbox.stand_in.calls import Money
 
 KNOWN_CURRENCIES = LISTED_CURRENCIES | NEWER_CURRENCIES

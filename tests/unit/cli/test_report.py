@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from relay.domain.kinds import App, Kind
-from relay.preparation import prepare
+from relay.rules.prepare import prepare
 from relay_cli.report import curl, span
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

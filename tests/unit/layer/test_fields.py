@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from relay.domain.findings import Findings
-from relay.fields import (
+from relay.rules.fields import (
     is_absent,
     optional_text,
     reject_unknown,

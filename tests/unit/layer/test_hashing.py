@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from relay.domain.findings import Findings
-from relay.hashing import (
+from relay.rules.hashing import (
     HASHED_FIELDS,
     RAW_FIELDS,
     Normalized,

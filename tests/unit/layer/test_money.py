@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from relay.domain.findings import Findings
-from relay.money import LISTED_CURRENCIES, check_currency, is_finite_number, is_plain_amount
+from relay.rules.money import LISTED_CURRENCIES, check_currency, is_finite_number, is_plain_amount
 
 DATA = Path(__file__).parents[2] / "data"
 

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from relay.domain.findings import Findings, Severity
-from relay.payloads import write
+from relay.rules.payload import write
 
 
 def nested(levels: int) -> Any:

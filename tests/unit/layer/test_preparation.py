@@ -9,7 +9,7 @@ import pytest
 
 from relay.domain.kinds import App, Kind
 from relay.exact_json import dumps
-from relay.preparation import prepare
+from relay.rules.prepare import prepare
 from tests.builders import MOBILE_APP, NOW, WEB_APP, make_event, make_web_event, make_web_visit
 from tests.oddities import SURROGATE, found, nested, prepared, prepared_visit, prepared_web, sent
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from relay.domain.kinds import App, Kind
-from relay.preparation import prepare
+from relay.rules.prepare import prepare
 from tests.builders import NOW, WEB_APP, make_web_event
 from tests.oddities import (
     SURROGATE,

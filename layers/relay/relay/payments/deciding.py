@@ -16,13 +16,13 @@ from relay.domain.movements import NEGATIVE, REVERSALS, Movement, MovementKind, 
 from relay.domain.payment_rules import PaymentRules, SourceSettings
 from relay.identities import Identities, Identity
 from relay.instants import from_milliseconds, to_milliseconds, utc_now
-from relay.looking_up import not_before_of
 from relay.payments.decisions import Decision
 from relay.payments.events import event_name
 from relay.payments.picking import Choice, choose
 from relay.payments.revenue import NO_MONEY, Money, given_back, paid, unheard
 from relay.payments.trail import Trail, Walk
 from relay.payments.unmappable import IdConflictError, IdentityUnknownError, OriginalUnknownError
+from relay.rules.identity_lookup import not_before_of
 
 PAYMENTS: Final = frozenset(
     {MovementKind.FIRST_PAYMENT, MovementKind.RENEWAL, MovementKind.PURCHASE}

@@ -13,7 +13,7 @@ from relay.exact_json import dumps, loads
 from relay.instants import to_milliseconds
 from relay.payments.decisions import Decision
 from relay.payments.events import digest_of, event_name, event_of
-from relay.preparation import Prepared, prepare
+from relay.rules.prepare import Prepared, prepare
 from tests.builders import MOBILE_APP, NOW, WEB_APP, Json
 
 PAID = Decision(

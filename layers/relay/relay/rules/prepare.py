@@ -9,13 +9,14 @@ from datetime import datetime
 from typing import Any, Final, Literal
 from urllib.parse import quote
 
-from relay import instants, mobile, web
+from relay import instants
 from relay.domain.findings import Finding, Findings
 from relay.domain.kinds import ENDPOINTS, App, Kind
-from relay.fields import without_raw_identity, writable
-from relay.hashing import HASHED_FIELDS, PRODUCER_ONLY_FIELDS
 from relay.instants import Recorded
-from relay.payloads import Payload
+from relay.rules import mobile, web
+from relay.rules.fields import without_raw_identity, writable
+from relay.rules.hashing import HASHED_FIELDS, PRODUCER_ONLY_FIELDS
+from relay.rules.payload import Payload
 
 _LONGEST_APP_ID: Final = 255
 

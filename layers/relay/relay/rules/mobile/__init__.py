@@ -9,11 +9,11 @@ from typing import Any, Final
 
 from relay.domain.findings import Findings
 from relay.exact_json import dumps
-from relay.fields import reject_unknown
-from relay.hashing import HASHED_FIELDS, PRODUCER_ONLY_FIELDS, hash_identity
-from relay.mobile import consent, device, event
-from relay.mobile.draft import Draft
-from relay.payloads import Payload, write
+from relay.rules.fields import reject_unknown
+from relay.rules.hashing import HASHED_FIELDS, PRODUCER_ONLY_FIELDS, hash_identity
+from relay.rules.mobile import consent, device, event
+from relay.rules.mobile.context import Draft
+from relay.rules.payload import Payload, write
 
 MAX_BODY_BYTES: Final = 1024  # E5
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from relay.fields import is_absent
-from relay.mobile.draft import Draft, Whole
+from relay.rules.fields import is_absent
+from relay.rules.mobile.context import Draft, Whole
 
 _PARTNER_NAMES: Final = {"iossearchads_int": "Apple Search Ads", "twitter_int": "twitter"}  # M14
 

@@ -12,9 +12,9 @@ from relay.exact_json import (
     loads,
     plain_number,
 )
-from relay.fields import is_absent, optional_text, warn_of_clear_email
-from relay.mobile.draft import Draft
-from relay.money import check_currency, is_plain_amount
+from relay.rules.fields import is_absent, optional_text, warn_of_clear_email
+from relay.rules.mobile.context import Draft
+from relay.rules.money import check_currency, is_plain_amount
 
 _APPSFLYER_ID: Final = re.compile(r"\d+-\d+", re.ASCII)  # M1
 

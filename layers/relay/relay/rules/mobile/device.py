@@ -6,8 +6,8 @@ from ipaddress import IPv6Address, ip_address
 from typing import Any, Final
 
 from relay.domain.kinds import Platform
-from relay.fields import is_absent, optional_text
-from relay.mobile.draft import Draft, Whole, warn_of_platform
+from relay.rules.fields import is_absent, optional_text
+from relay.rules.mobile.context import Draft, Whole, warn_of_platform
 
 UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 _ZERO_UUID: Final = "00000000-0000-0000-0000-000000000000"

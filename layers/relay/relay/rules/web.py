@@ -10,16 +10,16 @@ from urllib.parse import urlsplit
 
 from relay import instants
 from relay.domain.findings import Findings
-from relay.fields import (
+from relay.rules.fields import (
     is_absent,
     optional_text,
     reject_unknown,
     warn_of_clear_email,
     warn_of_clear_email_in_url,
 )
-from relay.hashing import HASHED_FIELDS, PRODUCER_ONLY_FIELDS, hash_identity
-from relay.money import check_currency, is_finite_number
-from relay.payloads import Payload, write
+from relay.rules.hashing import HASHED_FIELDS, PRODUCER_ONLY_FIELDS, hash_identity
+from relay.rules.money import check_currency, is_finite_number
+from relay.rules.payload import Payload, write
 
 LONGEST_NAME: Final = 64  # W1, W2
 LONGEST_URL: Final = 4096  # W6

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from relay.domain.findings import Finding, Severity
 from relay.domain.kinds import Kind
-from relay.fields import is_absent
+from relay.rules.fields import is_absent
 
 PLACEHOLDER: Final = "0000000000000-0000000000000000000"
 """As long as the longest documented id (M1), so that an event that fits with it fits later too."""

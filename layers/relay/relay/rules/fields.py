@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from relay.domain.findings import Findings
 from relay.exact_json import UnwritableError, dumps_with_room
-from relay.hashing import HASHED_FIELDS, PRODUCER_ONLY_FIELDS
+from relay.rules.hashing import HASHED_FIELDS, PRODUCER_ONLY_FIELDS
 
 _CLEAR_EMAIL: Final = re.compile(r"(?<=[^@\s/?&=])@[^@\s/?&=]+\.[A-Za-z]{2,}")
 """H9. The contract's pattern, anchored at the `@` so that it stays linear on any text."""
