@@ -17,7 +17,7 @@ PACKAGES = {
     "relay.consumer",
     "relay.domain",
     "relay.payments",
-    "relay.wire",
+    "relay.http1",
 }
 """They hold modules and nothing else."""
 
@@ -51,7 +51,7 @@ LEVELS = [
     *PURE_LEVELS,
     # What speaks to the world, one thing a module.
     {"relay.telemetry"},
-    {"relay.wire"},
+    {"relay.http1"},
     {"relay.settings", "relay.appsflyer", "relay.parameters", "relay.queues"},
     {"relay.answering", "relay.tables", "relay.pacing", "relay.health"},
     {"relay.gathering", "relay.dynamodb"},

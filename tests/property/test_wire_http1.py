@@ -6,8 +6,8 @@ import h11
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.wire.errors import NotHttpError
-from relay.wire.http1 import AnswerReader
+from relay.http1.errors import NotHttpError
+from relay.http1.response_parser import AnswerReader
 
 statuses = st.sampled_from([200, 202, 204, 301, 304, 400, 401, 403, 429, 500, 503])
 names = st.from_regex(rb"X-[A-Za-z0-9]{1,8}", fullmatch=True)

@@ -73,8 +73,8 @@ def _table(name: str) -> "Table":
 def _loop_table(name: str, connections: int) -> "DynamoLoopTable":
     """A table for the event loop, where boto3 would reach it and with boto3's credentials."""
     from relay.dynamodb import DynamoCalls, DynamoLoopTable
+    from relay.http1.pool import Pool
     from relay.signing import Credentials
-    from relay.wire.pool import Pool
 
     meta = boto3.client("dynamodb", config=_AWS).meta
     found = (boto3.DEFAULT_SESSION or boto3.Session()).get_credentials()

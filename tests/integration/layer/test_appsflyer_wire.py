@@ -16,8 +16,8 @@ from relay.appsflyer import Answer, Client, make_transport
 from relay.appsflyer.engine import KeptConnections
 from relay.domain.kinds import Kind
 from relay.errors import SendFailedError
+from relay.http1.pool import KEEP_ALIVE_SECONDS
 from relay.secrets import Secret
-from relay.wire.pool import KEEP_ALIVE_SECONDS
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK"
 BODY = b'{"eventName":"af_purchase"}'

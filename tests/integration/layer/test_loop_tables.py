@@ -16,9 +16,9 @@ from relay import composition
 from relay.deliveries import Claim, Deliveries, delivery_key
 from relay.dynamodb import DynamoCalls, DynamoLoopTable
 from relay.errors import ConfigurationError, TableUnavailableError
+from relay.http1.pool import Pool
 from relay.signing import Credentials
 from relay.tables import Bound, DynamoTable, Item, Key, LoopTable, Table
-from relay.wire.pool import Pool
 from tests.memory_table import MemoryLoopTable, MemoryTable
 
 if TYPE_CHECKING:

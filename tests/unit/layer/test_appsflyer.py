@@ -9,9 +9,9 @@ from relay.appsflyer import Answer, Client, engine
 from relay.appsflyer.failures import MEANINGS, failure_of
 from relay.domain.kinds import Kind
 from relay.errors import ConfigurationError, SendFailedError
+from relay.http1 import errors
+from relay.http1.pool import Pool
 from relay.secrets import Secret
-from relay.wire import errors
-from relay.wire.pool import Pool
 
 KEY = "0123456789abcdef-example"
 BODY = b'{"eventName":"af_purchase","eventValue":""}'

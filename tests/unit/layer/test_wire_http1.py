@@ -1,7 +1,7 @@
 import pytest
 
-from relay.wire.errors import NotHttpError
-from relay.wire.http1 import LARGEST_ANSWER, LARGEST_HEAD, AnswerReader
+from relay.http1.errors import NotHttpError
+from relay.http1.response_parser import LARGEST_ANSWER, LARGEST_HEAD, AnswerReader
 
 Read = tuple[int | None, bytes, bool]
 """Status, body, whether the connection may be used again."""

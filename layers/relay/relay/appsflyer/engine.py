@@ -1,4 +1,4 @@
-"""The engine under httpx's interface: our kept connections (`relay.wire`) as a transport.
+"""The engine under httpx's interface: our kept connections (`relay.http1`) as a transport.
 
 The environment is read for one thing only: `SSL_CERT_FILE` or `SSL_CERT_DIR`, which replace the
 certificate authorities that come with httpx.
@@ -11,7 +11,7 @@ from typing import Final, cast
 
 import httpx
 
-from relay.wire.errors import (
+from relay.http1.errors import (
     ClosedAtOnceError,
     ConnectionLostError,
     ExchangeTimeoutError,
@@ -20,8 +20,8 @@ from relay.wire.errors import (
     NotHttpError,
     WireError,
 )
-from relay.wire.http1 import AnswerReader
-from relay.wire.pool import Origin, Pool
+from relay.http1.pool import Origin, Pool
+from relay.http1.response_parser import AnswerReader
 
 
 class NothingSentError(httpx.WriteError):

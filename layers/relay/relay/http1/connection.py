@@ -4,8 +4,8 @@ import asyncio
 import select
 from typing import Final, cast
 
-from relay.wire.errors import ConnectionLostError, ExchangeTimeoutError, NotHttpError
-from relay.wire.http1 import AnswerReader
+from relay.http1.errors import ConnectionLostError, ExchangeTimeoutError, NotHttpError
+from relay.http1.response_parser import AnswerReader
 
 _PEER_CLOSED: Final = getattr(select, "POLLRDHUP", 0)  # Linux only; elsewhere POLLIN says it too
 

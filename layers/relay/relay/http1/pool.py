@@ -15,9 +15,9 @@ from collections import defaultdict, deque
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from relay.wire.connection import Connection
-from relay.wire.errors import ClosedAtOnceError, NoConnectionError, NoConnectionInTimeError
-from relay.wire.http1 import AnswerReader
+from relay.http1.connection import Connection
+from relay.http1.errors import ClosedAtOnceError, NoConnectionError, NoConnectionInTimeError
+from relay.http1.response_parser import AnswerReader
 
 KEEP_ALIVE_SECONDS: Final = 20.0
 """How long an unused connection is trusted: well below what load balancers allow (60 and more)."""

@@ -8,7 +8,7 @@ from typing import Final
 
 import httptools
 
-from relay.wire.errors import NotHttpError
+from relay.http1.errors import NotHttpError
 
 LARGEST_HEAD: Final = 65_536
 LARGEST_ANSWER: Final = 131_072
