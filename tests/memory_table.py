@@ -13,8 +13,8 @@ from threading import Lock
 from typing import Generic, TypeVar
 from weakref import finalize
 
+from relay.aws.table import Bound, Item, Key
 from relay.errors import TableUnavailableError
-from relay.tables import Bound, Item, Key
 
 _LONGEST_PK = 2048
 _LONGEST_SK = 1024
@@ -32,7 +32,7 @@ CREATE INDEX customers ON items (customer) WHERE customer IS NOT NULL;
 
 
 class MemoryTable:
-    """`relay.tables.Table` in memory. May be used by several threads at once."""
+    """`relay.aws.table.Table` in memory. May be used by several threads at once."""
 
     def __init__(self) -> None:
         self.calls: Counter[str] = Counter()
@@ -155,7 +155,7 @@ class MemoryTable:
 
 
 class MemoryLoopTable:
-    """`relay.tables.LoopTable` over a table in memory."""
+    """`relay.aws.table.LoopTable` over a table in memory."""
 
     def __init__(self, table: MemoryTable) -> None:
         self._table = table

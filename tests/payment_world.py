@@ -8,14 +8,14 @@ from typing import Any
 from standardwebhooks import Webhook as StandardWebhook
 
 from relay.apps import Apps
+from relay.aws.parameter_store import ParameterStore
+from relay.aws.sqs import Queue
 from relay.domain.kinds import Surface
 from relay.identities import Identities, Identity
-from relay.parameters import ParameterStore
 from relay.payments.mapping import Mapper
 from relay.payments.receiving import ROUTE, Receiver
 from relay.payments.sources import Sources
 from relay.payments.trail import Trail
-from relay.queues import Queue
 from relay.settings import MapPaymentSettings
 from tests.builders import MOBILE_APP, WEB_APP, Json, make_http_event, make_sqs_event
 from tests.fakes import FakeClock, FakeSqs, FakeSsm, SentMessage, longest

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from relay.queues import size_of
+from relay.aws.sqs import size_of
 from tests.builders import Json
 from tests.fakes import aws_error
 from tests.memory_queue import MemoryQueue, QueueSettings, State, Stored

@@ -17,7 +17,7 @@ from botocore.exceptions import (
     NoRegionError,
 )
 
-from relay.queues import MAX_MESSAGE_BYTES, Message, group_of
+from relay.aws.sqs import MAX_MESSAGE_BYTES, Message, group_of
 from relay_cli.errors import CliError
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def stack_outputs(name: str) -> dict[str, str]:
 def put(sqs: "SQSClient", url: str, messages: Sequence[Message]) -> dict[int, str]:
     """Puts messages on a queue; the positions of those that it did not take, and why.
 
-    Not by relay.queues.Queue: that one logs what fails, as a function should, and a person wants
+    Not by relay.aws.sqs.Queue: that one logs what fails, as a function should, and a person wants
     to be told.
     """
     failed = {

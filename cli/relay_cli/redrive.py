@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from threading import Event
 from typing import TYPE_CHECKING, Final
 
-from relay.queues import Message
+from relay.aws.sqs import Message
 from relay_cli.aws import put
 from relay_cli.choosing import Choice
 from relay_cli.dead_letters import DeadLetter, renewed

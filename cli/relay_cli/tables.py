@@ -4,13 +4,13 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from relay import telemetry
-from relay.tables import DynamoTable
+from relay.aws.table import DynamoTable
 from relay_cli import aws
 from relay_cli.errors import CliError
 from relay_cli.targets import DEFAULT_READY_FILE, Where, read_ready_file, ready_text
 
 if TYPE_CHECKING:
-    from relay.tables import Table
+    from relay.aws.table import Table
 
 _OUTPUTS = {"identities_table": "IdentitiesTableName", "trail_table": "PaymentTrailTableName"}
 

@@ -20,6 +20,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from relay import telemetry
 from relay.apps import Apps
 from relay.appsflyer import Client
+from relay.aws.parameter_store import ParameterStore
+from relay.aws.sqs import Queue
 from relay.deliveries import Deliveries
 from relay.domain.findings import Finding
 from relay.domain.kinds import App, Kind, Surface
@@ -32,13 +34,11 @@ from relay.identities import Identities
 from relay.installs import Installs
 from relay.instants import from_milliseconds, mobile_form, to_milliseconds
 from relay.intake import ROUTES, Intake, with_visitor
-from relay.parameters import ParameterStore
 from relay.payments.mapping import Mapper
 from relay.payments.receiving import Receiver
 from relay.payments.sources import Sources
 from relay.payments.trail import Trail
 from relay.producers import Producers, token_digest
-from relay.queues import Queue
 from relay.rules.identity_lookup import PLACEHOLDER, customer_to_look_up, with_appsflyer_id
 from relay.rules.prepare import Prepared, prepare
 from relay.settings import MapPaymentSettings

@@ -12,12 +12,9 @@ ROOT = Path(__file__).parents[2]
 LAYER = ROOT / "layers" / "relay"
 
 PACKAGES = {
-    "relay",
-    "relay.rules",
-    "relay.consumer",
-    "relay.domain",
-    "relay.payments",
-    "relay.http1",
+    ".".join(init.parent.relative_to(LAYER).parts)
+    for init in LAYER.rglob("relay/**/__init__.py")
+    if "import " not in init.read_text("utf-8")
 }
 """They hold modules and nothing else."""
 
@@ -29,7 +26,7 @@ FUNCTIONS = {
 
 PURE_LEVELS = [
     {"relay.errors", "relay.domain.findings", "relay.secrets", "relay.validation", "relay.waiting"},
-    {"relay.exact_json", "relay.signing"},
+    {"relay.exact_json", "relay.aws.sigv4"},
     {"relay.instants", "relay.rules.hashing", "relay.rules.money"},
     {"relay.domain.kinds"},
     {"relay.rules.fields", "relay.rules.payload"},
@@ -52,9 +49,9 @@ LEVELS = [
     # What speaks to the world, one thing a module.
     {"relay.telemetry"},
     {"relay.http1"},
-    {"relay.settings", "relay.appsflyer", "relay.parameters", "relay.queues"},
-    {"relay.answering", "relay.tables", "relay.pacing", "relay.health"},
-    {"relay.gathering", "relay.dynamodb"},
+    {"relay.settings", "relay.appsflyer", "relay.aws.parameter_store", "relay.aws.sqs"},
+    {"relay.answering", "relay.aws.table", "relay.pacing", "relay.health"},
+    {"relay.gathering", "relay.aws.async_table"},
     {"relay.apps", "relay.producers", "relay.identities", "relay.deliveries"},
     {"relay.payments.sources", "relay.payments.trail"},
     {"relay.payments.picking"},

@@ -12,11 +12,11 @@ import pytest
 from openapi_spec_validator import validate
 
 from relay import answering, http_api, installs, intake
+from relay.aws.sqs import MAX_TAKEN_BYTES
 from relay.domain.kinds import App, Kind
 from relay.errors import TableUnavailableError
 from relay.intake import MAX_BODY_BYTES
 from relay.payments import receiving
-from relay.queues import MAX_TAKEN_BYTES
 from relay.rules import mobile, web
 from relay.rules.prepare import prepare
 from relay_cli.errors import CliError

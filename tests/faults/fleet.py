@@ -17,13 +17,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from relay.apps import Apps
 from relay.appsflyer import Client
+from relay.aws.parameter_store import ParameterStore
+from relay.aws.sqs import Queue
 from relay.deliveries import Deliveries
 from relay.domain.kinds import Surface
 from relay.forwarding import Forwarder
 from relay.identities import Identities
 from relay.pacing import Pacer
-from relay.parameters import ParameterStore
-from relay.queues import Queue
 from tests.builders import Json, make_settings
 from tests.fakes import FakeClock, FakeSsm
 from tests.memory_queue import State, Traffic

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
-from relay.parameters import CACHE_SECONDS
+from relay.aws.parameter_store import CACHE_SECONDS
 from relay.producers import token_digest
 from tests.builders import (
     MOBILE_APP,

@@ -16,10 +16,10 @@ import httpx
 import pytest
 
 from relay import telemetry
+from relay.aws.sqs import Message, Queue
 from relay.domain.kinds import Surface
 from relay.errors import TableUnavailableError
 from relay.identities import Identities, Identity
-from relay.queues import Message, Queue
 from tests.builders import (
     MOBILE_APP,
     NOW,

@@ -9,20 +9,20 @@ from rich.table import Table
 from rich.text import Text
 
 from relay.apps import Apps
+from relay.aws.parameter_store import ParameterStore
+from relay.aws.table import Bound, Item, Key
 from relay.domain.movements import Meaning, Movement, Told, Treatment
 from relay.domain.payment_rules import SourceApps, SourceSettings
 from relay.errors import ConfigurationError, UnreadableWebhookError
 from relay.exact_json import InvalidJsonError, UnwritableError, dumps, loads
 from relay.identities import Identities
 from relay.instants import utc_now
-from relay.parameters import ParameterStore
 from relay.payments.deciding import Decider
 from relay.payments.events import event_of
 from relay.payments.providers import PROVIDERS
 from relay.payments.receiving import MAX_BODY_BYTES
 from relay.payments.trail import Trail
 from relay.payments.unmappable import UnmappableError
-from relay.tables import Bound, Item, Key
 from relay.validation import first_fault
 from relay_cli.errors import CliError, ExitCode
 from relay_cli.reading import read_bytes, read_object

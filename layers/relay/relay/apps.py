@@ -13,10 +13,10 @@ from typing import Annotated, Final, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from relay.aws.parameter_store import Clock, ParameterStore
 from relay.domain.kinds import App, Surface
 from relay.domain.payment_rules import PaymentRules
 from relay.errors import ConfigurationError, ParametersUnavailableError, UnknownAppError
-from relay.parameters import Clock, ParameterStore
 from relay.rules.web import FORBIDDEN_IN_NAME
 from relay.secrets import Secret
 from relay.validation import first_fault

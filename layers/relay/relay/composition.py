@@ -14,9 +14,9 @@ import boto3
 from botocore.config import Config
 from botocore.httpsession import get_cert_path
 
+from relay.aws.parameter_store import ParameterStore
+from relay.aws.sqs import Queue
 from relay.errors import ConfigurationError
-from relay.parameters import ParameterStore
-from relay.queues import Queue
 from relay.settings import (
     AcceptSettings,
     ForwardSettings,
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     import asyncio
     import ssl
 
+    from relay.aws.async_table import DynamoLoopTable
+    from relay.aws.table import Table
     from relay.domain.kinds import Surface
-    from relay.dynamodb import DynamoLoopTable
     from relay.forwarding import Forwarder
     from relay.installs import Installs
     from relay.intake import Intake
     from relay.payments.mapping import Mapper
     from relay.payments.receiving import Receiver
-    from relay.tables import Table
 
 # These services answer in milliseconds; a function must not spend its time waiting for a sick one.
 # At most 2 x (1 + 2) s and a second between them: `forwarding.AWS_CALL_SECONDS`. Connections: one
@@ -65,16 +65,16 @@ def _store(prefix: str) -> ParameterStore:
 
 
 def _table(name: str) -> "Table":
-    from relay.tables import DynamoTable
+    from relay.aws.table import DynamoTable
 
     return DynamoTable(boto3.client("dynamodb", config=_AWS), name)
 
 
 def _loop_table(name: str, connections: int) -> "DynamoLoopTable":
     """A table for the event loop, where boto3 would reach it and with boto3's credentials."""
-    from relay.dynamodb import DynamoCalls, DynamoLoopTable
+    from relay.aws.async_table import DynamoCalls, DynamoLoopTable
+    from relay.aws.sigv4 import Credentials
     from relay.http1.pool import Pool
-    from relay.signing import Credentials
 
     meta = boto3.client("dynamodb", config=_AWS).meta
     found = (boto3.DEFAULT_SESSION or boto3.Session()).get_credentials()

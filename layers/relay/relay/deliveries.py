@@ -17,9 +17,9 @@ from enum import StrEnum
 from typing import Final
 from uuid import uuid4
 
+from relay.aws.table import Bound, Item, Key, LoopTable
 from relay.gathering import Gathered
 from relay.instants import to_milliseconds, utc_now
-from relay.tables import Bound, Item, Key, LoopTable
 
 _SORT: Final = "delivery"
 _TAKEN_UNTIL: Final = "taken_until"

@@ -17,6 +17,7 @@ from typing import Any, Final
 from relay import telemetry
 from relay.apps import Apps
 from relay.appsflyer import Client
+from relay.aws.sqs import Message, Queue
 from relay.consumer import reporting
 from relay.deliveries import Deliveries
 from relay.domain.kinds import Surface
@@ -34,7 +35,6 @@ from relay.identities import Identities, Identity
 from relay.instants import from_milliseconds, utc_now
 from relay.jobs import Job
 from relay.pacing import Pacer
-from relay.queues import Message, Queue
 from relay.rules.identity_lookup import not_before_of
 from relay.sending import AWS_CALL_SECONDS, NO_SETTINGS, Remaining, Sender
 from relay.settings import ForwardSettings

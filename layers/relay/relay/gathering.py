@@ -5,7 +5,7 @@ from asyncio import Future, Task
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, NamedTuple
 
-from relay.tables import Item, Key
+from relay.aws.table import Item, Key
 
 ITEMS_A_CALL: Final = 25
 """As many as DynamoDB takes."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from relay.aws.table import LONGEST_PK_BYTES, LONGEST_SK_BYTES, Bound, Item, Key, Table, is_key_text
 from relay.instants import from_milliseconds, to_milliseconds, utc_now
-from relay.tables import LONGEST_PK_BYTES, LONGEST_SK_BYTES, Bound, Item, Key, Table, is_key_text
 
 KEEP_DAYS: Final = 730
 

@@ -10,8 +10,8 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from relay.aws.parameter_store import ParameterStore
 from relay.errors import ConfigurationError
-from relay.parameters import ParameterStore
 from relay.validation import first_fault
 
 

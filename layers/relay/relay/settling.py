@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from relay.appsflyer import Answer
+from relay.aws.sqs import MAX_MESSAGE_BYTES, size_of
 from relay.domain.kinds import App
 from relay.domain.outcomes import IDENTITY_UNKNOWN, IN_PROGRESS, UNWELL, Outcome, Ruling
 from relay.envelopes import (
@@ -17,7 +18,6 @@ from relay.envelopes import (
     write_envelope,
 )
 from relay.jobs import Job
-from relay.queues import MAX_MESSAGE_BYTES, size_of
 from relay.rules.fields import without_clear_email
 from relay.settings import ForwardSettings
 from relay.waiting import (

@@ -1,7 +1,7 @@
 """The revenue that AppsFlyer finds in a mobile event, and how it gets lost (M3, M4, M5).
 
-Deliberately apart from `relay.rules.money`: what the relay takes for a good amount is judged here by
-somebody else. Only AppsFlyer's list of currencies is shared.
+Deliberately apart from `relay.rules.money`: somebody else judges here what the relay takes for a
+good amount. Only AppsFlyer's list of currencies is shared.
 """
 
 from __future__ import annotations

@@ -16,9 +16,9 @@ from typing import Any
 import boto3
 import pytest
 
+from relay.aws.table import DynamoTable
 from relay.errors import TableUnavailableError
 from relay.identities import Identities, Identity
-from relay.tables import DynamoTable
 from relay_cli.errors import CliError
 from relay_cli.identities.importing import Counts, Importer, Progress
 from relay_cli.identities.report import LONGEST_LINE, Fingerprint, Report, Row

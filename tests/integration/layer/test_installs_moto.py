@@ -9,9 +9,9 @@ import boto3
 import pytest
 
 from relay import composition
+from relay.aws.table import DynamoTable
 from relay.identities import Identities
 from relay.producers import token_digest
-from relay.tables import DynamoTable
 from tests.builders import MOBILE_APP, make_http_event
 
 if TYPE_CHECKING:

@@ -13,12 +13,12 @@ import pytest_asyncio
 import trustme
 
 from relay import composition
+from relay.aws.async_table import DynamoCalls, DynamoLoopTable
+from relay.aws.sigv4 import Credentials
+from relay.aws.table import Bound, DynamoTable, Item, Key, LoopTable, Table
 from relay.deliveries import Claim, Deliveries, delivery_key
-from relay.dynamodb import DynamoCalls, DynamoLoopTable
 from relay.errors import ConfigurationError, TableUnavailableError
 from relay.http1.pool import Pool
-from relay.signing import Credentials
-from relay.tables import Bound, DynamoTable, Item, Key, LoopTable, Table
 from tests.memory_table import MemoryLoopTable, MemoryTable
 
 if TYPE_CHECKING:

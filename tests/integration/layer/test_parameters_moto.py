@@ -6,9 +6,9 @@ import pytest
 from botocore.config import Config
 
 from relay.apps import Apps
+from relay.aws.parameter_store import ParameterStore
 from relay.domain.kinds import App, Surface
 from relay.errors import ParametersUnavailableError, UnknownAppError
-from relay.parameters import ParameterStore
 from relay.producers import Producers, token_digest
 from relay.secrets import Secret
 

@@ -11,8 +11,8 @@ from uuid import uuid4
 import pytest
 from botocore.exceptions import ClientError
 
+from relay.aws.sqs import MAX_MESSAGE_BYTES, Message, Queue
 from relay.instants import to_milliseconds
-from relay.queues import MAX_MESSAGE_BYTES, Message, Queue
 from tests.fakes import FakeClock
 from tests.memory_sqs import MemorySqs
 

@@ -3,7 +3,7 @@
 import pytest
 from botocore.exceptions import ClientError
 
-from relay.queues import Message, Queue
+from relay.aws.sqs import Message, Queue
 from tests.fakes import FakeClock, aws_error
 from tests.memory_queue import Traffic
 from tests.memory_sqs import MemorySqs

@@ -8,8 +8,8 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from relay.aws.table import Bound, DynamoTable, Item, Key, Table
 from relay.errors import TableUnavailableError
-from relay.tables import Bound, DynamoTable, Item, Key, Table
 from tests.memory_table import MemoryTable
 
 if TYPE_CHECKING:

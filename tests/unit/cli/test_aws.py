@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
 
-from relay.queues import MAX_MESSAGE_BYTES, Message
+from relay.aws.sqs import MAX_MESSAGE_BYTES, Message
 from relay_cli.aws import explained, put, sqs_client
 from relay_cli.errors import CliError
 

@@ -10,7 +10,8 @@ import boto3
 import httpx
 import pytest
 
-from relay import appsflyer, composition, tables
+from relay import appsflyer, composition
+from relay.aws import table
 from relay.domain.kinds import Surface
 from relay.errors import ConfigurationError
 from relay.producers import token_digest
@@ -110,7 +111,7 @@ def outside(monkeypatch: pytest.MonkeyPatch) -> Iterator[Outside]:
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(boto3, "client", world.client)
     monkeypatch.setattr(appsflyer, "make_transport", world.transport)
-    monkeypatch.setattr(tables, "DynamoTable", world.table)
+    monkeypatch.setattr(table, "DynamoTable", world.table)
     monkeypatch.setattr(composition, "_loop_table", world.loop_table)
     forget_everything()
     yield world

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import httpx
 import pytest
 
+from relay.aws.sqs import Queue
 from relay.consumer import reporting
 from relay.domain.kinds import Surface
-from relay.queues import Queue
 from tests.builders import (
     MOBILE_APP,
     WEB_APP,

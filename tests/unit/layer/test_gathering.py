@@ -3,8 +3,8 @@ from collections.abc import Mapping
 
 import pytest
 
+from relay.aws.table import Item, Key
 from relay.gathering import CALLS_AT_ONCE, ITEMS_A_CALL, Gathered
-from relay.tables import Item, Key
 
 
 class Calls:

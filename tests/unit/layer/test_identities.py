@@ -3,9 +3,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from relay.aws.table import Key
 from relay.errors import TableUnavailableError
 from relay.identities import Identities, Identity, UnusableIdError
-from relay.tables import Key
 from tests.builders import MOBILE_APP, NOW
 from tests.fakes import FakeClock
 from tests.memory_table import MemoryTable

@@ -6,9 +6,9 @@ import pytest
 from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError
 
 from relay.apps import REFUSED_SECONDS, Apps
+from relay.aws.parameter_store import CACHE_SECONDS, REREAD_SECONDS, ParameterStore
 from relay.domain.kinds import App, Kind, Surface
 from relay.errors import ConfigurationError, ParametersUnavailableError, UnknownAppError
-from relay.parameters import CACHE_SECONDS, REREAD_SECONDS, ParameterStore
 from relay.producers import Producer, Producers, token_digest
 from relay.secrets import Secret
 from tests.builders import MOBILE_APP

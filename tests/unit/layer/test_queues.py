@@ -3,7 +3,7 @@ from collections.abc import Callable
 import pytest
 from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError
 
-from relay.queues import MAX_MESSAGE_BYTES, MAX_TAKEN_BYTES, Message, Queue, group_of
+from relay.aws.sqs import MAX_MESSAGE_BYTES, MAX_TAKEN_BYTES, Message, Queue, group_of
 from tests.builders import Json
 from tests.fakes import FakeSqs, aws_error
 

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from relay.apps import Apps
+from relay.aws.parameter_store import ParameterStore
+from relay.aws.table import Item, Key, item_of, record_of
 from relay.deliveries import Claim, Deliveries
 from relay.domain.kinds import Surface
 from relay.domain.movements import Fact, MovementKind
@@ -19,14 +21,12 @@ from relay.domain.payment_rules import PaymentRules
 from relay.envelopes import DEAD_LETTER_FIELDS, parse_envelope, write_envelope
 from relay.exact_json import dumps_for_queue, loads
 from relay.identities import Identities
-from relay.parameters import ParameterStore
 from relay.payments.decisions import Decision
 from relay.payments.notices import DEAD_LETTER_FIELDS as DEAD_NOTICE_FIELDS
 from relay.payments.notices import parse_notice, write_notice
 from relay.payments.sources import Sources
 from relay.payments.trail import Trail
 from relay.producers import Producers
-from relay.tables import Item, Key, item_of, record_of
 from tests.builders import NOW
 from tests.fakes import FakeSsm
 from tests.memory_table import MemoryLoopTable, MemoryTable

@@ -5,7 +5,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotocoreCredentials
 
-from relay.signing import Credentials, signed_headers
+from relay.aws.sigv4 import Credentials, signed_headers
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 HOST = "dynamodb.eu-central-1.amazonaws.com"

@@ -7,8 +7,8 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
+from relay.aws.table import Bound, DynamoTable, Key, is_key_text
 from relay.errors import TableUnavailableError
-from relay.tables import Bound, DynamoTable, Key, is_key_text
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

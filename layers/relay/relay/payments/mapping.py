@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from relay import telemetry
 from relay.apps import Apps
+from relay.aws.sqs import Message, Queue
 from relay.domain.kinds import Surface
 from relay.domain.movements import REVERSALS, Meaning, Movement
 from relay.domain.payment_rules import SourceSettings
@@ -37,7 +38,6 @@ from relay.payments.settling import Mapped, Place, Result, Settler, dead
 from relay.payments.sources import Sources
 from relay.payments.trail import Trail
 from relay.payments.unmappable import OriginalUnknownError, UnmappableError
-from relay.queues import Message, Queue
 from relay.settings import MapPaymentSettings
 from relay.waiting import Chance
 

@@ -5,10 +5,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
+from relay.aws.sqs import MAX_MESSAGE_BYTES, Message, size_of
 from relay.domain.kinds import Surface
 from relay.domain.outcomes import Outcome
 from relay.payments.notices import Notice, write_notice
-from relay.queues import MAX_MESSAGE_BYTES, Message, size_of
 from relay.settings import MapPaymentSettings
 from relay.waiting import Chance, delay_of, delay_until, wait_after_attempt, wait_while_held
 

@@ -10,10 +10,10 @@ from typing import Final, NamedTuple
 
 from pydantic import ValidationError
 
+from relay.aws.parameter_store import ParameterStore
 from relay.domain.payment_rules import SourceSettings
 from relay.errors import ConfigurationError
 from relay.exact_json import InvalidJsonError, loads
-from relay.parameters import ParameterStore
 from relay.secrets import Secret
 from relay.validation import first_fault
 

@@ -4,11 +4,11 @@ from typing import Any
 import pytest
 
 from relay.apps import Apps
+from relay.aws.parameter_store import ParameterStore
 from relay.domain.kinds import Surface
 from relay.domain.movements import MovementKind
 from relay.domain.payment_rules import PaymentRules
 from relay.errors import ConfigurationError, UnknownAppError
-from relay.parameters import ParameterStore
 from tests.fakes import FakeSsm
 
 

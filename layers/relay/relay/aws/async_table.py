@@ -15,13 +15,13 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from relay import telemetry
+from relay.aws.sigv4 import Credentials, signed_headers
+from relay.aws.table import Bound, Item, Key, attribute_of, item_of, record_of
 from relay.errors import TableUnavailableError
 from relay.exact_json import InvalidJsonError, dumps, loads
 from relay.http1.errors import WireError
 from relay.http1.pool import Origin, Pool
 from relay.instants import utc_now
-from relay.signing import Credentials, signed_headers
-from relay.tables import Bound, Item, Key, attribute_of, item_of, record_of
 
 _VERSION: Final = "DynamoDB_20120810"
 _ATTEMPTS: Final = 2

@@ -1,0 +1,1 @@
+"""AWS, a service a module: SQS, Parameter Store, DynamoDB."""
