@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from relay.envelopes import money_without_id
+from relay.messages.envelope import money_without_id
 from relay_cli.errors import ExitCode
 from relay_cli.files import Item, read_items
 from relay_cli.handed import Bare, Defaults, Unusable

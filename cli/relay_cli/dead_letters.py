@@ -7,11 +7,11 @@ from functools import cached_property
 from typing import Any, Final
 
 from relay.domain.kinds import App, Kind
-from relay.envelopes import Envelope, parse_envelope, stamped, write_envelope
 from relay.errors import NotAnEnvelopeError
 from relay.exact_json import InvalidJsonError, UnwritableError, loads
 from relay.instants import from_milliseconds, parse_iso
-from relay.payments.notices import Notice, parse_notice, write_notice
+from relay.messages.envelope import Envelope, parse_envelope, stamped, write_envelope
+from relay.messages.notice import Notice, parse_notice, write_notice
 from relay.rules.prepare import Prepared, prepare
 
 NOT_AN_ENVELOPE: Final = "not_an_envelope"

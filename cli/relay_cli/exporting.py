@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from relay.envelopes import Envelope, digest_of, write_envelope
 from relay.exact_json import UnwritableError, dumps, loads
 from relay.instants import iso_form
-from relay.payments.notices import write_notice
+from relay.messages.envelope import Envelope, digest_of, write_envelope
+from relay.messages.notice import write_notice
 from relay_cli.dead_letters import DeadLetter
 from relay_cli.errors import CliError
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from relay.domain.kinds import App, Kind
-from relay.envelopes import parse_envelope
 from relay.errors import NotAnEnvelopeError
 from relay.exact_json import InvalidJsonError, UnwritableError, dumps, loads
 from relay.http_api import Problem, Request
 from relay.instants import utc_now
+from relay.messages.envelope import parse_envelope
 from relay_cli.errors import CliError
 from relay_cli.handed import LINE_FIELDS, Bare, Defaults, Handed, Unusable, from_line
 from relay_cli.reading import MIB, read_bytes

@@ -12,8 +12,8 @@ from rich.text import Text
 from relay.aws.sqs import Message
 from relay.domain.findings import Finding
 from relay.domain.kinds import Kind
-from relay.envelopes import Envelope, write_envelope
 from relay.exact_json import UnwritableError, dumps
+from relay.messages.envelope import Envelope, write_envelope
 from relay_cli import aws
 from relay_cli.errors import CliError, ExitCode
 from relay_cli.files import Item, read_items

@@ -26,7 +26,6 @@ from relay.deliveries import Deliveries
 from relay.domain.findings import Finding
 from relay.domain.kinds import App, Kind, Surface
 from relay.domain.outcomes import Outcome
-from relay.envelopes import money_without_id, stamped
 from relay.exact_json import InvalidJsonError, dumps, loads
 from relay.forwarding import Forwarder
 from relay.http_api import Request
@@ -34,6 +33,7 @@ from relay.identities import Identities
 from relay.installs import Installs
 from relay.instants import from_milliseconds, mobile_form, to_milliseconds
 from relay.intake import ROUTES, Intake, with_visitor
+from relay.messages.envelope import money_without_id, stamped
 from relay.payments.mapping import Mapper
 from relay.payments.receiving import Receiver
 from relay.payments.sources import Sources

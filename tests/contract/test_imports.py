@@ -25,21 +25,32 @@ FUNCTIONS = {
 }
 
 PURE_LEVELS = [
-    {"relay.errors", "relay.domain.findings", "relay.secrets", "relay.validation", "relay.waiting"},
+    {
+        "relay.errors",
+        "relay.domain.findings",
+        "relay.secrets",
+        "relay.validation",
+        "relay.messages.backoff",
+    },
     {"relay.exact_json", "relay.aws.sigv4"},
     {"relay.instants", "relay.rules.hashing", "relay.rules.money"},
     {"relay.domain.kinds"},
     {"relay.rules.fields", "relay.rules.payload"},
     {"relay.rules.mobile", "relay.rules.web", "relay.http_api"},
     {"relay.rules.prepare"},
-    {"relay.domain.outcomes", "relay.envelopes", "relay.rules.identity_lookup", "relay.entries"},
+    {
+        "relay.domain.outcomes",
+        "relay.messages.envelope",
+        "relay.rules.identity_lookup",
+        "relay.entries",
+    },
     # What payment providers mean.
     {"relay.domain.movements"},
     {"relay.domain.payment_rules", "relay.payments.major_units", "relay.payments.minor_units"},
     {"relay.payments.provider", "relay.payments.reading", "relay.payments.signatures"},
     {f"relay.payments.{provider}" for provider in PROVIDERS},
     {"relay.payments.providers"},
-    {"relay.payments.notices", "relay.payments.decisions", "relay.payments.unmappable"},
+    {"relay.messages.notice", "relay.payments.decisions", "relay.payments.unmappable"},
     {"relay.payments.events", "relay.payments.revenue"},
 ]
 """No I/O, no clock, no environment."""

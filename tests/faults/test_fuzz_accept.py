@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from hypothesis import strategies as st
 
 from relay.domain.kinds import Kind
-from relay.envelopes import parse_envelope
 from relay.intake import ROUTES
+from relay.messages.envelope import parse_envelope
 from tests.builders import (
     MOBILE_APP,
     WEB_APP,

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import strategies as st
 
 from relay.domain.kinds import ENDPOINTS, Kind, Surface
-from relay.envelopes import Envelope, parse_envelope
 from relay.identities import Identities, Identity
+from relay.messages.envelope import Envelope, parse_envelope
 from tests.builders import (
     MOBILE_APP,
     NOW,

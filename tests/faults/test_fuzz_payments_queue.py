@@ -2,9 +2,9 @@
 
 from collections import Counter
 
-from relay.envelopes import parse_envelope
+from relay.messages.envelope import parse_envelope
+from relay.messages.notice import parse_notice
 from relay.payments.mapping import NEEDED_SECONDS
-from relay.payments.notices import parse_notice
 from relay.payments.providers import PROVIDERS
 from tests.builders import make_sqs_event
 from tests.faults.conftest import Saw, Scale

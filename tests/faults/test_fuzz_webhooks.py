@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from relay.payments.notices import parse_notice
+from relay.messages.notice import parse_notice
 from relay.payments.providers import PROVIDERS
 from relay.payments.receiving import ROUTE
 from relay_cli.payments.signing import sign

@@ -4,9 +4,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.envelopes import Envelope, parse_envelope, write_envelope
 from relay.errors import NotAnEnvelopeError
 from relay.exact_json import UnwritableError, dumps
+from relay.messages.envelope import Envelope, parse_envelope, write_envelope
 from tests.builders import make_envelope
 from tests.property.strategies import any_text, json_values
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.domain.kinds import App, Kind
-from relay.envelopes import Envelope, parse_envelope, write_envelope
 from relay.exact_json import dumps
+from relay.messages.envelope import Envelope, parse_envelope, write_envelope
 from relay.rules.prepare import Prepared, prepare
 from tests.builders import MOBILE_APP, NOW
 from tests.property.strategies import (

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.waiting import delay_of, delay_until, wait_after_attempt
+from relay.messages.backoff import delay_of, delay_until, wait_after_attempt
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 SIX_HOURS = 21_600.0

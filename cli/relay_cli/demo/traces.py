@@ -8,9 +8,9 @@ from typing import Any, Final
 from relay.domain.findings import Finding
 from relay.domain.kinds import App, Kind
 from relay.domain.outcomes import Outcome
-from relay.envelopes import money_without_id, stamped
 from relay.exact_json import loads
 from relay.instants import parse_iso
+from relay.messages.envelope import money_without_id, stamped
 from relay.rules.prepare import Prepared, prepare
 from relay_cli.dead_letters import DeadLetter
 from relay_cli.demo.samples import Expected, Sample

@@ -22,7 +22,6 @@ from relay.consumer import reporting
 from relay.deliveries import Deliveries
 from relay.domain.kinds import Surface
 from relay.domain.outcomes import IDENTITY_UNKNOWN, Outcome, Ruling
-from relay.envelopes import parse_envelope
 from relay.errors import (
     ConfigurationError,
     NotAnEnvelopeError,
@@ -34,12 +33,13 @@ from relay.health import Round
 from relay.identities import Identities, Identity
 from relay.instants import from_milliseconds, utc_now
 from relay.jobs import Job
+from relay.messages.backoff import Chance
+from relay.messages.envelope import parse_envelope
 from relay.pacing import Pacer
 from relay.rules.identity_lookup import not_before_of
 from relay.sending import AWS_CALL_SECONDS, NO_SETTINGS, Remaining, Sender
 from relay.settings import ForwardSettings
 from relay.settling import Clock, Settlement, Settler
-from relay.waiting import Chance
 
 _BAD_SETTINGS: Final = Ruling(Outcome.HELD, "", "configuration")
 _BUG: Final = Ruling(Outcome.DEFERRED, "", "unexpected")

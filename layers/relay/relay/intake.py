@@ -15,7 +15,6 @@ from relay.apps import Apps
 from relay.aws.sqs import MAX_TAKEN_BYTES, Message, Queue
 from relay.domain.kinds import App, Kind, Surface
 from relay.entries import Entry, EntryContent, PreviewsContent, QueuedContent, none_is_valid
-from relay.envelopes import Envelope, money_without_id, stamped, write_envelope
 from relay.errors import (
     ConfigurationError,
     ParametersUnavailableError,
@@ -23,6 +22,7 @@ from relay.errors import (
 )
 from relay.exact_json import InvalidJsonError, loads
 from relay.http_api import Answer, Problem, Request
+from relay.messages.envelope import Envelope, money_without_id, stamped, write_envelope
 from relay.producers import Producer, Producers
 from relay.rules.fields import is_absent
 from relay.rules.identity_lookup import (

@@ -7,8 +7,8 @@ from relay.deliveries import delivery_key
 from relay.domain.findings import Finding
 from relay.domain.kinds import App, Kind, platform_of
 from relay.domain.outcomes import Ruling
-from relay.envelopes import Envelope, money_without_id, stamped
 from relay.identities import Identity
+from relay.messages.envelope import Envelope, money_without_id, stamped
 from relay.rules.identity_lookup import (
     PLACEHOLDER,
     customer_to_look_up,

@@ -15,7 +15,6 @@ from relay.appsflyer.answers import ruling_of_answer, ruling_of_failure
 from relay.deliveries import Claim, Deliveries
 from relay.domain.kinds import Surface
 from relay.domain.outcomes import CREDENTIALS_REASON, IN_PROGRESS, UNWELL, Outcome, Ruling
-from relay.envelopes import content_digest
 from relay.errors import (
     ConfigurationError,
     ParametersUnavailableError,
@@ -24,6 +23,7 @@ from relay.errors import (
 )
 from relay.health import Health, Round
 from relay.jobs import Job
+from relay.messages.envelope import content_digest
 from relay.pacing import Pacer
 from relay.rules.prepare import Prepared
 from relay.secrets import Secret

@@ -12,15 +12,8 @@ from relay.appsflyer import Answer
 from relay.aws.sqs import MAX_MESSAGE_BYTES, size_of
 from relay.domain.kinds import App
 from relay.domain.outcomes import IDENTITY_UNKNOWN, IN_PROGRESS, UNWELL, Outcome, Ruling
-from relay.envelopes import (
-    dead_letter_of_no_envelope,
-    digest_of,
-    write_envelope,
-)
 from relay.jobs import Job
-from relay.rules.fields import without_clear_email
-from relay.settings import ForwardSettings
-from relay.waiting import (
+from relay.messages.backoff import (
     Chance,
     Delay,
     delay_of,
@@ -28,6 +21,9 @@ from relay.waiting import (
     wait_after_attempt,
     wait_while_held,
 )
+from relay.messages.envelope import dead_letter_of_no_envelope, digest_of, write_envelope
+from relay.rules.fields import without_clear_email
+from relay.settings import ForwardSettings
 
 Clock = Callable[[], datetime]
 

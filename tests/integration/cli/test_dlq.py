@@ -5,7 +5,7 @@ import signal
 import subprocess
 from datetime import UTC, datetime, timedelta
 
-from relay.envelopes import dead_letter_of_no_envelope
+from relay.messages.envelope import dead_letter_of_no_envelope
 from tests.integration.cli.conftest import (
     EVENT,
     NOW,

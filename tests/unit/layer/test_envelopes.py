@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from relay.domain.kinds import Kind
-from relay.envelopes import (
+from relay.errors import NotAnEnvelopeError
+from relay.exact_json import UnwritableError, loads
+from relay.messages.envelope import (
     DEAD_LETTER_FIELDS,
     Envelope,
     dead_letter_of_no_envelope,
@@ -14,8 +16,6 @@ from relay.envelopes import (
     stamped,
     write_envelope,
 )
-from relay.errors import NotAnEnvelopeError
-from relay.exact_json import UnwritableError, loads
 from tests.builders import NOW, make_envelope, make_event
 from tests.oddities import SURROGATE, nested
 

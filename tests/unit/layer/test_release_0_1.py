@@ -18,12 +18,12 @@ from relay.deliveries import Claim, Deliveries
 from relay.domain.kinds import Surface
 from relay.domain.movements import Fact, MovementKind
 from relay.domain.payment_rules import PaymentRules
-from relay.envelopes import DEAD_LETTER_FIELDS, parse_envelope, write_envelope
 from relay.exact_json import dumps_for_queue, loads
 from relay.identities import Identities
+from relay.messages.envelope import DEAD_LETTER_FIELDS, parse_envelope, write_envelope
+from relay.messages.notice import DEAD_LETTER_FIELDS as DEAD_NOTICE_FIELDS
+from relay.messages.notice import parse_notice, write_notice
 from relay.payments.decisions import Decision
-from relay.payments.notices import DEAD_LETTER_FIELDS as DEAD_NOTICE_FIELDS
-from relay.payments.notices import parse_notice, write_notice
 from relay.payments.sources import Sources
 from relay.payments.trail import Trail
 from relay.producers import Producers

@@ -9,8 +9,8 @@ from relay.appsflyer.answers import DELIVERED
 from relay.aws.sqs import MAX_MESSAGE_BYTES
 from relay.domain.kinds import App
 from relay.domain.outcomes import CREDENTIALS_REASON, Outcome, Ruling
-from relay.envelopes import parse_envelope
 from relay.jobs import Job
+from relay.messages.envelope import parse_envelope
 from relay.settling import Settlement, Settler
 from tests.builders import (
     MOBILE_APP,

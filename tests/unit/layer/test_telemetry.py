@@ -10,8 +10,8 @@ from relay.consumer import reporting
 from relay.domain.kinds import Surface
 from relay.domain.outcomes import Outcome, Ruling
 from relay.errors import ConfigurationError
+from relay.messages.backoff import Delay
 from relay.settling import Settlement
-from relay.waiting import Delay
 from tests.builders import Json
 from tests.fakes import aws_error
 

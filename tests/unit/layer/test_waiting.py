@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from relay.waiting import Delay, delay_of, delay_until, wait_after_attempt
+from relay.messages.backoff import Delay, delay_of, delay_until, wait_after_attempt
 from tests.builders import NOW
 
 SCHEDULE = (5.0, 30.0, 120.0)

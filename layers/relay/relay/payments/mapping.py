@@ -18,7 +18,6 @@ from relay.aws.sqs import Message, Queue
 from relay.domain.kinds import Surface
 from relay.domain.movements import REVERSALS, Meaning, Movement
 from relay.domain.payment_rules import SourceSettings
-from relay.envelopes import Envelope, dead_letter_of_no_envelope, write_envelope
 from relay.errors import (
     ConfigurationError,
     NotAnEnvelopeError,
@@ -29,17 +28,18 @@ from relay.errors import (
 )
 from relay.identities import Identities
 from relay.instants import from_milliseconds, utc_now
+from relay.messages.backoff import Chance
+from relay.messages.envelope import Envelope, dead_letter_of_no_envelope, write_envelope
+from relay.messages.notice import Notice, parse_notice
 from relay.payments.deciding import Decider, NotWantedError
 from relay.payments.decisions import Decision
 from relay.payments.events import digest_of, event_of
-from relay.payments.notices import Notice, parse_notice
 from relay.payments.providers import PROVIDERS
 from relay.payments.settling import Mapped, Place, Result, Settler, dead
 from relay.payments.sources import Sources
 from relay.payments.trail import Trail
 from relay.payments.unmappable import OriginalUnknownError, UnmappableError
 from relay.settings import MapPaymentSettings
-from relay.waiting import Chance
 
 NEEDED_SECONDS: Final = 30.0
 """A notice is begun with time for the calls that it may need, and for putting it on a queue."""

@@ -23,7 +23,7 @@ from relay.errors import (
 )
 from relay.http_api import Answer, Problem, Request
 from relay.instants import utc_now
-from relay.payments.notices import Notice, write_notice
+from relay.messages.notice import Notice, write_notice
 from relay.payments.provider import Provider, Webhook
 from relay.payments.providers import PROVIDERS
 from relay.payments.sources import Sources

@@ -8,9 +8,15 @@ from typing import NamedTuple
 from relay.aws.sqs import MAX_MESSAGE_BYTES, Message, size_of
 from relay.domain.kinds import Surface
 from relay.domain.outcomes import Outcome
-from relay.payments.notices import Notice, write_notice
+from relay.messages.backoff import (
+    Chance,
+    delay_of,
+    delay_until,
+    wait_after_attempt,
+    wait_while_held,
+)
+from relay.messages.notice import Notice, write_notice
 from relay.settings import MapPaymentSettings
-from relay.waiting import Chance, delay_of, delay_until, wait_after_attempt, wait_while_held
 
 
 class Result(StrEnum):

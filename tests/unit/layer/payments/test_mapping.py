@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from relay.payments.notices import parse_notice
+from relay.messages.notice import parse_notice
 from tests.builders import MOBILE_APP, NOW, WEB_APP, Json
 from tests.payment_world import ANDROID_APP, SECRETS, PaymentWorld, billing_webhook
 from tests.webhooks import ACCOUNTS, present

@@ -8,7 +8,7 @@ import pytest
 
 from relay.domain.movements import Told, Treatment
 from relay.errors import NotAnEnvelopeError
-from relay.payments.notices import Notice, parse_notice, write_notice
+from relay.messages.notice import Notice, parse_notice, write_notice
 from tests.builders import NOW, Json
 
 BODY = b'{"id": "evt_1"}'

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from relay.payments.notices import parse_notice
+from relay.messages.notice import parse_notice
 from tests.builders import NOW, Json
 from tests.fakes import aws_error
 from tests.payment_world import (

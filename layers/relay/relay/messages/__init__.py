@@ -1,0 +1,1 @@
+"""What stands on the queues, and how long it waits there. Pure."""
