@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from relay.settings import ForwardSettings
+from relay.config.environment import ForwardSettings
 
 NOW = datetime(2026, 3, 2, 12, 0, 0, tzinfo=UTC)
 """A Monday at noon: the present moment of every test that needs one."""

@@ -7,16 +7,16 @@ from typing import Any
 
 from standardwebhooks import Webhook as StandardWebhook
 
-from relay.apps import Apps
 from relay.aws.parameter_store import ParameterStore
 from relay.aws.sqs import Queue
+from relay.config.apps import Apps
+from relay.config.environment import MapPaymentSettings
+from relay.config.sources import Sources
 from relay.domain.kinds import Surface
 from relay.identities import Identities, Identity
 from relay.payments.mapping import Mapper
 from relay.payments.receiving import ROUTE, Receiver
-from relay.payments.sources import Sources
 from relay.payments.trail import Trail
-from relay.settings import MapPaymentSettings
 from tests.builders import MOBILE_APP, WEB_APP, Json, make_http_event, make_sqs_event
 from tests.fakes import FakeClock, FakeSqs, FakeSsm, SentMessage, longest
 from tests.memory_table import MemoryTable

@@ -7,7 +7,7 @@ from typing import Any
 
 from samtranslator.yaml_helper import yaml_parse
 
-from relay.settings import (
+from relay.config.environment import (
     AcceptSettings,
     ForwardSettings,
     MapPaymentSettings,

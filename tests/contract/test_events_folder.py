@@ -18,10 +18,13 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
 from relay import telemetry
-from relay.apps import Apps
 from relay.appsflyer import Client
 from relay.aws.parameter_store import ParameterStore
 from relay.aws.sqs import Queue
+from relay.config.apps import Apps
+from relay.config.environment import MapPaymentSettings
+from relay.config.producers import Producers, token_digest
+from relay.config.sources import Sources
 from relay.deliveries import Deliveries
 from relay.domain.findings import Finding
 from relay.domain.kinds import App, Kind, Surface
@@ -36,12 +39,9 @@ from relay.intake import ROUTES, Intake, with_visitor
 from relay.messages.envelope import money_without_id, stamped
 from relay.payments.mapping import Mapper
 from relay.payments.receiving import Receiver
-from relay.payments.sources import Sources
 from relay.payments.trail import Trail
-from relay.producers import Producers, token_digest
 from relay.rules.identity_lookup import PLACEHOLDER, customer_to_look_up, with_appsflyer_id
 from relay.rules.prepare import Prepared, prepare
-from relay.settings import MapPaymentSettings
 from relay_sandbox.payment_sources import seeded_sources
 from tests.builders import Json, make_settings, make_sqs_event
 from tests.fakes import OK, FakeAppsFlyer, FakeClock, FakeSqs, FakeSsm, Says, longest

@@ -15,10 +15,10 @@ from typing import Any, Final
 import httpx
 from botocore.exceptions import BotoCoreError, ClientError
 
-from relay.apps import Apps
 from relay.appsflyer import Client
 from relay.aws.parameter_store import ParameterStore
 from relay.aws.sqs import Queue
+from relay.config.apps import Apps
 from relay.deliveries import Deliveries
 from relay.domain.kinds import Surface
 from relay.forwarding import Forwarder

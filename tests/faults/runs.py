@@ -15,10 +15,10 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any, Final, NamedTuple
 
-from relay.apps import Apps
 from relay.appsflyer import Client, make_transport
 from relay.aws.parameter_store import ParameterStore
 from relay.aws.sqs import Queue
+from relay.config.apps import Apps
 from relay.deliveries import Deliveries
 from relay.domain.kinds import Surface
 from relay.forwarding import Forwarder

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from relay.aws.parameter_store import CACHE_SECONDS
-from relay.producers import token_digest
+from relay.config.producers import token_digest
 from tests.builders import (
     MOBILE_APP,
     Json,

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from relay.aws.parameter_store import ParameterStore
+from relay.config.producers import Producers, token_digest
 from relay.errors import TableUnavailableError
 from relay.identities import Identities
 from relay.installs import Installs
-from relay.producers import Producers, token_digest
 from tests.builders import (
     MOBILE_APP,
     WEB_APP,

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from relay.apps import APP_ID
+from relay.config.apps import APP_ID
+from relay.config.sources import NAME
 from relay.domain.kinds import Kind
 from relay.http_api import LONGEST_KEY
 from relay.intake import MAX_BODY_BYTES, MAX_EVENTS
 from relay.payments.providers import PROVIDERS
-from relay.payments.sources import NAME
 from relay_cli.openapi import answers
 from relay_cli.openapi.answers import Replies
 from relay_cli.openapi.fields import text, whole_pattern

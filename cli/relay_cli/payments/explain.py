@@ -8,9 +8,9 @@ from pydantic import ValidationError
 from rich.table import Table
 from rich.text import Text
 
-from relay.apps import Apps
 from relay.aws.parameter_store import ParameterStore
 from relay.aws.table import Bound, Item, Key
+from relay.config.apps import Apps
 from relay.domain.movements import Meaning, Movement, Told, Treatment
 from relay.domain.payment_rules import SourceApps, SourceSettings
 from relay.errors import ConfigurationError, UnreadableWebhookError

@@ -16,14 +16,14 @@ from botocore.httpsession import get_cert_path
 
 from relay.aws.parameter_store import ParameterStore
 from relay.aws.sqs import Queue
-from relay.errors import ConfigurationError
-from relay.settings import (
+from relay.config.environment import (
     AcceptSettings,
     ForwardSettings,
     MapPaymentSettings,
     ReceiveInstallSettings,
     ReceivePaymentSettings,
 )
+from relay.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import asyncio
@@ -107,10 +107,10 @@ def _make_tls() -> "ssl.SSLContext":
 @cache
 def intake() -> "Intake":
     """The use case of `accept`; raises `ConfigurationError`."""
-    from relay.apps import Apps
+    from relay.config.apps import Apps
+    from relay.config.producers import Producers
     from relay.domain.kinds import Surface
     from relay.intake import Intake
-    from relay.producers import Producers
 
     settings = AcceptSettings.from_env(os.environ)
     sqs, store = boto3.client("sqs", config=_AWS), _store(settings.parameter_prefix)
@@ -124,9 +124,9 @@ def intake() -> "Intake":
 @cache
 def installs() -> "Installs":
     """The use case of `receive_install`; raises `ConfigurationError`."""
+    from relay.config.producers import Producers
     from relay.identities import Identities
     from relay.installs import Installs
-    from relay.producers import Producers
 
     settings = ReceiveInstallSettings.from_env(os.environ)
     identities = Identities(_table(settings.identities_table), settings.identity_days)
@@ -136,8 +136,8 @@ def installs() -> "Installs":
 @cache
 def receiver() -> "Receiver":
     """The use case of `receive_payment`; raises `ConfigurationError`."""
+    from relay.config.sources import Sources
     from relay.payments.receiving import Receiver
-    from relay.payments.sources import Sources
 
     settings = ReceivePaymentSettings.from_env(os.environ)
     sqs = boto3.client("sqs", config=_AWS)
@@ -149,11 +149,11 @@ def receiver() -> "Receiver":
 @cache
 def mapper() -> "Mapper":
     """The use case of `map_payment`; raises `ConfigurationError`."""
-    from relay.apps import Apps
+    from relay.config.apps import Apps
+    from relay.config.sources import Sources
     from relay.domain.kinds import Surface
     from relay.identities import Identities
     from relay.payments.mapping import Mapper
-    from relay.payments.sources import Sources
     from relay.payments.trail import Trail
 
     settings = MapPaymentSettings.from_env(os.environ)
@@ -176,8 +176,8 @@ def mapper() -> "Mapper":
 @cache
 def forwarder(surface: "Surface") -> "Forwarder":
     """The use case of the forwarders; raises `ConfigurationError`."""
-    from relay.apps import Apps
     from relay.appsflyer import Client, make_transport
+    from relay.config.apps import Apps
     from relay.deliveries import Deliveries
     from relay.forwarding import Forwarder
     from relay.identities import Identities

@@ -15,9 +15,10 @@ from datetime import datetime
 from typing import Any, Final
 
 from relay import telemetry
-from relay.apps import Apps
 from relay.appsflyer import Client
 from relay.aws.sqs import Message, Queue
+from relay.config.apps import Apps
+from relay.config.environment import ForwardSettings
 from relay.consumer import reporting
 from relay.deliveries import Deliveries
 from relay.domain.kinds import Surface
@@ -38,7 +39,6 @@ from relay.messages.envelope import parse_envelope
 from relay.pacing import Pacer
 from relay.rules.identity_lookup import not_before_of
 from relay.sending import AWS_CALL_SECONDS, NO_SETTINGS, Remaining, Sender
-from relay.settings import ForwardSettings
 from relay.settling import Clock, Settlement, Settler
 
 _BAD_SETTINGS: Final = Ruling(Outcome.HELD, "", "configuration")

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Literal, TypedDict
 
 from relay import telemetry
 from relay.answering import answered, settings_unavailable
+from relay.config.producers import Producer, Producers
 from relay.errors import (
     ConfigurationError,
     ParametersUnavailableError,
@@ -21,7 +22,6 @@ from relay.exact_json import InvalidJsonError, loads
 from relay.http_api import Answer, Problem, Request
 from relay.identities import Identities, Identity, UnusableIdError
 from relay.instants import parse_iso, whole_number
-from relay.producers import Producer, Producers
 from relay.rules.fields import is_absent
 
 MAX_BODY_BYTES: Final = 256 * 1024

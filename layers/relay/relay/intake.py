@@ -11,8 +11,9 @@ from http import HTTPStatus
 from typing import Any, Final, Literal, TypedDict
 
 from relay.answering import answered, settings_unavailable
-from relay.apps import Apps
 from relay.aws.sqs import MAX_TAKEN_BYTES, Message, Queue
+from relay.config.apps import Apps
+from relay.config.producers import Producer, Producers
 from relay.domain.kinds import App, Kind, Surface
 from relay.entries import Entry, EntryContent, PreviewsContent, QueuedContent, none_is_valid
 from relay.errors import (
@@ -23,7 +24,6 @@ from relay.errors import (
 from relay.exact_json import InvalidJsonError, loads
 from relay.http_api import Answer, Problem, Request
 from relay.messages.envelope import Envelope, money_without_id, stamped, write_envelope
-from relay.producers import Producer, Producers
 from relay.rules.fields import is_absent
 from relay.rules.identity_lookup import (
     PLACEHOLDER,

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from typing import Final
 
 from relay import telemetry
-from relay.apps import Apps
 from relay.appsflyer import Answer, Client
 from relay.appsflyer.answers import ruling_of_answer, ruling_of_failure
+from relay.config.apps import Apps
+from relay.config.environment import ForwardSettings
 from relay.deliveries import Claim, Deliveries
 from relay.domain.kinds import Surface
 from relay.domain.outcomes import CREDENTIALS_REASON, IN_PROGRESS, UNWELL, Outcome, Ruling
@@ -27,7 +28,6 @@ from relay.messages.envelope import content_digest
 from relay.pacing import Pacer
 from relay.rules.prepare import Prepared
 from relay.secrets import Secret
-from relay.settings import ForwardSettings
 
 AWS_CALL_SECONDS: Final = 7.0
 """The longest that one call to AWS takes (`composition`)."""

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from relay.appsflyer import Answer
 from relay.aws.sqs import MAX_MESSAGE_BYTES, size_of
+from relay.config.environment import ForwardSettings
 from relay.domain.kinds import App
 from relay.domain.outcomes import IDENTITY_UNKNOWN, IN_PROGRESS, UNWELL, Outcome, Ruling
 from relay.jobs import Job
@@ -23,7 +24,6 @@ from relay.messages.backoff import (
 )
 from relay.messages.envelope import dead_letter_of_no_envelope, digest_of, write_envelope
 from relay.rules.fields import without_clear_email
-from relay.settings import ForwardSettings
 
 Clock = Callable[[], datetime]
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 import pytest
 
+from relay.config.environment import ForwardSettings
 from relay.sending import MARGIN_SECONDS
-from relay.settings import ForwardSettings
 from tests.template import (
     BEHIND_HTTP,
     CONSUMERS,

@@ -4,8 +4,8 @@ from itertools import product
 
 import pytest
 
+from relay.config.environment import ForwardSettings
 from relay.domain.kinds import Surface
-from relay.settings import ForwardSettings
 from tests.template import FORWARDERS, PARAMETERS, environment, event_source, variables
 
 BASELINE = 10_000

@@ -10,8 +10,8 @@ import pytest
 
 from relay import composition
 from relay.aws.table import DynamoTable
+from relay.config.producers import token_digest
 from relay.identities import Identities
-from relay.producers import token_digest
 from tests.builders import MOBILE_APP, make_http_event
 
 if TYPE_CHECKING:

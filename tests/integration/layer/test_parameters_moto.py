@@ -5,11 +5,11 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from relay.apps import Apps
 from relay.aws.parameter_store import ParameterStore
+from relay.config.apps import Apps
+from relay.config.producers import Producers, token_digest
 from relay.domain.kinds import App, Surface
 from relay.errors import ParametersUnavailableError, UnknownAppError
-from relay.producers import Producers, token_digest
 from relay.secrets import Secret
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ import pytest
 
 from relay import appsflyer, composition
 from relay.aws import table
+from relay.config.producers import token_digest
 from relay.domain.kinds import Surface
 from relay.errors import ConfigurationError
-from relay.producers import token_digest
 from tests.builders import (
     MOBILE_APP,
     Json,

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from relay import intake
+from relay.config.producers import token_digest
 from relay.intake import MAX_BODY_BYTES, MAX_EVENTS
-from relay.producers import token_digest
 from tests.builders import (
     MOBILE_APP,
     WEB_APP,

@@ -5,11 +5,11 @@ from contextlib import suppress
 import pytest
 from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError
 
-from relay.apps import REFUSED_SECONDS, Apps
 from relay.aws.parameter_store import CACHE_SECONDS, REREAD_SECONDS, ParameterStore
+from relay.config.apps import REFUSED_SECONDS, Apps
+from relay.config.producers import Producer, Producers, token_digest
 from relay.domain.kinds import App, Kind, Surface
 from relay.errors import ConfigurationError, ParametersUnavailableError, UnknownAppError
-from relay.producers import Producer, Producers, token_digest
 from relay.secrets import Secret
 from tests.builders import MOBILE_APP
 from tests.fakes import FakeClock, FakeSsm, aws_error

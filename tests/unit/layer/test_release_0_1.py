@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from relay.apps import Apps
 from relay.aws.parameter_store import ParameterStore
 from relay.aws.table import Item, Key, item_of, record_of
+from relay.config.apps import Apps
+from relay.config.producers import Producers
+from relay.config.sources import Sources
 from relay.deliveries import Claim, Deliveries
 from relay.domain.kinds import Surface
 from relay.domain.movements import Fact, MovementKind
@@ -24,9 +26,7 @@ from relay.messages.envelope import DEAD_LETTER_FIELDS, parse_envelope, write_en
 from relay.messages.notice import DEAD_LETTER_FIELDS as DEAD_NOTICE_FIELDS
 from relay.messages.notice import parse_notice, write_notice
 from relay.payments.decisions import Decision
-from relay.payments.sources import Sources
 from relay.payments.trail import Trail
-from relay.producers import Producers
 from tests.builders import NOW
 from tests.fakes import FakeSsm
 from tests.memory_table import MemoryLoopTable, MemoryTable

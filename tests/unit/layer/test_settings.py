@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relay.config.environment import BASELINE_A_SECOND, AcceptSettings, ForwardSettings
 from relay.domain.kinds import Surface
 from relay.errors import ConfigurationError
-from relay.settings import BASELINE_A_SECOND, AcceptSettings, ForwardSettings
 from tests.builders import make_settings
 
 ACCEPT = {

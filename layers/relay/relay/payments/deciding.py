@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from relay.apps import Apps
+from relay.config.apps import Apps
 from relay.domain.kinds import Surface
 from relay.domain.movements import NEGATIVE, REVERSALS, Movement, MovementKind, Ref
 from relay.domain.payment_rules import PaymentRules, SourceSettings

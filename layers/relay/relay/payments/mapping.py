@@ -13,8 +13,10 @@ from datetime import datetime
 from typing import Any, Final
 
 from relay import telemetry
-from relay.apps import Apps
 from relay.aws.sqs import Message, Queue
+from relay.config.apps import Apps
+from relay.config.environment import MapPaymentSettings
+from relay.config.sources import Sources
 from relay.domain.kinds import Surface
 from relay.domain.movements import REVERSALS, Meaning, Movement
 from relay.domain.payment_rules import SourceSettings
@@ -36,10 +38,8 @@ from relay.payments.decisions import Decision
 from relay.payments.events import digest_of, event_of
 from relay.payments.providers import PROVIDERS
 from relay.payments.settling import Mapped, Place, Result, Settler, dead
-from relay.payments.sources import Sources
 from relay.payments.trail import Trail
 from relay.payments.unmappable import OriginalUnknownError, UnmappableError
-from relay.settings import MapPaymentSettings
 
 NEEDED_SECONDS: Final = 30.0
 """A notice is begun with time for the calls that it may need, and for putting it on a queue."""

@@ -12,6 +12,7 @@ from typing import Any, Final
 from relay import telemetry
 from relay.answering import answered, settings_unavailable
 from relay.aws.sqs import Message, Queue
+from relay.config.sources import Sources
 from relay.domain.movements import Treatment
 from relay.domain.payment_rules import SourceSettings
 from relay.errors import (
@@ -26,7 +27,6 @@ from relay.instants import utc_now
 from relay.messages.notice import Notice, write_notice
 from relay.payments.provider import Provider, Webhook
 from relay.payments.providers import PROVIDERS
-from relay.payments.sources import Sources
 
 ROUTE: Final = "POST /v1/payments/{provider}/{source}"
 MAX_BODY_BYTES: Final = 1024 * 1024

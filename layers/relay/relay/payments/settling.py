@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from relay.aws.sqs import MAX_MESSAGE_BYTES, Message, size_of
+from relay.config.environment import MapPaymentSettings
 from relay.domain.kinds import Surface
 from relay.domain.outcomes import Outcome
 from relay.messages.backoff import (
@@ -16,7 +17,6 @@ from relay.messages.backoff import (
     wait_while_held,
 )
 from relay.messages.notice import Notice, write_notice
-from relay.settings import MapPaymentSettings
 
 
 class Result(StrEnum):

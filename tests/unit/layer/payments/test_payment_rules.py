@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from relay.apps import Apps
 from relay.aws.parameter_store import ParameterStore
+from relay.config.apps import Apps
 from relay.domain.kinds import Surface
 from relay.domain.movements import MovementKind
 from relay.domain.payment_rules import PaymentRules

@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from relay.aws.parameter_store import ParameterStore
+from relay.config.sources import Sources
 from relay.errors import ConfigurationError, ParametersUnavailableError
-from relay.payments.sources import Sources
 from relay.secrets import Secret
 from tests.fakes import FakeClock, FakeSsm, aws_error
 
