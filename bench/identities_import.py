@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from relay.identities import Identities
+from relay.stores.identities import Identities
 from relay_cli.identities.importing import Importer, Progress
 from relay_cli.identities.report import Fingerprint, Report
 from tests.memory_table import MemoryTable

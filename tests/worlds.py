@@ -11,12 +11,12 @@ from relay.aws.parameter_store import ParameterStore
 from relay.aws.sqs import Queue
 from relay.config.apps import Apps
 from relay.config.producers import Producers, token_digest
-from relay.deliveries import Deliveries
 from relay.domain.kinds import Surface
 from relay.forwarding import Forwarder
-from relay.identities import Identities, Identity
 from relay.installs import Installs
 from relay.intake import Intake
+from relay.stores.deliveries import Deliveries
+from relay.stores.identities import Identities, Identity
 from tests.builders import MOBILE_APP, WEB_APP, Json, make_http_event, make_settings, make_sqs_event
 from tests.fakes import FakeAppsFlyer, FakeClock, FakeSqs, FakeSsm, SentMessage, longest
 from tests.memory_table import MemoryLoopTable, MemoryTable

@@ -1,8 +1,8 @@
 """`relay forget`: a customer is erased from all that the relay keeps."""
 
 from relay.errors import TableUnavailableError
-from relay.identities import Identities
-from relay.payments.trail import Trail
+from relay.stores.identities import Identities
+from relay.stores.money_trail import Trail
 from relay_cli.dead_letter_queues import DeadLetterQueue, find_queues
 from relay_cli.dead_letters import DeadLetter
 from relay_cli.errors import CliError, ExitCode

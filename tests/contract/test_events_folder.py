@@ -25,23 +25,23 @@ from relay.config.apps import Apps
 from relay.config.environment import MapPaymentSettings
 from relay.config.producers import Producers, token_digest
 from relay.config.sources import Sources
-from relay.deliveries import Deliveries
 from relay.domain.findings import Finding
 from relay.domain.kinds import App, Kind, Surface
 from relay.domain.outcomes import Outcome
 from relay.exact_json import InvalidJsonError, dumps, loads
 from relay.forwarding import Forwarder
 from relay.http_api import Request
-from relay.identities import Identities
 from relay.installs import Installs
 from relay.instants import from_milliseconds, mobile_form, to_milliseconds
 from relay.intake import ROUTES, Intake, with_visitor
 from relay.messages.envelope import money_without_id, stamped
 from relay.payments.mapping import Mapper
 from relay.payments.receiving import Receiver
-from relay.payments.trail import Trail
 from relay.rules.identity_lookup import PLACEHOLDER, customer_to_look_up, with_appsflyer_id
 from relay.rules.prepare import Prepared, prepare
+from relay.stores.deliveries import Deliveries
+from relay.stores.identities import Identities
+from relay.stores.money_trail import Trail
 from relay_sandbox.payment_sources import seeded_sources
 from tests.builders import Json, make_settings, make_sqs_event
 from tests.fakes import OK, FakeAppsFlyer, FakeClock, FakeSqs, FakeSsm, Says, longest

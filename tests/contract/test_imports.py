@@ -50,7 +50,7 @@ PURE_LEVELS = [
     {"relay.payments.provider", "relay.payments.reading", "relay.payments.signatures"},
     {f"relay.payments.{provider}" for provider in PROVIDERS},
     {"relay.payments.providers"},
-    {"relay.messages.notice", "relay.payments.decisions", "relay.payments.unmappable"},
+    {"relay.messages.notice", "relay.stores.decision", "relay.payments.unmappable"},
     {"relay.payments.events", "relay.payments.revenue"},
 ]
 """No I/O, no clock, no environment."""
@@ -62,9 +62,14 @@ LEVELS = [
     {"relay.http1"},
     {"relay.config.environment", "relay.appsflyer", "relay.aws.parameter_store", "relay.aws.sqs"},
     {"relay.answering", "relay.aws.table", "relay.pacing", "relay.health"},
-    {"relay.gathering", "relay.aws.async_table"},
-    {"relay.config.apps", "relay.config.producers", "relay.identities", "relay.deliveries"},
-    {"relay.config.sources", "relay.payments.trail"},
+    {"relay.stores.write_batcher", "relay.aws.async_table"},
+    {
+        "relay.config.apps",
+        "relay.config.producers",
+        "relay.stores.identities",
+        "relay.stores.deliveries",
+    },
+    {"relay.config.sources", "relay.stores.money_trail"},
     {"relay.payments.picking"},
     {"relay.payments.deciding", "relay.payments.settling"},
     {"relay.jobs"},

@@ -14,8 +14,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from relay.deliveries import delivery_key
 from relay.domain.kinds import Surface
+from relay.stores.deliveries import delivery_key
 from relay_sandbox.aws import LocalAws
 from relay_sandbox.http1 import Server
 from relay_sandbox.stack import EventSource, FunctionSettings, Stack, deploy

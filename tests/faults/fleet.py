@@ -19,11 +19,11 @@ from relay.appsflyer import Client
 from relay.aws.parameter_store import ParameterStore
 from relay.aws.sqs import Queue
 from relay.config.apps import Apps
-from relay.deliveries import Deliveries
 from relay.domain.kinds import Surface
 from relay.forwarding import Forwarder
-from relay.identities import Identities
 from relay.pacing import Pacer
+from relay.stores.deliveries import Deliveries
+from relay.stores.identities import Identities
 from tests.builders import Json, make_settings
 from tests.fakes import FakeClock, FakeSsm
 from tests.memory_queue import State, Traffic

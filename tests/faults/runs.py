@@ -19,10 +19,10 @@ from relay.appsflyer import Client, make_transport
 from relay.aws.parameter_store import ParameterStore
 from relay.aws.sqs import Queue
 from relay.config.apps import Apps
-from relay.deliveries import Deliveries
 from relay.domain.kinds import Surface
 from relay.forwarding import Forwarder
-from relay.identities import Identities
+from relay.stores.deliveries import Deliveries
+from relay.stores.identities import Identities
 from relay_sandbox.http1 import Connection
 from relay_sandbox.stand_in import Account, StandIn
 from tests.builders import MOBILE_APP, WEB_APP, make_settings, make_sqs_event

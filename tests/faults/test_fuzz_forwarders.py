@@ -11,8 +11,8 @@ import pytest
 from hypothesis import strategies as st
 
 from relay.domain.kinds import ENDPOINTS, Kind, Surface
-from relay.identities import Identities, Identity
 from relay.messages.envelope import Envelope, parse_envelope
+from relay.stores.identities import Identities, Identity
 from tests.builders import (
     MOBILE_APP,
     NOW,

@@ -14,8 +14,8 @@ import pytest
 from relay.aws.parameter_store import ParameterStore
 from relay.config.producers import Producers, token_digest
 from relay.errors import TableUnavailableError
-from relay.identities import Identities
 from relay.installs import Installs
+from relay.stores.identities import Identities
 from tests.builders import (
     MOBILE_APP,
     WEB_APP,

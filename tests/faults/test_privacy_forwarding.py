@@ -19,7 +19,7 @@ from relay import telemetry
 from relay.aws.sqs import Message, Queue
 from relay.domain.kinds import Surface
 from relay.errors import TableUnavailableError
-from relay.identities import Identities, Identity
+from relay.stores.identities import Identities, Identity
 from tests.builders import (
     MOBILE_APP,
     NOW,

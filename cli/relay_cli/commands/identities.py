@@ -44,7 +44,7 @@ def import_(  # noqa: PLR0913 - one for each way to choose
     Bad lines are listed and skipped, a newer install that is known stays. Run
     it again when it was stopped: it goes on where it was.
     """
-    from relay.identities import Identities
+    from relay.stores.identities import Identities
     from relay_cli.identities.command import import_report
     from relay_cli.tables import Tables
     from relay_cli.targets import Where

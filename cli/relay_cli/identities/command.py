@@ -8,7 +8,7 @@ from typing import TextIO
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from relay.identities import Identities
+from relay.stores.identities import Identities
 from relay_cli.errors import CliError, ExitCode
 from relay_cli.identities.importing import (
     Counts,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from relay.errors import TableUnavailableError
-from relay.identities import Identities, Identity, UnusableIdError
+from relay.stores.identities import Identities, Identity, UnusableIdError
 from relay_cli.errors import CliError
 from relay_cli.identities.report import Fingerprint, Report, Row
 from relay_cli.reading import read_object

@@ -17,8 +17,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, Final, NamedTuple, Self
 
-from relay.identities import Identity
 from relay.instants import parse_iso, utc_now
+from relay.stores.identities import Identity
 from relay_cli.errors import CliError
 from relay_cli.reading import opened, unreadable
 

@@ -15,14 +15,14 @@ from relay.domain.movements import Meaning, Movement, Told, Treatment
 from relay.domain.payment_rules import SourceApps, SourceSettings
 from relay.errors import ConfigurationError, UnreadableWebhookError
 from relay.exact_json import InvalidJsonError, UnwritableError, dumps, loads
-from relay.identities import Identities
 from relay.instants import utc_now
 from relay.payments.deciding import Decider
 from relay.payments.events import event_of
 from relay.payments.providers import PROVIDERS
 from relay.payments.receiving import MAX_BODY_BYTES
-from relay.payments.trail import Trail
 from relay.payments.unmappable import UnmappableError
+from relay.stores.identities import Identities
+from relay.stores.money_trail import Trail
 from relay.validation import first_fault
 from relay_cli.errors import CliError, ExitCode
 from relay_cli.reading import read_bytes, read_object

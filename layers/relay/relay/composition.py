@@ -125,8 +125,8 @@ def intake() -> "Intake":
 def installs() -> "Installs":
     """The use case of `receive_install`; raises `ConfigurationError`."""
     from relay.config.producers import Producers
-    from relay.identities import Identities
     from relay.installs import Installs
+    from relay.stores.identities import Identities
 
     settings = ReceiveInstallSettings.from_env(os.environ)
     identities = Identities(_table(settings.identities_table), settings.identity_days)
@@ -152,9 +152,9 @@ def mapper() -> "Mapper":
     from relay.config.apps import Apps
     from relay.config.sources import Sources
     from relay.domain.kinds import Surface
-    from relay.identities import Identities
     from relay.payments.mapping import Mapper
-    from relay.payments.trail import Trail
+    from relay.stores.identities import Identities
+    from relay.stores.money_trail import Trail
 
     settings = MapPaymentSettings.from_env(os.environ)
     sqs, store = boto3.client("sqs", config=_AWS), _store(settings.parameter_prefix)
@@ -178,9 +178,9 @@ def forwarder(surface: "Surface") -> "Forwarder":
     """The use case of the forwarders; raises `ConfigurationError`."""
     from relay.appsflyer import Client, make_transport
     from relay.config.apps import Apps
-    from relay.deliveries import Deliveries
     from relay.forwarding import Forwarder
-    from relay.identities import Identities
+    from relay.stores.deliveries import Deliveries
+    from relay.stores.identities import Identities
 
     settings = ForwardSettings.from_env(os.environ)
     sqs = boto3.client("sqs", config=_AWS)

@@ -20,7 +20,6 @@ from relay.aws.sqs import Message, Queue
 from relay.config.apps import Apps
 from relay.config.environment import ForwardSettings
 from relay.consumer import reporting
-from relay.deliveries import Deliveries
 from relay.domain.kinds import Surface
 from relay.domain.outcomes import IDENTITY_UNKNOWN, Outcome, Ruling
 from relay.errors import (
@@ -31,7 +30,6 @@ from relay.errors import (
     UnknownAppError,
 )
 from relay.health import Round
-from relay.identities import Identities, Identity
 from relay.instants import from_milliseconds, utc_now
 from relay.jobs import Job
 from relay.messages.backoff import Chance
@@ -40,6 +38,8 @@ from relay.pacing import Pacer
 from relay.rules.identity_lookup import not_before_of
 from relay.sending import AWS_CALL_SECONDS, NO_SETTINGS, Remaining, Sender
 from relay.settling import Clock, Settlement, Settler
+from relay.stores.deliveries import Deliveries
+from relay.stores.identities import Identities, Identity
 
 _BAD_SETTINGS: Final = Ruling(Outcome.HELD, "", "configuration")
 _BUG: Final = Ruling(Outcome.DEFERRED, "", "unexpected")

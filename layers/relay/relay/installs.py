@@ -20,9 +20,9 @@ from relay.errors import (
 )
 from relay.exact_json import InvalidJsonError, loads
 from relay.http_api import Answer, Problem, Request
-from relay.identities import Identities, Identity, UnusableIdError
 from relay.instants import parse_iso, whole_number
 from relay.rules.fields import is_absent
+from relay.stores.identities import Identities, Identity, UnusableIdError
 
 MAX_BODY_BYTES: Final = 256 * 1024
 """A message has some hundred fields."""

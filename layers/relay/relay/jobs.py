@@ -3,11 +3,9 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from relay.deliveries import delivery_key
 from relay.domain.findings import Finding
 from relay.domain.kinds import App, Kind, platform_of
 from relay.domain.outcomes import Ruling
-from relay.identities import Identity
 from relay.messages.envelope import Envelope, money_without_id, stamped
 from relay.rules.identity_lookup import (
     PLACEHOLDER,
@@ -16,6 +14,8 @@ from relay.rules.identity_lookup import (
     without_appsflyer_id,
 )
 from relay.rules.prepare import Prepared, prepare
+from relay.stores.deliveries import delivery_key
+from relay.stores.identities import Identity
 
 
 @dataclass(slots=True)

@@ -13,7 +13,6 @@ from relay.appsflyer import Answer, Client
 from relay.appsflyer.answers import ruling_of_answer, ruling_of_failure
 from relay.config.apps import Apps
 from relay.config.environment import ForwardSettings
-from relay.deliveries import Claim, Deliveries
 from relay.domain.kinds import Surface
 from relay.domain.outcomes import CREDENTIALS_REASON, IN_PROGRESS, UNWELL, Outcome, Ruling
 from relay.errors import (
@@ -28,6 +27,7 @@ from relay.messages.envelope import content_digest
 from relay.pacing import Pacer
 from relay.rules.prepare import Prepared
 from relay.secrets import Secret
+from relay.stores.deliveries import Claim, Deliveries
 
 AWS_CALL_SECONDS: Final = 7.0
 """The longest that one call to AWS takes (`composition`)."""

@@ -18,7 +18,7 @@ import pytest
 
 from relay.aws.table import DynamoTable
 from relay.errors import TableUnavailableError
-from relay.identities import Identities, Identity
+from relay.stores.identities import Identities, Identity
 from relay_cli.errors import CliError
 from relay_cli.identities.importing import Counts, Importer, Progress
 from relay_cli.identities.report import LONGEST_LINE, Fingerprint, Report, Row

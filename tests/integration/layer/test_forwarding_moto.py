@@ -10,9 +10,9 @@ from relay.appsflyer import Client
 from relay.aws.parameter_store import ParameterStore
 from relay.aws.sqs import Queue
 from relay.config.apps import Apps
-from relay.deliveries import Deliveries
 from relay.domain.kinds import Surface
 from relay.forwarding import Forwarder
+from relay.stores.deliveries import Deliveries
 from tests.builders import MOBILE_APP, Json, make_envelope, make_event, make_settings
 from tests.fakes import FakeAppsFlyer, FakeClock, Says, longest
 from tests.memory_table import MemoryLoopTable, MemoryTable

@@ -11,7 +11,7 @@ import pytest
 from relay import composition
 from relay.aws.table import DynamoTable
 from relay.config.producers import token_digest
-from relay.identities import Identities
+from relay.stores.identities import Identities
 from tests.builders import MOBILE_APP, make_http_event
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from relay import composition
 from relay.aws.async_table import DynamoCalls, DynamoLoopTable
 from relay.aws.sigv4 import Credentials
 from relay.aws.table import Bound, DynamoTable, Item, Key, LoopTable, Table
-from relay.deliveries import Claim, Deliveries, delivery_key
 from relay.errors import ConfigurationError, TableUnavailableError
 from relay.http1.pool import Pool
+from relay.stores.deliveries import Claim, Deliveries, delivery_key
 from tests.memory_table import MemoryLoopTable, MemoryTable
 
 if TYPE_CHECKING:

@@ -3,10 +3,10 @@ import re
 
 import pytest
 
-from relay import deliveries as module
 from relay.aws.table import Bound, Item, Key
-from relay.deliveries import Claim, Deliveries, delivery_key
 from relay.errors import TableUnavailableError
+from relay.stores import deliveries as module
+from relay.stores.deliveries import Claim, Deliveries, delivery_key
 from tests.fakes import FakeClock
 from tests.memory_table import MemoryLoopTable, MemoryTable
 

@@ -7,7 +7,7 @@ import pytest
 
 from relay.domain.kinds import Surface
 from relay.errors import TableUnavailableError
-from relay.identities import Identities, Identity
+from relay.stores.identities import Identities, Identity
 from tests.builders import MOBILE_APP, NOW, Json, make_envelope, make_event, make_web_envelope
 from tests.fakes import Says
 from tests.worlds import ForwardingWorld

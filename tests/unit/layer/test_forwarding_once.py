@@ -5,9 +5,9 @@ from typing import Any
 import httpx
 import pytest
 
-from relay.deliveries import Claim, Deliveries, delivery_key
 from relay.domain.kinds import Surface
 from relay.errors import TableUnavailableError
+from relay.stores.deliveries import Claim, Deliveries, delivery_key
 from tests.builders import (
     MOBILE_APP,
     Json,

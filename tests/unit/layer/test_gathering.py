@@ -4,7 +4,7 @@ from collections.abc import Mapping
 import pytest
 
 from relay.aws.table import Item, Key
-from relay.gathering import CALLS_AT_ONCE, ITEMS_A_CALL, Gathered
+from relay.stores.write_batcher import CALLS_AT_ONCE, ITEMS_A_CALL, Gathered
 
 
 class Calls:

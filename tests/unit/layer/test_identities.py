@@ -5,7 +5,7 @@ import pytest
 
 from relay.aws.table import Key
 from relay.errors import TableUnavailableError
-from relay.identities import Identities, Identity, UnusableIdError
+from relay.stores.identities import Identities, Identity, UnusableIdError
 from tests.builders import MOBILE_APP, NOW
 from tests.fakes import FakeClock
 from tests.memory_table import MemoryTable

@@ -8,8 +8,8 @@ import pytest
 
 from relay.config.producers import token_digest
 from relay.errors import TableUnavailableError
-from relay.identities import Identity
 from relay.installs import MAX_BODY_BYTES
+from relay.stores.identities import Identity
 from tests.builders import MOBILE_APP, Json, make_http_event, make_install
 from tests.fakes import aws_error
 from tests.worlds import INSTALL_POST, PUSH_TOKEN, HttpAnswer, InstallsWorld

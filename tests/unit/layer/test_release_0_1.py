@@ -16,17 +16,17 @@ from relay.aws.table import Item, Key, item_of, record_of
 from relay.config.apps import Apps
 from relay.config.producers import Producers
 from relay.config.sources import Sources
-from relay.deliveries import Claim, Deliveries
 from relay.domain.kinds import Surface
 from relay.domain.movements import Fact, MovementKind
 from relay.domain.payment_rules import PaymentRules
 from relay.exact_json import dumps_for_queue, loads
-from relay.identities import Identities
 from relay.messages.envelope import DEAD_LETTER_FIELDS, parse_envelope, write_envelope
 from relay.messages.notice import DEAD_LETTER_FIELDS as DEAD_NOTICE_FIELDS
 from relay.messages.notice import parse_notice, write_notice
-from relay.payments.decisions import Decision
-from relay.payments.trail import Trail
+from relay.stores.decision import Decision
+from relay.stores.deliveries import Claim, Deliveries
+from relay.stores.identities import Identities
+from relay.stores.money_trail import Trail
 from tests.builders import NOW
 from tests.fakes import FakeSsm
 from tests.memory_table import MemoryLoopTable, MemoryTable

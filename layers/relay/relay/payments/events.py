@@ -10,7 +10,7 @@ from relay.domain.movements import NEGATIVE, MovementKind
 from relay.domain.payment_rules import PaymentRules
 from relay.exact_json import dumps
 from relay.instants import from_milliseconds, mobile_form
-from relay.payments.decisions import Decision
+from relay.stores.decision import Decision
 
 NAMES: Final[Mapping[MovementKind, str]] = {
     MovementKind.TRIAL: "af_start_trial",

@@ -5,8 +5,8 @@ from typing import Final, NamedTuple, cast
 
 from relay.domain.movements import Amount, Basis
 from relay.domain.payment_rules import PaymentRules
-from relay.payments.decisions import Decision
 from relay.payments.unmappable import RevenueUnknownError
+from relay.stores.decision import Decision
 
 
 class Money(NamedTuple):

@@ -11,9 +11,9 @@ from relay.domain.movements import MovementKind
 from relay.domain.payment_rules import PaymentRules
 from relay.exact_json import dumps, loads
 from relay.instants import to_milliseconds
-from relay.payments.decisions import Decision
 from relay.payments.events import digest_of, event_name, event_of
 from relay.rules.prepare import Prepared, prepare
+from relay.stores.decision import Decision
 from tests.builders import MOBILE_APP, NOW, WEB_APP, Json
 
 PAID = Decision(

@@ -5,9 +5,9 @@ import pytest
 
 from relay.domain.movements import Amount, MovementKind
 from relay.domain.payment_rules import PaymentRules
-from relay.payments.decisions import Decision
 from relay.payments.revenue import Money, given_back, paid, unheard
 from relay.payments.unmappable import RevenueUnknownError
+from relay.stores.decision import Decision
 
 FULL = Amount("EUR", Decimal("59.49"), Decimal("49.99"), Decimal("46.51"))
 GROSS_ONLY = Amount("EUR", Decimal("59.49"))

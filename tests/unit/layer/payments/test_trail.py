@@ -7,8 +7,8 @@ import pytest
 
 from relay.domain.movements import Clues, Fact, MovementKind
 from relay.errors import TableUnavailableError
-from relay.payments.decisions import Decision
-from relay.payments.trail import Trail
+from relay.stores.decision import Decision
+from relay.stores.money_trail import Trail
 from tests.fakes import FakeClock
 from tests.memory_table import MemoryTable
 

@@ -19,7 +19,7 @@ from typing import Final
 from relay.aws.table import LONGEST_PK_BYTES, Bound, Item, Key, Table, is_key_text
 from relay.domain.movements import NO_CLUES, Clues, Fact, MovementKind, Ref
 from relay.instants import from_milliseconds, to_milliseconds, utc_now
-from relay.payments.decisions import Decision
+from relay.stores.decision import Decision
 
 _NODE: Final = "node"
 _DECISION: Final = "decision"

@@ -18,8 +18,8 @@ from typing import Final
 from uuid import uuid4
 
 from relay.aws.table import Bound, Item, Key, LoopTable
-from relay.gathering import Gathered
 from relay.instants import to_milliseconds, utc_now
+from relay.stores.write_batcher import Gathered
 
 _SORT: Final = "delivery"
 _TAKEN_UNTIL: Final = "taken_until"

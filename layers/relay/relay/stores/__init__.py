@@ -1,0 +1,1 @@
+"""What the tables keep: identities, deliveries, the money trail."""
