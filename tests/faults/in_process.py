@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, Protocol
 
 import httpx
 
-from relay.appsflyer.engine import NothingSentError
+from relay.appsflyer.transport import NothingSentError
 from relay.domain.kinds import Kind
 from relay_sandbox.http1 import Request
 from relay_sandbox.stand_in import Account, Accounts

@@ -13,7 +13,7 @@ import pytest
 import trustme
 
 from relay.appsflyer import Answer, Client, make_transport
-from relay.appsflyer.engine import KeptConnections
+from relay.appsflyer.transport import KeptConnections
 from relay.domain.kinds import Kind
 from relay.errors import SendFailedError
 from relay.http1.pool import KEEP_ALIVE_SECONDS

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from relay.appsflyer import Answer, Client, engine
+from relay.appsflyer import Answer, Client, transport
 from relay.appsflyer.failures import MEANINGS, failure_of
 from relay.domain.kinds import Kind
 from relay.errors import ConfigurationError, SendFailedError
@@ -324,7 +324,7 @@ def test_meanings_are_sure_only_where_nothing_was_written() -> None:
         httpx.ConnectError,
         httpx.ConnectTimeout,
         httpx.UnsupportedProtocol,
-        engine.NothingSentError,
+        transport.NothingSentError,
     }
 
 
@@ -359,7 +359,7 @@ async def test_engine_translates_every_error_of_the_wire(
     monkeypatch.setattr(Pool, "exchange", fail)
 
     with pytest.raises(httpx.RequestError) as caught:
-        await send_by(engine.KeptConnections(1, 1, 1))
+        await send_by(transport.KeptConnections(1, 1, 1))
 
     sure = issubclass(kind, errors.NotWrittenError)
     assert failure_of(caught.value).sure == sure

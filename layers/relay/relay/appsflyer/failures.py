@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 import httpx
 
-from relay.appsflyer.engine import NothingSentError
+from relay.appsflyer.transport import NothingSentError
 from relay.errors import SendFailedError
 
 
