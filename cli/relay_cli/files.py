@@ -12,7 +12,7 @@ from typing import Any, Final
 from relay.domain.kinds import App, Kind
 from relay.errors import NotAnEnvelopeError
 from relay.exact_json import InvalidJsonError, UnwritableError, dumps, loads
-from relay.http_api import Problem, Request
+from relay.gateway.request import Problem, Request
 from relay.instants import utc_now
 from relay.messages.envelope import parse_envelope
 from relay_cli.errors import CliError

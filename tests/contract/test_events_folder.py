@@ -30,7 +30,7 @@ from relay.domain.kinds import App, Kind, Surface
 from relay.domain.outcomes import Outcome
 from relay.exact_json import InvalidJsonError, dumps, loads
 from relay.forwarding import Forwarder
-from relay.http_api import Request
+from relay.gateway.request import Request
 from relay.installs import Installs
 from relay.instants import from_milliseconds, mobile_form, to_milliseconds
 from relay.intake import ROUTES, Intake, with_visitor

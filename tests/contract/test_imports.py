@@ -36,7 +36,7 @@ PURE_LEVELS = [
     {"relay.instants", "relay.rules.hashing", "relay.rules.money"},
     {"relay.domain.kinds"},
     {"relay.rules.fields", "relay.rules.payload"},
-    {"relay.rules.mobile", "relay.rules.web", "relay.http_api"},
+    {"relay.rules.mobile", "relay.rules.web", "relay.gateway.request"},
     {"relay.rules.prepare"},
     {
         "relay.domain.outcomes",
@@ -61,7 +61,7 @@ LEVELS = [
     {"relay.telemetry"},
     {"relay.http1"},
     {"relay.config.environment", "relay.appsflyer", "relay.aws.parameter_store", "relay.aws.sqs"},
-    {"relay.answering", "relay.aws.table", "relay.pacing", "relay.health"},
+    {"relay.gateway.responses", "relay.aws.table", "relay.pacing", "relay.health"},
     {"relay.stores.write_batcher", "relay.aws.async_table"},
     {
         "relay.config.apps",

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from relay.domain.kinds import Kind
 from relay.errors import NotAnEnvelopeError
 from relay.exact_json import InvalidJsonError, loads
-from relay.http_api import Request
+from relay.gateway.request import Request
 from relay.instants import utc_now
 from relay.intake import ROUTES, with_visitor
 from relay.messages.envelope import parse_envelope

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
 from relay.entries import InvalidContent, PreviewsContent, QueuedContent
-from relay.http_api import JSON, PROBLEM_JSON, TEXT, ProblemContent
+from relay.gateway.request import JSON, PROBLEM_JSON, TEXT, ProblemContent
 from relay.installs import InstallContent
 from relay.intake import HealthContent
 from relay.payments.providers import PROVIDERS

@@ -7,7 +7,7 @@ from typing import Final
 from relay.config.apps import APP_ID
 from relay.config.sources import NAME
 from relay.domain.kinds import Kind
-from relay.http_api import LONGEST_KEY
+from relay.gateway.request import LONGEST_KEY
 from relay.intake import MAX_BODY_BYTES, MAX_EVENTS
 from relay.payments.providers import PROVIDERS
 from relay_cli.openapi import answers

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal, NotRequired, TypedDict
 
 from relay.domain.findings import Finding
-from relay.http_api import ProblemContent
+from relay.gateway.request import ProblemContent
 from relay.instants import Recorded, iso_form
 from relay.rules.prepare import Prepared
 

@@ -11,7 +11,6 @@ from http import HTTPStatus
 from typing import Annotated, Any, Final, Literal, TypedDict
 
 from relay import telemetry
-from relay.answering import answered, settings_unavailable
 from relay.config.producers import Producer, Producers
 from relay.errors import (
     ConfigurationError,
@@ -19,7 +18,8 @@ from relay.errors import (
     TableUnavailableError,
 )
 from relay.exact_json import InvalidJsonError, loads
-from relay.http_api import Answer, Problem, Request
+from relay.gateway.request import Answer, Problem, Request
+from relay.gateway.responses import answered, settings_unavailable
 from relay.instants import parse_iso, whole_number
 from relay.rules.fields import is_absent
 from relay.stores.identities import Identities, Identity, UnusableIdError

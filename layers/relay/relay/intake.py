@@ -10,7 +10,6 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Final, Literal, TypedDict
 
-from relay.answering import answered, settings_unavailable
 from relay.aws.sqs import MAX_TAKEN_BYTES, Message, Queue
 from relay.config.apps import Apps
 from relay.config.producers import Producer, Producers
@@ -22,7 +21,8 @@ from relay.errors import (
     UnknownAppError,
 )
 from relay.exact_json import InvalidJsonError, loads
-from relay.http_api import Answer, Problem, Request
+from relay.gateway.request import Answer, Problem, Request
+from relay.gateway.responses import answered, settings_unavailable
 from relay.messages.envelope import Envelope, money_without_id, stamped, write_envelope
 from relay.rules.fields import is_absent
 from relay.rules.identity_lookup import (

@@ -5,7 +5,7 @@ from http import HTTPStatus
 
 import pytest
 
-from relay.http_api import PROBLEM_JSON, Answer, Problem, Request
+from relay.gateway.request import PROBLEM_JSON, Answer, Problem, Request
 from tests.builders import MOBILE_APP, make_http_event
 
 

@@ -10,7 +10,6 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from relay import telemetry
-from relay.answering import answered, settings_unavailable
 from relay.aws.sqs import Message, Queue
 from relay.config.sources import Sources
 from relay.domain.movements import Treatment
@@ -22,7 +21,8 @@ from relay.errors import (
     StaleSignatureError,
     UnreadableWebhookError,
 )
-from relay.http_api import Answer, Problem, Request
+from relay.gateway.request import Answer, Problem, Request
+from relay.gateway.responses import answered, settings_unavailable
 from relay.instants import utc_now
 from relay.messages.notice import Notice, write_notice
 from relay.payments.provider import Provider, Webhook

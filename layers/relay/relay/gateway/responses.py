@@ -6,7 +6,7 @@ from typing import Any
 
 from relay import telemetry
 from relay.errors import ConfigurationError
-from relay.http_api import Answer, Problem, Request
+from relay.gateway.request import Answer, Problem, Request
 
 
 def answered(event: Mapping[str, Any], use_case: Callable[[Request], Answer]) -> dict[str, Any]:

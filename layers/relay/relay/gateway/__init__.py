@@ -1,0 +1,1 @@
+"""The HTTP API: its requests, and how they are answered."""
