@@ -61,7 +61,12 @@ LEVELS = [
     {"relay.telemetry"},
     {"relay.http1"},
     {"relay.config.environment", "relay.appsflyer", "relay.aws.parameter_store", "relay.aws.sqs"},
-    {"relay.gateway.responses", "relay.aws.table", "relay.pacing", "relay.health"},
+    {
+        "relay.gateway.responses",
+        "relay.aws.table",
+        "relay.pacing",
+        "relay.consumer.circuit_breaker",
+    },
     {"relay.stores.write_batcher", "relay.aws.async_table"},
     {
         "relay.config.apps",
@@ -72,8 +77,8 @@ LEVELS = [
     {"relay.config.sources", "relay.stores.money_trail"},
     {"relay.payments.picking"},
     {"relay.payments.deciding", "relay.payments.settling"},
-    {"relay.jobs"},
-    {"relay.settling", "relay.sending"},
+    {"relay.consumer.job"},
+    {"relay.consumer.settler", "relay.sending"},
     {"relay.consumer.reporting"},
     # The use cases, and what puts them together.
     {"relay.forwarding", "relay.intake", "relay.installs"},

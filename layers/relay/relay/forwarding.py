@@ -20,6 +20,9 @@ from relay.aws.sqs import Message, Queue
 from relay.config.apps import Apps
 from relay.config.environment import ForwardSettings
 from relay.consumer import reporting
+from relay.consumer.circuit_breaker import Round
+from relay.consumer.job import Job
+from relay.consumer.settler import Clock, Settlement, Settler
 from relay.domain.kinds import Surface
 from relay.domain.outcomes import IDENTITY_UNKNOWN, Outcome, Ruling
 from relay.errors import (
@@ -29,15 +32,12 @@ from relay.errors import (
     TableUnavailableError,
     UnknownAppError,
 )
-from relay.health import Round
 from relay.instants import from_milliseconds, utc_now
-from relay.jobs import Job
 from relay.messages.backoff import Chance
 from relay.messages.envelope import parse_envelope
 from relay.pacing import Pacer
 from relay.rules.identity_lookup import not_before_of
 from relay.sending import AWS_CALL_SECONDS, NO_SETTINGS, Remaining, Sender
-from relay.settling import Clock, Settlement, Settler
 from relay.stores.deliveries import Deliveries
 from relay.stores.identities import Identities, Identity
 

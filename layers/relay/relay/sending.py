@@ -13,6 +13,8 @@ from relay.appsflyer import Answer, Client
 from relay.appsflyer.answers import ruling_of_answer, ruling_of_failure
 from relay.config.apps import Apps
 from relay.config.environment import ForwardSettings
+from relay.consumer.circuit_breaker import Health, Round
+from relay.consumer.job import Job
 from relay.domain.kinds import Surface
 from relay.domain.outcomes import CREDENTIALS_REASON, IN_PROGRESS, UNWELL, Outcome, Ruling
 from relay.errors import (
@@ -21,8 +23,6 @@ from relay.errors import (
     SendFailedError,
     TableUnavailableError,
 )
-from relay.health import Health, Round
-from relay.jobs import Job
 from relay.messages.envelope import content_digest
 from relay.pacing import Pacer
 from relay.rules.prepare import Prepared

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from relay.health import PROBES
+from relay.consumer.circuit_breaker import PROBES
 from tests.builders import MOBILE_APP, make_envelope
 from tests.fakes import Says
 from tests.worlds import ForwardingWorld

@@ -1,6 +1,6 @@
 import asyncio
 
-from relay.health import LATEST, LEAST, PROBES, Health, Round
+from relay.consumer.circuit_breaker import LATEST, LEAST, PROBES, Health, Round
 
 APP = "id1"
 

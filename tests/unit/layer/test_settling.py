@@ -7,11 +7,11 @@ import pytest
 from relay.appsflyer import Answer
 from relay.appsflyer.answers import DELIVERED
 from relay.aws.sqs import MAX_MESSAGE_BYTES
+from relay.consumer.job import Job
+from relay.consumer.settler import Settlement, Settler
 from relay.domain.kinds import App
 from relay.domain.outcomes import CREDENTIALS_REASON, Outcome, Ruling
-from relay.jobs import Job
 from relay.messages.envelope import parse_envelope
-from relay.settling import Settlement, Settler
 from tests.builders import (
     MOBILE_APP,
     NOW,

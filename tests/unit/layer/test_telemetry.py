@@ -7,11 +7,11 @@ from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from relay import telemetry
 from relay.appsflyer.answers import DELIVERED
 from relay.consumer import reporting
+from relay.consumer.settler import Settlement
 from relay.domain.kinds import Surface
 from relay.domain.outcomes import Outcome, Ruling
 from relay.errors import ConfigurationError
 from relay.messages.backoff import Delay
-from relay.settling import Settlement
 from tests.builders import Json
 from tests.fakes import aws_error
 

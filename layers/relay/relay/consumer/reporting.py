@@ -5,9 +5,9 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
 from relay import telemetry
+from relay.consumer.settler import Settlement
 from relay.domain.kinds import Surface
 from relay.domain.outcomes import CREDENTIALS_REASON, Outcome
-from relay.settling import Settlement
 
 _MOST_VALUES: Final = 99
 _ROUTINE: Final = frozenset({Outcome.DELIVERED, Outcome.DUPLICATE})

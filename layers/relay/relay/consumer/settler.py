@@ -11,9 +11,9 @@ from typing import Final, NamedTuple
 from relay.appsflyer import Answer
 from relay.aws.sqs import MAX_MESSAGE_BYTES, size_of
 from relay.config.environment import ForwardSettings
+from relay.consumer.job import Job
 from relay.domain.kinds import App
 from relay.domain.outcomes import IDENTITY_UNKNOWN, IN_PROGRESS, UNWELL, Outcome, Ruling
-from relay.jobs import Job
 from relay.messages.backoff import (
     Chance,
     Delay,
