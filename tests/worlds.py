@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 
+from relay.accept.accept import Intake
 from relay.appsflyer import Client
 from relay.aws.parameter_store import ParameterStore
 from relay.aws.sqs import Queue
@@ -14,7 +15,6 @@ from relay.config.producers import Producers, token_digest
 from relay.domain.kinds import Surface
 from relay.forwarding import Forwarder
 from relay.installs import Installs
-from relay.intake import Intake
 from relay.stores.deliveries import Deliveries
 from relay.stores.identities import Identities, Identity
 from tests.builders import MOBILE_APP, WEB_APP, Json, make_http_event, make_settings, make_sqs_event

@@ -125,7 +125,7 @@ def _parsed_envelope(body: str, defaults: Defaults) -> Handed | Unusable:
 
 def _http_items(event: Json, defaults: Defaults, path: Path) -> list[Item]:
     # Not at the top: `accept` brings Powertools along, which the other files need not wait for.
-    from relay.intake import ROUTES, with_visitor
+    from relay.accept.accept import ROUTES, with_visitor
 
     try:
         request = Request.of(event)

@@ -18,6 +18,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
 from relay import telemetry
+from relay.accept.accept import ROUTES, Intake, with_visitor
 from relay.appsflyer import Client
 from relay.aws.parameter_store import ParameterStore
 from relay.aws.sqs import Queue
@@ -33,7 +34,6 @@ from relay.forwarding import Forwarder
 from relay.gateway.request import Request
 from relay.installs import Installs
 from relay.instants import from_milliseconds, mobile_form, to_milliseconds
-from relay.intake import ROUTES, Intake, with_visitor
 from relay.messages.envelope import money_without_id, stamped
 from relay.payments.mapping import Mapper
 from relay.payments.receiving import Receiver

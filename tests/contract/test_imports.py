@@ -42,7 +42,7 @@ PURE_LEVELS = [
         "relay.domain.outcomes",
         "relay.messages.envelope",
         "relay.rules.identity_lookup",
-        "relay.entries",
+        "relay.accept.entries",
     },
     # What payment providers mean.
     {"relay.domain.movements"},
@@ -81,7 +81,7 @@ LEVELS = [
     {"relay.consumer.settler", "relay.sending"},
     {"relay.consumer.reporting"},
     # The use cases, and what puts them together.
-    {"relay.forwarding", "relay.intake", "relay.installs"},
+    {"relay.forwarding", "relay.accept.accept", "relay.installs"},
     {"relay.payments.receiving", "relay.payments.mapping"},
     {"relay.composition"},
     {f"functions.{name}" for name in FUNCTIONS},

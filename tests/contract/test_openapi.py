@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 from openapi_spec_validator import validate
 
-from relay import installs, intake
+from relay import installs
+from relay.accept import accept
+from relay.accept.accept import MAX_BODY_BYTES
 from relay.aws.sqs import MAX_TAKEN_BYTES
 from relay.domain.kinds import App, Kind
 from relay.errors import TableUnavailableError
 from relay.gateway import request, responses
-from relay.intake import MAX_BODY_BYTES
 from relay.payments import receiving
 from relay.rules import mobile, web
 from relay.rules.prepare import prepare
@@ -71,7 +72,7 @@ def test_document_is_valid_openapi() -> None:
 
 # What each route can answer: a scenario for each status, told the route.
 
-EVENTS = {kind: route for route, kind in intake.ROUTES.items()}
+EVENTS = {kind: route for route, kind in accept.ROUTES.items()}
 MADE = {
     EVENTS[Kind.MOBILE_EVENT]: (MOBILE_APP, make_event),
     EVENTS[Kind.WEB_EVENT]: (WEB_APP, make_web_event),
@@ -80,7 +81,7 @@ MADE = {
 BROKEN = {"email": 5}
 
 
-def accept(route: str, body: Any, world: IntakeWorld | None = None, /, **request: Any) -> Json:
+def post_event(route: str, body: Any, world: IntakeWorld | None = None, /, **request: Any) -> Json:
     given = {"route": route, "app_id": MADE[route][0], **request}
     return (world or IntakeWorld()).intake.handle(make_http_event(body, **given))
 
@@ -96,52 +97,52 @@ def large(route: str) -> Json:
 
 
 def over_the_limit(route: str) -> Json:
-    return accept(route, "[" + " " * MAX_BODY_BYTES + "]")
+    return post_event(route, "[" + " " * MAX_BODY_BYTES + "]")
 
 
 def too_large_among_others(route: str) -> Json:
     events = [event(route), *([] if "mobile" in route else [large(route)]), BROKEN]
-    return accept(route, events, headers={"idempotency-key": "key"})
+    return post_event(route, events, headers={"idempotency-key": "key"})
 
 
 def queued_in_part(route: str) -> Json:
     world = IntakeWorld()
     world.sqs.refuses = lambda entry: entry["Id"] == "1"
-    return accept(route, [event(route), event(route)], world)
+    return post_event(route, [event(route), event(route)], world)
 
 
 def same_key_other_body(route: str) -> Json:
     world = IntakeWorld()
-    accept(route, event(route), world, headers={"idempotency-key": "key"})
-    return accept(route, [event(route)], world, headers={"idempotency-key": "key"})
+    post_event(route, event(route), world, headers={"idempotency-key": "key"})
+    return post_event(route, [event(route)], world, headers={"idempotency-key": "key"})
 
 
 def accept_when(error: Exception) -> Scenario:
     def scenario(route: str) -> Json:
         world = IntakeWorld()
         world.sqs.error = error
-        return accept(route, event(route), world)
+        return post_event(route, event(route), world)
 
     return scenario
 
 
 def preview(route: str) -> Json:
-    return accept(route, [event(route), BROKEN], query={"preview": "true"})
+    return post_event(route, [event(route), BROKEN], query={"preview": "true"})
 
 
 EVENT_SCENARIOS: list[tuple[int, Scenario]] = [
     (200, preview),
-    (202, lambda route: accept(route, event(route))),
+    (202, lambda route: post_event(route, event(route))),
     (207, too_large_among_others),
     (207, queued_in_part),
-    (400, lambda route: accept(route, "no JSON")),
-    (400, lambda route: accept(route, BROKEN)),
-    (400, lambda route: accept(route, [BROKEN, BROKEN])),
-    (401, lambda route: accept(route, event(route), token="guessed")),
-    (403, lambda route: accept(route, event(route), app_id="com.example.other")),
-    (404, lambda route: accept(route, event(route), unknown_app())),
+    (400, lambda route: post_event(route, "no JSON")),
+    (400, lambda route: post_event(route, BROKEN)),
+    (400, lambda route: post_event(route, [BROKEN, BROKEN])),
+    (401, lambda route: post_event(route, event(route), token="guessed")),
+    (403, lambda route: post_event(route, event(route), app_id="com.example.other")),
+    (404, lambda route: post_event(route, event(route), unknown_app())),
     (413, over_the_limit),
-    (415, lambda route: accept(route, event(route), headers={"content-type": "text/plain"})),
+    (415, lambda route: post_event(route, event(route), headers={"content-type": "text/plain"})),
     (422, same_key_other_body),
     (500, accept_when(RuntimeError("a bug of ours"))),
     (503, accept_when(aws_error("Throttling"))),
@@ -327,7 +328,7 @@ def raised_in(*modules: Any) -> set[int]:
 @pytest.mark.parametrize(
     ("routes", "modules"),
     [
-        (tuple(MADE), (intake, responses, request)),
+        (tuple(MADE), (accept, responses, request)),
         ((INSTALL_POST, INSTALL_GET), (installs, responses)),
         ((receiving.ROUTE,), (receiving, responses)),
     ],
@@ -410,7 +411,7 @@ def test_sample_in_the_document_is_taken(route: str, body: Any) -> None:
     app_id = MADE[route][0]
     world.ssm.parameters[f"/relay/apps/mobile/{app_id}"] = "{}"
 
-    assert accept(route, body, world)["statusCode"] in {202, 207}
+    assert post_event(route, body, world)["statusCode"] in {202, 207}
 
 
 # The file

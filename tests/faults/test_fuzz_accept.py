@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
+from relay.accept.accept import ROUTES
 from relay.domain.kinds import Kind
-from relay.intake import ROUTES
 from relay.messages.envelope import parse_envelope
 from tests.builders import (
     MOBILE_APP,

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
+from relay.accept.accept import ROUTES, with_visitor
 from relay.domain.kinds import Kind
 from relay.errors import NotAnEnvelopeError
 from relay.exact_json import InvalidJsonError, loads
 from relay.gateway.request import Request
 from relay.instants import utc_now
-from relay.intake import ROUTES, with_visitor
 from relay.messages.envelope import parse_envelope
 from relay_cli.aws import explained, local_sqs_client
 from relay_cli.demo.samples import (

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
-from relay.entries import InvalidContent, PreviewsContent, QueuedContent
+from relay.accept.accept import HealthContent
+from relay.accept.entries import InvalidContent, PreviewsContent, QueuedContent
 from relay.gateway.request import JSON, PROBLEM_JSON, TEXT, ProblemContent
 from relay.installs import InstallContent
-from relay.intake import HealthContent
 from relay.payments.providers import PROVIDERS
 from relay_cli.openapi.shapes import Components, Schema
 

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from relay.accept.accept import MAX_BODY_BYTES, MAX_EVENTS
 from relay.config.apps import APP_ID
 from relay.config.sources import NAME
 from relay.domain.kinds import Kind
 from relay.gateway.request import LONGEST_KEY
-from relay.intake import MAX_BODY_BYTES, MAX_EVENTS
 from relay.payments.providers import PROVIDERS
 from relay_cli.openapi import answers
 from relay_cli.openapi.answers import Replies

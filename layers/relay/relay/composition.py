@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     import asyncio
     import ssl
 
+    from relay.accept.accept import Intake
     from relay.aws.async_table import DynamoLoopTable
     from relay.aws.table import Table
     from relay.domain.kinds import Surface
     from relay.forwarding import Forwarder
     from relay.installs import Installs
-    from relay.intake import Intake
     from relay.payments.mapping import Mapper
     from relay.payments.receiving import Receiver
 
@@ -107,10 +107,10 @@ def _make_tls() -> "ssl.SSLContext":
 @cache
 def intake() -> "Intake":
     """The use case of `accept`; raises `ConfigurationError`."""
+    from relay.accept.accept import Intake
     from relay.config.apps import Apps
     from relay.config.producers import Producers
     from relay.domain.kinds import Surface
-    from relay.intake import Intake
 
     settings = AcceptSettings.from_env(os.environ)
     sqs, store = boto3.client("sqs", config=_AWS), _store(settings.parameter_prefix)

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from relay import intake
+from relay.accept import accept
+from relay.accept.accept import MAX_BODY_BYTES, MAX_EVENTS
 from relay.config.producers import token_digest
-from relay.intake import MAX_BODY_BYTES, MAX_EVENTS
 from tests.builders import (
     MOBILE_APP,
     WEB_APP,
@@ -626,7 +626,7 @@ def test_handle_ever_new_keys_forget_the_one_used_longest_ago(
     world: IntakeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Memory is bounded."""
-    monkeypatch.setattr(intake, "_MOST_KEYS", 2)
+    monkeypatch.setattr(accept, "_MOST_KEYS", 2)
     for key in ("a", "b", "a", "c"):
         world.post(make_event(), **keyed(key))
 
@@ -687,7 +687,7 @@ def test_handle_bug_of_ours_is_a_500_and_its_text_goes_nowhere(
     def fail(*_: object) -> None:
         raise RuntimeError("jane@example.com")
 
-    monkeypatch.setattr(intake, "prepare", fail)
+    monkeypatch.setattr(accept, "prepare", fail)
 
     answer = world.post(make_event())
 

@@ -10,11 +10,11 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Final, Literal, TypedDict
 
+from relay.accept.entries import Entry, EntryContent, PreviewsContent, QueuedContent, none_is_valid
 from relay.aws.sqs import MAX_TAKEN_BYTES, Message, Queue
 from relay.config.apps import Apps
 from relay.config.producers import Producer, Producers
 from relay.domain.kinds import App, Kind, Surface
-from relay.entries import Entry, EntryContent, PreviewsContent, QueuedContent, none_is_valid
 from relay.errors import (
     ConfigurationError,
     ParametersUnavailableError,

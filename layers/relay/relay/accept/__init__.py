@@ -1,0 +1,1 @@
+"""The use case of `accept`: events over HTTP, onto their queues."""
