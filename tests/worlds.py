@@ -13,7 +13,7 @@ from relay.aws.sqs import Queue
 from relay.config.apps import Apps
 from relay.config.producers import Producers, token_digest
 from relay.domain.kinds import Surface
-from relay.forwarding import Forwarder
+from relay.forward.forwarder import Forwarder
 from relay.installs import Installs
 from relay.stores.deliveries import Deliveries
 from relay.stores.identities import Identities, Identity

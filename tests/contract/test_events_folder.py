@@ -30,7 +30,7 @@ from relay.domain.findings import Finding
 from relay.domain.kinds import App, Kind, Surface
 from relay.domain.outcomes import Outcome
 from relay.exact_json import InvalidJsonError, dumps, loads
-from relay.forwarding import Forwarder
+from relay.forward.forwarder import Forwarder
 from relay.gateway.request import Request
 from relay.installs import Installs
 from relay.instants import from_milliseconds, mobile_form, to_milliseconds

@@ -64,7 +64,7 @@ LEVELS = [
     {
         "relay.gateway.responses",
         "relay.aws.table",
-        "relay.pacing",
+        "relay.forward.rate_limiter",
         "relay.consumer.circuit_breaker",
     },
     {"relay.stores.write_batcher", "relay.aws.async_table"},
@@ -78,10 +78,10 @@ LEVELS = [
     {"relay.payments.picking"},
     {"relay.payments.deciding", "relay.payments.settling"},
     {"relay.consumer.job"},
-    {"relay.consumer.settler", "relay.sending"},
+    {"relay.consumer.settler", "relay.forward.sender"},
     {"relay.consumer.reporting"},
     # The use cases, and what puts them together.
-    {"relay.forwarding", "relay.accept.accept", "relay.installs"},
+    {"relay.forward.forwarder", "relay.accept.accept", "relay.installs"},
     {"relay.payments.receiving", "relay.payments.mapping"},
     {"relay.composition"},
     {f"functions.{name}" for name in FUNCTIONS},

@@ -20,8 +20,8 @@ from relay.aws.parameter_store import ParameterStore
 from relay.aws.sqs import Queue
 from relay.config.apps import Apps
 from relay.domain.kinds import Surface
-from relay.forwarding import Forwarder
-from relay.pacing import Pacer
+from relay.forward.forwarder import Forwarder
+from relay.forward.rate_limiter import Pacer
 from relay.stores.deliveries import Deliveries
 from relay.stores.identities import Identities
 from tests.builders import Json, make_settings

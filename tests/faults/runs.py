@@ -20,7 +20,7 @@ from relay.aws.parameter_store import ParameterStore
 from relay.aws.sqs import Queue
 from relay.config.apps import Apps
 from relay.domain.kinds import Surface
-from relay.forwarding import Forwarder
+from relay.forward.forwarder import Forwarder
 from relay.stores.deliveries import Deliveries
 from relay.stores.identities import Identities
 from relay_sandbox.http1 import Connection

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from relay.aws.async_table import DynamoLoopTable
     from relay.aws.table import Table
     from relay.domain.kinds import Surface
-    from relay.forwarding import Forwarder
+    from relay.forward.forwarder import Forwarder
     from relay.installs import Installs
     from relay.payments.mapping import Mapper
     from relay.payments.receiving import Receiver
@@ -178,7 +178,7 @@ def forwarder(surface: "Surface") -> "Forwarder":
     """The use case of the forwarders; raises `ConfigurationError`."""
     from relay.appsflyer import Client, make_transport
     from relay.config.apps import Apps
-    from relay.forwarding import Forwarder
+    from relay.forward.forwarder import Forwarder
     from relay.stores.deliveries import Deliveries
     from relay.stores.identities import Identities
 

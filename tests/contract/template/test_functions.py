@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pytest
 
 from relay.config.environment import ForwardSettings
-from relay.sending import MARGIN_SECONDS
+from relay.forward.sender import MARGIN_SECONDS
 from tests.template import (
     BEHIND_HTTP,
     CONSUMERS,

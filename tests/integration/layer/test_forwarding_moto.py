@@ -11,7 +11,7 @@ from relay.aws.parameter_store import ParameterStore
 from relay.aws.sqs import Queue
 from relay.config.apps import Apps
 from relay.domain.kinds import Surface
-from relay.forwarding import Forwarder
+from relay.forward.forwarder import Forwarder
 from relay.stores.deliveries import Deliveries
 from tests.builders import MOBILE_APP, Json, make_envelope, make_event, make_settings
 from tests.fakes import FakeAppsFlyer, FakeClock, Says, longest

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.pacing import Pacer
+from relay.forward.rate_limiter import Pacer
 
 
 class Clock:

@@ -32,12 +32,12 @@ from relay.errors import (
     TableUnavailableError,
     UnknownAppError,
 )
+from relay.forward.rate_limiter import Pacer
+from relay.forward.sender import AWS_CALL_SECONDS, NO_SETTINGS, Remaining, Sender
 from relay.instants import from_milliseconds, utc_now
 from relay.messages.backoff import Chance
 from relay.messages.envelope import parse_envelope
-from relay.pacing import Pacer
 from relay.rules.identity_lookup import not_before_of
-from relay.sending import AWS_CALL_SECONDS, NO_SETTINGS, Remaining, Sender
 from relay.stores.deliveries import Deliveries
 from relay.stores.identities import Identities, Identity
 

@@ -23,8 +23,8 @@ from relay.errors import (
     SendFailedError,
     TableUnavailableError,
 )
+from relay.forward.rate_limiter import Pacer
 from relay.messages.envelope import content_digest
-from relay.pacing import Pacer
 from relay.rules.prepare import Prepared
 from relay.secrets import Secret
 from relay.stores.deliveries import Claim, Deliveries

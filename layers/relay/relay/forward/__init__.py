@@ -1,0 +1,1 @@
+"""The use case of `forward_mobile` and `forward_web`: events from a queue to AppsFlyer."""
