@@ -14,7 +14,7 @@ from relay.config.apps import Apps
 from relay.config.producers import Producers, token_digest
 from relay.domain.kinds import Surface
 from relay.forward.forwarder import Forwarder
-from relay.installs import Installs
+from relay.installs.receive import Installs
 from relay.stores.deliveries import Deliveries
 from relay.stores.identities import Identities, Identity
 from tests.builders import MOBILE_APP, WEB_APP, Json, make_http_event, make_settings, make_sqs_event

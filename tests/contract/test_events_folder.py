@@ -32,7 +32,7 @@ from relay.domain.outcomes import Outcome
 from relay.exact_json import InvalidJsonError, dumps, loads
 from relay.forward.forwarder import Forwarder
 from relay.gateway.request import Request
-from relay.installs import Installs
+from relay.installs.receive import Installs
 from relay.instants import from_milliseconds, mobile_form, to_milliseconds
 from relay.messages.envelope import money_without_id, stamped
 from relay.payments.mapping import Mapper

@@ -81,7 +81,7 @@ LEVELS = [
     {"relay.consumer.settler", "relay.forward.sender"},
     {"relay.consumer.reporting"},
     # The use cases, and what puts them together.
-    {"relay.forward.forwarder", "relay.accept.accept", "relay.installs"},
+    {"relay.forward.forwarder", "relay.accept.accept", "relay.installs.receive"},
     {"relay.payments.receiving", "relay.payments.mapping"},
     {"relay.composition"},
     {f"functions.{name}" for name in FUNCTIONS},

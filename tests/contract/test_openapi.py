@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from openapi_spec_validator import validate
 
-from relay import installs
 from relay.accept import accept
 from relay.accept.accept import MAX_BODY_BYTES
 from relay.aws.sqs import MAX_TAKEN_BYTES
 from relay.domain.kinds import App, Kind
 from relay.errors import TableUnavailableError
 from relay.gateway import request, responses
+from relay.installs import receive
 from relay.payments import receiving
 from relay.rules import mobile, web
 from relay.rules.prepare import prepare
@@ -177,7 +177,7 @@ def older(route: str) -> Json:
 
 
 def told_too_much(route: str) -> Json:
-    return tell(route, more="x" * installs.MAX_BODY_BYTES)
+    return tell(route, more="x" * receive.MAX_BODY_BYTES)
 
 
 def tell_when(error: Any) -> Scenario:
@@ -329,7 +329,7 @@ def raised_in(*modules: Any) -> set[int]:
     ("routes", "modules"),
     [
         (tuple(MADE), (accept, responses, request)),
-        ((INSTALL_POST, INSTALL_GET), (installs, responses)),
+        ((INSTALL_POST, INSTALL_GET), (receive, responses)),
         ((receiving.ROUTE,), (receiving, responses)),
     ],
 )

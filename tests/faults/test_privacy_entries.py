@@ -14,7 +14,7 @@ import pytest
 from relay.aws.parameter_store import ParameterStore
 from relay.config.producers import Producers, token_digest
 from relay.errors import TableUnavailableError
-from relay.installs import Installs
+from relay.installs.receive import Installs
 from relay.stores.identities import Identities
 from tests.builders import (
     MOBILE_APP,

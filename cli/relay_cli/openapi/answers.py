@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 from relay.accept.accept import HealthContent
 from relay.accept.entries import InvalidContent, PreviewsContent, QueuedContent
 from relay.gateway.request import JSON, PROBLEM_JSON, TEXT, ProblemContent
-from relay.installs import InstallContent
+from relay.installs.receive import InstallContent
 from relay.payments.providers import PROVIDERS
 from relay_cli.openapi.shapes import Components, Schema
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from relay.installs import LONGEST_APPSFLYER_ID
+from relay.installs.receive import LONGEST_APPSFLYER_ID
 from relay.payments.standard_webhooks import TYPES, Data
 from relay_cli.errors import CliError
 from relay_cli.openapi.fields import text

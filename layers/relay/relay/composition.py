@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from relay.aws.table import Table
     from relay.domain.kinds import Surface
     from relay.forward.forwarder import Forwarder
-    from relay.installs import Installs
+    from relay.installs.receive import Installs
     from relay.payments.mapping import Mapper
     from relay.payments.receiving import Receiver
 
@@ -125,7 +125,7 @@ def intake() -> "Intake":
 def installs() -> "Installs":
     """The use case of `receive_install`; raises `ConfigurationError`."""
     from relay.config.producers import Producers
-    from relay.installs import Installs
+    from relay.installs.receive import Installs
     from relay.stores.identities import Identities
 
     settings = ReceiveInstallSettings.from_env(os.environ)

@@ -8,7 +8,7 @@ import pytest
 
 from relay.config.producers import token_digest
 from relay.errors import TableUnavailableError
-from relay.installs import MAX_BODY_BYTES
+from relay.installs.receive import MAX_BODY_BYTES
 from relay.stores.identities import Identity
 from tests.builders import MOBILE_APP, Json, make_http_event, make_install
 from tests.fakes import aws_error

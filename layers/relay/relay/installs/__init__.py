@@ -1,0 +1,1 @@
+"""The use case of `receive_install`: AppsFlyer tells of installs."""
