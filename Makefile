@@ -23,10 +23,11 @@ run: dev ## The whole system on this machine, with samples sent through it (ONCE
 test: dev sam ## All tests, with coverage of the layer
 	@$(PYTHON) -m pytest --numprocesses 3 --dist loadgroup --no-loadscope-reorder --cov
 
-check: dev sam ## Format, lint, types, both forms of `sam validate`, and what is generated from the code
+check: dev sam ## Format, lint, types, imports, both forms of `sam validate`, and what is generated from the code
 	@.venv/bin/ruff format --check
 	@.venv/bin/ruff check
 	@.venv/bin/mypy
+	@said=$$(.venv/bin/lint-imports --no-cache) || { echo "$$said"; exit 1; }
 	@$(SAM) validate --lint
 	@AWS_DEFAULT_REGION=$${AWS_DEFAULT_REGION:-us-east-1} $(SAM) validate
 	@scripts/requirements --check

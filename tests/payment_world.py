@@ -13,8 +13,8 @@ from relay.config.apps import Apps
 from relay.config.environment import MapPaymentSettings
 from relay.config.sources import Sources
 from relay.domain.kinds import Surface
-from relay.payments.mapping import Mapper
-from relay.payments.receiving import ROUTE, Receiver
+from relay.payments.map import Mapper
+from relay.payments.receive import ROUTE, Receiver
 from relay.stores.identities import Identities, Identity
 from relay.stores.money_trail import Trail
 from tests.builders import MOBILE_APP, WEB_APP, Json, make_http_event, make_sqs_event

@@ -35,8 +35,8 @@ from relay.gateway.request import Request
 from relay.installs.receive import Installs
 from relay.instants import from_milliseconds, mobile_form, to_milliseconds
 from relay.messages.envelope import money_without_id, stamped
-from relay.payments.mapping import Mapper
-from relay.payments.receiving import Receiver
+from relay.payments.map import Mapper
+from relay.payments.receive import Receiver
 from relay.rules.identity_lookup import PLACEHOLDER, customer_to_look_up, with_appsflyer_id
 from relay.rules.prepare import Prepared, prepare
 from relay.stores.deliveries import Deliveries

@@ -17,8 +17,8 @@ from relay.aws.sqs import MAX_TAKEN_BYTES
 from relay.domain.kinds import App, Kind
 from relay.errors import TableUnavailableError
 from relay.gateway import request, responses
-from relay.installs import receive
-from relay.payments import receiving
+from relay.installs import receive as receive_install
+from relay.payments import receive as receive_payment
 from relay.rules import mobile, web
 from relay.rules.prepare import prepare
 from relay_cli.errors import CliError
@@ -177,7 +177,7 @@ def older(route: str) -> Json:
 
 
 def told_too_much(route: str) -> Json:
-    return tell(route, more="x" * receive.MAX_BODY_BYTES)
+    return tell(route, more="x" * receive_payment.MAX_BODY_BYTES)
 
 
 def tell_when(error: Any) -> Scenario:
@@ -234,7 +234,9 @@ WEBHOOK_SCENARIOS: list[tuple[int, Scenario]] = [
     (404, lambda _: webhook(source="nobody")),
     (
         413,
-        lambda _: PaymentWorld().post("stripe", Posted({}, b" " * (receiving.MAX_BODY_BYTES + 1))),
+        lambda _: PaymentWorld().post(
+            "stripe", Posted({}, b" " * (receive_payment.MAX_BODY_BYTES + 1))
+        ),
     ),
     (500, lambda _: webhook_when(RuntimeError("a bug of ours"))),
     (503, lambda _: webhook_when(aws_error("Throttling"))),
@@ -248,7 +250,7 @@ SCENARIOS: list[tuple[str, int, Scenario]] = [
         for status, scenario in INSTALL_SCENARIOS
         if (route, status) not in NO_BODY
     ),
-    *((receiving.ROUTE, status, scenario) for status, scenario in WEBHOOK_SCENARIOS),
+    *((receive_payment.ROUTE, status, scenario) for status, scenario in WEBHOOK_SCENARIOS),
     (HEALTH, 200, lambda route: IntakeWorld().intake.handle(make_http_event(route=route))),
 ]
 
@@ -329,8 +331,8 @@ def raised_in(*modules: Any) -> set[int]:
     ("routes", "modules"),
     [
         (tuple(MADE), (accept, responses, request)),
-        ((INSTALL_POST, INSTALL_GET), (receive, responses)),
-        ((receiving.ROUTE,), (receiving, responses)),
+        ((INSTALL_POST, INSTALL_GET), (receive_install, responses)),
+        ((receive_payment.ROUTE,), (receive_payment, responses)),
     ],
 )
 def test_document_has_every_status_that_the_code_names(

@@ -4,8 +4,8 @@ from collections import Counter
 
 from relay.messages.envelope import parse_envelope
 from relay.messages.notice import parse_notice
-from relay.payments.mapping import NEEDED_SECONDS
-from relay.payments.providers import PROVIDERS
+from relay.payments.map import NEEDED_SECONDS
+from relay.payments.providers.registry import PROVIDERS
 from tests.builders import make_sqs_event
 from tests.faults.conftest import Saw, Scale
 from tests.faults.heard import Heard, assert_discreet, counted, hearing

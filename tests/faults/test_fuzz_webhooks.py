@@ -8,8 +8,8 @@ from typing import NamedTuple
 import pytest
 
 from relay.messages.notice import parse_notice
-from relay.payments.providers import PROVIDERS
-from relay.payments.receiving import ROUTE
+from relay.payments.providers.registry import PROVIDERS
+from relay.payments.receive import ROUTE
 from relay_cli.payments.signing import sign
 from tests.builders import Json
 from tests.faults.conftest import Saw, Scale

@@ -8,7 +8,7 @@ from relay.accept.accept import HealthContent
 from relay.accept.entries import InvalidContent, PreviewsContent, QueuedContent
 from relay.gateway.request import JSON, PROBLEM_JSON, TEXT, ProblemContent
 from relay.installs.receive import InstallContent
-from relay.payments.providers import PROVIDERS
+from relay.payments.providers.registry import PROVIDERS
 from relay_cli.openapi.shapes import Components, Schema
 
 _RETRY_AFTER: Final[Schema] = {

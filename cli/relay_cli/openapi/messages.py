@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from relay.installs.receive import LONGEST_APPSFLYER_ID
-from relay.payments.standard_webhooks import TYPES, Data
+from relay.payments.providers.standard_webhooks import TYPES, Data
 from relay_cli.errors import CliError
 from relay_cli.openapi.fields import text
 from relay_cli.openapi.shapes import Components, Schema

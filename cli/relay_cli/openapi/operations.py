@@ -9,7 +9,7 @@ from relay.config.apps import APP_ID
 from relay.config.sources import NAME
 from relay.domain.kinds import Kind
 from relay.gateway.request import LONGEST_KEY
-from relay.payments.providers import PROVIDERS
+from relay.payments.providers.registry import PROVIDERS
 from relay_cli.openapi import answers
 from relay_cli.openapi.answers import Replies
 from relay_cli.openapi.fields import text, whole_pattern

@@ -16,11 +16,11 @@ from relay.domain.payment_rules import SourceApps, SourceSettings
 from relay.errors import ConfigurationError, UnreadableWebhookError
 from relay.exact_json import InvalidJsonError, UnwritableError, dumps, loads
 from relay.instants import utc_now
-from relay.payments.deciding import Decider
+from relay.payments.decide import Decider
+from relay.payments.errors import UnmappableError
 from relay.payments.events import event_of
-from relay.payments.providers import PROVIDERS
-from relay.payments.receiving import MAX_BODY_BYTES
-from relay.payments.unmappable import UnmappableError
+from relay.payments.providers.registry import PROVIDERS
+from relay.payments.receive import MAX_BODY_BYTES
 from relay.stores.identities import Identities
 from relay.stores.money_trail import Trail
 from relay.validation import first_fault

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from relay.domain.payment_rules import SourceSettings
 from relay.instants import utc_now
-from relay.payments.providers import PROVIDERS
+from relay.payments.providers.registry import PROVIDERS
 from relay_cli.errors import CliError, ExitCode
 from relay_cli.http_call import call
 from relay_cli.payments.samples import (

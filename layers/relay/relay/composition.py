@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from relay.domain.kinds import Surface
     from relay.forward.forwarder import Forwarder
     from relay.installs.receive import Installs
-    from relay.payments.mapping import Mapper
-    from relay.payments.receiving import Receiver
+    from relay.payments.map import Mapper
+    from relay.payments.receive import Receiver
 
 # These services answer in milliseconds; a function must not spend its time waiting for a sick one.
 # At most 2 x (1 + 2) s and a second between them: `forwarding.AWS_CALL_SECONDS`. Connections: one
@@ -137,7 +137,7 @@ def installs() -> "Installs":
 def receiver() -> "Receiver":
     """The use case of `receive_payment`; raises `ConfigurationError`."""
     from relay.config.sources import Sources
-    from relay.payments.receiving import Receiver
+    from relay.payments.receive import Receiver
 
     settings = ReceivePaymentSettings.from_env(os.environ)
     sqs = boto3.client("sqs", config=_AWS)
@@ -152,7 +152,7 @@ def mapper() -> "Mapper":
     from relay.config.apps import Apps
     from relay.config.sources import Sources
     from relay.domain.kinds import Surface
-    from relay.payments.mapping import Mapper
+    from relay.payments.map import Mapper
     from relay.stores.identities import Identities
     from relay.stores.money_trail import Trail
 

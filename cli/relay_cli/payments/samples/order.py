@@ -6,8 +6,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, Literal, cast
 
-from relay.payments.major_units import fits, rounded
-from relay.payments.minor_units import from_minor
+from relay.payments.providers.major_units import fits, rounded
+from relay.payments.providers.minor_units import from_minor
 from relay_cli.errors import CliError
 
 Json = dict[str, Any]

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple, cast
 
 from relay.domain.movements import Amount, Basis
 from relay.domain.payment_rules import PaymentRules
-from relay.payments.unmappable import RevenueUnknownError
+from relay.payments.errors import RevenueUnknownError
 from relay.stores.decision import Decision
 
 

@@ -15,8 +15,8 @@ import pytest
 from relay.domain.movements import Amount, Clues, Fact, Meaning, MovementKind, Treatment
 from relay.domain.payment_rules import SourceApps, SourceSettings
 from relay.errors import SignatureRefusedError, UnreadableWebhookError
-from relay.payments import adyen
-from relay.payments.provider import Webhook
+from relay.payments.providers import adyen
+from relay.payments.providers.protocol import Webhook
 from relay.secrets import Secret
 from tests.builders import Json
 

@@ -10,9 +10,9 @@ import pytest
 from relay.domain.payment_rules import SourceApps, SourceSettings
 from relay.errors import UnreadableWebhookError
 from relay.exact_json import dumps, loads
-from relay.payments import paddle, stripe
-from relay.payments.provider import Provider
-from relay.payments.providers import PROVIDERS as ALL
+from relay.payments.providers import paddle, stripe
+from relay.payments.providers.protocol import Provider
+from relay.payments.providers.registry import PROVIDERS as ALL
 
 pytestmark = pytest.mark.untraced  # tens of thousands of readings, which tracing makes slow
 

@@ -9,8 +9,8 @@ import pytest
 
 from relay.domain.movements import Movement
 from relay.domain.payment_rules import SourceApps, SourceSettings
-from relay.payments import revenuecat, standard_webhooks
-from relay.payments.major_units import fits, rounded
+from relay.payments.providers import revenuecat, standard_webhooks
+from relay.payments.providers.major_units import fits, rounded
 
 _AMOUNTS = {
     "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF": "1234",

@@ -10,7 +10,8 @@ from relay.aws.sqs import MAX_MESSAGE_BYTES
 from relay.errors import TableUnavailableError
 from relay.exact_json import dumps
 from relay.messages.notice import parse_notice
-from relay.payments import settling, standard_webhooks
+from relay.payments import settling
+from relay.payments.providers import standard_webhooks
 from tests.builders import MOBILE_APP, Json
 from tests.fakes import aws_error
 from tests.payment_world import PAYMENTS_DEAD, PAYMENTS_QUEUE, SECRETS, PaymentWorld

@@ -6,7 +6,7 @@ import pytest
 
 from relay.domain.movements import Amount
 from relay.errors import UnreadableWebhookError
-from relay.payments.minor_units import MinorUnitsProvider, from_minor
+from relay.payments.providers.minor_units import MinorUnitsProvider, from_minor
 
 _NONE = "BIF DJF GNF JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF"
 _CASES: dict[tuple[MinorUnitsProvider, str], str] = {

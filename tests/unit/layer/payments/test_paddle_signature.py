@@ -10,8 +10,8 @@ from paddle_billing.Notifications import PaddleSignature
 
 from relay.domain.payment_rules import SourceApps, SourceSettings
 from relay.errors import SignatureRefusedError, StaleSignatureError
-from relay.payments import paddle
-from relay.payments.provider import Webhook
+from relay.payments.providers import paddle
+from relay.payments.providers.protocol import Webhook
 from relay.secrets import Secret
 
 DATA = Path(__file__).parents[3] / "data"

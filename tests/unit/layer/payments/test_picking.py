@@ -6,8 +6,8 @@ import pytest
 from relay.domain.kinds import Surface
 from relay.domain.movements import Clues
 from relay.domain.payment_rules import SourceApps, SourceSettings
-from relay.payments.picking import Choice, choose
-from relay.payments.unmappable import ForeignAppError
+from relay.payments.app_selection import Choice, choose
+from relay.payments.errors import ForeignAppError
 from relay.stores.identities import Identity
 
 IOS, ANDROID, WEB = "id1", "com.example.shop", "website-www.example.com"

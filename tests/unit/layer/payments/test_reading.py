@@ -12,8 +12,8 @@ from relay.domain.movements import Clues, Fact
 from relay.domain.payment_rules import ClueKeys
 from relay.errors import UnreadableWebhookError
 from relay.exact_json import dumps, loads
-from relay.payments import reading
-from relay.payments.reading import (
+from relay.payments.providers import parsing
+from relay.payments.providers.parsing import (
     LONGEST_TEXT,
     MOST_ELEMENTS,
     at,
@@ -71,7 +71,7 @@ def test_keep_leaves_out_whatever_is_not_named() -> None:
         "parent": {"subscription": "sub_1", "name": PRIVATE},
         "lines": [{"price": "p1", "description": PRIVATE}, {"description": PRIVATE}],
     }
-    shape: reading.Shape = {"id": None, "parent": {"subscription": None}, "lines": {"price": None}}
+    shape: parsing.Shape = {"id": None, "parent": {"subscription": None}, "lines": {"price": None}}
 
     assert keep(content, shape) == {
         "id": "in_1",
@@ -176,7 +176,7 @@ READERS: list[tuple[str, str, object]] = [
 
 
 def reader(name: str) -> Callable[[object, str], object]:
-    found: Callable[[object, str], object] = getattr(reading, name)
+    found: Callable[[object, str], object] = getattr(parsing, name)
     return found
 
 
@@ -270,12 +270,12 @@ def test_reader_value_of_another_kind_is_unreadable_and_never_quoted(
 
 @pytest.mark.parametrize(("path", "expected"), [("yes", True), ("no", False), ("absent", False)])
 def test_flag_absent_is_false(path: str, expected: bool) -> None:  # noqa: FBT001 # the promise
-    assert reading.flag(CONTENT, path) is expected
+    assert parsing.flag(CONTENT, path) is expected
 
 
 def test_objects_absent_are_none() -> None:
-    assert reading.objects(CONTENT, "list") == [{"a": {"b": 1}}]
-    assert reading.objects(CONTENT, "absent") == []
+    assert parsing.objects(CONTENT, "list") == [{"a": {"b": 1}}]
+    assert parsing.objects(CONTENT, "absent") == []
 
 
 def test_at_goes_through_objects_and_lists() -> None:

@@ -5,8 +5,8 @@ import pytest
 
 from relay.domain.movements import Amount, MovementKind
 from relay.domain.payment_rules import PaymentRules
+from relay.payments.errors import RevenueUnknownError
 from relay.payments.revenue import Money, given_back, paid, unheard
-from relay.payments.unmappable import RevenueUnknownError
 from relay.stores.decision import Decision
 
 FULL = Amount("EUR", Decimal("59.49"), Decimal("49.99"), Decimal("46.51"))

@@ -11,8 +11,8 @@ import pytest
 from relay.domain.movements import Amount, Meaning, MovementKind, Told, Treatment
 from relay.domain.payment_rules import SourceApps, SourceSettings
 from relay.errors import SignatureRefusedError, UnreadableWebhookError
-from relay.payments import revenuecat
-from relay.payments.provider import Webhook
+from relay.payments.providers import revenuecat
+from relay.payments.providers.protocol import Webhook
 from relay.secrets import Secret
 from tests.builders import Json
 

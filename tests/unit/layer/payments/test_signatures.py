@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.errors import SignatureRefusedError, StaleSignatureError
-from relay.payments.provider import Webhook
-from relay.payments.signatures import (
+from relay.payments.providers.protocol import Webhook
+from relay.payments.providers.signatures import (
     MOST_SIGNATURES,
     any_alike,
     check_age,

@@ -12,8 +12,8 @@ from standardwebhooks import Webhook as Sdk
 from relay.domain.movements import Amount, Clues, Meaning, MovementKind, Told, Treatment
 from relay.domain.payment_rules import SourceApps, SourceSettings
 from relay.errors import SignatureRefusedError, StaleSignatureError, UnreadableWebhookError
-from relay.payments import standard_webhooks
-from relay.payments.provider import Webhook
+from relay.payments.providers import standard_webhooks
+from relay.payments.providers.protocol import Webhook
 from relay.secrets import Secret
 from tests.builders import Json
 

@@ -22,7 +22,7 @@ from relay.domain.movements import (
 from relay.domain.payment_rules import ClueKeys, SourceApps, SourceSettings
 from relay.errors import UnreadableWebhookError
 from relay.exact_json import dumps, loads
-from relay.payments import stripe
+from relay.payments.providers import stripe
 from tests.builders import Json
 
 SAMPLES = Path(__file__).parents[3] / "data" / "webhooks"

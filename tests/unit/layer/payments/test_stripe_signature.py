@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from relay.domain.movements import Treatment
 from relay.domain.payment_rules import SourceApps, SourceSettings
 from relay.errors import SignatureRefusedError, StaleSignatureError
-from relay.payments import stripe
-from relay.payments.provider import Webhook
+from relay.payments.providers import stripe
+from relay.payments.providers.protocol import Webhook
 from relay.secrets import Secret
 
 DATA = Path(__file__).parents[3] / "data"

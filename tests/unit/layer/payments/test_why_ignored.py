@@ -2,7 +2,7 @@
 
 import pytest
 
-from relay.payments.providers import PROVIDERS
+from relay.payments.providers.registry import PROVIDERS
 
 
 @pytest.mark.parametrize(

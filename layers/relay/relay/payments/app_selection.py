@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from relay.domain.kinds import Surface
 from relay.domain.movements import Clues
 from relay.domain.payment_rules import SourceSettings
-from relay.payments.unmappable import ForeignAppError
+from relay.payments.errors import ForeignAppError
 from relay.stores.identities import Identity
 
 _IOS: Final = re.compile(r"id\d+", re.ASCII)  # E9

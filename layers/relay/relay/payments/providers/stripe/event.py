@@ -6,13 +6,8 @@ from typing import Any, NamedTuple
 
 from relay.domain.movements import Amount, Clues
 from relay.domain.payment_rules import SourceSettings
-from relay.payments.minor_units import from_minor
-from relay.payments.reading import (
-    at,
-    clues_from,
-    currency,
-    identifier_or_none,
-)
+from relay.payments.providers.minor_units import from_minor
+from relay.payments.providers.parsing import at, clues_from, currency, identifier_or_none
 
 
 class Event(NamedTuple):

@@ -2,7 +2,7 @@
 
 from relay.domain.movements import Fact, Meaning, MovementKind
 from relay.errors import UnreadableWebhookError
-from relay.payments.adyen.item import Item
+from relay.payments.providers.adyen.item import Item
 
 
 def refund(item: Item) -> Meaning:

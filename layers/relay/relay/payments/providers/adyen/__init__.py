@@ -20,18 +20,17 @@ from typing import Any, Final
 from relay.domain.movements import Meaning, Told, Treatment
 from relay.domain.payment_rules import SourceSettings
 from relay.errors import UnreadableWebhookError
-from relay.payments.adyen.item import Item, items_of, shape
-from relay.payments.adyen.kinds import COUNTED, treatment, treatment_of_event
-from relay.payments.adyen.kinds import why_ignored as why_ignored
-from relay.payments.adyen.signing import (
+from relay.payments.providers.adyen.item import Item, items_of, shape
+from relay.payments.providers.adyen.kinds import COUNTED, treatment, treatment_of_event
+from relay.payments.providers.adyen.kinds import why_ignored as why_ignored
+from relay.payments.providers.adyen.signing import (
     BODY_SIGNATURE,
     check_basic_auth,
     check_body,
     check_items,
     keys_of,
 )
-from relay.payments.provider import Webhook
-from relay.payments.reading import (
+from relay.payments.providers.parsing import (
     identifier,
     identifier_or_none,
     keep,
@@ -40,6 +39,7 @@ from relay.payments.reading import (
     text,
     text_or_none,
 )
+from relay.payments.providers.protocol import Webhook
 from relay.secrets import Secret
 
 ACKNOWLEDGEMENT: Final = "[accepted]"

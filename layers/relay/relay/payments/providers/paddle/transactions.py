@@ -1,8 +1,8 @@
 """What is paid with Paddle."""
 
 from relay.domain.movements import Meaning, Movement, MovementKind
-from relay.payments.paddle.event import Event
-from relay.payments.reading import (
+from relay.payments.providers.paddle.event import Event
+from relay.payments.providers.parsing import (
     Shape,
     at,
     chain,

@@ -25,8 +25,8 @@ from relay.gateway.request import Answer, Problem, Request
 from relay.gateway.responses import answered, settings_unavailable
 from relay.instants import utc_now
 from relay.messages.notice import Notice, write_notice
-from relay.payments.provider import Provider, Webhook
-from relay.payments.providers import PROVIDERS
+from relay.payments.providers.protocol import Provider, Webhook
+from relay.payments.providers.registry import PROVIDERS
 
 ROUTE: Final = "POST /v1/payments/{provider}/{source}"
 MAX_BODY_BYTES: Final = 1024 * 1024

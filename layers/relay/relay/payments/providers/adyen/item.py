@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 from relay.domain.movements import Amount, Clues, Movement, MovementKind, Ref
 from relay.domain.payment_rules import SourceSettings
 from relay.errors import UnreadableWebhookError
-from relay.payments.minor_units import from_minor
-from relay.payments.reading import (
+from relay.payments.providers.minor_units import from_minor
+from relay.payments.providers.parsing import (
     Shape,
     at,
     clue_shape,

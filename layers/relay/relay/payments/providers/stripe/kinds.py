@@ -5,9 +5,9 @@ from typing import Any, Final, NamedTuple
 
 from relay.domain.movements import Meaning, Treatment
 from relay.domain.payment_rules import SourceSettings
-from relay.payments.reading import Shape, at
-from relay.payments.stripe import invoices, payments, returns, subscriptions
-from relay.payments.stripe.event import Event
+from relay.payments.providers.parsing import Shape, at
+from relay.payments.providers.stripe import invoices, payments, returns, subscriptions
+from relay.payments.providers.stripe.event import Event
 
 
 class Kind(NamedTuple):

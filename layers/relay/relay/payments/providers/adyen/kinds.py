@@ -5,8 +5,8 @@ from typing import Final
 
 from relay.domain.movements import Meaning, Treatment
 from relay.domain.payment_rules import SourceSettings
-from relay.payments.adyen import payments, returns
-from relay.payments.adyen.item import Item
+from relay.payments.providers.adyen import payments, returns
+from relay.payments.providers.adyen.item import Item
 
 _CAPTURE: Final = "CAPTURE"
 

@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from relay.errors import SignatureRefusedError, StaleSignatureError
-from relay.payments.provider import Webhook
+from relay.payments.providers.protocol import Webhook
 from relay.secrets import Secret
 
 MOST_SIGNATURES: Final = 16

@@ -2,7 +2,7 @@
 
 from relay.domain.movements import Clues, Meaning, Movement, MovementKind, Ref
 from relay.domain.payment_rules import SourceSettings
-from relay.payments.reading import (
+from relay.payments.providers.parsing import (
     Shape,
     at,
     chain,
@@ -15,7 +15,7 @@ from relay.payments.reading import (
     whole,
     whole_or_none,
 )
-from relay.payments.stripe.event import Event, plain
+from relay.payments.providers.stripe.event import Event, plain
 
 # Checkout
 

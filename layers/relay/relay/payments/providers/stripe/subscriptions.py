@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from relay.domain.movements import Fact, Meaning, Movement, MovementKind
-from relay.payments.reading import (
+from relay.payments.providers.parsing import (
     Shape,
     at,
     chain,
@@ -14,7 +14,7 @@ from relay.payments.reading import (
     text_or_none,
     whole_or_none,
 )
-from relay.payments.stripe.event import Event, plain, price_of
+from relay.payments.providers.stripe.event import Event, plain, price_of
 
 
 def subscription_shape(metadata: Shape) -> Shape:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from relay.domain.movements import Clues, Meaning, Movement, MovementKind
-from relay.payments.reading import (
+from relay.payments.providers.parsing import (
     Shape,
     at,
     chain,
@@ -18,8 +18,8 @@ from relay.payments.reading import (
     whole,
     whole_or_none,
 )
-from relay.payments.stripe.event import Event, first_id, plain, price_of
-from relay.payments.stripe.subscriptions import link_of_step, trial_of
+from relay.payments.providers.stripe.event import Event, first_id, plain, price_of
+from relay.payments.providers.stripe.subscriptions import link_of_step, trial_of
 
 
 def invoice_shape(metadata: Shape) -> Shape:

@@ -12,10 +12,9 @@ from typing import Any, Final
 from relay.domain.movements import Meaning, Told
 from relay.domain.payment_rules import SourceSettings
 from relay.errors import UnreadableWebhookError
-from relay.payments.paddle.event import Event
-from relay.payments.paddle.kinds import COUNTED, IGNORED, treatment
-from relay.payments.provider import Webhook
-from relay.payments.reading import (
+from relay.payments.providers.paddle.event import Event
+from relay.payments.providers.paddle.kinds import COUNTED, IGNORED, treatment
+from relay.payments.providers.parsing import (
     Shape,
     at,
     clue_shape,
@@ -25,7 +24,8 @@ from relay.payments.reading import (
     moment_of_iso_or_none,
     read_object,
 )
-from relay.payments.signatures import (
+from relay.payments.providers.protocol import Webhook
+from relay.payments.providers.signatures import (
     check_age,
     check_hmac,
     header,

@@ -13,8 +13,7 @@ from typing import Any, Final
 from relay.domain.movements import Meaning, Told, Treatment
 from relay.domain.payment_rules import SourceSettings
 from relay.errors import UnreadableWebhookError
-from relay.payments.provider import Webhook
-from relay.payments.reading import (
+from relay.payments.providers.parsing import (
     at,
     clue_shape,
     identifier,
@@ -24,7 +23,8 @@ from relay.payments.reading import (
     moment_of_unix_or_none,
     read_object,
 )
-from relay.payments.signatures import (
+from relay.payments.providers.protocol import Webhook
+from relay.payments.providers.signatures import (
     check_age,
     check_hmac,
     header,
@@ -32,9 +32,9 @@ from relay.payments.signatures import (
     keys_as_text,
     timed_signatures,
 )
-from relay.payments.stripe.event import Event
-from relay.payments.stripe.kinds import COUNTED, treatment
-from relay.payments.stripe.kinds import why_ignored as why_ignored
+from relay.payments.providers.stripe.event import Event
+from relay.payments.providers.stripe.kinds import COUNTED, treatment
+from relay.payments.providers.stripe.kinds import why_ignored as why_ignored
 from relay.secrets import Secret
 
 ACKNOWLEDGEMENT: Final = ""

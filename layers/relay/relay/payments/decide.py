@@ -15,10 +15,10 @@ from relay.domain.kinds import Surface
 from relay.domain.movements import NEGATIVE, REVERSALS, Movement, MovementKind, Ref
 from relay.domain.payment_rules import PaymentRules, SourceSettings
 from relay.instants import from_milliseconds, to_milliseconds, utc_now
+from relay.payments.app_selection import Choice, choose
+from relay.payments.errors import IdConflictError, IdentityUnknownError, OriginalUnknownError
 from relay.payments.events import event_name
-from relay.payments.picking import Choice, choose
 from relay.payments.revenue import NO_MONEY, Money, given_back, paid, unheard
-from relay.payments.unmappable import IdConflictError, IdentityUnknownError, OriginalUnknownError
 from relay.rules.identity_lookup import not_before_of
 from relay.stores.decision import Decision
 from relay.stores.identities import Identities, Identity

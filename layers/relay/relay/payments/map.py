@@ -32,11 +32,11 @@ from relay.instants import from_milliseconds, utc_now
 from relay.messages.backoff import Chance
 from relay.messages.envelope import Envelope, dead_letter_of_no_envelope, write_envelope
 from relay.messages.notice import Notice, parse_notice
-from relay.payments.deciding import Decider, NotWantedError
+from relay.payments.decide import Decider, NotWantedError
+from relay.payments.errors import OriginalUnknownError, UnmappableError
 from relay.payments.events import digest_of, event_of
-from relay.payments.providers import PROVIDERS
+from relay.payments.providers.registry import PROVIDERS
 from relay.payments.settling import Mapped, Place, Result, Settler, dead
-from relay.payments.unmappable import OriginalUnknownError, UnmappableError
 from relay.stores.decision import Decision
 from relay.stores.identities import Identities
 from relay.stores.money_trail import Trail

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from relay.errors import SignatureRefusedError, UnreadableWebhookError
-from relay.payments.adyen.item import items_of
-from relay.payments.provider import Webhook
-from relay.payments.reading import at, read_object
-from relay.payments.signatures import any_alike, check_hmac, header, in_base64
+from relay.payments.providers.adyen.item import items_of
+from relay.payments.providers.parsing import at, read_object
+from relay.payments.providers.protocol import Webhook
+from relay.payments.providers.signatures import any_alike, check_hmac, header, in_base64
 from relay.secrets import Secret
 
 _SIGNED: Final = (

@@ -3,8 +3,8 @@
 from datetime import datetime
 
 from relay.domain.movements import Fact, Meaning, Movement, MovementKind
-from relay.payments.paddle.event import Event
-from relay.payments.reading import (
+from relay.payments.providers.paddle.event import Event
+from relay.payments.providers.parsing import (
     Shape,
     chain,
     identifier,

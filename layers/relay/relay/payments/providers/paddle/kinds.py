@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from relay.domain.movements import Meaning, Treatment
-from relay.payments.paddle import adjustments, subscriptions, transactions
-from relay.payments.paddle.event import Event
-from relay.payments.reading import Shape
+from relay.payments.providers.paddle import adjustments, subscriptions, transactions
+from relay.payments.providers.paddle.event import Event
+from relay.payments.providers.parsing import Shape
 
 
 class Kind(NamedTuple):

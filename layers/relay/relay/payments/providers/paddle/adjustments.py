@@ -3,8 +3,8 @@
 from typing import Final
 
 from relay.domain.movements import Clues, Fact, Meaning, Movement, MovementKind, Ref
-from relay.payments.paddle.event import Event
-from relay.payments.reading import (
+from relay.payments.providers.paddle.event import Event
+from relay.payments.providers.parsing import (
     Shape,
     chain,
     identifier,

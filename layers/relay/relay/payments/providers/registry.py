@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
-from relay.payments import adyen, paddle, revenuecat, standard_webhooks, stripe
-from relay.payments.provider import Provider
+from relay.payments.providers import adyen, paddle, revenuecat, standard_webhooks, stripe
+from relay.payments.providers.protocol import Provider
 
 PROVIDERS: Final[Mapping[str, Provider]] = {
     "stripe": stripe,

@@ -5,7 +5,7 @@ from typing import Final
 
 from relay.domain.movements import Clues, Fact, Meaning, Movement, MovementKind, Ref
 from relay.errors import UnreadableWebhookError
-from relay.payments.reading import (
+from relay.payments.providers.parsing import (
     Shape,
     chain,
     identifier,
@@ -15,7 +15,7 @@ from relay.payments.reading import (
     text_or_none,
     whole,
 )
-from relay.payments.stripe.event import Event, plain
+from relay.payments.providers.stripe.event import Event, plain
 
 _FAILED: Final = frozenset({"failed", "canceled"})
 

@@ -4,8 +4,8 @@ from typing import Final
 
 from relay.domain.movements import Fact, Meaning, Movement, MovementKind
 from relay.errors import UnreadableWebhookError
-from relay.payments.adyen.item import Item
-from relay.payments.reading import text_or_none
+from relay.payments.providers.adyen.item import Item
+from relay.payments.providers.parsing import text_or_none
 
 _INTERACTION_OF_RENEWALS: Final = "ContAuth"
 

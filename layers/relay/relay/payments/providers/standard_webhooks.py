@@ -27,9 +27,8 @@ from relay.domain.movements import (
 )
 from relay.domain.payment_rules import SourceSettings
 from relay.errors import UnreadableWebhookError
-from relay.payments.major_units import fits, rounded
-from relay.payments.provider import Webhook
-from relay.payments.reading import (
+from relay.payments.providers.major_units import fits, rounded
+from relay.payments.providers.parsing import (
     Shape,
     chain,
     flag,
@@ -41,7 +40,8 @@ from relay.payments.reading import (
     read_object,
     refs,
 )
-from relay.payments.signatures import check_age, check_hmac, header, in_base64
+from relay.payments.providers.protocol import Webhook
+from relay.payments.providers.signatures import check_age, check_hmac, header, in_base64
 from relay.secrets import Secret
 from relay.validation import first_fault
 

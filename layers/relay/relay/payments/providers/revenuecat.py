@@ -31,9 +31,8 @@ from relay.domain.movements import (
 )
 from relay.domain.payment_rules import SourceSettings
 from relay.errors import SignatureRefusedError, UnreadableWebhookError
-from relay.payments.major_units import rounded
-from relay.payments.provider import Webhook
-from relay.payments.reading import (
+from relay.payments.providers.major_units import rounded
+from relay.payments.providers.parsing import (
     MOST_ELEMENTS,
     Shape,
     at,
@@ -52,7 +51,8 @@ from relay.payments.reading import (
     text,
     text_or_none,
 )
-from relay.payments.signatures import any_alike, header
+from relay.payments.providers.protocol import Webhook
+from relay.payments.providers.signatures import any_alike, header
 from relay.secrets import Secret
 
 ACKNOWLEDGEMENT: Final = ""

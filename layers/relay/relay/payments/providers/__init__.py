@@ -1,0 +1,1 @@
+"""The payment providers, a module or folder each, and what they share."""
