@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from relay.stores.identities import Identities
-from relay_cli.identities.importing import Importer, Progress
+from relay_cli.identities.importer import Importer, Progress
 from relay_cli.identities.report import Fingerprint, Report
 from tests.memory_table import MemoryTable
 

@@ -1,6 +1,7 @@
 """The command `relay`: its commands, their options and help.
 
-How each is called stands in `commands`, what it does in the modules beside this one.
+Each group of commands is a folder: how it is called stands in its `command`, what it does in the
+modules beside that. A command imports what it needs when it runs, so that `--help` is quick.
 """
 
 import sys
@@ -11,8 +12,14 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from relay_cli.commands import check, dlq, identities, local, openapi, payments, send
-from relay_cli.errors import CliError, ExitCode
+from relay_cli.check import command as check
+from relay_cli.dlq import command as dlq
+from relay_cli.identities import command as identities
+from relay_cli.local import command as local
+from relay_cli.openapi import command as openapi
+from relay_cli.payments import command as payments
+from relay_cli.send import command as send
+from relay_cli.terminal.errors import CliError, ExitCode
 
 _HELP = "Delivers what your own servers know to AppsFlyer's server-to-server APIs."
 _EXIT_CODES = (

@@ -171,7 +171,7 @@ _IMPORT_QUEUES = (
 
 
 def test_module_that_speaks_to_sqs_loads_next_to_nothing_of_ours() -> None:
-    """No rule, no consent, no hashing: whoever only puts messages on a queue has no use for them."""
+    """No rule, no consent, no hashing: putting messages on a queue has no use for them."""
     done = subprocess.run(
         [sys.executable, "-c", _IMPORT_QUEUES], capture_output=True, check=True, text=True
     )

@@ -21,9 +21,9 @@ from relay.installs import receive as receive_install
 from relay.payments import receive as receive_payment
 from relay.rules import mobile, web
 from relay.rules.prepare import prepare
-from relay_cli.errors import CliError
-from relay_cli.openapi import command
+from relay_cli.openapi import run
 from relay_cli.openapi.document import document_of, written
+from relay_cli.terminal.errors import CliError
 from tests.builders import (
     MOBILE_APP,
     NOW,
@@ -428,7 +428,7 @@ def test_check_of_a_file_that_is_not_says_what_to_run(tmp_path: Path) -> None:
     stale.write_text(FILE.read_text("utf-8").replace("3.1.1", "3.1.0"))
 
     with pytest.raises(CliError, match=r"does not say what the code says. Run: make openapi"):
-        command.check(stale)
+        run.check(stale)
 
 
 def test_document_of_a_template_with_another_route_says_where_to_describe_it(
@@ -446,7 +446,7 @@ def test_document_of_a_template_with_another_route_says_where_to_describe_it(
 def test_show_prints_the_document_for_a_server_of_ones_own(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    command.show("https://relay.example.com")
+    run.show("https://relay.example.com")
 
     assert json.loads(capsys.readouterr().out) == {
         **DOCUMENT,

@@ -1,107 +1,79 @@
-"""What `relay identities import` does in front of a person."""
+"""How `relay identities` and `relay forget` are called."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import Annotated
 
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.text import Text
+import typer
 
-from relay.stores.identities import Identities
-from relay_cli.errors import CliError, ExitCode
-from relay_cli.identities.importing import (
-    Counts,
-    Importer,
-    reject_lines,
-    remembering,
-)
-from relay_cli.identities.importing import Progress as Done
-from relay_cli.identities.report import Fingerprint, Report
-from relay_cli.screen import output, printable, remarks
+from relay_cli import options
 
-_MOST_SHOWN = 20
+Table = Annotated[
+    str | None, typer.Option(help="The table of identities, by name.", show_default=False)
+]
 
 
-def import_report(
-    path: Path,
-    identities: Identities | None,
+def import_(  # noqa: PLR0913 - one for each way to choose
+    file: Annotated[
+        Path, typer.Argument(help="A raw-data report of installs: CSV, plain or gzip.")
+    ],
     *,
-    into: str,
-    state: Path | None,
-    rejects: Path | None,
-    threads: int,
-    chunk_rows: int,
-) -> ExitCode:
-    """Imports a report, or goes on with it; without `identities` it is only read.
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Read and check all of it, and write nothing.")
+    ] = False,
+    rejects: Annotated[
+        Path | None,
+        typer.Option(help="A file for all bad lines, without their values.", show_default=False),
+    ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where it is kept how far the import has come. Default: beside the report.",
+            show_default=False,
+        ),
+    ] = None,
+    chunk_rows: Annotated[
+        int, typer.Option(help="Rows after which it is written down how far it has come.", min=1)
+    ] = 5_000,
+    threads: Annotated[int, typer.Option(help="Writes at the same time.", min=1, max=64)] = 16,
+    table: Table = None,
+    ready_file: options.ReadyFile = None,
+    stack: options.Stack = None,
+) -> None:
+    """Take AppsFlyer's report of installs into the identities.
 
-    `into`: which table that is. Raises `CliError`.
+    Bad lines are listed and skipped, a newer install that is known stays. Run
+    it again when it was stopped: it goes on where it was.
     """
-    for given in (state, rejects):
-        if given is not None and given.resolve() == path.resolve():
-            raise CliError(f"{given} is the report itself: it would be written over")
-    file = Fingerprint.of(path)
-    state = state or path.with_name(path.name + ".import.json")
-    done = Done(None, file) if identities is None else Done.of(state, file, into)
-    if done.counts.rows:
-        remarks().print(Text(f"Going on behind row {done.counts.rows:,}.", "quiet"))
-    shown: list[str] = []
-    with ExitStack() as stack:
-        listed = stack.enter_context(_opened(rejects, done)) if rejects else None
-        importer = Importer(
-            remembering(identities), done, threads=threads,
-            rejects=reject_lines(listed, shown, _MOST_SHOWN),
-        )  # fmt: skip
-        report = stack.enter_context(Report(path))
-        with _bar(done.file.size) as advance:
-            for _ in importer.run(report, chunk_rows):
-                advance(report.position)
-    done.remove()
-    _say(done.counts, shown, dry=identities is None)
-    return ExitCode.UNDONE if done.counts.bad else ExitCode.OK
+    from relay.stores.identities import Identities
+    from relay_cli.clients.tables import Tables
+    from relay_cli.clients.targets import Where
+    from relay_cli.identities.run import import_report
+
+    where = Where(ready_file, stack)
+    identities, into = None, ""
+    if not dry_run:
+        tables = Tables(where, table, threads)
+        identities = Identities(tables.table("identities_table"))
+        into = tables.place("identities_table")
+    raise typer.Exit(
+        import_report(
+            file, identities, into=into, state=state, rejects=rejects, threads=threads,
+            chunk_rows=chunk_rows,
+        )
+    )  # fmt: skip
 
 
-def _say(counts: Counts, shown: list[str], *, dry: bool) -> None:
-    console = output()
-    for line in shown:
-        console.print(Text(printable(line), "warn"))
-    if counts.bad > len(shown):
-        console.print(Text(f"and {counts.bad - len(shown):,} more bad lines", "warn"))
-    verb = "would be remembered" if dry else "remembered"
-    console.print(
-        f"{counts.rows:,} rows: {counts.remembered:,} {verb}, {counts.older:,} older than what is "
-        f"known, {counts.without_customer:,} without a customer user id, {counts.bad:,} bad"
-    )
+def forget(
+    customer_user_id: Annotated[
+        str, typer.Argument(help="The customer, as your own systems name him.", metavar="ID")
+    ],
+    *,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    ready_file: options.ReadyFile = None,
+    stack: options.Stack = None,
+) -> None:
+    """Erase a customer: identities, money trail and dead letters."""
+    from relay_cli.clients.targets import Where
+    from relay_cli.identities.erasure import forget_customer
 
-
-@contextmanager
-def _opened(path: Path, done: Done) -> Iterator[TextIO]:
-    """The file of bad lines; where an import goes on, behind those of before."""
-    goes_on = done.counts.rows > 0
-    try:
-        # A line at a time, so that what ends the process leaves what was said before.
-        with path.open("a" if goes_on else "w", buffering=1, encoding="utf-8") as file:
-            yield file
-    except OSError as error:
-        raise CliError(f"{path} cannot be written: {error.strerror}") from error
-
-
-@contextmanager
-def _bar(size: int) -> Iterator["_Advance"]:
-    """A bar on a terminal; nothing elsewhere."""
-    console = remarks()
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(),
-               TimeRemainingColumn())  # fmt: skip
-    with Progress(
-        *columns, console=console, disable=not console.is_terminal, transient=True
-    ) as bar:
-        yield _Advance(bar, size)
-
-
-class _Advance:
-    def __init__(self, bar: Progress, size: int) -> None:
-        self._bar = bar
-        self._task = bar.add_task("importing", total=size)
-
-    def __call__(self, position: int) -> None:
-        self._bar.update(self._task, completed=position)
+    raise typer.Exit(forget_customer(customer_user_id, Where(ready_file, stack), sure=yes))

@@ -19,8 +19,8 @@ from typing import IO, Final, NamedTuple, Self
 
 from relay.instants import parse_iso, utc_now
 from relay.stores.identities import Identity
-from relay_cli.errors import CliError
-from relay_cli.reading import opened, unreadable
+from relay_cli.terminal.errors import CliError
+from relay_cli.terminal.files import opened, unreadable
 
 COLUMNS: Final[Mapping[str, str]] = {
     "customer_user_id": "Customer User ID",

@@ -1,29 +1,37 @@
-"""`relay openapi`: the document on standard output, or a look at whether a file still is it."""
+"""How `relay openapi` is called."""
 
-import sys
 from pathlib import Path
-from typing import Final
+from typing import Annotated
 
-from relay_cli.errors import CliError, ExitCode
-from relay_cli.openapi.document import document_of, written
-from relay_sandbox.options import PROJECT
-
-_HOW: Final = "Run: make openapi"
+import typer
 
 
-def show(server: str | None) -> None:
-    """Prints the document, for a server of one's own where one is given."""
-    document = document_of(PROJECT)
-    if server is not None:
-        document["servers"] = [{"url": server}]
-    sys.stdout.write(written(document))
+def openapi(
+    *,
+    check: Annotated[
+        Path | None,
+        typer.Option(
+            help="Print nothing, and say whether this file is the document.",
+            metavar="FILE",
+            show_default=False,
+        ),
+    ] = None,
+    server: Annotated[
+        str | None,
+        typer.Option(
+            help="The base URL of your own API, for tools that send requests.",
+            metavar="URL",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Print the HTTP API as an OpenAPI 3.1 document, made from the code.
 
+    `docs/openapi.json` is what it prints; a change of the code changes it.
+    """
+    from relay_cli.openapi import run
 
-def check(file: Path) -> None:
-    """Raises `CliError` unless the file is the document, to the byte."""
-    try:
-        found = file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise CliError(f"{file} cannot be read: {error.strerror}. {_HOW}") from error
-    if found != written(document_of(PROJECT)):
-        raise CliError(f"{file} does not say what the code says. {_HOW}", code=ExitCode.UNDONE)
+    if check is not None:
+        run.check(check)
+    else:
+        run.show(server)

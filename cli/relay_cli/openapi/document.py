@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from relay.domain.kinds import Kind
-from relay_cli.demo.samples import Sample, read_samples
-from relay_cli.errors import CliError
 from relay_cli.openapi.answers import responses_of
 from relay_cli.openapi.events import events_of, read_rules
 from relay_cli.openapi.messages import install_of, webhook_of
 from relay_cli.openapi.operations import OPERATIONS, SECURITY, Operation
 from relay_cli.openapi.shapes import Components, Schema
+from relay_cli.samples import Sample, read_samples
+from relay_cli.terminal.errors import CliError
 from relay_sandbox.errors import SandboxError
 from relay_sandbox.routes import read_api
 from relay_sandbox.template import Template

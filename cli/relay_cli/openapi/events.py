@@ -8,9 +8,9 @@ from typing import Any, Final, NamedTuple
 from relay.accept.accept import MAX_EVENTS
 from relay.domain.kinds import Kind
 from relay.rules import mobile, web
-from relay_cli.errors import CliError
 from relay_cli.openapi import fields
 from relay_cli.openapi.shapes import Components, Schema
+from relay_cli.terminal.errors import CliError
 
 _RULE: Final = re.compile(r"\b[EMHW][0-9]{1,2}\b")
 _ROW: Final = re.compile(r"^\| ([EMHTWS][0-9]{1,2}) \| (.+?) \|")

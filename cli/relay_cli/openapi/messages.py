@@ -8,9 +8,9 @@ from typing import Final
 
 from relay.installs.receive import LONGEST_APPSFLYER_ID
 from relay.payments.providers.standard_webhooks import TYPES, Data
-from relay_cli.errors import CliError
 from relay_cli.openapi.fields import text
 from relay_cli.openapi.shapes import Components, Schema
+from relay_cli.terminal.errors import CliError
 
 INSTALL: Final[Mapping[str, Schema]] = {
     "customer_user_id": {

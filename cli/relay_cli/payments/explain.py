@@ -24,9 +24,9 @@ from relay.payments.receive import MAX_BODY_BYTES
 from relay.stores.identities import Identities
 from relay.stores.money_trail import Trail
 from relay.validation import first_fault
-from relay_cli.errors import CliError, ExitCode
-from relay_cli.reading import read_bytes, read_object
-from relay_cli.screen import Block, output, printable, show
+from relay_cli.terminal.console import Block, output, printable, show
+from relay_cli.terminal.errors import CliError, ExitCode
+from relay_cli.terminal.files import read_bytes, read_object
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient

@@ -12,8 +12,8 @@ from rich.text import Text
 from relay.domain.payment_rules import SourceSettings
 from relay.instants import utc_now
 from relay.payments.providers.registry import PROVIDERS
-from relay_cli.errors import CliError, ExitCode
-from relay_cli.http_call import call
+from relay_cli.clients.http import call
+from relay_cli.clients.targets import DEFAULT_READY_FILE, read_ready_file, ready_text
 from relay_cli.payments.samples import (
     PAYMENTS,
     REVERSES,
@@ -24,8 +24,8 @@ from relay_cli.payments.samples import (
 )
 from relay_cli.payments.samples.order import Json, Order
 from relay_cli.payments.signing import sign
-from relay_cli.screen import output
-from relay_cli.targets import DEFAULT_READY_FILE, read_ready_file, ready_text
+from relay_cli.terminal.console import output
+from relay_cli.terminal.errors import CliError, ExitCode
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from relay_cli.errors import CliError
-from relay_cli.identities.importing import Counts, Progress
+from relay_cli.identities.importer import Counts, Progress
 from relay_cli.identities.report import Fingerprint, Report
+from relay_cli.terminal.errors import CliError
 from tests.integration.cli.conftest import Run, environment
 
 MIB = 1024 * 1024

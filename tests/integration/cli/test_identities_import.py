@@ -19,9 +19,9 @@ import pytest
 from relay.aws.table import DynamoTable
 from relay.errors import TableUnavailableError
 from relay.stores.identities import Identities, Identity
-from relay_cli.errors import CliError
-from relay_cli.identities.importing import Counts, Importer, Progress
+from relay_cli.identities.importer import Counts, Importer, Progress
 from relay_cli.identities.report import LONGEST_LINE, Fingerprint, Report, Row
+from relay_cli.terminal.errors import CliError
 from tests.integration.cli.conftest import RELAY, LocalQueues, Run, environment, until
 from tests.memory_table import MemoryTable
 

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from relay.instants import utc_now
-from relay_cli.errors import CliError, ExitCode
 from relay_cli.payments.samples import KINDS, REVERSES, TAKING_BACK, build
 from relay_cli.payments.samples.order import Order
 from relay_cli.payments.trigger import Address, money_id, new_tag, orders_for, trigger
+from relay_cli.terminal.errors import CliError, ExitCode
 from relay_sandbox.sandbox import Sandbox
 from tests.integration.cli.conftest import Run
 from tests.integration.conftest import left_on

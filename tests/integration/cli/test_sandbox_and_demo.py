@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from relay_cli.http_call import call
+from relay_cli.clients.http import call
 from tests.integration.cli.conftest import RELAY, ROOT, Run, environment, until
 from tests.integration.processes import alive, children
 

@@ -6,8 +6,8 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
 
 from relay.aws.sqs import MAX_MESSAGE_BYTES, Message
-from relay_cli.aws import explained, put, sqs_client
-from relay_cli.errors import CliError
+from relay_cli.clients.aws import explained, put, sqs_client
+from relay_cli.terminal.errors import CliError
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

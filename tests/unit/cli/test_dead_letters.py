@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from relay.exact_json import loads
-from relay_cli.choosing import Choice, Chosen
-from relay_cli.dead_letters import CRASHED, NOT_AN_ENVELOPE, read_letter, renewed
-from relay_cli.grouping import Groups
+from relay_cli.dlq.dead_letter import CRASHED, NOT_AN_ENVELOPE, read_letter, renewed
+from relay_cli.dlq.filter import Choice, Chosen
+from relay_cli.dlq.groups import Groups
 from tests.builders import MOBILE_APP, WEB_APP, make_event, make_web_event
 from tests.letters import ENVELOPE, MARKS, NOW, message, moment
 

@@ -5,9 +5,9 @@ from collections.abc import Set as AbstractSet
 from datetime import timedelta
 from threading import Event
 
-from relay_cli.choosing import Choice
-from relay_cli.dropping import Dropped, Dropper
-from relay_cli.mailbox import Mailbox
+from relay_cli.dlq.drop import Dropped, Dropper
+from relay_cli.dlq.filter import Choice
+from relay_cli.dlq.reader import Mailbox
 from tests.letters import ENVELOPE, NOW, FakeSqs
 
 

@@ -11,9 +11,9 @@ from typing import Any, NoReturn
 import pytest
 
 from relay.exact_json import loads
-from relay_cli.dead_letters import read_letter
-from relay_cli.errors import CliError
-from relay_cli.exporting import line_of, new_file
+from relay_cli.dlq.dead_letter import read_letter
+from relay_cli.dlq.export import line_of, new_file
+from relay_cli.terminal.errors import CliError
 from tests.letters import ENVELOPE, MARKS, message
 
 RAW = "ada@example.com"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from relay_cli.mailbox import HIDDEN_SECONDS, Mailbox
+from relay_cli.dlq.reader import HIDDEN_SECONDS, Mailbox
 from tests.letters import FakeSqs, Json
 
 

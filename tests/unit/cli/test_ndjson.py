@@ -8,8 +8,8 @@ from itertools import chain
 
 import pytest
 
-from relay_cli.handed import Defaults
-from relay_cli.ndjson import LONGEST_LINE_BYTES, answer, batches
+from relay_cli.check.ndjson import LONGEST_LINE_BYTES, answer, batches
+from relay_cli.input.event import Defaults
 
 
 def _lines(*pieces: bytes) -> list[bytes | None]:
@@ -94,7 +94,7 @@ def test_answer_of_a_fault_of_our_own_is_a_reject_without_its_text(
     def fail(*_: object) -> None:
         raise RuntimeError("secret")
 
-    monkeypatch.setattr("relay_cli.ndjson.from_line", fail)
+    monkeypatch.setattr("relay_cli.check.ndjson.from_line", fail)
 
     shown = answer(b'{"id": "1"}', Defaults())
 

@@ -4,9 +4,9 @@ import json
 from datetime import timedelta
 from threading import Event
 
-from relay_cli.choosing import Choice
-from relay_cli.mailbox import Mailbox
-from relay_cli.redrive import Mover, Tally
+from relay_cli.dlq.filter import Choice
+from relay_cli.dlq.reader import Mailbox
+from relay_cli.dlq.redrive import Mover, Tally
 from tests.letters import NOW, FakeSqs, moment
 
 

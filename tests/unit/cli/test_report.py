@@ -7,7 +7,7 @@ import pytest
 
 from relay.domain.kinds import App, Kind
 from relay.rules.prepare import prepare
-from relay_cli.report import curl, span
+from relay_cli.input.report import curl, span
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 

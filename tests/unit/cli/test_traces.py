@@ -9,10 +9,10 @@ import pytest
 from rich.console import Console
 
 from relay.domain.kinds import Kind
-from relay_cli.dead_letters import read_letter
-from relay_cli.demo.samples import Expected, Sample, aged
-from relay_cli.demo.table import traces_table, verdict
-from relay_cli.demo.traces import WAITING, Ending, Handed, Trace, match_ledger, match_letter
+from relay_cli.dlq.dead_letter import read_letter
+from relay_cli.local.demo.table import traces_table, verdict
+from relay_cli.local.demo.traces import WAITING, Ending, Handed, Trace, match_ledger, match_letter
+from relay_cli.samples import Expected, Sample, aged
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 EVENT = {"appsflyer_id": "1415211453000-6513894", "eventName": "af_login", "os": "14"}

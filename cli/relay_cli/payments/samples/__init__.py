@@ -8,9 +8,9 @@ see that nothing of it stays.
 from collections.abc import Mapping
 from typing import Final
 
-from relay_cli.errors import CliError
 from relay_cli.payments.samples import adyen, paddle, revenuecat, standard_webhooks, stripe
 from relay_cli.payments.samples.order import Build, Json, Order
+from relay_cli.terminal.errors import CliError
 
 KINDS: Final[Mapping[str, Mapping[str, Build]]] = {
     "stripe": stripe.KINDS,

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, cast
 
 from relay.payments.providers.major_units import fits, rounded
 from relay.payments.providers.minor_units import from_minor
-from relay_cli.errors import CliError
+from relay_cli.terminal.errors import CliError
 
 Json = dict[str, Any]
 PERSON: Final = {"name": "Jane Roe", "email": "jane.roe@example.com"}

@@ -1,0 +1,181 @@
+"""`relay check --ndjson`: one line in, one line out, in the same order.
+
+Bounded memory, whatever comes: a line that is too long is skipped while it is read. What has been
+read is answered before more is waited for, so that a pipe never hangs.
+"""
+
+import json
+import os
+import re
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+from relay.domain.findings import Finding
+from relay.exact_json import InvalidJsonError, UnwritableError, dumps, loads
+from relay.instants import iso_form
+from relay.rules.prepare import Prepared
+from relay_cli.input.event import Defaults, Handed, Unusable, from_line
+from relay_cli.terminal.errors import CliError
+from relay_cli.terminal.files import opened, unreadable
+
+LONGEST_LINE_BYTES: Final = 1_048_576
+"""SQS takes no message above 1 MiB, so no event is longer."""
+_READ_BYTES: Final = 65_536
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+
+_LINE_BREAKS: Final = re.compile(b"\xc2\x85|\xe2\x80[\xa8\xa9]")
+"""What Unicode takes for the end of a line, and so do some readers of lines."""
+
+_TOO_LONG: Final = Unusable.because(
+    "E3", "line", f"is longer than {LONGEST_LINE_BYTES:,} bytes: no queue would take it"
+)
+_NO_OBJECT: Final = Unusable.because("E3", "line", "must be a JSON object: kind, app_id, event")
+_BLANK: Final = Unusable.because("E3", "line", "is blank: one JSON object is expected on each")
+_BAD_ID: Final = Finding(*Unusable.because("E3", "id", "must be text or a number").findings[0])
+_UNCHECKED: Final = Unusable.because(
+    "E3", "line", "could not be checked: this is a fault of relay's own, please report it"
+)
+
+
+def check_stream(path: Path, defaults: Defaults) -> None:
+    """Checks each line of a file (`-`: standard input) and writes what is said of it.
+
+    Raises `CliError` when the file cannot be read.
+    """
+    # Whoever reads our output may stop when it has seen enough; that is no error (not on Windows).
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    if sys.stdout is None:
+        raise CliError("standard output is closed: there is nowhere to write")
+    with opened(path) as file:
+        waiting = batches(file.fileno())
+        while (lines := _next(waiting, path)) is not None:
+            sys.stdout.buffer.write(b"".join(answer(line, defaults) for line in lines))
+            sys.stdout.buffer.flush()
+
+
+def answer(line: bytes | None, defaults: Defaults) -> bytes:
+    """What is said of one line; None stands for one that was too long. Never raises."""
+    identity: object = None
+    try:
+        identity, handed = _read(line, defaults)
+        return _written(identity, _described(handed))
+    except Exception:  # noqa: BLE001 - one line must not cost the others; no text of the error's
+        return _written(identity, _described(_UNCHECKED))
+
+
+def batches(descriptor: int, read_bytes: int = _READ_BYTES) -> Iterator[list[bytes | None]]:
+    """The lines of a stream, as many at a time as are there; None for one that is too long.
+
+    At most so many bytes are read at a time.
+    """
+    kept, skipping, first = b"", False, True
+    while data := os.read(descriptor, read_bytes):
+        *ended, rest = (kept + data).split(b"\n")
+        lines: list[bytes | None] = [_unless_too_long(line) for line in ended]
+        if lines and skipping:
+            lines[0], skipping = None, False
+        if lines and first and lines[0] is not None:
+            lines[0] = lines[0].removeprefix(_BYTE_ORDER_MARK)
+        first = first and not lines
+        skipping = skipping or len(rest) > LONGEST_LINE_BYTES
+        kept = b"" if skipping else rest
+        if lines:
+            yield lines
+    if kept or skipping:
+        yield [None if skipping else kept.removeprefix(_BYTE_ORDER_MARK) if first else kept]
+
+
+def _unless_too_long(line: bytes) -> bytes | None:
+    return line if len(line) <= LONGEST_LINE_BYTES else None
+
+
+def _read(line: bytes | None, defaults: Defaults) -> tuple[object, Handed | Unusable]:
+    """The line's id and its event."""
+    if line is None:
+        return None, _TOO_LONG
+    if not line.strip():
+        return None, _BLANK
+    try:
+        content = loads(line)
+    except InvalidJsonError as error:
+        return None, Unusable.because("E3", "line", f"is {error}")
+    if not isinstance(content, dict):
+        return None, _NO_OBJECT
+    handed = from_line(content, defaults)
+    identity = content.get("id")
+    if _is_id(identity):
+        return identity, handed
+    earlier = handed.findings if isinstance(handed, Unusable) else ()
+    return None, Unusable((*earlier, _BAD_ID))
+
+
+def _is_id(value: object) -> bool:
+    if isinstance(value, Decimal):
+        with suppress(UnwritableError):
+            return bool(dumps(value))
+        return False
+    return value is None or (isinstance(value, str | int) and not isinstance(value, bool))
+
+
+def _described(handed: Handed | Unusable) -> dict[str, Any]:
+    if isinstance(handed, Unusable):
+        return _rejected(handed.findings)
+    prepared = handed.prepared()
+    if prepared.body is None:
+        return _rejected(prepared.findings)
+    return {
+        "verdict": prepared.verdict,
+        "url": prepared.url,
+        "body": prepared.body.decode(),
+        "findings": [finding.as_dict() for finding in prepared.findings],
+        "recorded": _recorded(prepared),
+        "deadline": iso_form(prepared.deadline) if prepared.deadline else None,
+    }
+
+
+def _rejected(findings: tuple[Finding, ...]) -> dict[str, Any]:
+    return {
+        "verdict": "reject",
+        "url": None,
+        "body": None,
+        "findings": [finding.as_dict() for finding in findings],
+        "recorded": None,
+        "deadline": None,
+    }
+
+
+def _recorded(prepared: Prepared) -> dict[str, str] | None:
+    recorded = prepared.recorded
+    if recorded is None:
+        return None
+    return {
+        "time": iso_form(recorded.time),
+        "source": recorded.source,
+        "rule": recorded.rule,
+    }
+
+
+def _written(identity: object, described: dict[str, Any]) -> bytes:
+    result = {"id": identity, **described}
+    try:
+        return _LINE_BREAKS.sub(_escaped, dumps(result)) + b"\n"
+    except UnwritableError:
+        # An id may hold half a character (a lone surrogate), which only an escape can write.
+        return json.dumps(result).encode() + b"\n"
+
+
+def _escaped(character: re.Match[bytes]) -> bytes:
+    return b"\\u%04x" % ord(character[0].decode())
+
+
+def _next(waiting: Iterator[list[bytes | None]], path: Path) -> list[bytes | None] | None:
+    try:
+        return next(waiting, None)
+    except OSError as error:
+        raise unreadable(path, error) from error

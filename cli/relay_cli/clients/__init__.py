@@ -1,0 +1,1 @@
+"""AWS, HTTP, and which queues and tables are meant."""

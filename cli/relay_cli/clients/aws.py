@@ -1,0 +1,174 @@
+"""Clients for AWS, or for the sandbox's local one; and AWS's errors as sentences for people."""
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import boto3
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    NoRegionError,
+)
+
+from relay.aws.sqs import MAX_MESSAGE_BYTES, Message, group_of
+from relay_cli.terminal.errors import CliError
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
+
+_CONFIG: Final = Config(
+    connect_timeout=5, read_timeout=30, retries={"mode": "standard", "max_attempts": 4}
+)
+_LOCAL: Final = Config(
+    connect_timeout=5, read_timeout=60, retries={"total_max_attempts": 1}, proxies={}
+)
+_A_CALL: Final = 10
+"""Messages that SQS takes in one call."""
+_QUEUE_HOST: Final = re.compile(r"https://sqs\.([a-z0-9-]+)\.amazonaws\.com(\.cn)?/")
+
+
+def sqs_client(queue_url: str) -> "SQSClient":
+    """SQS by the usual AWS settings; without a region there, that of the queue's address."""
+    match = _QUEUE_HOST.match(queue_url)
+    with explained("SQS"):
+        session = _session()
+        return session.client(
+            "sqs", config=_CONFIG, region_name=session.region_name or (match and match[1])
+        )
+
+
+def local_sqs_client(endpoint_url: str) -> "SQSClient":
+    """SQS of a sandbox."""
+    with _address(endpoint_url):
+        return _local_session().client("sqs", endpoint_url=endpoint_url, config=_LOCAL)
+
+
+def dynamodb_client(endpoint_url: str | None, threads: int) -> "DynamoDBClient":
+    """DynamoDB by the usual AWS settings, or that of a sandbox; for so many threads."""
+    if endpoint_url:
+        config = _LOCAL.merge(Config(max_pool_connections=threads))
+        with _address(endpoint_url):
+            return _local_session().client("dynamodb", endpoint_url=endpoint_url, config=config)
+    with explained("DynamoDB"):
+        config = _CONFIG.merge(Config(max_pool_connections=threads))
+        return _session().client("dynamodb", config=config)
+
+
+def _session() -> boto3.Session:
+    """By the usual AWS settings, AWS_REGION among them, which boto3 by itself does not heed."""
+    return boto3.Session(region_name=os.environ.get("AWS_REGION") or None)
+
+
+@contextmanager
+def _address(endpoint_url: str) -> Iterator[None]:
+    """Explains an address that is none."""
+    try:
+        yield
+    except ValueError as error:
+        raise CliError(f"this is no address of a local AWS: {endpoint_url}") from error
+
+
+def _local_session() -> boto3.Session:
+    """Takes nothing from the user's AWS settings, above all no credentials."""
+    nowhere: dict[str, Any] = {
+        "config_file": (None, None, os.devnull, None),
+        "credentials_file": (None, None, os.devnull, None),
+        "profile": (None, None, None, None),
+    }
+    return boto3.Session(
+        botocore_session=botocore.session.Session(session_vars=nowhere),
+        aws_access_key_id="sandbox",
+        aws_secret_access_key="sandbox",  # noqa: S106 - the sandbox takes any
+        region_name="us-east-1",
+    )
+
+
+def stack_outputs(name: str) -> dict[str, str]:
+    """The outputs of a CloudFormation stack; raises `CliError`."""
+    with explained("CloudFormation"):
+        client: CloudFormationClient = _session().client("cloudformation", config=_CONFIG)
+        (stack,) = client.describe_stacks(StackName=name)["Stacks"]
+    return {one["OutputKey"]: one["OutputValue"] for one in stack.get("Outputs", [])}
+
+
+def put(sqs: "SQSClient", url: str, messages: Sequence[Message]) -> dict[int, str]:
+    """Puts messages on a queue; the positions of those that it did not take, and why.
+
+    Not by relay.aws.sqs.Queue: that one logs what fails, as a function should, and a person wants
+    to be told.
+    """
+    failed = {
+        position: "it is larger than SQS takes (1 MiB)"
+        for position, message in enumerate(messages)
+        if not message.fits
+    }
+    fitting = [position for position in range(len(messages)) if position not in failed]
+    for positions in _batches(fitting, messages):
+        failed |= _put_batch(sqs, url, {position: messages[position] for position in positions})
+    return failed
+
+
+def _put_batch(sqs: "SQSClient", url: str, messages: Mapping[int, Message]) -> dict[int, str]:
+    entries: list[SendMessageBatchRequestEntryTypeDef] = [
+        {
+            "Id": str(position),
+            "MessageBody": message.body,
+            "MessageGroupId": group_of(message.group),
+        }
+        for position, message in messages.items()
+    ]
+    try:
+        with explained("SQS"):
+            answer = sqs.send_message_batch(QueueUrl=url, Entries=entries)
+    except CliError as error:
+        return dict.fromkeys(messages, str(error))
+    return {
+        int(failure["Id"]): f"SQS says {failure.get('Code')}: {failure.get('Message')}"
+        for failure in answer.get("Failed", [])
+    }
+
+
+def _batches(positions: Sequence[int], messages: Sequence[Message]) -> Iterator[list[int]]:
+    """Positions in groups that one call takes: ten messages, one mebibyte."""
+    batch: list[int] = []
+    size = 0
+    for position in positions:
+        length = len(messages[position].body.encode("utf-8", "surrogatepass"))
+        if batch and (len(batch) == _A_CALL or size + length > MAX_MESSAGE_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(position)
+        size += length
+    if batch:
+        yield batch
+
+
+@contextmanager
+def explained(service: str) -> Iterator[None]:
+    """Turns AWS's errors into `CliError`, with what to do where that is known."""
+    try:
+        yield
+    except (NoCredentialsError, NoRegionError) as error:
+        raise CliError(
+            f"{str(error).rstrip('.')}. Say whose AWS this is by the usual settings, such as "
+            "AWS_PROFILE and AWS_REGION; for a sandbox, give --ready-file."
+        ) from error
+    except EndpointConnectionError as error:
+        raise CliError(
+            f"{service} cannot be reached. Is the network there, is the sandbox still running?"
+        ) from error
+    except ClientError as error:
+        fault = error.response.get("Error", {})
+        raise CliError(f"{service} says {fault.get('Code')}: {fault.get('Message')}") from error
+    except BotoCoreError as error:
+        raise CliError(f"{service}: {error}") from error

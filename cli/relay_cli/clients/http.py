@@ -1,0 +1,78 @@
+"""One HTTP request, and its answer whatever the status."""
+
+import functools
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from http.client import HTTPException
+from typing import Any, Final, NamedTuple
+from urllib.parse import SplitResult, urlsplit
+
+from relay_cli.terminal.errors import CliError
+
+_LARGEST_ANSWER: Final = 64 * 1024 * 1024
+_TIMEOUT_SECONDS: Final = 35  # the API gives up after 30
+LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+"""Names of this machine."""
+
+
+class Answer(NamedTuple):
+    """What came back."""
+
+    status: int
+    body: bytes
+
+    def json(self) -> dict[str, Any]:
+        """The body as a JSON object; empty when it is none."""
+        try:
+            content = json.loads(self.body)
+        except (ValueError, RecursionError):
+            return {}
+        return content if isinstance(content, dict) else {}
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirect is an answer like any other: a token is not carried elsewhere."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Follows nothing."""
+
+
+@functools.cache
+def _opener(*, is_here: bool) -> urllib.request.OpenerDirector:
+    """Made once: to read the certificates of all authorities takes longer than a call does."""
+    if is_here:
+        return urllib.request.build_opener(
+            _NoRedirect,
+            urllib.request.ProxyHandler({}),  # no proxy can reach this machine
+        )
+    return urllib.request.build_opener(_NoRedirect)
+
+
+def split_url(url: str, what: str) -> SplitResult:
+    """The parts of an address: `what` it is meant to be of. Raises `CliError`."""
+    try:
+        return urlsplit(url)
+    except ValueError as error:
+        raise CliError(f"this is no address of {what}: {url}") from error
+
+
+def call(
+    method: str, url: str, headers: Mapping[str, str] | None = None, body: bytes | None = None
+) -> Answer:
+    """Makes one request; raises `CliError` when no answer comes."""
+    parts = split_url(url, "an HTTP API")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise CliError(f"{url} is no address of an HTTP API: it begins with https://")
+    request = urllib.request.Request(url, body, dict(headers or {}), method=method)  # noqa: S310
+    opener = _opener(is_here=parts.hostname in LOOPBACK)
+    try:
+        with opener.open(request, timeout=_TIMEOUT_SECONDS) as answer:
+            return Answer(answer.status, answer.read(_LARGEST_ANSWER))
+    except urllib.error.HTTPError as error:
+        with error:
+            return Answer(error.code, error.read(_LARGEST_ANSWER))
+    except (OSError, HTTPException, ValueError) as error:
+        reason = getattr(error, "reason", None) or type(error).__name__
+        raise CliError(f"{parts.scheme}://{parts.netloc} gave no answer: {reason}") from error

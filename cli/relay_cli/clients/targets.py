@@ -1,0 +1,140 @@
+"""Which queues are meant: by option, by environment, by a sandbox's ready file, by a stack."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from relay_cli.clients import aws
+from relay_cli.clients.http import LOOPBACK, split_url
+from relay_cli.terminal.errors import CliError
+from relay_cli.terminal.files import read_object
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+DEFAULT_READY_FILE: Final = Path(".relay/ready.json")
+QUEUES: Final = ("mobile", "web", "payments")
+
+_VARIABLES: Final = {
+    "mobile_queue": "RELAY_MOBILE_QUEUE_URL",
+    "web_queue": "RELAY_WEB_QUEUE_URL",
+    "mobile_dlq": "RELAY_MOBILE_DEAD_LETTER_QUEUE_URL",
+    "web_dlq": "RELAY_WEB_DEAD_LETTER_QUEUE_URL",
+    "payments_queue": "RELAY_PAYMENTS_QUEUE_URL",
+    "payments_dlq": "RELAY_PAYMENTS_DEAD_LETTER_QUEUE_URL",
+}
+_OUTPUTS: Final = {
+    "mobile_queue": "MobileQueueUrl",
+    "web_queue": "WebQueueUrl",
+    "mobile_dlq": "MobileDeadLetterQueueUrl",
+    "web_dlq": "WebDeadLetterQueueUrl",
+    "payments_queue": "PaymentsQueueUrl",
+    "payments_dlq": "PaymentsDeadLetterQueueUrl",
+}
+_OPTIONS: Final = {"mobile_queue": "--mobile-queue", "web_queue": "--web-queue"}
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """What the person said about where the queues are."""
+
+    ready_file: Path | None = None
+    stack: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """Queue URLs by name (`mobile_queue`, `web_dlq` ...; mobile, web, payments).
+
+    `origin` says where they come from, for people. `endpoint` is the local AWS of a sandbox.
+    """
+
+    urls: Mapping[str, str]
+    origin: str
+    endpoint: str | None = None
+
+    def url(self, name: str) -> str:
+        """A queue's URL; raises `CliError` that says how to give it."""
+        if url := self.urls.get(name):
+            return url
+        option = f"{_OPTIONS[name]}, " if name in _OPTIONS else ""
+        raise CliError(
+            f"which {_words(name)} is meant? Give {option}--stack NAME or --ready-file PATH, or "
+            f"set {_VARIABLES[name]}."
+        )
+
+    def sqs(self, queue_url: str) -> "SQSClient":
+        """A client for one of the queues."""
+        endpoint = self.endpoint or _local_endpoint(queue_url)
+        return aws.local_sqs_client(endpoint) if endpoint else aws.sqs_client(queue_url)
+
+
+def find_targets(where: Where, given: Mapping[str, str | None] | None = None) -> Targets:
+    """The queues that are meant; raises `CliError`.
+
+    What is `given` by option comes first, then a stack or ready file that was named, then the
+    environment, then the ready file of a sandbox that runs here.
+    """
+    named = {name: url for name, url in (given or {}).items() if url}
+    found = _found(where, bool(named))
+    return Targets({**found.urls, **named}, found.origin, found.endpoint)
+
+
+def _found(where: Where, has_named: bool) -> Targets:  # noqa: FBT001 - one caller, right above
+    if where.stack and where.ready_file:
+        raise CliError("give --stack or --ready-file, not both")
+    if where.stack:
+        return _of_stack(where.stack)
+    if where.ready_file:
+        return of_ready_file(where.ready_file)
+    urls = {name: os.environ.get(variable, "") for name, variable in _VARIABLES.items()}
+    if any(urls.values()):
+        return Targets(urls, "the environment")
+    # A queue that was named need not be the sandbox's, so its address decides alone.
+    if DEFAULT_READY_FILE.exists() and not has_named:
+        return of_ready_file(DEFAULT_READY_FILE)
+    return Targets({}, "the options")
+
+
+def of_ready_file(path: Path) -> Targets:
+    """The queues of a running sandbox."""
+    ready = read_ready_file(path)
+    urls = {name: ready_text(ready, name, path) for name in _VARIABLES}
+    return Targets(urls, f"the sandbox of {path}", ready_text(ready, "aws", path))
+
+
+def read_ready_file(path: Path) -> dict[str, Any]:
+    """What a sandbox says of itself; raises `CliError`."""
+    if not path.exists():
+        raise CliError(f"{path} is not there: is a sandbox up?")
+    return read_object(path, "ready file of a sandbox")
+
+
+def ready_text(ready: Mapping[str, Any], name: str, path: Path) -> str:
+    """A text that every ready file has; raises `CliError`."""
+    if isinstance(text := ready.get(name), str):
+        return text
+    raise CliError(f"{path} is no ready file of a sandbox: '{name}' is missing")
+
+
+def _local_endpoint(queue_url: str) -> str | None:
+    """The sandbox's local AWS, where a queue's address is on this machine."""
+    parts = split_url(queue_url, "a queue")
+    local = parts.hostname in LOOPBACK
+    return f"{parts.scheme}://{parts.netloc}" if local else None
+
+
+def _of_stack(name: str) -> Targets:
+    outputs = aws.stack_outputs(name)
+    missing = [output for output in _OUTPUTS.values() if output not in outputs]
+    if missing:
+        raise CliError(f"the stack {name} is no relay: its output {missing[0]} is missing")
+    urls = {queue: outputs[output] for queue, output in _OUTPUTS.items()}
+    return Targets(urls, f"the stack {name}")
+
+
+def _words(name: str) -> str:
+    surface, _, what = name.partition("_")
+    return f"{surface} dead-letter queue" if what == "dlq" else f"{surface} queue"

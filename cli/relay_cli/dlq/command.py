@@ -1,0 +1,160 @@
+"""How `relay dlq` is called."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from relay_cli import options
+
+Surface = Annotated[
+    options.QueueName | None,
+    typer.Argument(help="Which of them; all when left out.", show_default=False),
+]
+Queue = Annotated[
+    str | None,
+    typer.Option(help="URL of a dead-letter queue.", metavar="URL", show_default=False),
+]
+
+
+Reason = Annotated[
+    str | None,
+    typer.Option(
+        help="Only letters of this reason, as `relay dlq list` shows it.", show_default=False
+    ),
+]
+App = Annotated[
+    str | None,
+    typer.Option("--app", help="Only letters of this app.", metavar="ID", show_default=False),
+]
+Id = Annotated[
+    str | None,
+    typer.Option(
+        "--id",
+        help="Only the letter with this message id or event id.",
+        metavar="ID",
+        show_default=False,
+    ),
+]
+
+
+def list_letters(
+    surface: Surface = None,
+    *,
+    queue: Queue = None,
+    ready_file: options.ReadyFile = None,
+    stack: options.Stack = None,
+) -> None:
+    """List dead letters by reason and app: how many, how old, until when.
+
+    They are hidden from others while they are looked through.
+    """
+    from relay_cli.clients.targets import Where
+    from relay_cli.dlq import actions
+    from relay_cli.dlq.queues import find_queues
+
+    queues = find_queues(surface, queue, None, Where(ready_file, stack))
+    raise typer.Exit(actions.list_letters(queues))
+
+
+def show(
+    id_: Annotated[str, typer.Argument(help="A message id or an event id.", metavar="ID")],
+    *,
+    queue: Queue = None,
+    ready_file: options.ReadyFile = None,
+    stack: options.Stack = None,
+) -> None:
+    """Show one dead letter: findings, AppsFlyer's answer, attempts, times."""
+    from relay_cli.clients.targets import Where
+    from relay_cli.dlq.actions import show_letter
+    from relay_cli.dlq.queues import find_queues
+
+    raise typer.Exit(show_letter(find_queues(None, queue, None, Where(ready_file, stack)), id_))
+
+
+def export(  # noqa: PLR0913 - one for each way to choose
+    surface: Surface = None,
+    *,
+    to: Annotated[Path, typer.Option(help="The file, readable by you only.", metavar="FILE")],
+    reason: Reason = None,
+    app_id: App = None,
+    id_: Id = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    queue: Queue = None,
+    ready_file: options.ReadyFile = None,
+    stack: options.Stack = None,
+) -> None:
+    """Write dead letters into a file, a JSON object a line. They stay here.
+
+    All of them, or those you choose. What SQS itself moved is written as the
+    relay would keep it, hashed. The file is there as a whole or not at all.
+    """
+    from relay_cli.clients.targets import Where
+    from relay_cli.dlq.actions import export_letters
+    from relay_cli.dlq.filter import Choice
+    from relay_cli.dlq.queues import find_queues
+
+    queues = find_queues(surface, queue, None, Where(ready_file, stack))
+    raise typer.Exit(export_letters(queues, Choice(reason, app_id, id_), to, force=force))
+
+
+def redrive(  # noqa: PLR0913 - one for each way to choose
+    surface: Surface = None,
+    *,
+    reason: Reason = None,
+    app_id: App = None,
+    id_: Id = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(help="At most so many a second.", min=0.1, max=10_000, show_default=False),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask, on a terminal.")] = False,
+    queue: Queue = None,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            help="URL of the queue that a --queue's events go back to.",
+            metavar="URL",
+            show_default=False,
+        ),
+    ] = None,
+    ready_file: options.ReadyFile = None,
+    stack: options.Stack = None,
+) -> None:
+    """Send events back to the queues that they came from, for another try.
+
+    All of them, or those you choose. Safe to stop and to run again: a letter
+    is deleted only when its event is back on its queue.
+    """
+    from relay_cli.clients.targets import Where
+    from relay_cli.dlq.actions import redrive_letters
+    from relay_cli.dlq.filter import Choice
+    from relay_cli.dlq.queues import find_queues
+
+    queues = find_queues(surface, queue, to, Where(ready_file, stack))
+    raise typer.Exit(redrive_letters(queues, Choice(reason, app_id, id_), rate, sure=yes))
+
+
+def drop(
+    surface: Surface = None,
+    *,
+    reason: Reason = None,
+    app_id: App = None,
+    id_: Id = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    queue: Queue = None,
+    ready_file: options.ReadyFile = None,
+    stack: options.Stack = None,
+) -> None:
+    """Delete dead letters for good.
+
+    All of them, or those you choose; `relay dlq export` keeps a copy first.
+    You are told how many there are and asked. Safe to stop and to run again.
+    """
+    from relay_cli.clients.targets import Where
+    from relay_cli.dlq.actions import drop_letters
+    from relay_cli.dlq.filter import Choice
+    from relay_cli.dlq.queues import find_queues
+
+    queues = find_queues(surface, queue, None, Where(ready_file, stack))
+    raise typer.Exit(drop_letters(queues, Choice(reason, app_id, id_), sure=yes))

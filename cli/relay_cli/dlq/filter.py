@@ -1,0 +1,47 @@
+"""Which dead letters are meant, and what is to be known of them beforehand. Pure."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from relay_cli.dlq.dead_letter import DeadLetter
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which letters are meant; all of them where nothing is said."""
+
+    reason: str | None = None
+    app_id: str | None = None
+    id: str | None = None
+
+    @property
+    def is_all(self) -> bool:
+        """Whether nothing narrows it."""
+        return self == Choice()
+
+    def takes(self, letter: DeadLetter) -> bool:
+        """Whether a letter is meant. A reason may be given without its detail (after the colon)."""
+        return (
+            (self.reason in (None, letter.reason, letter.reason.partition(":")[0]))
+            and (self.app_id in (None, letter.app_id))
+            and (self.id in (None, letter.message_id, letter.event_id))
+        )
+
+
+@dataclass(slots=True)
+class Chosen:
+    """The letters of a queue that a choice takes, counted before anything is done to them."""
+
+    now: datetime
+    ids: set[str] = field(default_factory=set)
+    """Their message ids."""
+    by_reason: Counter[str] = field(default_factory=Counter)
+    missed: int = 0
+    """How many have missed their deadline."""
+
+    def add(self, letter: DeadLetter) -> None:
+        """Counts a letter in."""
+        self.ids.add(letter.message_id)
+        self.by_reason[letter.reason] += 1
+        self.missed += letter.has_missed(self.now)

@@ -1,0 +1,71 @@
+"""Dead letters by reason and app. Pure."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from relay_cli.dlq.dead_letter import DeadLetter
+
+
+@dataclass(slots=True)
+class Group:
+    """Letters of one reason and one app."""
+
+    reason: str
+    app_id: str
+    count: int = 0
+    oldest: datetime | None = None
+    newest: datetime | None = None
+    fewest_attempts: int | None = None
+    most_attempts: int | None = None
+    in_time: int = 0
+    """How many can still keep their own time."""
+    next_deadline: datetime | None = None
+    """The first deadline that is not over."""
+    missed: int = 0
+    """How many have missed their deadline."""
+
+    def add(self, letter: DeadLetter, now: datetime) -> None:
+        """Counts a letter in."""
+        self.count += 1
+        self.oldest = min(self.oldest or letter.dead_since, letter.dead_since)
+        self.newest = max(self.newest or letter.dead_since, letter.dead_since)
+        self._add_attempts(letter.attempts)
+        self._add_deadline(letter.deadline, now)
+
+    @property
+    def without_deadline(self) -> int:
+        """How many have no deadline, or none that is known here."""
+        return self.count - self.in_time - self.missed
+
+    def _add_attempts(self, attempts: int | None) -> None:
+        if attempts is None:
+            return
+        fewest, most = self.fewest_attempts, self.most_attempts
+        self.fewest_attempts = attempts if fewest is None else min(fewest, attempts)
+        self.most_attempts = attempts if most is None else max(most, attempts)
+
+    def _add_deadline(self, deadline: datetime | None, now: datetime) -> None:
+        if deadline is None:
+            return
+        if deadline < now:
+            self.missed += 1
+        else:
+            self.in_time += 1
+            self.next_deadline = min(self.next_deadline or deadline, deadline)
+
+
+@dataclass(slots=True)
+class Groups:
+    """All groups of a queue, made letter by letter so that none has to be kept."""
+
+    now: datetime
+    _groups: dict[tuple[str, str], Group] = field(default_factory=dict)
+
+    def add(self, letter: DeadLetter) -> None:
+        """Counts a letter in."""
+        key = (letter.reason, letter.app_id)
+        self._groups.setdefault(key, Group(*key)).add(letter, self.now)
+
+    def largest_first(self) -> list[Group]:
+        """The groups, the largest first."""
+        return sorted(self._groups.values(), key=lambda one: (-one.count, one.reason, one.app_id))

@@ -1,0 +1,103 @@
+"""The dead-letter queues that are meant, and looking through them."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Event
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from relay_cli.clients.aws import explained
+from relay_cli.clients.http import LOOPBACK
+from relay_cli.clients.targets import QUEUES, Targets, Where, find_targets
+from relay_cli.dlq.dead_letter import DeadLetter
+from relay_cli.dlq.reader import Mailbox
+from relay_cli.terminal.console import remarks
+from relay_cli.terminal.errors import CliError, ExitCode
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterQueue:
+    """A dead-letter queue, and how people call it."""
+
+    name: str
+    url: str
+    source: str | None
+    """The queue that its events came from; None to be asked of SQS."""
+    sqs: "SQSClient"
+
+    def mailbox(self) -> Mailbox:
+        """To look through it."""
+        # A local AWS is one server: there are no others to be looked at.
+        is_local = urlsplit(self.url).hostname in LOOPBACK
+        return Mailbox(self.sqs, self.url, wait_seconds=0 if is_local else 1)
+
+    def source_url(self) -> str:
+        """The queue that its events go back to; raises `CliError`."""
+        if self.source:
+            return self.source
+        with explained("SQS"):
+            urls = self.sqs.list_dead_letter_source_queues(QueueUrl=self.url)["queueUrls"]
+        if len(urls) != 1:
+            raise CliError(
+                f"{len(urls)} queues have this dead-letter queue: say with --to URL which of them "
+                "its events go back to"
+            )
+        return urls[0]
+
+
+def find_queues(
+    surface: str | None, url: str | None, to: str | None, where: Where
+) -> list[DeadLetterQueue]:
+    """The dead-letter queues that are meant; raises `CliError`."""
+    targets = find_targets(where, {"any": url})
+    if url:
+        return [DeadLetterQueue("queue", url, to, targets.sqs(url))]
+    return [_of_surface(targets, one) for one in ((surface,) if surface else QUEUES)]
+
+
+def _of_surface(targets: Targets, surface: str) -> DeadLetterQueue:
+    url = targets.url(f"{surface}_dlq")
+    source = targets.urls.get(f"{surface}_queue") or None
+    return DeadLetterQueue(surface, url, source, targets.sqs(url))
+
+
+@contextmanager
+def look_through(
+    queue: DeadLetterQueue, mailbox: Mailbox, stop: Event
+) -> Iterator[Iterator[DeadLetter]]:
+    """Every letter once, with a bar on a terminal; all are given back.
+
+    Raises `CliError`, also when it was stopped: then not all were seen.
+    """
+    with mailbox, progress(queue.name, mailbox.size()) as advance:
+        yield _one_by_one(mailbox, advance, stop)
+    if stop.is_set():
+        raise CliError("stopped before the end: nothing is changed", code=ExitCode.UNDONE)
+
+
+def _one_by_one(
+    mailbox: Mailbox, advance: Callable[[int], None], stop: Event
+) -> Iterator[DeadLetter]:
+    for letters in mailbox.batches():
+        yield from letters
+        advance(len(letters))
+        if stop.is_set():
+            return
+
+
+@contextmanager
+def progress(name: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal; nothing elsewhere."""
+    console = remarks()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(
+        *columns, console=console, disable=not console.is_terminal, transient=True
+    ) as bar:
+        task = bar.add_task(name, total=total)
+        yield lambda number: bar.advance(task, number)

@@ -1,0 +1,246 @@
+"""What `relay dlq` shows. Pure: from letters to parts of a screen."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from rich import box
+from rich.highlighter import JSONHighlighter
+from rich.table import Table
+from rich.text import Text
+
+from relay.exact_json import UnwritableError, dumps
+from relay_cli.dlq.dead_letter import CRASHED, NOT_AN_ENVELOPE, DeadLetter
+from relay_cli.dlq.drop import Dropped
+from relay_cli.dlq.filter import Chosen
+from relay_cli.dlq.groups import Group
+from relay_cli.dlq.redrive import Tally
+from relay_cli.input.report import findings_table, read_findings, span
+from relay_cli.terminal.console import Block, printable
+
+_REMARKS = {
+    CRASHED: "moved here by SQS: the function failed on it again and again",
+    NOT_AN_ENVELOPE: "no event in it: cannot be redriven",
+}
+HAVE_MISSED = (
+    "have missed their deadline: AppsFlyer records them at their arrival, not at their own time."
+)
+_NOT_AS_IT_IS = (
+    "Shown as the relay would keep it. In the queue it is as its producer sent it, and may hold "
+    "personal data."
+)
+
+
+def letters(number: int) -> str:
+    """So many dead letters, in words."""
+    return f"{number:,} dead letter{'' if number == 1 else 's'}"
+
+
+def groups_blocks(queue: str, groups: Sequence[Group], now: datetime) -> Iterator[Block]:
+    """Letters of a queue by reason and app."""
+    if not groups:
+        yield Block(Text(f"{queue}: no dead letters", "good"))
+        return
+    yield Block(_groups_table(queue, groups, now))
+    in_time, missed = sum(one.in_time for one in groups), sum(one.missed for one in groups)
+    if in_time:
+        yield Block(Text(f"{in_time:,} can still keep their own time.", "good"))
+    if missed:
+        yield Block(Text(f"{missed:,} {HAVE_MISSED}", "warn"))
+    if in_time or missed:
+        yield Block("")
+
+
+def _groups_table(queue: str, groups: Sequence[Group], now: datetime) -> Table:
+    number = sum(group.count for group in groups)
+    title = f"{queue}: {letters(number)}"
+    table = Table(
+        title=title,
+        title_justify="left",
+        title_style="heading",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    table.add_column("count", justify="right", no_wrap=True)
+    table.add_column("reason and app", overflow="fold")
+    table.add_column("age", no_wrap=True)
+    table.add_column("attempts", justify="right", no_wrap=True)
+    table.add_column("deadline", no_wrap=True)
+    for group in groups:
+        table.add_row(
+            f"{group.count:,}",
+            _reason(group.reason, printable(group.app_id) or "app unknown"),
+            _ages(group, now),
+            _attempts(group),
+            _deadlines(group, now),
+        )
+    return table
+
+
+def _reason(reason: str, app_id: str = "") -> Text:
+    text = Text(printable(reason), "bad" if reason == CRASHED else "")
+    if app_id:
+        text.append(f"\n{app_id}", "key")
+    if remark := _REMARKS.get(reason):
+        text.append(f"\n{remark}", "quiet")
+    return text
+
+
+def _ages(group: Group, now: datetime) -> str:
+    """Of the oldest, and of the newest where that is another one."""
+    if group.oldest is None or group.newest is None:
+        return ""
+    oldest, newest = span(now - group.oldest), span(now - group.newest)
+    return oldest if oldest == newest else f"{oldest}\nto {newest}"
+
+
+def _attempts(group: Group) -> str:
+    fewest, most = group.fewest_attempts, group.most_attempts
+    if fewest is None or most is None:
+        return ""
+    return f"{most}" if fewest == most else f"{fewest} to {most}"
+
+
+def _deadlines(group: Group, now: datetime) -> Text:
+    parts = []
+    if group.next_deadline:
+        parts.append(
+            (f"{group.in_time:,} in time,\nfirst in {span(group.next_deadline - now)}", "")
+        )
+    if group.missed:
+        parts.append((f"{group.missed:,} missed", "warn"))
+    if group.without_deadline:
+        word = "unknown" if group.reason == CRASHED else "without"
+        parts.append((f"{group.without_deadline:,} {word}", "quiet"))
+    return Text("\n").join(Text(text, style) for text, style in parts)
+
+
+def letter_blocks(letter: DeadLetter, now: datetime) -> Iterator[Block]:
+    """All that is known of one letter."""
+    yield Block(_facts(letter, now))
+    if not letter.is_crashed:
+        findings = list(read_findings(letter.marks.get("findings")))
+        yield Block(Text("\nFindings", "heading"))
+        yield Block(findings_table(findings) if findings else Text("none", "quiet"))
+    yield Block(Text("\nEvent", "heading"))
+    yield from _event(letter)
+
+
+def _facts(letter: DeadLetter, now: datetime) -> Table:
+    marks, envelope = letter.marks, letter.envelope
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(style="key", no_wrap=True)
+    table.add_column(overflow="fold")
+    rows = {
+        "reason": _reason(letter.reason),
+        "outcome": _plain(marks.get("outcome")),
+        "source" if letter.notice else "app": _plain(letter.app_id),
+        "type": _plain(letter.notice.type if letter.notice else None),
+        "webhook id": _plain(letter.notice.id if letter.notice else None),
+        "kind": _plain(envelope.kind.value if envelope else None),
+        "event id": _plain(envelope.event_id if envelope else None),
+        "message id": _plain(letter.message_id),
+        "status": _plain(marks.get("status")),
+        "message": _plain(marks.get("message")),
+        "attempts": _plain(letter.attempts),
+        "first seen": _moment(letter.first_seen, now),
+        "dead since": None if letter.is_crashed else _moment(letter.dead_since, now),
+        "deadline": _moment(letter.deadline, now),
+        "body": _digest(marks),
+    }
+    for name, value in rows.items():
+        if value:
+            table.add_row(name, value)
+    return table
+
+
+def _plain(value: object) -> Text | None:
+    return None if value in (None, "") else Text(printable(str(value)))
+
+
+def _moment(moment: datetime | None, now: datetime) -> Text | None:
+    if moment is None:
+        return None
+    apart = f"{span(now - moment)} ago" if moment <= now else f"in {span(moment - now)}"
+    text = f"{moment.replace(tzinfo=None).isoformat(' ', 'milliseconds')} UTC"
+    return Text.assemble(text, "  ", (apart, "quiet"))
+
+
+def _digest(marks: Mapping[str, Any]) -> Text | None:
+    """What is kept of a body that is no envelope."""
+    if "sha256" not in marks:
+        return None
+    return _plain(f"{marks.get('bytes')} bytes, SHA-256 {marks['sha256']}")
+
+
+def _event(letter: DeadLetter) -> Iterator[Block]:
+    if letter.notice is not None:
+        yield Block(JSONHighlighter()(Text(_json(letter.notice.content))), exact=True)
+    elif letter.is_digest_only:
+        yield Block(Text("none", "quiet"))
+    else:
+        yield Block(JSONHighlighter()(Text(_json(letter.event))), exact=True)
+        if letter.is_crashed:
+            yield Block(Text(_NOT_AS_IT_IS, "quiet"))
+
+
+def _json(value: object) -> str:
+    try:
+        return printable(dumps(value).decode())
+    except UnwritableError:
+        return "(cannot be written)"
+
+
+def tally_blocks(tally: Tally, queue: str) -> Iterator[Block]:
+    """How a redrive ended."""
+    yield Block(Text(f"{queue}: {tally.sent:,} sent back", "good" if tally.sent else ""))
+    if tally.missed:
+        yield Block(Text(f"  {tally.missed:,} of them {HAVE_MISSED}", "warn"))
+    for count, remark in (
+        (tally.left, "left: not meant by what you chose"),
+        (tally.no_event, "left: no event in them (not_an_envelope), so they cannot be redriven"),
+        (tally.newer, "left: came in meanwhile; run it again to send them, too"),
+    ):
+        if count:
+            yield Block(Text(f"  {count:,} {remark}", "quiet"))
+    for problem, count in tally.problems.items():
+        yield Block(Text(f"  {count:,} not taken: {printable(problem)}", "bad"))
+    if tally.twice:
+        text = f"  {tally.twice:,} sent back, but still here too: SQS did not delete them"
+        yield Block(Text(text, "bad"))
+    if tally.interrupted and not tally.failed:
+        yield Block(Text("  stopped before the end; run it again to go on", "warn"))
+    if tally.full:
+        yield Block(Text("  there may be more: run it again", "warn"))
+
+
+def chosen_blocks(chosen: Chosen, queue: str) -> Iterator[Block]:
+    """What is about to be dropped."""
+    yield Block(Text(f"{queue}: {letters(len(chosen.ids))} to delete"))
+    yield from _by_reason(chosen.by_reason)
+
+
+def dropped_blocks(dropped: Dropped, queue: str) -> Iterator[Block]:
+    """How a drop ended."""
+    number = dropped.by_reason.total()
+    yield Block(Text(f"{queue}: {number:,} dropped", "good" if number else ""))
+    yield from _by_reason(dropped.by_reason)
+    for count, remark, style in (
+        (dropped.left, "left: not meant by what you chose", "quiet"),
+        (dropped.newer, "left: came in meanwhile", "quiet"),
+        (dropped.undeleted, "still here: SQS did not delete them; run it again", "bad"),
+        (dropped.unseen, "not found again: somebody else has them in hand; look again", "warn"),
+    ):
+        if count:
+            yield Block(Text(f"  {count:,} {remark}", style))
+    if dropped.interrupted:
+        yield Block(Text("  stopped before the end; run it again to go on", "warn"))
+    if dropped.full:
+        yield Block(Text("  there may be more: run it again", "warn"))
+
+
+def _by_reason(counts: Counter[str]) -> Iterator[Block]:
+    width = max((len(f"{count:,}") for count in counts.values()), default=0)
+    for reason, count in sorted(counts.items(), key=lambda one: (-one[1], one[0])):
+        yield Block(Text(f"  {count:>{width},}  {printable(reason)}"))

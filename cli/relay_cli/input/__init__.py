@@ -1,0 +1,1 @@
+"""Events as files hold them, checked and shown."""

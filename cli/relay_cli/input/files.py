@@ -1,0 +1,163 @@
+"""The files that `relay check` and `relay send` take, in every form in which an event travels.
+
+An envelope or an array of them; what Lambda hands to a forwarder (`Records`) or to `accept` (HTTP
+API, payload format 2.0); a line-object as in --ndjson; a bare event whose kind and app are given.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from relay.domain.kinds import App, Kind
+from relay.errors import NotAnEnvelopeError
+from relay.exact_json import InvalidJsonError, UnwritableError, dumps, loads
+from relay.gateway.request import Problem, Request
+from relay.instants import utc_now
+from relay.messages.envelope import parse_envelope
+from relay_cli.input.event import LINE_FIELDS, Bare, Defaults, Handed, Unusable, from_line
+from relay_cli.terminal.errors import CliError
+from relay_cli.terminal.files import MIB, read_bytes
+
+Json = Mapping[str, Any]
+
+_LARGEST_BYTES: Final = 16 * MIB
+"""A file is held as a whole. Lambda itself hands over 6 MB at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing that a file hands in, and where in the file it stands ("record 2")."""
+
+    where: str
+    content: Handed | Unusable
+
+
+def read_items(path: Path, defaults: Defaults, bare: Bare | None = None) -> list[Item]:
+    """All that a file (`-`: standard input) hands in, in its order.
+
+    Raises `CliError` when it is no file of events; nothing of its content is quoted.
+    """
+    items = _items(_parsed(path), defaults, bare, path)
+    if not items:
+        raise CliError(f"{path} holds no event.")
+    return items
+
+
+def _items(content: Any, defaults: Defaults, bare: Bare | None, path: Path) -> list[Item]:
+    if isinstance(content, list):
+        return [
+            Item(f"event {number}", _one(one, defaults, bare, path))
+            for number, one in enumerate(content, 1)
+        ]
+    if not isinstance(content, dict):
+        raise CliError(f"{path} holds neither an event nor an array of events.")
+    if isinstance(content.get("Records"), list):
+        return [
+            Item(f"record {number}", _record(record, defaults))
+            for number, record in enumerate(content["Records"], 1)
+        ]
+    if "routeKey" in content and "requestContext" in content:
+        return _http_items(content, defaults, path)
+    return [Item("event", _one(content, defaults, bare, path))]
+
+
+def _parsed(path: Path) -> Any:
+    raw = read_bytes(path, _LARGEST_BYTES, " Give one event a line, with --ndjson.")
+    try:
+        return loads(raw.removeprefix(b"\xef\xbb\xbf"))
+    except InvalidJsonError as error:
+        hint = " A file with one object a line is read with --ndjson." if _has_lines(raw) else ""
+        raise CliError(f"{path} is {error}.{hint}") from error
+
+
+def _has_lines(raw: bytes) -> bool:
+    first, _, second = raw.strip().partition(b"\n")
+    return first.rstrip().endswith(b"}") and second.lstrip().startswith(b"{")
+
+
+def _one(content: Any, defaults: Defaults, bare: Bare | None, path: Path) -> Handed | Unusable:
+    if isinstance(content, dict) and "event" in content:
+        is_line = not LINE_FIELDS.isdisjoint(content)
+        return from_line(content, defaults) if is_line else _envelope(content, defaults)
+    if bare is None:
+        raise CliError(
+            f"{path} does not say which kind of event this is, and of which app. Give --kind "
+            "and --app-id, or put the event into an envelope: "
+            '{"app_id": ..., "kind": ..., "event": {...}}.'
+        )
+    app = App(bare.app_id, defaults.time_zone, defaults.phone_region)
+    return Handed(app, bare.kind, content, defaults.arrival or utc_now())
+
+
+def _envelope(content: Json, defaults: Defaults) -> Handed | Unusable:
+    try:
+        return _parsed_envelope(dumps(content).decode(), defaults)
+    except UnwritableError as error:
+        return Unusable.because("E3", "event", str(error))
+
+
+def _record(record: Any, defaults: Defaults) -> Handed | Unusable:
+    body = record.get("body") if isinstance(record, dict) else None
+    if not isinstance(body, str):
+        return Unusable.because("E3", "body", "is missing: an SQS record has one, as text")
+    return _parsed_envelope(body, defaults)
+
+
+def _parsed_envelope(body: str, defaults: Defaults) -> Handed | Unusable:
+    try:
+        envelope = parse_envelope(body)
+    except NotAnEnvelopeError as error:
+        return Unusable.because("E3", "body", str(error))
+    app = App(envelope.app_id, defaults.time_zone, defaults.phone_region)
+    return Handed(
+        app,
+        envelope.kind,
+        envelope.event,
+        defaults.arrival or utc_now(),
+        event_id=envelope.event_id,
+        body=body,
+    )
+
+
+# HTTP API events
+
+
+def _http_items(event: Json, defaults: Defaults, path: Path) -> list[Item]:
+    # Not at the top: `accept` brings Powertools along, which the other files need not wait for.
+    from relay.accept.accept import ROUTES, with_visitor
+
+    try:
+        request = Request.of(event)
+    except (Problem, KeyError, ValueError, TypeError, AttributeError) as error:
+        raise CliError(f"{path} is no HTTP API event of payload format 2.0.") from error
+    kind = ROUTES.get(request.route)
+    if kind is None:
+        raise CliError(f"{path} is a request to a route that takes no events.")
+    try:
+        request.check_content_type()
+        events, key = loads(request.body), request.idempotency_key
+    except (Problem, InvalidJsonError) as error:
+        problem = error.detail if isinstance(error, Problem) else f"the body is {error}"
+        return [Item("request", Unusable.because("E3", "body", problem))]
+    several = isinstance(events, list)
+    return [
+        Item(
+            f"event {index + 1}",
+            _http_event(
+                kind,
+                request.app_id,
+                with_visitor(kind, one, request.cookies),
+                defaults,
+                f"{key}:{index}" if key and several else key,
+            ),
+        )
+        for index, one in enumerate(events if several else [events])
+    ]
+
+
+def _http_event(
+    kind: Kind, app_id: str, event: Any, defaults: Defaults, event_id: str | None
+) -> Handed:
+    app = App(app_id, defaults.time_zone, defaults.phone_region)
+    return Handed(app, kind, event, defaults.arrival or utc_now(), event_id=event_id, by_http=True)

@@ -1,0 +1,197 @@
+"""What `relay check FILE` shows of an event. Pure: from a checked event to parts of a screen."""
+
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from rich.highlighter import JSONHighlighter
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from relay.domain.findings import Finding, Severity
+from relay.domain.kinds import Kind
+from relay.rules.mobile import MAX_BODY_BYTES
+from relay.rules.prepare import Prepared
+from relay_cli.input.event import Unusable
+from relay_cli.input.files import Item
+from relay_cli.terminal.console import Block, printable
+
+_NAME_FIELDS: Final = {Kind.MOBILE_EVENT: "eventName", Kind.WEB_EVENT: "event_name"}
+_LONGEST_NAME: Final = 64
+_SEVERITIES: Final = frozenset(severity.value for severity in Severity)
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One thing of a file, and what the rules say of it."""
+
+    item: Item
+    prepared: Prepared | None
+    """None where it is no event at all."""
+    findings: tuple[Finding, ...]
+
+    @property
+    def would_be_sent(self) -> bool:
+        """Whether AppsFlyer would get it."""
+        return self.prepared is not None and self.prepared.body is not None
+
+
+def report(checked: Checked) -> Iterator[Block]:
+    """All there is to say about one event."""
+    yield Block(Rule(_title(checked), align="left", style="quiet"))
+    yield Block(_findings(checked.findings))
+    handed, prepared = checked.item.content, checked.prepared
+    if isinstance(handed, Unusable) or prepared is None or prepared.body is None:
+        yield Block("")
+        return
+    body = prepared.body.decode()
+    yield _heading("Payload", _size(prepared))
+    yield Block(JSONHighlighter()(Text(body)), exact=True)
+    yield _heading("Time")
+    yield Block(_times(prepared, handed.arrival, handed.app.time_zone))
+    yield _heading("By hand", "the same request with curl; $APPSFLYER_TOKEN is the app's S2S key")
+    yield Block(Text(curl(prepared)), exact=True)
+    yield Block("")
+
+
+def summary(checked: Sequence[Checked]) -> Iterator[Block]:
+    """The last line, where there are several events."""
+    sent = sum(one.would_be_sent for one in checked)
+    rejected = len(checked) - sent
+    line = Text.assemble(
+        f"{len(checked)} events: ",
+        (f"{sent} would be sent", "good" if sent else ""),
+        ", ",
+        (f"{rejected} rejected", "bad" if rejected else ""),
+        ".",
+    )
+    yield Block(Rule(style="quiet"))
+    yield Block(line)
+
+
+def curl(prepared: Prepared) -> str:
+    """The request as a command for a POSIX shell; the token is a variable of the shell's (E2)."""
+    mobile = prepared.kind is Kind.MOBILE_EVENT
+    header = "authentication: " if mobile else "Authorization: Bearer "
+    body = (prepared.body or b"").decode()
+    return (
+        f"curl {shlex.quote(prepared.url)} \\\n"
+        f'  --header "{header}$APPSFLYER_TOKEN" \\\n'
+        "  --header 'Content-Type: application/json' \\\n"
+        f"  --data-raw {shlex.quote(body)}"
+    )
+
+
+def _title(checked: Checked) -> Text:
+    verdict = (" SEND ", "reverse green") if checked.would_be_sent else (" REJECT ", "reverse red")
+    title = Text.assemble(verdict, " ", (checked.item.where, "quiet"))
+    if checked.prepared is not None:
+        name = _name(checked.prepared)
+        title.append(f" {checked.prepared.kind.value}", "heading")
+        title.append(f" {name}" if name.strip() else "")
+        title.append(f" for {printable(checked.prepared.app_id)}")
+    return title
+
+
+def _name(prepared: Prepared) -> str:
+    """The event's name, which only its owner sees here."""
+    name: Any = prepared.event.get(_NAME_FIELDS.get(prepared.kind, ""))
+    return printable(name)[:_LONGEST_NAME] if isinstance(name, str) else ""
+
+
+def _findings(findings: Sequence[Finding]) -> Table | Text:
+    if not findings:
+        return Text("No findings: nothing to repair, nothing lost.", "good")
+    return findings_table(findings)
+
+
+def findings_table(findings: Sequence[Finding]) -> Table:
+    """Findings, one a row: how bad, which rule, which field, what to do."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(style="rule", no_wrap=True)
+    table.add_column(overflow="fold", max_width=24)
+    table.add_column(overflow="fold")
+    # What stops the event comes first; the rest stays in the order of the fields.
+    for one in sorted(findings, key=lambda finding: finding.severity is not Severity.REJECT):
+        severity = Text(one.severity.value, one.severity.value)
+        field, message = Text(printable(one.field)), Text(printable(one.message))
+        table.add_row(severity, Text(printable(one.rule)), field, message)
+    return table
+
+
+def read_findings(shown: Any) -> Iterator[Finding]:
+    """Findings as they stand in an answer or a dead letter; what is none is left out."""
+    for one in shown if isinstance(shown, list) else ():
+        if isinstance(one, dict) and one.get("severity") in _SEVERITIES:
+            rule, field, message = (str(one.get(key, "")) for key in ("rule", "field", "message"))
+            yield Finding(rule, Severity(one["severity"]), field, message)
+
+
+def _heading(text: str, remark: str = "") -> Block:
+    return Block(Text.assemble("\n", (text, "heading"), "  " if remark else "", (remark, "quiet")))
+
+
+def _size(prepared: Prepared) -> str:
+    size = len(prepared.body or b"")
+    if prepared.kind is Kind.MOBILE_EVENT:
+        return f"{size:,} of at most {MAX_BODY_BYTES:,} bytes"
+    return f"{size:,} bytes"
+
+
+def _times(prepared: Prepared, arrival: datetime, zone: str) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(style="key", no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_row("arrives", _moment(arrival, zone))
+    if (recorded := prepared.recorded) is not None:
+        source = "the event's own time" if recorded.source == "event" else "the time of its arrival"
+        style = "good" if recorded.source == "event" else "warn"
+        moment = _moment(recorded.time, zone)
+        table.add_row(
+            "recorded",
+            Text.assemble(moment, "  ", (source, style), (f" ({recorded.rule})", "rule")),
+        )
+    table.add_row("deadline", _deadline(prepared.deadline, arrival, zone))
+    return table
+
+
+def _deadline(deadline: datetime | None, arrival: datetime, zone: str) -> Text:
+    if deadline is None:
+        return Text("none: it has no time of its own", "quiet")
+    left = deadline - arrival
+    remark = (
+        (f"{span(left)} after the arrival", "quiet")
+        if left >= timedelta(0)
+        else (f"passed {span(-left)} before the arrival", "warn")
+    )
+    return Text.assemble(_moment(deadline, zone), "  ", remark)
+
+
+def _moment(moment: datetime, zone: str) -> str:
+    utc = f"{moment.replace(tzinfo=None).isoformat(' ', 'milliseconds')} UTC"
+    if zone == "UTC":
+        return utc
+    try:
+        local = moment.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+    except OverflowError:  # the first and the last day there is
+        return utc
+    return f"{utc} = {local.isoformat(' ', 'minutes')} {zone}"
+
+
+def span(length: timedelta) -> str:
+    """A length of time as people say it: its two largest units at most."""
+    seconds = int(length.total_seconds())
+    units = [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")]
+    for position, (size, name) in enumerate(units):
+        if seconds >= size:
+            text = f"{seconds // size} {name}"
+            rest = seconds % size
+            if position + 1 < len(units) and (more := rest // units[position + 1][0]):
+                text += f" {more} {units[position + 1][1]}"
+            return text
+    return "0 s"

@@ -1,0 +1,1 @@
+"""`relay sandbox` and `relay demo`: the whole system on this machine."""

@@ -1,0 +1,91 @@
+"""How `relay sandbox` and `relay demo` are called."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def sandbox(
+    *,
+    ready_file: Annotated[
+        Path,
+        typer.Option(
+            help="Gets one JSON object with all addresses once everything is up; removed at the "
+            "end."
+        ),
+    ] = Path(".relay/ready.json"),
+    mobile_endpoint: Annotated[
+        str | None,
+        typer.Option(
+            help="Send mobile events here instead of to the stand-in.",
+            metavar="URL",
+            show_default=False,
+        ),
+    ] = None,
+    web_endpoint: Annotated[
+        str | None,
+        typer.Option(
+            help="Send web events here instead of to the stand-in.",
+            metavar="URL",
+            show_default=False,
+        ),
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            help="Port of the HTTP API; 0 takes any. Otherwise 8700, where it is free.",
+            min=0,
+            max=65_535,
+            show_default=False,
+        ),
+    ] = None,
+    no_samples: Annotated[
+        bool, typer.Option("--no-samples", help="Send nothing by itself once it is up.")
+    ] = False,
+    retry_schedule: Annotated[
+        str,
+        typer.Option(
+            help="Seconds between attempts: n waits make n + 1 attempts, and under a second "
+            "means no delay."
+        ),
+    ] = "0.2,0.5,1",
+) -> None:
+    """Run the whole system on this machine, until Ctrl-C or SIGTERM.
+
+    Queues, functions and HTTP API as template.yaml has them, and a stand-in
+    for AppsFlyer. Nothing leaves this machine, and no AWS account is used.
+    """
+    from relay_cli.local import run
+    from relay_sandbox.options import SandboxOptions
+
+    chosen = SandboxOptions(
+        port=port,
+        mobile_endpoint=mobile_endpoint,
+        web_endpoint=web_endpoint,
+        retry_schedule=retry_schedule,
+    )
+    raise typer.Exit(run.sandbox(chosen, ready_file, samples=not no_samples))
+
+
+def demo(
+    *,
+    samples: Annotated[
+        Path | None,
+        typer.Option(
+            help="A folder of samples. Otherwise the project's own, events/.", show_default=False
+        ),
+    ] = None,
+    once: Annotated[
+        bool,
+        typer.Option("--once", help="Stop when all have settled, also on a terminal (or ONCE=1)."),
+    ] = False,
+) -> None:
+    """Send every sample through the whole system, and show what became of it.
+
+    On a terminal the sandbox then stays up, with addresses to try. Exit code 0
+    only if every sample ended as its file says.
+    """
+    from relay_cli.local import run
+
+    raise typer.Exit(run.demo(samples or run.SAMPLES, once=once or run.is_once()))

@@ -1,0 +1,51 @@
+"""Runs the samples through a sandbox that is up."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from relay_cli.local.demo.entries import Entries
+from relay_cli.local.demo.table import traces_table, verdict
+from relay_cli.local.demo.traces import Trace
+from relay_cli.local.demo.watcher import Watcher
+from relay_cli.samples import read_samples
+from relay_cli.terminal.console import Block, output, remarks, show
+from relay_cli.terminal.errors import ExitCode
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """All that became of the samples, and how long it took."""
+
+    traces: Sequence[Trace]
+    seconds: float
+
+    @property
+    def code(self) -> ExitCode:
+        """Whether all ended as their files say."""
+        good = all(trace.as_expected for trace in self.traces)
+        return ExitCode.OK if good else ExitCode.UNDONE
+
+    def show(self) -> None:
+        """Prints the table."""
+        console = output()
+        table = Block(traces_table(self.traces, console.width))
+        show(console, [table, *verdict(self.traces, self.seconds)])
+
+
+def run_samples(ready: Mapping[str, Any], folder: Path, stop: Event) -> Run:
+    """Sends every sample and waits until all have settled, or `stop` is set; raises `CliError`."""
+    began = time.monotonic()
+    with remarks().status("Sending the samples, and waiting until all have settled ..."):
+        traces = send_samples(ready, folder)
+        Watcher(dict(ready), Entries.of(ready).sqs, stop).watch(traces)
+    return Run(traces, time.monotonic() - began)
+
+
+def send_samples(ready: Mapping[str, Any], folder: Path) -> list[Trace]:
+    """Hands every sample in through its entry; raises `CliError`."""
+    entries = Entries.of(ready)
+    return [trace for sample in read_samples(folder) for trace in entries.hand_in(sample)]

@@ -1,0 +1,216 @@
+"""One event on its way: what is known of it, and what became of it. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from relay.domain.findings import Finding
+from relay.domain.kinds import App, Kind
+from relay.domain.outcomes import Outcome
+from relay.exact_json import loads
+from relay.instants import parse_iso
+from relay.messages.envelope import money_without_id, stamped
+from relay.rules.prepare import Prepared, prepare
+from relay_cli.dlq.dead_letter import DeadLetter
+from relay_cli.samples import Expected, Sample
+
+_TIME_FIELDS: Final = ("eventTime", "timestamp")
+WAITING: Final = "waiting"
+"""Neither recorded nor dead when we stopped looking: held or deferred."""
+NOT_RECORDED: Final = "not recorded"
+"""AppsFlyer said that it was taken, and recorded nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """An event as it was handed in."""
+
+    kind: Kind
+    app_id: str
+    event: Any
+    event_id: str | None
+    """The sender's own id."""
+
+    def prepared(self, arrival: datetime, event_id: str | None) -> Prepared:
+        """What a forwarder makes of it: `arrival` is also what it is stamped with."""
+        event = stamped(self.kind, self.event, arrival)
+        return prepare(self.kind, App(self.app_id), event, arrival, event_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What became of an event."""
+
+    outcome: str
+    detail: str = ""
+    time: datetime | None = None
+    recorded: str | None = None
+    rule: str | None = None
+    findings: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Trace:
+    """One event of a sample, from hand to end; or a call that is about no event."""
+
+    sample: Sample
+    number: int
+    expected: Expected | None
+    """None for a call that hands no event in: only its status counts."""
+    handed: Handed | None = None
+    message_id: str | None = None
+    status: int | None = None
+    entry_findings: tuple[str, ...] | None = None
+    """What `accept` said of it."""
+    ending: Ending | None = None
+    failures: list[str] = field(default_factory=list)
+    """Why AppsFlyer did not record it, each time it was asked."""
+
+    @property
+    def event_id(self) -> str | None:
+        """The id by which it goes in the queues: the sender's, else that of the first message."""
+        return (self.handed.event_id if self.handed else None) or self.message_id
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether it ended as its file says."""
+        return not self.differences()
+
+    def differences(self) -> list[str]:
+        """How its end differs from what its file says."""
+        found = []
+        if self.sample.status is not None and self.status != self.sample.status:
+            found.append(f"status {self.status}, expected {self.sample.status}")
+        if self.expected is None:
+            return found
+        if self.ending is None:
+            return [*found, f"nothing became of it, expected {self.expected.outcome}"]
+        pairs = (
+            ("outcome", self._outcome(), self.expected.outcome),
+            ("recorded", self.ending.recorded, self.expected.recorded),
+            ("rule", self.ending.rule, self.expected.rule),
+            ("findings", sorted(self.ending.findings), sorted(self.expected.findings)),
+        )
+        return found + [
+            f"{name} {_shown(actual)}, expected {_shown(wanted)}"
+            for name, actual, wanted in pairs
+            if actual != wanted
+        ]
+
+    def _outcome(self) -> str:
+        ended = self.ending.outcome if self.ending else ""
+        wanted = self.expected.outcome if self.expected else ""
+        waits = ended == WAITING and wanted in {Outcome.HELD, Outcome.DEFERRED}
+        return wanted if waits else ended
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return str(value or "none")
+
+
+def short(findings: Sequence[Finding]) -> tuple[str, ...]:
+    """Findings as the samples write them."""
+    return tuple(f"{finding.severity.value} {finding.rule}" for finding in findings)
+
+
+# What the stand-in says
+
+
+def match_ledger(traces: Sequence[Trace], entries: Sequence[Mapping[str, Any]]) -> None:
+    """Ends the traces of what AppsFlyer recorded; each request of the ledger counts once."""
+    used: set[int] = set()
+    for trace in traces:
+        if trace.ending is not None or trace.handed is None:
+            continue
+        mine = [entry for entry in entries if is_of(trace, entry) and entry["sequence"] not in used]
+        trace.failures = [str(entry["why"]) for entry in mine if not entry["recorded"]]
+        for entry in mine:
+            if entry["recorded"]:
+                used.add(entry["sequence"])
+                trace.ending = _delivered(trace, trace.handed, entry)
+                break
+
+
+def is_of(trace: Trace, entry: Mapping[str, Any]) -> bool:
+    """Whether a request of the ledger's carried this very event.
+
+    A web event has its id with it. A mobile one has none (S6): there the whole payload must be the
+    same, but for the time where the event came without one and was stamped on its way.
+    """
+    handed = trace.handed
+    if handed is None or (handed.kind, handed.app_id) != (entry["kind"], entry["app_id"]):
+        return False
+    if not isinstance(handed.event, dict):
+        return False
+    if handed.kind is not Kind.MOBILE_EVENT and trace.event_id is not None:
+        own = handed.event.get("customer_dedup_id") or trace.event_id
+        return bool(entry["customer_dedup_id"] == own)
+    prepared = handed.prepared(_arrived(entry), None)
+    if prepared.body is None:
+        return False
+    left_out = {name for name in _TIME_FIELDS if name not in handed.event} | {"customer_dedup_id"}
+    payload = loads(prepared.body)
+    return bool(_without(payload, left_out) == _without(entry["payload"], left_out))
+
+
+def _without(payload: Any, names: set[str]) -> Any:
+    if not isinstance(payload, dict):
+        return payload
+    return {name: value for name, value in payload.items() if name not in names}
+
+
+def _arrived(entry: Mapping[str, Any]) -> datetime:
+    arrived = parse_iso(entry["arrived"], needs_offset=True)
+    if arrived is None:  # the stand-in writes it in the form that we read
+        raise ValueError(entry["arrived"])
+    return arrived
+
+
+def _delivered(trace: Trace, handed: Handed, entry: Mapping[str, Any]) -> Ending:
+    return Ending(
+        Outcome.DELIVERED,
+        time=parse_iso(entry["recorded_time"] or "", needs_offset=True),
+        recorded=entry["recorded_source"],
+        rule=entry["recorded_rule"],
+        findings=trace.entry_findings or _findings(trace, handed, _arrived(entry)),
+    )
+
+
+def _findings(trace: Trace, handed: Handed, arrival: datetime) -> tuple[str, ...]:
+    """What the forwarder found: it is written down nowhere, so the same rules are asked again."""
+    prepared = handed.prepared(arrival, trace.event_id)
+    money = prepared.has_revenue and handed.event_id is None
+    return short((*prepared.findings, *((money_without_id(),) if money else ())))
+
+
+# What the dead-letter queues say
+
+
+def match_letter(traces: Sequence[Trace], letter: DeadLetter) -> None:
+    """Ends the trace of a dead letter's event."""
+    for trace in traces:
+        if trace.ending is None and _is_letter_of(trace, letter):
+            findings = letter.marks.get("findings") or ()
+            trace.ending = Ending(
+                str(letter.marks.get("outcome") or letter.reason),
+                detail=letter.reason,
+                findings=tuple(f"{one['severity']} {one['rule']}" for one in findings),
+            )
+            return
+
+
+def _is_letter_of(trace: Trace, letter: DeadLetter) -> bool:
+    if letter.envelope is None:
+        id_ = letter.marks.get("message_id", letter.message_id)
+        return trace.message_id is not None and trace.message_id == id_
+    if trace.event_id is not None:
+        return trace.event_id == letter.event_id
+    handed, envelope = trace.handed, letter.envelope
+    if handed is None or (handed.app_id, handed.kind) != (envelope.app_id, envelope.kind):
+        return False
+    kept = handed.prepared(letter.sent_at, None).event
+    times = set(_TIME_FIELDS)
+    return bool(_without(kept, times) == _without(envelope.event, times))

@@ -1,0 +1,102 @@
+"""Watches handed-in events until all have ended, by what the outside says of them."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from threading import Event
+from typing import TYPE_CHECKING, Any, Final
+
+from relay.domain.outcomes import Outcome
+from relay_cli.clients.aws import explained
+from relay_cli.clients.http import call
+from relay_cli.dlq.reader import Mailbox
+from relay_cli.local.demo.traces import (
+    NOT_RECORDED,
+    WAITING,
+    Ending,
+    Trace,
+    match_ledger,
+    match_letter,
+)
+from relay_cli.terminal.errors import CliError
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+_POLL_SECONDS: Final = 0.2
+_LONGEST_SECONDS: Final = 60.0
+_GRACE_SECONDS: Final = 3.0
+"""How long an event that is to be held must have had the chance not to be."""
+_DEAD_LETTERS: Final = ("mobile_dlq", "web_dlq", "payments_dlq")
+_WAITING: Final = frozenset({Outcome.HELD, Outcome.DEFERRED})
+
+
+@dataclass(slots=True)
+class Watcher:
+    """Looks at the stand-in's ledger and at the dead-letter queues of a sandbox.
+
+    `stop` ends the watching early.
+    """
+
+    ready: dict[str, Any]
+    sqs: "SQSClient"
+    stop: Event = field(default_factory=Event)
+
+    def watch(self, traces: Sequence[Trace]) -> None:
+        """Waits until every trace has ended, or a minute has passed; raises `CliError`."""
+        boxes = [Mailbox(self.sqs, self.ready[name], 0) for name in _DEAD_LETTERS]
+        try:
+            self._watch(traces, boxes)
+        finally:
+            for box in boxes:
+                box.give_back()
+
+    def _watch(self, traces: Sequence[Trace], boxes: Sequence[Mailbox]) -> None:
+        began = time.monotonic()
+        while time.monotonic() - began < _LONGEST_SECONDS and not self.stop.is_set():
+            self._look(traces, boxes)
+            open_ones = [trace for trace in traces if trace.ending is None]
+            waits_on = all(_is_to_wait(trace) for trace in open_ones)
+            if not open_ones or (waits_on and time.monotonic() - began > _GRACE_SECONDS):
+                break
+            self.stop.wait(_POLL_SECONDS)
+        for trace in traces:
+            if trace.ending is None:
+                trace.ending = self._unended(trace)
+
+    def _look(self, traces: Sequence[Trace], boxes: Sequence[Mailbox]) -> None:
+        match_ledger(traces, self._ledger())
+        for box in boxes:
+            while letters := box.receive():
+                for letter in letters:
+                    match_letter(traces, letter)
+
+    def _ledger(self) -> list[dict[str, Any]]:
+        answer = call("GET", f"{self.ready['stand_in']}/_standin/events")
+        if answer.status != 200:  # noqa: PLR2004 - OK
+            raise CliError(f"the stand-in answers {answer.status} when asked for its ledger")
+        events: list[dict[str, Any]] = answer.json()["events"]
+        return events
+
+    def _unended(self, trace: Trace) -> Ending:
+        """Neither recorded nor dead: it waits in its queue, unless nothing waits there."""
+        detail = ", ".join(dict.fromkeys(trace.failures))
+        is_mobile = trace.handed is None or trace.handed.kind == "mobile_event"
+        waiting = self._size(self.ready["mobile_queue" if is_mobile else "web_queue"])
+        return Ending(WAITING if waiting else NOT_RECORDED, detail)
+
+    def _size(self, url: str) -> int:
+        with explained("SQS"):
+            answer = self.sqs.get_queue_attributes(
+                QueueUrl=url,
+                AttributeNames=[
+                    "ApproximateNumberOfMessages",
+                    "ApproximateNumberOfMessagesDelayed",
+                    "ApproximateNumberOfMessagesNotVisible",
+                ],
+            )
+        return sum(int(number) for number in answer["Attributes"].values())
+
+
+def _is_to_wait(trace: Trace) -> bool:
+    return trace.expected is not None and trace.expected.outcome in _WAITING

@@ -1,0 +1,73 @@
+"""Parameters that several commands share: their forms, and what is read from them."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from relay_cli.terminal.errors import CliError
+
+if TYPE_CHECKING:
+    from relay_cli.input.event import Bare, Defaults
+
+
+class KindName(StrEnum):
+    """The kinds of events, as options take them; relay.domain.kinds.Kind has the same."""
+
+    MOBILE_EVENT = "mobile_event"
+    WEB_EVENT = "web_event"
+    WEB_VISIT = "web_visit"
+
+
+class QueueName(StrEnum):
+    """The queues of the relay, each with a dead-letter queue."""
+
+    MOBILE = "mobile"
+    WEB = "web"
+    PAYMENTS = "payments"
+
+
+Kind = Annotated[KindName | None, typer.Option(help="What a bare event is.", show_default=False)]
+AppId = Annotated[
+    str | None, typer.Option(help="The AppsFlyer app of a bare event.", show_default=False)
+]
+ReadyFile = Annotated[
+    Path | None,
+    typer.Option(
+        help="The queues of a running sandbox. Without any of these: .relay/ready.json, if there.",
+        show_default=False,
+    ),
+]
+Stack = Annotated[
+    str | None, typer.Option(help="The queues of a CloudFormation stack.", show_default=False)
+]
+
+
+def defaults(time_zone: str, phone_region: str | None, arrival: str | None) -> "Defaults":
+    """What is taken where a file does not say; raises `CliError`."""
+    from relay import instants
+    from relay_cli.input.event import Defaults
+
+    try:
+        instants.time_zone(time_zone)
+    except ValueError as error:
+        raise CliError(f"--time-zone is {error}") from error
+    if arrival is None:
+        return Defaults(time_zone, phone_region)
+    moment = instants.parse_iso(arrival, needs_offset=False)
+    if moment is None:
+        raise CliError("--arrival must be an ISO 8601 time, as in 2026-11-22T12:00:00Z")
+    return Defaults(time_zone, phone_region, moment)
+
+
+def bare_event(kind: KindName | None, app_id: str | None) -> "Bare | None":
+    """What a bare event is; None where nobody said. Raises `CliError` for half of it."""
+    if kind is None and app_id is None:
+        return None
+    if kind is None or app_id is None:
+        raise CliError("a bare event needs both --kind and --app-id")
+    from relay.domain import kinds
+    from relay_cli.input.event import Bare
+
+    return Bare(kinds.Kind(kind), app_id)

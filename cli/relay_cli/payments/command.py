@@ -1,0 +1,114 @@
+"""How `relay payments` is called."""
+
+import os
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from relay_cli import options
+from relay_cli.terminal.errors import CliError
+
+_CODE_LENGTH = 3
+_SMALLEST, _TOO_MUCH = Decimal("0.001"), 10**12
+_SECRET = "RELAY_WEBHOOK_SECRET"  # noqa: S105 - a variable's name
+
+
+def trigger(  # noqa: PLR0913 - one for each thing that may be told
+    provider: Annotated[
+        str, typer.Argument(help="stripe, revenuecat, paddle, adyen, standard_webhooks.")
+    ],
+    kind: Annotated[
+        str,
+        typer.Argument(
+            help="trial, first_payment, renewal, purchase, refund, refund_reversed, dispute, "
+            "dispute_won, cancellation."
+        ),
+    ],
+    *,
+    customer: Annotated[str, typer.Option(help="The customer user id.")] = "customer-1",
+    appsflyer_id: Annotated[
+        str, typer.Option(help="The customer's AppsFlyer id; empty: to be looked up.")
+    ] = "1624875600000-2718281",
+    app_id: Annotated[str, typer.Option("--app", help="The app.")] = "id123456789",
+    amount: Annotated[str, typer.Option(help="In major units.")] = "9.99",
+    currency: Annotated[str, typer.Option(help="ISO 4217.")] = "EUR",
+    about: Annotated[
+        str | None,
+        typer.Option(
+            help="Which payment is taken back, or what is reversed, as an earlier call said.",
+            metavar="TAG",
+        ),
+    ] = None,
+    url: Annotated[
+        str | None,
+        typer.Option(
+            help=f"A webhook's address, ending in /PROVIDER/SOURCE; its secret is in {_SECRET}."
+        ),
+    ] = None,
+    ready_file: options.ReadyFile = None,
+) -> None:
+    """Send a webhook as a provider would: fresh, and signed.
+
+    To a sandbox that runs here, or to a URL.
+    """
+    from relay.instants import utc_now
+    from relay_cli.payments.samples.order import Order
+    from relay_cli.payments.trigger import Address, new_tag
+    from relay_cli.payments.trigger import trigger as send
+
+    clues = {"app_user_id": customer, "appsflyer_id": appsflyer_id, "af_app_id": app_id}
+    order = Order(
+        provider, kind, new_tag(), utc_now(), customer, _amount(amount), _currency(currency),
+        {name: value for name, value in clues.items() if value},
+    )  # fmt: skip
+    if url is None:
+        address = Address.of_sandbox(ready_file, provider)
+    else:
+        secret = os.environ.get(_SECRET)
+        if not secret:
+            raise CliError(f"set {_SECRET} to what signs the webhooks of that source")
+        address = Address(url, url.rstrip("/").rpartition("/")[2], secret)
+    raise typer.Exit(send(order, address, about))
+
+
+def _amount(text: str) -> Decimal:
+    try:
+        amount = Decimal(text)
+    except InvalidOperation as error:
+        raise CliError("--amount must be a number, as in 9.99") from error
+    if not amount.is_finite() or not _SMALLEST <= amount < _TOO_MUCH:
+        raise CliError(f"--amount must be above zero, and below {_TOO_MUCH:,}")
+    return amount
+
+
+def _currency(code: str) -> str:
+    if not (len(code) == _CODE_LENGTH and code.isascii() and code.isalpha()):
+        raise CliError("--currency must be three letters, as in EUR")
+    return code.upper()
+
+
+def explain(
+    file: Annotated[Path, typer.Argument(help="The body of a webhook.")],
+    *,
+    provider: Annotated[
+        str | None, typer.Option(help="Whose webhook it is, where it cannot be seen.")
+    ] = None,
+    mobile_app: Annotated[
+        list[str] | None, typer.Option(help="A mobile app of the source.", metavar="ID")
+    ] = None,
+    web_app: Annotated[
+        list[str] | None, typer.Option(help="A web app of the source.", metavar="ID")
+    ] = None,
+    rules: Annotated[
+        Path | None, typer.Option(help="A file with an app's settings, for its payment rules.")
+    ] = None,
+) -> None:
+    """Show what a webhook would become, and why.
+
+    No signature is needed, and nothing is looked up or sent.
+    """
+    from relay_cli.payments.explain import explain as show
+
+    raise typer.Exit(show(file, provider, mobile_app or [], web_app or [], rules))

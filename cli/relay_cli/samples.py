@@ -1,0 +1,121 @@
+"""The samples of `events/`: what Lambda hands to a function, and how it is to end."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from relay.exact_json import InvalidJsonError, dumps, loads
+from relay.instants import mobile_form, to_milliseconds
+from relay_cli.terminal.errors import CliError
+from relay_cli.terminal.files import MIB, read_bytes
+
+FORWARD_MOBILE: Final = "forward_mobile"
+FORWARD_WEB: Final = "forward_web"
+ACCEPT: Final = "accept"
+RECEIVE_INSTALL: Final = "receive_install"
+RECEIVE_PAYMENT: Final = "receive_payment"
+MAP_PAYMENT: Final = "map_payment"
+_LARGEST_BYTES: Final = 16 * MIB
+_ENTRIES: Final = (
+    RECEIVE_INSTALL,  # first, for others look up what they tell
+    FORWARD_MOBILE,
+    FORWARD_WEB,
+    ACCEPT,
+    RECEIVE_PAYMENT,
+    MAP_PAYMENT,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """How one event is to end."""
+
+    outcome: str
+    recorded: str | None
+    rule: str | None
+    findings: tuple[str, ...]
+    """ "warn M5" and so on; the order does not count."""
+
+
+@dataclass(frozen=True, slots=True)
+class Becomes:
+    """The event that a webhook becomes, or an event with what was looked up for it."""
+
+    app_id: str
+    kind: str
+    event_id: str
+    event: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One file."""
+
+    name: str
+    entry: str
+    about: str
+    age_seconds: float | None
+    status: int | None
+    """The HTTP status that is to come back; None where it does not go over HTTP."""
+    expect: tuple[Expected, ...]
+    becomes: tuple[Becomes, ...]
+    """One for each that is expected, where it is not the event that is handed in."""
+    signed_by: str | None
+    """The provider whose signature has to be of the present moment."""
+    event: Mapping[str, Any]
+
+
+def read_samples(folder: Path) -> list[Sample]:
+    """All samples of a folder, by entry and name; raises `CliError`."""
+    paths = [path for path in sorted(folder.glob("*.json")) if _entry(path)]
+    if not paths:
+        raise CliError(f"{folder} holds no samples (<entry>_<situation>.json)")
+    samples = [_read(path) for path in paths]
+    return sorted(samples, key=lambda sample: (_ENTRIES.index(sample.entry), sample.name))
+
+
+def _entry(path: Path) -> str | None:
+    return next((entry for entry in _ENTRIES if path.stem.startswith(f"{entry}_")), None)
+
+
+def _read(path: Path) -> Sample:
+    try:
+        event = json.loads(read_bytes(path, _LARGEST_BYTES))
+        says = event["sample"]
+        return Sample(
+            name=path.stem,
+            entry=_entry(path) or "",
+            about=says["about"],
+            age_seconds=says.get("age_seconds"),
+            status=says.get("status"),
+            expect=tuple(_expected(one) for one in says["expect"]),
+            becomes=tuple(Becomes(**one) for one in says.get("becomes", ())),
+            signed_by=says.get("signed_by"),
+            event=event,
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise CliError(f"{path} is no sample: {type(error).__name__}: {error}") from error
+
+
+def _expected(one: Mapping[str, Any]) -> Expected:
+    return Expected(one["outcome"], one["recorded"], one["rule"], tuple(one["findings"]))
+
+
+def aged(body: str, age_seconds: float | None, now: datetime) -> str:
+    """A record's body with its event's own time set to `age_seconds` ago, in AppsFlyer's form."""
+    if age_seconds is None:
+        return body
+    try:
+        envelope = loads(body)
+        event = envelope["event"]
+        moment = now - timedelta(seconds=age_seconds)
+        if "eventTime" in event:
+            event["eventTime"] = mobile_form(moment)
+        if "timestamp" in event:
+            event["timestamp"] = to_milliseconds(moment)
+        return dumps(envelope).decode()
+    except (InvalidJsonError, KeyError, TypeError):
+        return body

@@ -1,0 +1,1 @@
+"""`relay send`: hands events in as a producer would."""

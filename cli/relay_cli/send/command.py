@@ -1,0 +1,49 @@
+"""How `relay send` is called."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from relay_cli import options
+
+
+def send(  # noqa: PLR0913 - one for each way to say where to
+    file: Annotated[
+        Path, typer.Argument(help="Events, in any form that `relay check` takes.", metavar="FILE")
+    ],
+    *,
+    kind: options.Kind = None,
+    app_id: options.AppId = None,
+    mobile_queue: Annotated[
+        str | None,
+        typer.Option(help="URL of the queue of mobile events."),
+    ] = None,
+    web_queue: Annotated[
+        str | None,
+        typer.Option(help="URL of the queue of web events."),
+    ] = None,
+    ready_file: options.ReadyFile = None,
+    stack: options.Stack = None,
+    api: Annotated[
+        str | None,
+        typer.Option(help="Base URL of the HTTP API: send by HTTP, not by SQS.", metavar="URL"),
+    ] = None,
+    token_env: Annotated[
+        str, typer.Option(help="Variable that holds a producer's bearer token, for --api.")
+    ] = "RELAY_PRODUCER_TOKEN",  # noqa: S107 - the name of a variable
+) -> None:
+    """Hand events in, by SQS or over HTTP, as any producer would.
+
+    AWS is found by the usual settings (AWS_PROFILE, AWS_REGION,
+    AWS_ENDPOINT_URL). Nothing is checked first: see `relay check`.
+    """
+    from relay_cli.clients.targets import Where
+    from relay_cli.send import run as sending
+
+    bare = options.bare_event(kind, app_id)
+    if api:
+        found = sending.find_api(api, token_env, ready_file)
+        raise typer.Exit(sending.send_to_api(file, bare, found))
+    given = {"mobile_queue": mobile_queue, "web_queue": web_queue}
+    raise typer.Exit(sending.send_to_queues(file, bare, Where(ready_file, stack), given))

@@ -1,0 +1,58 @@
+"""Reading the files that a person names: a bounded part, and every failure explained."""
+
+import sys
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from relay.exact_json import InvalidJsonError, loads
+from relay_cli.terminal.errors import CliError
+
+MIB: Final = 1024 * 1024
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+
+
+def opened(path: Path) -> BinaryIO:
+    """A file to read from (`-`: standard input); raises `CliError`."""
+    if str(path) == "-":
+        return _standard_input()
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def read_bytes(path: Path, most: int, hint: str = "") -> bytes:
+    """All of a file (`-`: standard input) of at most so many bytes; raises `CliError`.
+
+    `hint`: what to do about a larger one.
+    """
+    try:
+        with opened(path) as file:
+            content = file.read(most + 1)
+    except OSError as error:
+        raise unreadable(path, error) from error
+    if len(content) > most:
+        raise CliError(f"{path} is larger than {most // MIB} MiB.{hint}")
+    return content
+
+
+def read_object(path: Path, what: str) -> dict[str, Any]:
+    """A small JSON file that holds an object: `what` it is meant to be. Raises `CliError`."""
+    try:
+        content = loads(read_bytes(path, MIB).removeprefix(_BYTE_ORDER_MARK))
+    except InvalidJsonError as error:
+        raise CliError(f"{path} is no {what}: it is {error}") from error
+    if not isinstance(content, dict):
+        raise CliError(f"{path} is no {what}: it is no JSON object")
+    return content
+
+
+def unreadable(path: Path, error: OSError) -> CliError:
+    """What a person is told of a file that cannot be read."""
+    return CliError(f"{path} cannot be read: {error.strerror or type(error).__name__}")
+
+
+def _standard_input() -> BinaryIO:
+    if sys.stdin is None:
+        raise CliError("standard input is closed: there is nothing to read")
+    return sys.stdin.buffer
