@@ -16,8 +16,9 @@ from relay_cli.dlq.drop import Dropped
 from relay_cli.dlq.filter import Chosen
 from relay_cli.dlq.groups import Group
 from relay_cli.dlq.redrive import Tally
-from relay_cli.input.report import findings_table, read_findings, span
+from relay_cli.input.report import span
 from relay_cli.terminal.console import Block, printable
+from relay_cli.terminal.findings_view import findings_table, read_findings
 
 _REMARKS = {
     CRASHED: "moved here by SQS: the function failed on it again and again",

@@ -12,17 +12,17 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from relay.domain.findings import Finding, Severity
+from relay.domain.findings import Finding
 from relay.domain.kinds import Kind
 from relay.rules.mobile import MAX_BODY_BYTES
 from relay.rules.prepare import Prepared
 from relay_cli.input.event import Unusable
 from relay_cli.input.files import Item
 from relay_cli.terminal.console import Block, printable
+from relay_cli.terminal.findings_view import findings_table
 
 _NAME_FIELDS: Final = {Kind.MOBILE_EVENT: "eventName", Kind.WEB_EVENT: "event_name"}
 _LONGEST_NAME: Final = 64
-_SEVERITIES: Final = frozenset(severity.value for severity in Severity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,29 +107,6 @@ def _findings(findings: Sequence[Finding]) -> Table | Text:
     if not findings:
         return Text("No findings: nothing to repair, nothing lost.", "good")
     return findings_table(findings)
-
-
-def findings_table(findings: Sequence[Finding]) -> Table:
-    """Findings, one a row: how bad, which rule, which field, what to do."""
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column(style="rule", no_wrap=True)
-    table.add_column(overflow="fold", max_width=24)
-    table.add_column(overflow="fold")
-    # What stops the event comes first; the rest stays in the order of the fields.
-    for one in sorted(findings, key=lambda finding: finding.severity is not Severity.REJECT):
-        severity = Text(one.severity.value, one.severity.value)
-        field, message = Text(printable(one.field)), Text(printable(one.message))
-        table.add_row(severity, Text(printable(one.rule)), field, message)
-    return table
-
-
-def read_findings(shown: Any) -> Iterator[Finding]:
-    """Findings as they stand in an answer or a dead letter; what is none is left out."""
-    for one in shown if isinstance(shown, list) else ():
-        if isinstance(one, dict) and one.get("severity") in _SEVERITIES:
-            rule, field, message = (str(one.get(key, "")) for key in ("rule", "field", "message"))
-            yield Finding(rule, Severity(one["severity"]), field, message)
 
 
 def _heading(text: str, remark: str = "") -> Block:

@@ -26,9 +26,9 @@ from relay_cli.clients.targets import (
 )
 from relay_cli.input.event import Bare, Defaults, Handed, Unusable
 from relay_cli.input.files import Item, read_items
-from relay_cli.input.report import findings_table, read_findings
 from relay_cli.terminal.console import Block, output, printable, show
 from relay_cli.terminal.errors import CliError, ExitCode
+from relay_cli.terminal.findings_view import findings_table, read_findings
 
 _PATHS: Final = {
     Kind.MOBILE_EVENT: "/v1/mobile/{}/events",

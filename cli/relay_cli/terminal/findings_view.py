@@ -1,0 +1,35 @@
+"""Findings as a table for people, and read back from what was shown or kept."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from rich.table import Table
+from rich.text import Text
+
+from relay.domain.findings import Finding, Severity
+from relay_cli.terminal.console import printable
+
+_SEVERITIES: Final = frozenset(severity.value for severity in Severity)
+
+
+def findings_table(findings: Sequence[Finding]) -> Table:
+    """Findings, one a row: how bad, which rule, which field, what to do."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(style="rule", no_wrap=True)
+    table.add_column(overflow="fold", max_width=24)
+    table.add_column(overflow="fold")
+    # What stops the event comes first; the rest stays in the order of the fields.
+    for one in sorted(findings, key=lambda finding: finding.severity is not Severity.REJECT):
+        severity = Text(one.severity.value, one.severity.value)
+        field, message = Text(printable(one.field)), Text(printable(one.message))
+        table.add_row(severity, Text(printable(one.rule)), field, message)
+    return table
+
+
+def read_findings(shown: Any) -> Iterator[Finding]:
+    """Findings as they stand in an answer or a dead letter; what is none is left out."""
+    for one in shown if isinstance(shown, list) else ():
+        if isinstance(one, dict) and one.get("severity") in _SEVERITIES:
+            rule, field, message = (str(one.get(key, "")) for key in ("rule", "field", "message"))
+            yield Finding(rule, Severity(one["severity"]), field, message)
