@@ -20,9 +20,9 @@ import time
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from relay_sandbox.aws import LocalAws, environment
-from relay_sandbox.stack import Stack, deploy
-from relay_sandbox.template import Template
+from relay_sandbox.deployment.stack import Stack, deploy
+from relay_sandbox.deployment.template import Template
+from relay_sandbox.local_aws.aws import LocalAws, environment
 from tests.integration.emulator import FUNCTIONS, ROOT, Build, Function, build, running
 
 FUNCTION: Final = "receive_payment"

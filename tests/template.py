@@ -14,7 +14,7 @@ from relay.config.environment import (
     ReceiveInstallSettings,
     ReceivePaymentSettings,
 )
-from relay_sandbox.template import Template
+from relay_sandbox.deployment.template import Template
 
 Json = dict[str, Any]
 

@@ -16,19 +16,19 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Self
 
-from relay_sandbox.aws import LocalAws
+from relay_sandbox.deployment.stack import Stack, deploy
+from relay_sandbox.deployment.template import Template
 from relay_sandbox.errors import SandboxError
-from relay_sandbox.execution import FunctionLog, Invocation
-from relay_sandbox.gateway import Gateway
-from relay_sandbox.http1 import Server
+from relay_sandbox.gateway.gateway import Gateway
+from relay_sandbox.http.server import Server
+from relay_sandbox.lambda_runtime.execution import FunctionLog, Invocation
+from relay_sandbox.lambda_runtime.pollers import Poller
+from relay_sandbox.lambda_runtime.runtime import Function
+from relay_sandbox.local_aws.aws import LocalAws
 from relay_sandbox.options import PROJECT, SandboxOptions
-from relay_sandbox.pollers import Poller
 from relay_sandbox.ports import choose, is_free
-from relay_sandbox.runtime import Function
 from relay_sandbox.seeds import Seeds
-from relay_sandbox.stack import Stack, deploy
 from relay_sandbox.stand_in import StandIn
-from relay_sandbox.template import Template
 
 __all__ = ["PROJECT", "Sandbox", "SandboxOptions"]
 

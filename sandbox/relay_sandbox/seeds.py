@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from relay_sandbox.aws import LocalAws
+from relay_sandbox.local_aws.aws import LocalAws
 from relay_sandbox.payment_sources import SeededSource, seeded_sources
 from relay_sandbox.stand_in import Account
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import httpx
 
-from relay_sandbox.http1 import Connection, Request, Response
+from relay_sandbox.http.server import Connection, Request, Response
 
 PARAMETER_STORE: Final = "AmazonSSM"
 DYNAMODB: Final = "DynamoDB_20120810"

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from relay.domain.kinds import Surface
 from relay.stores.deliveries import delivery_key
-from relay_sandbox.aws import LocalAws
-from relay_sandbox.http1 import Server
-from relay_sandbox.stack import EventSource, FunctionSettings, Stack, deploy
+from relay_sandbox.deployment.stack import EventSource, FunctionSettings, Stack, deploy
+from relay_sandbox.http.server import Server
+from relay_sandbox.local_aws.aws import LocalAws
 from relay_sandbox.stand_in import Account, StandIn
 from tests.builders import MOBILE_APP, WEB_APP, Json
 from tests.faults.aws_front import AwsFront

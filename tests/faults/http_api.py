@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
 
 from relay_cli.payments.signing import sign
-from relay_sandbox.execution import Invocation
-from relay_sandbox.gateway import Gateway
-from relay_sandbox.http1 import Connection, Request
-from relay_sandbox.routes import Api, Route
+from relay_sandbox.deployment.routes import Api, Route
+from relay_sandbox.gateway.gateway import Gateway
+from relay_sandbox.http.server import Connection, Request
+from relay_sandbox.lambda_runtime.execution import Invocation
 from tests.builders import NOW, Json
 from tests.openapi import ROUTES
 from tests.payment_world import SECRETS, PaymentWorld

@@ -15,7 +15,7 @@ import httpx
 
 from relay.appsflyer.transport import NothingSentError
 from relay.domain.kinds import Kind
-from relay_sandbox.http1 import Request
+from relay_sandbox.http.server import Request
 from relay_sandbox.stand_in import Account, Accounts
 from relay_sandbox.stand_in import mobile_api as mobile
 from relay_sandbox.stand_in import web_api as web

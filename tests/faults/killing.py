@@ -11,8 +11,8 @@ from random import Random
 from typing import Any, NamedTuple
 
 from relay.domain.kinds import Surface
-from relay_sandbox.execution import ExecutionEnvironment, FunctionLog, Invocation
-from relay_sandbox.runtime_api import FunctionError, Task
+from relay_sandbox.lambda_runtime.execution import ExecutionEnvironment, FunctionLog, Invocation
+from relay_sandbox.lambda_runtime.runtime_api import FunctionError, Task
 from tests.faults.deployment import Deployment
 
 MOMENTS = ("answer", "return", "request", "call", "time")

@@ -23,7 +23,7 @@ from relay.domain.kinds import Surface
 from relay.forward.forwarder import Forwarder
 from relay.stores.deliveries import Deliveries
 from relay.stores.identities import Identities
-from relay_sandbox.http1 import Connection
+from relay_sandbox.http.server import Connection
 from relay_sandbox.stand_in import Account, StandIn
 from tests.builders import MOBILE_APP, WEB_APP, make_settings, make_sqs_event
 from tests.fakes import FakeClock, FakeSqs, FakeSsm

@@ -14,8 +14,8 @@ from botocore.config import Config
 
 from relay import composition
 from relay.domain.kinds import Surface
-from relay_sandbox.aws import LocalAws
-from relay_sandbox.sqs_events import Record, sqs_record
+from relay_sandbox.lambda_runtime.sqs_events import Record, sqs_record
+from relay_sandbox.local_aws.aws import LocalAws
 from relay_sandbox.stand_in import Fault
 from tests.faults.aws_front import DYNAMODB, PARAMETER_STORE, SENDING, AwsFault
 from tests.faults.books import Heard, make_order, overheard, recorded_in

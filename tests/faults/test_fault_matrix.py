@@ -12,7 +12,7 @@ import pytest
 import trustme
 
 from relay.domain.kinds import Surface
-from relay_sandbox.http1 import Connection, Request, Response, Server
+from relay_sandbox.http.server import Connection, Request, Response, Server
 from relay_sandbox.stand_in import Fault
 from tests.faults.books import event_id_of
 from tests.faults.conftest import Saw, Scale

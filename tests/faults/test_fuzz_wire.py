@@ -12,7 +12,7 @@ from relay.appsflyer import Client, make_transport
 from relay.domain.kinds import ENDPOINTS, App, Kind, Surface
 from relay.rules.prepare import prepare
 from relay.secrets import Secret
-from relay_sandbox.http1 import Connection, Request, Response, Server
+from relay_sandbox.http.server import Connection, Request, Response, Server
 from tests.builders import (
     NOW,
     WEB_APP,

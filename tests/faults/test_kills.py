@@ -18,8 +18,8 @@ import pytest
 import pytest_asyncio
 
 from relay.domain.kinds import Surface
-from relay_sandbox.aws import LocalAws
-from relay_sandbox.pollers import Poller
+from relay_sandbox.lambda_runtime.pollers import Poller
+from relay_sandbox.local_aws.aws import LocalAws
 from relay_sandbox.stand_in import Fault
 from tests.builders import Json
 from tests.faults.books import make_order, recorded_in

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from relay_sandbox.http1 import Connection, Handler, Request, Response
+from relay_sandbox.http.server import Connection, Handler, Request, Response
 
 _QUIET_SECONDS: Final = 60.0
 

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from relay_sandbox.aws import LocalAws
-from relay_sandbox.aws import environment as aws_environment
-from relay_sandbox.stack import Stack, deploy
+from relay_sandbox.deployment.stack import Stack, deploy
+from relay_sandbox.local_aws.aws import LocalAws
+from relay_sandbox.local_aws.aws import environment as aws_environment
 from relay_sandbox.stand_in import Account, Fault, StandIn
 from tests.integration.emulator import Build, Function, running, why_not_here
 from tests.template import sam_template

@@ -14,9 +14,9 @@ from relay_cli.openapi.operations import OPERATIONS, SECURITY, Operation
 from relay_cli.openapi.shapes import Components, Schema
 from relay_cli.samples import Sample, read_samples
 from relay_cli.terminal.errors import CliError
+from relay_sandbox.deployment.routes import read_api
+from relay_sandbox.deployment.template import Template
 from relay_sandbox.errors import SandboxError
-from relay_sandbox.routes import read_api
-from relay_sandbox.template import Template
 
 _SERVER: Final[Schema] = {
     "url": "https://{api_id}.execute-api.{region}.amazonaws.com",

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from relay.domain.kinds import ENDPOINTS, Kind
 from relay.exact_json import InvalidJsonError, UnwritableError, dumps, loads
 from relay.instants import Recorded
-from relay_sandbox.http1 import Request, Response
+from relay_sandbox.http.server import Request, Response
 
 _PREFIXES: Mapping[str, Kind] = {endpoint.path: kind for kind, endpoint in ENDPOINTS.items()}
 

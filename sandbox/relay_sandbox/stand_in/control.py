@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from relay.exact_json import InvalidJsonError, dumps, loads
-from relay_sandbox.http1 import Request, Response
+from relay_sandbox.http.server import Request, Response
 from relay_sandbox.stand_in.accounts import Account, Accounts
 from relay_sandbox.stand_in.calls import printable
 from relay_sandbox.stand_in.faults import Fault, FaultBoard

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from http import HTTPStatus
 
-from relay_sandbox.http1 import Connection, Response
+from relay_sandbox.http.server import Connection, Response
 from relay_sandbox.stand_in.faults import Fault
 
 GARBAGE = b"\x00\xff This is not HTTP.\r\n\r\n"

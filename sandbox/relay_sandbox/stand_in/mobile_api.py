@@ -20,7 +20,7 @@ from ipaddress import AddressValueError, IPv4Address
 from typing import Any
 
 from relay.instants import recorded_mobile
-from relay_sandbox.http1 import Response
+from relay_sandbox.http.server import Response
 from relay_sandbox.stand_in.accounts import Account, Accounts
 from relay_sandbox.stand_in.calls import Call, Verdict, is_json
 from relay_sandbox.stand_in.mobile_money import read_money

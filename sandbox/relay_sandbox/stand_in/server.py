@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from relay.domain.kinds import Kind
-from relay_sandbox.http1 import Connection, Request, Response, Server, utc_now
+from relay_sandbox.http.server import Connection, Request, Response, Server, utc_now
 from relay_sandbox.stand_in import mobile_api, web_api
 from relay_sandbox.stand_in.accounts import Account, Accounts
 from relay_sandbox.stand_in.calls import Call, Verdict, parsed, route

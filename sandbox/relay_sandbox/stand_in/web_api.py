@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from relay.domain.kinds import Kind
 from relay.instants import recorded_web
-from relay_sandbox.http1 import Response
+from relay_sandbox.http.server import Response
 from relay_sandbox.stand_in.accounts import Account, Accounts
 from relay_sandbox.stand_in.calls import Call, Money, Verdict, is_json, printable
 from relay_sandbox.stand_in.web_models import WebEvent, WebVisit

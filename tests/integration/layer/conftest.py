@@ -10,7 +10,7 @@ from botocore.config import Config
 from moto.server import ThreadedMotoServer
 
 from relay import telemetry
-from relay_sandbox.moto_partiql import close_gap
+from relay_sandbox.local_aws.moto_partiql import close_gap
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from relay_sandbox.aws import LocalAws
+from relay_sandbox.local_aws.aws import LocalAws
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

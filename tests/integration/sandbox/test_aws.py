@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from relay_sandbox import aws as aws_module
-from relay_sandbox.aws import LocalAws, environment
 from relay_sandbox.errors import SandboxError
+from relay_sandbox.local_aws import aws as aws_module
+from relay_sandbox.local_aws.aws import LocalAws, environment
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),

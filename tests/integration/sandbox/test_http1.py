@@ -14,7 +14,7 @@ import httpx
 import pytest
 import trustme
 
-from relay_sandbox.http1 import Connection, Request, Response, Server
+from relay_sandbox.http.server import Connection, Request, Response, Server
 
 ARRIVAL = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from relay_sandbox.aws import LocalAws
-from relay_sandbox.execution import Invocation
-from relay_sandbox.pollers import Poller
-from relay_sandbox.runtime_api import MAX_PAYLOAD_BYTES, FunctionError
-from relay_sandbox.stack import EventSource
+from relay_sandbox.deployment.stack import EventSource
+from relay_sandbox.lambda_runtime.execution import Invocation
+from relay_sandbox.lambda_runtime.pollers import Poller
+from relay_sandbox.lambda_runtime.runtime_api import MAX_PAYLOAD_BYTES, FunctionError
+from relay_sandbox.local_aws.aws import LocalAws
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),

@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from relay_sandbox import execution
+from relay_sandbox.deployment.stack import FunctionSettings
 from relay_sandbox.errors import PayloadTooLargeError, SandboxError
-from relay_sandbox.execution import FunctionLog
-from relay_sandbox.runtime import Function
-from relay_sandbox.stack import FunctionSettings
+from relay_sandbox.lambda_runtime import execution
+from relay_sandbox.lambda_runtime.execution import FunctionLog
+from relay_sandbox.lambda_runtime.runtime import Function
 
-RUNTIMES = ["relay_sandbox.fallback_runtime"]
+RUNTIMES = ["relay_sandbox.lambda_runtime.fallback_runtime"]
 if importlib.util.find_spec("awslambdaric"):
     RUNTIMES.append("awslambdaric")
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from relay_sandbox.aws import LocalAws
+from relay_sandbox.deployment.stack import Stack, deploy
 from relay_sandbox.errors import SandboxError
+from relay_sandbox.local_aws.aws import LocalAws
 from relay_sandbox.sandbox import PROJECT
-from relay_sandbox.stack import Stack, deploy
 from tests.template import sam_template
 
 pytestmark = [

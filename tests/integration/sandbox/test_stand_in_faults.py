@@ -12,7 +12,7 @@ import httpx
 import pytest
 import trustme
 
-from relay_sandbox.http1 import Server
+from relay_sandbox.http.server import Server
 from relay_sandbox.stand_in import Account, Entry, Fault, StandIn
 
 APP = "id123456789"

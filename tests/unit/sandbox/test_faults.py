@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from relay.domain.kinds import Kind
-from relay_sandbox.http1 import Request
+from relay_sandbox.http.server import Request
 from relay_sandbox.stand_in.calls import Call
 from relay_sandbox.stand_in.faults import Fault, FaultBoard
 

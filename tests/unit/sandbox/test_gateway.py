@@ -11,12 +11,12 @@ from typing import Any, cast
 
 import pytest
 
+from relay_sandbox.deployment.routes import Api, Route
 from relay_sandbox.errors import PayloadTooLargeError
-from relay_sandbox.execution import Invocation
-from relay_sandbox.gateway import MAX_BODY_BYTES, Gateway, Throttle
-from relay_sandbox.http1 import Connection, Request, Response
-from relay_sandbox.routes import Api, Route
-from relay_sandbox.runtime_api import FunctionError
+from relay_sandbox.gateway.gateway import MAX_BODY_BYTES, Gateway, Throttle
+from relay_sandbox.http.server import Connection, Request, Response
+from relay_sandbox.lambda_runtime.execution import Invocation
+from relay_sandbox.lambda_runtime.runtime_api import FunctionError
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 NO_WIRE = cast("Connection", None)

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from relay_sandbox.http1 import Request
-from relay_sandbox.http_events import http_event, http_response
+from relay_sandbox.gateway.events import http_event, http_response
+from relay_sandbox.http.server import Request
 
 ROUTE = "POST /v1/mobile/{app_id}/events"
 ARRIVED = datetime(2020, 3, 12, 19, 3, 58, 390_000, tzinfo=UTC)

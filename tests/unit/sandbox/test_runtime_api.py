@@ -10,8 +10,13 @@ from typing import cast
 
 import pytest
 
-from relay_sandbox.http1 import Connection, Request, Response
-from relay_sandbox.runtime_api import MAX_PAYLOAD_BYTES, FunctionError, RuntimeApi, Task
+from relay_sandbox.http.server import Connection, Request, Response
+from relay_sandbox.lambda_runtime.runtime_api import (
+    MAX_PAYLOAD_BYTES,
+    FunctionError,
+    RuntimeApi,
+    Task,
+)
 
 ROOT = "/2018-06-01/runtime/"
 NO_WIRE = cast("Connection", None)

@@ -12,7 +12,7 @@ from unittest.mock import Mock
 import pytest
 
 from relay.domain.payment_rules import SourceSettings
-from relay_sandbox.aws import LocalAws
+from relay_sandbox.local_aws.aws import LocalAws
 from relay_sandbox.seeds import SeededApp, Seeds
 
 FORMS = {

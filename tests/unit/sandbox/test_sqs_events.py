@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from relay_sandbox.sqs_events import failed_ids, sqs_record
+from relay_sandbox.lambda_runtime.sqs_events import failed_ids, sqs_record
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import MessageTypeDef

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from relay_sandbox.deployment.template import Template, references
 from relay_sandbox.errors import SandboxError
-from relay_sandbox.template import Template, references
 from tests.template import sam_template
 
 SMALL = """

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from relay_sandbox.aws import ACCOUNT, REGION, LocalAws
+from relay_sandbox.deployment.routes import Api, read_api
+from relay_sandbox.deployment.template import Json, Template
 from relay_sandbox.errors import SandboxError
-from relay_sandbox.routes import Api, read_api
-from relay_sandbox.template import Json, Template
+from relay_sandbox.local_aws.aws import ACCOUNT, REGION, LocalAws
 
 STACK_NAME = "relay"
 _AWS_QUEUE_URL = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/"

@@ -12,12 +12,12 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 
+from relay_sandbox.deployment.routes import Api, Route, match_route
 from relay_sandbox.errors import PayloadTooLargeError
-from relay_sandbox.execution import Invocation
-from relay_sandbox.http1 import Connection, Request, Response
-from relay_sandbox.http_events import http_event, http_response, message
-from relay_sandbox.routes import Api, Route, match_route
-from relay_sandbox.runtime import Invocable
+from relay_sandbox.gateway.events import http_event, http_response, message
+from relay_sandbox.http.server import Connection, Request, Response
+from relay_sandbox.lambda_runtime.execution import Invocation
+from relay_sandbox.lambda_runtime.runtime import Invocable
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
 _LOGGER = logging.getLogger(__name__)

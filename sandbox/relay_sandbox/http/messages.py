@@ -1,4 +1,4 @@
-"""Requests, answers and the connection under them: what `relay_sandbox.http1` hands around."""
+"""Requests, responses and the connection under them: what `server` hands around."""
 
 from __future__ import annotations
 

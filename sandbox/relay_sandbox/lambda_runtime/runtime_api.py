@@ -13,7 +13,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
-from relay_sandbox.http1 import Connection, Request, Response
+from relay_sandbox.http.server import Connection, Request, Response
 
 MAX_PAYLOAD_BYTES = 6 * 1024 * 1024  # of an event, and of a result
 _ROOT = "/2018-06-01/runtime/"

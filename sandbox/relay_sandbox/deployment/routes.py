@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
+from relay_sandbox.deployment.template import Json, Template, references
 from relay_sandbox.errors import SandboxError
-from relay_sandbox.http1 import Request
-from relay_sandbox.template import Json, Template, references
+from relay_sandbox.http.server import Request
 
 _GATEWAY_TIMEOUT_MS = 30_000  # an HTTP API's integration time-out, when the template says nothing
 

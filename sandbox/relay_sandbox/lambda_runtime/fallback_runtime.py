@@ -1,6 +1,7 @@
 """A runtime client for where AWS's own (`awslambdaric`) does not run: everywhere but on Linux.
 
-It speaks the same Runtime API: `python -m relay_sandbox.fallback_runtime app.lambda_handler`.
+It speaks the same Runtime API:
+`python -m relay_sandbox.lambda_runtime.fallback_runtime app.lambda_handler`.
 """
 
 from __future__ import annotations

@@ -18,8 +18,8 @@ from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
 from yaml import YAMLError
 
-from relay_sandbox.aws import local_session
 from relay_sandbox.errors import SandboxError
+from relay_sandbox.local_aws.aws import local_session
 
 _NOT_UPLOADED = (
     "s3://not-uploaded/code.zip"  # the transform asks for S3; the sandbox runs the folder

@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from relay_sandbox.aws import ACCOUNT
-from relay_sandbox.http1 import Headers, Request, Response
+from relay_sandbox.http.server import Headers, Request, Response
+from relay_sandbox.local_aws.aws import ACCOUNT
 
 Json = dict[str, Any]
 

@@ -19,9 +19,9 @@ import boto3
 import botocore.session
 from botocore.config import Config
 
-from relay_sandbox.children import Child, first_of, inherited_environment
 from relay_sandbox.errors import SandboxError
-from relay_sandbox.moto_process import PORT_VARIABLE
+from relay_sandbox.local_aws.moto_process import PORT_VARIABLE
+from relay_sandbox.processes.children import Child, first_of, inherited_environment
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -33,7 +33,7 @@ CREDENTIALS = {  # fake; moto takes any
     "AWS_ACCESS_KEY_ID": "sandbox",
     "AWS_SECRET_ACCESS_KEY": "sandbox",
 }
-_MODULE = "relay_sandbox.moto_process"
+_MODULE = "relay_sandbox.local_aws.moto_process"
 _START_SECONDS = 60.0
 _NO_PROXY = urllib.request.ProxyHandler({})
 _THREADS = 16  # a long poll occupies one

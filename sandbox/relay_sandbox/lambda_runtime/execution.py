@@ -15,11 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from relay_sandbox import aws
-from relay_sandbox.children import Child, first_of, inherited_environment
-from relay_sandbox.http1 import Server
-from relay_sandbox.runtime_api import MAX_PAYLOAD_BYTES, FunctionError, RuntimeApi, Task
-from relay_sandbox.stack import FunctionSettings
+from relay_sandbox.deployment.stack import FunctionSettings
+from relay_sandbox.http.server import Server
+from relay_sandbox.lambda_runtime.runtime_api import (
+    MAX_PAYLOAD_BYTES,
+    FunctionError,
+    RuntimeApi,
+    Task,
+)
+from relay_sandbox.local_aws import aws
+from relay_sandbox.processes.children import Child, first_of, inherited_environment
 
 _INIT_SECONDS = 60.0  # AWS gives 10; here the first import may have to compile everything
 _LOG_TAIL_BYTES = 1024 * 1024
@@ -170,7 +175,7 @@ def _exit_text(child: Child) -> str:
 def runtime_module() -> str:
     """Name the runtime client to run: AWS's own where it is installed."""
     real = importlib.util.find_spec("awslambdaric") and importlib.util.find_spec("runtime_client")
-    return "awslambdaric" if real else "relay_sandbox.fallback_runtime"
+    return "awslambdaric" if real else "relay_sandbox.lambda_runtime.fallback_runtime"
 
 
 def function_environment(settings: FunctionSettings, endpoint: str, address: str) -> dict[str, str]:

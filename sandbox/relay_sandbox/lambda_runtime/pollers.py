@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from relay_sandbox.runtime_api import MAX_PAYLOAD_BYTES
-from relay_sandbox.sqs_events import Record, failed_ids, record_bytes, sqs_record
+from relay_sandbox.lambda_runtime.runtime_api import MAX_PAYLOAD_BYTES
+from relay_sandbox.lambda_runtime.sqs_events import Record, failed_ids, record_bytes, sqs_record
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import DeleteMessageBatchRequestEntryTypeDef
 
-    from relay_sandbox.aws import LocalAws
-    from relay_sandbox.runtime import Invocable
-    from relay_sandbox.stack import EventSource
+    from relay_sandbox.deployment.stack import EventSource
+    from relay_sandbox.lambda_runtime.runtime import Invocable
+    from relay_sandbox.local_aws.aws import LocalAws
 
 _LOGGER = logging.getLogger(__name__)
 _CALL_BATCH = 10  # messages that SQS gives out or deletes in one call

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import h11
 
-from relay_sandbox.http_messages import READ_BYTES, Connection, Headers, Request, Response
+from relay_sandbox.http.messages import READ_BYTES, Connection, Headers, Request, Response
 
 if TYPE_CHECKING:
     import ssl

@@ -6,10 +6,10 @@ import asyncio
 import json
 from typing import Protocol
 
+from relay_sandbox.deployment.stack import FunctionSettings
 from relay_sandbox.errors import PayloadTooLargeError, SandboxError
-from relay_sandbox.execution import ExecutionEnvironment, FunctionLog, Invocation
-from relay_sandbox.runtime_api import MAX_PAYLOAD_BYTES, FunctionError, Task
-from relay_sandbox.stack import FunctionSettings
+from relay_sandbox.lambda_runtime.execution import ExecutionEnvironment, FunctionLog, Invocation
+from relay_sandbox.lambda_runtime.runtime_api import MAX_PAYLOAD_BYTES, FunctionError, Task
 
 
 class Invocable(Protocol):

@@ -1,0 +1,1 @@
+"""`template.yaml` as AWS reads it, and the resources made of it."""

@@ -1,0 +1,1 @@
+"""The local AWS: moto in a process of its own."""

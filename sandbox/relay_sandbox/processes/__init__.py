@@ -1,0 +1,1 @@
+"""Programs that the sandbox starts, and that end with it."""
