@@ -135,7 +135,7 @@ class MemoryQueue:
             elif (dead := self.dead_letters) is not None and self._is_spent(message):
                 self._move(message, dead)
             else:
-                taken.append(self._give(message, seconds * 1000, now))
+                taken.append(self._set_customer(message, seconds * 1000, now))
         return taken
 
     def knows(self, handle: str) -> bool:
@@ -173,7 +173,7 @@ class MemoryQueue:
     def _is_spent(self, message: Stored) -> bool:
         return message.received >= self.settings.max_receive_count
 
-    def _give(self, message: Stored, hidden: int, now: int) -> Stored:
+    def _set_customer(self, message: Stored, hidden: int, now: int) -> Stored:
         message.received += 1
         message.first_received = message.first_received or now
         if self._traffic.chance() < self._traffic.duplicates:

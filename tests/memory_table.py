@@ -13,7 +13,7 @@ from threading import Lock
 from typing import Generic, TypeVar
 from weakref import finalize
 
-from relay.aws.table import Bound, Item, Key
+from relay.aws.table import Condition, Item, Key
 from relay.errors import TableUnavailableError
 
 _LONGEST_PK = 2048
@@ -75,7 +75,7 @@ class MemoryTable:
             found = {key: self._read(key) for key in keys}
         return {key: item for key, item in found.items() if item is not None}
 
-    def put(self, key: Key, item: Item, only_if: Bound | None = None) -> Item | None:
+    def put(self, key: Key, item: Item, only_if: Condition | None = None) -> Item | None:
         with self._called("put"):
             _check(key, item=item)
             there = None if only_if is None else self._read(key)
@@ -89,7 +89,7 @@ class MemoryTable:
             _check(key, item=attributes)
             self._write(key, {**(self._read(key) or {}), **attributes})
 
-    def delete_if(self, key: Key, only_if: Bound) -> None:
+    def delete_if(self, key: Key, only_if: Condition) -> None:
         with self._called("delete_if"):
             there = self._read(key)
             if there is not None and _allows(only_if, there):
@@ -154,16 +154,16 @@ class MemoryTable:
         return dict(zip(self._shapes.value(shape), _values(content), strict=True))
 
 
-class MemoryLoopTable:
-    """`relay.aws.table.LoopTable` over a table in memory."""
+class MemoryAsyncTable:
+    """`relay.aws.table.AsyncTable` over a table in memory."""
 
     def __init__(self, table: MemoryTable) -> None:
         self._table = table
 
-    async def put(self, key: Key, item: Item, only_if: Bound | None = None) -> Item | None:
+    async def put(self, key: Key, item: Item, only_if: Condition | None = None) -> Item | None:
         return self._table.put(key, item, only_if)
 
-    async def delete(self, key: Key, only_if: Bound) -> None:
+    async def delete(self, key: Key, only_if: Condition) -> None:
         self._table.delete_if(key, only_if)
 
     async def put_all(self, items: Mapping[Key, Item]) -> None:
@@ -171,7 +171,7 @@ class MemoryLoopTable:
             self._table.put(key, item)
 
     async def put_new(self, items: Mapping[Key, Item]) -> set[Key]:
-        never = Bound("nothing has this field", 0)
+        never = Condition("nothing has this field", 0)
         return {key for key, item in items.items() if self._table.put(key, item, never)}
 
 
@@ -195,7 +195,7 @@ class _Numbered(Generic[Value]):
         return self._values[number]
 
 
-def _allows(bound: Bound, item: Item) -> bool:
+def _allows(bound: Condition, item: Item) -> bool:
     value = item.get(bound.field)
     return isinstance(value, int) and value <= bound.value
 

@@ -64,7 +64,7 @@ class Account(ABC):
         self.name = customer.replace("-", "")
         self.start = present()
 
-    def clues(self) -> dict[str, str]:
+    def hints(self) -> dict[str, str]:
         return {
             "app_user_id": self.customer,
             "appsflyer_id": APPSFLYER_ID,
@@ -119,11 +119,11 @@ class Stripe(Account):
         parent = invoice["parent"]
         parent["subscription_details"] |= {
             "subscription": self.subscription,
-            "metadata": self.clues(),
+            "metadata": self.hints(),
         }
         line = copy.deepcopy(invoice["lines"])
         for one in line["data"]:
-            one["metadata"] = self.clues()
+            one["metadata"] = self.hints()
         return self._event(
             kind,
             template,
@@ -141,7 +141,7 @@ class Stripe(Account):
             "stripe_customer_subscription_created_trial",
             id=self.subscription,
             customer=f"cus_{self.name}",
-            metadata=self.clues(),
+            metadata=self.hints(),
         )
         return [
             created,
@@ -235,7 +235,7 @@ class Paddle(Account):
                 "paddle_subscription_created_trial",
                 id=f"sub_{self.name}",
                 transaction_id=f"txn_{self.name}_0",
-                custom_data=self.clues(),
+                custom_data=self.hints(),
                 **self._mine(),
             )
         ]
@@ -247,7 +247,7 @@ class Paddle(Account):
                 "paddle_transaction_completed_renewal",
                 id=f"txn_{self.name}_{number}",
                 subscription_id=f"sub_{self.name}",
-                custom_data=self.clues(),
+                custom_data=self.hints(),
                 **self._mine(),
             )
             for kind in ("transaction.paid", "transaction.completed")
@@ -313,7 +313,7 @@ class Adyen_(Account):  # noqa: N801 - the SDK's package has the plain name
         return Posted({"content-type": "application/json"}, _text(body).encode())
 
     def _additional(self, interaction: str) -> dict[str, str]:
-        metadata = {f"metadata.{key}": value for key, value in self.clues().items()}
+        metadata = {f"metadata.{key}": value for key, value in self.hints().items()}
         return {
             "shopperReference": self.customer,
             "shopperEmail": PERSON,

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from relay.composition import Context, forward
 from relay.domain.kinds import Surface
+from relay.lambda_adapter import Context, forward
 
 
 def lambda_handler(event: dict[str, Any], context: Context) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from relay.composition import Context, map_payments
+from relay.lambda_adapter import Context, map_payments
 
 
 def lambda_handler(event: dict[str, Any], context: Context) -> dict[str, Any]:

@@ -18,7 +18,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
 from relay import telemetry
-from relay.accept.accept import ROUTES, Intake, with_visitor
+from relay.accept.accept import ROUTES, Accept, with_visitor
 from relay.appsflyer import Client
 from relay.aws.parameter_store import ParameterStore
 from relay.aws.sqs import Queue
@@ -37,15 +37,15 @@ from relay.instants import from_milliseconds, mobile_form, to_milliseconds
 from relay.messages.envelope import money_without_id, stamped
 from relay.payments.map import Mapper
 from relay.payments.receive import Receiver
-from relay.rules.identity_lookup import PLACEHOLDER, customer_to_look_up, with_appsflyer_id
-from relay.rules.prepare import Prepared, prepare
+from relay.rules.identity_lookup import prepare_with_lookup
+from relay.rules.prepare import Prepared
 from relay.stores.deliveries import Deliveries
 from relay.stores.identities import Identities
 from relay.stores.money_trail import Trail
 from relay_sandbox.payment_sources import seeded_sources
 from tests.builders import Json, make_settings, make_sqs_event
 from tests.fakes import OK, FakeAppsFlyer, FakeClock, FakeSqs, FakeSsm, Says, longest
-from tests.memory_table import MemoryLoopTable, MemoryTable
+from tests.memory_table import MemoryAsyncTable, MemoryTable
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "events").glob("*_*.json"))
@@ -157,7 +157,7 @@ class System:
         self.clock = FakeClock()
         self.clock.now = NOW
         self.identities = Identities(MemoryTable(), clock=self.clock)
-        self.deliveries = Deliveries(MemoryLoopTable(MemoryTable()), 35, self.clock)
+        self.deliveries = Deliveries(MemoryAsyncTable(MemoryTable()), 35, self.clock)
         self.trail = Trail(MemoryTable(), 400, self.clock)
         self.store = ParameterStore(FakeSsm(parameters).client(), "/relay")
         self.sqs = FakeSqs()
@@ -167,7 +167,7 @@ class System:
 
     def accept(self, event: Json) -> Json:
         queues = {surface: self._queue(surface) for surface in Surface}
-        return Intake(Apps(self.store), Producers(self.store), queues).handle(event)
+        return Accept(Apps(self.store), Producers(self.store), queues).handle(event)
 
     def forward(self, surface: Surface, event: Json) -> None:
         settings = make_settings()
@@ -181,7 +181,7 @@ class System:
             deliveries=self.deliveries,
             identities=self.identities,
             clock=self.clock,
-            chance=longest,
+            jitter=longest,
         )
         assert asyncio.run(forwarder.forward(event["Records"], lambda: 90.0)) == []
 
@@ -213,7 +213,7 @@ class System:
             dead_letters=self._queue("payments dead"),
             delivery_queues={surface: self._queue(surface) for surface in Surface},
             clock=self.clock,
-            chance=longest,
+            jitter=longest,
         )
         assert mapper.map(event["Records"], lambda: 90.0) == []
 
@@ -256,9 +256,7 @@ class Handed:
         if self.kind is None:
             return None, []
         full = stamped(self.kind, self.event, now)
-        if customer_to_look_up(self.kind, full):  # what is wrong besides
-            full = with_appsflyer_id(full, PLACEHOLDER)
-        prepared = prepare(self.kind, App(self.app_id), full, now, self.event_id)
+        prepared = prepare_with_lookup(self.kind, App(self.app_id), full, now, self.event_id)
         needs_id = prepared.has_revenue and self.event_id is None
         return prepared, [*prepared.findings, *([money_without_id()] if needs_id else [])]
 

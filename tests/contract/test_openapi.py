@@ -36,6 +36,7 @@ from tests.builders import (
     make_web_visit,
 )
 from tests.fakes import aws_error
+from tests.harnesses import INSTALL_GET, INSTALL_POST, PUSH_TOKEN, AcceptHarness, InstallsHarness
 from tests.openapi import (
     DOCUMENT,
     EVENT_SCHEMAS,
@@ -45,9 +46,8 @@ from tests.openapi import (
     event_validator,
     properties_of,
 )
-from tests.payment_world import PaymentWorld, billing_webhook
+from tests.payments_harness import PaymentsHarness, billing_webhook
 from tests.webhooks import Posted
-from tests.worlds import INSTALL_GET, INSTALL_POST, PUSH_TOKEN, InstallsWorld, IntakeWorld
 
 ROOT = FILE.parents[1]
 
@@ -81,9 +81,11 @@ MADE = {
 BROKEN = {"email": 5}
 
 
-def post_event(route: str, body: Any, world: IntakeWorld | None = None, /, **request: Any) -> Json:
+def post_event(
+    route: str, body: Any, world: AcceptHarness | None = None, /, **request: Any
+) -> Json:
     given = {"route": route, "app_id": MADE[route][0], **request}
-    return (world or IntakeWorld()).intake.handle(make_http_event(body, **given))
+    return (world or AcceptHarness()).intake.handle(make_http_event(body, **given))
 
 
 def event(route: str, **fields: Any) -> Json:
@@ -106,20 +108,20 @@ def too_large_among_others(route: str) -> Json:
 
 
 def queued_in_part(route: str) -> Json:
-    world = IntakeWorld()
+    world = AcceptHarness()
     world.sqs.refuses = lambda entry: entry["Id"] == "1"
     return post_event(route, [event(route), event(route)], world)
 
 
 def same_key_other_body(route: str) -> Json:
-    world = IntakeWorld()
+    world = AcceptHarness()
     post_event(route, event(route), world, headers={"idempotency-key": "key"})
     return post_event(route, [event(route)], world, headers={"idempotency-key": "key"})
 
 
 def accept_when(error: Exception) -> Scenario:
     def scenario(route: str) -> Json:
-        world = IntakeWorld()
+        world = AcceptHarness()
         world.sqs.error = error
         return post_event(route, event(route), world)
 
@@ -149,16 +151,16 @@ EVENT_SCENARIOS: list[tuple[int, Scenario]] = [
 ]
 
 
-def unknown_app() -> IntakeWorld:
-    world = IntakeWorld()
+def unknown_app() -> AcceptHarness:
+    world = AcceptHarness()
     world.ssm.parameters = {
         name: value for name, value in world.ssm.parameters.items() if "producers" in name
     }
     return world
 
 
-def tell(route: str, world: InstallsWorld | None = None, **message: Any) -> Json:
-    world = world or InstallsWorld()
+def tell(route: str, world: InstallsHarness | None = None, **message: Any) -> Json:
+    world = world or InstallsHarness()
     fields = make_install(**message)
     if route == INSTALL_POST:
         return world.installs.handle(tell_event(route, json.dumps(fields), {"token": PUSH_TOKEN}))
@@ -171,7 +173,7 @@ def tell_event(route: str, body: str, query: Json, app_id: str = MOBILE_APP) -> 
 
 
 def older(route: str) -> Json:
-    world = InstallsWorld()
+    world = InstallsHarness()
     tell(route, world)
     return tell(route, world, install_time="2026-01-01 00:00:00")
 
@@ -182,7 +184,7 @@ def told_too_much(route: str) -> Json:
 
 def tell_when(error: Any) -> Scenario:
     def scenario(route: str) -> Json:
-        world = InstallsWorld()
+        world = InstallsHarness()
         world.table.error = error
         return tell(route, world)
 
@@ -194,10 +196,10 @@ INSTALL_SCENARIOS: list[tuple[int, Scenario]] = [
     (200, older),
     (200, lambda route: tell(route, customer_user_id=None)),
     (400, lambda route: tell(route, install_time="yesterday")),
-    (401, lambda route: InstallsWorld().installs.handle(tell_event(route, "", {}))),
+    (401, lambda route: InstallsHarness().installs.handle(tell_event(route, "", {}))),
     (
         403,
-        lambda route: InstallsWorld().installs.handle(
+        lambda route: InstallsHarness().installs.handle(
             tell_event(route, "", {"token": PUSH_TOKEN}, "com.example.other")
         ),
     ),
@@ -207,22 +209,24 @@ INSTALL_SCENARIOS: list[tuple[int, Scenario]] = [
 ]
 
 
-def webhook(world: PaymentWorld | None = None, source: str | None = None, **headers: str) -> Json:
-    world = world or PaymentWorld()
+def webhook(
+    world: PaymentsHarness | None = None, source: str | None = None, **headers: str
+) -> Json:
+    world = world or PaymentsHarness()
     signed = billing_webhook("trial", world.clock, id="t-1")
     given = {**signed.headers, **{name.replace("_", "-"): text for name, text in headers.items()}}
     return world.post("standard_webhooks", Posted(given, signed.body), source)
 
 
 def stale() -> Json:
-    world = PaymentWorld()
+    world = PaymentsHarness()
     signed = billing_webhook("trial", world.clock, id="t-1")
     world.clock.advance(timedelta(days=1).total_seconds())
     return world.post("standard_webhooks", signed)
 
 
 def webhook_when(error: Exception) -> Json:
-    world = PaymentWorld()
+    world = PaymentsHarness()
     world.sqs.error = error
     return webhook(world)
 
@@ -234,7 +238,7 @@ WEBHOOK_SCENARIOS: list[tuple[int, Scenario]] = [
     (404, lambda _: webhook(source="nobody")),
     (
         413,
-        lambda _: PaymentWorld().post(
+        lambda _: PaymentsHarness().post(
             "stripe", Posted({}, b" " * (receive_payment.MAX_BODY_BYTES + 1))
         ),
     ),
@@ -251,7 +255,7 @@ SCENARIOS: list[tuple[str, int, Scenario]] = [
         if (route, status) not in NO_BODY
     ),
     *((receive_payment.ROUTE, status, scenario) for status, scenario in WEBHOOK_SCENARIOS),
-    (HEALTH, 200, lambda route: IntakeWorld().intake.handle(make_http_event(route=route))),
+    (HEALTH, 200, lambda route: AcceptHarness().intake.handle(make_http_event(route=route))),
 ]
 
 
@@ -409,7 +413,7 @@ def samples() -> Iterator[Any]:
 
 @pytest.mark.parametrize(("route", "body"), list(samples()))
 def test_sample_in_the_document_is_taken(route: str, body: Any) -> None:
-    world = IntakeWorld()
+    world = AcceptHarness()
     app_id = MADE[route][0]
     world.ssm.parameters[f"/relay/apps/mobile/{app_id}"] = "{}"
 

@@ -21,14 +21,14 @@ from relay.aws.sqs import Queue
 from relay.config.apps import Apps
 from relay.domain.kinds import Surface
 from relay.forward.forwarder import Forwarder
-from relay.forward.rate_limiter import Pacer
+from relay.forward.rate_limiter import RateLimiter
 from relay.stores.deliveries import Deliveries
 from relay.stores.identities import Identities
 from tests.builders import Json, make_settings
 from tests.fakes import FakeClock, FakeSsm
 from tests.memory_queue import State, Traffic
 from tests.memory_sqs import MemorySqs
-from tests.memory_table import MemoryLoopTable, MemoryTable
+from tests.memory_table import MemoryAsyncTable, MemoryTable
 
 # What template.yaml says
 SCHEDULE: Final = (5, 30, 120, 600, 1800, 3600, 7200, 14400, 21600, 36000)
@@ -106,11 +106,13 @@ class Fleet:
             Apps(store, self.clock.seconds),
             queue=Queue(self.sqs.client(), self.queue),
             dead_letters=Queue(self.sqs.client(), self.dead),
-            deliveries=Deliveries(MemoryLoopTable(self.deliveries), 35, self.clock),
+            deliveries=Deliveries(MemoryAsyncTable(self.deliveries), 35, self.clock),
             identities=Identities(MemoryTable(), clock=self.clock),
-            pacer=Pacer(self.settings.requests_a_second_here(self.surface), self.clock.seconds),
+            limiter=RateLimiter(
+                self.settings.requests_a_second_here(self.surface), self.clock.seconds
+            ),
             clock=self.clock,
-            chance=self._chance.uniform,
+            jitter=self._chance.uniform,
         )
 
     def add_app(self, app_id: str, token: str) -> None:

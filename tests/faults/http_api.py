@@ -10,9 +10,9 @@ from relay_sandbox.gateway.gateway import Gateway
 from relay_sandbox.http.server import Connection, Request
 from relay_sandbox.lambda_runtime.execution import Invocation
 from tests.builders import NOW, Json
+from tests.harnesses import AcceptHarness, InstallsHarness
 from tests.openapi import ROUTES
-from tests.payment_world import SECRETS, PaymentWorld
-from tests.worlds import InstallsWorld, IntakeWorld
+from tests.payments_harness import SECRETS, PaymentsHarness
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +35,11 @@ class HttpApi:
     """A WSGI application. Webhooks are signed on the way, as their providers would sign them."""
 
     def __init__(self) -> None:
-        self.intake, self.installs, self.payments = IntakeWorld(), InstallsWorld(), PaymentWorld()
+        self.intake, self.installs, self.payments = (
+            AcceptHarness(),
+            InstallsHarness(),
+            PaymentsHarness(),
+        )
         functions = {
             "events": InProcess(self.intake.intake.handle),
             "health": InProcess(self.intake.intake.handle),

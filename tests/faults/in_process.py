@@ -13,8 +13,16 @@ from typing import Final, NamedTuple, Protocol
 
 import httpx
 
-from relay.appsflyer.transport import NothingSentError
 from relay.domain.kinds import Kind
+from relay.http1.errors import (
+    ClosedAtOnceError,
+    ConnectionLostError,
+    ExchangeError,
+    ExchangeTimeoutError,
+    NoConnectionError,
+    NoConnectionInTimeError,
+    NotHttpError,
+)
 from relay_sandbox.http.server import Request
 from relay_sandbox.stand_in import Account, Accounts
 from relay_sandbox.stand_in import mobile_api as mobile
@@ -42,9 +50,7 @@ class Strike(NamedTuple):
     """How long it takes until the relay notices."""
 
 
-def _error(
-    kind: type[httpx.RequestError], cause: Exception | None = None
-) -> Callable[[], Reaction]:
+def _error(kind: type[ExchangeError], cause: Exception | None = None) -> Callable[[], Reaction]:
     def make() -> Exception:
         error = kind("made up")
         error.__cause__ = cause
@@ -60,20 +66,20 @@ def _says(status: int, **headers: str) -> Callable[[], Reaction]:
 def _sure() -> Iterable[Strike]:
     yield Strike("429", _says(429, **{"Retry-After": "7"}), uncertain=False)
     yield Strike("503", _says(503), uncertain=False)
-    refused = _error(httpx.ConnectError, ConnectionRefusedError())
+    refused = _error(NoConnectionError, ConnectionRefusedError())
     yield Strike("connect refused", refused, uncertain=False)
-    late = _error(httpx.ConnectTimeout)
+    late = _error(NoConnectionInTimeError)
     yield Strike("connect timed out", late, uncertain=False, seconds=CONNECT_TIMEOUT)
-    yield Strike("TLS", _error(httpx.ConnectError, ssl.SSLError()), uncertain=False)
-    yield Strike("reset before writing", _error(NothingSentError), uncertain=False)
+    yield Strike("TLS", _error(NoConnectionError, ssl.SSLError()), uncertain=False)
+    yield Strike("reset before writing", _error(ClosedAtOnceError), uncertain=False)
 
 
 def _uncertain(*, recorded: bool) -> Iterable[Strike]:
     for status in (500, 502, 504, 408):
         yield Strike(str(status), _says(status), uncertain=True, recorded=recorded)
-    for kind in (httpx.ReadError, httpx.RemoteProtocolError):
+    for kind in (ConnectionLostError, NotHttpError):
         yield Strike(kind.__name__, _error(kind), uncertain=True, recorded=recorded)
-    slow = _error(httpx.ReadTimeout)
+    slow = _error(ExchangeTimeoutError)
     yield Strike("read timed out", slow, uncertain=True, recorded=recorded, seconds=READ_TIMEOUT)
 
 

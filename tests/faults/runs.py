@@ -27,8 +27,8 @@ from relay_sandbox.http.server import Connection
 from relay_sandbox.stand_in import Account, StandIn
 from tests.builders import MOBILE_APP, WEB_APP, make_settings, make_sqs_event
 from tests.fakes import FakeClock, FakeSqs, FakeSsm
-from tests.faults.books import Books, Heard, make_order, overheard, recorded_in
-from tests.memory_table import MemoryLoopTable, MemoryTable
+from tests.faults.ledger import Books, Heard, make_order, overheard, recorded_in
+from tests.memory_table import MemoryAsyncTable, MemoryTable
 
 BATCH: Final = 100
 """Messages of one invocation, as the template has it."""
@@ -139,11 +139,11 @@ class Run:
             queue=Queue(self.sqs.client(), settings.queue_url),
             dead_letters=Queue(self.sqs.client(), settings.dead_letter_queue_url),
             deliveries=Deliveries(
-                MemoryLoopTable(MemoryTable()), settings.delivery_days, self.clock
+                MemoryAsyncTable(MemoryTable()), settings.delivery_days, self.clock
             ),
             identities=Identities(MemoryTable(), clock=self.clock),
             clock=self.clock,
-            chance=random.Random(1).uniform,  # noqa: S311 - jitter, the same in every run
+            jitter=random.Random(1).uniform,  # noqa: S311 - jitter, the same in every run
         )
 
     # AppsFlyer

@@ -18,9 +18,9 @@ from relay_sandbox.lambda_runtime.sqs_events import Record, sqs_record
 from relay_sandbox.local_aws.aws import LocalAws
 from relay_sandbox.stand_in import Fault
 from tests.faults.aws_front import DYNAMODB, PARAMETER_STORE, SENDING, AwsFault
-from tests.faults.books import Heard, make_order, overheard, recorded_in
 from tests.faults.conftest import Saw, Scale
 from tests.faults.deployment import Deployment, local_aws
+from tests.faults.ledger import Heard, make_order, overheard, recorded_in
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -129,7 +129,7 @@ async def feeding(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
 
 def be_impatient_with_dynamodb(patch: pytest.MonkeyPatch) -> None:
     """A call that hangs does so for a moment only; the other services have their time."""
-    patch.setattr(composition, "_READ_SECONDS", IMPATIENT_SECONDS)
+    patch.setattr(composition, "READ_SECONDS", IMPATIENT_SECONDS)
 
 
 def be_impatient_with_boto3(patch: pytest.MonkeyPatch) -> None:

@@ -14,8 +14,8 @@ import trustme
 from relay.domain.kinds import Surface
 from relay_sandbox.http.server import Connection, Request, Response, Server
 from relay_sandbox.stand_in import Fault
-from tests.faults.books import event_id_of
 from tests.faults.conftest import Saw, Scale
+from tests.faults.ledger import event_id_of
 from tests.faults.runs import Certificates, Door, Run, nobody, resetting, running
 
 IMPATIENT = {"read_timeout_seconds": 0.2, "requests_in_flight": 50}

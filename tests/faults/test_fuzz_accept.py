@@ -23,9 +23,9 @@ from tests.faults.conftest import Saw, Scale
 from tests.faults.drawing import draw
 from tests.faults.heard import Heard, assert_discreet
 from tests.faults.mutations import CANARY, Mutator, fuzz
+from tests.harnesses import AcceptHarness
 from tests.openapi import check_answer
 from tests.property.strategies import json_values, near_valid_events
-from tests.worlds import IntakeWorld
 
 PERSON = {"email": CANARY, "phone": "+1 202 555 0142", "first_name": "Ada", "last_name": "Quill"}
 GOOD = {
@@ -95,7 +95,7 @@ def make(mutator: Mutator) -> Request:
     return Request(route, event)
 
 
-def hold(world: IntakeWorld, request: Request, heard: Heard) -> int:
+def hold(world: AcceptHarness, request: Request, heard: Heard) -> int:
     """What is promised of every request; gives the status of the answer."""
     response = world.intake.handle(request.event)
     queued = [*world.mobile, *world.web]
@@ -116,7 +116,7 @@ def hold(world: IntakeWorld, request: Request, heard: Heard) -> int:
 def test_accept_under_mutated_requests_answers_by_the_document_and_queues_what_it_says(
     scale: Scale, saw: Saw
 ) -> None:
-    world = IntakeWorld()
+    world = AcceptHarness()
     statuses: Counter[str] = Counter()
 
     def promise(request: Request, heard: Heard) -> None:
@@ -142,7 +142,7 @@ def drawn(draw_: st.DrawFn) -> Request:
 def test_accept_under_drawn_events_answers_by_the_document_and_queues_what_it_says(
     scale: Scale, saw: Saw
 ) -> None:
-    world = IntakeWorld()
+    world = AcceptHarness()
     statuses: Counter[str] = Counter()
 
     def promise(request: Request, heard: Heard) -> None:

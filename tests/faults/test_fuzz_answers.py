@@ -13,7 +13,7 @@ from tests.builders import make_envelope, make_sqs_event, make_web_envelope
 from tests.faults.conftest import Saw, Scale
 from tests.faults.heard import Heard, assert_discreet, counted
 from tests.faults.mutations import CANARY, Mutator, fuzz
-from tests.worlds import TOKEN, ForwardingWorld
+from tests.harnesses import TOKEN, ForwarderHarness
 
 TEXTS = [
     b"OK",
@@ -62,7 +62,7 @@ def make(mutator: Mutator) -> Answer:
 
 @pytest.mark.parametrize("surface", list(Surface))
 def test_forward_under_odd_answers_loses_no_event(surface: Surface, scale: Scale, saw: Saw) -> None:
-    world, appsflyer = ForwardingWorld(surface), AppsFlyer()
+    world, appsflyer = ForwarderHarness(surface), AppsFlyer()
     forwarder = world.make_forwarder(appsflyer)
     count = scale.mutations // len(Surface)
     totals: Counter[str] = Counter()

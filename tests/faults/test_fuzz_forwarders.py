@@ -29,8 +29,8 @@ from tests.faults.drawing import draw
 from tests.faults.heard import Heard, assert_discreet, counted
 from tests.faults.mutations import CANARY, Mutator, fuzz
 from tests.faults.test_fuzz_accept import as_text
+from tests.harnesses import TOKEN, ForwarderHarness
 from tests.property.strategies import json_values, near_valid_events
-from tests.worlds import TOKEN, ForwardingWorld
 
 PERSON = {"email": CANARY, "phone": "+1 202 555 0142", "first_name": "Ada", "last_name": "Quill"}
 FREE = {
@@ -107,7 +107,7 @@ class Queue:
 
     def __init__(self, surface: Surface, runner: asyncio.Runner) -> None:
         self.surface = surface
-        self.world = ForwardingWorld(surface, deduplicate="all")
+        self.world = ForwarderHarness(surface, deduplicate="all")
         identities = Identities(self.world.identities, clock=self.world.clock)
         identities.remember(Identity(MOBILE_APP, "user-1", "1-2", NOW - timedelta(days=1)))
         self.totals: Counter[str] = Counter()

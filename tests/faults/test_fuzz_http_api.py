@@ -22,9 +22,9 @@ from tests.faults.conftest import Saw, Scale
 from tests.faults.drawing import draw
 from tests.faults.heard import Heard, assert_discreet
 from tests.faults.http_api import HttpApi
+from tests.harnesses import PUSH_TOKEN
 from tests.openapi import DOCUMENT, ROUTES, closed
-from tests.payment_world import source_of
-from tests.worlds import PUSH_TOKEN
+from tests.payments_harness import source_of
 
 AnyCase = Case[Any]
 AnyOperation = APIOperation[Any, Any, Any, Any]

@@ -8,8 +8,8 @@ from tests.builders import NOW, Json, make_http_event, make_install
 from tests.faults.conftest import Saw, Scale
 from tests.faults.heard import Heard, assert_discreet
 from tests.faults.mutations import CANARY, Mutator, fuzz
+from tests.harnesses import INSTALL_GET, INSTALL_POST, PUSH_TOKEN, InstallsHarness
 from tests.openapi import check_answer
-from tests.worlds import INSTALL_GET, INSTALL_POST, PUSH_TOKEN, InstallsWorld
 
 GOOD: list[Json] = [
     make_install(),
@@ -48,7 +48,7 @@ def make(mutator: Mutator) -> Json:
 def test_receive_install_under_mutated_messages_answers_by_the_document(
     scale: Scale, saw: Saw
 ) -> None:
-    world = InstallsWorld()
+    world = InstallsHarness()
     world.clock.now = NOW
     statuses: Counter[str] = Counter()
 

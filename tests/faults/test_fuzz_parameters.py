@@ -21,9 +21,15 @@ from tests.fakes import FakeSsm
 from tests.faults.conftest import Saw, Scale
 from tests.faults.heard import Heard, assert_discreet, counted, hearing
 from tests.faults.mutations import Mutator, fuzz
+from tests.harnesses import (
+    INSTALL_POST,
+    PUSH_TOKEN,
+    AcceptHarness,
+    ForwarderHarness,
+    InstallsHarness,
+)
 from tests.openapi import check_answer
-from tests.payment_world import PaymentWorld, billing_webhook, webhook_event
-from tests.worlds import INSTALL_POST, PUSH_TOKEN, ForwardingWorld, InstallsWorld, IntakeWorld
+from tests.payments_harness import PaymentsHarness, billing_webhook, webhook_event
 
 SECRET = "quill7-token"
 """Stands in every parameter that holds secrets: no log and no answer may have it."""
@@ -41,7 +47,7 @@ APP = {
         "test_events_to": "id1",
     },
 }
-SOURCES = PaymentWorld().sources | {
+SOURCES = PaymentsHarness().sources | {
     "shop": {
         "provider": "stripe",
         "apps": {"mobile": ["id1"], "web": []},
@@ -117,7 +123,7 @@ def put(ssm: FakeSsm, goods: tuple[Parameter, ...], change: Change) -> None:
 
 
 def test_accept_with_odd_settings_answers_by_the_document(scale: Scale, saw: Saw) -> None:
-    world = IntakeWorld()
+    world = AcceptHarness()
     statuses: Counter[str] = Counter()
     event = make_http_event(make_event())
 
@@ -143,7 +149,7 @@ def test_accept_with_odd_settings_answers_by_the_document(scale: Scale, saw: Saw
 
 
 def test_receive_install_with_odd_settings_answers_by_the_document(scale: Scale, saw: Saw) -> None:
-    world = InstallsWorld()
+    world = InstallsHarness()
     statuses: Counter[str] = Counter()
     body = json.dumps(make_install())
     event = make_http_event(body, route=INSTALL_POST, token=None, query={"token": PUSH_TOKEN})
@@ -165,7 +171,7 @@ def test_receive_install_with_odd_settings_answers_by_the_document(scale: Scale,
 
 
 def test_receive_payment_with_odd_settings_answers_by_the_document(scale: Scale, saw: Saw) -> None:
-    world = PaymentWorld()
+    world = PaymentsHarness()
     statuses: Counter[str] = Counter()
     route = "POST /v1/payments/{provider}/{source}"
 
@@ -193,7 +199,7 @@ def test_receive_payment_with_odd_settings_answers_by_the_document(scale: Scale,
 
 
 def test_map_payment_with_odd_settings_loses_nothing(scale: Scale, saw: Saw) -> None:
-    world = PaymentWorld()
+    world = PaymentsHarness()
     with hearing():
         world.tell("purchase", **PURCHASE)
     notice = world.waiting[0].body
@@ -223,7 +229,7 @@ def test_map_payment_with_odd_settings_loses_nothing(scale: Scale, saw: Saw) -> 
 
 
 def test_forward_with_odd_settings_loses_nothing(scale: Scale, saw: Saw) -> None:
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     totals: Counter[str] = Counter()
     records: list[Json] = make_sqs_event(make_envelope())["Records"]
 

@@ -11,7 +11,7 @@ from tests.faults.conftest import Saw, Scale
 from tests.faults.heard import Heard, assert_discreet, counted, hearing
 from tests.faults.mutations import CANARY, Mutator, fuzz
 from tests.faults.test_fuzz_webhooks import event_of, good, signed
-from tests.payment_world import PaymentWorld
+from tests.payments_harness import PaymentsHarness
 
 SETTLED = ("LinksLearnt", "MovementDropped", "TestDropped", "MovementRetold")
 """What leaves no message behind."""
@@ -19,7 +19,7 @@ SETTLED = ("LinksLearnt", "MovementDropped", "TestDropped", "MovementRetold")
 
 def good_notices() -> list[bytes]:
     """What `receive_payment` queues of the providers' samples, with somebody's id in its values."""
-    world = PaymentWorld()
+    world = PaymentsHarness()
     with hearing():
         for provider in PROVIDERS:
             for body in good(provider):
@@ -28,7 +28,7 @@ def good_notices() -> list[bytes]:
 
 
 def test_map_payment_under_mutated_messages_loses_none(scale: Scale, saw: Saw) -> None:
-    world = PaymentWorld()
+    world = PaymentsHarness()
     notices = good_notices()
     totals: Counter[str] = Counter()
 
@@ -58,7 +58,7 @@ def test_map_payment_under_mutated_messages_loses_none(scale: Scale, saw: Saw) -
     assert {"DeadLettered", "MovementMapped", "LinksLearnt"} <= totals.keys()
 
 
-def bodies(world: PaymentWorld, *queues: str) -> list[str]:
+def bodies(world: PaymentsHarness, *queues: str) -> list[str]:
     """What is on these queues."""
     return [
         message.body

@@ -28,9 +28,15 @@ from tests.builders import (
 from tests.faults.conftest import Saw, Scale
 from tests.faults.heard import assert_discreet, counted, hearing
 from tests.faults.mutations import MEBIBYTE
-from tests.payment_world import SECRETS, PaymentWorld, webhook_event
+from tests.harnesses import (
+    INSTALL_POST,
+    PUSH_TOKEN,
+    AcceptHarness,
+    ForwarderHarness,
+    InstallsHarness,
+)
+from tests.payments_harness import SECRETS, PaymentsHarness, webhook_event
 from tests.webhooks import Posted
-from tests.worlds import INSTALL_POST, PUSH_TOKEN, ForwardingWorld, InstallsWorld, IntakeWorld
 
 MOST_BYTES_A_BYTE: Final = 150
 """Of memory at once, for each byte of an input. A list of half a million numbers is the worst:
@@ -139,7 +145,7 @@ def memory() -> Iterator[Memory]:
 def test_forward_bears_every_shape_of_message(
     surface: Surface, memory: Memory, scale: Scale, saw: Saw
 ) -> None:
-    world = ForwardingWorld(surface)
+    world = ForwarderHarness(surface)
     made, event = MADE[surface]
     around = inputs(size_of(scale), *((made(), name) for name in ENVELOPE_FIELDS))
     inside = inputs(size_of(scale), *((event(), name) for name in FIELDS[surface]))
@@ -160,7 +166,7 @@ def test_forward_bears_every_shape_of_message(
 
 
 def test_map_payment_bears_every_shape_of_message(memory: Memory, scale: Scale, saw: Saw) -> None:
-    world = PaymentWorld()
+    world = PaymentsHarness()
     with hearing() as heard:
         world.tell("refund", id="r-1", original_id="p-1")
         notice = world.waiting[0].content
@@ -178,7 +184,7 @@ def test_map_payment_bears_every_shape_of_message(memory: Memory, scale: Scale, 
 
 
 def test_accept_bears_every_shape_of_body(memory: Memory, scale: Scale, saw: Saw) -> None:
-    world = IntakeWorld()
+    world = AcceptHarness()
     routes = {
         Surface.MOBILE: ("POST /v1/mobile/{app_id}/events", MOBILE_APP, make_event()),
         Surface.WEB: ("POST /v1/web/{app_id}/events", WEB_APP, make_web_event()),
@@ -201,7 +207,7 @@ def test_accept_bears_every_shape_of_body(memory: Memory, scale: Scale, saw: Saw
 
 
 def test_receive_install_bears_every_shape_of_body(memory: Memory, scale: Scale, saw: Saw) -> None:
-    world = InstallsWorld()
+    world = InstallsHarness()
     bodies = inputs(size_of(scale) // 5, *((make_install(), name) for name in INSTALL_FIELDS))
     with hearing() as heard:
         for title, body in bodies:
@@ -217,7 +223,7 @@ def test_receive_install_bears_every_shape_of_body(memory: Memory, scale: Scale,
 
 def test_receive_payment_bears_every_shape_of_body(memory: Memory, scale: Scale, saw: Saw) -> None:
     """RevenueCat's, which signs nothing; the others read with the same few functions."""
-    world = PaymentWorld()
+    world = PaymentsHarness()
     whole: Json = {"api_version": "1.0", "event": {"type": "RENEWAL", "id": "1"}}
     bodies = inputs(size_of(scale), (whole, "event"), (whole, "api_version"))
     with hearing() as heard:

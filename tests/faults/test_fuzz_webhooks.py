@@ -16,7 +16,7 @@ from tests.faults.conftest import Saw, Scale
 from tests.faults.heard import Heard, assert_discreet, counted
 from tests.faults.mutations import CANARY, Mutator, fuzz
 from tests.openapi import check_answer
-from tests.payment_world import SECRETS, PaymentWorld, billing_webhook, webhook_event
+from tests.payments_harness import SECRETS, PaymentsHarness, billing_webhook, webhook_event
 from tests.webhooks import DATA, PERSON, Posted
 
 BILLING = {
@@ -32,7 +32,7 @@ BILLING = {
 def good(provider: str) -> list[bytes]:
     """The provider's samples; a person's address stands in them where providers put it."""
     if provider == "standard_webhooks":
-        clock = PaymentWorld().clock
+        clock = PaymentsHarness().clock
         kinds: Json = {
             "renewal": {},
             "trial": {"amount": None},
@@ -49,7 +49,7 @@ def good(provider: str) -> list[bytes]:
     return [path.read_bytes().replace(PERSON.encode(), CANARY.encode()) for path in samples]
 
 
-def signed(provider: str, body: bytes, world: PaymentWorld) -> Posted:
+def signed(provider: str, body: bytes, world: PaymentsHarness) -> Posted:
     """A body, whatever it is, as its provider signs it; Adyen's in the header, over all of it."""
     if provider == "adyen":
         digest = hmac.digest(bytes.fromhex(SECRETS["adyen"]), body, "sha256")
@@ -69,7 +69,7 @@ def test_receive_payment_signed_right_over_a_mutated_body_takes_and_keeps_it(
     provider: str, scale: Scale, saw: Saw
 ) -> None:
     """What cannot be read is kept, too: nobody sends it again once it is acknowledged."""
-    world, count = PaymentWorld(), scale.mutations // len(PROVIDERS)
+    world, count = PaymentsHarness(), scale.mutations // len(PROVIDERS)
     bodies = good(provider)
     counts: Counter[str] = Counter()
 
@@ -107,7 +107,7 @@ class Forged(NamedTuple):
     """Whether the true signature still stands in its header."""
 
 
-def forged(provider: str, world: PaymentWorld, bodies: list[bytes], mutator: Mutator) -> Forged:
+def forged(provider: str, world: PaymentsHarness, bodies: list[bytes], mutator: Mutator) -> Forged:
     """A good body with its signature, and one of its headers changed or another body with it."""
     random = mutator.random
     webhook = signed(provider, random.choice(bodies), world)
@@ -133,7 +133,7 @@ def forged(provider: str, world: PaymentWorld, bodies: list[bytes], mutator: Mut
 def test_receive_payment_under_mutated_signatures_lets_nobody_in(
     provider: str, scale: Scale, saw: Saw
 ) -> None:
-    world, count = PaymentWorld(), scale.mutations // len(PROVIDERS)
+    world, count = PaymentsHarness(), scale.mutations // len(PROVIDERS)
     bodies = good(provider)
     statuses: Counter[str] = Counter()
 

@@ -25,7 +25,7 @@ from tests.builders import (
 from tests.faults.conftest import Saw, Scale
 from tests.faults.heard import hearing
 from tests.faults.mutations import ODD_VALUES, Mutator
-from tests.worlds import TOKEN, ForwardingWorld, IntakeWorld
+from tests.harnesses import TOKEN, AcceptHarness, ForwarderHarness
 
 MADE = {
     Kind.MOBILE_EVENT: (make_event, ("eventName", "customer_user_id", "appsflyer_id", "ua")),
@@ -152,7 +152,7 @@ async def test_redirect_to_another_host_is_a_dead_letter_and_nothing_goes_there(
     appsflyer, elsewhere = Listening(), Listening()
     async with Server(appsflyer) as server, Server(elsewhere) as other:
         appsflyer.answer = Response(status, (("location", f"{other.url}/inappevent/id1"),))
-        world = ForwardingWorld(appsflyer_url=server.url)
+        world = ForwarderHarness(appsflyer_url=server.url)
         transport = make_transport(1, SERVED_SECONDS, SERVED_SECONDS)
         forwarder = world.make_forwarder(transport)
         records = make_sqs_event(make_envelope())["Records"]
@@ -174,8 +174,8 @@ async def test_urls_of_an_event_are_never_fetched() -> None:
     appsflyer, page = Listening(), Listening()
     async with Server(appsflyer) as server, Server(page) as other:
         visit = make_web_visit(event_url=f"{other.url}/shoes", http_referrer=f"{other.url}/home")
-        accept = IntakeWorld()
-        forward = ForwardingWorld(Surface.WEB, appsflyer_url=server.url)
+        accept = AcceptHarness()
+        forward = ForwarderHarness(Surface.WEB, appsflyer_url=server.url)
         transport = make_transport(1, SERVED_SECONDS, SERVED_SECONDS)
         with hearing():
             preview = accept.post(visit, route=WEB, app_id=WEB_APP, query={"preview": "true"})

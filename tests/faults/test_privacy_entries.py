@@ -28,9 +28,9 @@ from tests.builders import (
 from tests.fakes import FakeClock, FakeSsm, aws_error
 from tests.faults.conftest import Scale
 from tests.faults.listening import listening
-from tests.faults.people import Person, Places, people
+from tests.faults.personas import Person, Places, people
+from tests.harnesses import MOBILE_QUEUE, WEB_QUEUE, AcceptHarness
 from tests.memory_table import MemoryTable
-from tests.worlds import MOBILE_QUEUE, WEB_QUEUE, IntakeWorld
 
 SOMEBODY = str(Person(0).raw)
 _BATCH = 100
@@ -50,26 +50,26 @@ class Request:
     """One way that a request can fare."""
 
     event: Event = lambda person, event: event
-    breaks: Callable[[IntakeWorld], None] = lambda world: None
+    breaks: Callable[[AcceptHarness], None] = lambda world: None
     body: Callable[[list[Any]], Any] = lambda events: events
     given: dict[str, Any] = field(default_factory=dict)
     """What is said besides: headers, the query ..."""
     statuses: tuple[int, ...] = (202,)
 
 
-def store_down(world: IntakeWorld) -> None:
+def store_down(world: AcceptHarness) -> None:
     world.ssm.error = aws_error("InternalServerError", SOMEBODY)
 
 
-def queue_down(world: IntakeWorld) -> None:
+def queue_down(world: AcceptHarness) -> None:
     world.sqs.error = aws_error("InternalError", SOMEBODY)
 
 
-def some_refused(world: IntakeWorld) -> None:
+def some_refused(world: AcceptHarness) -> None:
     world.sqs.refuses = lambda entry: int(entry["Id"]) % 2 == 0
 
 
-def bad_settings(world: IntakeWorld) -> None:
+def bad_settings(world: AcceptHarness) -> None:
     for app in (f"mobile/{MOBILE_APP}", f"web/{WEB_APP}"):
         world.ssm.parameters[f"/relay/apps/{app}"] = SOMEBODY
 
@@ -134,7 +134,7 @@ REQUESTS: dict[str, Request] = {
 @pytest.mark.parametrize("name", REQUESTS)
 def test_people_who_come_by_http_are_found_nowhere(route: str, name: str, scale: Scale) -> None:
     request, (template, app_id, make) = REQUESTS[name], ROUTES[route]
-    world, places, crowd = IntakeWorld(), Places(), people(scale.people)
+    world, places, crowd = AcceptHarness(), Places(), people(scale.people)
     request.breaks(world)
 
     with listening(keeps_text=True) as heard:
@@ -157,7 +157,7 @@ def test_people_who_come_by_http_are_found_nowhere(route: str, name: str, scale:
 
 def test_somebody_whom_a_queue_holds_would_be_found_there() -> None:
     """What a sender puts into the event value is his own affair (H9)."""
-    world, places = IntakeWorld(), Places()
+    world, places = AcceptHarness(), Places()
 
     world.post(make_event(eventValue={"af_content": Person(1).email}))
 

@@ -19,6 +19,7 @@ from relay import telemetry
 from relay.aws.sqs import Message, Queue
 from relay.domain.kinds import Surface
 from relay.errors import TableUnavailableError
+from relay.http1.errors import ExchangeTimeoutError, NoConnectionError, NotHttpError
 from relay.stores.identities import Identities, Identity
 from tests.builders import (
     MOBILE_APP,
@@ -34,16 +35,16 @@ from tests.fakes import FakeClock, Says, aws_error
 from tests.faults.conftest import Saw, Scale
 from tests.faults.fleet import MAX_RECEIVES, Fleet
 from tests.faults.listening import listening
-from tests.faults.people import Person, Places, people, traces_in
+from tests.faults.personas import Person, Places, people, traces_in
 from tests.faults.virtual_time import run
-from tests.worlds import ForwardingWorld
+from tests.harnesses import ForwarderHarness
 
 APP = {Surface.MOBILE: MOBILE_APP, Surface.WEB: WEB_APP}
 SOMEBODY = str(Person(0).raw)
 """What an error's text may hold."""
 _BATCH = 100
 
-World = ForwardingWorld
+World = ForwarderHarness
 Break = Callable[[World], None]
 Hand = Callable[[Person, Json], Json | str]
 """What is handed in for somebody, made of a good envelope with all that is personal in it."""
@@ -169,9 +170,9 @@ WAYS: dict[str, Way] = {
     "server error, to the last attempt": Way(answers(500), rounds=5),
     "last attempt": Way(answers(503), LAST),
     "uncertain money": Way(answers(500), settings={"uncertain_money": "dead_letter"}),
-    "no answer": Way(raises(httpx.ReadTimeout), rounds=2),
-    "no connection": Way(raises(httpx.ConnectError), rounds=5),
-    "not HTTP": Way(raises(httpx.RemoteProtocolError), rounds=5),
+    "no answer": Way(raises(ExchangeTimeoutError), rounds=2),
+    "no connection": Way(raises(NoConnectionError), rounds=5),
+    "not HTTP": Way(raises(NotHttpError), rounds=5),
     "a bug": Way(raises(RuntimeError), rounds=5),
     "a bug in the last attempt": Way(raises(ValueError), LAST),
     "bad settings": Way(parameter("apps", SOMEBODY), rounds=2, waits_raw=True),
@@ -307,7 +308,7 @@ async def test_people_are_found_nowhere_in_the_end(
     surface: Surface, name: str, scale: Scale
 ) -> None:
     way, places = WAYS[name], Places()
-    world = ForwardingWorld(surface, **way.settings)
+    world = ForwarderHarness(surface, **way.settings)
     way.breaks(world)
 
     with listening(keeps_text=True) as heard:
@@ -323,7 +324,7 @@ async def test_people_are_found_nowhere_in_the_end(
 async def test_people_told_of_twice_are_found_nowhere(surface: Surface, scale: Scale) -> None:
     """The second time with the same content, and with other content: duplicates and conflicts."""
     places, crowd = Places(), people(scale.people)
-    world = ForwardingWorld(surface, **PURCHASE)
+    world = ForwarderHarness(surface, **PURCHASE)
     other = event_of(lambda person, event: {**event, **Person(person.number + 3).raw})
 
     with listening(keeps_text=True) as heard:
@@ -426,7 +427,7 @@ def plant_in_what_is_said(world: World) -> Json:
 async def test_somebody_who_is_in_one_of_these_places_is_found_there(
     place: str, plant: Callable[[World], Json]
 ) -> None:
-    world, places = ForwardingWorld(), Places()
+    world, places = ForwarderHarness(), Places()
 
     with listening(keeps_text=True) as heard:
         await world.forward(plant(world))

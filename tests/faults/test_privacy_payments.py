@@ -19,16 +19,16 @@ from tests.builders import MOBILE_APP, Json
 from tests.fakes import aws_error
 from tests.faults.conftest import Scale
 from tests.faults.listening import listening
-from tests.faults.people import Person, Places, people, traces_in
-from tests.payment_world import (
+from tests.faults.personas import Person, Places, people, traces_in
+from tests.harnesses import MOBILE_QUEUE, WEB_QUEUE
+from tests.payments_harness import (
     PAYMENTS_DEAD,
     PAYMENTS_QUEUE,
     SECRETS,
-    PaymentWorld,
+    PaymentsHarness,
     source_of,
 )
 from tests.webhooks import ACCOUNTS, Account, Posted, present
-from tests.worlds import MOBILE_QUEUE, WEB_QUEUE
 
 SOMEBODY = str(Person(0).raw)
 _PERSONAL = re.compile(
@@ -113,40 +113,40 @@ def as_it_is(person: Person, webhook: Posted) -> Posted:
     return webhook
 
 
-Break = Callable[[PaymentWorld], None]
+Break = Callable[[PaymentsHarness], None]
 
 
-def nothing(world: PaymentWorld) -> None:
+def nothing(world: PaymentsHarness) -> None:
     """The webhook itself is what is wrong, or nothing is."""
 
 
-def clock_off(world: PaymentWorld) -> None:
+def clock_off(world: PaymentsHarness) -> None:
     world.clock.advance(7_200)
 
 
-def store_down(world: PaymentWorld) -> None:
+def store_down(world: PaymentsHarness) -> None:
     world.ssm.error = aws_error("InternalServerError", SOMEBODY)
 
 
-def bad_settings(world: PaymentWorld) -> None:
+def bad_settings(world: PaymentsHarness) -> None:
     world.ssm.parameters["/relay/sources"] = SOMEBODY
 
 
-def bad_source(world: PaymentWorld) -> None:
+def bad_source(world: PaymentsHarness) -> None:
     for provider, secret in SECRETS.items():
         world.add_source(source_of(provider), provider, secret, pick=["Quillfeather"])
 
 
-def no_secret(world: PaymentWorld) -> None:
+def no_secret(world: PaymentsHarness) -> None:
     for provider in SECRETS:
         world.ssm.parameters[f"/relay/webhook_secrets/{source_of(provider)}"] = " "
 
 
-def no_source(world: PaymentWorld) -> None:
+def no_source(world: PaymentsHarness) -> None:
     world.ssm.parameters["/relay/sources"] = "{}"
 
 
-def queue_down(world: PaymentWorld) -> None:
+def queue_down(world: PaymentsHarness) -> None:
     world.sqs.error = aws_error("InternalError", SOMEBODY)
 
 
@@ -169,13 +169,13 @@ def crowd(scale: Scale, monkeypatch: pytest.MonkeyPatch) -> Crowd:
     return Crowd(scale.people, monkeypatch)
 
 
-def fresh_world(**settings: Any) -> PaymentWorld:
-    world = PaymentWorld(**settings)
+def fresh_world(**settings: Any) -> PaymentsHarness:
+    world = PaymentsHarness(**settings)
     world.clock.now = present()
     return world
 
 
-def look_at(world: PaymentWorld, places: Places) -> None:
+def look_at(world: PaymentsHarness, places: Places) -> None:
     for name, queue in (
         ("payments queue", PAYMENTS_QUEUE),
         ("dead letters", PAYMENTS_DEAD),
@@ -230,7 +230,7 @@ def test_webhooks_that_cannot_be_read_keep_nobody(kind: str, scale: Scale) -> No
     assert len(world.dead) == 2 * scale.people
 
 
-def webhooks_of(world: PaymentWorld, kind: str, data: Json) -> Posted:
+def webhooks_of(world: PaymentsHarness, kind: str, data: Json) -> Posted:
     body = json.dumps(
         {"type": kind, "timestamp": f"{world.clock.now:%Y-%m-%dT%H:%M:%SZ}", "data": data}
     )
@@ -247,53 +247,53 @@ def webhooks_of(world: PaymentWorld, kind: str, data: Json) -> Posted:
 # map_payment
 
 
-def trail_down(world: PaymentWorld) -> None:
+def trail_down(world: PaymentsHarness) -> None:
     world.trail_table.error = TableUnavailableError("DynamoDB failed: InternalServerError")
 
 
-def identities_down(world: PaymentWorld) -> None:
+def identities_down(world: PaymentsHarness) -> None:
     world.identities_table.error = TableUnavailableError("DynamoDB failed: InternalServerError")
 
 
-def store_down_now(world: PaymentWorld) -> None:
+def store_down_now(world: PaymentsHarness) -> None:
     world.start_anew()
     store_down(world)
 
 
-def sources_gone(world: PaymentWorld) -> None:
+def sources_gone(world: PaymentsHarness) -> None:
     world.start_anew()
     no_source(world)
 
 
-def apps_gone(world: PaymentWorld) -> None:
+def apps_gone(world: PaymentsHarness) -> None:
     world.start_anew()
     for name in [name for name in world.ssm.parameters if "/apps/" in name]:
         del world.ssm.parameters[name]
 
 
-def bad_apps(world: PaymentWorld) -> None:
+def bad_apps(world: PaymentsHarness) -> None:
     world.start_anew()
     for name in [name for name in world.ssm.parameters if "/apps/" in name]:
         world.ssm.parameters[name] = SOMEBODY
 
 
-def feeds_no_app(world: PaymentWorld) -> None:
+def feeds_no_app(world: PaymentsHarness) -> None:
     world.start_anew()
     for provider, secret in SECRETS.items():
         apps = {"mobile": ["com.example.other"], "web": []}
         world.add_source(source_of(provider), provider, secret, apps=apps)
 
 
-def wants_no_revenue(world: PaymentWorld) -> None:
+def wants_no_revenue(world: PaymentsHarness) -> None:
     world.start_anew()
     world.payments_of(MOBILE_APP, revenue="none")
 
 
-def delivery_down(world: PaymentWorld) -> None:
+def delivery_down(world: PaymentsHarness) -> None:
     world.sqs.broken_queues = {MOBILE_QUEUE, WEB_QUEUE}
 
 
-MAPPINGS: dict[str, Callable[[PaymentWorld], None]] = {
+MAPPINGS: dict[str, Callable[[PaymentsHarness], None]] = {
     "mapped": lambda world: None,
     "trail down": trail_down,
     "identities down": identities_down,

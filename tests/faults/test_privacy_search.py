@@ -7,7 +7,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from tests.faults.people import people, traces_in
+from tests.faults.personas import people, traces_in
 
 CLEAN = (
     '{"email_hashed": "5fa2f6b5ee0c4e4ab8fe2df6cf65aa64c4f1e0f3d9f7f6c8a1b2c3d4e5f60718", '

@@ -107,7 +107,7 @@ async def test_customer_of_whom_only_an_install_is_known_gets_its_appsflyer_id(
     """No AppsFlyer id and no app in the metadata: the latest install says both."""
     customer = "user-installed"
     told = account(sandbox, "stripe", customer)
-    told.clues = lambda: {"app_user_id": customer}  # type: ignore[method-assign]
+    told.hints = lambda: {"app_user_id": customer}  # type: ignore[method-assign]
 
     assert await asyncio.to_thread(install, sandbox, customer) == 200
     await tell(sandbox, "stripe", told.renewal(1)[:1])

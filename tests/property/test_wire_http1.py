@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.http1.errors import NotHttpError
-from relay.http1.response_parser import AnswerReader
+from relay.http1.response_parser import ResponseParser
 
 statuses = st.sampled_from([200, 202, 204, 301, 304, 400, 401, 403, 429, 500, 503])
 names = st.from_regex(rb"X-[A-Za-z0-9]{1,8}", fullmatch=True)
@@ -62,7 +62,7 @@ def read_by_h11(answer: bytes) -> tuple[int, list[tuple[bytes, bytes]], bytes, b
 @given(answers(), st.lists(st.integers(0, 400), max_size=5))
 def test_reader_reads_a_well_formed_answer_as_h11_does(answer: bytes, cuts: list[int]) -> None:
     places = sorted({0, len(answer), *(cut for cut in cuts if cut < len(answer))})
-    reader = AnswerReader()
+    reader = ResponseParser()
 
     complete = [reader.feed(answer[start:end]) for start, end in itertools.pairwise(places)]
 
@@ -75,7 +75,7 @@ def test_reader_reads_a_well_formed_answer_as_h11_does(answer: bytes, cuts: list
 def test_reader_whatever_comes_ends_in_a_status_or_in_no_answer(
     answer: bytes, noise: bytes, place: int
 ) -> None:
-    reader = AnswerReader()
+    reader = ResponseParser()
 
     try:
         answered = reader.feed(answer[:place] + noise + answer[place:]) or reader.end()

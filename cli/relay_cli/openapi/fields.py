@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from relay.rules.hashing import DIGEST, HASHED_FIELDS
 from relay.rules.mobile.consent import CONSENT_FORMS
-from relay.rules.mobile.context import Whole
+from relay.rules.mobile.context import IntRange
 from relay.rules.mobile.device import APP_SET_SCOPE, ATT, UUID
 from relay.rules.money import PLAIN_AMOUNT
 from relay.rules.web import (
@@ -35,7 +35,7 @@ def whole_pattern(expression: str) -> str:
     return f"^(?:{expression})$"
 
 
-def _whole(bounds: Whole, *examples: int) -> Schema:
+def _whole(bounds: IntRange, *examples: int) -> Schema:
     named = {"minimum": bounds.lowest, "maximum": bounds.highest}
     given = {name: bound for name, bound in named.items() if bound is not None}
     return {"type": "integer", **given, **({"examples": list(examples)} if examples else {})}
@@ -52,7 +52,7 @@ def _object(properties: Mapping[str, Schema], **bounds: Any) -> Schema:
 def _consent(form: str) -> Schema:
     """M15."""
     answers = {
-        name: _whole(wanted) if isinstance(wanted, Whole) else {"type": _PLAIN[wanted]}
+        name: _whole(wanted) if isinstance(wanted, IntRange) else {"type": _PLAIN[wanted]}
         for name, wanted in CONSENT_FORMS[form].items()
     }
     return _object({form: _object(answers)}, required=[form])

@@ -9,15 +9,15 @@ from rich.table import Table
 from rich.text import Text
 
 from relay.aws.parameter_store import ParameterStore
-from relay.aws.table import Bound, Item, Key
+from relay.aws.table import Condition, Item, Key
 from relay.config.apps import Apps
-from relay.domain.movements import Meaning, Movement, Told, Treatment
+from relay.domain.movements import Interpretation, Movement, ParsedWebhook, Treatment
 from relay.domain.payment_rules import SourceApps, SourceSettings
 from relay.errors import ConfigurationError, UnreadableWebhookError
 from relay.exact_json import InvalidJsonError, UnwritableError, dumps, loads
 from relay.instants import utc_now
 from relay.payments.decide import Decider
-from relay.payments.errors import UnmappableError
+from relay.payments.errors import MappingError
 from relay.payments.events import event_of
 from relay.payments.providers.registry import PROVIDERS
 from relay.payments.receive import MAX_BODY_BYTES
@@ -64,7 +64,7 @@ class _Nothing:
     def get(self, keys: Collection[Key]) -> dict[Key, Item]:
         return {key: self._items[key] for key in keys if key in self._items}
 
-    def put(self, key: Key, item: Item, only_if: Bound | None = None) -> Item | None:
+    def put(self, key: Key, item: Item, only_if: Condition | None = None) -> Item | None:
         del only_if  # nobody else writes here
         self._items[key] = dict(item)
         return None
@@ -107,7 +107,7 @@ def explain(
         raise CliError(f"no such provider; there are {', '.join(PROVIDERS)}")
     settings = _settings(name, mobile, web)
     try:
-        told = PROVIDERS[name].read(body, settings)
+        told = PROVIDERS[name].parse(body, settings)
     except UnreadableWebhookError as error:
         raise CliError(f"{path} is no webhook of {name}: {error}", code=ExitCode.UNDONE) from error
     app_rules, anybody = _read_rules(rules), not (mobile or web)
@@ -160,7 +160,7 @@ def _read_rules(path: Path | None) -> Mapping[str, Any]:
     return rules
 
 
-def _told(provider: str, told: Told) -> Iterator[Block]:
+def _told(provider: str, told: ParsedWebhook) -> Iterator[Block]:
     reason = PROVIDERS[provider].why_ignored(told.type) if _is_ignored(told) else ""
     why = ": ".join(filter(None, (_WHY[told.treatment], reason)))
     if told.problem is not None:
@@ -170,16 +170,21 @@ def _told(provider: str, told: Told) -> Iterator[Block]:
         yield Block(Text("a test: dropped, unless the app says where tests go", "warn"))
 
 
-def _is_ignored(told: Told) -> bool:
+def _is_ignored(told: ParsedWebhook) -> bool:
     return told.treatment is Treatment.IGNORED
 
 
 def _understood(
-    provider: str, told: Told, settings: SourceSettings, rules: Mapping[str, Any], *, anybody: bool
+    provider: str,
+    told: ParsedWebhook,
+    settings: SourceSettings,
+    rules: Mapping[str, Any],
+    *,
+    anybody: bool,
 ) -> bool:
     """Shows what one thing told means and becomes; whether it can be understood."""
     try:
-        meaning = PROVIDERS[provider].understand(told.type, told.content, settings)
+        meaning = PROVIDERS[provider].interpret(told.type, told.content, settings)
     except UnreadableWebhookError as error:
         show(output(), [Block(Text(f"unreadable: {error}. {_KEPT}", "warn"))])
         return False
@@ -188,8 +193,8 @@ def _understood(
 
 
 def _meant(
-    meaning: Meaning,
-    told: Told,
+    meaning: Interpretation,
+    told: ParsedWebhook,
     settings: SourceSettings,
     rules: Mapping[str, Any],
     *,
@@ -207,13 +212,13 @@ def _meant(
     yield from _event(meaning, meaning.movement, settings, rules, is_test=is_test)
 
 
-def _facts(meaning: Meaning) -> Table:
+def _facts(meaning: Interpretation) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
-    for fact in meaning.facts:
-        known = [f"{name} known" for name in _CLUES if getattr(fact.clues, name)]
-        leads = "→ " + ", ".join(map(printable, fact.to)) if fact.to else ""
+    for link in meaning.links:
+        known = [f"{name} known" for name in _CLUES if getattr(link.hints, name)]
+        leads = "→ " + ", ".join(map(printable, link.to)) if link.to else ""
         table.add_row(
-            Text("link", "key"), printable(fact.ref), leads, Text(", ".join(known), "quiet")
+            Text("link", "key"), printable(link.ref), leads, Text(", ".join(known), "quiet")
         )
     return table
 
@@ -225,7 +230,7 @@ def _movement(movement: Movement) -> Table:
         "movement": movement.kind.value,
         "money's id": movement.id,
         "at": movement.at.isoformat(),
-        "takes back": movement.about,
+        "takes back": movement.original_ref,
         "gross": amount and f"{amount.gross:f} {amount.currency}",
         "net of tax": amount and (amount.net_of_tax or "not told"),
         "net of tax and fee": amount and (amount.net_of_tax_and_fee or "not told"),
@@ -237,7 +242,7 @@ def _movement(movement: Movement) -> Table:
 
 
 def _event(
-    meaning: Meaning,
+    meaning: Interpretation,
     movement: Movement,
     settings: SourceSettings,
     rules: Mapping[str, Any],
@@ -245,16 +250,16 @@ def _event(
     is_test: bool,
 ) -> Iterator[Block]:
     """What AppsFlyer would be told, if this were all that is known."""
-    if movement.about is not None:
+    if movement.original_ref is not None:
         yield Block(Text(_LIKE_ITS_ORIGINAL, "quiet"))
         return
     trail = Trail(_Nothing(), _ANY_DAYS)
-    trail.learn(_SOURCE, meaning.facts)
+    trail.learn(_SOURCE, meaning.links)
     store = ParameterStore(cast("SSMClient", _Rules(rules)), "/explained")
     decider = Decider(Apps(store), trail, Identities(_Nothing()), utc_now)
     try:
         decision = decider.decide(_SOURCE, settings, movement, test=is_test).decision
-    except UnmappableError as error:
+    except MappingError as error:
         because = _NOT_BY_THIS_ALONE if error.may_change else f"{error}. {_KEPT}".lstrip(". ")
         yield Block(Text(f"{error.reason}: {because}", "warn"))
         return
@@ -270,9 +275,9 @@ def _event(
     yield Block(Text(printable(dumps(event).decode())), exact=True)
 
 
-def _apps_named(meaning: Meaning) -> SourceApps:
+def _apps_named(meaning: Interpretation) -> SourceApps:
     """The app that the webhook itself names, where nobody said which there are."""
-    named = [fact.clues.app_id for fact in meaning.facts if fact.clues.app_id]
+    named = [link.hints.app_id for link in meaning.links if link.hints.app_id]
     if not named:
         return _ANY_APP
     return _settings("stripe", named[:1], []).apps

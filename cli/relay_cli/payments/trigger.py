@@ -91,8 +91,8 @@ def money_id(provider: str, webhooks: Iterable[Json]) -> str:
     """The money's own id, which is the end of its event id, by what the relay makes of webhooks."""
     settings = SourceSettings.model_validate({"provider": provider, "apps": {}})
     for webhook in webhooks:
-        for told in PROVIDERS[provider].read(json.dumps(webhook).encode(), settings):
-            movement = PROVIDERS[provider].understand(told.type, told.content, settings).movement
+        for told in PROVIDERS[provider].parse(json.dumps(webhook).encode(), settings):
+            movement = PROVIDERS[provider].interpret(told.type, told.content, settings).movement
             if movement is not None:
                 return movement.id
     raise AssertionError  # pragma: no cover - each sample tells of a movement

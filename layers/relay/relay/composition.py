@@ -1,4 +1,4 @@
-"""Puts the parts together for one process: settings, clients, use cases. Built on first use.
+"""Wires the parts of one process together: settings, clients, use cases. Built on first use.
 
 A function imports what its own use case needs, and nothing of the others: that is its cold start.
 """
@@ -6,9 +6,8 @@ A function imports what its own use case needs, and nothing of the others: that 
 # ruff: noqa: PLC0415 - see above
 
 import os
-from collections.abc import Callable, Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 import boto3
 from botocore.config import Config
@@ -16,6 +15,7 @@ from botocore.httpsession import get_cert_path
 
 from relay.aws.parameter_store import ParameterStore
 from relay.aws.sqs import Queue
+from relay.aws.timeouts import ATTEMPTS, CONNECT_SECONDS, READ_SECONDS
 from relay.config.environment import (
     AcceptSettings,
     ForwardSettings,
@@ -26,11 +26,10 @@ from relay.config.environment import (
 from relay.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    import asyncio
     import ssl
 
-    from relay.accept.accept import Intake
-    from relay.aws.async_table import DynamoLoopTable
+    from relay.accept.accept import Accept
+    from relay.aws.async_table import DynamoAsyncTable
     from relay.aws.table import Table
     from relay.domain.kinds import Surface
     from relay.forward.forwarder import Forwarder
@@ -38,26 +37,13 @@ if TYPE_CHECKING:
     from relay.payments.map import Mapper
     from relay.payments.receive import Receiver
 
-# These services answer in milliseconds; a function must not spend its time waiting for a sick one.
-# At most 2 x (1 + 2) s and a second between them: `forwarding.AWS_CALL_SECONDS`. Connections: one
-# for each thread that may call.
-_CONNECT_SECONDS = 1
-_READ_SECONDS = 2
+# Connections: one for each thread that may call.
 _AWS = Config(
-    connect_timeout=_CONNECT_SECONDS,
-    read_timeout=_READ_SECONDS,
-    retries={"mode": "standard", "total_max_attempts": 2},
+    connect_timeout=CONNECT_SECONDS,
+    read_timeout=READ_SECONDS,
+    retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
     max_pool_connections=32,
 )
-
-Remaining = Callable[[], float]
-
-
-class Context(Protocol):
-    """What the functions use of Lambda's context object."""
-
-    def get_remaining_time_in_millis(self) -> int:
-        """How long the invocation may still run."""
 
 
 def _store(prefix: str) -> ParameterStore:
@@ -70,9 +56,9 @@ def _table(name: str) -> "Table":
     return DynamoTable(boto3.client("dynamodb", config=_AWS), name)
 
 
-def _loop_table(name: str, connections: int) -> "DynamoLoopTable":
+def _async_table(name: str, connections: int) -> "DynamoAsyncTable":
     """A table for the event loop, where boto3 would reach it and with boto3's credentials."""
-    from relay.aws.async_table import DynamoCalls, DynamoLoopTable
+    from relay.aws.async_table import DynamoAsyncTable, DynamoClient
     from relay.aws.sigv4 import Credentials
     from relay.http1.pool import Pool
 
@@ -91,8 +77,8 @@ def _loop_table(name: str, connections: int) -> "DynamoLoopTable":
             "dynamodb",
         )
 
-    pool = Pool(connections, _CONNECT_SECONDS, _READ_SECONDS, _make_tls)
-    return DynamoLoopTable(DynamoCalls(pool, meta.endpoint_url, credentials), name)
+    pool = Pool(connections, CONNECT_SECONDS, READ_SECONDS, _make_tls)
+    return DynamoAsyncTable(DynamoClient(pool, meta.endpoint_url, credentials), name)
 
 
 def _make_tls() -> "ssl.SSLContext":
@@ -105,9 +91,9 @@ def _make_tls() -> "ssl.SSLContext":
 
 
 @cache
-def intake() -> "Intake":
+def accept() -> "Accept":
     """The use case of `accept`; raises `ConfigurationError`."""
-    from relay.accept.accept import Intake
+    from relay.accept.accept import Accept
     from relay.config.apps import Apps
     from relay.config.producers import Producers
     from relay.domain.kinds import Surface
@@ -118,11 +104,11 @@ def intake() -> "Intake":
         Surface.MOBILE: Queue(sqs, settings.mobile_queue_url),
         Surface.WEB: Queue(sqs, settings.web_queue_url),
     }
-    return Intake(Apps(store), Producers(store), queues)
+    return Accept(Apps(store), Producers(store), queues)
 
 
 @cache
-def installs() -> "Installs":
+def receive_install() -> "Installs":
     """The use case of `receive_install`; raises `ConfigurationError`."""
     from relay.config.producers import Producers
     from relay.installs.receive import Installs
@@ -134,7 +120,7 @@ def installs() -> "Installs":
 
 
 @cache
-def receiver() -> "Receiver":
+def receive_payment() -> "Receiver":
     """The use case of `receive_payment`; raises `ConfigurationError`."""
     from relay.config.sources import Sources
     from relay.payments.receive import Receiver
@@ -198,35 +184,8 @@ def forwarder(surface: "Surface") -> "Forwarder":
         queue=Queue(sqs, settings.queue_url),
         dead_letters=Queue(sqs, settings.dead_letter_queue_url),
         deliveries=Deliveries(
-            _loop_table(settings.deliveries_table, settings.requests_in_flight),
+            _async_table(settings.deliveries_table, settings.requests_in_flight),
             settings.delivery_days,
         ),
         identities=Identities(_table(looked_up)) if looked_up else None,
     )
-
-
-@cache
-def _runner() -> "asyncio.Runner":
-    """One event loop for the life of the process: kept connections belong to their loop."""
-    import asyncio
-
-    return asyncio.Runner()
-
-
-def forward(event: Mapping[str, Any], context: Context, surface: "Surface") -> dict[str, Any]:
-    """Handles one SQS event of Lambda's; answers with the records to be tried again."""
-    remaining = _remaining(context)
-    return _failures(_runner().run(forwarder(surface).forward(event["Records"], remaining)))
-
-
-def map_payments(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
-    """Handles one SQS event of the payments queue; answers with the records to be tried again."""
-    return _failures(mapper().map(event["Records"], _remaining(context)))
-
-
-def _remaining(context: Context) -> Remaining:
-    return lambda: context.get_remaining_time_in_millis() / 1000
-
-
-def _failures(message_ids: list[str]) -> dict[str, Any]:
-    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in message_ids]}

@@ -5,6 +5,7 @@ Every datetime here is aware and in UTC unless its name says otherwise.
 
 import re
 import time as clock
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -28,6 +29,10 @@ _ISO: Final = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 """ISO 8601 date and time; AppsFlyer's own `yyyy-mm-dd hh:mm:ss.sss` is one of its forms."""
+
+
+Clock = Callable[[], datetime]
+"""Gives the present moment: `utc_now`, or what a test puts in its place."""
 
 
 class Recorded(NamedTuple):

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 import trustme
 
-from relay.appsflyer import Answer, Client, make_transport
-from relay.appsflyer.transport import KeptConnections
+from relay.appsflyer import Client, make_transport
+from relay.appsflyer.transport import KeepAliveTransport
 from relay.domain.kinds import Kind
+from relay.domain.outcomes import AppsFlyerResponse
 from relay.errors import SendFailedError
 from relay.http1.pool import KEEP_ALIVE_SECONDS
 from relay.secrets import Secret
@@ -137,7 +138,7 @@ async def client_of(
     await client.aclose()
 
 
-async def send(client: Client, body: bytes = BODY) -> Answer:
+async def send(client: Client, body: bytes = BODY) -> AppsFlyerResponse:
     path = "/inappevent/id123456789"
     return await client.send(Kind.MOBILE_EVENT, "id123456789", path, body, Secret("key"))
 
@@ -177,7 +178,7 @@ async def test_send_over_tls_writes_the_whole_request_and_reads_the_answer(
     ):
         answer = await send(client)
 
-    assert answer == Answer(200, "OK", None)
+    assert answer == AppsFlyerResponse(200, "OK", None)
     assert server.requests == [
         b"POST /inappevent/id123456789 HTTP/1.1\r\n"
         b"Host: 127.0.0.1:%d\r\n"
@@ -216,7 +217,7 @@ async def test_send_without_a_port_goes_to_the_schemes_own(monkeypatch: pytest.M
 def test_transport_made_without_a_loop_serves_the_loop_that_comes() -> None:
     transport = make_transport(1, PATIENT, PATIENT)
 
-    async def run() -> Answer:
+    async def run() -> AppsFlyerResponse:
         async with serving(answering(OK)) as server:
             client = Client(transport, f"http://127.0.0.1:{server.port}")
             answer = await send(client)
@@ -272,15 +273,15 @@ async def test_send_more_at_once_than_connections_waits_for_one(authority: trust
 )
 async def test_send_after_an_answer_that_ends_the_connection_opens_another(answer: bytes) -> None:
     async with serving(answering(answer)) as server, client_of(server.port) as client:
-        assert await send(client) == Answer(200, "OK", None)
-        assert await send(client) == Answer(200, "OK", None)
+        assert await send(client) == AppsFlyerResponse(200, "OK", None)
+        assert await send(client) == AppsFlyerResponse(200, "OK", None)
 
     assert server.connections == 2
 
 
 async def test_send_on_a_connection_unused_for_long_opens_another() -> None:
     now = 1_000.0
-    transport = KeptConnections(5, PATIENT, PATIENT, clock=lambda: now)
+    transport = KeepAliveTransport(5, PATIENT, PATIENT, clock=lambda: now)
 
     async with serving(answering(OK)) as server:
         client = Client(transport, f"http://127.0.0.1:{server.port}")
@@ -294,7 +295,7 @@ async def test_send_on_a_connection_unused_for_long_opens_another() -> None:
 
 async def test_send_drops_the_surplus_of_connections_that_grew_old() -> None:
     now = 1_000.0
-    transport = KeptConnections(2, PATIENT, PATIENT, clock=lambda: now)
+    transport = KeepAliveTransport(2, PATIENT, PATIENT, clock=lambda: now)
     closed = 0
 
     def behaviour(server: Server) -> Behaviour:
@@ -394,7 +395,7 @@ async def test_send_on_a_connection_that_ended_in_a_freeze_opens_another(
             await send(client)
             frozen.set()
             ended.wait(PATIENT)  # not awaited: the loop stands still and sees nothing of the end
-            assert await send(client) == Answer(200, "OK", None)
+            assert await send(client) == AppsFlyerResponse(200, "OK", None)
 
     assert len(requests) == 2
 
@@ -425,7 +426,7 @@ async def test_send_on_a_connection_that_ended_or_spoke_unasked_opens_another(
         await send(client)
         first_answered.set()
         await asyncio.wait_for(noticed.wait(), PATIENT)
-        assert await send(client) == Answer(200, "OK", None)
+        assert await send(client) == AppsFlyerResponse(200, "OK", None)
 
     assert server.connections == 2
     assert not caplog.records  # asyncio tells of what a protocol did not expect
@@ -669,8 +670,8 @@ async def test_send_body_that_never_ends_does_not_undo_the_status() -> None:
         serving(after_request(stop_halfway)) as server,
         client_of(server.port, read_timeout=IMPATIENT) as client,
     ):
-        assert await send(client) == Answer(400, "Bad", None)
-        assert await send(client) == Answer(400, "Bad", None)
+        assert await send(client) == AppsFlyerResponse(400, "Bad", None)
+        assert await send(client) == AppsFlyerResponse(400, "Bad", None)
 
     assert server.connections == 2
 
@@ -680,7 +681,7 @@ async def test_send_closed_within_the_body_does_not_undo_the_status() -> None:
         writer.write(b"HTTP/1.1 202 Accepted\r\nContent-Length: 99\r\n\r\n{")
 
     async with serving(after_request(leave)) as server, client_of(server.port) as client:
-        assert await send(client) == Answer(202, "{", None)
+        assert await send(client) == AppsFlyerResponse(202, "{", None)
 
 
 async def test_send_body_until_the_end_of_the_connection_is_read() -> None:
@@ -688,4 +689,4 @@ async def test_send_body_until_the_end_of_the_connection_is_read() -> None:
         writer.write(b"HTTP/1.1 403 Forbidden\r\n\r\nblocked")
 
     async with serving(after_request(answer)) as server, client_of(server.port) as client:
-        assert await send(client) == Answer(403, "blocked", None)
+        assert await send(client) == AppsFlyerResponse(403, "blocked", None)

@@ -15,7 +15,7 @@ from relay.forward.forwarder import Forwarder
 from relay.stores.deliveries import Deliveries
 from tests.builders import MOBILE_APP, Json, make_envelope, make_event, make_settings
 from tests.fakes import FakeAppsFlyer, FakeClock, Says, longest
-from tests.memory_table import MemoryLoopTable, MemoryTable
+from tests.memory_table import MemoryAsyncTable, MemoryTable
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -50,9 +50,9 @@ class Deployed:
             Apps(ParameterStore(ssm, prefix)),
             queue=Queue(sqs, queue),
             dead_letters=Queue(sqs, dead_letters),
-            deliveries=Deliveries(MemoryLoopTable(MemoryTable()), 35),
+            deliveries=Deliveries(MemoryAsyncTable(MemoryTable()), 35),
             clock=FakeClock(),
-            chance=longest,
+            jitter=longest,
         )
 
     def put(self, envelope: Json) -> None:

@@ -46,7 +46,7 @@ def test_install_that_appsflyer_tells_of_is_found_by_its_customer(
         "platform": "ios",
     }
     function = importlib.import_module("functions.receive_install.app")
-    composition.installs.cache_clear()
+    composition.receive_install.cache_clear()
 
     answer = function.lambda_handler(
         make_http_event(
@@ -58,7 +58,7 @@ def test_install_that_appsflyer_tells_of_is_found_by_its_customer(
         Context(),
     )
 
-    composition.installs.cache_clear()
+    composition.receive_install.cache_clear()
     assert answer["statusCode"] == 200
     [identity] = Identities(DynamoTable(dynamodb, name)).of_customer("user-1")
     assert identity.app_id == MOBILE_APP

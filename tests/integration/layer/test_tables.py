@@ -8,7 +8,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from relay.aws.table import Bound, DynamoTable, Item, Key, Table
+from relay.aws.table import Condition, DynamoTable, Item, Key, Table
 from relay.errors import TableUnavailableError
 from tests.memory_table import MemoryTable
 
@@ -107,7 +107,7 @@ def test_put_longest_key_is_taken(table: Table) -> None:
 def test_put_replaces_an_item_within_the_bound(table: Table, there: int) -> None:
     table.put(KEY, {"at": there})
 
-    assert table.put(KEY, {"at": 7}, Bound("at", 5)) is None
+    assert table.put(KEY, {"at": 7}, Condition("at", 5)) is None
 
     assert table.get([KEY]) == {KEY: {"at": 7}}
 
@@ -120,13 +120,13 @@ def test_put_replaces_an_item_within_the_bound(table: Table, there: int) -> None
 def test_put_gives_the_item_that_is_in_the_way_and_leaves_it(table: Table, there: Item) -> None:
     table.put(KEY, there)
 
-    assert table.put(KEY, {"at": 1}, Bound("at", 5)) == there
+    assert table.put(KEY, {"at": 1}, Condition("at", 5)) == there
 
     assert table.get([KEY]) == {KEY: there}
 
 
 def test_put_conditional_writes_where_there_is_nothing(table: Table) -> None:
-    assert table.put(KEY, {"at": 7}, Bound("at", 5)) is None
+    assert table.put(KEY, {"at": 7}, Condition("at", 5)) is None
 
     assert table.get([KEY]) == {KEY: {"at": 7}}
 
@@ -135,7 +135,7 @@ def test_put_condition_is_about_this_key_alone(table: Table) -> None:
     table.put(Key(KEY.pk, "id2"), {"at": 9})
     table.put(Key("user-2", KEY.sk), {"at": 9})
 
-    assert table.put(KEY, {"at": 7}, Bound("at", 5)) is None
+    assert table.put(KEY, {"at": 7}, Condition("at", 5)) is None
 
 
 # merge
@@ -224,7 +224,7 @@ def test_put_empty_customer_is_refused_because_of_the_index(table: Table) -> Non
 
 def test_put_of_many_at_once_lets_one_win(table: Table) -> None:
     def put(number: int) -> bool:
-        return table.put(KEY, {"number": number, "at": 1}, Bound("at", 0)) is None
+        return table.put(KEY, {"number": number, "at": 1}, Condition("at", 0)) is None
 
     with ThreadPoolExecutor(8) as pool:
         won = list(pool.map(put, range(8)))

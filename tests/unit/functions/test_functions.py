@@ -8,7 +8,7 @@ from typing import Any
 import boto3
 import pytest
 
-from relay import composition
+from relay import lambda_adapter
 from relay.domain.kinds import Surface
 
 FUNCTIONS = ["accept", "forward_mobile", "forward_web"]
@@ -36,13 +36,13 @@ def test_import_reads_no_environment_and_makes_no_client(
     assert callable(importlib.reload(module).lambda_handler)
 
 
-def test_accept_hands_the_request_to_the_intake(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Intake:
+def test_accept_hands_the_request_to_its_use_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Accept:
         def handle(self, event: Mapping[str, Any]) -> dict[str, Any]:
             return {"statusCode": 202, "seen": event["routeKey"]}
 
     module = load("accept")
-    monkeypatch.setattr(module, "intake", Intake)
+    monkeypatch.setattr(module, "accept", Accept)
 
     answer = module.lambda_handler({"routeKey": "GET /v1/health"}, Context())
 
@@ -66,12 +66,12 @@ def test_forward_hands_the_batch_to_the_forwarder_of_its_surface(
         asked.append(wanted)
         return Forwarder()
 
-    composition._runner.cache_clear()  # noqa: SLF001 - a process of its own
-    monkeypatch.setattr(composition, "forwarder", forwarder)
+    lambda_adapter._runner.cache_clear()  # noqa: SLF001 - a process of its own
+    monkeypatch.setattr(lambda_adapter, "forwarder", forwarder)
 
     answer = load(function).lambda_handler({"Records": [{"messageId": "m-7"}]}, Context())
-    composition._runner().close()  # noqa: SLF001 - the process ends
-    composition._runner.cache_clear()  # noqa: SLF001 - likewise
+    lambda_adapter._runner().close()  # noqa: SLF001 - the process ends
+    lambda_adapter._runner.cache_clear()  # noqa: SLF001 - likewise
 
     assert answer == {"batchItemFailures": [{"itemIdentifier": "m-7"}]}
     assert asked == [surface]

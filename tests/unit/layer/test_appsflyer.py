@@ -1,13 +1,14 @@
 import inspect
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
 
-from relay.appsflyer import Answer, Client, transport
+from relay.appsflyer import Client, transport
 from relay.appsflyer.failures import MEANINGS, failure_of
 from relay.domain.kinds import Kind
+from relay.domain.outcomes import AppsFlyerResponse
 from relay.errors import ConfigurationError, SendFailedError
 from relay.http1 import errors
 from relay.http1.pool import Pool
@@ -24,7 +25,7 @@ def make_client(handler: Handler, base_url: str = "https://appsflyer.example.com
     return Client(httpx.MockTransport(handler), base_url, clock=lambda: NOW)
 
 
-async def send(client: Client, kind: Kind = Kind.MOBILE_EVENT, key: str = KEY) -> Answer:
+async def send(client: Client, kind: Kind = Kind.MOBILE_EVENT, key: str = KEY) -> AppsFlyerResponse:
     return await client.send(kind, "id123456789", "/inappevent/id123456789", BODY, Secret(key))
 
 
@@ -169,7 +170,7 @@ def test_client_base_url_that_is_none_is_refused_without_showing_it(base_url: st
 
 @pytest.mark.parametrize("status", [200, 202, 400, 401, 403, 404, 408, 415, 429, 500, 503])
 async def test_send_any_status_is_an_answer(status: int) -> None:
-    assert await send(answering(status, b"text")) == Answer(status, "text", None)
+    assert await send(answering(status, b"text")) == AppsFlyerResponse(status, "text", None)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -193,46 +194,10 @@ async def test_send_long_answer_is_cut_at_500_characters() -> None:
     assert answer.text == "é" * 500
 
 
-async def test_send_endless_answer_is_read_in_its_beginning_only() -> None:
-    class Endless(httpx.AsyncByteStream):
-        async def __aiter__(self) -> AsyncIterator[bytes]:
-            while True:
-                yield b"x" * 100
-
-    answer = await send(make_client(lambda _: httpx.Response(400, stream=Endless())))
-
-    assert answer.text == "x" * 500
-
-
 async def test_send_answer_that_is_no_utf8_is_decoded_leniently() -> None:
     answer = await send(answering(400, b"caf\xe9"))
 
     assert answer.text == "caf\ufffd"
-
-
-class BrokenBody(httpx.AsyncByteStream):
-    """A body that comes in parts and then breaks off."""
-
-    def __init__(self) -> None:
-        self.closed = False
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        yield b"Bad "
-        yield b"req"
-        raise httpx.ReadError("broke off")
-
-    async def aclose(self) -> None:
-        self.closed = True
-
-
-async def test_send_answer_whose_body_breaks_off_keeps_status_and_beginning() -> None:
-    """E16: with HTTP the status decides."""
-    body = BrokenBody()
-
-    answer = await send(make_client(lambda _: httpx.Response(400, stream=body)))
-
-    assert answer == Answer(400, "Bad req", None)
-    assert body.closed
 
 
 @pytest.mark.parametrize(
@@ -270,7 +235,7 @@ async def test_send_retry_after_is_seconds_or_a_date_else_nothing(
 
 
 async def test_send_accepted_event_asks_for_no_waiting() -> None:
-    assert await send(answering(200, b"OK", Retry_After="7")) == Answer(200, "OK", None)
+    assert await send(answering(200, b"OK", Retry_After="7")) == AppsFlyerResponse(200, "OK", None)
 
 
 async def test_send_retry_after_date_is_compared_with_the_present_by_default() -> None:
@@ -298,15 +263,20 @@ async def test_client_closing_closes_the_transport() -> None:
 # What fails
 
 
-def subclasses(root: type[httpx.RequestError]) -> Iterator[type[httpx.RequestError]]:
-    yield root
-    for child in root.__subclasses__():
-        yield from subclasses(child)
+def errors_of_an_exchange() -> set[type[errors.ExchangeError]]:
+    """What an exchange can end with: the leaves of the tree."""
+    found = (kind for _, kind in inspect.getmembers(errors, inspect.isclass))
+    tree = {kind for kind in found if issubclass(kind, errors.ExchangeError)}
+    return {kind for kind in tree if not kind.__subclasses__()}
 
 
-@pytest.mark.parametrize("kind", sorted(set(subclasses(httpx.RequestError)), key=str))
-async def test_send_every_transport_exception_has_a_meaning_and_shows_nothing(
-    kind: type[httpx.RequestError],
+def test_meanings_are_those_of_every_error_that_can_be_raised_and_of_no_other() -> None:
+    assert MEANINGS.keys() == errors_of_an_exchange()
+
+
+@pytest.mark.parametrize("kind", sorted(errors_of_an_exchange(), key=str))
+async def test_send_every_error_of_an_exchange_has_a_meaning_and_shows_nothing(
+    kind: type[errors.ExchangeError],
 ) -> None:
     client = raising(kind("+1 202 555 0100 " + KEY))
 
@@ -320,12 +290,9 @@ async def test_send_every_transport_exception_has_a_meaning_and_shows_nothing(
 
 def test_meanings_are_sure_only_where_nothing_was_written() -> None:
     """E16: uncertain are all others."""
-    assert {kind for kind, meaning in MEANINGS.items() if meaning.sure} == {
-        httpx.ConnectError,
-        httpx.ConnectTimeout,
-        httpx.UnsupportedProtocol,
-        transport.NothingSentError,
-    }
+    sure = {kind for kind, meaning in MEANINGS.items() if meaning.sure}
+
+    assert sure == {kind for kind in MEANINGS if issubclass(kind, errors.NotWrittenError)}
 
 
 async def test_send_our_own_mistake_is_not_taken_for_a_failed_request() -> None:
@@ -333,37 +300,25 @@ async def test_send_our_own_mistake_is_not_taken_for_a_failed_request() -> None:
         await send(raising(ZeroDivisionError()))
 
 
-def test_failure_looks_for_the_reason_under_the_engines_own_exceptions() -> None:
-    """Engines wrap: httpx over httpcore has the operating system's error two levels down."""
-    error = httpx.ConnectError("wrapped")
-    error.__cause__ = RuntimeError("engine")
+def test_failure_looks_for_the_reason_under_what_was_raised() -> None:
+    """The operating system's error may lie two levels down."""
+    error = errors.NoConnectionError("wrapped")
+    error.__cause__ = RuntimeError("in between")
     error.__cause__.__context__ = ConnectionRefusedError()
 
     assert failure_of(error).reason == "connect_refused"
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        kind
-        for _, kind in inspect.getmembers(errors, inspect.isclass)
-        if issubclass(kind, errors.WireError) and not kind.__subclasses__()
-    ],
-)
-async def test_engine_translates_every_error_of_the_wire(
-    kind: type[errors.WireError], monkeypatch: pytest.MonkeyPatch
+async def test_transport_lets_the_errors_of_an_exchange_through(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """They are translated once, by the client."""
+
     async def fail(*_: object) -> None:
-        raise kind
+        raise errors.ConnectionLostError
 
     monkeypatch.setattr(Pool, "exchange", fail)
+    request = httpx.Request("POST", "http://127.0.0.1:1/")
 
-    with pytest.raises(httpx.RequestError) as caught:
-        await send_by(transport.KeptConnections(1, 1, 1))
-
-    sure = issubclass(kind, errors.NotWrittenError)
-    assert failure_of(caught.value).sure == sure
-
-
-async def send_by(transport: httpx.AsyncBaseTransport) -> None:
-    await transport.handle_async_request(httpx.Request("POST", "http://127.0.0.1:1/"))
+    with pytest.raises(errors.ConnectionLostError):
+        await transport.KeepAliveTransport(1, 1, 1).handle_async_request(request)

@@ -10,7 +10,7 @@ import boto3
 import httpx
 import pytest
 
-from relay import appsflyer, composition
+from relay import appsflyer, composition, lambda_adapter
 from relay.aws import table
 from relay.config.producers import token_digest
 from relay.domain.kinds import Surface
@@ -24,7 +24,7 @@ from tests.builders import (
     make_sqs_event,
 )
 from tests.fakes import FakeAppsFlyer, FakeSqs, FakeSsm, Says, aws_error
-from tests.memory_table import MemoryLoopTable, MemoryTable
+from tests.memory_table import MemoryAsyncTable, MemoryTable
 from tests.webhooks import Adyen_
 
 ENVIRONMENT = {
@@ -82,9 +82,9 @@ class Outside:
     def table(self, _: object, name: str) -> MemoryTable:
         return self.tables[name]
 
-    def loop_table(self, name: str, connections: int) -> MemoryLoopTable:
+    def async_table(self, name: str, connections: int) -> MemoryAsyncTable:
         self.connections_to_tables = connections
-        return MemoryLoopTable(self.tables[name])
+        return MemoryAsyncTable(self.tables[name])
 
     def transport(self, connections: int, connect: float, read: float) -> httpx.AsyncBaseTransport:
         self.transports_made.append((connections, connect, read))
@@ -93,12 +93,12 @@ class Outside:
 
 def forget_everything() -> None:
     for made_once in (
-        composition.intake,
-        composition.installs,
-        composition.receiver,
+        composition.accept,
+        composition.receive_install,
+        composition.receive_payment,
         composition.mapper,
         composition.forwarder,
-        composition._runner,  # noqa: SLF001 - a new process
+        lambda_adapter._runner,  # noqa: SLF001 - a new process
     ):
         made_once.cache_clear()
 
@@ -112,15 +112,15 @@ def outside(monkeypatch: pytest.MonkeyPatch) -> Iterator[Outside]:
     monkeypatch.setattr(boto3, "client", world.client)
     monkeypatch.setattr(appsflyer, "make_transport", world.transport)
     monkeypatch.setattr(table, "DynamoTable", world.table)
-    monkeypatch.setattr(composition, "_loop_table", world.loop_table)
+    monkeypatch.setattr(composition, "_async_table", world.async_table)
     forget_everything()
     yield world
-    composition._runner().close()  # noqa: SLF001 - the process ends
+    lambda_adapter._runner().close()  # noqa: SLF001 - the process ends
     forget_everything()
 
 
 def forward(*bodies: Json | str, milliseconds: int = 90_000) -> Json:
-    return composition.forward(make_sqs_event(*bodies), Context(milliseconds), Surface.MOBILE)
+    return lambda_adapter.forward(make_sqs_event(*bodies), Context(milliseconds), Surface.MOBILE)
 
 
 def test_forward_good_batch_reports_no_failures(outside: Outside) -> None:
@@ -183,8 +183,8 @@ def test_intake_queues_each_surface_on_its_own_queue(outside: Outside) -> None:
     outside.ssm.parameters[f"/relay/apps/web/{MOBILE_APP}"] = "{}"
     visit = {"user_id": {"customer_user_id": "u"}, "event_url": "https://www.example.com/"}
 
-    composition.intake().handle(make_http_event(make_event()))
-    composition.intake().handle(make_http_event(visit, route="POST /v1/web/{app_id}/visits"))
+    composition.accept().handle(make_http_event(make_event()))
+    composition.accept().handle(make_http_event(visit, route="POST /v1/web/{app_id}/visits"))
 
     assert {url: len(messages) for url, messages in outside.sqs.queues.items()} == {
         ENVIRONMENT["RELAY_MOBILE_QUEUE_URL"]: 1,
@@ -193,14 +193,14 @@ def test_intake_queues_each_surface_on_its_own_queue(outside: Outside) -> None:
 
 
 def test_intake_is_made_once(outside: Outside) -> None:
-    assert composition.intake() is composition.intake()
+    assert composition.accept() is composition.accept()
     assert sorted(outside.clients_made) == ["sqs", "ssm"]
 
 
 @pytest.mark.parametrize(
     ("make", "variable"),
     [
-        (composition.intake, "RELAY_WEB_QUEUE_URL"),
+        (composition.accept, "RELAY_WEB_QUEUE_URL"),
         (lambda: composition.forwarder(Surface.WEB), "RELAY_APPSFLYER_URL"),
     ],
     ids=["intake", "forwarder"],
@@ -251,7 +251,7 @@ def test_installs_are_kept_among_the_identities(outside: Outside) -> None:
     }
     route = "POST /v1/appsflyer/installs/{app_id}"
 
-    answer = composition.installs().handle(make_http_event(message, route=route))
+    answer = composition.receive_install().handle(make_http_event(message, route=route))
 
     assert answer["statusCode"] == 200
     assert len(outside.tables["identities"]) == 1
@@ -274,9 +274,9 @@ def test_payment_goes_from_its_webhook_to_the_mobile_queue(outside: Outside) -> 
     event, parameters = payment()
     outside.ssm.parameters |= parameters
 
-    answer = composition.receiver().handle(event)
+    answer = composition.receive_payment().handle(event)
     (notice,) = outside.sqs.queues[ENVIRONMENT["RELAY_PAYMENTS_QUEUE_URL"]]
-    failed = composition.map_payments(make_sqs_event(notice.body), Context())
+    failed = lambda_adapter.map_payments(make_sqs_event(notice.body), Context())
 
     assert (answer["statusCode"], answer["body"]) == (200, "[accepted]")
     assert failed == {"batchItemFailures": []}
@@ -291,16 +291,16 @@ def test_payment_goes_from_its_webhook_to_the_mobile_queue(outside: Outside) -> 
     [
         ("receive_payment", {"httpx", "phonenumbers", "stripe", "Adyen", "standardwebhooks"}),
         ("receive_install", {"httpx", "phonenumbers"}),
-        ("map_payment", {"httpx", "stripe", "Adyen"}),
+        ("map_payment", {"httpx", "stripe", "Adyen", "asyncio"}),
         ("accept", {"httpx"}),
     ],
 )
 def test_function_imports_nothing_that_only_others_need(handler: str, unwanted: set[str]) -> None:
     made = {
-        "receive_payment": "receiver()",
-        "receive_install": "installs()",
+        "receive_payment": "receive_payment()",
+        "receive_install": "receive_install()",
         "map_payment": "mapper()",
-        "accept": "intake()",
+        "accept": "accept()",
     }
     program = (
         f"import sys; from relay import composition; composition.{made[handler]}; "

@@ -3,12 +3,12 @@ import re
 
 import pytest
 
-from relay.aws.table import Bound, Item, Key
+from relay.aws.table import Condition, Item, Key
 from relay.errors import TableUnavailableError
 from relay.stores import deliveries as module
 from relay.stores.deliveries import Claim, Deliveries, delivery_key
 from tests.fakes import FakeClock
-from tests.memory_table import MemoryLoopTable, MemoryTable
+from tests.memory_table import MemoryAsyncTable, MemoryTable
 
 KEY = delivery_key("stripe-main", "in_1")
 DIGEST = "a" * 64
@@ -28,13 +28,13 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def deliveries(table: MemoryTable, clock: FakeClock) -> Deliveries:
-    return Deliveries(MemoryLoopTable(table), keep_days=35, clock=clock)
+    return Deliveries(MemoryAsyncTable(table), keep_days=35, clock=clock)
 
 
 @pytest.fixture
 def elsewhere(table: MemoryTable, clock: FakeClock) -> Deliveries:
     """Another process at the same table."""
-    return Deliveries(MemoryLoopTable(table), keep_days=35, clock=clock)
+    return Deliveries(MemoryAsyncTable(table), keep_days=35, clock=clock)
 
 
 # Claims
@@ -83,7 +83,7 @@ async def test_claim_of_another_event_is_another_claim(
 
 
 async def test_claim_of_many_tasks_at_once_is_won_by_one(table: MemoryTable) -> None:
-    processes = [Deliveries(MemoryLoopTable(table), keep_days=35) for _ in range(8)]
+    processes = [Deliveries(MemoryAsyncTable(table), keep_days=35) for _ in range(8)]
 
     claims = await asyncio.gather(
         *(processes[number % 8].claim(f"{number // 8}", DIGEST, 60) for number in range(800))
@@ -189,7 +189,7 @@ async def test_claims_left_alone_are_dropped_from_memory_when_they_have_run_out(
     table: MemoryTable, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_MOST_HELD", 2)
-    deliveries = Deliveries(MemoryLoopTable(table), keep_days=35, clock=clock)
+    deliveries = Deliveries(MemoryAsyncTable(table), keep_days=35, clock=clock)
     for name in "abc":
         await deliveries.claim(name, DIGEST, 60)
     clock.advance(30)
@@ -243,7 +243,7 @@ async def test_item_expires_with_what_it_says(deliveries: Deliveries, table: Mem
 class _AnswersGetLost(MemoryTable):
     """Its first answer never arrives, and the client writes again."""
 
-    def put(self, key: Key, item: Item, only_if: Bound | None = None) -> Item | None:
+    def put(self, key: Key, item: Item, only_if: Condition | None = None) -> Item | None:
         super().put(key, item, only_if)
         return super().put(key, item, only_if)
 
@@ -254,9 +254,9 @@ async def test_claim_whose_answer_got_lost_is_ours_when_it_is_written_again(
     table = _AnswersGetLost()
 
     assert (
-        await Deliveries(MemoryLoopTable(table), 35, clock).claim(KEY, DIGEST, 60) is Claim.CLAIMED
+        await Deliveries(MemoryAsyncTable(table), 35, clock).claim(KEY, DIGEST, 60) is Claim.CLAIMED
     )
-    assert await Deliveries(MemoryLoopTable(table), 35, clock).claim(KEY, DIGEST, 60) is Claim.BUSY
+    assert await Deliveries(MemoryAsyncTable(table), 35, clock).claim(KEY, DIGEST, 60) is Claim.BUSY
 
 
 async def test_table_that_is_down_is_told(deliveries: Deliveries, table: MemoryTable) -> None:

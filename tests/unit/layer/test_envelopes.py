@@ -17,7 +17,7 @@ from relay.messages.envelope import (
     write_envelope,
 )
 from tests.builders import NOW, make_envelope, make_event
-from tests.oddities import SURROGATE, nested
+from tests.hostile_values import SURROGATE, nested
 
 
 def parsed(**fields: Any) -> Envelope:

@@ -6,8 +6,15 @@ import httpx
 import pytest
 
 from relay.aws.sqs import Queue
-from relay.consumer import reporting
 from relay.domain.kinds import Surface
+from relay.forward import forwarder
+from relay.http1.errors import (
+    ConnectionLostError,
+    ExchangeTimeoutError,
+    NoConnectionError,
+    NoConnectionInTimeError,
+    NotHttpError,
+)
 from tests.builders import (
     MOBILE_APP,
     WEB_APP,
@@ -19,7 +26,7 @@ from tests.builders import (
     make_web_visit,
 )
 from tests.fakes import OK, Says, aws_error
-from tests.worlds import MOBILE_QUEUE, ForwardingWorld
+from tests.harnesses import MOBILE_QUEUE, ForwarderHarness
 
 MINIMAL = 27.0
 """Seconds: a request of at most 3 + 10 s, and two calls to AWS of 7 s."""
@@ -31,7 +38,7 @@ MINIMAL = 27.0
 @pytest.mark.parametrize("answer", [OK, Says(202, '{"status": "accepted"}'), Says(200, "<odd>")])
 async def test_forward_event_that_appsflyer_takes_is_done(answer: Says) -> None:
     """E10, E16: with HTTP the status decides."""
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     world.appsflyer.says(answer)
 
     assert await world.forward(make_envelope()) == []
@@ -41,7 +48,7 @@ async def test_forward_event_that_appsflyer_takes_is_done(answer: Says) -> None:
 
 
 async def test_forward_fully_good_batch_reports_nothing_and_calls_no_queue() -> None:
-    world = ForwardingWorld()
+    world = ForwarderHarness()
 
     failed = await world.forward(*(make_envelope(event_id=f"order-{n}") for n in range(20)))
 
@@ -51,7 +58,7 @@ async def test_forward_fully_good_batch_reports_nothing_and_calls_no_queue() -> 
 
 
 async def test_forward_empty_batch_does_nothing() -> None:
-    world = ForwardingWorld()
+    world = ForwarderHarness()
 
     assert await world.forward() == []
 
@@ -59,7 +66,7 @@ async def test_forward_empty_batch_does_nothing() -> None:
 
 
 async def test_forward_mobile_event_goes_to_its_app_with_its_token() -> None:
-    world = ForwardingWorld()
+    world = ForwarderHarness()
 
     await world.forward(make_envelope())
 
@@ -80,7 +87,7 @@ async def test_forward_mobile_event_goes_to_its_app_with_its_token() -> None:
     ids=["event", "visit"],
 )
 async def test_forward_web_kinds_each_go_to_their_endpoint(envelope: Json, path: str) -> None:
-    world = ForwardingWorld(Surface.WEB)
+    world = ForwarderHarness(Surface.WEB)
 
     assert await world.forward(envelope) == []
 
@@ -92,7 +99,7 @@ async def test_forward_web_event_carries_its_id_for_deduplication(
     event_id: str | None, sent: str
 ) -> None:
     """W11: the sender's event id, else the message's."""
-    world = ForwardingWorld(Surface.WEB)
+    world = ForwarderHarness(Surface.WEB)
 
     await world.forward(make_web_envelope(event_id=event_id))
 
@@ -117,7 +124,7 @@ async def test_forward_event_that_appsflyer_will_never_take_is_a_dead_letter(
     answer: Says, outcome: str, reason: str
 ) -> None:
     """E11, E14, E15, E17."""
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     world.appsflyer.says(answer)
 
     assert await world.forward(make_envelope()) == []
@@ -131,7 +138,7 @@ async def test_forward_event_that_appsflyer_will_never_take_is_a_dead_letter(
 
 async def test_forward_redirect_is_not_followed() -> None:
     """E17: a token must not travel on."""
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     world.appsflyer.says(Says(307, "", {"location": "https://elsewhere.example.com/"}))
 
     await world.forward(make_envelope())
@@ -140,7 +147,7 @@ async def test_forward_redirect_is_not_followed() -> None:
 
 
 async def test_forward_event_that_breaks_a_rule_is_never_sent() -> None:
-    world = ForwardingWorld()
+    world = ForwarderHarness()
 
     assert (
         await world.forward(
@@ -158,7 +165,7 @@ async def test_forward_event_that_breaks_a_rule_is_never_sent() -> None:
 
 @pytest.mark.parametrize("app_id", ["id999999999", "no/such app", "id1\nx"])
 async def test_forward_event_of_an_unknown_app_is_rejected(app_id: str) -> None:
-    world = ForwardingWorld()
+    world = ForwarderHarness()
 
     assert await world.forward(make_envelope(app_id=app_id)) == []
 
@@ -175,7 +182,7 @@ async def test_forward_event_of_an_unknown_app_is_rejected(app_id: str) -> None:
 async def test_forward_kind_on_the_wrong_queue_is_rejected(
     surface: Surface, envelope: Json
 ) -> None:
-    world = ForwardingWorld(surface)
+    world = ForwarderHarness(surface)
 
     assert await world.forward(envelope) == []
 
@@ -190,7 +197,7 @@ async def test_forward_kind_on_the_wrong_queue_is_rejected(
     ["not json", "[]", '{"app_id": "id1"}', '{"app_id": "id1", "kind": "fax", "event": {}}', ""],
 )
 async def test_forward_body_that_is_no_envelope_is_rejected(body: str) -> None:
-    world = ForwardingWorld()
+    world = ForwarderHarness()
 
     assert await world.forward(body) == []
 
@@ -205,7 +212,7 @@ async def test_forward_body_that_is_no_envelope_is_rejected(body: str) -> None:
 )
 async def test_forward_envelope_of_an_impossible_moment_is_rejected(moment: str) -> None:
     """Beyond what a calendar holds in UTC, without an offset, or none at all."""
-    world = ForwardingWorld()
+    world = ForwarderHarness()
 
     assert await world.forward(make_envelope(not_before=moment), make_envelope()) == []
 
@@ -216,7 +223,7 @@ async def test_forward_envelope_of_an_impossible_moment_is_rejected(moment: str)
 
 
 async def test_forward_body_that_is_no_envelope_still_has_a_message_group() -> None:
-    world = ForwardingWorld()
+    world = ForwarderHarness()
 
     await world.forward("not json")
 
@@ -230,7 +237,7 @@ async def test_forward_body_that_is_no_envelope_still_has_a_message_group() -> N
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504, 599])
 async def test_forward_event_that_appsflyer_cannot_take_now_waits(status: int) -> None:
     """E16."""
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     world.appsflyer.says(Says(status))
 
     assert await world.forward(make_envelope()) == []
@@ -244,17 +251,17 @@ async def test_forward_event_that_appsflyer_cannot_take_now_waits(status: int) -
 @pytest.mark.parametrize(
     "error",
     [
-        httpx.ConnectError("no"),
-        httpx.ConnectTimeout("no"),
-        httpx.ReadTimeout("no"),
-        httpx.ReadError("no"),
-        httpx.RemoteProtocolError("no"),
+        NoConnectionError("no"),
+        NoConnectionInTimeError("no"),
+        ExchangeTimeoutError("no"),
+        ConnectionLostError("no"),
+        NotHttpError("no"),
     ],
     ids=lambda error: type(error).__name__,
 )
 async def test_forward_event_without_an_answer_waits(error: Exception) -> None:
     """E16."""
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     world.appsflyer.says(error)
 
     assert await world.forward(make_envelope()) == []
@@ -263,7 +270,7 @@ async def test_forward_event_without_an_answer_waits(error: Exception) -> None:
 
 
 async def test_forward_waiting_event_keeps_its_apps_message_group() -> None:
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     world.appsflyer.says(Says(503))
 
     await world.forward(make_envelope())
@@ -272,7 +279,7 @@ async def test_forward_waiting_event_keeps_its_apps_message_group() -> None:
 
 
 async def test_forward_event_that_fails_and_then_succeeds_is_delivered_once() -> None:
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     world.appsflyer.says(Says(503), OK)
 
     await world.forward(make_envelope())
@@ -285,7 +292,7 @@ async def test_forward_event_that_fails_and_then_succeeds_is_delivered_once() ->
 
 async def test_forward_event_that_always_fails_ends_as_a_dead_letter() -> None:
     """Three waits make four attempts, and the long one hops without using any."""
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     world.appsflyer.says(Says(503, "try later"))
 
     await world.forward(make_envelope())
@@ -303,7 +310,7 @@ async def test_forward_event_that_always_fails_ends_as_a_dead_letter() -> None:
 
 async def test_forward_retry_after_is_waited_for() -> None:
     """E18."""
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     world.appsflyer.says(Says(429, "", {"retry-after": "77"}))
 
     await world.forward(make_envelope())
@@ -315,7 +322,7 @@ async def test_forward_retry_after_is_waited_for() -> None:
 
 
 async def test_forward_before_its_moment_sends_nothing_and_hops() -> None:
-    world = ForwardingWorld()
+    world = ForwarderHarness()
 
     assert await world.forward(make_envelope(not_before="2026-03-02T13:00:00Z")) == []
 
@@ -327,7 +334,7 @@ async def test_forward_before_its_moment_sends_nothing_and_hops() -> None:
 
 
 async def test_forward_at_its_moment_sends() -> None:
-    world = ForwardingWorld()
+    world = ForwarderHarness()
 
     await world.forward(make_envelope(not_before="2026-03-02T12:00:00Z"))
 
@@ -335,7 +342,7 @@ async def test_forward_at_its_moment_sends() -> None:
 
 
 async def test_forward_before_its_moment_hides_raw_values_at_once() -> None:
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     event = make_event(email="jane@example.com")
 
     await world.forward(make_envelope(event=event, not_before="2026-03-02T13:00:00Z"))
@@ -344,7 +351,7 @@ async def test_forward_before_its_moment_hides_raw_values_at_once() -> None:
 
 
 async def test_forward_before_its_moment_rejects_what_breaks_a_rule_at_once() -> None:
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     event = make_event(appsflyer_id=None, customer_user_id=None)
 
     await world.forward(make_envelope(event=event, not_before="2026-03-02T13:00:00Z"))
@@ -357,7 +364,7 @@ async def test_forward_before_its_moment_keeps_that_moment_whatever_else_is_wron
     trouble: str,
 ) -> None:
     """It would otherwise be sent as soon as that is put right, perhaps hours too early."""
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     if trouble == "settings malformed":
         world.ssm.parameters[f"/relay/apps/mobile/{MOBILE_APP}"] = "{"
     else:
@@ -372,7 +379,7 @@ async def test_forward_before_its_moment_keeps_that_moment_whatever_else_is_wron
 
 async def test_forward_event_without_a_time_says_the_same_time_on_every_attempt() -> None:
     """Our waiting must not become AppsFlyer's arrival time (T1)."""
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     world.appsflyer.says(Says(503))
 
     await world.forward(make_envelope(event=make_event(eventTime=None)))
@@ -383,7 +390,7 @@ async def test_forward_event_without_a_time_says_the_same_time_on_every_attempt(
 
 
 async def test_forward_when_time_runs_out_hands_the_rest_back_untouched() -> None:
-    world = ForwardingWorld(requests_in_flight=1)
+    world = ForwarderHarness(requests_in_flight=1)
     left = iter([90.0, MINIMAL, MINIMAL - 0.001, 20.0])
 
     failed = await world.forward(*(make_envelope() for _ in range(4)), remaining=lambda: next(left))
@@ -394,7 +401,7 @@ async def test_forward_when_time_runs_out_hands_the_rest_back_untouched() -> Non
 
 
 async def test_forward_when_time_runs_out_still_queues_what_failed() -> None:
-    world = ForwardingWorld(requests_in_flight=1)
+    world = ForwarderHarness(requests_in_flight=1)
     world.appsflyer.says(Says(503))
     left = iter([90.0, MINIMAL - 1, 8.1])
 
@@ -406,9 +413,9 @@ async def test_forward_when_time_runs_out_still_queues_what_failed() -> None:
 
 async def test_forward_without_time_for_a_call_to_sqs_makes_none() -> None:
     """An invocation that is ended by Lambda sends again what it has delivered."""
-    world = ForwardingWorld(requests_in_flight=1)
+    world = ForwarderHarness(requests_in_flight=1)
     world.appsflyer.says(Says(503))
-    left = iter([90.0, 8.0])
+    left = iter([90.0, 7.9])
 
     failed = await world.forward(make_envelope(), remaining=lambda: next(left))
 
@@ -419,12 +426,12 @@ async def test_forward_without_time_for_a_call_to_sqs_makes_none() -> None:
 async def test_forward_when_reporting_fails_does_not_bring_back_what_is_delivered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    world = ForwardingWorld()
+    world = ForwarderHarness()
 
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr(reporting, "report_batch", fail)
+    monkeypatch.setattr(forwarder, "report_batch", fail)
 
     assert await world.forward(make_envelope()) == []
 
@@ -432,7 +439,7 @@ async def test_forward_when_reporting_fails_does_not_bring_back_what_is_delivere
 async def test_forward_when_queueing_breaks_brings_back_only_what_had_to_be_queued(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    world = ForwardingWorld(requests_in_flight=1)
+    world = ForwarderHarness(requests_in_flight=1)
     world.appsflyer.says(Says(200), Says(503))
 
     def fail(*_: object, **__: object) -> set[int]:
@@ -470,7 +477,7 @@ class Crowd(httpx.AsyncBaseTransport):
 async def test_forward_has_as_many_requests_under_way_as_allowed_and_never_more(
     events: int, together: int
 ) -> None:
-    world = ForwardingWorld(requests_in_flight=4)
+    world = ForwarderHarness(requests_in_flight=4)
     crowd = Crowd(together)
     world.forwarder = world.make_forwarder(crowd)
 
@@ -481,7 +488,7 @@ async def test_forward_has_as_many_requests_under_way_as_allowed_and_never_more(
 
 
 async def test_forward_asks_parameter_store_once_for_all_apps_of_a_batch() -> None:
-    world = ForwardingWorld()
+    world = ForwarderHarness()
 
     await world.forward(*(make_envelope(event_id=str(n)) for n in range(5)))
     await world.forward(make_envelope())
@@ -497,7 +504,7 @@ def body_has(text: str) -> Callable[[Json], bool]:
 
 
 async def test_forward_record_that_its_queue_refuses_is_the_only_one_reported() -> None:
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     world.appsflyer.says(Says(503))
     world.sqs.refuses = body_has("order-b")
 
@@ -510,7 +517,7 @@ async def test_forward_record_that_its_queue_refuses_is_the_only_one_reported() 
 
 
 async def test_forward_when_its_queue_fails_altogether_reports_all_that_should_wait() -> None:
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     world.appsflyer.behaviour = lambda r: OK if b"delivered" in r.content else Says(503)
     world.sqs.error = aws_error("ServiceUnavailable")
     good = make_envelope(event=make_event(customer_user_id="delivered"))
@@ -519,7 +526,7 @@ async def test_forward_when_its_queue_fails_altogether_reports_all_that_should_w
 
 
 async def test_forward_dead_letter_that_is_refused_is_the_only_one_reported() -> None:
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     world.appsflyer.says(Says(400))
     world.sqs.refuses = body_has("order-a")
 
@@ -530,7 +537,7 @@ async def test_forward_dead_letter_that_is_refused_is_the_only_one_reported() ->
 
 
 async def test_forward_when_the_dead_letter_queue_fails_reports_only_its_records() -> None:
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     world.appsflyer.says(Says(503))
     world.sqs.broken_queues.add(world.settings.dead_letter_queue_url)
 
@@ -543,7 +550,7 @@ async def test_forward_when_the_dead_letter_queue_fails_reports_only_its_records
 
 
 async def test_forward_reports_in_the_order_of_the_batch() -> None:
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     world.appsflyer.says(Says(503))
     world.sqs.error = aws_error("ServiceUnavailable")
 
@@ -553,7 +560,7 @@ async def test_forward_reports_in_the_order_of_the_batch() -> None:
 
 
 async def test_forward_mixed_batch_settles_each_event_by_itself() -> None:
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     # "d" last: once its token is refused, nothing more is sent with it.
     answers = {"a": OK, "b": Says(503), "c": Says(400), "e": Says(403), "d": Says(401)}
     world.appsflyer.behaviour = lambda r: answers[json.loads(r.content)["customer_user_id"]]
@@ -571,7 +578,7 @@ async def test_forward_mixed_batch_settles_each_event_by_itself() -> None:
 
 
 async def test_forward_bug_in_one_event_costs_it_one_attempt_and_the_others_nothing() -> None:
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     world.appsflyer.behaviour = lambda r: RuntimeError("a bug") if b"unlucky" in r.content else OK
     unlucky = make_envelope(event_id="u", event=make_event(customer_user_id="unlucky"))
 
@@ -583,7 +590,7 @@ async def test_forward_bug_in_one_event_costs_it_one_attempt_and_the_others_noth
 
 
 async def test_forward_bug_that_stays_ends_as_a_dead_letter() -> None:
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     world.appsflyer.says(RuntimeError("a bug"))
 
     await world.forward(make_envelope(attempts=3))
@@ -593,7 +600,7 @@ async def test_forward_bug_that_stays_ends_as_a_dead_letter() -> None:
 
 async def test_forward_event_that_can_not_even_be_put_back_is_reported() -> None:
     """Unchecked, for want of settings, and of no JSON form: only SQS itself can keep it."""
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     world.ssm.error = aws_error("ThrottlingException")
     body = json.dumps(make_envelope(event={"ua": "\ud800"}))
 
@@ -606,8 +613,8 @@ async def test_forward_event_that_can_not_even_be_put_back_is_reported() -> None
 
 
 async def test_forward_uncertain_money_ends_where_the_setting_says() -> None:
-    world = ForwardingWorld(uncertain_money="dead_letter")
-    world.appsflyer.says(httpx.ReadTimeout("no"))
+    world = ForwarderHarness(uncertain_money="dead_letter")
+    world.appsflyer.says(ExchangeTimeoutError("no"))
 
     await world.forward(make_envelope())
 
@@ -618,7 +625,7 @@ async def test_forward_uncertain_money_ends_where_the_setting_says() -> None:
 
 async def test_forward_takes_lambdas_records_as_they_come() -> None:
     """The moment a message came in is its SentTimestamp."""
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     records = make_sqs_event(make_envelope(event=make_event(eventTime=None)))["Records"]
     records[0]["attributes"]["SentTimestamp"] = "1772449200123"
 
@@ -630,7 +637,7 @@ async def test_forward_takes_lambdas_records_as_they_come() -> None:
 
 async def test_forward_bug_after_the_request_was_begun_is_uncertain() -> None:
     """E16: with money, and told to keep doubtful money, it is kept for a person."""
-    world = ForwardingWorld(uncertain_money="dead_letter")
+    world = ForwarderHarness(uncertain_money="dead_letter")
     world.appsflyer.says(RuntimeError("a bug"))
     value = {"af_revenue": "4.99"}
 

@@ -10,7 +10,7 @@ import pytest
 from relay.domain.kinds import Surface
 from tests.builders import MOBILE_APP, WEB_APP, Json, make_envelope, make_event, make_web_envelope
 from tests.fakes import OK, Says, aws_error
-from tests.worlds import TOKEN, ForwardingWorld
+from tests.harnesses import TOKEN, ForwarderHarness
 
 TOKEN_NAME = f"/relay/tokens/mobile/{MOBILE_APP}"
 APP_NAME = f"/relay/apps/mobile/{MOBILE_APP}"
@@ -22,12 +22,12 @@ CREDENTIALS = [
 ]
 
 
-def token_reads(world: ForwardingWorld) -> int:
+def token_reads(world: ForwarderHarness) -> int:
     """How many times Parameter Store was asked for the token alone."""
     return world.ssm.calls.count([TOKEN_NAME])
 
 
-async def warmed(world: ForwardingWorld) -> ForwardingWorld:
+async def warmed(world: ForwarderHarness) -> ForwarderHarness:
     """A process that has read settings and token a minute ago."""
     await world.forward(make_envelope())
     world.appsflyer.requests.clear()
@@ -41,7 +41,7 @@ async def warmed(world: ForwardingWorld) -> ForwardingWorld:
 @pytest.mark.parametrize("answer", CREDENTIALS)
 async def test_forward_refused_token_holds_the_event_without_an_attempt(answer: Says) -> None:
     """E12, E13."""
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     world.appsflyer.says(answer)
 
     assert await world.forward(make_envelope(attempts=2)) == []
@@ -56,7 +56,7 @@ async def test_forward_refused_token_holds_the_event_without_an_attempt(answer: 
 @pytest.mark.parametrize("answer", CREDENTIALS[1:])
 async def test_forward_same_text_on_the_web_is_a_wrong_event(answer: Says) -> None:
     """E12 is about mobile."""
-    world = ForwardingWorld(Surface.WEB)
+    world = ForwarderHarness(Surface.WEB)
     world.appsflyer.says(answer)
 
     await world.forward(make_web_envelope())
@@ -66,7 +66,7 @@ async def test_forward_same_text_on_the_web_is_a_wrong_event(answer: Says) -> No
 
 @pytest.mark.parametrize("answer", CREDENTIALS)
 async def test_forward_refused_token_is_read_afresh_and_the_event_resent(answer: Says) -> None:
-    world = await warmed(ForwardingWorld())
+    world = await warmed(ForwarderHarness())
     world.ssm.parameters[TOKEN_NAME] = "rotated"
     world.appsflyer.takes_only("rotated", otherwise=answer)
 
@@ -78,7 +78,7 @@ async def test_forward_refused_token_is_read_afresh_and_the_event_resent(answer:
 
 
 async def test_forward_refused_token_is_sent_with_once_and_its_successor_once() -> None:
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     world.ssm.parameters[TOKEN_NAME] = "one\ntwo\nthree"
     world.appsflyer.says(Says(401))
 
@@ -88,7 +88,7 @@ async def test_forward_refused_token_is_sent_with_once_and_its_successor_once() 
 
 
 async def test_forward_token_that_stays_the_same_is_not_sent_with_again() -> None:
-    world = await warmed(ForwardingWorld())
+    world = await warmed(ForwarderHarness())
     world.appsflyer.says(Says(401))
 
     await world.forward(make_envelope())
@@ -98,7 +98,7 @@ async def test_forward_token_that_stays_the_same_is_not_sent_with_again() -> Non
 
 
 async def test_forward_answer_to_the_second_token_decides() -> None:
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     world.ssm.parameters[TOKEN_NAME] = "old\nnew"
     world.appsflyer.says(Says(401), Says(400, "Bad request"))
 
@@ -108,7 +108,7 @@ async def test_forward_answer_to_the_second_token_decides() -> None:
 
 
 async def test_forward_many_refusals_in_one_batch_make_one_fresh_read() -> None:
-    world = await warmed(ForwardingWorld())
+    world = await warmed(ForwarderHarness())
     world.ssm.parameters[TOKEN_NAME] = "rotated"
     world.appsflyer.takes_only("rotated")
 
@@ -121,7 +121,7 @@ async def test_forward_many_refusals_in_one_batch_make_one_fresh_read() -> None:
 
 async def test_forward_refusals_while_the_fresh_read_is_under_way_wait_for_it() -> None:
     """The read answers when all ten events have been refused, or wait for it without a token."""
-    world = await warmed(ForwardingWorld(requests_in_flight=10))
+    world = await warmed(ForwarderHarness(requests_in_flight=10))
     world.ssm.parameters[TOKEN_NAME] = "rotated"
     all_refused = threading.Event()
     world.ssm.before_answer = lambda: all_refused.wait(timeout=1)
@@ -141,7 +141,7 @@ async def test_forward_refusals_while_the_fresh_read_is_under_way_wait_for_it() 
 
 async def test_forward_event_that_begins_while_the_fresh_read_is_under_way_waits_for_it() -> None:
     """It would be held for minutes by a token that is known to be wrong."""
-    world = await warmed(ForwardingWorld(requests_in_flight=2))
+    world = await warmed(ForwarderHarness(requests_in_flight=2))
     world.ssm.parameters[TOKEN_NAME] = "rotated"
     a_third_looks = threading.Event()
     world.ssm.before_answer = lambda: a_third_looks.wait(timeout=1)
@@ -154,7 +154,7 @@ async def test_forward_event_that_begins_while_the_fresh_read_is_under_way_waits
 
 
 async def test_forward_refused_token_is_left_alone_for_the_rest_of_the_batch() -> None:
-    world = ForwardingWorld(requests_in_flight=1)
+    world = ForwarderHarness(requests_in_flight=1)
     world.appsflyer.says(Says(401))
 
     await world.forward(*(make_envelope() for _ in range(5)))
@@ -164,7 +164,7 @@ async def test_forward_refused_token_is_left_alone_for_the_rest_of_the_batch() -
 
 
 async def test_forward_refused_token_is_tried_again_after_a_minute() -> None:
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     world.appsflyer.says(Says(401), OK)
     await world.forward(make_envelope())
     world.clock.advance(60)
@@ -176,7 +176,7 @@ async def test_forward_refused_token_is_tried_again_after_a_minute() -> None:
 
 
 async def test_forward_two_tokens_during_rotation_the_second_is_tried() -> None:
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     world.ssm.parameters[TOKEN_NAME] = "old\n  new  \n"
     world.appsflyer.takes_only("new")
 
@@ -187,7 +187,7 @@ async def test_forward_two_tokens_during_rotation_the_second_is_tried() -> None:
 
 
 async def test_forward_refusal_of_one_app_is_no_matter_of_anothers() -> None:
-    world = ForwardingWorld(requests_in_flight=1)
+    world = ForwarderHarness(requests_in_flight=1)
     world.ssm.parameters["/relay/apps/mobile/com.example.other"] = "{}"
     world.ssm.parameters["/relay/tokens/mobile/com.example.other"] = "other-key"
     world.appsflyer.takes_only("other-key")
@@ -199,7 +199,7 @@ async def test_forward_refusal_of_one_app_is_no_matter_of_anothers() -> None:
 
 
 async def test_forward_while_parameter_store_is_down_still_tries_the_second_token() -> None:
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     world.ssm.parameters[TOKEN_NAME] = "old\nnew"
     world = await warmed(world)
     world.ssm.error = aws_error("InternalServerError")
@@ -217,7 +217,7 @@ async def test_forward_while_parameter_store_is_down_still_tries_the_second_toke
 async def test_forward_without_a_token_holds_the_event_and_sends_nothing(
     parameter: str | None,
 ) -> None:
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     del world.ssm.parameters[TOKEN_NAME]
     if parameter is not None:
         world.ssm.parameters[TOKEN_NAME] = parameter
@@ -229,7 +229,7 @@ async def test_forward_without_a_token_holds_the_event_and_sends_nothing(
 
 
 async def test_forward_held_until_the_limit_is_a_dead_letter() -> None:
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     world.appsflyer.says(Says(401, "no"))
 
     await world.forward(make_envelope(held_since="2026-02-20T12:00:00Z"))
@@ -242,7 +242,7 @@ async def test_forward_held_until_the_limit_is_a_dead_letter() -> None:
 @pytest.mark.parametrize("token", ["two words", "tök€n"])
 async def test_forward_token_that_no_header_can_carry_holds_the_event(token: str) -> None:
     """Our set-up is wrong, not the event: no attempt is used up."""
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     world.ssm.parameters[TOKEN_NAME] = token
 
     assert await world.forward(make_envelope()) == []
@@ -253,7 +253,7 @@ async def test_forward_token_that_no_header_can_carry_holds_the_event(token: str
 
 
 async def test_forward_token_that_no_header_can_carry_gives_way_to_the_next() -> None:
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     world.ssm.parameters[TOKEN_NAME] = "two words\ngood"
     world.appsflyer.takes_only("good")
 
@@ -265,7 +265,7 @@ async def test_forward_token_that_no_header_can_carry_gives_way_to_the_next() ->
 async def test_forward_token_that_no_header_can_carry_is_named_and_not_shown(
     lines: Callable[[], list[Json]],
 ) -> None:
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     world.ssm.parameters[TOKEN_NAME] = "two words"
 
     await world.forward(make_envelope())
@@ -287,7 +287,7 @@ MALFORMED = [
 
 @pytest.mark.parametrize("parameter", MALFORMED)
 async def test_forward_malformed_app_settings_hold_the_event(parameter: str) -> None:
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     world.ssm.parameters[APP_NAME] = parameter
 
     assert await world.forward(make_envelope()) == []
@@ -301,7 +301,7 @@ async def test_forward_malformed_app_settings_hold_the_event(parameter: str) -> 
 async def test_forward_malformed_app_settings_are_named_and_not_shown(
     parameter: str, lines: Callable[[], list[Json]]
 ) -> None:
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     world.ssm.parameters[APP_NAME] = parameter
 
     await world.forward(make_envelope())
@@ -313,7 +313,7 @@ async def test_forward_malformed_app_settings_are_named_and_not_shown(
 
 
 async def test_forward_malformed_app_settings_put_right_are_used_within_five_minutes() -> None:
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     world.ssm.parameters[APP_NAME] = "{"
     await world.forward(make_envelope())
     world.ssm.parameters[APP_NAME] = "{}"
@@ -328,7 +328,7 @@ async def test_forward_malformed_app_settings_put_right_are_used_within_five_min
 
 
 async def test_forward_while_parameter_store_is_down_defers_the_event() -> None:
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     world.ssm.error = aws_error("ThrottlingException")
 
     assert await world.forward(make_envelope()) == []
@@ -339,7 +339,7 @@ async def test_forward_while_parameter_store_is_down_defers_the_event() -> None:
 
 async def test_forward_while_parameter_store_is_down_keeps_a_national_phone_as_it_came() -> None:
     """Without the app's region it cannot be hashed, and must not be lost."""
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     world.ssm.error = aws_error("ThrottlingException")
 
     await world.forward(make_envelope(event=make_event(phone="(202) 555-0123")))
@@ -349,7 +349,7 @@ async def test_forward_while_parameter_store_is_down_keeps_a_national_phone_as_i
 
 async def test_forward_phone_that_had_to_wait_is_hashed_with_its_apps_region() -> None:
     """The digest is that of `printf %s 12025550123 | sha256sum`."""
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     world.ssm.parameters[APP_NAME] = '{"phone_region": "US"}'
     world.ssm.error = aws_error("ThrottlingException")
     await world.forward(make_envelope(event=make_event(phone="(202) 555-0123")))
@@ -363,7 +363,7 @@ async def test_forward_phone_that_had_to_wait_is_hashed_with_its_apps_region() -
 
 
 async def test_forward_while_parameter_store_is_down_never_buries_a_raw_phone() -> None:
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     world.ssm.error = aws_error("ThrottlingException")
 
     await world.forward(make_envelope(attempts=3, event=make_event(phone="(202) 555-0123")))
@@ -374,7 +374,7 @@ async def test_forward_while_parameter_store_is_down_never_buries_a_raw_phone() 
 
 
 async def test_forward_while_parameter_store_is_down_uses_what_it_read_before() -> None:
-    world = await warmed(ForwardingWorld())
+    world = await warmed(ForwarderHarness())
     world.clock.advance(3600)
     world.ssm.error = aws_error("InternalServerError")
 
@@ -388,7 +388,7 @@ async def test_forward_when_only_a_token_cannot_be_read_defers_for_that_reason(
     lines: Callable[[], list[Json]],
 ) -> None:
     """Settings read before, the token never: it is no bug of ours."""
-    world = await warmed(ForwardingWorld())
+    world = await warmed(ForwarderHarness())
     forget_tokens(world)
 
     await world.forward(make_envelope())
@@ -397,7 +397,7 @@ async def test_forward_when_only_a_token_cannot_be_read_defers_for_that_reason(
     assert [line["reason"] for line in lines() if "reason" in line] == ["parameters_unavailable"]
 
 
-def forget_tokens(world: ForwardingWorld) -> None:
+def forget_tokens(world: ForwarderHarness) -> None:
     """As after a call that failed between the one for settings and the one for tokens."""
     world.ssm.error = aws_error("ThrottlingException")
     cache = world.forwarder._apps._store._cache  # noqa: SLF001 - no call of ours can be told to
@@ -406,7 +406,7 @@ def forget_tokens(world: ForwardingWorld) -> None:
 
 async def test_forward_apps_that_could_be_read_are_sent_for_when_others_could_not() -> None:
     """Ten names a call: five apps are read, the sixth is not."""
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     app_ids = [f"com.example.app{n}" for n in range(6)]
     for app_id in app_ids:
         world.ssm.parameters[f"/relay/apps/mobile/{app_id}"] = "{}"
@@ -421,7 +421,7 @@ async def test_forward_apps_that_could_be_read_are_sent_for_when_others_could_no
 
 
 async def test_forward_web_uses_the_web_apps_settings_and_token() -> None:
-    world = ForwardingWorld(Surface.WEB)
+    world = ForwarderHarness(Surface.WEB)
 
     await world.forward(make_web_envelope())
 

@@ -10,7 +10,7 @@ from relay.errors import TableUnavailableError
 from relay.stores.identities import Identities, Identity
 from tests.builders import MOBILE_APP, NOW, Json, make_envelope, make_event, make_web_envelope
 from tests.fakes import Says
-from tests.worlds import ForwardingWorld
+from tests.harnesses import ForwarderHarness
 
 APPSFLYER_ID = "1698765432100-1234567890123456789"
 
@@ -20,7 +20,7 @@ def bare(**overrides: Any) -> Json:
     return make_event(**{"appsflyer_id": None, **overrides})
 
 
-def knows(world: ForwardingWorld, customer: str = "user-1", **overrides: Any) -> None:
+def knows(world: ForwarderHarness, customer: str = "user-1", **overrides: Any) -> None:
     """AppsFlyer has told of an install."""
     install: dict[str, Any] = {
         "app_id": MOBILE_APP,
@@ -33,7 +33,7 @@ def knows(world: ForwardingWorld, customer: str = "user-1", **overrides: Any) ->
 
 
 async def test_forward_known_customer_is_sent_with_its_appsflyer_id() -> None:
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     knows(world)
 
     await world.forward(make_envelope(event=bare()))
@@ -43,7 +43,7 @@ async def test_forward_known_customer_is_sent_with_its_appsflyer_id() -> None:
 
 @pytest.mark.parametrize("given", [None, "", "  "])
 async def test_forward_blank_appsflyer_id_is_looked_up_too(given: str | None) -> None:
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     knows(world)
 
     await world.forward(make_envelope(event=bare(appsflyer_id=given)))
@@ -53,7 +53,7 @@ async def test_forward_blank_appsflyer_id_is_looked_up_too(given: str | None) ->
 
 async def test_forward_customer_that_is_a_number_is_looked_up_by_its_digits() -> None:
     """M19."""
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     knows(world, "84213")
 
     await world.forward(make_envelope(event=bare(customer_user_id=84213)))
@@ -63,7 +63,7 @@ async def test_forward_customer_that_is_a_number_is_looked_up_by_its_digits() ->
 
 @pytest.mark.parametrize("customer", [True, ["user-1"], 1.5])
 async def test_forward_customer_of_a_wrong_type_is_nobody(customer: object) -> None:
-    world = ForwardingWorld()
+    world = ForwarderHarness()
 
     await world.forward(make_envelope(event=bare(customer_user_id=customer)))
 
@@ -72,7 +72,7 @@ async def test_forward_customer_of_a_wrong_type_is_nobody(customer: object) -> N
 
 
 async def test_forward_own_appsflyer_id_is_not_looked_up() -> None:
-    world = ForwardingWorld()
+    world = ForwarderHarness()
 
     await world.forward(make_envelope())
 
@@ -80,7 +80,7 @@ async def test_forward_own_appsflyer_id_is_not_looked_up() -> None:
 
 
 async def test_forward_looks_a_batch_up_in_one_read_an_app() -> None:
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     knows(world, "a")
     knows(world, "b")
     events = [bare(customer_user_id=name) for name in ("a", "b", "a")]
@@ -92,7 +92,7 @@ async def test_forward_looks_a_batch_up_in_one_read_an_app() -> None:
 
 
 async def test_forward_unknown_customer_is_held_and_sent_once_known() -> None:
-    world = ForwardingWorld()
+    world = ForwarderHarness()
 
     assert await world.forward(make_envelope(event=bare())) == []
 
@@ -106,7 +106,7 @@ async def test_forward_unknown_customer_is_held_and_sent_once_known() -> None:
 
 
 async def test_forward_unknown_customer_is_looked_for_soon_and_then_less_often() -> None:
-    world = ForwardingWorld(hold_seconds=300)
+    world = ForwarderHarness(hold_seconds=300)
     waits = []
 
     await world.forward(make_envelope(event=bare()))
@@ -118,7 +118,7 @@ async def test_forward_unknown_customer_is_looked_for_soon_and_then_less_often()
 
 
 async def test_forward_unknown_customer_is_a_dead_letter_after_its_limit() -> None:
-    world = ForwardingWorld(identity_limit_seconds=3600)
+    world = ForwarderHarness(identity_limit_seconds=3600)
     await world.forward(make_envelope(event=bare()))
     world.clock.advance(3600)
 
@@ -130,7 +130,7 @@ async def test_forward_unknown_customer_is_a_dead_letter_after_its_limit() -> No
 
 
 async def test_forward_unknown_customer_whose_event_breaks_another_rule_is_rejected() -> None:
-    world = ForwardingWorld()
+    world = ForwarderHarness()
 
     await world.forward(make_envelope(event=bare(eventName=" ")))
 
@@ -140,7 +140,7 @@ async def test_forward_unknown_customer_whose_event_breaks_another_rule_is_rejec
 
 
 async def test_forward_table_that_is_down_defers_only_those_who_need_it() -> None:
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     world.identities.error = TableUnavailableError("down")
 
     await world.forward(make_envelope(event=bare()), make_envelope(event_id="order-2"))
@@ -152,7 +152,7 @@ async def test_forward_table_that_is_down_defers_only_those_who_need_it() -> Non
 
 async def test_forward_young_install_waits_until_it_is_a_minute_old() -> None:
     """S3."""
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     knows(world, installed_at=world.clock() - timedelta(seconds=20))
 
     await world.forward(make_envelope(event=bare()))
@@ -164,7 +164,7 @@ async def test_forward_young_install_waits_until_it_is_a_minute_old() -> None:
 
 
 async def test_forward_own_not_before_goes_before_that_of_the_install() -> None:
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     knows(world, installed_at=world.clock() - timedelta(seconds=20))
 
     await world.forward(make_envelope(event=bare(), not_before="2026-03-02T12:10:00Z"))
@@ -173,7 +173,7 @@ async def test_forward_own_not_before_goes_before_that_of_the_install() -> None:
 
 
 async def test_forward_install_in_the_future_is_not_waited_for() -> None:
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     knows(world, installed_at=world.clock() + timedelta(hours=1))
 
     await world.forward(make_envelope(event=bare()))
@@ -182,7 +182,7 @@ async def test_forward_install_in_the_future_is_not_waited_for() -> None:
 
 
 async def test_forward_dead_letter_of_a_looked_up_event_is_as_it_was_handed_in() -> None:
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     knows(world)
     world.appsflyer.says(Says(400, "Bad request"))
 
@@ -194,7 +194,7 @@ async def test_forward_dead_letter_of_a_looked_up_event_is_as_it_was_handed_in()
 
 
 async def test_forward_without_a_table_knows_nobody() -> None:
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     world.forwarder._identities = None  # noqa: SLF001 - as a web forwarder has none
 
     await world.forward(make_envelope(event=bare()))
@@ -203,7 +203,7 @@ async def test_forward_without_a_table_knows_nobody() -> None:
 
 
 async def test_forward_web_event_is_never_looked_up() -> None:
-    world = ForwardingWorld(Surface.WEB)
+    world = ForwarderHarness(Surface.WEB)
 
     await world.forward(make_web_envelope())
 
@@ -211,7 +211,7 @@ async def test_forward_web_event_is_never_looked_up() -> None:
 
 
 async def test_forward_moment_farther_than_any_queue_keeps_is_a_dead_letter() -> None:
-    world = ForwardingWorld()
+    world = ForwarderHarness()
 
     await world.forward(make_envelope(not_before="2026-03-17T12:00:00Z"))
 

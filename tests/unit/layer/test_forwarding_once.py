@@ -17,12 +17,12 @@ from tests.builders import (
     make_web_visit,
 )
 from tests.fakes import Says
-from tests.memory_table import MemoryLoopTable
-from tests.worlds import ForwardingWorld
+from tests.harnesses import ForwarderHarness
+from tests.memory_table import MemoryAsyncTable
 
 
-def covering(deduplicate: str = "money", **settings: Any) -> ForwardingWorld:
-    return ForwardingWorld(deduplicate=deduplicate, **settings)
+def covering(deduplicate: str = "money", **settings: Any) -> ForwarderHarness:
+    return ForwarderHarness(deduplicate=deduplicate, **settings)
 
 
 def without_money(**envelope: Any) -> Json:
@@ -61,7 +61,7 @@ async def test_forward_two_copies_in_one_batch_are_sent_once() -> None:
 
 async def test_forward_copy_that_is_under_way_elsewhere_waits_without_an_attempt() -> None:
     world = covering()
-    other_process = Deliveries(MemoryLoopTable(world.deliveries), 35, world.clock)
+    other_process = Deliveries(MemoryAsyncTable(world.deliveries), 35, world.clock)
     key = delivery_key(f"app {MOBILE_APP}", "order-1")
     assert await other_process.claim(key, "0" * 64, 60) is Claim.CLAIMED
 
@@ -77,7 +77,7 @@ async def test_forward_copy_that_is_under_way_elsewhere_waits_without_an_attempt
 
 async def test_forward_claim_of_a_process_that_died_runs_out() -> None:
     world = covering()
-    died = Deliveries(MemoryLoopTable(world.deliveries), 35, world.clock)
+    died = Deliveries(MemoryAsyncTable(world.deliveries), 35, world.clock)
     await died.claim(delivery_key(f"app {MOBILE_APP}", "order-1"), "0" * 64, 60)
     world.clock.advance(61)
 
@@ -170,7 +170,7 @@ async def test_forward_event_stamped_at_another_time_is_the_same_event() -> None
 
 
 async def test_forward_web_event_stamped_at_another_time_is_the_same_event() -> None:
-    world = ForwardingWorld(Surface.WEB, deduplicate="all")
+    world = ForwarderHarness(Surface.WEB, deduplicate="all")
     visit = make_web_visit(timestamp=None)
     del visit["timestamp"]
     envelope = make_web_envelope(kind="web_visit", event=visit)

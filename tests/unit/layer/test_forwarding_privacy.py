@@ -3,12 +3,12 @@
 import json
 from collections.abc import Callable
 
-import httpx
 import pytest
 
+from relay.http1.errors import ExchangeTimeoutError
 from tests.builders import MOBILE_APP, Json, make_envelope, make_event, make_web_envelope
 from tests.fakes import Says, aws_error
-from tests.worlds import ForwardingWorld
+from tests.harnesses import ForwarderHarness
 
 TOKEN = "s2s-Quixotic-4711"
 RAW = {
@@ -22,11 +22,11 @@ TRACES = ("zenobia", "quill", "555 0187", "5550187", "quixotic", "4711")
 
 PERSON = make_event(**RAW, customer_user_id="user-Quill")
 
-Break = Callable[[ForwardingWorld], None]
+Break = Callable[[ForwarderHarness], None]
 
 
 def answering(status: int) -> Break:
-    def make_it(world: ForwardingWorld) -> None:
+    def make_it(world: ForwarderHarness) -> None:
         world.appsflyer.says(Says(status, f"bad {RAW['email']} of {RAW['first_name']}"))
 
     return make_it
@@ -40,21 +40,21 @@ def parameter(name: str, value: str) -> Break:
     return lambda world: world.ssm.parameters.update({name: value})
 
 
-def store_down(world: ForwardingWorld) -> None:
+def store_down(world: ForwarderHarness) -> None:
     world.ssm.error = aws_error("InternalError", f"{RAW}")
 
 
-def queues_down(world: ForwardingWorld) -> None:
+def queues_down(world: ForwarderHarness) -> None:
     world.appsflyer.says(Says(503))
     world.sqs.error = aws_error("InternalError", f"{RAW}")
 
 
-def entries_refused(world: ForwardingWorld) -> None:
+def entries_refused(world: ForwarderHarness) -> None:
     world.appsflyer.says(Says(503))
     world.sqs.refuses = lambda entry: True
 
 
-def nothing(world: ForwardingWorld) -> None:
+def nothing(world: ForwarderHarness) -> None:
     """The envelope itself is what goes wrong."""
 
 
@@ -67,7 +67,7 @@ PATHS: dict[str, tuple[Break, Json | str]] = {
     "deferred": (answering(500), ENVELOPE),
     "last attempt": (answering(500), {**ENVELOPE, "attempts": 3}),
     "hold limit": (answering(401), {**ENVELOPE, "held_since": "2020-01-01T00:00:00Z"}),
-    "no answer": (raising(httpx.ReadTimeout(f"{RAW}")), ENVELOPE),
+    "no answer": (raising(ExchangeTimeoutError(f"{RAW}")), ENVELOPE),
     "a bug": (raising(RuntimeError(f"{RAW} {TOKEN}")), ENVELOPE),
     "a bug with a cause": (raising(ValueError(json.dumps(RAW))), {**ENVELOPE, "attempts": 3}),
     "bad settings": (parameter(f"/relay/apps/mobile/{MOBILE_APP}", "Quill"), ENVELOPE),
@@ -105,9 +105,9 @@ def traces_in(text: str) -> list[str]:
     return [trace for trace in TRACES if trace in text.lower()]
 
 
-async def run(path: str) -> ForwardingWorld:
+async def run(path: str) -> ForwarderHarness:
     make_it_fail, body = PATHS[path]
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     world.ssm.parameters[f"/relay/tokens/mobile/{MOBILE_APP}"] = TOKEN
     make_it_fail(world)
     await world.forward(body)

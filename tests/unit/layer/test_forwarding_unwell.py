@@ -5,7 +5,7 @@ from typing import Any
 from relay.consumer.circuit_breaker import PROBES
 from tests.builders import MOBILE_APP, make_envelope
 from tests.fakes import Says
-from tests.worlds import ForwardingWorld
+from tests.harnesses import ForwarderHarness
 
 IN_FLIGHT = 10  # of make_settings
 
@@ -14,9 +14,9 @@ def envelopes(count: int, **more: Any) -> list[Any]:
     return [make_envelope(event_id=f"order-{number}", **more) for number in range(count)]
 
 
-async def sick_world() -> ForwardingWorld:
+async def sick_world() -> ForwarderHarness:
     """After a batch of which all that was sent failed."""
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     world.appsflyer.says(Says(503))
     await world.forward(*envelopes(100))
     return world
@@ -85,7 +85,7 @@ async def test_forward_last_attempt_is_made_all_the_same() -> None:
 
 
 async def test_forward_app_in_trouble_stops_no_other() -> None:
-    world = ForwardingWorld()
+    world = ForwarderHarness()
     other = "id555000111"
     world.ssm.parameters[f"/relay/apps/mobile/{other}"] = "{}"
     world.ssm.parameters[f"/relay/tokens/mobile/{other}"] = "key"

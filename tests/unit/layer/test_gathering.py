@@ -4,7 +4,7 @@ from collections.abc import Mapping
 import pytest
 
 from relay.aws.table import Item, Key
-from relay.stores.write_batcher import CALLS_AT_ONCE, ITEMS_A_CALL, Gathered
+from relay.stores.write_batcher import CALLS_AT_ONCE, ITEMS_A_CALL, WriteBatcher
 
 
 class Calls:
@@ -33,7 +33,7 @@ def key(number: int) -> Key:
 
 async def test_put_of_many_at_once_takes_few_calls() -> None:
     calls = Calls()
-    gathered = Gathered(calls)
+    gathered = WriteBatcher(calls)
 
     await asyncio.gather(*(gathered.put(key(number), {}) for number in range(60)))
 
@@ -43,7 +43,7 @@ async def test_put_of_many_at_once_takes_few_calls() -> None:
 async def test_put_while_calls_are_under_way_gathers_for_the_next() -> None:
     calls = Calls()
     calls.go_on.clear()
-    gathered = Gathered(calls)
+    gathered = WriteBatcher(calls)
     puts = []
     for number in range(CALLS_AT_ONCE + 8):
         puts.append(asyncio.create_task(gathered.put(key(number), {})))
@@ -59,7 +59,7 @@ async def test_put_while_calls_are_under_way_gathers_for_the_next() -> None:
 async def test_put_tells_whose_key_was_named() -> None:
     calls = Calls()
     calls.named = {key(1)}
-    gathered = Gathered(calls)
+    gathered = WriteBatcher(calls)
 
     assert await asyncio.gather(*(gathered.put(key(n), {}) for n in range(3))) == [
         False,
@@ -71,7 +71,7 @@ async def test_put_tells_whose_key_was_named() -> None:
 async def test_put_of_one_key_twice_is_two_calls() -> None:
     """DynamoDB refuses a call that names a key twice, and each has an answer of its own."""
     calls = Calls()
-    gathered = Gathered(calls)
+    gathered = WriteBatcher(calls)
 
     await asyncio.gather(gathered.put(key(1), {"n": 1}), gathered.put(key(1), {"n": 2}))
 
@@ -80,7 +80,7 @@ async def test_put_of_one_key_twice_is_two_calls() -> None:
 
 async def test_put_that_fails_is_told_to_all_of_its_call_and_to_no_other() -> None:
     calls = Calls()
-    gathered = Gathered(calls)
+    gathered = WriteBatcher(calls)
     calls.error = down = RuntimeError("down")
 
     failed = await asyncio.gather(
@@ -97,7 +97,7 @@ async def test_put_that_is_cancelled_leaves_the_others_theirs(error: Exception |
     calls = Calls()
     calls.go_on.clear()
     calls.error = error
-    gathered = Gathered(calls)
+    gathered = WriteBatcher(calls)
     one, other = (asyncio.create_task(gathered.put(key(n), {})) for n in (1, 2))
     await calls.begun.wait()
 
@@ -114,7 +114,7 @@ async def test_put_in_the_moment_in_which_the_last_calls_end_is_not_left_waiting
     """Their tasks are not done yet, and will look for nobody any more."""
     calls = Calls()
     calls.go_on.clear()
-    gathered = Gathered(calls)
+    gathered = WriteBatcher(calls)
 
     async def put(number: int) -> None:
         await gathered.put(key(number), {})

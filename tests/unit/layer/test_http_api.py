@@ -5,7 +5,7 @@ from http import HTTPStatus
 
 import pytest
 
-from relay.gateway.request import PROBLEM_JSON, Answer, Problem, Request
+from relay.gateway.request import PROBLEM_JSON, Problem, Request, Response
 from tests.builders import MOBILE_APP, make_http_event
 
 
@@ -161,9 +161,9 @@ def test_of_cookies_are_read_by_name(cookie: str, value: str) -> None:
 
 
 def test_as_response_is_what_api_gateway_takes() -> None:
-    answer = Answer(HTTPStatus.ACCEPTED, {"queued": 1}, {"x-a": "b"})
+    answer = Response(HTTPStatus.ACCEPTED, {"queued": 1}, {"x-a": "b"})
 
-    assert answer.as_response() == {
+    assert answer.to_lambda() == {
         "statusCode": 202,
         "headers": {"content-type": "application/json", "x-a": "b"},
         "body": '{"queued":1}',
@@ -174,7 +174,7 @@ def test_as_response_is_what_api_gateway_takes() -> None:
 def test_problem_has_the_shape_of_rfc_9457() -> None:
     problem = Problem(HTTPStatus.NOT_FOUND, "no such route", members={"findings": []})
 
-    answer = problem.answer().as_response()
+    answer = problem.response().to_lambda()
 
     assert answer["headers"] == {"content-type": PROBLEM_JSON}
     assert json.loads(answer["body"]) == {
@@ -189,4 +189,4 @@ def test_problem_has_the_shape_of_rfc_9457() -> None:
 def test_problem_keeps_its_headers() -> None:
     problem = Problem(HTTPStatus.UNAUTHORIZED, "who?", headers={"www-authenticate": "Bearer"})
 
-    assert problem.answer().as_response()["headers"]["www-authenticate"] == "Bearer"
+    assert problem.response().to_lambda()["headers"]["www-authenticate"] == "Bearer"

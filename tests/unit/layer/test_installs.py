@@ -12,7 +12,7 @@ from relay.installs.receive import MAX_BODY_BYTES
 from relay.stores.identities import Identity
 from tests.builders import MOBILE_APP, Json, make_http_event, make_install
 from tests.fakes import aws_error
-from tests.worlds import INSTALL_POST, PUSH_TOKEN, HttpAnswer, InstallsWorld
+from tests.harnesses import INSTALL_POST, PUSH_TOKEN, HttpAnswer, InstallsHarness
 
 REMEMBERED = Identity(
     app_id=MOBILE_APP,
@@ -24,8 +24,8 @@ REMEMBERED = Identity(
 
 
 @pytest.fixture
-def world() -> InstallsWorld:
-    return InstallsWorld()
+def world() -> InstallsHarness:
+    return InstallsHarness()
 
 
 def assert_problem(answer: HttpAnswer, status: int, says: str) -> None:
@@ -38,7 +38,7 @@ def assert_problem(answer: HttpAnswer, status: int, says: str) -> None:
 
 
 def test_handle_post_is_remembered(
-    world: InstallsWorld, counted: Callable[[], dict[str, float]]
+    world: InstallsHarness, counted: Callable[[], dict[str, float]]
 ) -> None:
     answer = world.post(make_install())
 
@@ -48,14 +48,14 @@ def test_handle_post_is_remembered(
     assert counted() == {"InstallRemembered": 1}
 
 
-def test_handle_get_is_remembered(world: InstallsWorld) -> None:
+def test_handle_get_is_remembered(world: InstallsHarness) -> None:
     answer = world.get(make_install())
 
     assert (answer.status, answer.content["status"]) == (200, "remembered")
     assert world.known == [REMEMBERED]
 
 
-def test_handle_body_in_base64_is_remembered(world: InstallsWorld) -> None:
+def test_handle_body_in_base64_is_remembered(world: InstallsHarness) -> None:
     body = base64.b64encode(json.dumps(make_install()).encode()).decode()
     event = make_http_event(body, route=INSTALL_POST, token=PUSH_TOKEN) | {"isBase64Encoded": True}
 
@@ -63,7 +63,7 @@ def test_handle_body_in_base64_is_remembered(world: InstallsWorld) -> None:
     assert world.known == [REMEMBERED]
 
 
-def test_handle_post_is_read_whatever_its_content_type(world: InstallsWorld) -> None:
+def test_handle_post_is_read_whatever_its_content_type(world: InstallsHarness) -> None:
     assert world.post(make_install(), headers={"content-type": "text/plain"}).status == 200
 
 
@@ -78,28 +78,28 @@ def test_handle_post_is_read_whatever_its_content_type(world: InstallsWorld) -> 
     ],
 )
 def test_handle_install_time_is_read_in_its_documented_form_and_as_iso_8601(
-    world: InstallsWorld, text: str
+    world: InstallsHarness, text: str
 ) -> None:
     world.post(make_install(install_time=text))
 
     assert world.known == [REMEMBERED]
 
 
-def test_handle_install_time_without_a_fraction_is_that_second(world: InstallsWorld) -> None:
+def test_handle_install_time_without_a_fraction_is_that_second(world: InstallsHarness) -> None:
     world.post(make_install(install_time="2026-03-02 11:58:03"))
 
     assert world.known[0].installed_at == datetime(2026, 3, 2, 11, 58, 3, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("absent", [None, "", " "])
-def test_handle_app_and_platform_may_be_left_out(world: InstallsWorld, absent: Any) -> None:
+def test_handle_app_and_platform_may_be_left_out(world: InstallsHarness, absent: Any) -> None:
     world.post(make_install(app_id=absent, platform=absent))
 
     assert world.known[0].app_id == MOBILE_APP
     assert world.known[0].platform is None
 
 
-def test_handle_platform_is_kept_in_lower_case(world: InstallsWorld) -> None:
+def test_handle_platform_is_kept_in_lower_case(world: InstallsHarness) -> None:
     world.post(make_install(platform="Android"))
 
     assert world.known[0].platform == "android"
@@ -107,7 +107,7 @@ def test_handle_platform_is_kept_in_lower_case(world: InstallsWorld) -> None:
 
 @pytest.mark.parametrize("number", ["84213", "84213.0"])
 def test_handle_customer_as_a_number_is_its_digits_as_in_events(
-    world: InstallsWorld, number: str
+    world: InstallsHarness, number: str
 ) -> None:
     """M19: an event that carries the number is looked up by its digits."""
     body = json.dumps(make_install(customer_user_id="NUMBER")).replace('"NUMBER"', number)
@@ -119,7 +119,7 @@ def test_handle_customer_as_a_number_is_its_digits_as_in_events(
 # Older, newer
 
 
-def test_handle_reinstall_replaces_the_install(world: InstallsWorld) -> None:
+def test_handle_reinstall_replaces_the_install(world: InstallsHarness) -> None:
     world.post(make_install(install_time="2026-01-01 00:00:00.000", appsflyer_id="1-1"))
 
     assert world.post(make_install()).content["status"] == "remembered"
@@ -128,7 +128,7 @@ def test_handle_reinstall_replaces_the_install(world: InstallsWorld) -> None:
 
 
 def test_handle_older_message_changes_nothing_and_is_acknowledged(
-    world: InstallsWorld, counted: Callable[[], dict[str, float]]
+    world: InstallsHarness, counted: Callable[[], dict[str, float]]
 ) -> None:
     world.post(make_install())
 
@@ -144,7 +144,7 @@ def test_handle_older_message_changes_nothing_and_is_acknowledged(
 
 @pytest.mark.parametrize("absent", [None, "", "  "])
 def test_handle_message_without_a_customer_is_counted_and_explained(
-    world: InstallsWorld, counted: Callable[[], dict[str, float]], absent: Any
+    world: InstallsHarness, counted: Callable[[], dict[str, float]], absent: Any
 ) -> None:
     answer = world.post(make_install(customer_user_id=absent))
 
@@ -155,7 +155,7 @@ def test_handle_message_without_a_customer_is_counted_and_explained(
 
 
 @pytest.mark.parametrize("text", ["", "null"])
-def test_handle_get_can_only_write_null_out(world: InstallsWorld, text: str) -> None:
+def test_handle_get_can_only_write_null_out(world: InstallsHarness, text: str) -> None:
     answer = world.get(make_install(customer_user_id=text))
 
     assert answer.content["status"] == "without_customer"
@@ -164,7 +164,7 @@ def test_handle_get_can_only_write_null_out(world: InstallsWorld, text: str) -> 
 # Who is calling
 
 
-def test_handle_token_as_a_bearer_is_taken(world: InstallsWorld) -> None:
+def test_handle_token_as_a_bearer_is_taken(world: InstallsHarness) -> None:
     assert world.post(make_install(), token=PUSH_TOKEN, query=None).status == 200
 
 
@@ -180,7 +180,9 @@ def test_handle_token_as_a_bearer_is_taken(world: InstallsWorld) -> None:
     ids=["none", "blank", "wrong", "wrong bearer", "wrong in the query"],
 )
 @pytest.mark.parametrize("method", ["post", "get"])
-def test_handle_unknown_sender_is_a_401(world: InstallsWorld, method: str, request_: Json) -> None:
+def test_handle_unknown_sender_is_a_401(
+    world: InstallsHarness, method: str, request_: Json
+) -> None:
     answer = getattr(world, method)(make_install(), **request_)
 
     assert_problem(answer, 401, "token")
@@ -188,21 +190,21 @@ def test_handle_unknown_sender_is_a_401(world: InstallsWorld, method: str, reque
     assert len(world.table) == 0
 
 
-def test_handle_producer_is_no_push_sender(world: InstallsWorld) -> None:
+def test_handle_producer_is_no_push_sender(world: InstallsHarness) -> None:
     senders = [{"name": "shop", "token_sha256": [token_digest("shop-token")], "apps": ["*"]}]
     world.ssm.parameters["/relay/producers"] = json.dumps(senders)
 
     assert world.post(make_install(), query={"token": "shop-token"}).status == 401
 
 
-def test_handle_app_that_the_sender_may_not_feed_is_a_403(world: InstallsWorld) -> None:
+def test_handle_app_that_the_sender_may_not_feed_is_a_403(world: InstallsHarness) -> None:
     answer = world.post(make_install(app_id=None), app_id="com.example.other")
 
     assert_problem(answer, 403, "may not send for this app")
     assert len(world.table) == 0
 
 
-def test_handle_sender_of_every_app_may_feed_any(world: InstallsWorld) -> None:
+def test_handle_sender_of_every_app_may_feed_any(world: InstallsHarness) -> None:
     message = make_install(app_id="com.example.other")
 
     answer = world.post(message, app_id="com.example.other", query={"token": "every-token"})
@@ -210,7 +212,7 @@ def test_handle_sender_of_every_app_may_feed_any(world: InstallsWorld) -> None:
     assert answer.status == 200
 
 
-def test_handle_other_route_is_a_404(world: InstallsWorld) -> None:
+def test_handle_other_route_is_a_404(world: InstallsHarness) -> None:
     assert_problem(world.post(make_install(), route="PUT /v1/other"), 404, "no such route")
 
 
@@ -240,7 +242,7 @@ def test_handle_other_route_is_a_404(world: InstallsWorld) -> None:
     ],
 )
 def test_handle_malformed_field_is_a_400_that_names_it_and_never_its_value(
-    world: InstallsWorld,
+    world: InstallsHarness,
     counted: Callable[[], dict[str, float]],
     said: Callable[[], str],
     overrides: Json,
@@ -254,7 +256,7 @@ def test_handle_malformed_field_is_a_400_that_names_it_and_never_its_value(
     assert len(world.table) == 0
 
 
-def test_handle_install_time_a_little_ahead_is_taken(world: InstallsWorld) -> None:
+def test_handle_install_time_a_little_ahead_is_taken(world: InstallsHarness) -> None:
     """Clocks differ, and some send the time of a zone."""
     assert world.post(make_install(install_time="2026-03-03 12:00:00")).status == 200
 
@@ -269,7 +271,7 @@ def test_handle_install_time_a_little_ahead_is_taken(world: InstallsWorld) -> No
     ],
 )
 def test_handle_body_that_is_no_json_object_is_a_400(
-    world: InstallsWorld, counted: Callable[[], dict[str, float]], body: str, says: str
+    world: InstallsHarness, counted: Callable[[], dict[str, float]], body: str, says: str
 ) -> None:
     answer = world.post(body)
 
@@ -279,7 +281,7 @@ def test_handle_body_that_is_no_json_object_is_a_400(
 
 
 @pytest.mark.parametrize(("size", "status"), [(MAX_BODY_BYTES, 200), (MAX_BODY_BYTES + 1, 413)])
-def test_handle_body_is_bounded(world: InstallsWorld, size: int, status: int) -> None:
+def test_handle_body_is_bounded(world: InstallsHarness, size: int, status: int) -> None:
     bare = len(json.dumps(make_install(more="")))
 
     answer = world.post(make_install(more="x" * (size - bare)))
@@ -290,7 +292,7 @@ def test_handle_body_is_bounded(world: InstallsWorld, size: int, status: int) ->
 # What is down
 
 
-def test_handle_table_down_is_a_503_that_says_when_to_come_back(world: InstallsWorld) -> None:
+def test_handle_table_down_is_a_503_that_says_when_to_come_back(world: InstallsHarness) -> None:
     world.table.error = TableUnavailableError("DynamoDB failed: ThrottlingException")
 
     answer = world.post(make_install())
@@ -300,7 +302,7 @@ def test_handle_table_down_is_a_503_that_says_when_to_come_back(world: InstallsW
 
 
 def test_handle_parameter_store_down_is_a_503(
-    world: InstallsWorld, lines: Callable[[], list[Json]]
+    world: InstallsHarness, lines: Callable[[], list[Json]]
 ) -> None:
     world.ssm.error = aws_error("ThrottlingException", f"about {PUSH_TOKEN}")
 
@@ -312,7 +314,7 @@ def test_handle_parameter_store_down_is_a_503(
 
 
 def test_handle_wrong_parameter_is_a_503_and_named_in_the_log(
-    world: InstallsWorld, lines: Callable[[], list[Json]]
+    world: InstallsHarness, lines: Callable[[], list[Json]]
 ) -> None:
     world.ssm.parameters["/relay/push_senders"] = '[{"name": "v-secret"}]'
 
@@ -324,7 +326,7 @@ def test_handle_wrong_parameter_is_a_503_and_named_in_the_log(
 
 
 def test_handle_bug_is_a_500_that_tells_nothing(
-    world: InstallsWorld, monkeypatch: pytest.MonkeyPatch, said: Callable[[], str]
+    world: InstallsHarness, monkeypatch: pytest.MonkeyPatch, said: Callable[[], str]
 ) -> None:
     def fail(_identity: Identity) -> bool:
         raise RuntimeError("about user-1")
@@ -342,7 +344,7 @@ def test_handle_bug_is_a_500_that_tells_nothing(
 
 @pytest.mark.parametrize("method", ["post", "get"])
 def test_handle_nothing_of_a_message_or_a_token_is_logged(
-    world: InstallsWorld, said: Callable[[], str], method: str
+    world: InstallsHarness, said: Callable[[], str], method: str
 ) -> None:
     send = getattr(world, method)
     send(make_install())
@@ -362,7 +364,7 @@ def test_handle_nothing_of_a_message_or_a_token_is_logged(
         assert value not in said()
 
 
-def test_handle_only_five_fields_of_a_message_are_kept(world: InstallsWorld) -> None:
+def test_handle_only_five_fields_of_a_message_are_kept(world: InstallsHarness) -> None:
     world.post(make_install())
 
     [item] = world.table.under("user-1").values()

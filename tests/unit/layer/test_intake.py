@@ -18,7 +18,7 @@ from tests.builders import (
     make_web_visit,
 )
 from tests.fakes import aws_error
-from tests.worlds import HttpAnswer, IntakeWorld
+from tests.harnesses import AcceptHarness, HttpAnswer
 
 WEB_EVENTS: Json = {"route": "POST /v1/web/{app_id}/events", "app_id": WEB_APP}
 WEB_VISITS: Json = {"route": "POST /v1/web/{app_id}/visits", "app_id": WEB_APP}
@@ -27,8 +27,8 @@ MEBIBYTE = 1_048_576
 
 
 @pytest.fixture
-def world() -> IntakeWorld:
-    return IntakeWorld()
+def world() -> AcceptHarness:
+    return AcceptHarness()
 
 
 def keyed(key: str) -> Json:
@@ -45,7 +45,7 @@ def assert_problem(answer: HttpAnswer, status: int) -> None:
 # Taken
 
 
-def test_handle_valid_event_is_queued(world: IntakeWorld) -> None:
+def test_handle_valid_event_is_queued(world: AcceptHarness) -> None:
     answer = world.post(make_event())
 
     assert answer.status == 202
@@ -54,7 +54,7 @@ def test_handle_valid_event_is_queued(world: IntakeWorld) -> None:
     assert len(world.mobile) == 1
 
 
-def test_handle_queued_message_is_the_forwarders_envelope(world: IntakeWorld) -> None:
+def test_handle_queued_message_is_the_forwarders_envelope(world: AcceptHarness) -> None:
     world.post(make_event(), **keyed("order-1"))
 
     [message] = world.mobile
@@ -75,7 +75,7 @@ def test_handle_queued_message_is_the_forwarders_envelope(world: IntakeWorld) ->
     ids=["event", "visit"],
 )
 def test_handle_web_kinds_go_to_the_web_queue(
-    world: IntakeWorld, event: Json, request_: Json, kind: str
+    world: AcceptHarness, event: Json, request_: Json, kind: str
 ) -> None:
     assert world.post(event, **request_).status == 202
 
@@ -83,7 +83,7 @@ def test_handle_web_kinds_go_to_the_web_queue(
     assert world.mobile == []
 
 
-def test_handle_event_is_queued_in_its_hashed_form(world: IntakeWorld) -> None:
+def test_handle_event_is_queued_in_its_hashed_form(world: AcceptHarness) -> None:
     """The digest is that of `printf %s john@example.com | sha256sum`."""
     world.post(make_event(email="John@example.com", phone="(202) 555-0123", last_name="Doe"))
 
@@ -96,14 +96,14 @@ def test_handle_event_is_queued_in_its_hashed_form(world: IntakeWorld) -> None:
 
 
 def test_handle_event_without_a_time_is_stamped_with_the_moment_it_came_in(
-    world: IntakeWorld,
+    world: AcceptHarness,
 ) -> None:
     world.post(make_event(eventTime=None))
 
     assert world.mobile[0].content["event"]["eventTime"] == "2026-03-02 12:00:00.000"
 
 
-def test_handle_answer_tells_recorded_time_and_deadline(world: IntakeWorld) -> None:
+def test_handle_answer_tells_recorded_time_and_deadline(world: AcceptHarness) -> None:
     """T2, T11."""
     [event] = world.post(make_event()).content["events"]
 
@@ -115,7 +115,7 @@ def test_handle_answer_tells_recorded_time_and_deadline(world: IntakeWorld) -> N
     assert event["deadline"] == "2026-03-03T01:59:59.999Z"
 
 
-def test_handle_answer_tells_warnings(world: IntakeWorld) -> None:
+def test_handle_answer_tells_warnings(world: AcceptHarness) -> None:
     answer = world.post(make_event(os=None), **keyed("order-1"))
 
     assert [found["rule"] for found in answer.content["events"][0]["findings"]] == ["M12"]
@@ -130,7 +130,7 @@ def test_handle_answer_tells_warnings(world: IntakeWorld) -> None:
     ],
 )
 def test_handle_money_without_a_key_is_warned_about(
-    world: IntakeWorld,
+    world: AcceptHarness,
     event: Json,
     headers: dict[str, str],
     warned: bool,  # noqa: FBT001 - a column
@@ -144,7 +144,7 @@ def test_handle_money_without_a_key_is_warned_about(
 
 
 def test_handle_event_with_a_left_out_field_of_no_json_form_is_queued_without_it(
-    world: IntakeWorld,
+    world: AcceptHarness,
 ) -> None:
     """M6: such a time is left out with a warning, so the event is valid."""
     body = json.dumps(make_event()).replace('"2026-03-02 11:59:00.000"', "1e999")
@@ -154,7 +154,7 @@ def test_handle_event_with_a_left_out_field_of_no_json_form_is_queued_without_it
     assert world.mobile[0].content["event"].keys() == make_event().keys() - {"eventTime"}
 
 
-def test_handle_body_as_base64_is_queued(world: IntakeWorld) -> None:
+def test_handle_body_as_base64_is_queued(world: AcceptHarness) -> None:
     body = base64.b64encode(json.dumps(make_event()).encode()).decode()
 
     assert world.handle(make_http_event(body) | {"isBase64Encoded": True}).status == 202
@@ -163,7 +163,7 @@ def test_handle_body_as_base64_is_queued(world: IntakeWorld) -> None:
 # Arrays
 
 
-def test_handle_array_queues_each_event_with_an_id_of_its_own(world: IntakeWorld) -> None:
+def test_handle_array_queues_each_event_with_an_id_of_its_own(world: AcceptHarness) -> None:
     answer = world.post([make_event(), make_event()], **keyed("batch-7"))
 
     assert answer.status == 202
@@ -173,13 +173,13 @@ def test_handle_array_queues_each_event_with_an_id_of_its_own(world: IntakeWorld
     assert [message.content["event_id"] for message in world.mobile] == ids
 
 
-def test_handle_array_of_one_has_an_indexed_id_too(world: IntakeWorld) -> None:
+def test_handle_array_of_one_has_an_indexed_id_too(world: AcceptHarness) -> None:
     world.post([make_event()], **keyed("batch-7"))
 
     assert world.mobile[0].content["event_id"] == "batch-7:0"
 
 
-def test_handle_array_in_part_valid_says_which(world: IntakeWorld) -> None:
+def test_handle_array_in_part_valid_says_which(world: AcceptHarness) -> None:
     answer = world.post([make_event(), INVALID, make_event()])
 
     assert answer.status == 207
@@ -190,19 +190,19 @@ def test_handle_array_in_part_valid_says_which(world: IntakeWorld) -> None:
     assert len(world.mobile) == 2
 
 
-def test_handle_array_of_as_many_as_allowed_is_queued(world: IntakeWorld) -> None:
+def test_handle_array_of_as_many_as_allowed_is_queued(world: AcceptHarness) -> None:
     assert world.post([make_event()] * MAX_EVENTS).status == 202
 
     assert len(world.mobile) == 500
 
 
-def test_handle_array_of_one_more_is_a_413(world: IntakeWorld) -> None:
+def test_handle_array_of_one_more_is_a_413(world: AcceptHarness) -> None:
     assert_problem(world.post([make_event()] * 501), 413)
 
     assert world.queued == 0
 
 
-def test_handle_array_of_nothing_valid_is_a_400_with_all_findings(world: IntakeWorld) -> None:
+def test_handle_array_of_nothing_valid_is_a_400_with_all_findings(world: AcceptHarness) -> None:
     answer = world.post([INVALID, 5])
 
     assert_problem(answer, 400)
@@ -213,7 +213,7 @@ def test_handle_array_of_nothing_valid_is_a_400_with_all_findings(world: IntakeW
 # Preview
 
 
-def test_handle_preview_shows_the_payload_and_queues_nothing(world: IntakeWorld) -> None:
+def test_handle_preview_shows_the_payload_and_queues_nothing(world: AcceptHarness) -> None:
     answer = world.post(make_event(), query={"preview": "true"}, **keyed("order-1"))
 
     assert answer.status == 200
@@ -226,7 +226,7 @@ def test_handle_preview_shows_the_payload_and_queues_nothing(world: IntakeWorld)
     assert world.sqs.calls == []
 
 
-def test_handle_preview_of_an_invalid_event_shows_why(world: IntakeWorld) -> None:
+def test_handle_preview_of_an_invalid_event_shows_why(world: AcceptHarness) -> None:
     answer = world.post(INVALID, query={"preview": "true"})
 
     assert answer.status == 200
@@ -236,13 +236,13 @@ def test_handle_preview_of_an_invalid_event_shows_why(world: IntakeWorld) -> Non
     assert "body" not in event
 
 
-def test_handle_preview_leaves_its_key_free(world: IntakeWorld) -> None:
+def test_handle_preview_leaves_its_key_free(world: AcceptHarness) -> None:
     world.post(make_event(), query={"preview": "true"}, **keyed("order-1"))
 
     assert world.post(make_event(os="18"), **keyed("order-1")).status == 202
 
 
-def test_handle_preview_of_a_misspelt_yes_queues_nothing(world: IntakeWorld) -> None:
+def test_handle_preview_of_a_misspelt_yes_queues_nothing(world: AcceptHarness) -> None:
     assert_problem(world.post(make_event(), query={"preview": "ture"}), 400)
 
     assert world.queued == 0
@@ -251,7 +251,7 @@ def test_handle_preview_of_a_misspelt_yes_queues_nothing(world: IntakeWorld) -> 
 # Not taken
 
 
-def test_handle_invalid_event_is_a_400_with_its_findings(world: IntakeWorld) -> None:
+def test_handle_invalid_event_is_a_400_with_its_findings(world: AcceptHarness) -> None:
     answer = world.post(
         make_event(appsflyer_id=None, customer_user_id=None, eventCurrency="QQQ"),
         **keyed("order-1"),
@@ -263,20 +263,20 @@ def test_handle_invalid_event_is_a_400_with_its_findings(world: IntakeWorld) -> 
 
 
 @pytest.mark.parametrize("body", ["", "{", "nonsense", "NaN", "[]", "{}", "null", '"text"', "5"])
-def test_handle_body_that_is_no_event_is_a_400(world: IntakeWorld, body: str) -> None:
+def test_handle_body_that_is_no_event_is_a_400(world: AcceptHarness, body: str) -> None:
     assert_problem(world.post(body), 400)
 
     assert world.queued == 0
 
 
-def test_handle_body_that_is_no_utf8_is_a_400(world: IntakeWorld) -> None:
+def test_handle_body_that_is_no_utf8_is_a_400(world: AcceptHarness) -> None:
     body = base64.b64encode(b'{"a": "\xff"}').decode()
 
     assert_problem(world.handle(make_http_event(body) | {"isBase64Encoded": True}), 400)
 
 
 @pytest.mark.parametrize("token", [None, "", "stranger", token_digest("shop-token")])
-def test_handle_caller_whom_nobody_knows_is_a_401(world: IntakeWorld, token: str | None) -> None:
+def test_handle_caller_whom_nobody_knows_is_a_401(world: AcceptHarness, token: str | None) -> None:
     answer = world.post(make_event(), token=token)
 
     assert_problem(answer, 401)
@@ -284,13 +284,13 @@ def test_handle_caller_whom_nobody_knows_is_a_401(world: IntakeWorld, token: str
     assert world.queued == 0
 
 
-def test_handle_caller_without_a_token_costs_no_call(world: IntakeWorld) -> None:
+def test_handle_caller_without_a_token_costs_no_call(world: AcceptHarness) -> None:
     world.post(make_event(), token=None)
 
     assert world.ssm.calls == []
 
 
-def test_handle_app_of_somebody_else_is_a_403(world: IntakeWorld) -> None:
+def test_handle_app_of_somebody_else_is_a_403(world: AcceptHarness) -> None:
     world.ssm.parameters["/relay/apps/mobile/id999"] = "{}"
 
     assert_problem(world.post(make_event(), app_id="id999"), 403)
@@ -298,7 +298,7 @@ def test_handle_app_of_somebody_else_is_a_403(world: IntakeWorld) -> None:
     assert world.queued == 0
 
 
-def test_handle_app_of_somebody_else_is_not_even_looked_up(world: IntakeWorld) -> None:
+def test_handle_app_of_somebody_else_is_not_even_looked_up(world: AcceptHarness) -> None:
     world.post(make_event(), app_id="id999")
 
     assert world.ssm.calls == [["/relay/producers"]]
@@ -306,7 +306,7 @@ def test_handle_app_of_somebody_else_is_not_even_looked_up(world: IntakeWorld) -
 
 @pytest.mark.parametrize("app_id", ["id404", "no/such", ""])
 def test_handle_unknown_app_is_a_404_even_for_who_may_send_for_all(
-    world: IntakeWorld, app_id: str
+    world: AcceptHarness, app_id: str
 ) -> None:
     world.producers[0]["apps"] = ["*"]
     world.publish_producers()
@@ -316,44 +316,44 @@ def test_handle_unknown_app_is_a_404_even_for_who_may_send_for_all(
     assert world.queued == 0
 
 
-def test_handle_all_apps_means_every_app_that_is_set_up(world: IntakeWorld) -> None:
+def test_handle_all_apps_means_every_app_that_is_set_up(world: AcceptHarness) -> None:
     world.producers[0]["apps"] = ["*"]
     world.publish_producers()
 
     assert world.post(make_event()).status == 202
 
 
-def test_handle_mobile_app_on_a_web_route_is_not_that_app(world: IntakeWorld) -> None:
+def test_handle_mobile_app_on_a_web_route_is_not_that_app(world: AcceptHarness) -> None:
     del world.ssm.parameters[f"/relay/apps/web/{MOBILE_APP}"]
 
     assert_problem(world.post(make_web_event(), **{**WEB_EVENTS, "app_id": MOBILE_APP}), 404)
 
 
 @pytest.mark.parametrize("route", ["GET /v1/mobile/{app_id}/events", "$default", "POST /v2/x"])
-def test_handle_unknown_route_is_a_404(world: IntakeWorld, route: str) -> None:
+def test_handle_unknown_route_is_a_404(world: AcceptHarness, route: str) -> None:
     assert_problem(world.post(make_event(), route=route), 404)
 
 
-def test_handle_body_over_the_limit_is_a_413(world: IntakeWorld) -> None:
+def test_handle_body_over_the_limit_is_a_413(world: AcceptHarness) -> None:
     answer = world.post(" " * (MAX_BODY_BYTES + 1))
 
     assert_problem(answer, 413)
     assert "5242880" in answer.content["detail"]
 
 
-def test_handle_body_at_the_limit_is_read(world: IntakeWorld) -> None:
+def test_handle_body_at_the_limit_is_read(world: AcceptHarness) -> None:
     event = json.dumps(make_event())
 
     assert world.post(event + " " * (MAX_BODY_BYTES - len(event))).status == 202
 
 
-def test_handle_other_content_type_is_a_415(world: IntakeWorld) -> None:
+def test_handle_other_content_type_is_a_415(world: AcceptHarness) -> None:
     assert_problem(world.post(make_event(), headers={"content-type": "text/plain"}), 415)
 
     assert world.queued == 0
 
 
-def test_handle_health_needs_no_token_and_no_settings(world: IntakeWorld) -> None:
+def test_handle_health_needs_no_token_and_no_settings(world: AcceptHarness) -> None:
     answer = world.post(None, route="GET /v1/health", token=None)
 
     assert answer.status == 200
@@ -364,14 +364,14 @@ def test_handle_health_needs_no_token_and_no_settings(world: IntakeWorld) -> Non
 # Producers
 
 
-def test_handle_token_is_known_by_each_of_its_hashes(world: IntakeWorld) -> None:
+def test_handle_token_is_known_by_each_of_its_hashes(world: AcceptHarness) -> None:
     world.producers[0]["token_sha256"] = [token_digest("old"), token_digest("new")]
     world.publish_producers()
 
     assert [world.post(make_event(), token=token).status for token in ("old", "new")] == [202, 202]
 
 
-def test_handle_each_producer_may_send_for_its_own_apps_only(world: IntakeWorld) -> None:
+def test_handle_each_producer_may_send_for_its_own_apps_only(world: AcceptHarness) -> None:
     world.producers[0]["apps"] = [WEB_APP]
     world.producers.append(
         {"name": "crm", "token_sha256": [token_digest("crm-token")], "apps": [MOBILE_APP]}
@@ -383,7 +383,7 @@ def test_handle_each_producer_may_send_for_its_own_apps_only(world: IntakeWorld)
     assert world.post(make_web_event(), token="crm-token", **WEB_EVENTS).status == 403
 
 
-def test_handle_strangers_make_us_read_at_most_every_ten_seconds(world: IntakeWorld) -> None:
+def test_handle_strangers_make_us_read_at_most_every_ten_seconds(world: AcceptHarness) -> None:
     world.post(make_event())
     world.clock.advance(60)
     before = len(world.ssm.calls)
@@ -398,7 +398,7 @@ def test_handle_strangers_make_us_read_at_most_every_ten_seconds(world: IntakeWo
 # Parameter Store
 
 
-def test_handle_while_parameter_store_is_down_is_a_503(world: IntakeWorld) -> None:
+def test_handle_while_parameter_store_is_down_is_a_503(world: AcceptHarness) -> None:
     world.ssm.error = aws_error("ThrottlingException")
 
     answer = world.post(make_event())
@@ -407,14 +407,14 @@ def test_handle_while_parameter_store_is_down_is_a_503(world: IntakeWorld) -> No
     assert answer.headers["retry-after"] == "5"
 
 
-def test_handle_while_an_apps_settings_cannot_be_read_is_a_503(world: IntakeWorld) -> None:
+def test_handle_while_an_apps_settings_cannot_be_read_is_a_503(world: AcceptHarness) -> None:
     world.ssm.fails_from_call = 2
 
     assert_problem(world.post(make_event()), 503)
 
 
 def test_handle_while_parameter_store_is_down_goes_on_with_what_was_read(
-    world: IntakeWorld,
+    world: AcceptHarness,
 ) -> None:
     world.post(make_event())
     world.clock.advance(100_000)
@@ -427,7 +427,7 @@ def test_handle_while_parameter_store_is_down_goes_on_with_what_was_read(
     "name", ["/relay/producers", f"/relay/apps/mobile/{MOBILE_APP}"], ids=["producers", "app"]
 )
 def test_handle_malformed_parameter_is_a_503_that_only_the_log_explains(
-    world: IntakeWorld, name: str, lines: Callable[[], list[Json]]
+    world: AcceptHarness, name: str, lines: Callable[[], list[Json]]
 ) -> None:
     world.ssm.parameters[name] = '{"secret-looking": '
 
@@ -443,7 +443,7 @@ def test_handle_malformed_parameter_is_a_503_that_only_the_log_explains(
 # The queue
 
 
-def test_handle_queue_failing_altogether_is_a_503(world: IntakeWorld) -> None:
+def test_handle_queue_failing_altogether_is_a_503(world: AcceptHarness) -> None:
     world.sqs.error = aws_error("ServiceUnavailable")
 
     answer = world.post([make_event(), make_event()])
@@ -452,14 +452,14 @@ def test_handle_queue_failing_altogether_is_a_503(world: IntakeWorld) -> None:
     assert answer.headers["retry-after"] == "5"
 
 
-def test_handle_queue_failing_for_all_that_is_valid_is_a_503(world: IntakeWorld) -> None:
+def test_handle_queue_failing_for_all_that_is_valid_is_a_503(world: AcceptHarness) -> None:
     """Nothing was queued: the whole request can be sent again."""
     world.sqs.error = aws_error("ServiceUnavailable")
 
     assert_problem(world.post([make_event(), INVALID]), 503)
 
 
-def test_handle_queue_failing_in_part_says_which(world: IntakeWorld) -> None:
+def test_handle_queue_failing_in_part_says_which(world: AcceptHarness) -> None:
     world.sqs.refuses = lambda entry: "unlucky" in entry["MessageBody"]
     unlucky = make_event(customer_user_id="unlucky")
 
@@ -474,7 +474,7 @@ def large_visit(size: int) -> Json:
     return make_web_visit(event_value={"note": "x" * size})
 
 
-def test_handle_message_too_large_for_the_queue_says_which(world: IntakeWorld) -> None:
+def test_handle_message_too_large_for_the_queue_says_which(world: AcceptHarness) -> None:
     answer = world.post([make_web_visit(), large_visit(MEBIBYTE)], **WEB_VISITS)
 
     assert answer.status == 207
@@ -484,7 +484,7 @@ def test_handle_message_too_large_for_the_queue_says_which(world: IntakeWorld) -
 
 @pytest.mark.parametrize("events", [1, 2])
 def test_handle_nothing_small_enough_for_the_queue_is_a_413(
-    world: IntakeWorld, events: int
+    world: AcceptHarness, events: int
 ) -> None:
     """A sender that looks no further than 2xx would take it for queued."""
     assert_problem(world.post([large_visit(MEBIBYTE)] * events, **WEB_VISITS), 413)
@@ -504,7 +504,7 @@ COOKIE: Json = {"cookies": ["session=1", "afUserId=visitor-p"]}
     ids=["event", "visit"],
 )
 def test_handle_web_call_takes_the_visitor_from_the_cookie(
-    world: IntakeWorld, event: Json, request_: Json
+    world: AcceptHarness, event: Json, request_: Json
 ) -> None:
     """W14."""
     world.post(event, **request_, **COOKIE)
@@ -518,14 +518,16 @@ def test_handle_web_call_takes_the_visitor_from_the_cookie(
 @pytest.mark.parametrize(
     "user_id", [None, {}, {"appsflyer_id": None}, {"appsflyer_id": ""}, {"appsflyer_id": " "}]
 )
-def test_handle_web_call_without_any_user_is_the_visitors(world: IntakeWorld, user_id: Any) -> None:
+def test_handle_web_call_without_any_user_is_the_visitors(
+    world: AcceptHarness, user_id: Any
+) -> None:
     """W1 is met by the cookie; blank is absent."""
     assert world.post(make_web_visit(user_id=user_id), **WEB_VISITS, **COOKIE).status == 202
 
     assert world.web[0].content["event"]["user_id"] == {"appsflyer_id": "visitor-p"}
 
 
-def test_handle_web_call_with_a_visitor_of_its_own_keeps_it(world: IntakeWorld) -> None:
+def test_handle_web_call_with_a_visitor_of_its_own_keeps_it(world: AcceptHarness) -> None:
     world.post(make_web_visit(user_id={"appsflyer_id": "own-p"}), **WEB_VISITS, **COOKIE)
 
     assert world.web[0].content["event"]["user_id"] == {"appsflyer_id": "own-p"}
@@ -533,7 +535,7 @@ def test_handle_web_call_with_a_visitor_of_its_own_keeps_it(world: IntakeWorld) 
 
 @pytest.mark.parametrize("user_id", ["", [], 0, False, "user-1"])
 def test_handle_web_call_with_a_user_of_the_wrong_type_is_not_covered_up(
-    world: IntakeWorld, user_id: Any
+    world: AcceptHarness, user_id: Any
 ) -> None:
     answer = world.post(make_web_visit(user_id=user_id), **WEB_VISITS, **COOKIE)
 
@@ -541,17 +543,17 @@ def test_handle_web_call_with_a_user_of_the_wrong_type_is_not_covered_up(
     assert answer.content["findings"][0]["rule"] == "W1"
 
 
-def test_handle_web_call_with_an_empty_cookie_stays_as_it_is(world: IntakeWorld) -> None:
+def test_handle_web_call_with_an_empty_cookie_stays_as_it_is(world: AcceptHarness) -> None:
     world.post(make_web_visit(), **WEB_VISITS, cookies=["afUserId="])
 
     assert world.web[0].content["event"]["user_id"] == {"customer_user_id": "user-1"}
 
 
-def test_handle_web_event_that_is_no_object_stays_as_it_is(world: IntakeWorld) -> None:
+def test_handle_web_event_that_is_no_object_stays_as_it_is(world: AcceptHarness) -> None:
     assert_problem(world.post(["text"], **WEB_VISITS, **COOKIE), 400)
 
 
-def test_handle_mobile_call_takes_nothing_from_cookies(world: IntakeWorld) -> None:
+def test_handle_mobile_call_takes_nothing_from_cookies(world: AcceptHarness) -> None:
     world.post(make_event(), **COOKIE)
 
     assert world.mobile[0].content["event"] == make_event()
@@ -561,13 +563,13 @@ def test_handle_mobile_call_takes_nothing_from_cookies(world: IntakeWorld) -> No
 
 
 @pytest.mark.parametrize("key", ["x" * 201, "a\x07b"])
-def test_handle_key_that_cannot_be_one_is_a_400(world: IntakeWorld, key: str) -> None:
+def test_handle_key_that_cannot_be_one_is_a_400(world: AcceptHarness, key: str) -> None:
     assert_problem(world.post(make_event(), **keyed(key)), 400)
 
     assert world.queued == 0
 
 
-def test_handle_same_key_and_body_is_queued_again_under_the_same_id(world: IntakeWorld) -> None:
+def test_handle_same_key_and_body_is_queued_again_under_the_same_id(world: AcceptHarness) -> None:
     """The forwarder tells them for one; a sender that heard nothing must be able to ask again."""
     answers = [world.post(make_event(), **keyed("order-1")) for _ in range(2)]
 
@@ -575,7 +577,7 @@ def test_handle_same_key_and_body_is_queued_again_under_the_same_id(world: Intak
     assert {message.content["event_id"] for message in world.mobile} == {"order-1"}
 
 
-def test_handle_same_key_with_another_body_is_a_422(world: IntakeWorld) -> None:
+def test_handle_same_key_with_another_body_is_a_422(world: AcceptHarness) -> None:
     world.post(make_event(), **keyed("order-1"))
 
     assert_problem(world.post(make_event(os="18"), **keyed("order-1")), 422)
@@ -584,7 +586,7 @@ def test_handle_same_key_with_another_body_is_a_422(world: IntakeWorld) -> None:
 
 
 def test_handle_same_key_with_another_body_leaves_the_first_body_in_force(
-    world: IntakeWorld,
+    world: AcceptHarness,
 ) -> None:
     world.post(make_event(), **keyed("order-1"))
     world.post(make_event(os="18"), **keyed("order-1"))
@@ -592,13 +594,13 @@ def test_handle_same_key_with_another_body_leaves_the_first_body_in_force(
     assert world.post(make_event(), **keyed("order-1")).status == 202
 
 
-def test_handle_key_of_an_invalid_body_is_free_for_the_corrected_one(world: IntakeWorld) -> None:
+def test_handle_key_of_an_invalid_body_is_free_for_the_corrected_one(world: AcceptHarness) -> None:
     world.post(INVALID, **keyed("order-1"))
 
     assert world.post(make_event(), **keyed("order-1")).status == 202
 
 
-def test_handle_key_of_a_body_that_was_not_queued_is_free(world: IntakeWorld) -> None:
+def test_handle_key_of_a_body_that_was_not_queued_is_free(world: AcceptHarness) -> None:
     world.sqs.error = aws_error("ServiceUnavailable")
     world.post(make_event(), **keyed("order-1"))
     world.sqs.error = None
@@ -606,13 +608,13 @@ def test_handle_key_of_a_body_that_was_not_queued_is_free(world: IntakeWorld) ->
     assert world.post(make_event(os="18"), **keyed("order-1")).status == 202
 
 
-def test_handle_key_of_another_app_is_another_key(world: IntakeWorld) -> None:
+def test_handle_key_of_another_app_is_another_key(world: AcceptHarness) -> None:
     world.post(make_event(), **keyed("order-1"))
 
     assert world.post(make_web_event(), **WEB_EVENTS, **keyed("order-1")).status == 202
 
 
-def test_handle_key_of_another_producer_is_another_key(world: IntakeWorld) -> None:
+def test_handle_key_of_another_producer_is_another_key(world: AcceptHarness) -> None:
     world.producers.append(
         {"name": "crm", "token_sha256": [token_digest("crm-token")], "apps": ["*"]}
     )
@@ -623,7 +625,7 @@ def test_handle_key_of_another_producer_is_another_key(world: IntakeWorld) -> No
 
 
 def test_handle_ever_new_keys_forget_the_one_used_longest_ago(
-    world: IntakeWorld, monkeypatch: pytest.MonkeyPatch
+    world: AcceptHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Memory is bounded."""
     monkeypatch.setattr(accept, "_MOST_KEYS", 2)
@@ -670,7 +672,7 @@ PERSON: Json = {
     ],
 )
 def test_handle_repeats_nothing_raw_in_answer_log_or_queue(
-    world: IntakeWorld, said: Callable[[], str], body: Any, request_: Json
+    world: AcceptHarness, said: Callable[[], str], body: Any, request_: Json
 ) -> None:
     answer = world.post(body, **request_)
 
@@ -680,14 +682,14 @@ def test_handle_repeats_nothing_raw_in_answer_log_or_queue(
 
 
 def test_handle_bug_of_ours_is_a_500_and_its_text_goes_nowhere(
-    world: IntakeWorld, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    world: AcceptHarness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The Lambda runtime would log the text of what escapes."""
 
     def fail(*_: object) -> None:
         raise RuntimeError("jane@example.com")
 
-    monkeypatch.setattr(accept, "prepare", fail)
+    monkeypatch.setattr(accept, "prepare_with_lookup", fail)
 
     answer = world.post(make_event())
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from relay.domain.kinds import Platform, platform_of
-from tests.oddities import (
+from tests.hostile_values import (
     SURROGATE,
     found,
     prepared,

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.oddities import (
+from tests.hostile_values import (
     SURROGATE,
     absent,
     found,

@@ -5,7 +5,7 @@ from itertools import count
 
 import pytest
 
-from tests.oddities import (
+from tests.hostile_values import (
     ANDROID,
     IOS,
     SURROGATE,

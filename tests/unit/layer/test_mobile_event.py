@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from tests.builders import NOW
-from tests.oddities import (
+from tests.hostile_values import (
     SURROGATE,
     absent,
     found,

@@ -1,8 +1,9 @@
 import pytest
 
-from relay.appsflyer.answers import ruling_of_answer, ruling_of_failure
+from relay.appsflyer.answers import verdict_of_failure, verdict_of_response
 from relay.domain.kinds import Kind
-from relay.domain.outcomes import Outcome
+from relay.domain.outcomes import AppsFlyerResponse, Outcome, Verdict
+from relay.errors import SendFailedError
 
 WEB_KINDS = [Kind.WEB_EVENT, Kind.WEB_VISIT]
 
@@ -17,13 +18,13 @@ WEB_KINDS = [Kind.WEB_EVENT, Kind.WEB_VISIT]
         (Kind.WEB_VISIT, 202, "garbage"),
     ],
 )
-def test_ruling_of_answer_200_or_202_is_delivered_whatever_the_body(
+def test_verdict_of_response_200_or_202_is_delivered_whatever_the_body(
     kind: Kind, status: int, text: str
 ) -> None:
     """E10, E16."""
-    ruling = ruling_of_answer(kind, status, text)
+    verdict = verdict_of_response(kind, AppsFlyerResponse(status, text, None))
 
-    assert (ruling.outcome, ruling.rule, ruling.uncertain) == (Outcome.DELIVERED, "E10", False)
+    assert (verdict.outcome, verdict.rule, verdict.uncertain) == (Outcome.DELIVERED, "E10", False)
 
 
 @pytest.mark.parametrize(
@@ -35,30 +36,32 @@ def test_ruling_of_answer_200_or_202_is_delivered_whatever_the_body(
         "",
     ],
 )
-def test_ruling_of_answer_mobile_400_is_refused(text: str) -> None:
+def test_verdict_of_response_mobile_400_is_refused(text: str) -> None:
     """E11."""
-    ruling = ruling_of_answer(Kind.MOBILE_EVENT, 400, text)
+    verdict = verdict_of_response(Kind.MOBILE_EVENT, AppsFlyerResponse(400, text, None))
 
-    assert (ruling.outcome, ruling.rule) == (Outcome.REFUSED, "E11")
+    assert (verdict.outcome, verdict.rule) == (Outcome.REFUSED, "E11")
 
 
 @pytest.mark.parametrize(
     "text",
     ["Failed to Authenticate", "failed to authenticate.", "app_id is invalid", 'bad "app_id"'],
 )
-def test_ruling_of_answer_mobile_400_about_the_key_is_held_for_credentials(text: str) -> None:
+def test_verdict_of_response_mobile_400_about_the_key_is_held_for_credentials(text: str) -> None:
     """E12."""
-    ruling = ruling_of_answer(Kind.MOBILE_EVENT, 400, text)
+    verdict = verdict_of_response(Kind.MOBILE_EVENT, AppsFlyerResponse(400, text, None))
 
-    assert (ruling.outcome, ruling.rule, ruling.reason) == (Outcome.HELD, "E12", "credentials")
+    assert (verdict.outcome, verdict.rule, verdict.reason) == (Outcome.HELD, "E12", "credentials")
 
 
 @pytest.mark.parametrize("kind", WEB_KINDS)
-def test_ruling_of_answer_web_400_is_refused_whatever_the_text(kind: Kind) -> None:
+def test_verdict_of_response_web_400_is_refused_whatever_the_text(kind: Kind) -> None:
     """E12 is a matter of mobile alone."""
-    ruling = ruling_of_answer(kind, 400, "Failed to Authenticate: app_id")
+    verdict = verdict_of_response(
+        kind, AppsFlyerResponse(400, "Failed to Authenticate: app_id", None)
+    )
 
-    assert (ruling.outcome, ruling.rule) == (Outcome.REFUSED, "E11")
+    assert (verdict.outcome, verdict.rule) == (Outcome.REFUSED, "E11")
 
 
 @pytest.mark.parametrize("kind", list(Kind))
@@ -83,17 +86,17 @@ def test_ruling_of_answer_web_400_is_refused_whatever_the_text(kind: Kind) -> No
         (422, Outcome.REFUSED, "E17", False),
     ],
 )
-def test_ruling_of_answer_other_status_follows_the_table(
+def test_verdict_of_response_other_status_follows_the_table(
     kind: Kind, status: int, outcome: Outcome, rule: str, *, uncertain: bool
 ) -> None:
-    ruling = ruling_of_answer(kind, status, "")
+    verdict = verdict_of_response(kind, AppsFlyerResponse(status, "", None))
 
-    assert (ruling.outcome, ruling.rule, ruling.uncertain) == (outcome, rule, uncertain)
+    assert (verdict.outcome, verdict.rule, verdict.uncertain) == (outcome, rule, uncertain)
 
 
 @pytest.mark.parametrize("sure", [True, False])
-def test_ruling_of_failure_is_deferred_and_uncertain_unless_sure(*, sure: bool) -> None:
+def test_verdict_of_failure_is_deferred_and_uncertain_unless_sure(*, sure: bool) -> None:
     """E16."""
-    ruling = ruling_of_failure("read_timeout", sure=sure)
+    verdict = verdict_of_failure(SendFailedError("read_timeout", sure=sure))
 
-    assert ruling == (Outcome.DEFERRED, "E16", "read_timeout", not sure)
+    assert verdict == Verdict(Outcome.DEFERRED, "E16", "read_timeout", not sure)

@@ -11,7 +11,15 @@ from relay.domain.kinds import App, Kind
 from relay.exact_json import dumps
 from relay.rules.prepare import prepare
 from tests.builders import MOBILE_APP, NOW, WEB_APP, make_event, make_web_event, make_web_visit
-from tests.oddities import SURROGATE, found, nested, prepared, prepared_visit, prepared_web, sent
+from tests.hostile_values import (
+    SURROGATE,
+    found,
+    nested,
+    prepared,
+    prepared_visit,
+    prepared_web,
+    sent,
+)
 
 JANE_AT_EXAMPLE = "8c87b489ce35cf2e2f39f80e282cb2e804932a56a213983eeeb428407d43b52d"
 

@@ -17,7 +17,7 @@ from relay.config.apps import Apps
 from relay.config.producers import Producers
 from relay.config.sources import Sources
 from relay.domain.kinds import Surface
-from relay.domain.movements import Fact, MovementKind
+from relay.domain.movements import Link, MovementKind
 from relay.domain.payment_rules import PaymentRules
 from relay.exact_json import dumps_for_queue, loads
 from relay.messages.envelope import DEAD_LETTER_FIELDS, parse_envelope, write_envelope
@@ -29,7 +29,7 @@ from relay.stores.identities import Identities
 from relay.stores.money_trail import Trail
 from tests.builders import NOW
 from tests.fakes import FakeSsm
-from tests.memory_table import MemoryLoopTable, MemoryTable
+from tests.memory_table import MemoryAsyncTable, MemoryTable
 
 DATA = Path(__file__).parents[2] / "data" / "release_0_1"
 SHOP, WEB_SHOP = "com.example.shop", "website-www.example.com"
@@ -120,12 +120,12 @@ async def test_deliveries_are_read_and_written_the_same() -> None:
         old, new = MemoryTable(), MemoryTable()
         old.put(key, item)
         content = str(item["content"])
-        found = await Deliveries(MemoryLoopTable(old), 35, lambda: NOW).claim(key.pk, content, 60)
+        found = await Deliveries(MemoryAsyncTable(old), 35, lambda: NOW).claim(key.pk, content, 60)
 
         assert found is (Claim.DUPLICATE if "delivered" in item else Claim.BUSY)
         if found is Claim.DUPLICATE:
             written = expiring({"expires_at": int(item["expires_at"]) - 1}, 35)
-            await Deliveries(MemoryLoopTable(new), 35, written).remember(key.pk, content)
+            await Deliveries(MemoryAsyncTable(new), 35, written).remember(key.pk, content)
             assert new.everything() == {key: item}
 
 
@@ -158,15 +158,15 @@ def test_links_are_read_and_written_the_same() -> None:
         old, new, clock = MemoryTable(), MemoryTable(), expiring(item, 400)
         old.put(key, item)
 
-        found = Trail(old, 400, clock).walk(source, [ref])
+        found = Trail(old, 400, clock).look_up(source, [ref])
         led_to = {str(value) for name, value in item.items() if name.startswith("to_")}
         left_word = {str(value) for name, value in item.items() if name.startswith("by_")}
         assert set(found.seen) == {ref, *led_to}
-        assert found.behind == left_word
+        assert found.back_references == left_word
 
         trail = Trail(new, 400, clock)
-        trail.learn(source, [Fact(ref, tuple(led_to), found.clues, found.trial_end)])
-        trail.leave_word(source, [Fact(other, (ref,)) for other in left_word])
+        trail.learn(source, [Link(ref, tuple(led_to), found.hints, found.trial_end)])
+        trail.add_back_references(source, [Link(other, (ref,)) for other in left_word])
         assert new.everything() == {key: item}
 
 
@@ -239,7 +239,7 @@ def test_sources_and_their_secrets_are_read(store: ParameterStore) -> None:
     for name, given in written.items():
         settings = sources.settings(name)
         assert settings is not None
-        assert settings.model_dump(mode="json", exclude_unset=True) == given
+        assert settings.model_dump(mode="json", by_alias=True, exclude_unset=True) == given
     assert [one.reveal() for one in sources.secrets("stripe-main")] == [
         "whsec_first",
         "whsec_second",

@@ -7,7 +7,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from relay.aws.table import Bound, DynamoTable, Key, is_key_text
+from relay.aws.table import Condition, DynamoTable, Key, is_key_text
 from relay.errors import TableUnavailableError
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def test_delete_asks_again_for_the_items_that_were_left_undone(
     [
         ("batch_get_item", lambda table: table.get([KEY])),
         ("put_item", lambda table: table.put(KEY, {"a": 1})),
-        ("put_item", lambda table: table.put(KEY, {"a": 1}, Bound("a", 1))),
+        ("put_item", lambda table: table.put(KEY, {"a": 1}, Condition("a", 1))),
         ("update_item", lambda table: table.merge(KEY, {"a": 1})),
         ("batch_write_item", lambda table: table.delete([KEY])),
         ("query", lambda table: table.under(KEY.pk)),
@@ -159,7 +159,7 @@ def test_put_asks_for_the_item_in_the_way_with_the_refusal(
         },
     )
 
-    assert table.put(KEY, {"at": 7}, Bound("at", 5)) == {"at": 9, "name": "first"}
+    assert table.put(KEY, {"at": 7}, Condition("at", 5)) == {"at": 9, "name": "first"}
 
 
 # Keys

@@ -10,7 +10,7 @@ import pytest
 from relay.domain.kinds import App, Kind
 from relay.rules.prepare import prepare
 from tests.builders import NOW, WEB_APP, make_web_event
-from tests.oddities import (
+from tests.hostile_values import (
     SURROGATE,
     absent,
     found,

@@ -1,7 +1,7 @@
 import pytest
 
 from relay.http1.errors import NotHttpError
-from relay.http1.response_parser import LARGEST_ANSWER, LARGEST_HEAD, AnswerReader
+from relay.http1.response_parser import LARGEST_ANSWER, LARGEST_HEAD, ResponseParser
 
 Read = tuple[int | None, bytes, bool]
 """Status, body, whether the connection may be used again."""
@@ -9,14 +9,14 @@ Read = tuple[int | None, bytes, bool]
 
 def read(*parts: bytes) -> Read:
     """Reads a complete answer, handed over in these parts."""
-    reader = AnswerReader()
+    reader = ResponseParser()
     assert [reader.feed(part) for part in parts] == [False] * (len(parts) - 1) + [True]
     return reader.status, reader.body, reader.reusable
 
 
 def read_until_closed(*parts: bytes) -> Read:
     """Reads an answer that only the end of the connection completes."""
-    reader = AnswerReader()
+    reader = ResponseParser()
     assert not any(reader.feed(part) for part in parts)
     assert reader.end()
     return reader.status, reader.body, reader.reusable
@@ -48,7 +48,7 @@ def test_reader_answer_in_single_bytes_is_the_same_answer() -> None:
 
 
 def test_reader_headers_come_as_sent_without_the_space_around() -> None:
-    reader = AnswerReader()
+    reader = ResponseParser()
     reader.feed(b"HTTP/1.1 200 OK\r\nRetry-After: \t 7 \r\nX-Empty:\r\nContent-Length: 0\r\n\r\n")
 
     assert reader.headers == [(b"Retry-After", b"7"), (b"X-Empty", b""), (b"Content-Length", b"0")]
@@ -61,7 +61,7 @@ def test_reader_interim_answers_are_passed_over() -> None:
 
 
 def test_reader_headers_of_an_interim_answer_are_not_the_answers() -> None:
-    reader = AnswerReader()
+    reader = ResponseParser()
 
     reader.feed(b"HTTP/1.1 103 Early Hints\r\nRetry-After: 7\r\n\r\nHTTP/1.1 503 Busy\r\n\r\n")
 
@@ -134,7 +134,7 @@ def test_reader_bytes_after_the_answer_end_the_connection(answer: bytes) -> None
 
 
 def test_reader_second_answer_changes_nothing_of_the_first() -> None:
-    reader = AnswerReader()
+    reader = ResponseParser()
     first = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK"
 
     assert reader.feed(first + b"HTTP/1.1 400 Bad\r\nX-Other: 1\r\nContent-Length: 3\r\n\r\nbad")
@@ -169,12 +169,12 @@ def test_reader_large_body_is_read_in_part_only() -> None:
 )
 def test_reader_what_is_not_http_is_refused(answer: bytes) -> None:
     with pytest.raises(NotHttpError):
-        AnswerReader().feed(answer)
+        ResponseParser().feed(answer)
 
 
 @pytest.mark.parametrize("start", [b"", b"HT", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n"])
 def test_reader_end_before_a_head_is_no_answer(start: bytes) -> None:
-    reader = AnswerReader()
+    reader = ResponseParser()
     reader.feed(start)
 
     assert not reader.end()

@@ -21,18 +21,15 @@ from relay.errors import (
     UnknownAppError,
 )
 from relay.exact_json import InvalidJsonError, loads
-from relay.gateway.request import Answer, Problem, Request
-from relay.gateway.responses import answered, settings_unavailable
+from relay.gateway.request import Problem, Request, Response
+from relay.gateway.responses import respond, settings_unavailable
 from relay.messages.envelope import Envelope, money_without_id, stamped, write_envelope
 from relay.rules.fields import is_absent
 from relay.rules.identity_lookup import (
-    PLACEHOLDER,
     customer_to_look_up,
+    prepare_with_lookup,
     will_be_looked_up,
-    with_appsflyer_id,
-    without_appsflyer_id,
 )
-from relay.rules.prepare import prepare
 
 MAX_BODY_BYTES: Final = 5 * 1024 * 1024
 """Lambda takes 6 MB an invocation, and the body arrives wrapped and escaped."""
@@ -56,7 +53,7 @@ Key = tuple[str, str, str]
 """Producer, app id, and the sender's `Idempotency-Key`."""
 
 
-class Intake:
+class Accept:
     """Takes events over HTTP for one set of queues. Lives as long as its process."""
 
     def __init__(self, apps: Apps, producers: Producers, queues: Mapping[Surface, Queue]) -> None:
@@ -67,12 +64,12 @@ class Intake:
 
     def handle(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """Answers one HTTP API event (payload format 2.0)."""
-        return answered(event, self._answer)
+        return respond(event, self._respond)
 
-    def _answer(self, request: Request) -> Answer:
+    def _respond(self, request: Request) -> Response:
         if request.route == "GET /v1/health":
             health: HealthContent = {"status": "ok"}
-            return Answer(HTTPStatus.OK, health)
+            return Response(HTTPStatus.OK, health)
         kind = ROUTES.get(request.route)
         if kind is None:
             raise Problem(HTTPStatus.NOT_FOUND, "no such route")
@@ -81,15 +78,15 @@ class Intake:
         entries = _entries(kind, app, request)
         if request.is_preview:
             previews: PreviewsContent = {"events": [entry.preview() for entry in entries]}
-            return Answer(HTTPStatus.OK, previews)
+            return Response(HTTPStatus.OK, previews)
         if request.idempotency_key is None:
             return self._queued(kind, request.came_in, entries)
         key = (producer.name, app.id, request.idempotency_key)
         digest = hashlib.sha256(request.body).digest()
         self._check_key(key, digest)
-        answer = self._queued(kind, request.came_in, entries)
+        response = self._queued(kind, request.came_in, entries)
         self._remember_key(key, digest)
-        return answer
+        return response
 
     # Who is calling, and for which app
 
@@ -140,7 +137,7 @@ class Intake:
 
     # Onto the queue
 
-    def _queued(self, kind: Kind, came_in: datetime, entries: Sequence[Entry]) -> Answer:
+    def _queued(self, kind: Kind, came_in: datetime, entries: Sequence[Entry]) -> Response:
         """Queues what is valid, and answers for every event of the request."""
         messages = {
             entry.index: _message(kind, came_in, entry) for entry in entries if entry.is_valid
@@ -163,7 +160,7 @@ class Intake:
             for entry in entries
         ]  # fmt: skip
         content: QueuedContent = {"queued": len(queued), "events": shown}
-        return Answer(status, content)
+        return Response(status, content)
 
 
 def _events(request: Request) -> Any:
@@ -203,11 +200,10 @@ def _entry(
     kind: Kind, app: App, request: Request, event: object, index: int, event_id: str | None
 ) -> Entry:
     full = stamped(kind, with_visitor(kind, event, request.cookies), request.came_in)
-    needs_id = customer_to_look_up(kind, full) is not None
-    if needs_id:  # its size is that with an id, which is longer than none
-        full = with_appsflyer_id(full, PLACEHOLDER)
-    prepared = prepare(kind, app, full, request.came_in, event_id)
-    findings = (*prepared.findings, *([will_be_looked_up()] if needs_id else []))
+    prepared = prepare_with_lookup(kind, app, full, request.came_in, event_id)
+    findings = prepared.findings
+    if customer_to_look_up(kind, full) is not None:
+        findings = (*findings, will_be_looked_up())
     if prepared.has_revenue and event_id is None:
         findings = (*findings, money_without_id())
     return Entry(index, event_id, prepared, findings)
@@ -234,10 +230,7 @@ def _message(kind: Kind, came_in: datetime, entry: Entry) -> Message:
         first_seen=came_in,
         findings=tuple(finding.as_dict() for finding in entry.findings),
     )
-    event = prepared.event
-    if event.get("appsflyer_id") == PLACEHOLDER:
-        event = without_appsflyer_id(event)
-    return Message(write_envelope(envelope, event), prepared.app_id)
+    return Message(write_envelope(envelope, prepared.event), prepared.app_id)
 
 
 def _queue_unavailable() -> Problem:

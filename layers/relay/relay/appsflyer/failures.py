@@ -1,6 +1,6 @@
 """What a failed request means: surely not recorded, or perhaps (E16).
 
-The one place where httpx's exceptions, and what lies under them, become ours.
+The one place where the errors of `relay.http1` become the relay's.
 """
 
 import socket
@@ -8,10 +8,16 @@ import ssl
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
-import httpx
-
-from relay.appsflyer.transport import NothingSentError
 from relay.errors import SendFailedError
+from relay.http1.errors import (
+    ClosedAtOnceError,
+    ConnectionLostError,
+    ExchangeError,
+    ExchangeTimeoutError,
+    NoConnectionError,
+    NoConnectionInTimeError,
+    NotHttpError,
+)
 
 
 class Meaning(NamedTuple):
@@ -21,30 +27,17 @@ class Meaning(NamedTuple):
     sure: bool
 
 
-MEANINGS: Final[Mapping[type[httpx.RequestError], Meaning]] = {
+MEANINGS: Final[Mapping[type[ExchangeError], Meaning]] = {
     # Surely not recorded: nothing of the request had been written.
-    httpx.ConnectError: Meaning("connect_failed", sure=True),
-    httpx.ConnectTimeout: Meaning("connect_timed_out", sure=True),
-    NothingSentError: Meaning("reset_before_write", sure=True),
-    httpx.UnsupportedProtocol: Meaning("unsupported_protocol", sure=True),
-    # Uncertain: all others.
-    httpx.PoolTimeout: Meaning("pool_timed_out", sure=False),
-    httpx.ReadTimeout: Meaning("read_timed_out", sure=False),
-    httpx.WriteTimeout: Meaning("write_timed_out", sure=False),
-    httpx.TimeoutException: Meaning("timed_out", sure=False),
-    httpx.ReadError: Meaning("reset_after_write", sure=False),
-    httpx.WriteError: Meaning("reset_after_write", sure=False),
-    httpx.CloseError: Meaning("reset_after_write", sure=False),
-    httpx.NetworkError: Meaning("network_failed", sure=False),
-    httpx.RemoteProtocolError: Meaning("not_http", sure=False),
-    httpx.LocalProtocolError: Meaning("malformed_request", sure=False),
-    httpx.ProtocolError: Meaning("protocol_failed", sure=False),
-    httpx.ProxyError: Meaning("proxy_failed", sure=False),
-    httpx.DecodingError: Meaning("answer_undecodable", sure=False),
-    httpx.TooManyRedirects: Meaning("redirected", sure=False),
-    httpx.TransportError: Meaning("transport_failed", sure=False),
-    httpx.RequestError: Meaning("request_failed", sure=False),
+    NoConnectionError: Meaning("connect_failed", sure=True),
+    NoConnectionInTimeError: Meaning("connect_timed_out", sure=True),
+    ClosedAtOnceError: Meaning("reset_before_write", sure=True),
+    # Uncertain.
+    ExchangeTimeoutError: Meaning("read_timed_out", sure=False),
+    ConnectionLostError: Meaning("reset_after_write", sure=False),
+    NotHttpError: Meaning("not_http", sure=False),
 }
+"""Every error that an exchange can end with."""
 
 _CONNECT_REASONS: Final[Mapping[type[OSError], str]] = {
     ssl.SSLError: "tls_failed",
@@ -53,16 +46,16 @@ _CONNECT_REASONS: Final[Mapping[type[OSError], str]] = {
 }
 
 
-def failure_of(error: httpx.RequestError) -> SendFailedError:
+def failure_of(error: ExchangeError) -> SendFailedError:
     """The failure as the relay knows it: without address, header or body."""
-    reason, sure = next(MEANINGS[kind] for kind in type(error).__mro__ if kind in MEANINGS)
-    if isinstance(error, httpx.ConnectError):
+    reason, sure = MEANINGS[type(error)]
+    if isinstance(error, NoConnectionError):
         reason = _connect_reason(error) or reason
     return SendFailedError(reason, sure=sure)
 
 
 def _connect_reason(error: BaseException) -> str | None:
-    """What lies under a failed connect: httpx has one exception for all of it."""
+    """What lies under a failed connect."""
     for cause in _causes(error):
         for kind, reason in _CONNECT_REASONS.items():
             if isinstance(cause, kind):

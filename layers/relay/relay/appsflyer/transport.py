@@ -1,58 +1,35 @@
-"""The engine under httpx's interface: our kept connections (`relay.http1`) as a transport.
+"""Our keep-alive connections (`relay.http1`) as a transport of httpx.
 
 The environment is read for one thing only: `SSL_CERT_FILE` or `SSL_CERT_DIR`, which replace the
 certificate authorities that come with httpx.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Final, cast
+from typing import cast
 
 import httpx
 
-from relay.http1.errors import (
-    ClosedAtOnceError,
-    ConnectionLostError,
-    ExchangeTimeoutError,
-    NoConnectionError,
-    NoConnectionInTimeError,
-    NotHttpError,
-    WireError,
-)
 from relay.http1.pool import Origin, Pool
-from relay.http1.response_parser import AnswerReader
-
-
-class NothingSentError(httpx.WriteError):
-    """The connection was gone before a byte of the request was written."""
-
-
-_ERRORS: Final[Mapping[type[WireError], tuple[type[httpx.RequestError], str]]] = {
-    NoConnectionError: (httpx.ConnectError, "no connection"),
-    NoConnectionInTimeError: (httpx.ConnectTimeout, "no connection in time"),
-    ClosedAtOnceError: (NothingSentError, "closed by the peer at once"),
-    ExchangeTimeoutError: (httpx.ReadTimeout, "no answer in time"),
-    ConnectionLostError: (httpx.ReadError, "the connection broke before an answer came"),
-    NotHttpError: (httpx.RemoteProtocolError, "what came back is not HTTP"),
-}
+from relay.http1.response_parser import ResponseParser
 
 
 def make_transport(
     connections: int, connect_timeout_seconds: float, read_timeout_seconds: float
 ) -> httpx.AsyncBaseTransport:
-    """The engine for `Client`: one a process, `connections` as many as requests in flight.
+    """The transport of `Client`: one a process, with as many `connections` as requests in flight.
 
     May be made without an event loop; nothing is opened or read before the first request.
     """
-    return KeptConnections(connections, connect_timeout_seconds, read_timeout_seconds)
+    return KeepAliveTransport(connections, connect_timeout_seconds, read_timeout_seconds)
 
 
-class KeptConnections(httpx.AsyncBaseTransport):
-    """Sends requests over kept connections; what is promised of those stands at `Pool`.
+class KeepAliveTransport(httpx.AsyncBaseTransport):
+    """Sends requests over keep-alive connections; `Pool` says what it promises of those.
 
-    It raises `httpx.ConnectError` and `httpx.ConnectTimeout` (with their cause),
-    `NothingSentError`, `httpx.ReadTimeout`, `httpx.ReadError` and `httpx.RemoteProtocolError`.
+    It raises `relay.http1.errors.ExchangeError` rather than httpx's errors, which do not say
+    whether anything had been written (E16).
     """
 
     def __init__(
@@ -74,12 +51,7 @@ class KeptConnections(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Sends the request; its body is sent as one piece, with the headers as they are."""
         message = await _message(request)
-        try:
-            reader = await self._pool.exchange(_origin(str(request.url)), message)
-        except WireError as error:
-            kind, words = _ERRORS[type(error)]
-            raise kind(words) from error
-        return _response(reader)
+        return _response(await self._pool.exchange(_origin(str(request.url)), message))
 
     async def aclose(self) -> None:
         """Closes every kept connection."""
@@ -104,6 +76,6 @@ async def _message(request: httpx.Request) -> bytes:
     return b"".join([*head, b"\r\n", body])
 
 
-def _response(reader: AnswerReader) -> httpx.Response:
+def _response(reader: ResponseParser) -> httpx.Response:
     status = cast("int", reader.status)  # a complete answer has one
     return httpx.Response(status, headers=reader.headers, stream=httpx.ByteStream(reader.body))

@@ -8,7 +8,6 @@ that is not on the way of each event goes by boto3 (`tables`).
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, Final
@@ -16,12 +15,12 @@ from urllib.parse import urlsplit
 
 from relay import telemetry
 from relay.aws.sigv4 import Credentials, signed_headers
-from relay.aws.table import Bound, Item, Key, attribute_of, item_of, record_of
+from relay.aws.table import Condition, Item, Key, attribute_of, item_of, record_of
 from relay.errors import TableUnavailableError
 from relay.exact_json import InvalidJsonError, dumps, loads
-from relay.http1.errors import WireError
+from relay.http1.errors import ExchangeError
 from relay.http1.pool import Origin, Pool
-from relay.instants import utc_now
+from relay.instants import Clock, utc_now
 
 _VERSION: Final = "DynamoDB_20120810"
 _ATTEMPTS: Final = 2
@@ -54,7 +53,7 @@ class CallFailedError(Exception):
         self.content = content
 
 
-class DynamoCalls:
+class DynamoClient:
     """Calls operations of DynamoDB, signed. A failed call is tried once more.
 
     `credentials` is asked for each call: they may be renewed.
@@ -65,7 +64,7 @@ class DynamoCalls:
         pool: Pool,
         endpoint: str,
         credentials: Callable[[], Credentials],
-        clock: Callable[[], datetime] = utc_now,
+        clock: Clock = utc_now,
         pause: Pause = asyncio.sleep,
     ) -> None:
         address = urlsplit(endpoint)
@@ -101,7 +100,7 @@ class DynamoCalls:
     async def _once(self, operation: str, body: bytes) -> Mapping[str, Any]:
         try:
             answer = await self._pool.exchange(self._origin, self._message(operation, body))
-        except WireError as error:
+        except ExchangeError as error:
             name = type(error).__name__
             raise CallFailedError("ServiceUnavailable", {"message": name}) from None
         content = _content(answer.body)
@@ -136,14 +135,14 @@ def _code(content: Mapping[str, Any], status: int) -> str:
     return str(content.get("__type", "")).rpartition("#")[2] or f"Status{status}"
 
 
-class DynamoLoopTable:
-    """`tables.LoopTable`, in DynamoDB."""
+class DynamoAsyncTable:
+    """`tables.AsyncTable`, in DynamoDB."""
 
-    def __init__(self, calls: DynamoCalls, name: str) -> None:
+    def __init__(self, calls: DynamoClient, name: str) -> None:
         self._calls = calls
         self._name = name
 
-    async def put(self, key: Key, item: Item, only_if: Bound | None = None) -> Item | None:
+    async def put(self, key: Key, item: Item, only_if: Condition | None = None) -> Item | None:
         """PutItem: a write unit a KB, refused or not; the refusal brings the item in the way."""
         request: dict[str, Any] = {"TableName": self._name, "Item": record_of(key, item)}
         if only_if is not None:
@@ -156,7 +155,7 @@ class DynamoLoopTable:
             raise _unavailable("PutItem", error.code) from None
         return None
 
-    async def delete(self, key: Key, only_if: Bound) -> None:
+    async def delete(self, key: Key, only_if: Condition) -> None:
         """DeleteItem: a write unit a KB, refused or not."""
         request = {"TableName": self._name, "Key": record_of(key), **only_if.as_condition()}
         try:

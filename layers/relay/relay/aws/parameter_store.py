@@ -29,7 +29,7 @@ _OF_ONE_NAME: Final = frozenset({"AccessDeniedException", "InvalidKeyId"})
 """What refuses a whole call though it may be the fault of one name in it."""
 _MOST_REMEMBERED: Final = 10_000
 
-Clock = Callable[[], float]
+MonotonicClock = Callable[[], float]
 """Seconds that only move forward."""
 
 
@@ -44,7 +44,9 @@ class ParameterStore:
     A value older than `CACHE_SECONDS` is read again; if that fails, the old one still serves.
     """
 
-    def __init__(self, ssm: "SSMClient", prefix: str, clock: Clock = time.monotonic) -> None:
+    def __init__(
+        self, ssm: "SSMClient", prefix: str, clock: MonotonicClock = time.monotonic
+    ) -> None:
         self._ssm = ssm
         self._prefix = prefix
         self._clock = clock

@@ -38,7 +38,7 @@ class Key(NamedTuple):
     sk: str
 
 
-class Bound(NamedTuple):
+class Condition(NamedTuple):
     """A condition: the item is absent there, or its `field` is at most `value`."""
 
     field: str
@@ -54,14 +54,14 @@ class Bound(NamedTuple):
         }
 
 
-class LoopTable(Protocol):
+class AsyncTable(Protocol):
     """What the event loop may do with a table. Raises `TableUnavailableError`."""
 
-    async def put(self, key: Key, item: Item, only_if: Bound | None = None) -> Item | None:
+    async def put(self, key: Key, item: Item, only_if: Condition | None = None) -> Item | None:
         """Writes an item. None when written, else the item that is in the way."""
         ...
 
-    async def delete(self, key: Key, only_if: Bound) -> None:
+    async def delete(self, key: Key, only_if: Condition) -> None:
         """Deletes an item, where there is one and the condition holds."""
         ...
 
@@ -84,7 +84,7 @@ class Table(Protocol):
         """Reads items, as many as there are, consistently; absent ones are left out."""
         ...
 
-    def put(self, key: Key, item: Item, only_if: Bound | None = None) -> Item | None:
+    def put(self, key: Key, item: Item, only_if: Condition | None = None) -> Item | None:
         """Writes an item. None when written, else the item that is in the way."""
         ...
 
@@ -149,7 +149,7 @@ class DynamoTable:
         self._in_batches("BatchGetItem", keys, _KEYS_A_READ, read)
         return found
 
-    def put(self, key: Key, item: Item, only_if: Bound | None = None) -> Item | None:
+    def put(self, key: Key, item: Item, only_if: Condition | None = None) -> Item | None:
         """PutItem: a write unit a KB, refused or not; the refusal brings the item in the way."""
         request: dict[str, Any] = {"TableName": self._name, "Item": record_of(key, item)}
         if only_if is not None:

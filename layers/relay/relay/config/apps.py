@@ -13,7 +13,7 @@ from typing import Annotated, Final, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from relay.aws.parameter_store import Clock, ParameterStore
+from relay.aws.parameter_store import MonotonicClock, ParameterStore
 from relay.domain.kinds import App, Surface
 from relay.domain.payment_rules import PaymentRules
 from relay.errors import ConfigurationError, ParametersUnavailableError, UnknownAppError
@@ -45,7 +45,7 @@ class _Parsed(NamedTuple):
 class Apps:
     """The apps that events are sent for: their settings, and the token that works."""
 
-    def __init__(self, store: ParameterStore, clock: Clock = time.monotonic) -> None:
+    def __init__(self, store: ParameterStore, clock: MonotonicClock = time.monotonic) -> None:
         self._store = store
         self._clock = clock
         self._parsed: dict[str, _Parsed] = {}

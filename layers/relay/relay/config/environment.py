@@ -100,6 +100,11 @@ class MapPaymentSettings(_WaitingSettings):
     trail_days: Days = 400
     """How long it is known what a refund belongs to."""
 
+    @property
+    def hold_limit_seconds(self) -> float:
+        """A notice has one limit, whatever it is held for."""
+        return self.identity_limit_seconds
+
 
 class ForwardSettings(_WaitingSettings):
     """What `forward_mobile` and `forward_web` need. Times are in seconds."""

@@ -1,213 +1,184 @@
-"""What is to be done with a record once it is known how its event fared. Pure but for the clock.
+"""What happens to a record: acknowledge, retry later, hold, or dead-letter. Pure but for the clock.
 
-A settlement is an outcome and, unless the event was delivered, the message that keeps it: in its
-own queue to wait, or in the dead-letter queue with the reason.
+A settlement is an outcome and, unless the job is done, the message that keeps it: in its own queue
+to wait, or in the dead-letter queue with the reason.
 """
 
-from collections.abc import Callable
+from collections.abc import Collection
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from enum import StrEnum
+from typing import Final, NamedTuple, Protocol
 
-from relay.appsflyer import Answer
-from relay.aws.sqs import MAX_MESSAGE_BYTES, size_of
-from relay.config.environment import ForwardSettings
+from relay.aws.sqs import MAX_MESSAGE_BYTES, Message, size_of
 from relay.consumer.job import Job
-from relay.domain.kinds import App
-from relay.domain.outcomes import IDENTITY_UNKNOWN, IN_PROGRESS, UNWELL, Outcome, Ruling
+from relay.domain.outcomes import CIRCUIT_OPEN, NOT_KNOWN_YET, Outcome, Verdict
+from relay.instants import Clock
 from relay.messages.backoff import (
-    Chance,
     Delay,
+    Jitter,
     delay_of,
     delay_until,
     wait_after_attempt,
     wait_while_held,
 )
-from relay.messages.envelope import dead_letter_of_no_envelope, digest_of, write_envelope
-from relay.rules.fields import without_clear_email
+from relay.messages.envelope import dead_letter_of_no_envelope
 
-Clock = Callable[[], datetime]
-
-
-_SOON_KNOWN: Final = frozenset({IDENTITY_UNKNOWN, IN_PROGRESS})
 _FARTHEST_AHEAD: Final = timedelta(days=14)
-"""A later `not_before` is a slip: no queue keeps a message for so long."""
-_EARLY: Final = Ruling(Outcome.HELD, "", "not_before")
-_NEAR_DEADLINE: Final = timedelta(hours=1)
-_LATE: Final = frozenset({"T3", "T8"})
+"""A later `not_before` is a mistake: no queue keeps a message for so long."""
+_TOO_EARLY: Final = Verdict(Outcome.HELD, "", "not_before")
+_NOT_AN_ENVELOPE: Final = Verdict(Outcome.REJECTED, "", "not_an_envelope")
+
+
+class Destination(StrEnum):
+    """Where a message goes."""
+
+    WAITING = "waiting"
+    """The queue that its record came from."""
+    DEAD_LETTERS = "dead"
+    MOBILE = "mobile"
+    WEB = "web"
 
 
 class Settlement(NamedTuple):
-    """An outcome, and the message that keeps the event."""
+    """What became of a record, and the message that has to be on a queue first."""
 
-    outcome: Outcome
-    reason: str
-    body: str | None = None
-    """What goes on a queue; None when the event is delivered."""
-    delay: Delay | None = None
-    """How long it waits in its own queue; None sends it to the dead-letter queue."""
-    ruling: Ruling | None = None
-    status: int | None = None
-    app_class: str = "unknown"
-    app_id: str | None = None
-    """Of an app that is set up; whatever else a sender calls an app is not to be shown."""
-    tries: int = 0
-    """How many it took until AppsFlyer accepted it."""
-    is_late: bool = False
-    """Delivered, and too late for AppsFlyer to keep the event's own time (T11)."""
-    is_near_deadline: bool = False
-    """It waits, and will be late, or nearly, when it is looked at next."""
+    outcome: StrEnum
+    reason: str = ""
+    verdict: Verdict | None = None
+    destination: Destination | None = None
+    message: Message | None = None
+    next_look: datetime | None = None
+    """When a job that waits is handled next."""
+
+
+class WaitSettings(Protocol):
+    """How long jobs wait, in seconds: see `relay.config.environment`."""
+
+    @property
+    def retry_schedule_seconds(self) -> tuple[float, ...]:
+        """The longest wait before each further attempt."""
+        ...
+
+    @property
+    def hold_seconds(self) -> float:
+        """The longest wait between two looks at what is held."""
+        ...
+
+    @property
+    def hold_limit_seconds(self) -> float:
+        """How long a job is held before it becomes a dead letter."""
+        ...
+
+    @property
+    def identity_limit_seconds(self) -> float:
+        """The same for what waits to become known: an identity, an original payment."""
+        ...
 
 
 class Settler:
-    """Turns rulings into settlements, by one function's settings."""
+    """Turns verdicts into settlements, by one function's settings. It changes no job.
 
-    def __init__(self, settings: ForwardSettings, clock: Clock, chance: Chance) -> None:
+    `soon_over`: reasons for a hold that mostly ends within seconds, so that looks at it start close
+    together. Other holds wait for a person.
+    """
+
+    def __init__(
+        self,
+        settings: WaitSettings,
+        clock: Clock,
+        jitter: Jitter,
+        soon_over: Collection[str],
+    ) -> None:
         self._settings = settings
         self._clock = clock
-        self._chance = chance
+        self._jitter = jitter
+        self._soon_over = frozenset(soon_over)
 
-    def settle(self, job: Job, ruling: Ruling, answer: Answer | None = None) -> Settlement:
-        """What a ruling means for a job's record."""
-        match ruling.outcome:
+    def settle(self, job: Job, verdict: Verdict) -> Settlement:
+        """What a verdict means for a job's record."""
+        match verdict.outcome:
             case Outcome.DELIVERED | Outcome.DUPLICATE:
-                return _done(job, ruling)
-            case Outcome.DEFERRED if ruling.reason != UNWELL:
-                return self._defer(job, ruling, answer)
+                return Settlement(verdict.outcome, verdict.reason, verdict)
+            case Outcome.DEFERRED if verdict.reason != CIRCUIT_OPEN:
+                return self._retry_later(job, verdict)
             case Outcome.DEFERRED | Outcome.HELD:
-                return self._hold(job, ruling, answer)
+                return self._hold(job, verdict)
             case _:
-                return self._bury(job, ruling, answer)
+                return self.dead_letter(job, verdict)
 
-    def hop(self, job: Job, not_before: datetime) -> Settlement:
-        """A job whose moment has not come waits on, by at most one delay."""
+    def extend_delay(self, job: Job, not_before: datetime) -> Settlement:
+        """A job whose moment has not come waits on, by at most one delay of its queue."""
         if not_before - self._clock() > _FARTHEST_AHEAD:
-            return self._bury(job, _because(_EARLY, "hold_limit"), None)
-        return self._wait(job, _EARLY, None, delay_until(not_before, self._clock()))
+            return self.dead_letter(job, _TOO_EARLY.because("hold_limit"))
+        return self._wait(job, _TOO_EARLY, delay_until(not_before, self._clock()))
 
     def no_envelope(self, body: str, message_id: str, problem: str) -> Settlement:
         """A body that is no envelope."""
         letter = dead_letter_of_no_envelope(body, message_id, problem, self._clock())
-        return Settlement(Outcome.REJECTED, "not_an_envelope", letter)
+        return _dead(_NOT_AN_ENVELOPE, Message(letter, ""))._replace(verdict=None)
 
-    def _defer(self, job: Job, ruling: Ruling, answer: Answer | None) -> Settlement:
-        """E16, or something of ours that failed: another attempt, or the last one is over."""
-        if ruling.uncertain and self._is_doubtful_money(job):
-            return self._bury(job, _because(ruling, "uncertain_money"), answer)
-        attempts = job.envelope.attempts + 1
+    def dead_letter(self, job: Job, verdict: Verdict, attempts: int | None = None) -> Settlement:
+        """The dead-letter queue, with the reason."""
+        letter = job.dead_letter(verdict, self._clock(), attempts)
+        return _dead(verdict, Message(letter, job.group))
+
+    def held_seconds(self, job: Job) -> float:
+        """How long a job has been held."""
+        now = self._clock()
+        return (now - (job.held_since or now)).total_seconds()
+
+    def _retry_later(self, job: Job, verdict: Verdict) -> Settlement:
+        """E16, or something of ours failed: another attempt, or the last one is over."""
+        attempts = job.attempts + 1
         wait = wait_after_attempt(
             attempts,
             self._settings.retry_schedule_seconds,
-            self._chance,
-            answer.retry_after_seconds if answer else None,
+            self._jitter,
+            verdict.response.retry_after_seconds if verdict.response else None,
         )
         if wait is None:
-            job.attempted = True
-            return self._bury(job, _because(ruling, "attempts_used_up"), answer)
+            return self.dead_letter(job, verdict.because("attempts_used_up"), attempts)
         delay = delay_of(wait, self._clock())
-        changes = {"attempts": attempts, "not_before": delay.not_before, "held_since": None}
-        return self._wait(job, ruling, answer, delay, **changes)
+        return self._wait(
+            job, verdict, delay, attempts=attempts, held_since=job.held_since_after_attempt
+        )
 
-    def _is_doubtful_money(self, job: Job) -> bool:
-        has_revenue = job.prepared is not None and job.prepared.has_revenue
-        return has_revenue and self._settings.uncertain_money == "dead_letter"
-
-    def _hold(self, job: Job, ruling: Ruling, answer: Answer | None) -> Settlement:
+    def _hold(self, job: Job, verdict: Verdict) -> Settlement:
         """Waits for a person, for something to be known or for AppsFlyer; uses up no attempt."""
-        now = self._clock()
-        held_since = job.envelope.held_since or now
-        held = (now - held_since).total_seconds()
-        if ruling.reason == IDENTITY_UNKNOWN and held >= self._settings.identity_limit_seconds:
-            return self._bury(job, ruling, answer)
+        held = self.held_seconds(job)
+        if verdict.reason in NOT_KNOWN_YET and held >= self._settings.identity_limit_seconds:
+            return self.dead_letter(job, verdict)
         if held >= self._settings.hold_limit_seconds:
-            return self._bury(job, _because(ruling, "hold_limit"), answer)
-        delay = delay_of(self._wait_while_held(ruling, held), now)
-        changes = {"held_since": held_since, "not_before": delay.not_before}
-        return self._wait(job, ruling, answer, delay, **changes)
-
-    def _wait_while_held(self, ruling: Ruling, held: float) -> float:
-        longest = self._settings.hold_seconds
-        if ruling.reason == UNWELL:
-            first = self._settings.retry_schedule_seconds[0]
-            return wait_while_held(held, longest, self._chance, first)
-        if ruling.reason in _SOON_KNOWN:
-            return wait_while_held(held, longest, self._chance)
-        return self._chance(0.0, longest)  # a person is slow
-
-    def _bury(self, job: Job, ruling: Ruling, answer: Answer | None) -> Settlement:
-        """The dead-letter queue, with the reason."""
+            return self.dead_letter(job, verdict.because("hold_limit"))
         now = self._clock()
-        # Whatever stopped it before it was checked, it is kept in its hashed form only.
-        prepared = job.prepared or job.check(job.app or App(job.envelope.app_id), now)
-        marks = {
-            "reason": ruling.reason,
-            "outcome": ruling.outcome,
-            "dead_since": now,
-            "status": answer.status if answer else None,
-            "message": without_clear_email(answer.text) if answer else None,
-            "deadline": prepared.deadline,
-            "attempts": job.envelope.attempts + job.attempted,
-            **_marks(job),
-        }
-        letter = write_envelope(job.envelope, prepared.event, **marks)
-        if size_of(letter) > MAX_MESSAGE_BYTES:
-            letter = write_envelope(job.envelope, {}, **marks, **digest_of(letter))
-        return _settlement(job, ruling, answer, letter, None)
+        delay = delay_of(self._wait_while_held(verdict, held), now)
+        return self._wait(job, verdict, delay, held_since=job.held_since or now)
 
-    def _wait(
-        self, job: Job, ruling: Ruling, answer: Answer | None, delay: Delay, **changes: object
-    ) -> Settlement:
-        """Its own queue, with what is known of it by now.
+    def _wait_while_held(self, verdict: Verdict, held: float) -> float:
+        longest = self._settings.hold_seconds
+        if verdict.reason == CIRCUIT_OPEN:
+            first = self._settings.retry_schedule_seconds[0]
+            return wait_while_held(held, longest, self._jitter, first)
+        if verdict.reason in self._soon_over:
+            return wait_while_held(held, longest, self._jitter)
+        return self._jitter(0.0, longest)  # a person is slow
 
-        Hashed, unless the app's settings could not be read: without its region a national phone
-        number cannot be hashed and must not be lost, so it goes back into the very queue that it
-        came from as it was.
-        """
-        event = job.prepared.event if job.prepared else job.envelope.event
-        body = write_envelope(job.envelope, event, **_marks(job), **changes)
+    def _wait(self, job: Job, verdict: Verdict, delay: Delay, **changes: object) -> Settlement:
+        """Its own queue, with what is known of it by now."""
+        if changes:
+            changes["not_before"] = delay.not_before
+        body = job.waiting_body(**changes)
         if size_of(body) > MAX_MESSAGE_BYTES:
-            return self._bury(job, _because(ruling, "too_large_to_wait"), answer)
-        waiting = _settlement(job, ruling, answer, body, delay)
-        return waiting._replace(is_near_deadline=self._is_near_deadline(job, delay))
-
-    def _is_near_deadline(self, job: Job, delay: Delay) -> bool:
-        """T11: whether it still could be in time, and soon cannot."""
-        deadline, now = job.prepared.deadline if job.prepared else None, self._clock()
-        if deadline is None or deadline <= now:
-            return False
-        next_look = delay.not_before or now + timedelta(seconds=delay.seconds)
-        return next_look > deadline - _NEAR_DEADLINE
+            return self.dead_letter(job, verdict.because("too_large_to_wait"))
+        return Settlement(
+            verdict.outcome,
+            verdict.reason,
+            verdict,
+            Destination.WAITING,
+            Message(body, job.group, delay.seconds),
+            delay.not_before or self._clock() + timedelta(seconds=delay.seconds),
+        )
 
 
-def _because(ruling: Ruling, reason: str) -> Ruling:
-    return ruling._replace(reason=f"{reason}: {ruling.reason}")
-
-
-def _done(job: Job, ruling: Ruling) -> Settlement:
-    delivered = ruling.outcome is Outcome.DELIVERED
-    recorded = job.prepared.recorded if job.prepared else None
-    return Settlement(
-        ruling.outcome,
-        ruling.reason,
-        app_class=job.app_class,
-        tries=job.envelope.attempts + 1 if delivered else 0,
-        is_late=delivered and recorded is not None and recorded.rule in _LATE,
-    )
-
-
-def _settlement(
-    job: Job, ruling: Ruling, answer: Answer | None, body: str, delay: Delay | None
-) -> Settlement:
-    return Settlement(
-        ruling.outcome,
-        ruling.reason,
-        body,
-        delay,
-        ruling,
-        status=answer.status if answer else None,
-        app_class=job.app_class,
-        app_id=job.app.id if job.app else None,
-    )
-
-
-def _marks(job: Job) -> dict[str, object]:
-    return {"event_id": job.event_id, "first_seen": job.first_seen, "findings": job.findings()}
+def _dead(verdict: Verdict, letter: Message) -> Settlement:
+    return Settlement(verdict.outcome, verdict.reason, verdict, Destination.DEAD_LETTERS, letter)

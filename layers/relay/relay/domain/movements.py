@@ -65,7 +65,7 @@ class Amount(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Clues:
+class CustomerHints:
     """Whose money it is, as far as a notice says."""
 
     customer_user_id: str | None = None
@@ -84,17 +84,17 @@ class Clues:
         )
 
 
-NO_CLUES: Final = Clues()
+NO_HINTS: Final = CustomerHints()
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
+class Link:
     """What a notice says about one thing at the provider: whose it is, and what it belongs to."""
 
     ref: Ref
     to: tuple[Ref, ...] = ()
     """What leads on from here towards the customer, at most one of each sort."""
-    clues: Clues = NO_CLUES
+    hints: CustomerHints = NO_HINTS
     trial_end: datetime | None = None
 
 
@@ -111,7 +111,7 @@ class Movement:
     """When it happened, by the provider."""
     amount: Amount | None = None
     """None without money, and where only the original says how much."""
-    about: Ref | None = None
+    original_ref: Ref | None = None
     """What a refund, dispute or reversal takes back; the trail leads from here to the original."""
     order_id: str | None = None
     product_id: str | None = None
@@ -123,10 +123,10 @@ class Movement:
 
 
 @dataclass(frozen=True, slots=True)
-class Meaning:
+class Interpretation:
     """What one notice means."""
 
-    facts: tuple[Fact, ...] = ()
+    links: tuple[Link, ...] = ()
     movement: Movement | None = None
     """None when it only tells of links, or tells of nothing that counts."""
 
@@ -143,7 +143,7 @@ class Treatment(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ParsedWebhook:
     """One thing that a provider tells us: an allow-list's worth of its webhook."""
 
     id: str

@@ -23,7 +23,7 @@ class SourceApps(_Shape):
     web: tuple[AppId, ...] = ()
 
 
-class ClueKeys(_Shape):
+class HintKeys(_Shape):
     """Under which keys of the provider's metadata (or custom data) its owner puts the clues."""
 
     customer_user_id: str = "app_user_id"
@@ -37,24 +37,26 @@ class SourceSettings(_Shape):
 
     provider: Literal["stripe", "revenuecat", "paddle", "adyen", "standard_webhooks"]
     apps: SourceApps
-    pick: tuple[Literal["metadata", "latest_install", "web"], ...] = (
-        "metadata",
-        "latest_install",
-        "web",
-    )
+    app_selection: Annotated[
+        tuple[Literal["metadata", "latest_install", "web"], ...], Field(alias="pick")
+    ] = ("metadata", "latest_install", "web")
     """What decides which of the apps an event is for; the first that knows one."""
-    metadata: ClueKeys = ClueKeys()
+    metadata: HintKeys = HintKeys()
     tolerance_seconds: Annotated[int, Field(ge=5, le=3600, strict=True)] = 300
     """How far a signature's time may be from ours, either way."""
     minor_units: Mapping[
         Annotated[str, Field(pattern=r"^[A-Z]{3}$")], Annotated[int, Field(ge=0, le=4, strict=True)]
     ] = {}
     """Decimal places of currencies for which the provider's own differ from what we know."""
-    one_off: Literal["checkout", "payment_intent"] = "checkout"
+    one_off_source: Annotated[Literal["checkout", "payment_intent"], Field(alias="one_off")] = (
+        "checkout"
+    )
     """Stripe: what tells of a purchase without a subscription."""
     free_plans: bool = False
     """Stripe: a subscription may cost nothing, so that its first invoice of nothing is no trial."""
-    paid_at: Literal["authorisation", "capture"] = "authorisation"
+    payment_event: Annotated[Literal["authorisation", "capture"], Field(alias="paid_at")] = (
+        "authorisation"
+    )
     """Adyen: which of the two is the payment; `capture` where captures are delayed."""
     test: bool = False
     """Everything from this account is a test (Paddle's sandbox says so nowhere)."""

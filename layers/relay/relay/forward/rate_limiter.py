@@ -17,7 +17,7 @@ _ROUNDING: Final = 0.0001
 """Seconds are floats: what ten thousand of them are off by when they are added up."""
 
 
-class Pacer:
+class RateLimiter:
     """Gives turns, one after the other.
 
     Lives as long as its process: a second does not begin anew with an invocation. Of a rate above
@@ -44,7 +44,7 @@ class Pacer:
         until_next = max(0.0, self._next - self._clock())
         return until_next + self._queued * self._interval
 
-    async def turn(self) -> None:
+    async def acquire(self) -> None:
         """Returns when a request may be begun."""
         self._queued += 1
         try:

@@ -26,7 +26,7 @@ _NO: Final = frozenset({"false", "0", "no", ""})
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """An HTTP answer with a JSON body, or with plain text where that is asked for."""
 
     status: HTTPStatus
@@ -34,7 +34,7 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     content_type: str = JSON
 
-    def as_response(self) -> dict[str, Any]:
+    def to_lambda(self) -> dict[str, Any]:
         """The answer as Lambda returns it to API Gateway."""
         is_text = isinstance(self.content, str)
         content_type = TEXT if is_text else self.content_type
@@ -72,7 +72,7 @@ class Problem(Exception):  # noqa: N818 - the name that RFC 9457 gives it
         self.headers = headers or {}
         self.members = members or {}
 
-    def answer(self) -> Answer:
+    def response(self) -> Response:
         """The problem as an answer."""
         content: ProblemContent = {
             "type": "about:blank",
@@ -80,7 +80,7 @@ class Problem(Exception):  # noqa: N818 - the name that RFC 9457 gives it
             "status": int(self.status),
             "detail": self.detail,
         }
-        return Answer(self.status, {**content, **self.members}, self.headers, PROBLEM_JSON)
+        return Response(self.status, {**content, **self.members}, self.headers, PROBLEM_JSON)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,19 +6,19 @@ from typing import Any
 
 from relay import telemetry
 from relay.errors import ConfigurationError
-from relay.gateway.request import Answer, Problem, Request
+from relay.gateway.request import Problem, Request, Response
 
 
-def answered(event: Mapping[str, Any], use_case: Callable[[Request], Answer]) -> dict[str, Any]:
+def respond(event: Mapping[str, Any], use_case: Callable[[Request], Response]) -> dict[str, Any]:
     """A use case's answer to one event (payload format 2.0), whatever goes wrong in it."""
     try:
-        answer = use_case(Request.of(event))
+        response = use_case(Request.of(event))
     except Problem as problem:
-        answer = problem.answer()
+        response = problem.response()
     except Exception as error:  # noqa: BLE001 - its text, which may hold anything, must not be logged
         telemetry.unexpected(error)
-        answer = Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "an error of the relay's").answer()
-    return answer.as_response()
+        response = Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "an error of the relay's").response()
+    return response.to_lambda()
 
 
 def settings_unavailable(error: Exception) -> Problem:

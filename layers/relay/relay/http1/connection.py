@@ -5,7 +5,7 @@ import select
 from typing import Final, cast
 
 from relay.http1.errors import ConnectionLostError, ExchangeTimeoutError, NotHttpError
-from relay.http1.response_parser import AnswerReader
+from relay.http1.response_parser import ResponseParser
 
 _PEER_CLOSED: Final = getattr(select, "POLLRDHUP", 0)  # Linux only; elsewhere POLLIN says it too
 
@@ -15,8 +15,8 @@ class Connection(asyncio.Protocol):
 
     def __init__(self) -> None:
         self.idle_since = 0.0
-        self._reader: AnswerReader | None = None
-        self._answer: asyncio.Future[AnswerReader]
+        self._reader: ResponseParser | None = None
+        self._answer: asyncio.Future[ResponseParser]
         self._transport: asyncio.Transport
         self._poll = select.poll()
         self._lost = False
@@ -58,7 +58,7 @@ class Connection(asyncio.Protocol):
         harmless = 0 if kept else select.POLLIN
         return any(event & ~harmless for _, event in self._poll.poll(0))
 
-    async def exchange(self, request: bytes, timeout_seconds: float) -> AnswerReader:
+    async def exchange(self, request: bytes, timeout_seconds: float) -> ResponseParser:
         """Writes the request and waits for its answer.
 
         `timeout_seconds` runs from the first byte written to the last byte read. Raises
@@ -66,7 +66,7 @@ class Connection(asyncio.Protocol):
         a cancellation, the peer may have got the request and the connection is closed.
         """
         loop = asyncio.get_running_loop()
-        self._reader = AnswerReader()
+        self._reader = ResponseParser()
         self._answer = loop.create_future()
         timer = loop.call_later(timeout_seconds, self._settle, ExchangeTimeoutError())
         try:

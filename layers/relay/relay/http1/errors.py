@@ -11,11 +11,11 @@ WireError
 """
 
 
-class WireError(Exception):
+class ExchangeError(Exception):
     """An exchange that brought no answer."""
 
 
-class NotWrittenError(WireError):
+class NotWrittenError(ExchangeError):
     """Nothing of the request was written."""
 
 
@@ -31,13 +31,13 @@ class ClosedAtOnceError(NotWrittenError):
     """The peer ended the new connection before it was used."""
 
 
-class ExchangeTimeoutError(WireError):
+class ExchangeTimeoutError(ExchangeError):
     """No answer's head within the time."""
 
 
-class ConnectionLostError(WireError):
+class ConnectionLostError(ExchangeError):
     """The connection ended after the request was handed to the system, before an answer's head."""
 
 
-class NotHttpError(WireError):
+class NotHttpError(ExchangeError):
     """What came is not the head of an HTTP/1 answer."""

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 
 from relay.http1.connection import Connection
 from relay.http1.errors import ClosedAtOnceError, NoConnectionError, NoConnectionInTimeError
-from relay.http1.response_parser import AnswerReader
+from relay.http1.response_parser import ResponseParser
 
 KEEP_ALIVE_SECONDS: Final = 20.0
 """How long an unused connection is trusted: well below what load balancers allow (60 and more)."""
@@ -63,8 +63,8 @@ class Pool:
         self._make_tls = make_tls
         self._tls: ssl.SSLContext | None = None
 
-    async def exchange(self, origin: Origin, message: bytes) -> AnswerReader:
-        """Sends a request as it goes over the wire; the answer is complete. Raises `WireError`."""
+    async def exchange(self, origin: Origin, message: bytes) -> ResponseParser:
+        """Sends a request as it goes over the wire; gives the response. Raises `ExchangeError`."""
         async with self._free:
             connection = self._take(origin) or await self._connect(origin)
             reader = await connection.exchange(message, self._read_timeout_seconds)
@@ -87,7 +87,7 @@ class Pool:
             connection.abort()
         return None
 
-    def _keep(self, origin: Origin, connection: Connection, reader: AnswerReader) -> None:
+    def _keep(self, origin: Origin, connection: Connection, reader: ResponseParser) -> None:
         connections = self._kept[origin]
         while connections and not self._is_fresh(connections[0]):
             connections.popleft().abort()

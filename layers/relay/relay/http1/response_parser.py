@@ -19,7 +19,7 @@ _INTERIM_STATUSES: Final = frozenset({100, 102, 103})
 _FINAL_STATUSES: Final = range(200, 600)
 
 
-class AnswerReader:
+class ResponseParser:
     """One answer: `feed` it until it says that the answer is complete.
 
     `status` is `None` until the head is complete. `reusable` says whether the connection may

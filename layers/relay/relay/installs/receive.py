@@ -18,8 +18,8 @@ from relay.errors import (
     TableUnavailableError,
 )
 from relay.exact_json import InvalidJsonError, loads
-from relay.gateway.request import Answer, Problem, Request
-from relay.gateway.responses import answered, settings_unavailable
+from relay.gateway.request import Problem, Request, Response
+from relay.gateway.responses import respond, settings_unavailable
 from relay.instants import parse_iso, whole_number
 from relay.rules.fields import is_absent
 from relay.stores.identities import Identities, Identity, UnusableIdError
@@ -72,9 +72,9 @@ class Installs:
 
     def handle(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """Answers one HTTP API event (payload format 2.0)."""
-        return answered(event, self._answer)
+        return respond(event, self._respond)
 
-    def _answer(self, request: Request) -> Answer:
+    def _respond(self, request: Request) -> Response:
         if request.route not in (_POST, _GET):
             raise Problem(HTTPStatus.NOT_FOUND, "no such route")
         self._check_sender(request)
@@ -82,7 +82,7 @@ class Installs:
         status: Status = "without_customer" if identity is None else self._remembered(identity)
         telemetry.count({_COUNTERS[status]: 1})
         content: InstallContent = {"status": status, "detail": _ANSWERS[status]}
-        return Answer(HTTPStatus.OK, content)
+        return Response(HTTPStatus.OK, content)
 
     def _check_sender(self, request: Request) -> None:
         sender = self._sender(request.query.get("token") or request.bearer_token)

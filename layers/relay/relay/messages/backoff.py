@@ -13,7 +13,7 @@ MAX_RETRY_AFTER_SECONDS: Final = 21_600.0
 
 FIRST_HOLD_SECONDS: Final = 5.0
 
-Chance = Callable[[float, float], float]
+Jitter = Callable[[float, float], float]
 """`random.uniform`, or what a test puts in its place."""
 
 
@@ -29,7 +29,7 @@ class Delay(NamedTuple):
 def wait_after_attempt(
     attempts: int,
     schedule: Sequence[float],
-    chance: Chance,
+    jitter: Jitter,
     retry_after_seconds: float | None = None,
 ) -> float | None:
     """Seconds to wait after the attempt number `attempts` (1 is the first) has failed.
@@ -42,13 +42,13 @@ def wait_after_attempt(
     if attempts > len(schedule):
         return None
     asked = min(retry_after_seconds or 0.0, MAX_RETRY_AFTER_SECONDS)
-    return asked + chance(0.0, schedule[attempts - 1])
+    return asked + jitter(0.0, schedule[attempts - 1])
 
 
 def wait_while_held(
     held_seconds: float,
     longest_seconds: float,
-    chance: Chance,
+    jitter: Jitter,
     first_seconds: float = FIRST_HOLD_SECONDS,
 ) -> float:
     """Seconds until the next look at what waits for something to become known, or to be well.
@@ -57,7 +57,7 @@ def wait_while_held(
     lasted already, at first `first_seconds` and never more than `longest_seconds`.
     """
     step = min(longest_seconds, max(first_seconds, held_seconds))
-    return chance(step / 2, step)
+    return jitter(step / 2, step)
 
 
 def delay_of(wait_seconds: float, now: datetime) -> Delay:

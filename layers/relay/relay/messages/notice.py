@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from relay.domain.movements import Told, Treatment
+from relay.domain.movements import ParsedWebhook, Treatment
 from relay.errors import NotAnEnvelopeError
 from relay.exact_json import InvalidJsonError, UnwritableError, dumps_for_queue, loads
 from relay.instants import iso_form
@@ -49,19 +49,21 @@ class Notice(BaseModel):
     not_before: Moment | None = None
 
     @classmethod
-    def of_told(cls, told: Told, provider: str, source: str, body: bytes, at: datetime) -> Self:
+    def of_webhook(
+        cls, webhook: ParsedWebhook, provider: str, source: str, body: bytes, at: datetime
+    ) -> Self:
         """The notice of what was told in a webhook."""
         return cls(
             provider=provider,
             source=source,
             sha256=_digest(body),
             size=len(body),
-            id=told.id,
-            type=told.type,
-            problem=_problem(told),
-            occurred_at=told.occurred_at,
-            test=told.test,
-            content=dict(told.content),
+            id=webhook.id,
+            type=webhook.type,
+            problem=_problem(webhook),
+            occurred_at=webhook.occurred_at,
+            test=webhook.test,
+            content=dict(webhook.content),
             first_seen=at,
         )
 
@@ -80,10 +82,10 @@ class Notice(BaseModel):
         )
 
 
-def _problem(told: Told) -> str | None:
-    if told.problem is not None:
-        return f"{UNREADABLE}: {told.problem}"
-    return UNKNOWN_TYPE if told.treatment is Treatment.UNKNOWN else None
+def _problem(webhook: ParsedWebhook) -> str | None:
+    if webhook.problem is not None:
+        return f"{UNREADABLE}: {webhook.problem}"
+    return UNKNOWN_TYPE if webhook.treatment is Treatment.UNKNOWN else None
 
 
 def parse_notice(body: str) -> Notice:

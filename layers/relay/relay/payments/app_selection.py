@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from relay.domain.kinds import Surface
-from relay.domain.movements import Clues
+from relay.domain.movements import CustomerHints
 from relay.domain.payment_rules import SourceSettings
 from relay.payments.errors import ForeignAppError
 from relay.stores.identities import Identity
@@ -13,7 +13,7 @@ from relay.stores.identities import Identity
 _IOS: Final = re.compile(r"id\d+", re.ASCII)  # E9
 
 
-class Choice(NamedTuple):
+class AppMatch(NamedTuple):
     """An app, and the customer's AppsFlyer id in it as far as it is known."""
 
     surface: Surface
@@ -23,21 +23,23 @@ class Choice(NamedTuple):
     """The customer's install of the app, where one is known."""
 
 
-def choose(settings: SourceSettings, clues: Clues, installs: Sequence[Identity]) -> Choice | None:
+def select_app(
+    settings: SourceSettings, hints: CustomerHints, installs: Sequence[Identity]
+) -> AppMatch | None:
     """The app that the first of the source's rules knows; None when none does yet.
 
     `installs`: the customer's, the latest first. Raises `ForeignAppError`.
     """
-    theirs = [one for one in installs if one.app_id in _mobile_apps(settings, clues.platform)]
-    for rule in settings.pick:
+    theirs = [one for one in installs if one.app_id in _mobile_apps(settings, hints.platform)]
+    for rule in settings.app_selection:
         if rule == "metadata":
-            choice = _by_metadata(settings, clues, theirs)
+            app_match = _by_metadata(settings, hints, theirs)
         elif rule == "latest_install":
-            choice = _by_install(theirs)
+            app_match = _by_install(theirs)
         else:
-            choice = _by_web(settings, clues)
-        if choice is not None:
-            return choice
+            app_match = _by_web(settings, hints)
+        if app_match is not None:
+            return app_match
     return None
 
 
@@ -53,34 +55,34 @@ def _mobile_apps(settings: SourceSettings, platform: str | None) -> list[str]:
 
 
 def _by_metadata(
-    settings: SourceSettings, clues: Clues, installs: Sequence[Identity]
-) -> Choice | None:
-    app_id = clues.app_id or _app_of_id(clues, installs) or _app_of_platform(settings, clues)
+    settings: SourceSettings, hints: CustomerHints, installs: Sequence[Identity]
+) -> AppMatch | None:
+    app_id = hints.app_id or _app_of_id(hints, installs) or _app_of_platform(settings, hints)
     if app_id is None:
         return None
     if app_id in settings.apps.web:
-        return _on_web(app_id, clues.customer_user_id, clues.appsflyer_id)
+        return _on_web(app_id, hints.customer_user_id, hints.appsflyer_id)
     if app_id not in settings.apps.mobile:
         raise ForeignAppError
     identity = next((one for one in installs if one.app_id == app_id), None)
-    known = clues.appsflyer_id or (identity.appsflyer_id if identity else None)
-    if known is None and clues.customer_user_id is None:
+    known = hints.appsflyer_id or (identity.appsflyer_id if identity else None)
+    if known is None and hints.customer_user_id is None:
         return None  # nobody to look up
-    return Choice(Surface.MOBILE, app_id, known, identity)
+    return AppMatch(Surface.MOBILE, app_id, known, identity)
 
 
-def _app_of_id(clues: Clues, installs: Sequence[Identity]) -> str | None:
+def _app_of_id(hints: CustomerHints, installs: Sequence[Identity]) -> str | None:
     """Without an app beside it, an AppsFlyer id is that of the install that has it."""
-    named = (one.app_id for one in installs if one.appsflyer_id == clues.appsflyer_id)
+    named = (one.app_id for one in installs if one.appsflyer_id == hints.appsflyer_id)
     return next(named, None)
 
 
-def _app_of_platform(settings: SourceSettings, clues: Clues) -> str | None:
+def _app_of_platform(settings: SourceSettings, hints: CustomerHints) -> str | None:
     """The source's only app of the platform; for an AppsFlyer id alone, its only mobile app."""
-    if clues.platform == "web":
+    if hints.platform == "web":
         apps = list(settings.apps.web)
-    elif clues.platform or clues.appsflyer_id:
-        apps = _mobile_apps(settings, clues.platform)
+    elif hints.platform or hints.appsflyer_id:
+        apps = _mobile_apps(settings, hints.platform)
     else:
         return None
     return apps[0] if len(apps) == 1 else None
@@ -89,22 +91,22 @@ def _app_of_platform(settings: SourceSettings, clues: Clues) -> str | None:
 # By what else is known
 
 
-def _by_install(installs: Sequence[Identity]) -> Choice | None:
+def _by_install(installs: Sequence[Identity]) -> AppMatch | None:
     if not installs:
         return None
     latest = installs[0]
-    return Choice(Surface.MOBILE, latest.app_id, latest.appsflyer_id, latest)
+    return AppMatch(Surface.MOBILE, latest.app_id, latest.appsflyer_id, latest)
 
 
-def _by_web(settings: SourceSettings, clues: Clues) -> Choice | None:
+def _by_web(settings: SourceSettings, hints: CustomerHints) -> AppMatch | None:
     """The first web app, by the customer user id: an AppsFlyer id may be a mobile app's."""
     if not settings.apps.web:
         return None
-    return _on_web(settings.apps.web[0], clues.customer_user_id, None)
+    return _on_web(settings.apps.web[0], hints.customer_user_id, None)
 
 
-def _on_web(app_id: str, customer_user_id: str | None, appsflyer_id: str | None) -> Choice | None:
+def _on_web(app_id: str, customer_user_id: str | None, appsflyer_id: str | None) -> AppMatch | None:
     """A web event is somebody's by either id (W1)."""
     if customer_user_id is None and appsflyer_id is None:
         return None
-    return Choice(Surface.WEB, app_id, appsflyer_id)
+    return AppMatch(Surface.WEB, app_id, appsflyer_id)

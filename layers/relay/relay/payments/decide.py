@@ -4,9 +4,9 @@ Everything that is needed is looked up here, in the money trail and among the id
 decided is kept, so that the next telling of the same money comes to the same.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Final, NamedTuple
 
@@ -14,20 +14,20 @@ from relay.config.apps import Apps
 from relay.domain.kinds import Surface
 from relay.domain.movements import NEGATIVE, REVERSALS, Movement, MovementKind, Ref
 from relay.domain.payment_rules import PaymentRules, SourceSettings
-from relay.instants import from_milliseconds, to_milliseconds, utc_now
-from relay.payments.app_selection import Choice, choose
+from relay.instants import Clock, from_milliseconds, to_milliseconds, utc_now
+from relay.payments.app_selection import AppMatch, select_app
 from relay.payments.errors import IdConflictError, IdentityUnknownError, OriginalUnknownError
 from relay.payments.events import event_name
-from relay.payments.revenue import NO_MONEY, Money, given_back, paid, unheard
+from relay.payments.revenue import NO_MONEY, Money, given_back, paid, unreported
 from relay.rules.identity_lookup import not_before_of
 from relay.stores.decision import Decision
 from relay.stores.identities import Identities, Identity
-from relay.stores.money_trail import Trail, Walk
+from relay.stores.money_trail import Trail, TrailLookup
 
 PAYMENTS: Final = frozenset(
     {MovementKind.FIRST_PAYMENT, MovementKind.RENEWAL, MovementKind.PURCHASE}
 )
-RETOLD_TOO_LATE: Final = timedelta(days=30)
+REPLAY_LIMIT: Final = timedelta(days=30)
 """A dispute is told when its money is taken and again when it is lost, months later. By then the
 deliveries have forgotten it (35 days), the trail has not."""
 
@@ -42,14 +42,14 @@ class Decided(NamedTuple):
     """A decision that stands."""
 
     decision: Decision
-    is_old_news: bool = False
+    is_replay: bool = False
     """It was decided so long ago that its event is not sent again."""
 
 
 class Decider:
     """Decides about movements. Blocking; lives as long as its process.
 
-    `decide` raises `UnmappableError`, `NotWantedError`, `UnknownAppError`, `ConfigurationError`,
+    `decide` raises `MappingError`, `NotWantedError`, `UnknownAppError`, `ConfigurationError`,
     `ParametersUnavailableError` and `TableUnavailableError`.
     """
 
@@ -58,7 +58,7 @@ class Decider:
         apps: Apps,
         trail: Trail,
         identities: Identities,
-        clock: Callable[[], datetime] = utc_now,
+        clock: Clock = utc_now,
     ) -> None:
         self._apps = apps
         self._trail = trail
@@ -72,50 +72,54 @@ class Decider:
         movement: Movement,
         *,
         test: bool,
-        links: Iterable[Ref] = (),
+        known_refs: Iterable[Ref] = (),
     ) -> Decided:
         """What is sent for a movement, by what is known now; or what was decided before.
 
-        `links`: the things of which its notice told as well; they are the same customer's.
+        `known_refs`: the things of which its notice told as well; they are the same customer's.
         """
-        refs = [movement.ref] if movement.about is None else [movement.ref, movement.about]
-        walk = self._trail.walk(source, refs)
-        standing = walk.decisions.get(movement.ref)
+        refs = (
+            [movement.ref]
+            if movement.original_ref is None
+            else [movement.ref, movement.original_ref]
+        )
+        lookup = self._trail.look_up(source, refs)
+        standing = lookup.decisions.get(movement.ref)
         if standing is None:
             decision = (
-                self._first_telling(settings, movement, walk, test=test)
-                if movement.about is None
-                else self._taking_back(source, movement, walk)
+                self._first_telling(settings, movement, lookup, test=test)
+                if movement.original_ref is None
+                else self._taking_back(source, movement, lookup)
             )
             # Another telling may have been decided meanwhile; then that one stands.
             standing = self._trail.decide(source, movement.ref, decision)
-        self._trail.assign(source, walk, standing.customer_user_id, links)
+        self._trail.assign(source, lookup, standing.customer_user_id, known_refs)
         return self._as_told(standing, movement)
 
     def _as_told(self, standing: Decision, movement: Movement) -> Decided:
         """A decision for this telling, which must tell of as much money."""
-        told = None if movement.kind in REVERSALS else movement.amount
-        if told is not None and (
-            standing.currency != told.currency or Decimal(standing.gross or 0) != told.gross
+        amount = None if movement.kind in REVERSALS else movement.amount
+        if amount is not None and (
+            standing.currency != amount.currency or Decimal(standing.gross or 0) != amount.gross
         ):
             raise IdConflictError
         age = self._clock() - from_milliseconds(standing.decided_at)
-        return Decided(standing, is_old_news=age > RETOLD_TOO_LATE)
+        return Decided(standing, is_replay=age > REPLAY_LIMIT)
 
     # Payments, trials, cancellations
 
     def _first_telling(
-        self, settings: SourceSettings, movement: Movement, walk: Walk, *, test: bool
+        self, settings: SourceSettings, movement: Movement, lookup: TrailLookup, *, test: bool
     ) -> Decision:
-        customer = walk.clues.customer_user_id
+        customer = lookup.hints.customer_user_id
         installs = self._identities.of_customer(customer) if customer else []
-        choice = choose(settings, walk.clues, installs)
-        if choice is None:
+        app_match = select_app(settings, lookup.hints, installs)
+        if app_match is None:
             raise IdentityUnknownError
         if test:
-            choice = self._for_tests(choice)
-        rules = self._rules(choice.surface, choice.app_id)
-        kind = _kind(movement, walk)
+            app_match = self._for_tests(app_match)
+        rules = self._rules(app_match.surface, app_match.app_id)
+        kind = _kind(movement, lookup)
         name = event_name(kind, rules, None)
         money = _money(movement, rules, is_heard=name is not None)
         return Decision(
@@ -123,12 +127,12 @@ class Decider:
             id=movement.id,
             at=to_milliseconds(movement.at),
             decided_at=to_milliseconds(self._clock()),
-            surface=choice.surface.value,
-            app_id=choice.app_id,
+            surface=app_match.surface.value,
+            app_id=app_match.app_id,
             name=name,
             customer_user_id=customer,
-            appsflyer_id=choice.appsflyer_id,
-            not_before=self._not_before(choice.identity),
+            appsflyer_id=app_match.appsflyer_id,
+            not_before=self._not_before(app_match.identity),
             order_id=movement.order_id,
             product_id=movement.product_id,
             quantity=movement.quantity,
@@ -136,12 +140,12 @@ class Decider:
             **_device(movement),
         )
 
-    def _for_tests(self, choice: Choice) -> Choice:
+    def _for_tests(self, app_match: AppMatch) -> AppMatch:
         """The app that hears of another one's test payments, as its own rules say."""
-        test_app = self._rules(choice.surface, choice.app_id).test_events_to
+        test_app = self._rules(app_match.surface, app_match.app_id).test_events_to
         if test_app is None:
             raise NotWantedError
-        return choice._replace(app_id=test_app)
+        return app_match._replace(app_id=test_app)
 
     def _not_before(self, identity: Identity | None) -> int | None:
         """S3, for an id that the forwarder will not look up."""
@@ -150,15 +154,15 @@ class Decider:
 
     # Refunds, disputes, and what reverses them
 
-    def _taking_back(self, source: str, movement: Movement, walk: Walk) -> Decision:
+    def _taking_back(self, source: str, movement: Movement, lookup: TrailLookup) -> Decision:
         """It goes where the original went, under its name and order id."""
-        original = walk.first(NEGATIVE if movement.kind in REVERSALS else PAYMENTS)
+        original = lookup.first(NEGATIVE if movement.kind in REVERSALS else PAYMENTS)
         if original is None:
             raise OriginalUnknownError
         rules = self._rules(Surface(original.surface), original.app_id)
         # What reverses a refund brings back just what that took.
         amount = None if movement.kind in REVERSALS else movement.amount
-        before = self._given_back_before(source, movement, walk, original)
+        before = self._given_back_before(source, movement, lookup, original)
         return replace(
             original,
             kind=movement.kind,
@@ -171,10 +175,10 @@ class Decider:
         )
 
     def _given_back_before(
-        self, source: str, movement: Movement, walk: Walk, original: Decision
+        self, source: str, movement: Movement, lookup: TrailLookup, original: Decision
     ) -> Decimal:
         """How much of the payment was given back before: net parts are rounded to add up."""
-        payment = walk.first_ref(PAYMENTS)
+        payment = lookup.first_ref(PAYMENTS)
         if payment is None or original.basis in (None, "gross"):
             return Decimal(0)
         is_back = movement.kind in REVERSALS
@@ -189,9 +193,9 @@ class Decider:
         return self._apps.payment_rules(surface, app_id)
 
 
-def _kind(movement: Movement, walk: Walk) -> MovementKind:
+def _kind(movement: Movement, lookup: TrailLookup) -> MovementKind:
     """A renewal of a trial is the first payment."""
-    starts, ends = movement.period_start, walk.trial_end
+    starts, ends = movement.period_start, lookup.trial_end
     is_conversion = (
         movement.kind is MovementKind.RENEWAL
         and starts is not None
@@ -205,7 +209,7 @@ def _money(movement: Movement, rules: PaymentRules, *, is_heard: bool) -> Money:
     """Of what an app does not hear, it need not be known on which basis."""
     if movement.amount is None:
         return NO_MONEY
-    return paid(movement.amount, rules) if is_heard else unheard(movement.amount)
+    return paid(movement.amount, rules) if is_heard else unreported(movement.amount)
 
 
 def _device(movement: Movement) -> dict[str, str | None]:

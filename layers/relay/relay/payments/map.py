@@ -1,15 +1,12 @@
 """The use case of `map_payment`: notices in, events on the delivery queues.
 
-A notice is understood, its links are learnt, and its movement, if it tells of one, is decided about
+A notice is interpreted, its links are kept, and its movement, if it tells of one, is decided about
 and queued as an event. What has to wait goes back on the payments queue, what cannot be mapped on
-the dead-letter queue. A record is only acknowledged when what became of it is safely on a queue.
+the dead-letter queue.
 """
 
 import random
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from relay import telemetry
@@ -17,36 +14,39 @@ from relay.aws.sqs import Message, Queue
 from relay.config.apps import Apps
 from relay.config.environment import MapPaymentSettings
 from relay.config.sources import Sources
+from relay.consumer.consumer import Batch, Consumer, Handle, Record
+from relay.consumer.deadline import Deadline, Remaining
+from relay.consumer.settler import Destination, Settlement, Settler
+from relay.consumer.threads import Threads, run_at_once
 from relay.domain.kinds import Surface
-from relay.domain.movements import REVERSALS, Meaning, Movement
+from relay.domain.movements import REVERSALS, Interpretation, Movement
+from relay.domain.outcomes import IDENTITY_UNKNOWN, ORIGINAL_UNKNOWN, Outcome, Verdict
 from relay.domain.payment_rules import SourceSettings
 from relay.errors import (
     ConfigurationError,
-    NotAnEnvelopeError,
     ParametersUnavailableError,
     TableUnavailableError,
     UnknownAppError,
     UnreadableWebhookError,
 )
-from relay.instants import from_milliseconds, utc_now
-from relay.messages.backoff import Chance
-from relay.messages.envelope import Envelope, dead_letter_of_no_envelope, write_envelope
+from relay.instants import Clock, from_milliseconds, utc_now
+from relay.messages.backoff import Jitter
+from relay.messages.envelope import Envelope, write_envelope
 from relay.messages.notice import Notice, parse_notice
 from relay.payments.decide import Decider, NotWantedError
-from relay.payments.errors import OriginalUnknownError, UnmappableError
+from relay.payments.errors import MappingError, OriginalUnknownError
 from relay.payments.events import digest_of, event_of
+from relay.payments.notice_job import NoticeJob
 from relay.payments.providers.registry import PROVIDERS
-from relay.payments.settling import Mapped, Place, Result, Settler, dead
+from relay.payments.reporting import MappingResult, report_batch
 from relay.stores.decision import Decision
 from relay.stores.identities import Identities
 from relay.stores.money_trail import Trail
 
 NEEDED_SECONDS: Final = 30.0
 """A notice is begun with time for the calls that it may need, and for putting it on a queue."""
-_AWS_CALL_SECONDS: Final = 7.0
 _THREADS: Final = 8
-
-Remaining = Callable[[], float]
+_CONFIGURATION: Final = "configuration"
 
 _REASONS: Final = {
     UnknownAppError: "unknown_app",
@@ -54,10 +54,16 @@ _REASONS: Final = {
     ParametersUnavailableError: "parameters_unavailable",
     TableUnavailableError: "table_unavailable",
 }
+_DESTINATIONS: Final = {
+    Surface.MOBILE: Destination.MOBILE,
+    Surface.WEB: Destination.WEB,
+}
 
 
 class Mapper:
     """Maps payments for one stack. Lives as long as its process."""
+
+    needed_seconds = NEEDED_SECONDS
 
     def __init__(  # noqa: PLR0913 - all that it speaks to
         self,
@@ -70,100 +76,106 @@ class Mapper:
         queue: Queue,
         dead_letters: Queue,
         delivery_queues: Mapping[Surface, Queue],
-        clock: Callable[[], datetime] = utc_now,
-        chance: Chance = random.uniform,
+        clock: Clock = utc_now,
+        jitter: Jitter = random.uniform,
     ) -> None:
-        self._settler = Settler(settings, clock, chance)
+        self._settings = settings
         self._sources = sources
         self._apps = apps
         self._trail = trail
-        self._decider = Decider(apps, trail, identities, clock)
-        self._queues = {
-            Place.MOBILE: delivery_queues[Surface.MOBILE],
-            Place.WEB: delivery_queues[Surface.WEB],
-            Place.WAITING: queue,
-            Place.DEAD: dead_letters,
-        }
         self._clock = clock
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="payments")
+        self._decider = Decider(apps, trail, identities, clock)
+        soon_over = {IDENTITY_UNKNOWN, ORIGINAL_UNKNOWN, _CONFIGURATION}
+        self._settler = Settler(settings, clock, jitter, soon_over)
+        self._consumer = Consumer(
+            self,
+            self._settler,
+            Threads(_THREADS),
+            {
+                Destination.MOBILE: delivery_queues[Surface.MOBILE],
+                Destination.WEB: delivery_queues[Surface.WEB],
+                Destination.WAITING: queue,
+                Destination.DEAD_LETTERS: dead_letters,
+            },
+        )
 
     def map(self, records: Sequence[Mapping[str, Any]], remaining: Remaining) -> list[str]:
         """Handles a batch of SQS records; returns the message ids of those to be tried again."""
-        mapped = list(self._threads.map(lambda record: self._one(record, remaining), records))
-        failed = self._put_on_queues(mapped, remaining)
-        failed |= {position for position, one in enumerate(mapped) if one is None}
-        _report(mapped, failed, records)
-        return [records[position]["messageId"] for position in sorted(failed)]
+        return run_at_once(self._consumer.consume(records, remaining))
 
-    def _one(self, record: Mapping[str, Any], remaining: Remaining) -> Mapped | None:
-        """None where there is no time left, or where even a bug of ours could not be settled."""
-        if remaining() < NEEDED_SECONDS:
-            return None
-        try:
-            return self._read(record)
-        except Exception as error:  # noqa: BLE001 - then the record itself comes back
-            telemetry.unexpected(error, message_id=record["messageId"])
-            return None
+    # What the consumer calls
 
-    def _read(self, record: Mapping[str, Any]) -> Mapped:
-        body = record["body"]
-        try:
-            notice = parse_notice(body)
-        except NotAnEnvelopeError as error:
-            letter = dead_letter_of_no_envelope(
-                body, record["messageId"], str(error), self._clock()
-            )
-            return dead("not_an_envelope", Message(letter, ""))
-        if notice.not_before is not None and notice.not_before > self._clock():
-            return self._settler.hop(notice, notice.not_before)
-        return self._settled(notice)
+    def read(self, record: Record) -> NoticeJob:
+        """The job of a record; raises `NotAnEnvelopeError`."""
+        return NoticeJob(record["messageId"], parse_notice(record["body"]))
 
-    def _settled(self, notice: Notice) -> Mapped:
-        """A notice mapped, or what becomes of it because it cannot be."""
+    async def begin(self, jobs: Collection[NoticeJob], deadline: Deadline) -> Handle[NoticeJob]:
+        """Nothing is looked up for a batch as a whole."""
+        del jobs, deadline
+        return self._handle
+
+    def interrupted(self, job: NoticeJob) -> Settlement:
+        """A bug must cost its own notice an attempt, no more."""
+        return self._settler.settle(job, Verdict(Outcome.DEFERRED, "", "unexpected"))
+
+    def report(self, batch: Batch[NoticeJob]) -> None:
+        """Logs and counts a batch."""
+        report_batch(batch)
+
+    # One notice
+
+    async def _handle(self, job: NoticeJob) -> Settlement:
+        """Blocks: the consumer calls it in a thread."""
+        not_before = job.notice.not_before
+        if not_before is not None and not_before > self._clock():
+            return self._settler.extend_delay(job, not_before)
         try:
-            return self._mapped(notice)
+            return self._mapped(job)
         except NotWantedError:
-            return Mapped(Result.TEST_DROPPED)
-        except UnmappableError as error:
-            if error.may_change:
-                return self._settler.hold(notice, error.reason)
-            return self._settler.bury(notice, error.reason, str(error))
+            return Settlement(MappingResult.TEST_DROPPED)
+        except MappingError as error:
+            outcome = Outcome.HELD if error.may_change else Outcome.REJECTED
+            detail = "" if error.may_change else str(error)
+            return self._settled(job, outcome, error.reason, detail)
         except (UnknownAppError, UnreadableWebhookError) as error:
-            return self._settler.bury(notice, _REASONS[type(error)], str(error))
+            return self._settled(job, Outcome.REJECTED, _REASONS[type(error)], str(error))
         except ConfigurationError as error:
             telemetry.wrong_setting(error)
-            return self._settler.hold(notice, "configuration", "hold_limit: configuration")
+            return self._settled(job, Outcome.HELD, _CONFIGURATION)
         except (ParametersUnavailableError, TableUnavailableError) as error:
-            return self._settler.defer(notice, _REASONS[type(error)])
-        except Exception as error:  # noqa: BLE001 - a bug must cost its own notice an attempt, no more
-            telemetry.unexpected(error)
-            return self._settler.defer(notice, "unexpected")
+            return self._settled(job, Outcome.DEFERRED, _REASONS[type(error)])
 
-    def _mapped(self, notice: Notice) -> Mapped:
+    def _settled(
+        self, job: NoticeJob, outcome: Outcome, reason: str, detail: str = ""
+    ) -> Settlement:
+        return self._settler.settle(job, Verdict(outcome, "", reason, detail=detail))
+
+    def _mapped(self, job: NoticeJob) -> Settlement:
+        notice = job.notice
         if notice.problem is not None:
             reason, _, detail = notice.problem.partition(": ")
-            return self._settler.bury(notice, reason, detail)
+            return self._settled(job, Outcome.REJECTED, reason, detail)
         settings = self._sources.settings(notice.source)
         if settings is None or settings.provider != notice.provider:
-            return self._settler.bury(notice, "unknown_source")
+            return self._settled(job, Outcome.REJECTED, "unknown_source")
         if notice.test and not self._wants_tests(settings):
-            return Mapped(Result.TEST_DROPPED)
+            return Settlement(MappingResult.TEST_DROPPED)
         provider = PROVIDERS[notice.provider]
-        meaning = provider.understand(notice.type or "", notice.content, settings)
-        self._trail.learn(notice.source, meaning.facts)
-        if meaning.movement is None:
-            self._assign(notice.source, meaning)
-            return Mapped(Result.LEARNT)
-        return self._queued(notice, settings, meaning, meaning.movement)
+        found = provider.interpret(notice.type or "", notice.content, settings)
+        self._trail.learn(notice.source, found.links)
+        if found.movement is None:
+            self._assign(notice.source, found)
+            return Settlement(MappingResult.LEARNT)
+        return self._queued(job, settings, found, found.movement)
 
-    def _assign(self, source: str, meaning: Meaning) -> None:
-        """Links without a customer become his who is at their end, to be forgotten with him."""
-        nobodys = [one.ref for one in meaning.facts if one.clues.customer_user_id is None]
-        walk = self._trail.walk(source, nobodys)
-        if nobodys and walk.clues.customer_user_id is None:
-            self._trail.leave_word(source, meaning.facts)
-            walk = self._trail.walk(source, nobodys)  # it may have been told meanwhile
-        self._trail.assign(source, walk, walk.clues.customer_user_id)
+    def _assign(self, source: str, found: Interpretation) -> None:
+        """Assigns ownerless links to the customer they lead to, so that `forget` finds them."""
+        ownerless = [one.ref for one in found.links if one.hints.customer_user_id is None]
+        lookup = self._trail.look_up(source, ownerless)
+        if ownerless and lookup.hints.customer_user_id is None:
+            self._trail.add_back_references(source, found.links)
+            lookup = self._trail.look_up(source, ownerless)  # it may have been told meanwhile
+        self._trail.assign(source, lookup, lookup.hints.customer_user_id)
 
     def _wants_tests(self, settings: SourceSettings) -> bool:
         """Whether any of the source's apps says where test payments go."""
@@ -180,37 +192,33 @@ class Mapper:
             return False
 
     def _queued(
-        self, notice: Notice, settings: SourceSettings, meaning: Meaning, movement: Movement
-    ) -> Mapped:
-        links = [fact.ref for fact in meaning.facts]
+        self,
+        job: NoticeJob,
+        settings: SourceSettings,
+        found: Interpretation,
+        movement: Movement,
+    ) -> Settlement:
+        notice, refs = job.notice, [link.ref for link in found.links]
         try:
             decided = self._decider.decide(
-                notice.source, settings, movement, test=notice.test, links=links
+                notice.source, settings, movement, test=notice.test, known_refs=refs
             )
         except OriginalUnknownError:
-            if movement.kind in REVERSALS and self._settler.is_held_too_long(notice):
-                return Mapped(Result.DROPPED, "nothing_to_reverse")
+            if movement.kind in REVERSALS and self._is_held_too_long(job):
+                return Settlement(MappingResult.DROPPED, "nothing_to_reverse")
             raise
-        if decided.is_old_news:
-            return Mapped(Result.RETOLD)
+        if decided.is_replay:
+            return Settlement(MappingResult.REPLAYED)
         if decided.decision.name is None:
-            return Mapped(Result.DROPPED)
-        place = Place(decided.decision.surface)
-        return Mapped(Result.MAPPED, "", place, _message(notice, decided.decision))
+            return Settlement(MappingResult.DROPPED)
+        return Settlement(
+            MappingResult.MAPPED,
+            destination=_DESTINATIONS[Surface(decided.decision.surface)],
+            message=_message(notice, decided.decision),
+        )
 
-    def _put_on_queues(self, mapped: Sequence[Mapped | None], remaining: Remaining) -> set[int]:
-        """Gives the positions of those that did not get there."""
-        failed: set[int] = set()
-        for place, queue in self._queues.items():
-            waiting = [
-                (position, one.message)
-                for position, one in enumerate(mapped)
-                if one is not None and one.place is place and one.message is not None
-            ]
-            messages = [message for _, message in waiting]
-            for index in queue.send(messages, lambda: remaining() > _AWS_CALL_SECONDS + 1):
-                failed.add(waiting[index][0])
-        return failed
+    def _is_held_too_long(self, job: NoticeJob) -> bool:
+        return self._settler.held_seconds(job) >= self._settings.identity_limit_seconds
 
 
 def _message(notice: Notice, decision: Decision) -> Message:
@@ -228,22 +236,3 @@ def _message(notice: Notice, decision: Decision) -> Message:
         content_sha256=digest_of(decision),
     )
     return Message(write_envelope(envelope, event), decision.app_id)
-
-
-def _report(
-    mapped: Sequence[Mapped | None], failed: set[int], records: Sequence[Mapping[str, Any]]
-) -> None:
-    """A line for the batch, and one for each notice of which something has to be said.
-
-    Of those that come back by themselves nothing has become yet.
-    """
-    counts: Counter[str] = Counter(HandedBack=len(failed))
-    for position, one in enumerate(mapped):
-        if one is None or position in failed:
-            continue
-        counts[one.result.value] += 1
-        if one.reason:
-            facts = {"message_id": records[position]["messageId"], "reason": one.reason}
-            telemetry.logger().warning("payment not mapped", extra=facts)
-    telemetry.logger().info("batch", extra=dict(counts))
-    telemetry.count(counts)

@@ -4,8 +4,7 @@ Verify over the raw bytes, cut down to what matters, queue, answer 200. What a w
 found out behind the queue: a provider waits for the answer, and repeats what is not answered.
 """
 
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -21,9 +20,9 @@ from relay.errors import (
     StaleSignatureError,
     UnreadableWebhookError,
 )
-from relay.gateway.request import Answer, Problem, Request
-from relay.gateway.responses import answered, settings_unavailable
-from relay.instants import utc_now
+from relay.gateway.request import Problem, Request, Response
+from relay.gateway.responses import respond, settings_unavailable
+from relay.instants import Clock, utc_now
 from relay.messages.notice import Notice, write_notice
 from relay.payments.providers.protocol import Provider, Webhook
 from relay.payments.providers.registry import PROVIDERS
@@ -36,18 +35,16 @@ MAX_BODY_BYTES: Final = 1024 * 1024
 class Receiver:
     """Takes webhooks for one payments queue. Lives as long as its process."""
 
-    def __init__(
-        self, sources: Sources, queue: Queue, clock: Callable[[], datetime] = utc_now
-    ) -> None:
+    def __init__(self, sources: Sources, queue: Queue, clock: Clock = utc_now) -> None:
         self._sources = sources
         self._queue = queue
         self._clock = clock
 
     def handle(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """Answers one HTTP API event (payload format 2.0)."""
-        return answered(event, self._answer)
+        return respond(event, self._respond)
 
-    def _answer(self, request: Request) -> Answer:
+    def _respond(self, request: Request) -> Response:
         if request.route != ROUTE:
             raise Problem(HTTPStatus.NOT_FOUND, "no such route")
         name, source = request.path.get("provider", ""), request.path.get("source", "")
@@ -60,7 +57,7 @@ class Receiver:
         except (ParametersUnavailableError, ConfigurationError) as error:
             raise settings_unavailable(error) from error
         self._keep(_notices(provider, name, source, request, settings))
-        return Answer(HTTPStatus.OK, provider.ACKNOWLEDGEMENT)
+        return Response(HTTPStatus.OK, provider.ACKNOWLEDGEMENT)
 
     def _settings(self, provider: str, source: str) -> SourceSettings:
         settings = self._sources.settings(source)
@@ -118,10 +115,10 @@ def _notices(
     """What is to be kept of a webhook: second tellings and none of our business are not."""
     body, came_in = request.body, request.came_in
     try:
-        told = provider.read(body, settings)
+        webhook = provider.parse(body, settings)
     except UnreadableWebhookError as error:
         telemetry.count({"WebhookUnreadable": 1})
         return [Notice.of_unreadable(str(error), name, source, body, came_in)]
-    kept = [one for one in told if one.treatment is not Treatment.IGNORED]
-    telemetry.count({"WebhookReceived": len(kept), "WebhookIgnored": len(told) - len(kept)})
-    return [Notice.of_told(one, name, source, body, came_in) for one in kept]
+    kept = [one for one in webhook if one.treatment is not Treatment.IGNORED]
+    telemetry.count({"WebhookReceived": len(kept), "WebhookIgnored": len(webhook) - len(kept)})
+    return [Notice.of_webhook(one, name, source, body, came_in) for one in kept]

@@ -24,14 +24,14 @@ NO_MONEY: Final = Money()
 def paid(amount: Amount, rules: PaymentRules) -> Money:
     """A payment, on the basis that an app asks for; raises `RevenueUnknownError`."""
     if rules.revenue == "none":
-        return unheard(amount)
-    told = amount.on(rules.revenue)
-    if told is None:
+        return unreported(amount)
+    revenue = amount.on(rules.revenue)
+    if revenue is None:
         raise RevenueUnknownError(f"the provider does not tell {rules.revenue}")
-    return Money(amount.currency, plain(amount.gross), plain(told), rules.revenue)
+    return Money(amount.currency, plain(amount.gross), plain(revenue), rules.revenue)
 
 
-def unheard(amount: Amount) -> Money:
+def unreported(amount: Amount) -> Money:
     """Money of which an app hears nothing."""
     return Money(amount.currency, plain(amount.gross))
 
@@ -46,10 +46,11 @@ def given_back(amount: Amount | None, original: Decision, before: Decimal = Deci
     if amount is None:
         return Money(original.currency, original.gross, original.revenue, basis)
     if basis is None:
-        return unheard(amount)
-    told = amount.on(basis)
-    counted = _in_proportion(amount.gross, original, before) if told is None else told
-    return Money(amount.currency, plain(amount.gross), plain(counted), basis)
+        return unreported(amount)
+    revenue = amount.on(basis)
+    if revenue is None:
+        revenue = _in_proportion(amount.gross, original, before)
+    return Money(amount.currency, plain(amount.gross), plain(revenue), basis)
 
 
 def _in_proportion(gross: Decimal, original: Decision, before: Decimal) -> Decimal:

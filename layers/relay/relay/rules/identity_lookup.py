@@ -1,17 +1,19 @@
 """Mobile events that name a customer and no AppsFlyer id: the id is looked up before they are sent.
 
-Pure: what is looked up, and what an event is with the id in it. The looking up is `identities`.
+Pure: which customer is looked up, and how such an event is checked. The look-up itself is that of
+`relay.stores.identities`.
 """
 
-from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from relay.domain.findings import Finding, Severity
-from relay.domain.kinds import Kind
+from relay.domain.kinds import App, Kind
 from relay.rules.fields import is_absent
+from relay.rules.prepare import Prepared, prepare
 
-PLACEHOLDER: Final = "0000000000000-0000000000000000000"
+_PLACEHOLDER: Final = "0000000000000-0000000000000000000"
 """As long as the longest documented id (M1), so that an event that fits with it fits later too."""
 
 AFTER_INSTALL: Final = timedelta(minutes=1)
@@ -32,14 +34,26 @@ def customer_to_look_up(kind: Kind, event: object) -> str | None:
     return customer if isinstance(customer, str) and not is_absent(customer) else None
 
 
-def with_appsflyer_id(event: Mapping[str, Any], appsflyer_id: str) -> dict[str, Any]:
-    """The event with an id."""
-    return {**event, _ID: appsflyer_id}
+def prepare_with_lookup(
+    kind: Kind,
+    app: App,
+    event: object,
+    now: datetime,
+    event_id: str | None,
+    appsflyer_id: str | None = None,
+) -> Prepared:
+    """As `prepare`, for an event whose AppsFlyer id may have to be looked up.
 
-
-def without_appsflyer_id(event: Mapping[str, Any]) -> dict[str, Any]:
-    """The event as it was handed in: an id that was looked up is looked up again next time."""
-    return {name: value for name, value in event.items() if name != _ID}
+    Such an event is checked with `appsflyer_id`, or with a placeholder while that is not known: so
+    whatever else is wrong with it shows now, and so does its size. What is kept of it has no id: it
+    is looked up again the next time.
+    """
+    if not isinstance(event, dict) or customer_to_look_up(kind, event) is None:
+        return prepare(kind, app, event, now, event_id)
+    full = {**event, _ID: appsflyer_id or _PLACEHOLDER}
+    prepared = prepare(kind, app, full, now, event_id)
+    kept = {name: value for name, value in prepared.event.items() if name != _ID}
+    return replace(prepared, event=kept)
 
 
 def not_before_of(installed_at: datetime, now: datetime) -> datetime | None:

@@ -8,7 +8,7 @@ from relay.domain.findings import Findings
 from relay.exact_json import UnwritableError, dumps_with_room
 
 
-class Payload(NamedTuple):
+class CheckedEvent(NamedTuple):
     """A checked event. What is rejected has one too, for the sake of its findings and hashes."""
 
     body: bytes

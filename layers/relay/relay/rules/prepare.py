@@ -16,7 +16,7 @@ from relay.instants import Recorded
 from relay.rules import mobile, web
 from relay.rules.fields import without_raw_identity, writable
 from relay.rules.hashing import HASHED_FIELDS, PRODUCER_ONLY_FIELDS
-from relay.rules.payload import Payload
+from relay.rules.payload import CheckedEvent
 
 _LONGEST_APP_ID: Final = 255
 
@@ -88,7 +88,7 @@ def prepare(
 
 def _check(
     kind: Kind, app: App, event: dict[str, Any], event_id: str | None, findings: Findings
-) -> Payload:
+) -> CheckedEvent:
     if kind is Kind.MOBILE_EVENT:
         return mobile.build(app.id, event, app.phone_region, findings)
     return web.build(event, app.phone_region, event_id, findings, is_visit=kind is Kind.WEB_VISIT)
@@ -136,7 +136,7 @@ def _times(
     return recorded, deadline
 
 
-_NOTHING: Final = Payload(b"", {}, None, has_revenue=False)
+_NOTHING: Final = CheckedEvent(b"", {}, None, has_revenue=False)
 _IDENTITY_FIELDS: Final = frozenset((*HASHED_FIELDS, *PRODUCER_ONLY_FIELDS))
 
 _TIME_WARNINGS: Final = {

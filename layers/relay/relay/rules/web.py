@@ -19,7 +19,7 @@ from relay.rules.fields import (
 )
 from relay.rules.hashing import HASHED_FIELDS, PRODUCER_ONLY_FIELDS, hash_identity
 from relay.rules.money import check_currency, is_finite_number
-from relay.rules.payload import Payload, write
+from relay.rules.payload import CheckedEvent, write
 
 LONGEST_NAME: Final = 64  # W1, W2
 LONGEST_URL: Final = 4096  # W6
@@ -29,7 +29,7 @@ FORBIDDEN_IN_NAME: Final = frozenset("@=+-")  # W2
 _NO_URL_CHARACTER: Final = re.compile(r"[\s\x00-\x1f\x7f]")
 
 
-class _Draft:
+class _CheckContext:
     """One web event or visit on its way to a payload."""
 
     __slots__ = ("event", "event_time", "findings", "is_visit")
@@ -48,15 +48,15 @@ def build(
     findings: Findings,
     *,
     is_visit: bool,
-) -> Payload:
+) -> CheckedEvent:
     """Checks every field of a web event or visit and writes the body AppsFlyer would get.
 
     `event_id` fills an absent `customer_dedup_id`, so that a resend is not counted twice (W11).
     """
-    draft = _Draft(event, findings, is_visit=is_visit)
+    context = _CheckContext(event, findings, is_visit=is_visit)
     body: dict[str, Any] = {}
     for field, check in CHECKS:
-        value = check(event.get(field), field, draft)
+        value = check(event.get(field), field, context)
         if value is not None:
             body[field] = value
     if event_id:
@@ -66,109 +66,111 @@ def build(
     if not event.keys() <= KNOWN_FIELDS:
         strangers = [name for name in event if name not in KNOWN_FIELDS and event[name] is not None]
         reject_unknown("W13", strangers, KNOWN_FIELDS, findings)
-    return Payload(write(body, _RULES, findings), hashes, draft.event_time, "event_revenue" in body)
+    return CheckedEvent(
+        write(body, _RULES, findings), hashes, context.event_time, "event_revenue" in body
+    )
 
 
-def _user_id(value: object, field: str, draft: _Draft) -> dict[str, str] | None:
+def _user_id(value: object, field: str, context: _CheckContext) -> dict[str, str] | None:
     """W1, H9."""
     if not isinstance(value, dict):
-        draft.findings.reject("W1", field, f"must be an object with at least one of {_USER_IDS}")
+        context.findings.reject("W1", field, f"must be an object with at least one of {_USER_IDS}")
         return None
     for key in value:
         if key not in USER_ID_LENGTHS:
-            draft.findings.reject("W1", field, f"may hold nothing but {_USER_IDS}")
+            context.findings.reject("W1", field, f"may hold nothing but {_USER_IDS}")
             break
     user = {
         key: text
         for key, longest in USER_ID_LENGTHS.items()
-        if (text := optional_text(value.get(key), "W1", f"{field}.{key}", draft.findings,
+        if (text := optional_text(value.get(key), "W1", f"{field}.{key}", context.findings,
                                   longest=longest)) is not None
     }  # fmt: skip
     if all(is_absent(value.get(key)) for key in USER_ID_LENGTHS):
-        draft.findings.reject("W1", field, f"needs at least one of {_USER_IDS}")
-    warn_of_clear_email(f"{field}.customer_user_id", user.get("customer_user_id"), draft.findings)
+        context.findings.reject("W1", field, f"needs at least one of {_USER_IDS}")
+    warn_of_clear_email(f"{field}.customer_user_id", user.get("customer_user_id"), context.findings)
     return user
 
 
-def _event_name(value: object, field: str, draft: _Draft) -> str | None:
+def _event_name(value: object, field: str, context: _CheckContext) -> str | None:
     """W2."""
-    if draft.is_visit:
-        _not_on_a_visit(value, "W2", field, draft)
+    if context.is_visit:
+        _not_on_a_visit(value, "W2", field, context)
         return None
     if is_absent(value):
-        draft.findings.reject("W2", field, "is missing: send a name, like af_purchase")
+        context.findings.reject("W2", field, "is missing: send a name, like af_purchase")
         return None
-    name = optional_text(value, "W2", field, draft.findings, longest=LONGEST_NAME)
+    name = optional_text(value, "W2", field, context.findings, longest=LONGEST_NAME)
     if name is not None and not FORBIDDEN_IN_NAME.isdisjoint(name):
-        draft.findings.reject("W2", field, "must not hold any of @ = + -")
+        context.findings.reject("W2", field, "must not hold any of @ = + -")
     return name
 
 
-def _event_revenue(value: object, field: str, draft: _Draft) -> object:
+def _event_revenue(value: object, field: str, context: _CheckContext) -> object:
     """W3, and W4 where the currency is missing."""
-    if draft.is_visit:
-        _not_on_a_visit(value, "W3", field, draft)
+    if context.is_visit:
+        _not_on_a_visit(value, "W3", field, context)
         return None
     if value is None:
         return None
     if not is_finite_number(value):
-        draft.findings.reject("W3", field, "must be a JSON number, like 49.99 or -49.99")
+        context.findings.reject("W3", field, "must be a JSON number, like 49.99 or -49.99")
         return None
-    if is_absent(draft.event.get("event_revenue_currency")):
-        draft.findings.warn(
+    if is_absent(context.event.get("event_revenue_currency")):
+        context.findings.warn(
             "W4", "event_revenue_currency", "is missing for an event with revenue: AppsFlyer "
             "assumes the app's default currency",
         )  # fmt: skip
     return Decimal(repr(value)) if isinstance(value, float) else value
 
 
-def _event_revenue_currency(value: object, field: str, draft: _Draft) -> str | None:
+def _event_revenue_currency(value: object, field: str, context: _CheckContext) -> str | None:
     """W4."""
-    if draft.is_visit:
-        _not_on_a_visit(value, "W4", field, draft)
+    if context.is_visit:
+        _not_on_a_visit(value, "W4", field, context)
         return None
-    return check_currency(value, "W4", field, draft.findings)
+    return check_currency(value, "W4", field, context.findings)
 
 
-def _not_on_a_visit(value: object, rule: str, field: str, draft: _Draft) -> None:
+def _not_on_a_visit(value: object, rule: str, field: str, context: _CheckContext) -> None:
     """W2, W3, W4 on a visit."""
     if value is not None:
-        draft.findings.reject(
+        context.findings.reject(
             rule, field, "is not allowed on a visit: send it as a web event instead"
         )
 
 
-def _event_value(value: object, field: str, draft: _Draft) -> dict[str, Any] | None:
+def _event_value(value: object, field: str, context: _CheckContext) -> dict[str, Any] | None:
     """W5, H9. Not stringified here."""
     if value is None:
         return None
     if not isinstance(value, dict):
-        draft.findings.reject("W5", field, "must be an object (not a string, unlike on mobile)")
+        context.findings.reject("W5", field, "must be an object (not a string, unlike on mobile)")
         return None
     custom = value.get("custom_parameters")
     if custom is None:  # null means absent
         value = {key: item for key, item in value.items() if key != "custom_parameters"}
     elif not isinstance(custom, dict):
-        draft.findings.reject("W5", f"{field}.custom_parameters", "must be an object")
-    warn_of_clear_email(field, value, draft.findings)
+        context.findings.reject("W5", f"{field}.custom_parameters", "must be an object")
+    warn_of_clear_email(field, value, context.findings)
     return value
 
 
-def _event_url(value: object, field: str, draft: _Draft) -> str | None:
+def _event_url(value: object, field: str, context: _CheckContext) -> str | None:
     """W6, H9."""
     if is_absent(value):
-        if draft.is_visit:
-            draft.findings.reject("W6", field, "is missing: a visit needs the URL of the page")
+        if context.is_visit:
+            context.findings.reject("W6", field, "is missing: a visit needs the URL of the page")
         return None
-    url = optional_text(value, "W6", field, draft.findings, longest=LONGEST_URL)
+    url = optional_text(value, "W6", field, context.findings, longest=LONGEST_URL)
     if url is None:
         return None
     if not _is_http_url(url):
-        draft.findings.reject(
+        context.findings.reject(
             "W6", field, "must be a whole http or https URL, like https://www.example.com/page"
         )
         return None
-    warn_of_clear_email_in_url(field, url, draft.findings)
+    warn_of_clear_email_in_url(field, url, context.findings)
     return url
 
 
@@ -183,21 +185,21 @@ def _is_http_url(url: str) -> bool:
     return parts.scheme in {"http", "https"} and bool(parts.hostname)
 
 
-def _timestamp(value: object, field: str, draft: _Draft) -> int | None:
+def _timestamp(value: object, field: str, context: _CheckContext) -> int | None:
     """W7."""
     if value is None:
         return None
     instant = _web_time(value)
     if instant is None or not instants.is_plausible_web_time(instant):
-        draft.findings.reject(
+        context.findings.reject(
             "W7", field, "must be Unix milliseconds (UTC) as an integer, not before 2001; ISO 8601 "
             "with an offset and ten-digit seconds are repaired",
         )  # fmt: skip
         return None
     milliseconds = instants.to_milliseconds(instant)
     if value != milliseconds:
-        draft.findings.repair("W7", field, "not in Unix milliseconds; sent as those")
-    draft.event_time = instant
+        context.findings.repair("W7", field, "not in Unix milliseconds; sent as those")
+    context.event_time = instant
     return milliseconds
 
 
@@ -207,35 +209,35 @@ def _web_time(value: object) -> datetime | None:
     return instants.from_epoch(value) if isinstance(value, int) else None
 
 
-def _ip(value: object, field: str, draft: _Draft) -> str | None:
+def _ip(value: object, field: str, context: _CheckContext) -> str | None:
     """W8."""
-    text = optional_text(value, "W8", field, draft.findings, longest=LONGEST_IP)
+    text = optional_text(value, "W8", field, context.findings, longest=LONGEST_IP)
     if text is None:
         return None
     try:
         ip_address(text)
     except ValueError:
-        draft.findings.reject("W8", field, "must be an IPv4 or IPv6 address")
+        context.findings.reject("W8", field, "must be an IPv4 or IPv6 address")
         return None
     return text
 
 
-def _user_agent(value: object, field: str, draft: _Draft) -> str | None:
+def _user_agent(value: object, field: str, context: _CheckContext) -> str | None:
     """W9."""
-    return optional_text(value, "W9", field, draft.findings, longest=LONGEST_USER_AGENT)
+    return optional_text(value, "W9", field, context.findings, longest=LONGEST_USER_AGENT)
 
 
-def _http_referrer(value: object, field: str, draft: _Draft) -> str | None:
+def _http_referrer(value: object, field: str, context: _CheckContext) -> str | None:
     """W10, H9."""
-    referrer = optional_text(value, "W10", field, draft.findings)
+    referrer = optional_text(value, "W10", field, context.findings)
     if referrer is not None:
-        warn_of_clear_email_in_url(field, referrer, draft.findings)
+        warn_of_clear_email_in_url(field, referrer, context.findings)
     return referrer
 
 
-def _customer_dedup_id(value: object, field: str, draft: _Draft) -> str | None:
+def _customer_dedup_id(value: object, field: str, context: _CheckContext) -> str | None:
     """W11."""
-    return optional_text(value, "W11", field, draft.findings)
+    return optional_text(value, "W11", field, context.findings)
 
 
 USER_ID_LENGTHS: Final[Mapping[str, int | None]] = {
@@ -244,7 +246,7 @@ USER_ID_LENGTHS: Final[Mapping[str, int | None]] = {
 }
 _USER_IDS: Final = "customer_user_id (1 to 64 characters) and appsflyer_id"
 
-CHECKS: Final[tuple[tuple[str, Callable[[object, str, _Draft], Any]], ...]] = (
+CHECKS: Final[tuple[tuple[str, Callable[[object, str, _CheckContext], Any]], ...]] = (
     ("user_id", _user_id),
     ("event_name", _event_name),
     ("event_revenue", _event_revenue),

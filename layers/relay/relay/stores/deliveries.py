@@ -11,15 +11,14 @@ calls of up to 25. What it costs in write units, and never a read unit:
 """
 
 import hashlib
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 from uuid import uuid4
 
-from relay.aws.table import Bound, Item, Key, LoopTable
-from relay.instants import to_milliseconds, utc_now
-from relay.stores.write_batcher import Gathered
+from relay.aws.table import AsyncTable, Condition, Item, Key
+from relay.instants import Clock, to_milliseconds, utc_now
+from relay.stores.write_batcher import WriteBatcher
 
 _SORT: Final = "delivery"
 _TAKEN_UNTIL: Final = "taken_until"
@@ -49,12 +48,10 @@ class Deliveries:
     `key` is a `delivery_key`, `digest` one of the event's content.
     """
 
-    def __init__(
-        self, table: LoopTable, keep_days: int, clock: Callable[[], datetime] = utc_now
-    ) -> None:
+    def __init__(self, table: AsyncTable, keep_days: int, clock: Clock = utc_now) -> None:
         self._table = table
-        self._claims = Gathered(table.put_new)
-        self._delivered = Gathered(table.put_all)
+        self._claims = WriteBatcher(table.put_new)
+        self._delivered = WriteBatcher(table.put_all)
         self._keep = timedelta(days=keep_days)
         self._clock = clock
         self._held: dict[str, int] = {}
@@ -71,7 +68,9 @@ class Deliveries:
             self._hold(key, until, now)
             return Claim.CLAIMED
         # Something is there; it may have run out.
-        there = await self._table.put(_key(key), item, Bound(_TAKEN_UNTIL, to_milliseconds(now)))
+        there = await self._table.put(
+            _key(key), item, Condition(_TAKEN_UNTIL, to_milliseconds(now))
+        )
         # The client may have repeated a write whose answer got lost: then our own is in the way.
         if there is not None and there.get("claimant") != claimant:
             return _refusal(there, digest)
@@ -91,7 +90,7 @@ class Deliveries:
         """
         until = self._held.pop(key, None)
         if until is not None:
-            await self._table.delete(_key(key), Bound(_TAKEN_UNTIL, until))
+            await self._table.delete(_key(key), Condition(_TAKEN_UNTIL, until))
 
     def _hold(self, key: str, until: int, now: datetime) -> None:
         """Claims that were neither remembered nor released are dropped when they have run out."""

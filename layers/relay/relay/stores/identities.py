@@ -3,13 +3,21 @@
 One item for each customer and app: pk is the customer user id, sk the app id.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from relay.aws.table import LONGEST_PK_BYTES, LONGEST_SK_BYTES, Bound, Item, Key, Table, is_key_text
-from relay.instants import from_milliseconds, to_milliseconds, utc_now
+from relay.aws.table import (
+    LONGEST_PK_BYTES,
+    LONGEST_SK_BYTES,
+    Condition,
+    Item,
+    Key,
+    Table,
+    is_key_text,
+)
+from relay.instants import Clock, from_milliseconds, to_milliseconds, utc_now
 
 KEEP_DAYS: Final = 730
 
@@ -45,7 +53,7 @@ class Identities:
         self,
         table: Table,
         keep_days: int = KEEP_DAYS,
-        clock: Callable[[], datetime] = utc_now,
+        clock: Clock = utc_now,
     ) -> None:
         self._table = table
         self._keep = timedelta(days=keep_days)
@@ -75,7 +83,7 @@ class Identities:
         if unusable is not None:
             raise unusable
         item = _item(identity, self._clock() + self._keep)
-        newest = Bound("installed_at", to_milliseconds(identity.installed_at))
+        newest = Condition("installed_at", to_milliseconds(identity.installed_at))
         return self._table.put(key, item, newest) is None
 
     def forget(self, customer_user_id: str) -> int:

@@ -10,15 +10,15 @@ Every item says whose it is, so that `forget` finds it. A link that is told befo
 leaves word at what it leads to, and becomes his who is found there later.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from relay.aws.table import LONGEST_PK_BYTES, Bound, Item, Key, Table, is_key_text
-from relay.domain.movements import NO_CLUES, Clues, Fact, MovementKind, Ref
-from relay.instants import from_milliseconds, to_milliseconds, utc_now
+from relay.aws.table import LONGEST_PK_BYTES, Condition, Item, Key, Table, is_key_text
+from relay.domain.movements import NO_HINTS, CustomerHints, Link, MovementKind, Ref
+from relay.instants import Clock, from_milliseconds, to_milliseconds, utc_now
 from relay.stores.decision import Decision
 
 _NODE: Final = "node"
@@ -31,34 +31,34 @@ _MOST_STEPS: Final = 8
 _MOST_REFS: Final = 60
 _MOST_PARTS: Final = 100
 _FARTHEST: Final = {"subscription": 1, "customer": 2}
-_CLUES: Final = tuple(one.name for one in fields(Clues))
+_CLUES: Final = tuple(one.name for one in fields(CustomerHints))
 
 
 @dataclass(slots=True)
-class Walk:
+class TrailLookup:
     """What is found on the way from some refs to their customer, the nearest first."""
 
-    clues: Clues = NO_CLUES
+    hints: CustomerHints = NO_HINTS
     trial_end: datetime | None = None
     decisions: dict[Ref, Decision] = field(default_factory=dict)
     seen: list[Ref] = field(default_factory=list)
-    nobodys: list[Ref] = field(default_factory=list)
+    ownerless: list[Ref] = field(default_factory=list)
     """Known things of which it is not known whose they are."""
-    behind: set[Ref] = field(default_factory=set)
+    back_references: set[Ref] = field(default_factory=set)
     """What left word that it leads to one of these things."""
 
-    def take_in(self, ref: Ref, node: Item | None, decision: Item | None) -> set[Ref]:
+    def add_node(self, ref: Ref, node: Item | None, decision: Item | None) -> set[Ref]:
         """Notes what is known of one thing; gives what it leads to."""
         self.seen.append(ref)
         if decision is not None:
             self.decisions[ref] = Decision.of_item(decision)
         if node is None:
             return set()
-        clues = Clues(**{name: str(node[name]) for name in _CLUES if name in node})
-        self.clues = self.clues.or_else(clues)
-        self.behind |= _refs(node, _BY)
-        if clues.customer_user_id is None:
-            self.nobodys.append(ref)
+        hints = CustomerHints(**{name: str(node[name]) for name in _CLUES if name in node})
+        self.hints = self.hints.or_else(hints)
+        self.back_references |= _refs(node, _BY)
+        if hints.customer_user_id is None:
+            self.ownerless.append(ref)
         if self.trial_end is None and "trial_end" in node:
             self.trial_end = from_milliseconds(int(node["trial_end"]))
         return _refs(node, _TO)
@@ -76,36 +76,34 @@ class Walk:
 class Trail:
     """The table of the money trail. Every method blocks and raises `TableUnavailableError`."""
 
-    def __init__(
-        self, table: Table, keep_days: int, clock: Callable[[], datetime] = utc_now
-    ) -> None:
+    def __init__(self, table: Table, keep_days: int, clock: Clock = utc_now) -> None:
         self._table = table
         self._keep = timedelta(days=keep_days)
         self._clock = clock
 
-    def learn(self, source: str, facts: Iterable[Fact]) -> None:
+    def learn(self, source: str, links: Iterable[Link]) -> None:
         """Keeps what a notice says of links. A write unit for each fact that says something."""
-        for fact in facts:
-            attributes = _attributes(fact)
+        for link in links:
+            attributes = _attributes(link)
             if attributes:
-                self._table.merge(_key(source, fact.ref, _NODE), {**attributes, **self._expiry()})
+                self._table.merge(_key(source, link.ref, _NODE), {**attributes, **self._expiry()})
 
-    def walk(self, source: str, refs: Iterable[Ref]) -> Walk:
+    def look_up(self, source: str, refs: Iterable[Ref]) -> TrailLookup:
         """Goes from these refs to all that they lead to; a read for each step outwards."""
-        walk, step = Walk(), list(dict.fromkeys(refs))
+        lookup, step = TrailLookup(), list(dict.fromkeys(refs))
         for _ in range(_MOST_STEPS):
             if not step:
                 break
             found = self._read(source, step)
             onward = set[Ref]()
             for ref in step:
-                onward |= walk.take_in(
+                onward |= lookup.add_node(
                     ref,
                     found.get(_key(source, ref, _NODE)),
                     found.get(_key(source, ref, _DECISION)),
                 )
-            step = sorted(onward - set(walk.seen), key=_distance)[: _MOST_REFS - len(walk.seen)]
-        return walk
+            step = sorted(onward - set(lookup.seen), key=_distance)[: _MOST_REFS - len(lookup.seen)]
+        return lookup
 
     def decide(self, source: str, ref: Ref, decision: Decision) -> Decision:
         """Keeps a decision, unless one was made before; gives the one that stands."""
@@ -130,40 +128,46 @@ class Trail:
             before += Decimal(str(there["gross"]))
         return before
 
-    def leave_word(self, source: str, facts: Iterable[Fact]) -> None:
+    def add_back_references(self, source: str, links: Iterable[Link]) -> None:
         """Notes at what things lead to that they do: it is not known yet whose they are."""
-        for fact in facts:
-            if fact.to and fact.clues.customer_user_id is None:
-                word: dict[str, str | int] = {_BY + fact.ref: fact.ref, **self._expiry()}
-                self._table.merge(_key(source, fact.to[0], _NODE), word)
+        for link in links:
+            if link.to and link.hints.customer_user_id is None:
+                word: dict[str, str | int] = {_BY + link.ref: link.ref, **self._expiry()}
+                self._table.merge(_key(source, link.to[0], _NODE), word)
 
     def assign(
-        self, source: str, walk: Walk, customer_user_id: str | None, also: Iterable[Ref] = ()
+        self,
+        source: str,
+        lookup: TrailLookup,
+        customer_user_id: str | None,
+        also: Iterable[Ref] = (),
     ) -> None:
-        """Says whose the things are of which a walk did not find that, so that `forget` does.
+        """Says whose the things are of which a lookup did not find that, so that `forget` does.
 
-        `also`: known things to which the walk did not lead.
+        `also`: known things to which the lookup did not lead.
         """
         if customer_user_id is None:
             return
-        for ref in walk.nobodys:
-            self._give(source, ref, customer_user_id)
-        others = walk.behind.union(also).difference(walk.seen)
+        for ref in lookup.ownerless:
+            self._set_customer(source, ref, customer_user_id)
+        others = lookup.back_references.union(also).difference(lookup.seen)
         for _ in range(_MOST_STEPS):
             if not others:
                 break
-            others = self._give_nobodys(source, others, customer_user_id)
+            others = self._assign_ownerless(source, others, customer_user_id)
 
-    def _give_nobodys(self, source: str, refs: Iterable[Ref], customer_user_id: str) -> set[Ref]:
+    def _assign_ownerless(
+        self, source: str, refs: Iterable[Ref], customer_user_id: str
+    ) -> set[Ref]:
         """Those of these things that are nobody's become a customer's; gives what is behind."""
         keys = {_key(source, ref, _NODE): ref for ref in sorted(refs)[:_MOST_REFS]}
         found = self._table.get(keys)
-        nobodys = {key: node for key, node in found.items() if "customer_user_id" not in node}
-        for key in nobodys:
-            self._give(source, keys[key], customer_user_id)
-        return {ref for node in nobodys.values() for ref in _refs(node, _BY)}
+        ownerless = {key: node for key, node in found.items() if "customer_user_id" not in node}
+        for key in ownerless:
+            self._set_customer(source, keys[key], customer_user_id)
+        return {ref for node in ownerless.values() for ref in _refs(node, _BY)}
 
-    def _give(self, source: str, ref: Ref, customer_user_id: str) -> None:
+    def _set_customer(self, source: str, ref: Ref, customer_user_id: str) -> None:
         whose: dict[str, str | int] = {"customer_user_id": customer_user_id}
         self._table.merge(_key(source, ref, _NODE), {**whose, **self._expiry()})
 
@@ -177,7 +181,7 @@ class Trail:
 
     def _put_once(self, key: Key, item: Item) -> Item | None:
         """Writes an item, unless there is one that has not expired: gives that one."""
-        absent = Bound(_EXPIRES_AT, _seconds(self._clock()))
+        absent = Condition(_EXPIRES_AT, _seconds(self._clock()))
         return self._table.put(key, {**item, **self._expiry()}, absent)
 
     def _read(self, source: str, refs: Iterable[Ref]) -> Mapping[Key, Item]:
@@ -199,14 +203,14 @@ def _refs(node: Item, prefix: str) -> set[Ref]:
     return {str(ref) for name, ref in node.items() if name.startswith(prefix)}
 
 
-def _attributes(fact: Fact) -> dict[str, str | int]:
-    attributes: dict[str, str | int] = {_TO + ref.partition(":")[0]: ref for ref in fact.to}
-    clues = {name: getattr(fact.clues, name) for name in _CLUES}
-    attributes |= {name: value for name, value in clues.items() if value is not None}
+def _attributes(link: Link) -> dict[str, str | int]:
+    attributes: dict[str, str | int] = {_TO + ref.partition(":")[0]: ref for ref in link.to}
+    hints = {name: getattr(link.hints, name) for name in _CLUES}
+    attributes |= {name: value for name, value in hints.items() if value is not None}
     if not is_key_text(str(attributes.get("customer_user_id", "-")), LONGEST_PK_BYTES):
         del attributes["customer_user_id"]  # an index takes no longer one
-    if fact.trial_end is not None:
-        attributes["trial_end"] = to_milliseconds(fact.trial_end)
+    if link.trial_end is not None:
+        attributes["trial_end"] = to_milliseconds(link.trial_end)
     return attributes
 
 

@@ -21,7 +21,7 @@ class _Waiting(NamedTuple):
     answer: "Future[bool]"
 
 
-class Gathered:
+class WriteBatcher:
     """Gathers items for a `write`; whoever waits for his own is told whether its key was named.
 
     While calls are under way others gather, so that the busier it is the fewer calls it takes.

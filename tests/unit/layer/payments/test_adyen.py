@@ -12,7 +12,14 @@ from typing import Any
 import Adyen.util as sdk
 import pytest
 
-from relay.domain.movements import Amount, Clues, Fact, Meaning, MovementKind, Treatment
+from relay.domain.movements import (
+    Amount,
+    CustomerHints,
+    Interpretation,
+    Link,
+    MovementKind,
+    Treatment,
+)
 from relay.domain.payment_rules import SourceApps, SourceSettings
 from relay.errors import SignatureRefusedError, UnreadableWebhookError
 from relay.payments.providers import adyen
@@ -30,7 +37,7 @@ KEY = "44782DEF547AAA06C910C43932B1EB0C71FC68D9D0C057550C48EC2ACF6BA056"
 NOW = datetime(2026, 10, 26, 8, tzinfo=UTC)
 AT = datetime(2026, 10, 26, 8, 0, 5, tzinfo=UTC)
 SETTINGS = SourceSettings(provider="adyen", apps=SourceApps())
-AT_CAPTURE = SETTINGS.model_copy(update={"paid_at": "capture"})
+AT_CAPTURE = SETTINGS.model_copy(update={"payment_event": "capture"})
 PAYMENT = "payment:PAY1"
 
 
@@ -67,9 +74,9 @@ def verify(
     adyen.verify(Webhook(headers, body), [Secret(key)], settings, NOW)
 
 
-def meaning(item: Json, settings: SourceSettings = SETTINGS) -> Meaning:
-    (told,) = adyen.read(body_of(item), settings)
-    return adyen.understand(told.type, told.content, settings)
+def meaning(item: Json, settings: SourceSettings = SETTINGS) -> Interpretation:
+    (told,) = adyen.parse(body_of(item), settings)
+    return adyen.interpret(told.type, told.content, settings)
 
 
 # Who speaks
@@ -192,7 +199,7 @@ def test_read_keeps_nothing_of_the_shopper_or_the_card() -> None:
     item = make_item()
     item["additionalData"] |= {"shopperEmail": "jane.roe@example.com", "shopperName": "Jane Roe"}
 
-    (told,) = adyen.read(body_of(item), SETTINGS)
+    (told,) = adyen.parse(body_of(item), SETTINGS)
 
     assert "jane" not in str(told.content).lower()
     assert "4242" not in str(told.content)
@@ -200,7 +207,7 @@ def test_read_keeps_nothing_of_the_shopper_or_the_card() -> None:
 
 
 def test_read_tells_of_each_item() -> None:
-    told = adyen.read(body_of(make_item(), make_item("REFUND")), SETTINGS)
+    told = adyen.parse(body_of(make_item(), make_item("REFUND")), SETTINGS)
 
     assert [(one.id, one.type) for one in told] == [("PAY1", "AUTHORISATION"), ("PSP2", "REFUND")]
     assert told[0].occurred_at == AT
@@ -225,7 +232,7 @@ def test_read_tells_of_each_item() -> None:
 def test_read_treats_each_type_as_it_counts(
     code: str, success: str | None, settings: SourceSettings, treatment: Treatment
 ) -> None:
-    (told,) = adyen.read(body_of(make_item(code, success=success), sign=False), settings)
+    (told,) = adyen.parse(body_of(make_item(code, success=success), sign=False), settings)
 
     assert told.treatment is treatment
     assert bool(told.content) is (treatment is Treatment.COUNTED)
@@ -244,7 +251,7 @@ def test_read_item_that_cannot_be_read_does_not_cost_its_neighbour(
 ) -> None:
     body = body_of({**make_item(), **fields}, make_item("REFUND"), sign=False)
 
-    broken, refund = adyen.read(body, SETTINGS)
+    broken, refund = adyen.parse(body, SETTINGS)
 
     assert (broken.id, broken.type) == name
     assert (broken.treatment, broken.content) == (Treatment.UNKNOWN, {})
@@ -255,14 +262,14 @@ def test_read_item_that_cannot_be_read_does_not_cost_its_neighbour(
 
 @pytest.mark.parametrize(("live", "test"), [("true", False), ("false", True)])
 def test_read_tells_tests_from_money(live: str, test: bool) -> None:  # noqa: FBT001 - an expectation
-    (told,) = adyen.read(body_of(make_item(), live=live), SETTINGS)
+    (told,) = adyen.parse(body_of(make_item(), live=live), SETTINGS)
 
     assert told.test is test
 
 
 def test_read_webhook_that_does_not_say_whether_it_is_a_test_is_unreadable() -> None:
     with pytest.raises(UnreadableWebhookError, match="live"):
-        adyen.read(body_of(make_item(), live="maybe"), SETTINGS)
+        adyen.parse(body_of(make_item(), live="maybe"), SETTINGS)
 
 
 @pytest.mark.parametrize(
@@ -275,7 +282,7 @@ def test_read_webhook_that_does_not_say_whether_it_is_a_test_is_unreadable() -> 
 def test_read_event_that_is_signed_by_a_header(kind: str, treatment: Treatment) -> None:
     body = json.dumps({"type": kind, "environment": "test"}).encode()
 
-    (told,) = adyen.read(body, SETTINGS)
+    (told,) = adyen.parse(body, SETTINGS)
 
     assert (told.id, told.type, told.treatment, told.test) == (kind, kind, treatment, True)
 
@@ -283,17 +290,17 @@ def test_read_event_that_is_signed_by_a_header(kind: str, treatment: Treatment) 
 # What it means
 
 
-def sample(name: str) -> Meaning:
+def sample(name: str) -> Interpretation:
     body = (DATA / "webhooks" / f"{name}.json").read_bytes()
-    (told,) = adyen.read(body, SETTINGS)
-    return adyen.understand(told.type, told.content, SETTINGS)
+    (told,) = adyen.parse(body, SETTINGS)
+    return adyen.interpret(told.type, told.content, SETTINGS)
 
 
 def test_understand_authorisation_is_a_purchase() -> None:
     understood = sample("adyen_authorisation")
 
-    clues = Clues("user_84213", "1698765432100-1234567890123456789")
-    assert understood.facts == (Fact("payment:QFQTPCQ8HXSKGK82", clues=clues),)
+    hints = CustomerHints("user_84213", "1698765432100-1234567890123456789")
+    assert understood.links == (Link("payment:QFQTPCQ8HXSKGK82", hints=hints),)
     movement = understood.movement
     assert movement is not None
     assert (movement.kind, movement.id) == (MovementKind.PURCHASE, "QFQTPCQ8HXSKGK82")
@@ -307,7 +314,7 @@ def test_understand_refund_is_about_its_payment() -> None:
 
     assert movement is not None
     assert (movement.kind, movement.id) == (MovementKind.REFUND, "RFNDPCQ8HXSKGK83")
-    assert movement.about == "payment:QFQTPCQ8HXSKGK82"
+    assert movement.original_ref == "payment:QFQTPCQ8HXSKGK82"
     assert movement.amount == Amount("EUR", Decimal("20.00"))
 
 
@@ -323,7 +330,7 @@ def test_understand_capture_is_the_payment_where_captures_count() -> None:
     captured = meaning(make_item("CAPTURE"), AT_CAPTURE)
 
     assert authorised.movement is None
-    assert authorised.facts[0].ref == PAYMENT
+    assert authorised.links[0].ref == PAYMENT
     assert captured.movement is not None
     assert (captured.movement.id, captured.movement.ref) == ("PAY1", PAYMENT)
 
@@ -363,8 +370,8 @@ def test_understand_what_happens_to_a_payment(
 
     movement = understood.movement
     assert movement is not None
-    assert (movement.kind, movement.id, movement.about) == (kind, id_, about)
-    links = {fact.ref: fact.to for fact in understood.facts}
+    assert (movement.kind, movement.id, movement.original_ref) == (kind, id_, about)
+    links = {link.ref: link.to for link in understood.links}
     assert links[movement.ref] == (about,)
     assert links.get(about, (PAYMENT,)) == (PAYMENT,)
 
@@ -377,14 +384,14 @@ def test_understand_later_step_may_leave_the_payment_out(code: str, about: str) 
     movement = meaning(make_item(code, originalReference=None)).movement
 
     assert movement is not None
-    assert movement.about == about
+    assert movement.original_ref == about
 
 
 def test_understand_expiry_of_what_it_names_itself() -> None:
     movement = meaning(make_item("EXPIRE", originalReference=None)).movement
 
     assert movement is not None
-    assert movement.about == "payment:PSP2"
+    assert movement.original_ref == "payment:PSP2"
 
 
 @pytest.mark.parametrize("code", ["CANCELLATION", "CANCEL_OR_REFUND"])
@@ -407,7 +414,7 @@ def test_understand_without_its_payment_is_unreadable(code: str, settings: Sourc
 
 def test_understand_type_that_does_not_count_is_unreadable() -> None:
     with pytest.raises(UnreadableWebhookError):
-        adyen.understand("REPORT_AVAILABLE", {}, SETTINGS)
+        adyen.interpret("REPORT_AVAILABLE", {}, SETTINGS)
 
 
 @pytest.mark.parametrize("items", ['[{"NotificationRequestItem": 7}]', "[]", "null", "7"])
@@ -416,4 +423,4 @@ def test_read_without_an_item_that_is_an_object_is_unreadable(items: str) -> Non
     body = f'{{"live": "true", "notificationItems": {items}}}'.encode()
 
     with pytest.raises(UnreadableWebhookError):
-        adyen.read(body, SETTINGS)
+        adyen.parse(body, SETTINGS)

@@ -51,8 +51,8 @@ def put(content: Any, place: tuple[Any, ...], value: object) -> Any:
 def said_of(provider: Provider, settings: SourceSettings, content: object) -> str:
     """Whatever is said when it is read and understood, by way of the queue."""
     try:
-        for told in provider.read(json.dumps(content).encode(), settings):
-            provider.understand(told.type, loads(dumps(told.content)), settings)
+        for told in provider.parse(json.dumps(content).encode(), settings):
+            provider.interpret(told.type, loads(dumps(told.content)), settings)
     except UnreadableWebhookError as error:
         return str(error)
     return ""
@@ -92,7 +92,7 @@ def test_provider_odd_value_anywhere_in_what_was_queued_is_unreadable_at_worst(
 
     said = {
         said_of_content(provider, settings, told.type, put(dict(told.content), place, odd))
-        for told in provider.read(body, settings)
+        for told in provider.parse(body, settings)
         for place in places(told.content)
         for odd in ODD
     }
@@ -102,7 +102,7 @@ def test_provider_odd_value_anywhere_in_what_was_queued_is_unreadable_at_worst(
 
 def said_of_content(provider: Provider, settings: SourceSettings, kind: str, content: Any) -> str:
     try:
-        provider.understand(kind, content, settings)
+        provider.interpret(kind, content, settings)
     except UnreadableWebhookError as error:
         return str(error)
     return ""

@@ -35,7 +35,7 @@ def by_revenuecat(currency: str, price: Decimal, **minor_units: int) -> str:
         "currency": currency,
     }
     given = settings("revenuecat", **minor_units)
-    return gross(revenuecat.understand("RENEWAL", content, given).movement)
+    return gross(revenuecat.interpret("RENEWAL", content, given).movement)
 
 
 def gross(movement: Movement | None) -> str:
@@ -57,7 +57,7 @@ def test_billing_amount_has_the_places_of_its_currency(currency: str, amount: st
         "data": {"id": "c-1", "amount": amount, "currency": currency},
     }
 
-    understood = standard_webhooks.understand(
+    understood = standard_webhooks.interpret(
         "payment.purchase", content, settings("standard_webhooks")
     )
 

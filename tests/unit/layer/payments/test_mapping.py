@@ -8,7 +8,7 @@ import pytest
 
 from relay.messages.notice import parse_notice
 from tests.builders import MOBILE_APP, NOW, WEB_APP, Json
-from tests.payment_world import ANDROID_APP, SECRETS, PaymentWorld, billing_webhook
+from tests.payments_harness import ANDROID_APP, SECRETS, PaymentsHarness, billing_webhook
 from tests.webhooks import ACCOUNTS, present
 
 WHOSE = {"customer_user_id": "user-1", "appsflyer_id": "1-2", "app_id": MOBILE_APP}
@@ -18,15 +18,15 @@ Counted = Callable[[], dict[str, float]]
 
 
 @pytest.fixture
-def world() -> PaymentWorld:
-    return PaymentWorld()
+def world() -> PaymentsHarness:
+    return PaymentsHarness()
 
 
-def buy(world: PaymentWorld, number: str = "p-1", kind: str = "purchase", **data: Any) -> None:
+def buy(world: PaymentsHarness, number: str = "p-1", kind: str = "purchase", **data: Any) -> None:
     world.tell(kind, **{"id": number, **PRICE, **WHOSE, **data})
 
 
-def back(world: PaymentWorld, kind: str, number: str, of: str, **data: Any) -> None:
+def back(world: PaymentsHarness, kind: str, number: str, of: str, **data: Any) -> None:
     """Told when what came before has been mapped: those of one batch are mapped side by side."""
     world.map_all()
     world.tell(kind, id=number, original_id=of, **data)
@@ -40,7 +40,7 @@ def revenue(envelope: Json) -> tuple[str, str]:
 # One movement, one event
 
 
-def test_purchase_becomes_an_event_on_the_mobile_queue(world: PaymentWorld) -> None:
+def test_purchase_becomes_an_event_on_the_mobile_queue(world: PaymentsHarness) -> None:
     buy(world, order_id="order-7", product_id="plan", quantity=2)
 
     assert world.map_all() == []
@@ -73,7 +73,7 @@ def test_purchase_becomes_an_event_on_the_mobile_queue(world: PaymentWorld) -> N
     assert (world.waiting, world.dead, world.web) == ([], [], [])
 
 
-def test_purchase_on_the_web_becomes_an_event_on_the_web_queue(world: PaymentWorld) -> None:
+def test_purchase_on_the_web_becomes_an_event_on_the_web_queue(world: PaymentsHarness) -> None:
     buy(world, app_id=WEB_APP, appsflyer_id=None)
 
     world.map_all()
@@ -84,7 +84,7 @@ def test_purchase_on_the_web_becomes_an_event_on_the_web_queue(world: PaymentWor
     assert world.mobile == []
 
 
-def test_movement_told_again_becomes_the_very_same_event(world: PaymentWorld) -> None:
+def test_movement_told_again_becomes_the_very_same_event(world: PaymentsHarness) -> None:
     for _ in range(3):
         buy(world)
         world.map_all()
@@ -96,7 +96,7 @@ def test_movement_told_again_becomes_the_very_same_event(world: PaymentWorld) ->
 
 
 def test_movement_told_again_after_the_rules_changed_becomes_the_same_event(
-    world: PaymentWorld,
+    world: PaymentsHarness,
 ) -> None:
     buy(world)
     world.map_all()
@@ -112,7 +112,7 @@ def test_movement_told_again_after_the_rules_changed_becomes_the_same_event(
 
 
 def test_movement_told_again_after_a_month_is_not_sent_again(
-    world: PaymentWorld, counted: Counted
+    world: PaymentsHarness, counted: Counted
 ) -> None:
     buy(world)
     world.map_all()
@@ -127,7 +127,7 @@ def test_movement_told_again_after_a_month_is_not_sent_again(
 
 @pytest.mark.parametrize("change", [{"amount": "59.50"}, {"currency": "USD"}])
 def test_movement_told_again_with_other_money_is_a_conflict(
-    world: PaymentWorld, change: dict[str, str]
+    world: PaymentsHarness, change: dict[str, str]
 ) -> None:
     buy(world)
     world.map_all()
@@ -142,7 +142,7 @@ def test_movement_told_again_with_other_money_is_a_conflict(
 
 
 def test_two_tellings_with_other_money_in_one_batch_are_one_event_and_a_conflict(
-    world: PaymentWorld,
+    world: PaymentsHarness,
 ) -> None:
     buy(world)
     buy(world, amount="1.00")
@@ -156,7 +156,7 @@ def test_two_tellings_with_other_money_in_one_batch_are_one_event_and_a_conflict
 # What is given back and taken away
 
 
-def test_refunds_have_the_originals_name_order_and_app_with_a_minus(world: PaymentWorld) -> None:
+def test_refunds_have_the_originals_name_order_and_app_with_a_minus(world: PaymentsHarness) -> None:
     buy(world, kind="renewal", order_id="order-7", quantity=2)
     back(world, "refund", "r-1", "p-1", amount="20.00", currency="EUR")
     back(world, "refund", "r-2", "p-1", amount="39.49", currency="EUR")
@@ -172,7 +172,7 @@ def test_refunds_have_the_originals_name_order_and_app_with_a_minus(world: Payme
     assert "af_quantity" not in world.mobile[1]["event"]["eventValue"]
 
 
-def test_refund_without_an_amount_is_of_all(world: PaymentWorld) -> None:
+def test_refund_without_an_amount_is_of_all(world: PaymentsHarness) -> None:
     buy(world)
     back(world, "refund", "r-1", "p-1")
     world.settle()
@@ -184,7 +184,7 @@ def test_refund_without_an_amount_is_of_all(world: PaymentWorld) -> None:
     ("negative", "reversal"), [("refund", "refund_reversed"), ("dispute", "dispute_won")]
 )
 def test_reversal_brings_back_what_was_taken(
-    world: PaymentWorld, negative: str, reversal: str
+    world: PaymentsHarness, negative: str, reversal: str
 ) -> None:
     buy(world)
     back(world, negative, "n-1", "p-1", amount="20.00", currency="EUR")
@@ -194,7 +194,7 @@ def test_reversal_brings_back_what_was_taken(
     assert [revenue(one)[1] for one in world.mobile] == ["59.49", "-20.00", "20.00"]
 
 
-def test_refund_before_its_purchase_waits_for_it(world: PaymentWorld) -> None:
+def test_refund_before_its_purchase_waits_for_it(world: PaymentsHarness) -> None:
     back(world, "refund", "r-1", "p-1", amount="59.49", currency="EUR")
     world.map_all()
     assert world.mobile == []
@@ -209,7 +209,7 @@ def test_refund_before_its_purchase_waits_for_it(world: PaymentWorld) -> None:
 
 
 def test_refund_whose_purchase_never_comes_is_a_dead_letter_after_a_day(
-    world: PaymentWorld,
+    world: PaymentsHarness,
 ) -> None:
     back(world, "refund", "r-1", "p-1", amount="59.49", currency="EUR")
     delays = []
@@ -224,7 +224,7 @@ def test_refund_whose_purchase_never_comes_is_a_dead_letter_after_a_day(
 
 
 def test_reversal_of_what_was_never_taken_is_dropped_after_a_day(
-    world: PaymentWorld, counted: Counted
+    world: PaymentsHarness, counted: Counted
 ) -> None:
     buy(world)
     back(world, "dispute_won", "d-won", "d-1")
@@ -236,7 +236,7 @@ def test_reversal_of_what_was_never_taken_is_dropped_after_a_day(
 
 
 def test_refund_is_on_the_basis_of_its_purchase_though_the_rules_changed(
-    world: PaymentWorld,
+    world: PaymentsHarness,
 ) -> None:
     world.payments_of(MOBILE_APP, revenue="net_of_tax")
     buy(world, tax="9.50")
@@ -255,7 +255,7 @@ def test_refund_is_on_the_basis_of_its_purchase_though_the_rules_changed(
 # Trials
 
 
-def test_trial_has_no_revenue(world: PaymentWorld) -> None:
+def test_trial_has_no_revenue(world: PaymentsHarness) -> None:
     world.tell("trial", id="t-1", **WHOSE)
     world.map_all()
 
@@ -267,7 +267,7 @@ def test_trial_has_no_revenue(world: PaymentWorld) -> None:
 # What the app wants to hear
 
 
-def test_names_are_the_apps_own(world: PaymentWorld) -> None:
+def test_names_are_the_apps_own(world: PaymentsHarness) -> None:
     world.payments_of(MOBILE_APP, names={"renewal": "renewed", "refund": "money_back"})
     buy(world, kind="renewal")
     back(world, "refund", "r-1", "p-1")
@@ -277,7 +277,7 @@ def test_names_are_the_apps_own(world: PaymentWorld) -> None:
 
 
 def test_movement_that_the_app_drops_is_counted_and_its_refund_too(
-    world: PaymentWorld, counted: Counted
+    world: PaymentsHarness, counted: Counted
 ) -> None:
     world.payments_of(MOBILE_APP, names={"purchase": None, "refund": "money_back"})
     buy(world)
@@ -288,7 +288,7 @@ def test_movement_that_the_app_drops_is_counted_and_its_refund_too(
     assert counted()["MovementDropped"] == 2
 
 
-def test_movement_that_the_app_drops_needs_no_basis(world: PaymentWorld) -> None:
+def test_movement_that_the_app_drops_needs_no_basis(world: PaymentsHarness) -> None:
     world.payments_of(MOBILE_APP, names={"purchase": None}, revenue="net_of_tax")
     buy(world)
     world.map_all()
@@ -297,7 +297,7 @@ def test_movement_that_the_app_drops_needs_no_basis(world: PaymentWorld) -> None
 
 
 def test_payment_on_a_basis_that_is_not_told_is_a_dead_letter_that_names_it(
-    world: PaymentWorld,
+    world: PaymentsHarness,
 ) -> None:
     world.payments_of(MOBILE_APP, revenue="net_of_tax_and_fee")
     buy(world, tax="9.50")
@@ -310,7 +310,7 @@ def test_payment_on_a_basis_that_is_not_told_is_a_dead_letter_that_names_it(
 
 
 def test_app_without_revenue_hears_of_payment_and_refund_without_money(
-    world: PaymentWorld,
+    world: PaymentsHarness,
 ) -> None:
     world.payments_of(MOBILE_APP, revenue="none")
     buy(world)
@@ -325,7 +325,7 @@ def test_app_without_revenue_hears_of_payment_and_refund_without_money(
 
 
 def test_test_payment_is_dropped_and_counted_before_anything_is_kept(
-    world: PaymentWorld, counted: Counted
+    world: PaymentsHarness, counted: Counted
 ) -> None:
     world.billing(test=True)
     buy(world)
@@ -340,7 +340,7 @@ def test_test_payment_is_dropped_and_counted_before_anything_is_kept(
     [(MOBILE_APP, "mobile", "id999"), (WEB_APP, "web", "website-test")],
 )
 def test_test_payment_goes_to_the_test_app_by_its_own_rules(
-    world: PaymentWorld, app_id: str, surface: str, test_app: str
+    world: PaymentsHarness, app_id: str, surface: str, test_app: str
 ) -> None:
     world.billing(test=True)
     world.payments_of(app_id, surface, test_events_to=test_app, names={"purchase": "not_this"})
@@ -356,7 +356,7 @@ def test_test_payment_goes_to_the_test_app_by_its_own_rules(
 
 
 def test_test_payment_of_an_app_without_a_test_app_is_dropped(
-    world: PaymentWorld, counted: Counted
+    world: PaymentsHarness, counted: Counted
 ) -> None:
     world.billing(test=True)
     world.payments_of(ANDROID_APP, test_events_to="com.example.test")
@@ -368,7 +368,7 @@ def test_test_payment_of_an_app_without_a_test_app_is_dropped(
 
 
 def test_test_payment_of_a_source_with_an_app_that_is_not_set_up_is_dropped(
-    world: PaymentWorld, counted: Counted
+    world: PaymentsHarness, counted: Counted
 ) -> None:
     world.billing(test=True, apps={"mobile": ["id666"], "web": ["nowhere"]})
     buy(world)
@@ -381,7 +381,7 @@ def test_test_payment_of_a_source_with_an_app_that_is_not_set_up_is_dropped(
 # Whose it is
 
 
-def test_customer_without_metadata_is_in_the_app_installed_last(world: PaymentWorld) -> None:
+def test_customer_without_metadata_is_in_the_app_installed_last(world: PaymentsHarness) -> None:
     world.installed("user-1", MOBILE_APP, seconds_ago=9000)
     latest = world.installed("user-1", ANDROID_APP, seconds_ago=8000)
     buy(world, app_id=None, appsflyer_id=None)
@@ -392,7 +392,9 @@ def test_customer_without_metadata_is_in_the_app_installed_last(world: PaymentWo
     assert world.mobile[0]["event"]["bundleIdentifier"] == ANDROID_APP
 
 
-def test_customer_whose_id_is_not_known_yet_is_left_to_the_forwarder(world: PaymentWorld) -> None:
+def test_customer_whose_id_is_not_known_yet_is_left_to_the_forwarder(
+    world: PaymentsHarness,
+) -> None:
     buy(world, appsflyer_id=None)
     world.map_all()
 
@@ -400,7 +402,7 @@ def test_customer_whose_id_is_not_known_yet_is_left_to_the_forwarder(world: Paym
     assert world.mobile[0]["event"]["customer_user_id"] == "user-1"
 
 
-def test_payment_of_nobody_waits_until_something_says_whose_it_is(world: PaymentWorld) -> None:
+def test_payment_of_nobody_waits_until_something_says_whose_it_is(world: PaymentsHarness) -> None:
     world.tell("first_payment", id="p-1", subscription_id="s-1", **PRICE)
     world.map_all()
     assert len(world.waiting) == 1
@@ -412,7 +414,7 @@ def test_payment_of_nobody_waits_until_something_says_whose_it_is(world: Payment
     assert names == ["af_start_trial", "af_subscribe"]
 
 
-def test_payment_of_nobody_is_a_dead_letter_after_a_day(world: PaymentWorld) -> None:
+def test_payment_of_nobody_is_a_dead_letter_after_a_day(world: PaymentsHarness) -> None:
     world.tell("purchase", id="p-1", **PRICE)
     world.settle()
 
@@ -421,7 +423,7 @@ def test_payment_of_nobody_is_a_dead_letter_after_a_day(world: PaymentWorld) -> 
 
 
 def test_payment_for_an_app_that_the_source_may_not_feed_is_a_dead_letter(
-    world: PaymentWorld,
+    world: PaymentsHarness,
 ) -> None:
     buy(world, app_id="id666")
     world.map_all()
@@ -429,7 +431,7 @@ def test_payment_for_an_app_that_the_source_may_not_feed_is_a_dead_letter(
     assert world.dead[0]["reason"] == "foreign_app"
 
 
-def test_payment_for_an_app_that_is_not_set_up_is_a_dead_letter(world: PaymentWorld) -> None:
+def test_payment_for_an_app_that_is_not_set_up_is_a_dead_letter(world: PaymentsHarness) -> None:
     del world.ssm.parameters[f"/relay/apps/mobile/{MOBILE_APP}"]
     buy(world)
     world.map_all()
@@ -441,7 +443,7 @@ def test_payment_for_an_app_that_is_not_set_up_is_a_dead_letter(world: PaymentWo
 
 
 def test_payment_of_a_customer_who_has_just_installed_waits_for_the_install(
-    world: PaymentWorld,
+    world: PaymentsHarness,
 ) -> None:
     world.installed("user-1", seconds_ago=20)
     buy(world)
@@ -451,7 +453,7 @@ def test_payment_of_a_customer_who_has_just_installed_waits_for_the_install(
     assert {one["not_before"] for one in world.mobile} == {"2026-03-02T12:00:40.000Z"}
 
 
-def test_payment_told_again_waits_for_the_install_as_well(world: PaymentWorld) -> None:
+def test_payment_told_again_waits_for_the_install_as_well(world: PaymentsHarness) -> None:
     world.installed("user-1", seconds_ago=20)
     for _ in range(2):
         buy(world)
@@ -464,7 +466,7 @@ def test_payment_told_again_waits_for_the_install_as_well(world: PaymentWorld) -
 # Forgetting
 
 
-def test_forgotten_customer_leaves_nothing_in_the_trail(world: PaymentWorld) -> None:
+def test_forgotten_customer_leaves_nothing_in_the_trail(world: PaymentsHarness) -> None:
     world.tell("trial", id="t-1", subscription_id="s-1", **WHOSE)
     world.map_all()
     world.tell("renewal", id="p-1", subscription_id="s-1", **PRICE)
@@ -479,7 +481,7 @@ def test_forgotten_customer_leaves_nothing_in_the_trail(world: PaymentWorld) -> 
 
 @pytest.mark.parametrize("turned", [False, True], ids=["invoice first", "link first"])
 def test_forgotten_customer_leaves_no_link_that_came_before_him(
-    world: PaymentWorld, *, turned: bool
+    world: PaymentsHarness, *, turned: bool
 ) -> None:
     world.clock.now = present()
     account = ACCOUNTS["stripe"](SECRETS["stripe"], "user-1")
@@ -494,7 +496,7 @@ def test_forgotten_customer_leaves_no_link_that_came_before_him(
     assert len(world.trail_table) == 0
 
 
-def test_notice_is_queued_under_its_source_and_told_by_its_size(world: PaymentWorld) -> None:
+def test_notice_is_queued_under_its_source_and_told_by_its_size(world: PaymentsHarness) -> None:
     webhook = billing_webhook("refund", world.clock, id="r-1", original_id="p-1")
     world.post("standard_webhooks", webhook)
     world.map_all()

@@ -10,13 +10,13 @@ from relay.aws.sqs import MAX_MESSAGE_BYTES
 from relay.errors import TableUnavailableError
 from relay.exact_json import dumps
 from relay.messages.notice import parse_notice
-from relay.payments import settling
+from relay.payments import notice_job
 from relay.payments.providers import standard_webhooks
 from tests.builders import MOBILE_APP, Json
 from tests.fakes import aws_error
-from tests.payment_world import PAYMENTS_DEAD, PAYMENTS_QUEUE, SECRETS, PaymentWorld
+from tests.harnesses import MOBILE_QUEUE
+from tests.payments_harness import PAYMENTS_DEAD, PAYMENTS_QUEUE, SECRETS, PaymentsHarness
 from tests.webhooks import Posted
-from tests.worlds import MOBILE_QUEUE
 
 PURCHASE = {
     "id": "p-1",
@@ -33,20 +33,20 @@ Heard = Callable[[], str]
 
 
 @pytest.fixture
-def world() -> PaymentWorld:
-    return PaymentWorld()
+def world() -> PaymentsHarness:
+    return PaymentsHarness()
 
 
-def purchase(world: PaymentWorld) -> None:
+def purchase(world: PaymentsHarness) -> None:
     world.tell("purchase", **PURCHASE)
 
 
-def break_tables(world: PaymentWorld) -> None:
+def break_tables(world: PaymentsHarness) -> None:
     error = TableUnavailableError("DynamoDB failed: ThrottlingException")
     world.trail_table.error = world.identities_table.error = error
 
 
-def mend_tables(world: PaymentWorld) -> None:
+def mend_tables(world: PaymentsHarness) -> None:
     world.trail_table.error = world.identities_table.error = None
 
 
@@ -54,7 +54,7 @@ def mend_tables(world: PaymentWorld) -> None:
 
 
 def test_notice_while_the_tables_fail_is_deferred_and_mapped_later(
-    world: PaymentWorld, counted: Counted
+    world: PaymentsHarness, counted: Counted
 ) -> None:
     purchase(world)
     break_tables(world)
@@ -70,7 +70,7 @@ def test_notice_while_the_tables_fail_is_deferred_and_mapped_later(
 
 
 def test_notice_whose_attempts_are_used_up_is_a_dead_letter_with_its_content(
-    world: PaymentWorld,
+    world: PaymentsHarness,
 ) -> None:
     purchase(world)
     break_tables(world)
@@ -85,7 +85,7 @@ def test_notice_whose_attempts_are_used_up_is_a_dead_letter_with_its_content(
     assert len(world.mobile) == 1
 
 
-def test_notice_while_parameter_store_fails_is_deferred(world: PaymentWorld) -> None:
+def test_notice_while_parameter_store_fails_is_deferred(world: PaymentsHarness) -> None:
     purchase(world)
     world.start_anew()
     world.ssm.error = aws_error("ThrottlingException")
@@ -96,7 +96,7 @@ def test_notice_while_parameter_store_fails_is_deferred(world: PaymentWorld) -> 
 
 
 def test_notice_for_an_app_with_a_mistake_is_held_until_it_is_put_right(
-    world: PaymentWorld, lines: Lines
+    world: PaymentsHarness, lines: Lines
 ) -> None:
     world.payments_of(MOBILE_APP, names={"purchase": "x" * 65})
     purchase(world)
@@ -115,7 +115,7 @@ def test_notice_for_an_app_with_a_mistake_is_held_until_it_is_put_right(
 
 
 def test_notice_for_an_app_that_is_never_put_right_is_a_dead_letter_after_a_day(
-    world: PaymentWorld,
+    world: PaymentsHarness,
 ) -> None:
     world.payments_of(MOBILE_APP, revenue="half")
     purchase(world)
@@ -125,8 +125,8 @@ def test_notice_for_an_app_that_is_never_put_right_is_a_dead_letter_after_a_day(
     assert world.dead[0]["outcome"] == "held"
 
 
-def test_wait_of_more_than_a_quarter_of_an_hour_hops(world: PaymentWorld) -> None:
-    world = PaymentWorld(retry_schedule_seconds=(2000,))
+def test_wait_of_more_than_a_quarter_of_an_hour_hops(world: PaymentsHarness) -> None:
+    world = PaymentsHarness(retry_schedule_seconds=(2000,))
     purchase(world)
     break_tables(world)
     world.map_all()
@@ -142,16 +142,16 @@ def test_wait_of_more_than_a_quarter_of_an_hour_hops(world: PaymentWorld) -> Non
 
 
 def test_bug_of_ours_costs_its_own_notice_an_attempt_and_no_other(
-    world: PaymentWorld, said: Heard, monkeypatch: pytest.MonkeyPatch
+    world: PaymentsHarness, said: Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    understand = standard_webhooks.understand
+    interpret = standard_webhooks.interpret
 
     def understand_all_but_one(kind: str, content: Any, settings: Any) -> Any:
         if content["data"]["id"] == "p-2":
             raise RuntimeError("user-1")
-        return understand(kind, content, settings)
+        return interpret(kind, content, settings)
 
-    monkeypatch.setattr(standard_webhooks, "understand", understand_all_but_one)
+    monkeypatch.setattr(standard_webhooks, "interpret", understand_all_but_one)
     purchase(world)
     world.tell("purchase", **PURCHASE | {"id": "p-2"})
 
@@ -168,7 +168,7 @@ def test_bug_of_ours_costs_its_own_notice_an_attempt_and_no_other(
 
 @pytest.mark.parametrize("queue", [MOBILE_QUEUE, PAYMENTS_QUEUE, PAYMENTS_DEAD])
 def test_record_whose_message_no_queue_takes_comes_back_by_itself(
-    world: PaymentWorld, counted: Counted, queue: str
+    world: PaymentsHarness, counted: Counted, queue: str
 ) -> None:
     purchase(world)
     world.tell("refund", id="r-1", original_id="p-9", amount="1.00", currency="EUR")
@@ -190,7 +190,7 @@ def test_record_whose_message_no_queue_takes_comes_back_by_itself(
     assert counted()["HandedBack"] == 1
 
 
-def test_record_that_came_back_becomes_the_same_event(world: PaymentWorld) -> None:
+def test_record_that_came_back_becomes_the_same_event(world: PaymentsHarness) -> None:
     purchase(world)
     body = world.waiting[0].body
     world.sqs.broken_queues = {MOBILE_QUEUE}
@@ -202,7 +202,7 @@ def test_record_that_came_back_becomes_the_same_event(world: PaymentWorld) -> No
     assert world.mobile[0]["event_id"] == "standard-webhooks:p-1"
 
 
-def test_records_for_which_no_time_is_left_come_back_untouched(world: PaymentWorld) -> None:
+def test_records_for_which_no_time_is_left_come_back_untouched(world: PaymentsHarness) -> None:
     purchase(world)
     purchase(world)
     bodies = [message.body for message in world.waiting]
@@ -212,7 +212,9 @@ def test_records_for_which_no_time_is_left_come_back_untouched(world: PaymentWor
     assert (world.mobile, len(world.trail_table)) == ([], 0)
 
 
-def test_time_that_runs_out_before_the_queues_hands_the_records_back(world: PaymentWorld) -> None:
+def test_time_that_runs_out_before_the_queues_hands_the_records_back(
+    world: PaymentsHarness,
+) -> None:
     purchase(world)
     times = iter([90.0, 7.0])
 
@@ -222,7 +224,7 @@ def test_time_that_runs_out_before_the_queues_hands_the_records_back(world: Paym
 
 
 def test_record_that_not_even_a_failure_can_be_written_of_comes_back(
-    world: PaymentWorld, counted: Counted, monkeypatch: pytest.MonkeyPatch
+    world: PaymentsHarness, counted: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("a bug of ours")
@@ -230,18 +232,18 @@ def test_record_that_not_even_a_failure_can_be_written_of_comes_back(
     purchase(world)
     good = world.waiting[0].body
     gift = json.dumps(json.loads(good) | {"type": "payment.gift"})
-    monkeypatch.setattr(settling, "write_notice", fail)
+    monkeypatch.setattr(notice_job, "write_notice", fail)
 
     assert world.map(good, gift) == ["m-1"]
 
     assert len(world.mobile) == 1
-    assert counted()["Unexpected"] == 1
+    assert counted()["Unexpected"] == 2  # the notice, and what should have become of it
 
 
 # What cannot be mapped
 
 
-def test_unknown_type_is_a_dead_letter_with_id_type_time_and_digest(world: PaymentWorld) -> None:
+def test_unknown_type_is_a_dead_letter_with_id_type_time_and_digest(world: PaymentsHarness) -> None:
     world.tell("gift", id="g-1", customer_user_id="user-1")
     notice = parse_notice(world.waiting[0].body)
     world.map_all()
@@ -264,7 +266,7 @@ def test_unknown_type_is_a_dead_letter_with_id_type_time_and_digest(world: Payme
     ]
 
 
-def test_unreadable_webhook_is_a_dead_letter_that_says_where(world: PaymentWorld) -> None:
+def test_unreadable_webhook_is_a_dead_letter_that_says_where(world: PaymentsHarness) -> None:
     world.post("revenuecat", Posted({"authorization": SECRETS["revenuecat"]}, b'{"event": {}}'))
     world.map_all()
 
@@ -275,7 +277,7 @@ def test_unreadable_webhook_is_a_dead_letter_that_says_where(world: PaymentWorld
 
 
 def test_webhook_that_says_the_impossible_is_a_dead_letter_that_says_where(
-    world: PaymentWorld,
+    world: PaymentsHarness,
 ) -> None:
     world.tell("purchase", **PURCHASE | {"amount": "59.499"})
     world.map_all()
@@ -288,7 +290,7 @@ def test_webhook_that_says_the_impossible_is_a_dead_letter_that_says_where(
 
 @pytest.mark.parametrize("change", [{"provider": "stripe"}, {"source": "gone"}])
 def test_notice_of_a_source_that_is_not_there_is_a_dead_letter(
-    world: PaymentWorld, change: dict[str, str]
+    world: PaymentsHarness, change: dict[str, str]
 ) -> None:
     purchase(world)
 
@@ -297,7 +299,9 @@ def test_notice_of_a_source_that_is_not_there_is_a_dead_letter(
     assert world.dead[0]["reason"] == "unknown_source"
 
 
-def test_notice_as_large_as_a_message_is_given_up_without_its_content(world: PaymentWorld) -> None:
+def test_notice_as_large_as_a_message_is_given_up_without_its_content(
+    world: PaymentsHarness,
+) -> None:
     """None of ours is; SQS would not take it with the reason noted on it."""
     world.tell("refund", id="r-1", original_id="p-1")
     notice = world.waiting[0].content
@@ -313,7 +317,7 @@ def test_notice_as_large_as_a_message_is_given_up_without_its_content(world: Pay
     assert (letter["sha256"], letter.get("content")) == (notice["sha256"], None)
 
 
-def test_body_that_is_no_notice_is_kept_by_its_digest_alone(world: PaymentWorld) -> None:
+def test_body_that_is_no_notice_is_kept_by_its_digest_alone(world: PaymentsHarness) -> None:
     assert world.map('{"person": "jane.roe@example.com"}') == []
 
     (letter,) = world.dead
@@ -326,7 +330,7 @@ def test_body_that_is_no_notice_is_kept_by_its_digest_alone(world: PaymentWorld)
 
 
 def test_log_of_all_that_can_become_of_notices_holds_nothing_of_them(
-    world: PaymentWorld, said: Heard
+    world: PaymentsHarness, said: Heard
 ) -> None:
     purchase(world)
     world.tell("refund", id="r-1", original_id="p-9", amount="1.00", currency="EUR")

@@ -23,13 +23,13 @@ from tests.payment_stories import (
     Heard,
     story,
 )
-from tests.payment_world import SECRETS, PaymentWorld, billing_webhook
+from tests.payments_harness import SECRETS, PaymentsHarness, billing_webhook
 from tests.webhooks import ACCOUNTS, Posted, present
 
 pytestmark = pytest.mark.untraced  # hundreds of orders, which tracing makes slow
 
 
-def told(world: PaymentWorld, provider: str, webhooks: list[Posted]) -> list[str]:
+def told(world: PaymentsHarness, provider: str, webhooks: list[Posted]) -> list[str]:
     """The notices of webhooks, in their order."""
     for webhook in webhooks:
         assert world.post(provider, webhook)["statusCode"] == 200
@@ -38,7 +38,7 @@ def told(world: PaymentWorld, provider: str, webhooks: list[Posted]) -> list[str
     return bodies
 
 
-def movements(world: PaymentWorld) -> list[Json]:
+def movements(world: PaymentsHarness) -> list[Json]:
     """Each event once; those that were queued more often are alike."""
     found: dict[str, Json] = {}
     for one in world.mobile:
@@ -61,7 +61,7 @@ def net_sum(events: list[Json]) -> Decimal:
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("provider", STORIES)
 def test_story_told_thrice_in_any_order_is_each_movement_once(provider: str, seed: int) -> None:
-    world = PaymentWorld()
+    world = PaymentsHarness()
     world.clock.now = present()
     bodies = told(world, provider, story(ACCOUNTS[provider](SECRETS[provider], "user-1")))
     order = 3 * bodies
@@ -81,7 +81,7 @@ def test_story_told_thrice_in_any_order_is_each_movement_once(provider: str, see
 def test_forgotten_customer_leaves_nothing_of_the_story_in_whichever_order_it_came(
     provider: str, seed: int
 ) -> None:
-    world = PaymentWorld()
+    world = PaymentsHarness()
     world.clock.now = present()
     order = told(world, provider, story(ACCOUNTS[provider](SECRETS[provider], "user-1")))
     random.Random(seed).shuffle(order)  # noqa: S311 - as above
@@ -103,7 +103,7 @@ def test_payment_and_its_refunds_of_stripe_in_every_order_are_each_once() -> Non
     expected = Counter([PAID, PART, REST])
 
     for order in permutations(webhooks):
-        world = PaymentWorld()
+        world = PaymentsHarness()
         world.clock.now = present()
         for body in 3 * told(world, "stripe", list(order)):
             assert world.map(body) == []
@@ -117,7 +117,7 @@ def test_payment_and_its_refunds_of_stripe_in_every_order_are_each_once() -> Non
 @pytest.mark.parametrize("seed", range(4))
 def test_payment_told_net_that_is_given_back_in_parts_leaves_nothing(seed: int) -> None:
     """Stripe tells of a refund's gross amount alone."""
-    world = PaymentWorld()
+    world = PaymentsHarness()
     world.clock.now = present()
     world.payments_of("id123456789", revenue="net_of_tax")
     account = ACCOUNTS["stripe"](SECRETS["stripe"], "user-1")
@@ -138,7 +138,7 @@ def test_payment_told_net_that_is_given_back_in_parts_leaves_nothing(seed: int) 
 
 
 def test_refund_told_net_that_came_back_leaves_the_payment_as_it_was() -> None:
-    world = PaymentWorld()
+    world = PaymentsHarness()
     world.clock.now = present()
     world.payments_of("id123456789", revenue="net_of_tax")
     account = ACCOUNTS["stripe"](SECRETS["stripe"], "user-1")
@@ -155,7 +155,7 @@ def test_refund_told_net_that_came_back_leaves_the_payment_as_it_was() -> None:
 
 def test_payment_with_all_that_can_happen_to_it_in_every_order_is_each_once() -> None:
     whose = {"customer_user_id": "user-1", "app_id": "id123456789"}
-    clock = PaymentWorld().clock
+    clock = PaymentsHarness().clock
     webhooks = [
         billing_webhook("renewal", clock, id="p", amount="59.49", currency="EUR", **whose),
         billing_webhook("refund", clock, id="r", original_id="p", amount="20.00", currency="EUR"),
@@ -165,7 +165,7 @@ def test_payment_with_all_that_can_happen_to_it_in_every_order_is_each_once() ->
     ]
 
     for order in permutations(webhooks):
-        world = PaymentWorld()
+        world = PaymentsHarness()
         for body in 3 * told(world, "standard_webhooks", list(order)):
             assert world.map(body) == []
         world.settle()
@@ -176,7 +176,7 @@ def test_payment_with_all_that_can_happen_to_it_in_every_order_is_each_once() ->
 
 
 def test_conversion_of_a_trial_is_the_first_payment_and_what_follows_are_renewals() -> None:
-    world = PaymentWorld()
+    world = PaymentsHarness()
     world.clock.now = present()
     world.payments_of("id123456789", names={"first_payment": "converted", "renewal": "renewed"})
     account = ACCOUNTS["stripe"](SECRETS["stripe"], "user-1")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from relay.domain.movements import Told, Treatment
+from relay.domain.movements import ParsedWebhook, Treatment
 from relay.errors import NotAnEnvelopeError
 from relay.messages.notice import Notice, parse_notice, write_notice
 from tests.builders import NOW, Json
@@ -15,14 +15,14 @@ BODY = b'{"id": "evt_1"}'
 DIGEST = hashlib.sha256(BODY).hexdigest()
 
 
-def told(**fields: Any) -> Told:
-    return Told(
+def told(**fields: Any) -> ParsedWebhook:
+    return ParsedWebhook(
         **{"id": "evt_1", "type": "invoice.paid", "treatment": Treatment.COUNTED} | fields
     )  # fmt: skip
 
 
 def notice(**fields: Any) -> Notice:
-    return Notice.of_told(told(**fields), "stripe", "shop", BODY, NOW)
+    return Notice.of_webhook(told(**fields), "stripe", "shop", BODY, NOW)
 
 
 def written(one: Notice, **changes: object) -> Json:

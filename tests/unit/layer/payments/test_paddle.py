@@ -10,15 +10,15 @@ from paddle_billing.Entities.Events import EventTypeName
 
 from relay.domain.movements import (
     Amount,
-    Clues,
-    Fact,
-    Meaning,
+    CustomerHints,
+    Interpretation,
+    Link,
     Movement,
     MovementKind,
-    Told,
+    ParsedWebhook,
     Treatment,
 )
-from relay.domain.payment_rules import ClueKeys, SourceApps, SourceSettings
+from relay.domain.payment_rules import HintKeys, SourceApps, SourceSettings
 from relay.errors import UnreadableWebhookError
 from relay.exact_json import dumps, loads
 from relay.payments.providers import paddle
@@ -26,8 +26,8 @@ from tests.builders import Json
 
 SAMPLES = Path(__file__).parents[3] / "data" / "webhooks"
 SETTINGS = SourceSettings(provider="paddle", apps=SourceApps())
-WHOSE = Clues("user_84213", "1698765432100-1234567890123456789")
-WHO = Clues("user_84213")
+WHOSE = CustomerHints("user_84213", "1698765432100-1234567890123456789")
+WHO = CustomerHints("user_84213")
 TOLD_AT = datetime(2026, 10, 26, 9, 0, 5, 123_000, tzinfo=UTC)
 
 
@@ -51,16 +51,16 @@ def of(kind: str, **thing: Any) -> Json:
     }
 
 
-def told(event: Json, given: SourceSettings = SETTINGS) -> Told:
-    (found,) = paddle.read(json.dumps(event).encode(), given)
+def told(event: Json, given: SourceSettings = SETTINGS) -> ParsedWebhook:
+    (found,) = paddle.parse(json.dumps(event).encode(), given)
     return found
 
 
-def understood(event: Json, given: SourceSettings = SETTINGS) -> Meaning:
+def understood(event: Json, given: SourceSettings = SETTINGS) -> Interpretation:
     """By way of the queue: what is not on the allow-list is gone."""
     found = told(event, given)
     assert found.treatment is Treatment.COUNTED
-    return paddle.understand(found.type, loads(dumps(found.content)), given)
+    return paddle.interpret(found.type, loads(dumps(found.content)), given)
 
 
 def movement_of(event: Json, given: SourceSettings = SETTINGS) -> Movement:
@@ -85,12 +85,12 @@ SUBSCRIPTION = f"subscription:{SUB_ID}"
 CUSTOMER = "customer:ctm_01jtest84213000000000000"
 STARTED = datetime(2026, 10, 26, 8, 0, 5, 123_000, tzinfo=UTC)
 PAID = Amount("EUR", Decimal("59.49"), Decimal("49.99"), Decimal("46.51"))
-BY_SAMPLE: dict[str, Meaning] = {
-    "transaction_completed_web": Meaning(
+BY_SAMPLE: dict[str, Interpretation] = {
+    "transaction_completed_web": Interpretation(
         (
-            Fact(f"transaction:{FIRST}", (SUBSCRIPTION, CUSTOMER), WHOSE),
-            Fact(SUBSCRIPTION, (CUSTOMER,), WHOSE),
-            Fact(CUSTOMER, (), WHO),
+            Link(f"transaction:{FIRST}", (SUBSCRIPTION, CUSTOMER), WHOSE),
+            Link(SUBSCRIPTION, (CUSTOMER,), WHOSE),
+            Link(CUSTOMER, (), WHO),
         ),
         Movement(
             MovementKind.FIRST_PAYMENT,
@@ -104,11 +104,11 @@ BY_SAMPLE: dict[str, Meaning] = {
             period_start=STARTED,
         ),
     ),
-    "transaction_completed_renewal": Meaning(
+    "transaction_completed_renewal": Interpretation(
         (
-            Fact(f"transaction:{RENEWED}", (SUBSCRIPTION, CUSTOMER), WHOSE),
-            Fact(SUBSCRIPTION, (CUSTOMER,), WHOSE),
-            Fact(CUSTOMER, (), WHO),
+            Link(f"transaction:{RENEWED}", (SUBSCRIPTION, CUSTOMER), WHOSE),
+            Link(SUBSCRIPTION, (CUSTOMER,), WHOSE),
+            Link(CUSTOMER, (), WHO),
         ),
         Movement(
             MovementKind.RENEWAL,
@@ -122,12 +122,12 @@ BY_SAMPLE: dict[str, Meaning] = {
             period_start=STARTED.replace(year=2027),
         ),
     ),
-    "subscription_created_trial": Meaning(
+    "subscription_created_trial": Interpretation(
         (
-            Fact("transaction:txn_01jtesttrial00000000000000", (SUBSCRIPTION, CUSTOMER), WHOSE),
-            Fact(SUBSCRIPTION, (CUSTOMER,), WHOSE, STARTED.replace(month=11, day=2)),
-            Fact(CUSTOMER, (), WHO),
-            Fact(f"trial:{SUB_ID}:trial", (SUBSCRIPTION,)),
+            Link("transaction:txn_01jtesttrial00000000000000", (SUBSCRIPTION, CUSTOMER), WHOSE),
+            Link(SUBSCRIPTION, (CUSTOMER,), WHOSE, STARTED.replace(month=11, day=2)),
+            Link(CUSTOMER, (), WHO),
+            Link(f"trial:{SUB_ID}:trial", (SUBSCRIPTION,)),
         ),
         Movement(
             MovementKind.TRIAL,
@@ -138,14 +138,14 @@ BY_SAMPLE: dict[str, Meaning] = {
             quantity=1,
         ),
     ),
-    "adjustment_updated_refund_approved": Meaning(
+    "adjustment_updated_refund_approved": Interpretation(
         (
-            Fact(
+            Link(
                 "adjustment:adj_01jtestrefund000000000000",
                 (f"transaction:{FIRST}", SUBSCRIPTION, CUSTOMER),
             ),
-            Fact(f"transaction:{FIRST}", (SUBSCRIPTION, CUSTOMER)),
-            Fact(SUBSCRIPTION, (CUSTOMER,)),
+            Link(f"transaction:{FIRST}", (SUBSCRIPTION, CUSTOMER)),
+            Link(SUBSCRIPTION, (CUSTOMER,)),
         ),
         Movement(
             MovementKind.REFUND,
@@ -153,7 +153,7 @@ BY_SAMPLE: dict[str, Meaning] = {
             "adjustment:adj_01jtestrefund000000000000",
             datetime(2026, 10, 28, 9, 0, 0, 500_000, tzinfo=UTC),
             Amount("EUR", Decimal("20.00"), Decimal("16.81"), Decimal("16.81")),
-            about=f"transaction:{FIRST}",
+            original_ref=f"transaction:{FIRST}",
         ),
     ),
 }
@@ -194,8 +194,8 @@ def test_read_keeps_only_the_four_keys_of_the_custom_data() -> None:
     event = of("subscription.imported", id="sub_1", custom_data=data)
 
     assert told(event).content["data"]["custom_data"] == {"app_user_id": "u1"}
-    keys = settings(metadata=ClueKeys(customer_user_id="uid"))
-    assert understood(event, keys).facts[0].clues == Clues("84213")
+    keys = settings(metadata=HintKeys(customer_user_id="uid"))
+    assert understood(event, keys).links[0].hints == CustomerHints("84213")
 
 
 # What is read
@@ -229,7 +229,7 @@ def test_read_second_telling_or_none_of_our_business_is_ignored(kind: str) -> No
 def test_read_type_that_nobody_knows_is_unknown_and_nothing_of_it_is_kept() -> None:
     found = told(of("transaction.unpaid", id="txn_1"))
 
-    assert found == Told("evt_1", "transaction.unpaid", Treatment.UNKNOWN, TOLD_AT)
+    assert found == ParsedWebhook("evt_1", "transaction.unpaid", Treatment.UNKNOWN, TOLD_AT)
 
 
 def test_every_type_of_paddles_own_library_has_its_treatment() -> None:
@@ -251,7 +251,7 @@ def test_every_type_of_paddles_own_library_has_its_treatment() -> None:
 )
 def test_read_envelope_that_is_none_is_unreadable(event: Json) -> None:
     with pytest.raises(UnreadableWebhookError):
-        paddle.read(json.dumps(event).encode(), SETTINGS)
+        paddle.parse(json.dumps(event).encode(), SETTINGS)
 
 
 # Transactions
@@ -282,10 +282,10 @@ def transaction(totals: Json | None = None, **fields: Any) -> Json:
 
 
 def test_transaction_without_a_subscription_is_a_purchase() -> None:
-    assert understood(transaction()) == Meaning(
+    assert understood(transaction()) == Interpretation(
         (
-            Fact("transaction:txn_1", ("customer:ctm_1",), Clues("u1")),
-            Fact("customer:ctm_1", (), Clues("u1")),
+            Link("transaction:txn_1", ("customer:ctm_1",), CustomerHints("u1")),
+            Link("customer:ctm_1", (), CustomerHints("u1")),
         ),
         Movement(
             MovementKind.PURCHASE,
@@ -330,7 +330,7 @@ def test_transaction_of_nothing_gives_links_alone() -> None:
     meaning = understood(transaction({"grand_total": "0", "earnings": None}))
 
     assert meaning.movement is None
-    assert meaning.facts[0].clues == Clues("u1")
+    assert meaning.links[0].hints == CustomerHints("u1")
 
 
 @pytest.mark.parametrize(
@@ -388,12 +388,12 @@ SUB: Json = {
     "customer_id": "ctm_1",
     "items": [{"price": {"id": "pri_1"}, "quantity": 1}],
 }
-LINKS = (Fact("subscription:sub_1", ("customer:ctm_1",)),)
+LINKS = (Link("subscription:sub_1", ("customer:ctm_1",)),)
 
 
 @pytest.mark.parametrize("kind", ["subscription.created", "subscription.imported"])
 def test_subscription_without_a_trial_gives_links_alone(kind: str) -> None:
-    assert understood(of(kind, **SUB)) == Meaning(LINKS)
+    assert understood(of(kind, **SUB)) == Interpretation(LINKS)
 
 
 def test_subscription_imported_in_its_trial_started_it_elsewhere() -> None:
@@ -401,7 +401,7 @@ def test_subscription_imported_in_its_trial_started_it_elsewhere() -> None:
 
     meaning = understood(event)
     assert meaning.movement is None
-    assert meaning.facts[1].trial_end == STARTED.replace(month=11, day=2)
+    assert meaning.links[1].trial_end == STARTED.replace(month=11, day=2)
 
 
 def test_trial_is_the_same_by_both_its_tellings() -> None:
@@ -417,14 +417,14 @@ def test_trial_without_dates_is_the_period_that_runs() -> None:
     )
 
     assert movement_of(event).at == datetime(2026, 10, 26, 8, tzinfo=UTC)
-    assert understood(event).facts[0].trial_end == datetime(2026, 11, 2, 8, tzinfo=UTC)
+    assert understood(event).links[0].trial_end == datetime(2026, 11, 2, 8, tzinfo=UTC)
 
 
 def test_trial_without_any_time_starts_when_it_is_told() -> None:
     event = of("subscription.trialing", **{**SUB, "status": "trialing"})
 
     assert movement_of(event).at == TOLD_AT
-    assert understood(event).facts[0].trial_end is None
+    assert understood(event).links[0].trial_end is None
 
 
 @pytest.mark.parametrize(
@@ -438,8 +438,8 @@ def test_cancellation_is_told_once_it_has_come(canceled_at: str | None, moment: 
     name = f"sub_1:cancelled:{int(moment.timestamp())}"
     event = of("subscription.canceled", **SUB, canceled_at=canceled_at)
 
-    assert understood(event) == Meaning(
-        (*LINKS, Fact(f"cancellation:{name}", ("subscription:sub_1",))),
+    assert understood(event) == Interpretation(
+        (*LINKS, Link(f"cancellation:{name}", ("subscription:sub_1",))),
         Movement(
             MovementKind.CANCELLATION,
             name,
@@ -471,7 +471,7 @@ def adjustment(action: str, status: str, **fields: Any) -> Json:
 
 
 def returned(kind: MovementKind, name: str, about: str) -> Movement:
-    return Movement(kind, name, f"adjustment:{name}", TOLD_AT, BACK, about=about)
+    return Movement(kind, name, f"adjustment:{name}", TOLD_AT, BACK, original_ref=about)
 
 
 @pytest.mark.parametrize("kind", ["adjustment.created", "adjustment.updated"])
@@ -515,10 +515,10 @@ def test_adjustment_that_is_settled_moves_money(
     ],
 )
 def test_adjustment_that_moves_nothing_gives_links_alone(action: str, status: str) -> None:
-    assert understood(adjustment(action, status)) == Meaning(
+    assert understood(adjustment(action, status)) == Interpretation(
         (
-            Fact("adjustment:adj_1", ("transaction:txn_1", "subscription:sub_1", "customer:ctm_1")),
-            Fact("transaction:txn_1", ("subscription:sub_1", "customer:ctm_1")),
+            Link("adjustment:adj_1", ("transaction:txn_1", "subscription:sub_1", "customer:ctm_1")),
+            Link("transaction:txn_1", ("subscription:sub_1", "customer:ctm_1")),
             *LINKS,
         )
     )
@@ -529,14 +529,14 @@ def test_chargeback_that_is_reversed_is_found_by_its_transaction() -> None:
     taken = understood(adjustment("chargeback", "approved"))
     back = movement_of(adjustment("chargeback_reverse", "approved", id="adj_2"))
 
-    assert back.about == "chargeback:txn_1"
-    assert Fact("chargeback:txn_1", ("adjustment:adj_1",)) in taken.facts
+    assert back.original_ref == "chargeback:txn_1"
+    assert Link("chargeback:txn_1", ("adjustment:adj_1",)) in taken.links
 
 
 def test_refund_that_is_reversed_leads_to_the_refund() -> None:
-    facts = understood(adjustment("refund", "reversed")).facts
+    links = understood(adjustment("refund", "reversed")).links
 
-    assert Fact("adjustment:adj_1:reversed", ("adjustment:adj_1",)) in facts
+    assert Link("adjustment:adj_1:reversed", ("adjustment:adj_1",)) in links
 
 
 @pytest.mark.parametrize(
@@ -552,10 +552,10 @@ def test_adjustment_that_cannot_be_is_unreadable(fields: Json) -> None:
 
 def test_understand_type_that_does_not_count_is_unreadable() -> None:
     with pytest.raises(UnreadableWebhookError, match="type"):
-        paddle.understand("transaction.paid", {}, SETTINGS)
+        paddle.interpret("transaction.paid", {}, SETTINGS)
 
 
 @pytest.mark.parametrize("content", [{}, {"occurred_at": "2026-10-26T09:00:05Z"}])
 def test_understand_content_that_is_none_is_unreadable(content: Json) -> None:
     with pytest.raises(UnreadableWebhookError):
-        paddle.understand("transaction.completed", content, SETTINGS)
+        paddle.interpret("transaction.completed", content, SETTINGS)

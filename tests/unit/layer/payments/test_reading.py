@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.domain.movements import Clues, Fact
-from relay.domain.payment_rules import ClueKeys
+from relay.domain.movements import CustomerHints, Link
+from relay.domain.payment_rules import HintKeys
 from relay.errors import UnreadableWebhookError
 from relay.exact_json import dumps, loads
 from relay.payments.providers import parsing
@@ -18,11 +18,11 @@ from relay.payments.providers.parsing import (
     MOST_ELEMENTS,
     at,
     chain,
-    clue_shape,
-    clues_from,
+    hint_shape,
+    hints_from,
     keep,
     read_object,
-    refs,
+    refs_of,
 )
 
 PRIVATE = "jane.roe@example.com"
@@ -287,17 +287,17 @@ def test_at_goes_through_objects_and_lists() -> None:
 
 # Whose it is
 
-KEYS = ClueKeys()
+KEYS = HintKeys()
 
 
 def test_clue_shape_names_the_four_keys_of_the_settings_alone() -> None:
-    assert clue_shape(KEYS) == {
+    assert hint_shape(KEYS) == {
         "app_user_id": None,
         "appsflyer_id": None,
         "af_app_id": None,
         "platform": None,
     }
-    assert set(clue_shape(ClueKeys(customer_user_id="uid"), "metadata.")) == {
+    assert set(hint_shape(HintKeys(customer_user_id="uid"), "metadata.")) == {
         "metadata.uid",
         "metadata.appsflyer_id",
         "metadata.af_app_id",
@@ -308,20 +308,20 @@ def test_clue_shape_names_the_four_keys_of_the_settings_alone() -> None:
 def test_clues_from_metadata_by_the_keys_of_the_settings() -> None:
     metadata = {"uid": " u1 ", "appsflyer_id": "1-2", "af_app_id": "id1", "platform": "iOS"}
 
-    assert clues_from(metadata, ClueKeys(customer_user_id="uid")) == Clues(
+    assert hints_from(metadata, HintKeys(customer_user_id="uid")) == CustomerHints(
         "u1", "1-2", "id1", "ios"
     )
-    assert clues_from({"m.app_user_id": 84213}, KEYS, "m.") == Clues("84213")
+    assert hints_from({"m.app_user_id": 84213}, KEYS, "m.") == CustomerHints("84213")
 
 
 @pytest.mark.parametrize("value", [None, "", "  ", True, Decimal("1.5"), ["u1"], {"id": "u1"}])
 def test_clues_from_what_is_no_text_or_whole_number_is_no_clue(value: object) -> None:
-    assert clues_from({"app_user_id": value, "platform": value}, KEYS) == Clues()
+    assert hints_from({"app_user_id": value, "platform": value}, KEYS) == CustomerHints()
 
 
 @pytest.mark.parametrize("metadata", [None, [], "app_user_id", 7, {}])
 def test_clues_from_no_metadata_are_none(metadata: object) -> None:
-    assert clues_from(metadata, KEYS) == Clues()
+    assert hints_from(metadata, KEYS) == CustomerHints()
 
 
 @pytest.mark.parametrize(
@@ -329,33 +329,33 @@ def test_clues_from_no_metadata_are_none(metadata: object) -> None:
     [("ios", "ios"), ("Android", "android"), ("WEB", "web"), ("windows", None)],
 )
 def test_clues_from_platform_is_one_that_is_known(given: str, platform: str | None) -> None:
-    assert clues_from({"platform": given}, KEYS).platform == platform
+    assert hints_from({"platform": given}, KEYS).platform == platform
 
 
 def test_refs_name_what_has_an_id() -> None:
-    assert refs(payment="pi_1", invoice=None, customer="", subscription="sub_1") == (
+    assert refs_of(payment="pi_1", invoice=None, customer="", subscription="sub_1") == (
         "payment:pi_1",
         "subscription:sub_1",
     )
 
 
 def test_chain_each_leads_to_all_behind_it_and_a_customer_is_only_who_he_is() -> None:
-    clues = Clues("u1", "1-2", "id1", "ios")
+    hints = CustomerHints("u1", "1-2", "id1", "ios")
     ends = datetime(2026, 11, 2, tzinfo=UTC)
 
-    assert chain(("invoice:in_1", "subscription:sub_1", "customer:cus_1"), clues, ends) == (
-        Fact("invoice:in_1", ("subscription:sub_1", "customer:cus_1"), clues),
-        Fact("subscription:sub_1", ("customer:cus_1",), clues, ends),
-        Fact("customer:cus_1", (), Clues("u1")),
+    assert chain(("invoice:in_1", "subscription:sub_1", "customer:cus_1"), hints, ends) == (
+        Link("invoice:in_1", ("subscription:sub_1", "customer:cus_1"), hints),
+        Link("subscription:sub_1", ("customer:cus_1",), hints, ends),
+        Link("customer:cus_1", (), CustomerHints("u1")),
     )
-    assert chain((), clues) == ()
+    assert chain((), hints) == ()
 
 
 def test_chain_of_what_nothing_is_known_nothing_is_said() -> None:
-    assert chain(("payment:pi_1", "invoice:in_1"), Clues()) == (
-        Fact("payment:pi_1", ("invoice:in_1",)),
+    assert chain(("payment:pi_1", "invoice:in_1"), CustomerHints()) == (
+        Link("payment:pi_1", ("invoice:in_1",)),
     )
-    assert chain(("customer:cus_1",), Clues(appsflyer_id="1-2")) == ()
+    assert chain(("customer:cus_1",), CustomerHints(appsflyer_id="1-2")) == ()
 
 
 def test_sample_of_json_with_duplicate_keys_is_read_by_the_last() -> None:

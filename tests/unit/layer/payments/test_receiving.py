@@ -8,10 +8,10 @@ import pytest
 from relay.messages.notice import parse_notice
 from tests.builders import NOW, Json
 from tests.fakes import aws_error
-from tests.payment_world import (
+from tests.payments_harness import (
     BILLING_SECRET,
     SECRETS,
-    PaymentWorld,
+    PaymentsHarness,
     billing_webhook,
     source_of,
     webhook_event,
@@ -33,11 +33,11 @@ Heard = Callable[[], str]
 
 
 @pytest.fixture
-def world() -> PaymentWorld:
-    return PaymentWorld()
+def world() -> PaymentsHarness:
+    return PaymentsHarness()
 
 
-def purchase(world: PaymentWorld, secret: str = BILLING_SECRET, **data: Any) -> Posted:
+def purchase(world: PaymentsHarness, secret: str = BILLING_SECRET, **data: Any) -> Posted:
     return billing_webhook("purchase", world.clock, secret, **PURCHASE | data)
 
 
@@ -52,7 +52,7 @@ def purchase(world: PaymentWorld, secret: str = BILLING_SECRET, **data: Any) -> 
     ],
 )
 def test_webhook_of_each_provider_is_answered_200_and_queued(
-    world: PaymentWorld, provider: str, acknowledgement: str
+    world: PaymentsHarness, provider: str, acknowledgement: str
 ) -> None:
     world.clock.now = present()
     webhook = ACCOUNTS[provider](SECRETS[provider], "user-1").renewal(1)[-1]
@@ -67,14 +67,14 @@ def test_webhook_of_each_provider_is_answered_200_and_queued(
     assert message.group == source_of(provider)
 
 
-def test_webhook_in_base64_is_verified_over_its_bytes(world: PaymentWorld) -> None:
+def test_webhook_in_base64_is_verified_over_its_bytes(world: PaymentsHarness) -> None:
     event = webhook_event("standard_webhooks", purchase(world, order_id="Straße 1"), encoded=True)
 
     assert world.receiver.handle(event)["statusCode"] == 200
     assert parse_notice(world.waiting[0].body).content["data"]["order_id"] == "Straße 1"
 
 
-def test_webhook_is_first_seen_when_api_gateway_took_it(world: PaymentWorld) -> None:
+def test_webhook_is_first_seen_when_api_gateway_took_it(world: PaymentsHarness) -> None:
     world.clock.advance(3)
 
     world.post("standard_webhooks", purchase(world))
@@ -82,14 +82,14 @@ def test_webhook_is_first_seen_when_api_gateway_took_it(world: PaymentWorld) -> 
     assert parse_notice(world.waiting[0].body).first_seen == NOW
 
 
-def test_webhook_keeps_nothing_but_the_allow_list(world: PaymentWorld) -> None:
+def test_webhook_keeps_nothing_but_the_allow_list(world: PaymentsHarness) -> None:
     world.post("standard_webhooks", purchase(world, email="jane.roe@example.com"))
 
     assert "jane" not in world.waiting[0].body
 
 
 def test_webhook_of_an_ignored_type_is_acknowledged_counted_and_not_queued(
-    world: PaymentWorld, counted: Counted
+    world: PaymentsHarness, counted: Counted
 ) -> None:
     world.clock.now = present()
     second_telling = ACCOUNTS["stripe"](SECRETS["stripe"], "user-1").renewal(1)[1]
@@ -101,7 +101,7 @@ def test_webhook_of_an_ignored_type_is_acknowledged_counted_and_not_queued(
     assert counted() == {"WebhookIgnored": 1}
 
 
-def test_webhook_of_an_unknown_type_is_kept_by_id_type_and_digest(world: PaymentWorld) -> None:
+def test_webhook_of_an_unknown_type_is_kept_by_id_type_and_digest(world: PaymentsHarness) -> None:
     webhook = billing_webhook("gift", world.clock, id="g-1", customer_user_id="user-1")
 
     assert world.post("standard_webhooks", webhook)["statusCode"] == 200
@@ -113,7 +113,7 @@ def test_webhook_of_an_unknown_type_is_kept_by_id_type_and_digest(world: Payment
 
 
 def test_webhook_that_cannot_be_read_is_acknowledged_and_kept_by_its_digest(
-    world: PaymentWorld, counted: Counted
+    world: PaymentsHarness, counted: Counted
 ) -> None:
     body = b'{"no": "event at all, jane.roe@example.com"}'
     webhook = Posted({"authorization": SECRETS["revenuecat"]}, body)
@@ -145,7 +145,7 @@ def refusal(answer: Json) -> tuple[int, str]:
     ],
 )
 def test_webhook_with_a_wrong_signature_is_401_with_one_text(
-    world: PaymentWorld, counted: Counted, change: dict[str, str]
+    world: PaymentsHarness, counted: Counted, change: dict[str, str]
 ) -> None:
     good = purchase(world)
 
@@ -156,7 +156,7 @@ def test_webhook_with_a_wrong_signature_is_401_with_one_text(
     assert counted() == {"WebhookRefused": 1}
 
 
-def test_webhook_with_another_body_is_401(world: PaymentWorld) -> None:
+def test_webhook_with_another_body_is_401(world: PaymentsHarness) -> None:
     good = purchase(world)
 
     answer = world.post("standard_webhooks", Posted(good.headers, good.body.replace(b"9", b"8")))
@@ -166,7 +166,7 @@ def test_webhook_with_another_body_is_401(world: PaymentWorld) -> None:
 
 @pytest.mark.parametrize("seconds", [301, -301])
 def test_webhook_signed_too_long_ago_or_in_the_future_is_400(
-    world: PaymentWorld, seconds: float
+    world: PaymentsHarness, seconds: float
 ) -> None:
     webhook = purchase(world)
     world.clock.advance(seconds)
@@ -187,7 +187,7 @@ def test_webhook_signed_too_long_ago_or_in_the_future_is_400(
     ],
 )
 def test_webhook_for_no_source_of_this_provider_is_404_with_one_text(
-    world: PaymentWorld, counted: Counted, provider: str, source: str
+    world: PaymentsHarness, counted: Counted, provider: str, source: str
 ) -> None:
     answer = world.post(provider, purchase(world), source)
 
@@ -196,7 +196,7 @@ def test_webhook_for_no_source_of_this_provider_is_404_with_one_text(
 
 
 def test_webhook_for_nobody_says_nothing_of_the_name_in_the_log(
-    world: PaymentWorld, said: Heard
+    world: PaymentsHarness, said: Heard
 ) -> None:
     world.post("stripe", purchase(world), "made-up-by-a-stranger")
 
@@ -205,14 +205,14 @@ def test_webhook_for_nobody_says_nothing_of_the_name_in_the_log(
 
 @pytest.mark.parametrize(("size", "status"), [(1024 * 1024 + 1, 413), (1024 * 1024, 401)])
 def test_webhook_of_more_than_a_mebibyte_is_413(
-    world: PaymentWorld, size: int, status: int
+    world: PaymentsHarness, size: int, status: int
 ) -> None:
     answer = world.post("stripe", Posted({}, b"x" * size))
 
     assert answer["statusCode"] == status
 
 
-def test_another_route_is_404(world: PaymentWorld) -> None:
+def test_another_route_is_404(world: PaymentsHarness) -> None:
     event = webhook_event("stripe", Posted({}, b"")) | {"routeKey": "GET /v1/payments"}
 
     assert refusal(world.receiver.handle(event)) == (404, "no such route")
@@ -221,7 +221,7 @@ def test_another_route_is_404(world: PaymentWorld) -> None:
 # Secrets that are rotated
 
 
-def test_webhook_by_any_of_several_secrets_is_taken(world: PaymentWorld) -> None:
+def test_webhook_by_any_of_several_secrets_is_taken(world: PaymentsHarness) -> None:
     world.add_source(
         "standard-webhooks", "standard_webhooks", f"{OTHER_SECRET}\n{BILLING_SECRET}\n"
     )
@@ -230,14 +230,14 @@ def test_webhook_by_any_of_several_secrets_is_taken(world: PaymentWorld) -> None
         assert world.post("standard_webhooks", purchase(world, secret))["statusCode"] == 200
 
 
-def test_webhook_by_a_new_secret_is_taken_at_once(world: PaymentWorld) -> None:
+def test_webhook_by_a_new_secret_is_taken_at_once(world: PaymentsHarness) -> None:
     world.post("standard_webhooks", purchase(world))
     world.add_source("standard-webhooks", "standard_webhooks", OTHER_SECRET)
 
     assert world.post("standard_webhooks", purchase(world, OTHER_SECRET))["statusCode"] == 200
 
 
-def test_webhook_by_a_new_secret_and_too_old_is_400(world: PaymentWorld) -> None:
+def test_webhook_by_a_new_secret_and_too_old_is_400(world: PaymentsHarness) -> None:
     world.post("standard_webhooks", purchase(world))
     old = purchase(world, OTHER_SECRET)
     world.add_source("standard-webhooks", "standard_webhooks", OTHER_SECRET)
@@ -246,7 +246,9 @@ def test_webhook_by_a_new_secret_and_too_old_is_400(world: PaymentWorld) -> None
     assert world.post("standard_webhooks", old)["statusCode"] == 400
 
 
-def test_forged_webhooks_cost_one_read_of_the_secrets_in_ten_seconds(world: PaymentWorld) -> None:
+def test_forged_webhooks_cost_one_read_of_the_secrets_in_ten_seconds(
+    world: PaymentsHarness,
+) -> None:
     for _ in range(50):
         assert world.post("standard_webhooks", purchase(world, OTHER_SECRET))["statusCode"] == 401
 
@@ -256,7 +258,7 @@ def test_forged_webhooks_cost_one_read_of_the_secrets_in_ten_seconds(world: Paym
 # What is not the provider's fault
 
 
-def test_webhook_while_parameter_store_fails_is_503(world: PaymentWorld) -> None:
+def test_webhook_while_parameter_store_fails_is_503(world: PaymentsHarness) -> None:
     world.ssm.error = aws_error("ThrottlingException")
 
     answer = world.post("standard_webhooks", purchase(world))
@@ -266,7 +268,7 @@ def test_webhook_while_parameter_store_fails_is_503(world: PaymentWorld) -> None
 
 
 def test_webhook_for_a_source_with_a_mistake_is_503_and_the_log_names_it(
-    world: PaymentWorld, lines: Lines
+    world: PaymentsHarness, lines: Lines
 ) -> None:
     world.billing(pick=["coin toss"])
 
@@ -277,13 +279,13 @@ def test_webhook_for_a_source_with_a_mistake_is_503_and_the_log_names_it(
     assert line["problem"].startswith("/relay/sources: standard-webhooks.pick.0: ")
 
 
-def test_webhook_for_a_source_without_secrets_is_503(world: PaymentWorld) -> None:
+def test_webhook_for_a_source_without_secrets_is_503(world: PaymentsHarness) -> None:
     del world.ssm.parameters["/relay/webhook_secrets/standard-webhooks"]
 
     assert world.post("standard_webhooks", purchase(world))["statusCode"] == 503
 
 
-def test_webhook_while_the_queue_takes_nothing_is_503(world: PaymentWorld) -> None:
+def test_webhook_while_the_queue_takes_nothing_is_503(world: PaymentsHarness) -> None:
     world.sqs.error = aws_error("ServiceUnavailable")
 
     assert world.post("standard_webhooks", purchase(world))["statusCode"] == 503
@@ -293,7 +295,7 @@ def test_webhook_while_the_queue_takes_nothing_is_503(world: PaymentWorld) -> No
 
 
 def test_log_of_all_that_can_happen_to_a_webhook_holds_nothing_of_it(
-    world: PaymentWorld, said: Heard
+    world: PaymentsHarness, said: Heard
 ) -> None:
     person = "jane.roe@example.com"
     webhook = purchase(world, customer_user_id=person, order_id="secret-order")

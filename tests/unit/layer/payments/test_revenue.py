@@ -6,7 +6,7 @@ import pytest
 from relay.domain.movements import Amount, MovementKind
 from relay.domain.payment_rules import PaymentRules
 from relay.payments.errors import RevenueUnknownError
-from relay.payments.revenue import Money, given_back, paid, unheard
+from relay.payments.revenue import Money, given_back, paid, unreported
 from relay.stores.decision import Decision
 
 FULL = Amount("EUR", Decimal("59.49"), Decimal("49.99"), Decimal("46.51"))
@@ -26,7 +26,7 @@ def test_payment_is_told_on_the_basis_of_the_app(basis: Any, expected: str) -> N
 
 
 def test_payment_without_revenue_keeps_what_it_was() -> None:
-    assert paid(FULL, rules("none")) == unheard(FULL) == Money("EUR", "59.49")
+    assert paid(FULL, rules("none")) == unreported(FULL) == Money("EUR", "59.49")
 
 
 @pytest.mark.parametrize("basis", ["net_of_tax", "net_of_tax_and_fee"])

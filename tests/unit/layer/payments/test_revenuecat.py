@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from relay.domain.movements import Amount, Meaning, MovementKind, Told, Treatment
+from relay.domain.movements import Amount, Interpretation, MovementKind, ParsedWebhook, Treatment
 from relay.domain.payment_rules import SourceApps, SourceSettings
 from relay.errors import SignatureRefusedError, UnreadableWebhookError
 from relay.payments.providers import revenuecat
@@ -32,19 +32,19 @@ def event(**overrides: Any) -> Json:
     return {**content["event"], **overrides}
 
 
-def told(**overrides: Any) -> Told:
+def told(**overrides: Any) -> ParsedWebhook:
     body = json.dumps({"api_version": "1.0", "event": event(**overrides)}).encode()
-    (one,) = revenuecat.read(body, SETTINGS)
+    (one,) = revenuecat.parse(body, SETTINGS)
     return one
 
 
-def meaning(settings: SourceSettings = SETTINGS, **overrides: Any) -> Meaning:
+def meaning(settings: SourceSettings = SETTINGS, **overrides: Any) -> Interpretation:
     one = told(**overrides)
-    return revenuecat.understand(one.type, one.content, settings)
+    return revenuecat.interpret(one.type, one.content, settings)
 
 
-def sample(name: str) -> Told:
-    (one,) = revenuecat.read((DATA / "webhooks" / f"{name}.json").read_bytes(), SETTINGS)
+def sample(name: str) -> ParsedWebhook:
+    (one,) = revenuecat.parse((DATA / "webhooks" / f"{name}.json").read_bytes(), SETTINGS)
     return one
 
 
@@ -142,9 +142,9 @@ def test_read_event_that_does_not_say_whether_it_is_a_test_is_unreadable() -> No
     ],
 )
 def test_customer_is_never_an_anonymous_id(names: Json, customer: str | None) -> None:
-    clues = meaning(**names).facts[0].clues
+    hints = meaning(**names).links[0].hints
 
-    assert clues.customer_user_id == customer
+    assert hints.customer_user_id == customer
 
 
 # What it means
@@ -152,12 +152,12 @@ def test_customer_is_never_an_anonymous_id(names: Json, customer: str | None) ->
 
 def test_understand_trial_has_no_money_and_an_end() -> None:
     one = sample("revenuecat_initial_purchase_trial")
-    understood = revenuecat.understand(one.type, one.content, SETTINGS)
+    understood = revenuecat.interpret(one.type, one.content, SETTINGS)
 
     assert understood.movement is not None
     assert understood.movement.kind is MovementKind.TRIAL
     assert understood.movement.amount is None
-    (subscription,) = (fact for fact in understood.facts if fact.ref.startswith("subscription:"))
+    (subscription,) = (link for link in understood.links if link.ref.startswith("subscription:"))
     assert subscription.trial_end == datetime.fromtimestamp(1793606400, UTC)
 
 
@@ -236,7 +236,7 @@ def test_understand_refund_by_support(price: float | None, amount: Decimal | Non
     movement = understood.movement
     assert movement is not None
     assert (movement.kind, movement.id) == (MovementKind.REFUND, "2000000912345999:refund")
-    assert movement.about == "transaction:2000000912345999"
+    assert movement.original_ref == "transaction:2000000912345999"
     assert (movement.amount.gross if movement.amount else None) == amount
 
 
@@ -258,8 +258,8 @@ def test_understand_reversed_refund_leads_to_the_refund() -> None:
     movement = understood.movement
     assert movement is not None
     assert movement.kind is MovementKind.REFUND_REVERSED
-    assert movement.about == "refund:2000000912345999"
-    links = {fact.ref: fact.to for fact in understood.facts}
+    assert movement.original_ref == "refund:2000000912345999"
+    links = {link.ref: link.to for link in understood.links}
     assert links["refund:2000000912345999"] == ("transaction:2000000912345999",)
 
 
@@ -288,7 +288,7 @@ def test_understand_what_cannot_be_is_unreadable(fields: Json) -> None:
 
 def test_understand_type_that_does_not_count_is_unreadable() -> None:
     with pytest.raises(UnreadableWebhookError):
-        revenuecat.understand("TEST", {"transaction_id": "1"}, SETTINGS)
+        revenuecat.interpret("TEST", {"transaction_id": "1"}, SETTINGS)
 
 
 @pytest.mark.parametrize(
@@ -316,12 +316,12 @@ def test_device_is_of_the_platform_of_the_store(store: str, device: dict[str, st
 def test_attribute_of_the_apps_own_goes_before_what_revenuecat_knows() -> None:
     attributes = {"af_app_id": {"value": "id123456789"}, "app_user_id": {"value": "own"}}
 
-    clues = meaning(subscriber_attributes=attributes).facts[0].clues
+    hints = meaning(subscriber_attributes=attributes).links[0].hints
 
-    assert (clues.app_id, clues.customer_user_id) == ("id123456789", "own")
+    assert (hints.app_id, hints.customer_user_id) == ("id123456789", "own")
 
 
 def test_purchase_without_an_original_is_its_own() -> None:
-    facts = meaning(original_transaction_id=None).facts
+    links = meaning(original_transaction_id=None).links
 
-    assert facts[0].to == ("subscription:2000000912345999",)
+    assert links[0].to == ("subscription:2000000912345999",)

@@ -9,7 +9,14 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook as Sdk
 
-from relay.domain.movements import Amount, Clues, Meaning, MovementKind, Told, Treatment
+from relay.domain.movements import (
+    Amount,
+    CustomerHints,
+    Interpretation,
+    MovementKind,
+    ParsedWebhook,
+    Treatment,
+)
 from relay.domain.payment_rules import SourceApps, SourceSettings
 from relay.errors import SignatureRefusedError, StaleSignatureError, UnreadableWebhookError
 from relay.payments.providers import standard_webhooks
@@ -43,15 +50,15 @@ def verify(headers: dict[str, str], body: bytes = BODY, *secrets: str) -> None:
     standard_webhooks.verify(Webhook(headers, body), keys, SETTINGS, NOW)
 
 
-def told(kind: str = "payment.purchase", **data: Any) -> Told:
+def told(kind: str = "payment.purchase", **data: Any) -> ParsedWebhook:
     content = {"type": kind, "timestamp": "2026-10-26T10:00:00+02:00", "data": data}
-    (one,) = standard_webhooks.read(json.dumps(content).encode(), SETTINGS)
+    (one,) = standard_webhooks.parse(json.dumps(content).encode(), SETTINGS)
     return one
 
 
-def meaning(kind: str = "payment.purchase", **data: Any) -> Meaning:
+def meaning(kind: str = "payment.purchase", **data: Any) -> Interpretation:
     one = told(kind, **data)
-    return standard_webhooks.understand(one.type, one.content, SETTINGS)
+    return standard_webhooks.interpret(one.type, one.content, SETTINGS)
 
 
 PURCHASE: Json = {"id": "c-1", "amount": "9.99", "currency": "eur"}
@@ -151,7 +158,7 @@ def test_read_test_says_so() -> None:
 def test_read_id_and_time_that_cannot_be_read_leave_it_to_be_understood() -> None:
     content = {"type": "payment.trial", "timestamp": 7, "data": {"id": {"a": 1}}}
 
-    (one,) = standard_webhooks.read(json.dumps(content).encode(), SETTINGS)
+    (one,) = standard_webhooks.parse(json.dumps(content).encode(), SETTINGS)
 
     assert (one.id, one.occurred_at) == ("payment.trial", None)
 
@@ -180,12 +187,12 @@ def test_understand_payment_with_all_that_can_be_told() -> None:
     assert (movement.kind, movement.id) == (MovementKind.RENEWAL, "c-1")
     assert movement.amount == Amount("EUR", Decimal("9.99"), Decimal("8.39"), Decimal("7.99"))
     assert (movement.order_id, movement.product_id, movement.quantity) == ("o-1", "premium", 2)
-    clues = Clues("user-1", None, "id123456789", "ios")
-    assert [(fact.ref, fact.to) for fact in understood.facts] == [
+    hints = CustomerHints("user-1", None, "id123456789", "ios")
+    assert [(link.ref, link.to) for link in understood.links] == [
         ("movement:c-1", ("subscription:s-1",)),
         ("subscription:s-1", ()),
     ]
-    assert {fact.clues for fact in understood.facts} == {clues}
+    assert {link.hints for link in understood.links} == {hints}
 
 
 @pytest.mark.parametrize(
@@ -201,7 +208,7 @@ def test_understand_what_takes_back_names_its_original(kind: str, data: Json) ->
     movement = meaning(f"payment.{kind}", **data).movement
 
     assert movement is not None
-    assert (movement.kind.value, movement.about) == (kind, "movement:c-1")
+    assert (movement.kind.value, movement.original_ref) == (kind, "movement:c-1")
     assert (movement.amount is None) is ("amount" not in data)
 
 
@@ -241,4 +248,4 @@ def test_understand_field_that_is_wrong_is_named(kind: str, data: Json, field: s
 
 def test_understand_type_of_somebody_else_is_unreadable() -> None:
     with pytest.raises(UnreadableWebhookError):
-        standard_webhooks.understand("invoice.paid", {}, SETTINGS)
+        standard_webhooks.interpret("invoice.paid", {}, SETTINGS)

@@ -11,15 +11,15 @@ from stripe.params import _webhook_endpoint_create_params
 
 from relay.domain.movements import (
     Amount,
-    Clues,
-    Fact,
-    Meaning,
+    CustomerHints,
+    Interpretation,
+    Link,
     Movement,
     MovementKind,
-    Told,
+    ParsedWebhook,
     Treatment,
 )
-from relay.domain.payment_rules import ClueKeys, SourceApps, SourceSettings
+from relay.domain.payment_rules import HintKeys, SourceApps, SourceSettings
 from relay.errors import UnreadableWebhookError
 from relay.exact_json import dumps, loads
 from relay.payments.providers import stripe
@@ -27,8 +27,8 @@ from tests.builders import Json
 
 SAMPLES = Path(__file__).parents[3] / "data" / "webhooks"
 SETTINGS = SourceSettings(provider="stripe", apps=SourceApps())
-WHOSE = Clues("user_84213", "1698765432100-1234567890123456789", "id1234567890", "ios")
-WHO = Clues("user_84213")
+WHOSE = CustomerHints("user_84213", "1698765432100-1234567890123456789", "id1234567890", "ios")
+WHO = CustomerHints("user_84213")
 TOLD_AT = datetime(2026, 10, 26, 9, 0, tzinfo=UTC)
 TOLD_UNIX = 1793005200
 
@@ -58,16 +58,16 @@ def of(kind: str, **thing: Any) -> Json:
     }
 
 
-def told(event: Json, given: SourceSettings = SETTINGS) -> Told:
-    (found,) = stripe.read(json.dumps(event).encode(), given)
+def told(event: Json, given: SourceSettings = SETTINGS) -> ParsedWebhook:
+    (found,) = stripe.parse(json.dumps(event).encode(), given)
     return found
 
 
-def understood(event: Json, given: SourceSettings = SETTINGS) -> Meaning:
+def understood(event: Json, given: SourceSettings = SETTINGS) -> Interpretation:
     """By way of the queue: what is not on the allow-list is gone."""
     found = told(event, given)
     assert found.treatment is Treatment.COUNTED
-    return stripe.understand(found.type, loads(dumps(found.content)), given)
+    return stripe.interpret(found.type, loads(dumps(found.content)), given)
 
 
 def movement_of(event: Json, given: SourceSettings = SETTINGS) -> Movement:
@@ -76,8 +76,8 @@ def movement_of(event: Json, given: SourceSettings = SETTINGS) -> Movement:
     return movement
 
 
-def facts_of(event: Json, given: SourceSettings = SETTINGS) -> dict[str, Fact]:
-    return {fact.ref: fact for fact in understood(event, given).facts}
+def facts_of(event: Json, given: SourceSettings = SETTINGS) -> dict[str, Link]:
+    return {link.ref: link for link in understood(event, given).links}
 
 
 def eur(gross: str, net: str | None = None) -> Amount:
@@ -88,27 +88,27 @@ def eur(gross: str, net: str | None = None) -> Amount:
 
 SUBSCRIPTION = "subscription:sub_1Test84213"
 CUSTOMER = "customer:cus_Test84213"
-BY_SAMPLE: dict[str, Meaning] = {
-    "checkout_session_completed_subscription": Meaning(
+BY_SAMPLE: dict[str, Interpretation] = {
+    "checkout_session_completed_subscription": Interpretation(
         (
-            Fact(
+            Link(
                 "checkout:cs_live_a1TestSession",
                 ("invoice:in_1TestFirst", SUBSCRIPTION, CUSTOMER),
                 WHOSE,
             ),
-            Fact("invoice:in_1TestFirst", (SUBSCRIPTION, CUSTOMER), WHOSE),
-            Fact(SUBSCRIPTION, (CUSTOMER,), WHOSE),
-            Fact(CUSTOMER, (), WHO),
+            Link("invoice:in_1TestFirst", (SUBSCRIPTION, CUSTOMER), WHOSE),
+            Link(SUBSCRIPTION, (CUSTOMER,), WHOSE),
+            Link(CUSTOMER, (), WHO),
         )
     ),
-    "customer_subscription_created": Meaning(
-        (Fact(SUBSCRIPTION, (CUSTOMER,), WHOSE), Fact(CUSTOMER, (), WHO))
+    "customer_subscription_created": Interpretation(
+        (Link(SUBSCRIPTION, (CUSTOMER,), WHOSE), Link(CUSTOMER, (), WHO))
     ),
-    "customer_subscription_created_trial": Meaning(
+    "customer_subscription_created_trial": Interpretation(
         (
-            Fact("subscription:sub_1TestTrial", (CUSTOMER,), WHOSE, unix(1793606400)),
-            Fact(CUSTOMER, (), WHO),
-            Fact("trial:sub_1TestTrial:trial", ("subscription:sub_1TestTrial",)),
+            Link("subscription:sub_1TestTrial", (CUSTOMER,), WHOSE, unix(1793606400)),
+            Link(CUSTOMER, (), WHO),
+            Link("trial:sub_1TestTrial:trial", ("subscription:sub_1TestTrial",)),
         ),
         Movement(
             MovementKind.TRIAL,
@@ -119,12 +119,12 @@ BY_SAMPLE: dict[str, Meaning] = {
             quantity=1,
         ),
     ),
-    "invoice_paid_trial_zero": Meaning(
+    "invoice_paid_trial_zero": Interpretation(
         (
-            Fact("invoice:in_1TestTrial", ("subscription:sub_1TestTrial", CUSTOMER), WHOSE),
-            Fact("subscription:sub_1TestTrial", (CUSTOMER,), WHOSE, unix(1793606400)),
-            Fact(CUSTOMER, (), WHO),
-            Fact("trial:sub_1TestTrial:trial", ("subscription:sub_1TestTrial",)),
+            Link("invoice:in_1TestTrial", ("subscription:sub_1TestTrial", CUSTOMER), WHOSE),
+            Link("subscription:sub_1TestTrial", (CUSTOMER,), WHOSE, unix(1793606400)),
+            Link(CUSTOMER, (), WHO),
+            Link("trial:sub_1TestTrial:trial", ("subscription:sub_1TestTrial",)),
         ),
         Movement(
             MovementKind.TRIAL,
@@ -135,11 +135,11 @@ BY_SAMPLE: dict[str, Meaning] = {
             quantity=1,
         ),
     ),
-    "invoice_paid_first": Meaning(
+    "invoice_paid_first": Interpretation(
         (
-            Fact("invoice:in_1TestFirst", (SUBSCRIPTION, CUSTOMER), WHOSE),
-            Fact(SUBSCRIPTION, (CUSTOMER,), WHOSE),
-            Fact(CUSTOMER, (), WHO),
+            Link("invoice:in_1TestFirst", (SUBSCRIPTION, CUSTOMER), WHOSE),
+            Link(SUBSCRIPTION, (CUSTOMER,), WHOSE),
+            Link(CUSTOMER, (), WHO),
         ),
         Movement(
             MovementKind.FIRST_PAYMENT,
@@ -153,11 +153,11 @@ BY_SAMPLE: dict[str, Meaning] = {
             period_start=unix(1793001600),
         ),
     ),
-    "invoice_paid_renewal": Meaning(
+    "invoice_paid_renewal": Interpretation(
         (
-            Fact("invoice:in_1TestRenew", (SUBSCRIPTION, CUSTOMER), WHOSE),
-            Fact(SUBSCRIPTION, (CUSTOMER,), WHOSE),
-            Fact(CUSTOMER, (), WHO),
+            Link("invoice:in_1TestRenew", (SUBSCRIPTION, CUSTOMER), WHOSE),
+            Link(SUBSCRIPTION, (CUSTOMER,), WHOSE),
+            Link(CUSTOMER, (), WHO),
         ),
         Movement(
             MovementKind.RENEWAL,
@@ -171,11 +171,13 @@ BY_SAMPLE: dict[str, Meaning] = {
             period_start=unix(1824537600),
         ),
     ),
-    "invoice_payment_paid": Meaning((Fact("payment:pi_3TestFirst", ("invoice:in_1TestFirst",)),)),
-    "refund_created": Meaning(
+    "invoice_payment_paid": Interpretation(
+        (Link("payment:pi_3TestFirst", ("invoice:in_1TestFirst",)),)
+    ),
+    "refund_created": Interpretation(
         (
-            Fact("refund:re_3TestFirst", ("payment:pi_3TestFirst",)),
-            Fact("charge:ch_3TestFirst", ("payment:pi_3TestFirst",)),
+            Link("refund:re_3TestFirst", ("payment:pi_3TestFirst",)),
+            Link("charge:ch_3TestFirst", ("payment:pi_3TestFirst",)),
         ),
         Movement(
             MovementKind.REFUND,
@@ -183,13 +185,13 @@ BY_SAMPLE: dict[str, Meaning] = {
             "refund:re_3TestFirst",
             unix(1793174400),
             eur("20.00"),
-            about="payment:pi_3TestFirst",
+            original_ref="payment:pi_3TestFirst",
         ),
     ),
-    "charge_dispute_created": Meaning(
+    "charge_dispute_created": Interpretation(
         (
-            Fact("dispute:du_1TestDispute", ("payment:pi_3TestFirst",)),
-            Fact("charge:ch_3TestFirst", ("payment:pi_3TestFirst",)),
+            Link("dispute:du_1TestDispute", ("payment:pi_3TestFirst",)),
+            Link("charge:ch_3TestFirst", ("payment:pi_3TestFirst",)),
         )
     ),
 }
@@ -233,7 +235,7 @@ def test_read_keeps_only_the_four_keys_of_the_metadata() -> None:
     event = of("customer.subscription.updated", id="sub_1", metadata=metadata)
 
     assert told(event).content["data"]["object"]["metadata"] == {"app_user_id": "u1"}
-    keys = settings(metadata=ClueKeys(customer_user_id="uid"))
+    keys = settings(metadata=HintKeys(customer_user_id="uid"))
     assert told(event, keys).content["data"]["object"]["metadata"] == {"uid": "u2"}
 
 
@@ -294,7 +296,9 @@ def test_read_thin_event_is_unknown_whatever_its_type() -> None:
         "livemode": False,
     }
 
-    assert told(event) == Told("evt_test_1", "invoice.paid", Treatment.UNKNOWN, TOLD_AT, test=True)
+    assert told(event) == ParsedWebhook(
+        "evt_test_1", "invoice.paid", Treatment.UNKNOWN, TOLD_AT, test=True
+    )
 
 
 def types_of_the_sdk() -> set[str]:
@@ -330,7 +334,7 @@ def test_every_type_of_stripes_own_library_has_its_treatment() -> None:
 )
 def test_read_envelope_that_is_none_is_unreadable(event: Json) -> None:
     with pytest.raises(UnreadableWebhookError):
-        stripe.read(json.dumps(event).encode(), SETTINGS)
+        stripe.parse(json.dumps(event).encode(), SETTINGS)
 
 
 # Checkout
@@ -351,10 +355,10 @@ CHECKOUT = ["checkout.session.completed", "checkout.session.async_payment_succee
 
 @pytest.mark.parametrize("kind", CHECKOUT)
 def test_session_that_is_paid_is_a_purchase(kind: str) -> None:
-    clues = Clues("u1", platform="web")
+    hints = CustomerHints("u1", platform="web")
 
-    assert understood(of(kind, **ONE_OFF)) == Meaning(
-        (Fact("payment:pi_1", ("customer:cus_1",), clues), Fact("customer:cus_1", (), WHO_IS_U1)),
+    assert understood(of(kind, **ONE_OFF)) == Interpretation(
+        (Link("payment:pi_1", ("customer:cus_1",), hints), Link("customer:cus_1", (), WHO_IS_U1)),
         Movement(
             MovementKind.PURCHASE,
             "pi_1",
@@ -366,7 +370,7 @@ def test_session_that_is_paid_is_a_purchase(kind: str) -> None:
     )
 
 
-WHO_IS_U1 = Clues("u1")
+WHO_IS_U1 = CustomerHints("u1")
 
 
 @pytest.mark.parametrize(
@@ -386,13 +390,13 @@ def test_session_that_is_not_what_tells_of_its_payment_gives_links_alone(fields:
     meaning = understood(of("checkout.session.completed", **{**ONE_OFF, **fields}))
 
     assert meaning.movement is None
-    assert meaning.facts[0].clues.customer_user_id == "u1"
+    assert meaning.links[0].hints.customer_user_id == "u1"
 
 
 def test_session_gives_links_alone_where_payments_tell() -> None:
     event = of("checkout.session.completed", **ONE_OFF)
 
-    assert understood(event, settings(one_off="payment_intent")).movement is None
+    assert understood(event, settings(one_off_source="payment_intent")).movement is None
 
 
 def test_session_without_a_payment_is_known_by_its_own_id() -> None:
@@ -400,7 +404,7 @@ def test_session_without_a_payment_is_known_by_its_own_id() -> None:
 
     movement = movement_of(event)
     assert (movement.id, movement.ref) == ("cs_1", "checkout:cs_1")
-    assert facts_of(event)["checkout:cs_1"].clues.customer_user_id == "u1"
+    assert facts_of(event)["checkout:cs_1"].hints.customer_user_id == "u1"
 
 
 def test_session_without_told_tax_has_no_net_amount() -> None:
@@ -412,7 +416,7 @@ def test_session_without_told_tax_has_no_net_amount() -> None:
 def test_session_metadata_goes_before_the_reference() -> None:
     event = of("checkout.session.completed", **{**ONE_OFF, "metadata": {"app_user_id": "u2"}})
 
-    assert facts_of(event)["payment:pi_1"].clues == Clues("u2")
+    assert facts_of(event)["payment:pi_1"].hints == CustomerHints("u2")
 
 
 def test_session_with_tax_above_its_total_is_unreadable() -> None:
@@ -432,15 +436,15 @@ PAYMENT: Json = {
     "customer_account": "acct_1",
     "metadata": {"app_user_id": "u1"},
 }
-BY_PAYMENT = settings(one_off="payment_intent")
+BY_PAYMENT = settings(one_off_source="payment_intent")
 
 
 def test_payment_with_clues_is_a_purchase_where_the_settings_say_so() -> None:
-    assert understood(of("payment_intent.succeeded", **PAYMENT), BY_PAYMENT) == Meaning(
+    assert understood(of("payment_intent.succeeded", **PAYMENT), BY_PAYMENT) == Interpretation(
         (
-            Fact("charge:ch_1", ("payment:pi_1", "customer:acct_1"), WHO_IS_U1),
-            Fact("payment:pi_1", ("customer:acct_1",), WHO_IS_U1),
-            Fact("customer:acct_1", (), WHO_IS_U1),
+            Link("charge:ch_1", ("payment:pi_1", "customer:acct_1"), WHO_IS_U1),
+            Link("payment:pi_1", ("customer:acct_1",), WHO_IS_U1),
+            Link("customer:acct_1", (), WHO_IS_U1),
         ),
         Movement(
             MovementKind.PURCHASE, "pi_1", "payment:pi_1", TOLD_AT, eur("11.90"), order_id="pi_1"
@@ -580,7 +584,7 @@ def test_invoice_of_nothing_is_no_trial_where_plans_may_cost_nothing() -> None:
     meaning = understood(sample("invoice_paid_trial_zero"), settings(free_plans=True))
 
     assert meaning.movement is None
-    assert [fact.trial_end for fact in meaning.facts] == [None, None, None]
+    assert [link.trial_end for link in meaning.links] == [None, None, None]
     started = understood(
         sample("customer_subscription_created_trial"), settings(free_plans=True)
     ).movement
@@ -657,7 +661,7 @@ def test_invoice_of_an_older_api_version_is_understood() -> None:
         "subscription:sub_1",
         "customer:cus_1",
     )
-    assert facts_of(event)["subscription:sub_1"].clues == WHO_IS_U1
+    assert facts_of(event)["subscription:sub_1"].hints == WHO_IS_U1
 
 
 @pytest.mark.parametrize(
@@ -669,7 +673,7 @@ def test_invoice_of_an_older_api_version_is_understood() -> None:
     ids=["invoice", "line"],
 )
 def test_invoice_clues_are_looked_for_where_metadata_can_be(fields: Json) -> None:
-    assert facts_of(invoice(**fields))["invoice:in_1"].clues == WHO_IS_U1
+    assert facts_of(invoice(**fields))["invoice:in_1"].hints == WHO_IS_U1
 
 
 def test_invoice_whose_subscription_only_a_line_names_is_that_ones() -> None:
@@ -697,13 +701,13 @@ def test_invoice_that_cannot_be_is_unreadable(fields: Json) -> None:
 def test_invoice_payment_by_a_charge_alone_leads_from_the_charge() -> None:
     event = of("invoice_payment.paid", invoice="in_1", payment={"type": "charge", "charge": "ch_1"})
 
-    assert understood(event) == Meaning((Fact("charge:ch_1", ("invoice:in_1",)),))
+    assert understood(event) == Interpretation((Link("charge:ch_1", ("invoice:in_1",)),))
 
 
 # Subscriptions
 
 SUB: Json = {"id": "sub_1", "status": "active", "customer": "cus_1", "metadata": {}}
-LINKS = (Fact("subscription:sub_1", ("customer:cus_1",)),)
+LINKS = (Link("subscription:sub_1", ("customer:cus_1",)),)
 ASKED, END = 1793001000, 1795680000
 
 
@@ -735,8 +739,8 @@ def cancellation(**fields: Any) -> Movement:
 def test_cancellation_announced_or_come_is_one_movement(kind: str, fields: Json) -> None:
     meaning = understood(of(kind, **SUB, canceled_at=ASKED, **fields))
 
-    assert meaning == Meaning(
-        (*LINKS, Fact(f"cancellation:sub_1:cancelled:{END}", ("subscription:sub_1",))),
+    assert meaning == Interpretation(
+        (*LINKS, Link(f"cancellation:sub_1:cancelled:{END}", ("subscription:sub_1",))),
         cancellation(),
     )
 
@@ -758,7 +762,7 @@ def test_cancellation_without_any_time_is_told_by_the_events() -> None:
     ids=str,
 )
 def test_update_that_is_no_cancellation_gives_links_alone(fields: Json) -> None:
-    assert understood(of("customer.subscription.updated", **SUB, **fields)) == Meaning(LINKS)
+    assert understood(of("customer.subscription.updated", **SUB, **fields)) == Interpretation(LINKS)
 
 
 def test_update_tells_when_the_trial_ends_now() -> None:
@@ -789,7 +793,7 @@ def test_refund_counts_from_its_start(status: str | None) -> None:
         "refund:re_1",
         unix(1793001000),
         eur("5.00"),
-        about="payment:pi_1",
+        original_ref="payment:pi_1",
     )
 
 
@@ -816,12 +820,12 @@ def test_refund_that_failed_later_is_reversed_once(kind: str, status: str) -> No
         "refund:re_1:failed",
         TOLD_AT,
         eur("5.00"),
-        about="refund:re_1",
+        original_ref="refund:re_1",
     )
-    assert meaning.facts == (
-        Fact("refund:re_1", ("payment:pi_1",)),
-        Fact("charge:ch_1", ("payment:pi_1",)),
-        Fact("refund:re_1:failed", ("refund:re_1",)),
+    assert meaning.links == (
+        Link("refund:re_1", ("payment:pi_1",)),
+        Link("charge:ch_1", ("payment:pi_1",)),
+        Link("refund:re_1:failed", ("refund:re_1",)),
     )
 
 
@@ -833,7 +837,7 @@ def test_refund_that_goes_on_is_not_told_again(status: str) -> None:
 def test_refund_of_a_charge_alone_is_about_the_charge() -> None:
     event = of("refund.created", **{**REFUND, "payment_intent": None})
 
-    assert movement_of(event).about == "charge:ch_1"
+    assert movement_of(event).original_ref == "charge:ch_1"
     assert facts_of(event)["refund:re_1"].to == ("charge:ch_1",)
 
 
@@ -867,7 +871,12 @@ def test_dispute_that_takes_money_is_one_movement_however_it_is_told(
     kind: str, status: str
 ) -> None:
     assert movement_of(of(kind, **{**DISPUTE, "status": status})) == Movement(
-        MovementKind.DISPUTE, "du_1", "dispute:du_1", TOLD_AT, eur("11.90"), about="payment:pi_1"
+        MovementKind.DISPUTE,
+        "du_1",
+        "dispute:du_1",
+        TOLD_AT,
+        eur("11.90"),
+        original_ref="payment:pi_1",
     )
 
 
@@ -884,7 +893,7 @@ def test_dispute_that_is_won_is_about_the_dispute(kind: str, status: str) -> Non
         "dispute:du_1:won",
         TOLD_AT,
         eur("11.90"),
-        about="dispute:du_1",
+        original_ref="dispute:du_1",
     )
     assert facts_of(event)["dispute:du_1:won"].to == ("dispute:du_1",)
 
@@ -901,7 +910,7 @@ def test_dispute_that_moves_nothing_gives_links_alone(kind: str, status: str | N
     meaning = understood(of(kind, **{**DISPUTE, "status": status}))
 
     assert meaning.movement is None
-    assert meaning.facts[0] == Fact("dispute:du_1", ("payment:pi_1",))
+    assert meaning.links[0] == Link("dispute:du_1", ("payment:pi_1",))
 
 
 # What cannot be
@@ -910,10 +919,10 @@ def test_dispute_that_moves_nothing_gives_links_alone(kind: str, status: str | N
 @pytest.mark.parametrize("kind", ["invoice.finalized", "nobody.knows"])
 def test_understand_type_that_does_not_count_is_unreadable(kind: str) -> None:
     with pytest.raises(UnreadableWebhookError, match="type"):
-        stripe.understand(kind, {"created": TOLD_UNIX}, SETTINGS)
+        stripe.interpret(kind, {"created": TOLD_UNIX}, SETTINGS)
 
 
 @pytest.mark.parametrize("content", [{}, {"created": TOLD_UNIX}, {"created": "x", "data": {}}])
 def test_understand_content_that_is_none_is_unreadable(content: Json) -> None:
     with pytest.raises(UnreadableWebhookError):
-        stripe.understand("invoice.paid", content, SETTINGS)
+        stripe.interpret("invoice.paid", content, SETTINGS)

@@ -72,7 +72,7 @@ def test_vectors_are_all_there() -> None:
 def test_read_thin_event_is_unknown_and_nothing_of_it_is_kept() -> None:
     (vector,) = [vector for vector in VECTORS if vector["id"] == "stripe-thin-event-v2"]
 
-    (told,) = stripe.read(vector["payload"].encode(), SETTINGS)
+    (told,) = stripe.parse(vector["payload"].encode(), SETTINGS)
 
     assert told.treatment is Treatment.UNKNOWN
     assert told.content == {}

@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from relay.domain.movements import Clues, Fact, MovementKind
+from relay.domain.movements import CustomerHints, Link, MovementKind
 from relay.errors import TableUnavailableError
 from relay.stores.decision import Decision
 from relay.stores.money_trail import Trail
 from tests.fakes import FakeClock
 from tests.memory_table import MemoryTable
 
-WHOSE = Clues("user-1", "1-2", "id1", "ios")
+WHOSE = CustomerHints("user-1", "1-2", "id1", "ios")
 TRIAL_END = datetime(2026, 4, 1, tzinfo=UTC)
 DAY = 86_400
 
@@ -23,11 +23,11 @@ class World:
         self.clock = FakeClock()
         self.trail = Trail(self.table, 400, self.clock)
 
-    def learn(self, *facts: Fact) -> None:
-        self.trail.learn("shop", facts)
+    def learn(self, *links: Link) -> None:
+        self.trail.learn("shop", links)
 
-    def whose(self, ref: str) -> Clues:
-        return self.trail.walk("shop", [ref]).clues
+    def whose(self, ref: str) -> CustomerHints:
+        return self.trail.look_up("shop", [ref]).hints
 
 
 @pytest.fixture
@@ -61,35 +61,39 @@ def decision(**fields: Any) -> Decision:
 
 def test_walk_from_a_payment_finds_the_customer_at_the_end_of_its_links(world: World) -> None:
     world.learn(
-        Fact("payment:pi_1", to=("invoice:in_1",)),
-        Fact("invoice:in_1", to=("subscription:sub_1",)),
-        Fact("subscription:sub_1", clues=WHOSE, trial_end=TRIAL_END),
+        Link("payment:pi_1", to=("invoice:in_1",)),
+        Link("invoice:in_1", to=("subscription:sub_1",)),
+        Link("subscription:sub_1", hints=WHOSE, trial_end=TRIAL_END),
     )
 
-    walk = world.trail.walk("shop", ["payment:pi_1"])
+    lookup = world.trail.look_up("shop", ["payment:pi_1"])
 
-    assert (walk.clues, walk.trial_end) == (WHOSE, TRIAL_END)
-    assert walk.seen == ["payment:pi_1", "invoice:in_1", "subscription:sub_1"]
+    assert (lookup.hints, lookup.trial_end) == (WHOSE, TRIAL_END)
+    assert lookup.seen == ["payment:pi_1", "invoice:in_1", "subscription:sub_1"]
     assert world.table.calls["get"] == 3
 
 
 def test_walk_takes_the_nearest_clue_of_each_sort(world: World) -> None:
     world.learn(
-        Fact("payment:pi_1", to=("customer:c", "subscription:s", "invoice:i")),
-        Fact("invoice:i", clues=Clues(app_id="id1"), trial_end=TRIAL_END),
-        Fact("subscription:s", clues=Clues("user-1", app_id="id2"), trial_end=datetime.now(UTC)),
-        Fact("customer:c", clues=Clues("user-2", "1-2", "id3")),
+        Link("payment:pi_1", to=("customer:c", "subscription:s", "invoice:i")),
+        Link("invoice:i", hints=CustomerHints(app_id="id1"), trial_end=TRIAL_END),
+        Link(
+            "subscription:s",
+            hints=CustomerHints("user-1", app_id="id2"),
+            trial_end=datetime.now(UTC),
+        ),
+        Link("customer:c", hints=CustomerHints("user-2", "1-2", "id3")),
     )
 
-    walk = world.trail.walk("shop", ["payment:pi_1"])
+    lookup = world.trail.look_up("shop", ["payment:pi_1"])
 
-    assert walk.clues == Clues("user-1", "1-2", "id1")
-    assert walk.trial_end == TRIAL_END
+    assert lookup.hints == CustomerHints("user-1", "1-2", "id1")
+    assert lookup.trial_end == TRIAL_END
 
 
 def test_walk_in_a_circle_ends(world: World) -> None:
     world.learn(
-        Fact("charge:a", to=("payment:b",)), Fact("payment:b", to=("charge:a",), clues=WHOSE)
+        Link("charge:a", to=("payment:b",)), Link("payment:b", to=("charge:a",), hints=WHOSE)
     )
 
     assert world.whose("charge:a") == WHOSE
@@ -97,59 +101,59 @@ def test_walk_in_a_circle_ends(world: World) -> None:
 
 
 def test_walk_of_many_steps_gives_up_after_eight(world: World) -> None:
-    world.learn(*(Fact(f"thing:{n}", to=(f"thing:{n + 1}",)) for n in range(20)))
+    world.learn(*(Link(f"thing:{n}", to=(f"thing:{n + 1}",)) for n in range(20)))
 
-    assert len(world.trail.walk("shop", ["thing:0"]).seen) == 8
+    assert len(world.trail.look_up("shop", ["thing:0"]).seen) == 8
 
 
 def test_walk_over_many_things_gives_up_after_sixty(world: World) -> None:
     sorts = [f"sort{n:02}" for n in range(40)]
     world.learn(
-        Fact("a:0", to=tuple(f"{sort}:1" for sort in sorts)),
-        *(Fact(f"{sort}:1", to=(f"{sort}:2",)) for sort in sorts),
+        Link("a:0", to=tuple(f"{sort}:1" for sort in sorts)),
+        *(Link(f"{sort}:1", to=(f"{sort}:2",)) for sort in sorts),
     )
 
-    assert len(world.trail.walk("shop", ["a:0"]).seen) == 60
+    assert len(world.trail.look_up("shop", ["a:0"]).seen) == 60
 
 
 def test_walk_from_nothing_asks_for_nothing(world: World) -> None:
-    assert world.trail.walk("shop", []).clues == Clues()
+    assert world.trail.look_up("shop", []).hints == CustomerHints()
     assert not world.table.calls
 
 
 def test_fact_told_in_parts_is_the_sum_of_them(world: World) -> None:
-    world.learn(Fact("subscription:s", clues=Clues("user-1")))
-    world.learn(Fact("subscription:s", to=("customer:c",), clues=Clues(platform="ios")))
+    world.learn(Link("subscription:s", hints=CustomerHints("user-1")))
+    world.learn(Link("subscription:s", to=("customer:c",), hints=CustomerHints(platform="ios")))
 
-    assert world.whose("subscription:s") == Clues("user-1", platform="ios")
-    assert world.trail.walk("shop", ["subscription:s"]).seen[-1] == "customer:c"
+    assert world.whose("subscription:s") == CustomerHints("user-1", platform="ios")
+    assert world.trail.look_up("shop", ["subscription:s"]).seen[-1] == "customer:c"
 
 
 def test_fact_that_says_nothing_is_not_written(world: World) -> None:
-    world.learn(Fact("customer:c"))
+    world.learn(Link("customer:c"))
 
     assert not world.table.calls
 
 
 def test_facts_of_another_source_are_not_seen(world: World) -> None:
-    world.learn(Fact("customer:c", clues=WHOSE))
+    world.learn(Link("customer:c", hints=WHOSE))
 
-    assert world.trail.walk("other", ["customer:c"]).clues == Clues()
+    assert world.trail.look_up("other", ["customer:c"]).hints == CustomerHints()
 
 
 def test_fact_is_known_for_its_days_and_no_longer(world: World) -> None:
-    world.learn(Fact("customer:c", clues=WHOSE))
+    world.learn(Link("customer:c", hints=WHOSE))
 
     world.clock.advance(400 * DAY - 1)
     assert world.whose("customer:c") == WHOSE
     world.clock.advance(1)
-    assert world.whose("customer:c") == Clues()
+    assert world.whose("customer:c") == CustomerHints()
 
 
 def test_customer_user_id_that_no_index_takes_is_not_kept(world: World) -> None:
-    world.learn(Fact("customer:c", clues=Clues("ü" * 1025, "1-2")))
+    world.learn(Link("customer:c", hints=CustomerHints("ü" * 1025, "1-2")))
 
-    assert world.whose("customer:c") == Clues(None, "1-2")
+    assert world.whose("customer:c") == CustomerHints(None, "1-2")
 
 
 # Decisions
@@ -167,7 +171,7 @@ def test_decision_is_found_again_as_it_was_made(world: World) -> None:
     )
 
     assert world.trail.decide("shop", "invoice:in_1", made) == made
-    assert world.trail.walk("shop", ["invoice:in_1"]).decisions == {"invoice:in_1": made}
+    assert world.trail.look_up("shop", ["invoice:in_1"]).decisions == {"invoice:in_1": made}
 
 
 def test_decision_that_was_made_first_stands(world: World) -> None:
@@ -175,7 +179,7 @@ def test_decision_that_was_made_first_stands(world: World) -> None:
     world.trail.decide("shop", "invoice:in_1", first)
 
     assert world.trail.decide("shop", "invoice:in_1", second) == first
-    assert world.trail.walk("shop", ["invoice:in_1"]).decisions == {"invoice:in_1": first}
+    assert world.trail.look_up("shop", ["invoice:in_1"]).decisions == {"invoice:in_1": first}
 
 
 def test_decision_is_made_anew_after_its_days(world: World) -> None:
@@ -184,22 +188,22 @@ def test_decision_is_made_anew_after_its_days(world: World) -> None:
 
     second = decision(app_id="id2")
 
-    assert world.trail.walk("shop", ["invoice:in_1"]).decisions == {}
+    assert world.trail.look_up("shop", ["invoice:in_1"]).decisions == {}
     assert world.trail.decide("shop", "invoice:in_1", second) == second
 
 
 def test_first_decision_of_some_kinds_is_the_nearest(world: World) -> None:
-    world.learn(Fact("refund:r", to=("payment:p",)), Fact("payment:p", to=("invoice:i",)))
+    world.learn(Link("refund:r", to=("payment:p",)), Link("payment:p", to=("invoice:i",)))
     refund = decision(kind=MovementKind.REFUND)
     world.trail.decide("shop", "refund:r", refund)
     world.trail.decide("shop", "payment:p", decision(id="p"))
     world.trail.decide("shop", "invoice:i", decision(id="i"))
 
-    walk = world.trail.walk("shop", ["refund:r"])
+    lookup = world.trail.look_up("shop", ["refund:r"])
 
-    assert walk.first({MovementKind.RENEWAL, MovementKind.PURCHASE}) == decision(id="p")
-    assert walk.first({MovementKind.REFUND}) == refund
-    assert walk.first({MovementKind.DISPUTE}) is None
+    assert lookup.first({MovementKind.RENEWAL, MovementKind.PURCHASE}) == decision(id="p")
+    assert lookup.first({MovementKind.REFUND}) == refund
+    assert lookup.first({MovementKind.DISPUTE}) is None
 
 
 # Parts
@@ -250,29 +254,29 @@ def test_parts_of_a_payment_are_forgotten_with_its_customer(world: World) -> Non
 
 def test_things_of_a_walk_become_the_customers(world: World) -> None:
     world.learn(
-        Fact("payment:p", to=("invoice:i",)),
-        Fact("invoice:i", to=("customer:c",), clues=Clues("user-1")),
-        Fact("customer:c", clues=Clues(appsflyer_id="1-2")),
+        Link("payment:p", to=("invoice:i",)),
+        Link("invoice:i", to=("customer:c",), hints=CustomerHints("user-1")),
+        Link("customer:c", hints=CustomerHints(appsflyer_id="1-2")),
     )
-    walk = world.trail.walk("shop", ["payment:p"])
+    lookup = world.trail.look_up("shop", ["payment:p"])
 
-    world.trail.assign("shop", walk, walk.clues.customer_user_id)
+    world.trail.assign("shop", lookup, lookup.hints.customer_user_id)
 
-    assert world.trail.walk("shop", ["payment:p"]).nobodys == []
+    assert world.trail.look_up("shop", ["payment:p"]).ownerless == []
     assert world.trail.forget("user-1") == 3
     assert len(world.table) == 0
 
 
 def test_things_that_left_word_become_the_customers_however_far_behind(world: World) -> None:
-    charge = Fact("charge:c", to=("payment:p", "invoice:i"))
-    payment = Fact("payment:p", to=("invoice:i",))
+    charge = Link("charge:c", to=("payment:p", "invoice:i"))
+    payment = Link("payment:p", to=("invoice:i",))
     for told_first in (charge, payment):
         world.learn(told_first)
-        world.trail.leave_word("shop", [told_first])
-    world.learn(Fact("invoice:i", clues=WHOSE))
-    walk = world.trail.walk("shop", ["invoice:i"])
+        world.trail.add_back_references("shop", [told_first])
+    world.learn(Link("invoice:i", hints=WHOSE))
+    lookup = world.trail.look_up("shop", ["invoice:i"])
 
-    world.trail.assign("shop", walk, "user-1")
+    world.trail.assign("shop", lookup, "user-1")
 
     assert {key.pk for key in world.table.of_customer("user-1")} == {
         *("shop#charge:c", "shop#payment:p", "shop#invoice:i"),
@@ -282,56 +286,59 @@ def test_things_that_left_word_become_the_customers_however_far_behind(world: Wo
 def test_things_that_are_told_beside_become_the_customers_unless_somebody_has_them(
     world: World,
 ) -> None:
-    world.learn(Fact("charge:c", to=("payment:p",)), Fact("charge:d", clues=Clues("user-2")))
-    walk = world.trail.walk("shop", ["payment:p"])
+    world.learn(
+        Link("charge:c", to=("payment:p",)), Link("charge:d", hints=CustomerHints("user-2"))
+    )
+    lookup = world.trail.look_up("shop", ["payment:p"])
 
-    world.trail.assign("shop", walk, "user-1", also=["charge:c", "charge:d", "charge:unknown"])
+    world.trail.assign("shop", lookup, "user-1", also=["charge:c", "charge:d", "charge:unknown"])
 
     assert [key.pk for key in world.table.of_customer("user-1")] == ["shop#charge:c"]
     assert [key.pk for key in world.table.of_customer("user-2")] == ["shop#charge:d"]
 
 
 def test_word_is_left_by_nothing_that_is_somebodys_or_leads_nowhere(world: World) -> None:
-    facts = [Fact("payment:p", to=("invoice:i",), clues=WHOSE), Fact("customer:c")]
+    links = [Link("payment:p", to=("invoice:i",), hints=WHOSE), Link("customer:c")]
 
-    world.trail.leave_word("shop", facts)
+    world.trail.add_back_references("shop", links)
 
     assert len(world.table) == 0
 
 
 def test_words_in_a_long_row_are_followed_for_eight_steps(world: World) -> None:
     for number in range(1, 12):
-        fact = Fact(f"thing:{number}", to=(f"thing:{number - 1}",))
-        world.learn(fact)
-        world.trail.leave_word("shop", [fact])
-    walk = world.trail.walk("shop", ["thing:0"])
+        link = Link(f"thing:{number}", to=(f"thing:{number - 1}",))
+        world.learn(link)
+        world.trail.add_back_references("shop", [link])
+    lookup = world.trail.look_up("shop", ["thing:0"])
 
-    world.trail.assign("shop", walk, "user-1")
+    world.trail.assign("shop", lookup, "user-1")
 
     assert len(world.table.of_customer("user-1")) == 1 + 8
 
 
 def test_things_of_nobody_stay_nobodys(world: World) -> None:
-    world.learn(Fact("payment:p", to=("invoice:i",)))
-    walk = world.trail.walk("shop", ["payment:p"])
+    world.learn(Link("payment:p", to=("invoice:i",)))
+    lookup = world.trail.look_up("shop", ["payment:p"])
 
-    world.trail.assign("shop", walk, walk.clues.customer_user_id)
+    world.trail.assign("shop", lookup, lookup.hints.customer_user_id)
 
-    assert walk.nobodys == ["payment:p"]
+    assert lookup.ownerless == ["payment:p"]
     assert world.table.calls["merge"] == 1
 
 
 def test_forgotten_customer_leaves_neither_links_nor_decisions(world: World) -> None:
     world.learn(
-        Fact("customer:c", clues=Clues("user-1")), Fact("customer:d", clues=Clues("user-2"))
+        Link("customer:c", hints=CustomerHints("user-1")),
+        Link("customer:d", hints=CustomerHints("user-2")),
     )
     world.trail.decide("shop", "invoice:i", decision())
 
     assert world.trail.forget("user-1") == 2
 
-    assert world.whose("customer:c") == Clues()
-    assert world.whose("customer:d") == Clues("user-2")
-    assert world.trail.walk("shop", ["invoice:i"]).decisions == {}
+    assert world.whose("customer:c") == CustomerHints()
+    assert world.whose("customer:d") == CustomerHints("user-2")
+    assert world.trail.look_up("shop", ["invoice:i"]).decisions == {}
 
 
 @pytest.mark.parametrize("customer", ["", "x" * 2049, "\ud800"])
@@ -342,16 +349,16 @@ def test_forgetting_what_can_be_nobodys_id_is_no_call(world: World, customer: st
 
 def test_table_that_fails_is_said_by_every_method(world: World) -> None:
     world.table.error = TableUnavailableError("DynamoDB failed: ThrottlingException")
-    fact, walk = Fact("customer:c", clues=WHOSE), Trail(MemoryTable(), 1).walk("shop", [])
-    walk.nobodys.append("customer:c")
+    link, lookup = Link("customer:c", hints=WHOSE), Trail(MemoryTable(), 1).look_up("shop", [])
+    lookup.ownerless.append("customer:c")
 
     for call in (
-        lambda: world.trail.learn("shop", [fact]),
-        lambda: world.trail.walk("shop", ["customer:c"]),
+        lambda: world.trail.learn("shop", [link]),
+        lambda: world.trail.look_up("shop", ["customer:c"]),
         lambda: world.trail.decide("shop", "invoice:i", decision()),
-        lambda: world.trail.assign("shop", walk, "user-1"),
+        lambda: world.trail.assign("shop", lookup, "user-1"),
         lambda: part(world, "refund:a", "1.50"),
-        lambda: world.trail.leave_word("shop", [Fact("payment:p", to=("invoice:i",))]),
+        lambda: world.trail.add_back_references("shop", [Link("payment:p", to=("invoice:i",))]),
         lambda: world.trail.forget("user-1"),
     ):
         with pytest.raises(TableUnavailableError):
@@ -360,6 +367,6 @@ def test_table_that_fails_is_said_by_every_method(world: World) -> None:
 
 def test_moments_of_facts_are_kept_to_the_millisecond(world: World) -> None:
     end = TRIAL_END + timedelta(milliseconds=7)
-    world.learn(Fact("subscription:s", trial_end=end))
+    world.learn(Link("subscription:s", trial_end=end))
 
-    assert world.trail.walk("shop", ["subscription:s"]).trial_end == end
+    assert world.trail.look_up("shop", ["subscription:s"]).trial_end == end

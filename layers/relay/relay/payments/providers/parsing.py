@@ -10,8 +10,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, TypeVar
 
-from relay.domain.movements import Clues, Fact, Ref
-from relay.domain.payment_rules import ClueKeys
+from relay.domain.movements import CustomerHints, Link, Ref
+from relay.domain.payment_rules import HintKeys
 from relay.errors import UnreadableWebhookError
 from relay.exact_json import LONGEST_PLAIN, InvalidJsonError, decimal_of, loads
 from relay.instants import from_milliseconds, parse_iso, whole_number
@@ -245,23 +245,23 @@ def moment_of_iso(content: object, path: str) -> datetime:
 # Whose it is
 
 
-def clue_shape(keys: ClueKeys, prefix: str = "") -> Shape:
+def hint_shape(keys: HintKeys, prefix: str = "") -> Shape:
     """The allow-list of metadata: the four keys that the source's owner named."""
     return {f"{prefix}{key}": None for key in keys.model_dump().values()}
 
 
-def clues_from(metadata: object, keys: ClueKeys, prefix: str = "") -> Clues:
+def hints_from(metadata: object, keys: HintKeys, prefix: str = "") -> CustomerHints:
     """Whose it is by its metadata. What is no text or whole number there is no clue."""
-    platform = _clue(metadata, prefix + keys.platform)
-    return Clues(
-        customer_user_id=_clue(metadata, prefix + keys.customer_user_id),
-        appsflyer_id=_clue(metadata, prefix + keys.appsflyer_id),
-        app_id=_clue(metadata, prefix + keys.app_id),
+    platform = _hint(metadata, prefix + keys.platform)
+    return CustomerHints(
+        customer_user_id=_hint(metadata, prefix + keys.customer_user_id),
+        appsflyer_id=_hint(metadata, prefix + keys.appsflyer_id),
+        app_id=_hint(metadata, prefix + keys.app_id),
         platform=_platform(platform),
     )
 
 
-def _clue(metadata: object, key: str) -> str | None:
+def _hint(metadata: object, key: str) -> str | None:
     value = metadata.get(key) if isinstance(metadata, Mapping) else None
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
@@ -273,35 +273,35 @@ def _platform(given: str | None) -> str | None:
     return platform if platform in _PLATFORMS else None
 
 
-def refs(**ids: str | None) -> tuple[Ref, ...]:
+def refs_of(**ids: str | None) -> tuple[Ref, ...]:
     """The provider's names of things, by their sorts; what has no id is left out."""
     return tuple(f"{sort}:{given}" for sort, given in ids.items() if given)
 
 
 def chain(
-    links: Sequence[Ref], clues: Clues, trial_end: datetime | None = None
-) -> tuple[Fact, ...]:
+    refs: Sequence[Ref], hints: CustomerHints, trial_end: datetime | None = None
+) -> tuple[Link, ...]:
     """Facts about things that belong to each other, from the one nearest to the money outwards.
 
     Each leads to all behind it; of which nothing is known, nothing is said. Of a customer only who
     he is is kept: he may have several devices and apps. The end of a trial is the subscription's.
     """
-    facts = (
-        Fact(
+    links = (
+        Link(
             ref,
-            to=tuple(links[number + 1 :]),
-            clues=_for(ref, clues),
+            to=tuple(refs[number + 1 :]),
+            hints=_for(ref, hints),
             trial_end=trial_end if ref.startswith("subscription:") else None,
         )
-        for number, ref in enumerate(links)
+        for number, ref in enumerate(refs)
     )
-    return tuple(fact for fact in facts if fact != Fact(fact.ref))
+    return tuple(link for link in links if link != Link(link.ref))
 
 
-def _for(ref: Ref, clues: Clues) -> Clues:
+def _for(ref: Ref, hints: CustomerHints) -> CustomerHints:
     if ref.startswith("customer:"):
-        return Clues(customer_user_id=clues.customer_user_id)
-    return clues
+        return CustomerHints(customer_user_id=hints.customer_user_id)
+    return hints
 
 
 def _needed(value: Value | None, path: str) -> Value:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
-from relay.domain.movements import Meaning, Told
+from relay.domain.movements import Interpretation, ParsedWebhook
 from relay.domain.payment_rules import SourceSettings
 from relay.secrets import Secret
 
@@ -34,17 +34,17 @@ class Provider(Protocol):
         """
         ...
 
-    def read(self, body: bytes, settings: SourceSettings) -> list[Told]:
+    def parse(self, body: bytes, settings: SourceSettings) -> list[ParsedWebhook]:
         """Everything that a verified webhook tells, cut down to an allow-list.
 
         Raises `UnreadableWebhookError`.
         """
         ...
 
-    def understand(
+    def interpret(
         self, kind: str, content: Mapping[str, Any], settings: SourceSettings
-    ) -> Meaning:
-        """What the content of one `Told` means, by its type.
+    ) -> Interpretation:
+        """What the content of one `ParsedWebhook` means, by its type.
 
         Raises `UnreadableWebhookError` where what is told cannot be (an amount that is none).
         """

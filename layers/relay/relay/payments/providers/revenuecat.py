@@ -20,13 +20,13 @@ from typing import Any, Final
 
 from relay.domain.movements import (
     Amount,
-    Clues,
-    Fact,
-    Meaning,
+    CustomerHints,
+    Interpretation,
+    Link,
     Movement,
     MovementKind,
+    ParsedWebhook,
     Ref,
-    Told,
     Treatment,
 )
 from relay.domain.payment_rules import SourceSettings
@@ -37,10 +37,10 @@ from relay.payments.providers.parsing import (
     Shape,
     at,
     chain,
-    clue_shape,
-    clues_from,
     currency,
     flag,
+    hint_shape,
+    hints_from,
     identifier,
     identifier_or_none,
     keep,
@@ -133,7 +133,7 @@ def verify(
 # What is told
 
 
-def read(body: bytes, settings: SourceSettings) -> list[Told]:
+def parse(body: bytes, settings: SourceSettings) -> list[ParsedWebhook]:
     """The one event of a webhook."""
     content = read_object(body)
     head = keep(content, _HEAD)
@@ -141,7 +141,7 @@ def read(body: bytes, settings: SourceSettings) -> list[Told]:
     treatment = _treatment(kind)
     is_counted = treatment is Treatment.COUNTED
     return [
-        Told(
+        ParsedWebhook(
             id=identifier(head, "event.id"),
             type=kind,
             treatment=treatment,
@@ -172,7 +172,7 @@ def _is_test(head: object) -> bool:
 
 
 def _content(event: Mapping[str, Any], settings: SourceSettings) -> dict[str, Any]:
-    names = (*_ATTRIBUTES, *clue_shape(settings.metadata))
+    names = (*_ATTRIBUTES, *hint_shape(settings.metadata))
     attributes: Shape = {name: {"value": None} for name in names}
     kept = keep(event, {**_SHAPE, "subscriber_attributes": attributes})
     known = _customer_user_id(event)
@@ -193,19 +193,19 @@ def _customer_user_id(event: Mapping[str, Any]) -> str | None:
 # What it means
 
 
-def understand(kind: str, content: Mapping[str, Any], settings: SourceSettings) -> Meaning:
+def interpret(kind: str, content: Mapping[str, Any], settings: SourceSettings) -> Interpretation:
     """A movement, and clues to whose transaction and subscription it is."""
     if flag(content, "is_family_share"):
-        return Meaning()  # somebody else of the family paid, and that is told on its own
+        return Interpretation()  # somebody else of the family paid, and that is told on its own
     movement = _movement(kind, content, settings)
     transaction, subscription = _links(content)
-    clues = _clues(content, settings)
-    facts = list(chain((transaction, subscription), clues, _trial_end(content)))
+    hints = _hints(content, settings)
+    links = list(chain((transaction, subscription), hints, _trial_end(content)))
     if movement and movement.ref != transaction:
-        facts.append(Fact(movement.ref, to=(movement.about or subscription,)))
-    if movement and movement.kind is MovementKind.REFUND_REVERSED and movement.about:
-        facts.append(Fact(movement.about, to=(transaction,)))
-    return Meaning(tuple(facts), movement)
+        links.append(Link(movement.ref, to=(movement.original_ref or subscription,)))
+    if movement and movement.kind is MovementKind.REFUND_REVERSED and movement.original_ref:
+        links.append(Link(movement.original_ref, to=(transaction,)))
+    return Interpretation(tuple(links), movement)
 
 
 def _movement(kind: str, content: Mapping[str, Any], settings: SourceSettings) -> Movement | None:
@@ -285,7 +285,11 @@ def _reversed_refund(content: Mapping[str, Any], settings: SourceSettings) -> Mo
 
 
 def _afterwards(
-    kind: MovementKind, about: str, sort: str, content: Mapping[str, Any], amount: Amount | None
+    kind: MovementKind,
+    original_ref: str,
+    sort: str,
+    content: Mapping[str, Any],
+    amount: Amount | None,
 ) -> Movement:
     """What happened to a transaction later, at a time that a repeated webhook keeps."""
     transaction = identifier(content, "transaction_id")
@@ -295,7 +299,7 @@ def _afterwards(
         f"{sort}:{transaction}",
         at=moment_of_milliseconds(content, "event_timestamp_ms"),
         amount=amount,
-        about=f"{about}:{transaction}",
+        original_ref=f"{original_ref}:{transaction}",
         product_id=text_or_none(content, "product_id"),
         device=_device(content),
     )
@@ -356,15 +360,15 @@ def _share(content: Mapping[str, Any], path: str) -> Decimal | None:
 # Whose
 
 
-def _clues(content: Mapping[str, Any], settings: SourceSettings) -> Clues:
+def _hints(content: Mapping[str, Any], settings: SourceSettings) -> CustomerHints:
     """What the app says by attributes of its own goes before what RevenueCat knows."""
-    attributes = {name: _attribute(content, name) for name in clue_shape(settings.metadata)}
-    known = Clues(
+    attributes = {name: _attribute(content, name) for name in hint_shape(settings.metadata)}
+    known = CustomerHints(
         customer_user_id=text_or_none(content, "customer_user_id"),
         appsflyer_id=_attribute(content, "$appsflyerId"),
         platform=_platform(content),
     )
-    return clues_from(attributes, settings.metadata).or_else(known)
+    return hints_from(attributes, settings.metadata).or_else(known)
 
 
 def _device(content: Mapping[str, Any]) -> dict[str, str]:

@@ -17,12 +17,12 @@ from relay.domain.movements import (
     REVERSALS,
     WITHOUT_MONEY,
     Amount,
-    Clues,
-    Fact,
-    Meaning,
+    CustomerHints,
+    Interpretation,
+    Link,
     Movement,
     MovementKind,
-    Told,
+    ParsedWebhook,
     Treatment,
 )
 from relay.domain.payment_rules import SourceSettings
@@ -38,7 +38,7 @@ from relay.payments.providers.parsing import (
     moment_of_iso,
     moment_of_iso_or_none,
     read_object,
-    refs,
+    refs_of,
 )
 from relay.payments.providers.protocol import Webhook
 from relay.payments.providers.signatures import check_age, check_hmac, header, in_base64
@@ -108,13 +108,13 @@ _SHAPE: Final[Shape] = {
 }
 
 
-def read(body: bytes, settings: SourceSettings) -> list[Told]:
-    """The one movement of a webhook; what is wrong with its fields is told by `understand`."""
+def parse(body: bytes, settings: SourceSettings) -> list[ParsedWebhook]:
+    """The one movement of a webhook; what is wrong with its fields is told by `interpret`."""
     content = read_object(body)
     kind = identifier(content, "type")
     is_ours = kind in TYPES
     return [
-        Told(
+        ParsedWebhook(
             id=_if_readable(identifier_or_none, content, "data.id") or kind,
             type=kind,
             treatment=Treatment.COUNTED if is_ours else Treatment.UNKNOWN,
@@ -177,29 +177,29 @@ class Data(BaseModel):
     platform: Literal["ios", "android", "web"] | None = None
 
 
-def understand(kind: str, content: Mapping[str, Any], settings: SourceSettings) -> Meaning:
+def interpret(kind: str, content: Mapping[str, Any], settings: SourceSettings) -> Interpretation:
     """A movement, and clues to whose it and its subscription are."""
     if kind not in TYPES:
         raise UnreadableWebhookError("not a type that counts")
     data = _data(content)
     _check(TYPES[kind], data)
     ref = f"movement:{data.id}"
-    original = refs(movement=data.original_id)
-    subscription = refs(subscription=data.subscription_id)
-    clues = Clues(data.customer_user_id, data.appsflyer_id, data.app_id, data.platform)
+    original = refs_of(movement=data.original_id)
+    subscription = refs_of(subscription=data.subscription_id)
+    hints = CustomerHints(data.customer_user_id, data.appsflyer_id, data.app_id, data.platform)
     movement = Movement(
         TYPES[kind],
         data.id,
         ref,
         at=moment_of_iso(content, "timestamp"),
         amount=_amount(data, settings.minor_units),
-        about=data.original_id and f"movement:{data.original_id}",
+        original_ref=data.original_id and f"movement:{data.original_id}",
         order_id=data.order_id,
         product_id=data.product_id,
         quantity=data.quantity,
     )
-    facts = (Fact(ref, to=(*original, *subscription), clues=clues), *chain(subscription, clues))
-    return Meaning(facts, movement)
+    links = (Link(ref, to=(*original, *subscription), hints=hints), *chain(subscription, hints))
+    return Interpretation(links, movement)
 
 
 def _data(content: Mapping[str, Any]) -> Data:

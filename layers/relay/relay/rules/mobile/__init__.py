@@ -12,8 +12,8 @@ from relay.exact_json import dumps
 from relay.rules.fields import reject_unknown
 from relay.rules.hashing import HASHED_FIELDS, PRODUCER_ONLY_FIELDS, hash_identity
 from relay.rules.mobile import consent, device, event
-from relay.rules.mobile.context import Draft
-from relay.rules.payload import Payload, write
+from relay.rules.mobile.context import CheckContext
+from relay.rules.payload import CheckedEvent, write
 
 MAX_BODY_BYTES: Final = 1024  # E5
 
@@ -47,45 +47,47 @@ def check_app_id(app_id: str, findings: Findings) -> None:
         )  # fmt: skip
 
 
-def build(app_id: str, given: Mapping[str, Any], region: str | None, findings: Findings) -> Payload:
+def build(
+    app_id: str, given: Mapping[str, Any], region: str | None, findings: Findings
+) -> CheckedEvent:
     """Checks every field of a mobile event and writes the body that AppsFlyer would get."""
     # A bare number is an iOS id without its prefix (E8): what is said of its fields should help.
-    draft = Draft(f"id{app_id}" if app_id.isdecimal() else app_id, given, findings)
+    context = CheckContext(f"id{app_id}" if app_id.isdecimal() else app_id, given, findings)
     body: dict[str, Any] = {}
     for field, check in CHECKS:
-        value = check(given.get(field), field, draft)
+        value = check(given.get(field), field, context)
         if value is not None:
             body[field] = value
     hashes = hash_identity(given, region, findings)
     body.update(hashes)
     if not given.keys() <= KNOWN_FIELDS:
-        _check_unknown(draft)
-    _check_device_ids(body, draft)
+        _check_unknown(context)
+    _check_device_ids(body, context)
     written = write(body, _RULES, findings)
     _check_size(body, written, findings)
-    return Payload(written, hashes, draft.event_time, draft.has_revenue)
+    return CheckedEvent(written, hashes, context.event_time, context.has_revenue)
 
 
-def _check_unknown(draft: Draft) -> None:
+def _check_unknown(context: CheckContext) -> None:
     """M21."""
     unknown = [
         field
-        for field, value in draft.event.items()
+        for field, value in context.event.items()
         if field not in KNOWN_FIELDS and value is not None
     ]
     for field in unknown:
         if field in _CANNOT_BE_SET:
-            draft.findings.warn(
+            context.findings.warn(
                 "M21", field, f"cannot be set by a server, so it is left out{_CANNOT_BE_SET[field]}"
             )
     strangers = [field for field in unknown if field not in _CANNOT_BE_SET]
-    reject_unknown("M21", strangers, KNOWN_FIELDS, draft.findings)
+    reject_unknown("M21", strangers, KNOWN_FIELDS, context.findings)
 
 
-def _check_device_ids(body: Mapping[str, Any], draft: Draft) -> None:
+def _check_device_ids(body: Mapping[str, Any], context: CheckContext) -> None:
     """M22."""
     if "customer_user_id" not in body and body.keys().isdisjoint(_DEVICE_IDS):
-        draft.findings.warn(
+        context.findings.warn(
             "M22", "customer_user_id", "and every device id are missing: postbacks, audiences and "
             "incrementality need one",
         )  # fmt: skip
@@ -101,7 +103,7 @@ def _check_size(body: Mapping[str, Any], written: bytes, findings: Findings) -> 
         )  # fmt: skip
 
 
-CHECKS: Final[tuple[tuple[str, Callable[[object, str, Draft], Any]], ...]] = (
+CHECKS: Final[tuple[tuple[str, Callable[[object, str, CheckContext], Any]], ...]] = (
     ("appsflyer_id", event.appsflyer_id),
     ("customer_user_id", event.customer_user_id),
     ("eventName", event.event_name),

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from relay.rules.fields import is_absent
-from relay.rules.mobile.context import Draft, Whole
+from relay.rules.mobile.context import CheckContext, IntRange
 
 _PARTNER_NAMES: Final = {"iossearchads_int": "Apple Search Ads", "twitter_int": "twitter"}  # M14
 
 
-def sharing_filter(value: object, field: str, draft: Draft) -> str | list[str] | None:
+def sharing_filter(value: object, field: str, context: CheckContext) -> str | list[str] | None:
     """M14."""
     if is_absent(value):
         return None
@@ -17,11 +17,11 @@ def sharing_filter(value: object, field: str, draft: Draft) -> str | list[str] |
         return "all"
     partners = _partners(value)
     if not partners:
-        draft.findings.reject("M14", field, 'must be "all", or a non-empty array of partner ids')
+        context.findings.reject("M14", field, 'must be "all", or a non-empty array of partner ids')
         return None
     renamed = [_PARTNER_NAMES.get(partner, partner) for partner in partners]
     if renamed != partners:
-        draft.findings.repair("M14", field, "a partner goes by another name here; sent by that")
+        context.findings.repair("M14", field, "a partner goes by another name here; sent by that")
     return renamed
 
 
@@ -33,7 +33,7 @@ def _partners(value: object) -> list[str]:
     return partners if len(partners) == len(value) else []
 
 
-def consent_data(value: object, field: str, draft: Draft) -> dict[str, Any] | None:
+def consent_data(value: object, field: str, context: CheckContext) -> dict[str, Any] | None:
     """M15."""
     if value is None:
         return None
@@ -43,7 +43,7 @@ def consent_data(value: object, field: str, draft: Draft) -> dict[str, Any] | No
         inner = _without_nulls(answers)
         if form in CONSENT_FORMS and inner is not None and _fits(inner, CONSENT_FORMS[form]):
             return {form: inner}
-    draft.findings.reject(
+    context.findings.reject(
         "M15", field, "must hold exactly one of tcf {policy_version, gdpr_applies -1/0/1, "
         "cmp_sdk_id, cmp_sdk_version: integers, tcstring} and manual {gdpr_applies, "
         "ad_user_data_enabled, ad_personalization_enabled: booleans}",
@@ -51,31 +51,31 @@ def consent_data(value: object, field: str, draft: Draft) -> dict[str, Any] | No
     return None
 
 
-def _fits(answers: Mapping[str, Any], form: Mapping[str, Whole | type]) -> bool:
+def _fits(answers: Mapping[str, Any], form: Mapping[str, IntRange | type]) -> bool:
     return all(key in form and _is_of(form[key], answer) for key, answer in answers.items())
 
 
-def _is_of(wanted: Whole | type, answer: object) -> bool:
-    return wanted.takes(answer) if isinstance(wanted, Whole) else isinstance(answer, wanted)
+def _is_of(wanted: IntRange | type, answer: object) -> bool:
+    return wanted.takes(answer) if isinstance(wanted, IntRange) else isinstance(answer, wanted)
 
 
-def app_type(value: object, field: str, draft: Draft) -> str | None:
+def app_type(value: object, field: str, context: CheckContext) -> str | None:
     """M16."""
     if is_absent(value):
         return None
     if value == "app_clip":
         return "app_clip"
-    draft.findings.reject("M16", field, "must be app_clip, or not be sent")
+    context.findings.reject("M16", field, "must be app_clip, or not be sent")
     return None
 
 
-def fb_login_id(value: object, field: str, draft: Draft) -> str | None:
+def fb_login_id(value: object, field: str, context: CheckContext) -> str | None:
     """M18."""
     if is_absent(value):
         return None
     if isinstance(value, str) and value.isascii() and value.isdecimal():
         return value
-    draft.findings.reject("M18", field, "must be a string of digits")
+    context.findings.reject("M18", field, "must be a string of digits")
     return None
 
 
@@ -85,12 +85,12 @@ def _without_nulls(value: object) -> dict[str, Any] | None:
     return {key: item for key, item in value.items() if item is not None}
 
 
-CONSENT_FORMS: Final[Mapping[str, Mapping[str, Whole | type]]] = {
+CONSENT_FORMS: Final[Mapping[str, Mapping[str, IntRange | type]]] = {
     "tcf": {
-        "policy_version": Whole(),
-        "gdpr_applies": Whole(-1, 1),
-        "cmp_sdk_id": Whole(),
-        "cmp_sdk_version": Whole(),
+        "policy_version": IntRange(),
+        "gdpr_applies": IntRange(-1, 1),
+        "cmp_sdk_id": IntRange(),
+        "cmp_sdk_version": IntRange(),
         "tcstring": str,
     },
     "manual": {

@@ -8,7 +8,7 @@ from relay.domain.findings import Findings
 from relay.domain.kinds import Platform, platform_of
 
 
-class Draft:
+class CheckContext:
     """One event on its way to a payload."""
 
     __slots__ = ("event", "event_time", "findings", "has_revenue", "platform")
@@ -21,15 +21,15 @@ class Draft:
         self.has_revenue = False
 
 
-def warn_of_platform(platform: Platform, rule: str, field: str, draft: Draft) -> None:
+def warn_of_platform(platform: Platform, rule: str, field: str, context: CheckContext) -> None:
     """M8, M9, M10: a field of one platform on an app of another."""
-    if draft.platform is not platform:
-        draft.findings.warn(
-            rule, field, f"is for {platform} only, and the app id is one of {draft.platform}"
+    if context.platform is not platform:
+        context.findings.warn(
+            rule, field, f"is for {platform} only, and the app id is one of {context.platform}"
         )
 
 
-class Whole(NamedTuple):
+class IntRange(NamedTuple):
     """Whole numbers within bounds, as a field takes them."""
 
     lowest: int | None = None

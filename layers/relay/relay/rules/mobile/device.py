@@ -7,18 +7,18 @@ from typing import Any, Final
 
 from relay.domain.kinds import Platform
 from relay.rules.fields import is_absent, optional_text
-from relay.rules.mobile.context import Draft, Whole, warn_of_platform
+from relay.rules.mobile.context import CheckContext, IntRange, warn_of_platform
 
 UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 _ZERO_UUID: Final = "00000000-0000-0000-0000-000000000000"
 _IPV4: Final = re.compile(r"(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}", re.ASCII)
 _VERSION: Final = re.compile(r"\D{0,16}(\d{1,4})(?:\.(\d{1,4}))?", re.ASCII)
-ATT: Final = Whole(0, 3)  # M10
-APP_SET_SCOPE: Final = Whole(1, 2)  # M8
+ATT: Final = IntRange(0, 3)  # M10
+APP_SET_SCOPE: Final = IntRange(1, 2)  # M8
 _ATT_SINCE: Final = (14, 5)  # M11: iOS 14.5
 
 
-def ip(value: object, field: str, draft: Draft) -> str | None:
+def ip(value: object, field: str, context: CheckContext) -> str | None:
     """M7."""
     if is_absent(value):
         return None
@@ -26,12 +26,12 @@ def ip(value: object, field: str, draft: Draft) -> str | None:
         return value
     address = _ipv6(value)
     if address is None:
-        draft.findings.reject("M7", field, "must be an IPv4 address, like 192.0.2.1")
+        context.findings.reject("M7", field, "must be an IPv4 address, like 192.0.2.1")
     elif address.ipv4_mapped:
-        draft.findings.repair("M7", field, "an IPv4-mapped address; sent as IPv4")
+        context.findings.repair("M7", field, "an IPv4-mapped address; sent as IPv4")
         return str(address.ipv4_mapped)
     else:
-        draft.findings.warn("M7", field, "is IPv6, which AppsFlyer does not take here: left out")
+        context.findings.warn("M7", field, "is IPv6, which AppsFlyer does not take here: left out")
     return None
 
 
@@ -43,20 +43,20 @@ def _ipv6(value: object) -> IPv6Address | None:
     return address if isinstance(address, IPv6Address) else None
 
 
-def android_id(value: object, field: str, draft: Draft) -> str | None:
+def android_id(value: object, field: str, context: CheckContext) -> str | None:
     """M8."""
-    text = optional_text(value, "M8", field, draft.findings)
+    text = optional_text(value, "M8", field, context.findings)
     if text == _ZERO_UUID and field == "advertising_id":
-        draft.findings.warn(
+        context.findings.warn(
             "M8", field, "is all zeros (the user opted out), so it identifies nobody: left out"
         )
         return None
     if text is not None:
-        warn_of_platform(Platform.ANDROID, "M8", field, draft)
+        warn_of_platform(Platform.ANDROID, "M8", field, context)
     return text
 
 
-def app_set_id(value: object, field: str, draft: Draft) -> dict[str, Any] | None:
+def app_set_id(value: object, field: str, context: CheckContext) -> dict[str, Any] | None:
     """M8."""
     if value is None:
         return None
@@ -67,55 +67,55 @@ def app_set_id(value: object, field: str, draft: Draft) -> dict[str, Any] | None
         and isinstance(value["id"], str)
         and UUID.fullmatch(value["id"])
     ):
-        warn_of_platform(Platform.ANDROID, "M8", field, draft)
+        warn_of_platform(Platform.ANDROID, "M8", field, context)
         return value
-    draft.findings.reject(
+    context.findings.reject(
         "M8", field, 'must be {"scope": 1 or 2, "id": UUID}: 1 for this app, 2 for the developer'
     )
     return None
 
 
-def ios_id(value: object, field: str, draft: Draft) -> str | None:
+def ios_id(value: object, field: str, context: CheckContext) -> str | None:
     """M9."""
     if is_absent(value):
         return None
     if not isinstance(value, str) or not UUID.fullmatch(value):
-        draft.findings.reject("M9", field, "must be an upper-case UUID")
+        context.findings.reject("M9", field, "must be an upper-case UUID")
         return None
     if value == _ZERO_UUID and field == "idfa":
-        draft.findings.warn(
+        context.findings.warn(
             "M9", field, "is all zeros (no permission to track), so it identifies nobody: left out"
         )
         return None
-    warn_of_platform(Platform.IOS, "M9", field, draft)
+    warn_of_platform(Platform.IOS, "M9", field, context)
     if not value.isupper() and value != value.upper():
-        draft.findings.repair("M9", field, "lower case; sent in upper case")
+        context.findings.repair("M9", field, "lower case; sent in upper case")
     return value.upper()
 
 
-def att(value: object, field: str, draft: Draft) -> int | None:
+def att(value: object, field: str, context: CheckContext) -> int | None:
     """M10."""
     if value is None:
         return None
     if not ATT.takes(value):
-        draft.findings.reject(
+        context.findings.reject(
             "M10", field, "must be an integer: 0 not determined, 1 restricted, 2 denied, "
             "3 authorised",
         )  # fmt: skip
         return None
-    warn_of_platform(Platform.IOS, "M10", field, draft)
+    warn_of_platform(Platform.IOS, "M10", field, context)
     return value  # type: ignore[return-value]  # ATT has seen that it is one
 
 
-def aie(value: object, field: str, draft: Draft) -> bool | None:
+def aie(value: object, field: str, context: CheckContext) -> bool | None:
     """M11."""
     if value is None:
         return None
     if not isinstance(value, bool):
-        draft.findings.reject("M11", field, "must be true (the user agreed) or false")
+        context.findings.reject("M11", field, "must be true (the user agreed) or false")
         return None
-    if draft.platform is Platform.IOS and _needs_att(draft.event):
-        draft.findings.warn("M11", field, "says nothing on iOS 14.5 and later: send att")
+    if context.platform is Platform.IOS and _needs_att(context.event):
+        context.findings.warn("M11", field, "says nothing on iOS 14.5 and later: send att")
     return value
 
 
@@ -126,16 +126,16 @@ def _needs_att(event: Mapping[str, Any]) -> bool:
     return (int(version[1]), int(version[2] or 0)) >= _ATT_SINCE
 
 
-def os(value: object, field: str, draft: Draft) -> str | None:
+def os(value: object, field: str, context: CheckContext) -> str | None:
     """M12."""
     if is_absent(value):
-        assumed = " (AppsFlyer assumes iOS 14.5)" if draft.platform is Platform.IOS else ""
-        draft.findings.warn("M12", field, f"is missing: send the device's OS version{assumed}")
-    return optional_text(value, "M12", field, draft.findings)
+        assumed = " (AppsFlyer assumes iOS 14.5)" if context.platform is Platform.IOS else ""
+        context.findings.warn("M12", field, f"is missing: send the device's OS version{assumed}")
+    return optional_text(value, "M12", field, context.findings)
 
 
-def bundle_identifier(value: object, field: str, draft: Draft) -> str | None:
+def bundle_identifier(value: object, field: str, context: CheckContext) -> str | None:
     """M13."""
     if is_absent(value):
-        draft.findings.warn("M13", field, "is missing: many ad networks need it")
-    return optional_text(value, "M13", field, draft.findings)
+        context.findings.warn("M13", field, "is missing: many ad networks need it")
+    return optional_text(value, "M13", field, context.findings)

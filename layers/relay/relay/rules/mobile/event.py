@@ -13,23 +13,23 @@ from relay.exact_json import (
     plain_number,
 )
 from relay.rules.fields import is_absent, optional_text, warn_of_clear_email
-from relay.rules.mobile.context import Draft
+from relay.rules.mobile.context import CheckContext
 from relay.rules.money import check_currency, is_plain_amount
 
 _APPSFLYER_ID: Final = re.compile(r"\d+-\d+", re.ASCII)  # M1
 
 
-def appsflyer_id(value: object, field: str, draft: Draft) -> str | None:
+def appsflyer_id(value: object, field: str, context: CheckContext) -> str | None:
     """M1."""
     if is_absent(value):
-        draft.findings.reject(
+        context.findings.reject(
             "M1", field, "is missing: AppsFlyer needs the id of an install of this same app"
         )
     elif not isinstance(value, str):
-        draft.findings.reject("M1", field, "must be a string, like 1415211453000-6513894")
+        context.findings.reject("M1", field, "must be a string, like 1415211453000-6513894")
     else:
         if not _APPSFLYER_ID.fullmatch(value):
-            draft.findings.warn(
+            context.findings.warn(
                 "M1", field, "does not look like an AppsFlyer id (digits-digits): the event may "
                 "not be attributed",
             )  # fmt: skip
@@ -37,65 +37,67 @@ def appsflyer_id(value: object, field: str, draft: Draft) -> str | None:
     return None
 
 
-def event_name(value: object, field: str, draft: Draft) -> str | None:
+def event_name(value: object, field: str, context: CheckContext) -> str | None:
     """M2."""
     if isinstance(value, str) and value.strip():
         return value
-    draft.findings.reject("M2", field, "must be a non-empty string, like af_purchase")
+    context.findings.reject("M2", field, "must be a non-empty string, like af_purchase")
     return None
 
 
-def event_value(value: object, field: str, draft: Draft) -> str | None:
+def event_value(value: object, field: str, context: CheckContext) -> str | None:
     """M3: always a string on the wire; an object, a JSON string or nothing from the producer."""
-    parsed = _json_object(value, "M3", field, draft)
+    parsed = _json_object(value, "M3", field, context)
     if not parsed:
         return ""
     if "af_revenue" in parsed:
-        _check_revenue(parsed["af_revenue"], draft)
-    return _stringified(parsed, "M3", field, draft)
+        _check_revenue(parsed["af_revenue"], context)
+    return _stringified(parsed, "M3", field, context)
 
 
-def _check_revenue(revenue: object, draft: Draft) -> None:
+def _check_revenue(revenue: object, context: CheckContext) -> None:
     """M4, and M5 where the currency is missing."""
-    draft.has_revenue = True
+    context.has_revenue = True
     if not is_plain_amount(revenue):
-        draft.findings.reject(
+        context.findings.reject(
             "M4", "eventValue.af_revenue", "is no plain amount, and AppsFlyer would lose the "
             "money: digits, an optional leading -, an optional decimal point, like -123.45",
         )  # fmt: skip
-    if is_absent(draft.event.get("eventCurrency")):
-        draft.findings.warn(
+    if is_absent(context.event.get("eventCurrency")):
+        context.findings.warn(
             "M5", "eventCurrency", "is missing for an event with revenue: AppsFlyer assumes the "
             "app's default currency",
         )  # fmt: skip
 
 
-def currency(value: object, field: str, draft: Draft) -> str | None:
+def currency(value: object, field: str, context: CheckContext) -> str | None:
     """M5."""
-    return check_currency(value, "M5", field, draft.findings)
+    return check_currency(value, "M5", field, context.findings)
 
 
-def event_time(value: object, field: str, draft: Draft) -> str | None:
+def event_time(value: object, field: str, context: CheckContext) -> str | None:
     """M6."""
     if is_absent(value):
         return None
-    draft.event_time = instants.parse_mobile_time(value)
-    if draft.event_time is None:
-        draft.findings.warn(
+    context.event_time = instants.parse_mobile_time(value)
+    if context.event_time is None:
+        context.findings.warn(
             "M6", field, "is no time that AppsFlyer reads, so it is left out and the arrival time "
             "will be recorded: send 2026-11-22 12:00:00.000 (UTC), ISO 8601 or epoch milliseconds",
         )  # fmt: skip
         return None
-    return instants.mobile_form(draft.event_time)
+    return instants.mobile_form(context.event_time)
 
 
-def custom_data(value: object, field: str, draft: Draft) -> str | None:
+def custom_data(value: object, field: str, context: CheckContext) -> str | None:
     """M17."""
-    parsed = _json_object(value, "M17", field, draft)
-    return None if parsed is None else _stringified(parsed, "M17", field, draft)
+    parsed = _json_object(value, "M17", field, context)
+    return None if parsed is None else _stringified(parsed, "M17", field, context)
 
 
-def _json_object(value: object, rule: str, field: str, draft: Draft) -> dict[str, Any] | None:
+def _json_object(
+    value: object, rule: str, field: str, context: CheckContext
+) -> dict[str, Any] | None:
     """An object, or a string that holds one; None where absent or rejected."""
     if isinstance(value, dict):
         return value
@@ -109,30 +111,30 @@ def _json_object(value: object, rule: str, field: str, draft: Draft) -> dict[str
             parsed = None
     if isinstance(parsed, dict):
         return parsed
-    draft.findings.reject(rule, field, "must be a JSON object, or a string that holds one")
+    context.findings.reject(rule, field, "must be a JSON object, or a string that holds one")
     return None
 
 
-def _stringified(value: dict[str, Any], rule: str, field: str, draft: Draft) -> str | None:
+def _stringified(value: dict[str, Any], rule: str, field: str, context: CheckContext) -> str | None:
     try:
         text = dumps_with_room(value).decode()
     except UnwritableError as error:
-        draft.findings.reject(rule, field, str(error))
+        context.findings.reject(rule, field, str(error))
         return None
     if "@" in text:
-        warn_of_clear_email(field, value, draft.findings)
+        warn_of_clear_email(field, value, context.findings)
     return text
 
 
-def text_or_digits(value: object, field: str, draft: Draft) -> str | None:
+def text_or_digits(value: object, field: str, context: CheckContext) -> str | None:
     """M19."""
     if value is None or isinstance(value, str):
-        return optional_text(value, "M19", field, draft.findings)
+        return optional_text(value, "M19", field, context.findings)
     digits = _digits(value)
     if digits is None:
-        draft.findings.reject("M19", field, "must be a string")
+        context.findings.reject("M19", field, "must be a string")
     else:
-        draft.findings.repair("M19", field, "a number; sent as a string of its digits")
+        context.findings.repair("M19", field, "a number; sent as a string of its digits")
     return digits
 
 
@@ -147,9 +149,9 @@ def _digits(value: object) -> str | None:
         return None
 
 
-def customer_user_id(value: object, field: str, draft: Draft) -> str | None:
+def customer_user_id(value: object, field: str, context: CheckContext) -> str | None:
     """M19, H9."""
-    text = text_or_digits(value, field, draft)
+    text = text_or_digits(value, field, context)
     if text is not None and "@" in text:
-        warn_of_clear_email(field, text, draft.findings)
+        warn_of_clear_email(field, text, context.findings)
     return text

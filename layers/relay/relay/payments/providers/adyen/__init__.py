@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from relay.domain.movements import Meaning, Told, Treatment
+from relay.domain.movements import Interpretation, ParsedWebhook, Treatment
 from relay.domain.payment_rules import SourceSettings
 from relay.errors import UnreadableWebhookError
 from relay.payments.providers.adyen.item import Item, items_of, shape
@@ -62,7 +62,7 @@ def verify(
         check_items(webhook.body, keys)
 
 
-def read(body: bytes, settings: SourceSettings) -> list[Told]:
+def parse(body: bytes, settings: SourceSettings) -> list[ParsedWebhook]:
     """The items of a standard webhook, or the one event of a type that is signed by its header."""
     content = read_object(body)
     if "notificationItems" not in content:
@@ -79,12 +79,12 @@ def _is_test(content: object) -> bool:
     return live == "false"
 
 
-def _told(item: Mapping[str, Any], settings: SourceSettings, *, test: bool) -> Told:
+def _told(item: Mapping[str, Any], settings: SourceSettings, *, test: bool) -> ParsedWebhook:
     """An item that cannot be read must not cost its neighbours."""
     try:
         return _item_told(item, settings, test=test)
     except UnreadableWebhookError as error:
-        return Told(
+        return ParsedWebhook(
             id=_name(item, "pspReference"),
             type=_name(item, "eventCode"),
             treatment=Treatment.UNKNOWN,
@@ -100,10 +100,10 @@ def _name(item: Mapping[str, Any], field: str) -> str:
         return ""
 
 
-def _item_told(item: Mapping[str, Any], settings: SourceSettings, *, test: bool) -> Told:
+def _item_told(item: Mapping[str, Any], settings: SourceSettings, *, test: bool) -> ParsedWebhook:
     kind = identifier(item, "eventCode")
     becomes = treatment(kind, text_or_none(item, "success"), settings)
-    return Told(
+    return ParsedWebhook(
         id=identifier(item, "pspReference"),
         type=kind,
         treatment=becomes,
@@ -113,9 +113,9 @@ def _item_told(item: Mapping[str, Any], settings: SourceSettings, *, test: bool)
     )
 
 
-def _event_told(content: Mapping[str, Any], settings: SourceSettings) -> Told:
+def _event_told(content: Mapping[str, Any], settings: SourceSettings) -> ParsedWebhook:
     kind = identifier(content, "type")
-    return Told(
+    return ParsedWebhook(
         id=identifier_or_none(content, "eventId") or kind,
         type=kind,
         treatment=treatment_of_event(kind),
@@ -124,7 +124,7 @@ def _event_told(content: Mapping[str, Any], settings: SourceSettings) -> Told:
     )
 
 
-def understand(kind: str, content: Mapping[str, Any], settings: SourceSettings) -> Meaning:
+def interpret(kind: str, content: Mapping[str, Any], settings: SourceSettings) -> Interpretation:
     """What an item means: whose a payment is, and a movement where money moved."""
     if kind not in COUNTED:
         raise UnreadableWebhookError("its type does not count")

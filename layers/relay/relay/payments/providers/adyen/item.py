@@ -4,16 +4,16 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from relay.domain.movements import Amount, Clues, Movement, MovementKind, Ref
+from relay.domain.movements import Amount, CustomerHints, Movement, MovementKind, Ref
 from relay.domain.payment_rules import SourceSettings
 from relay.errors import UnreadableWebhookError
 from relay.payments.providers.minor_units import from_minor
 from relay.payments.providers.parsing import (
     Shape,
     at,
-    clue_shape,
-    clues_from,
     currency,
+    hint_shape,
+    hints_from,
     identifier,
     identifier_or_none,
     moment_of_iso,
@@ -41,7 +41,7 @@ def shape(settings: SourceSettings) -> Shape:
         "amount": {"currency": None, "value": None},
         "additionalData": {
             **dict.fromkeys(("shopperReference", "shopperInteraction", "modification.action")),
-            **clue_shape(settings.metadata, "metadata."),
+            **hint_shape(settings.metadata, "metadata."),
         },
     }
 
@@ -71,18 +71,22 @@ class Item(NamedTuple):
         minor = whole(self.content, "amount.value")
         return Amount(code, from_minor("adyen", code, minor, self.settings.minor_units))
 
-    def clues(self) -> Clues:
+    def hints(self) -> CustomerHints:
         """Metadata of the merchant's goes before the reference of the shopper."""
         additional = self.content.get("additionalData", {})
-        shopper = Clues(customer_user_id=text_or_none(additional, "shopperReference"))
-        return clues_from(additional, self.settings.metadata, "metadata.").or_else(shopper)
+        shopper = CustomerHints(customer_user_id=text_or_none(additional, "shopperReference"))
+        return hints_from(additional, self.settings.metadata, "metadata.").or_else(shopper)
 
     def says(self, name: str) -> object:
         """A field of `additionalData`, whose names may hold dots."""
         additional = self.content.get("additionalData")
         return additional.get(name) if isinstance(additional, Mapping) else None
 
-    def movement(self, kind: MovementKind, ref: Ref, about: Ref, amount: Amount | None) -> Movement:
+    def movement(
+        self, kind: MovementKind, ref: Ref, original_ref: Ref, amount: Amount | None
+    ) -> Movement:
         """Something that happened to a payment; its id is the ref's."""
         name = ref.partition(":")[2]
-        return Movement(kind, name, ref, at=self.happened(), amount=amount, about=about)
+        return Movement(
+            kind, name, ref, at=self.happened(), amount=amount, original_ref=original_ref
+        )

@@ -3,21 +3,21 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from relay.domain.movements import Meaning, Treatment
+from relay.domain.movements import Interpretation, Treatment
 from relay.domain.payment_rules import SourceSettings
 from relay.payments.providers.adyen import payments, returns
 from relay.payments.providers.adyen.item import Item
 
 _CAPTURE: Final = "CAPTURE"
 
-_GIVEN_UP: Final[Mapping[str, Callable[[Item], Meaning]]] = {
+_GIVEN_UP: Final[Mapping[str, Callable[[Item], Interpretation]]] = {
     "CANCELLATION": returns.cancellation,
     "TECHNICAL_CANCEL": returns.cancellation,
     "EXPIRE": returns.expiry,
 }
 """They end an authorisation without its money: no news, unless the authorisation was counted."""
 
-COUNTED: Final[Mapping[str, Callable[[Item], Meaning]]] = {
+COUNTED: Final[Mapping[str, Callable[[Item], Interpretation]]] = {
     "AUTHORISATION": payments.authorisation,
     _CAPTURE: payments.capture,
     "CAPTURE_FAILED": returns.refund,
@@ -70,7 +70,7 @@ def treatment(kind: str, success: str | None, settings: SourceSettings) -> Treat
         return Treatment.IGNORED
     if kind not in COUNTED or success not in {"true", "false"}:
         return Treatment.UNKNOWN
-    at_capture = settings.paid_at == "capture"
+    at_capture = settings.payment_event == "capture"
     is_no_news = kind in _GIVEN_UP if at_capture else kind == _CAPTURE
     if success == "false" or is_no_news:
         return Treatment.IGNORED

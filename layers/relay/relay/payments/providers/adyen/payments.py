@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from relay.domain.movements import Fact, Meaning, Movement, MovementKind
+from relay.domain.movements import Interpretation, Link, Movement, MovementKind
 from relay.errors import UnreadableWebhookError
 from relay.payments.providers.adyen.item import Item
 from relay.payments.providers.parsing import text_or_none
@@ -10,13 +10,13 @@ from relay.payments.providers.parsing import text_or_none
 _INTERACTION_OF_RENEWALS: Final = "ContAuth"
 
 
-def authorisation(item: Item) -> Meaning:
+def authorisation(item: Item) -> Interpretation:
     """The payment, or only whose it is where captures count."""
-    counts = item.settings.paid_at == "authorisation"
+    counts = item.settings.payment_event == "authorisation"
     return _payment(item, item.reference(), counts=counts)
 
 
-def capture(item: Item) -> Meaning:
+def capture(item: Item) -> Interpretation:
     """The payment, under the reference that its authorisation had."""
     payment = item.payment()
     if payment is None:
@@ -24,12 +24,12 @@ def capture(item: Item) -> Meaning:
     return _payment(item, payment, counts=True)
 
 
-def _payment(item: Item, payment: str, *, counts: bool) -> Meaning:
+def _payment(item: Item, payment: str, *, counts: bool) -> Interpretation:
     """A payment of nothing only checks a card, or stores it."""
-    facts = (Fact(f"payment:{payment}", clues=item.clues()),)
+    links = (Link(f"payment:{payment}", hints=item.hints()),)
     amount = item.amount()
     if not counts or not amount.gross:
-        return Meaning(facts)
+        return Interpretation(links)
     movement = Movement(
         _kind(item),
         payment,
@@ -38,7 +38,7 @@ def _payment(item: Item, payment: str, *, counts: bool) -> Meaning:
         amount=amount,
         order_id=text_or_none(item.content, "merchantReference"),
     )
-    return Meaning(facts, movement)
+    return Interpretation(links, movement)
 
 
 def _kind(item: Item) -> MovementKind:

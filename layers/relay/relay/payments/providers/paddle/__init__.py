@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from relay.domain.movements import Meaning, Told
+from relay.domain.movements import Interpretation, ParsedWebhook
 from relay.domain.payment_rules import SourceSettings
 from relay.errors import UnreadableWebhookError
 from relay.payments.providers.paddle.event import Event
@@ -17,7 +17,7 @@ from relay.payments.providers.paddle.kinds import COUNTED, IGNORED, treatment
 from relay.payments.providers.parsing import (
     Shape,
     at,
-    clue_shape,
+    hint_shape,
     identifier,
     keep,
     moment_of_iso,
@@ -49,17 +49,17 @@ def verify(
     check_age(given.timestamp, now, settings.tolerance_seconds)
 
 
-def read(body: bytes, settings: SourceSettings) -> list[Told]:
+def parse(body: bytes, settings: SourceSettings) -> list[ParsedWebhook]:
     """One event. That an account is a sandbox Paddle says nowhere; the settings do."""
     event = read_object(body)
     kind = identifier(event, "event_type")
     counted = COUNTED.get(kind)
     content = {}
     if counted:
-        shape: Shape = {"occurred_at": None, "data": counted.shape(clue_shape(settings.metadata))}
+        shape: Shape = {"occurred_at": None, "data": counted.shape(hint_shape(settings.metadata))}
         content = keep(event, shape)
     return [
-        Told(
+        ParsedWebhook(
             id=identifier(event, "event_id"),
             type=kind,
             treatment=treatment(kind),
@@ -70,7 +70,7 @@ def read(body: bytes, settings: SourceSettings) -> list[Told]:
     ]
 
 
-def understand(kind: str, content: Mapping[str, Any], settings: SourceSettings) -> Meaning:
+def interpret(kind: str, content: Mapping[str, Any], settings: SourceSettings) -> Interpretation:
     """What an event means: facts for the money trail, and at most one movement."""
     if kind not in COUNTED:
         raise UnreadableWebhookError("its type does not count")

@@ -2,14 +2,14 @@
 
 from typing import Final
 
-from relay.domain.movements import Clues, Fact, Meaning, Movement, MovementKind, Ref
+from relay.domain.movements import CustomerHints, Interpretation, Link, Movement, MovementKind, Ref
 from relay.payments.providers.paddle.event import Event
 from relay.payments.providers.parsing import (
     Shape,
     chain,
     identifier,
     identifier_or_none,
-    refs,
+    refs_of,
     text,
     whole,
     whole_or_none,
@@ -36,33 +36,33 @@ _RETURNS: Final = {
 """By action and status. The others move nothing yet, or move credit, or warn."""
 
 
-def adjustment(event: Event) -> Meaning:
+def adjustment(event: Event) -> Interpretation:
     """Money that is given back or taken away, once that is settled; else links alone."""
     kind = _RETURNS.get((text(event.thing, "action"), text(event.thing, "status")))
-    links = refs(
+    refs = refs_of(
         adjustment=identifier(event.thing, "id"),
         transaction=identifier(event.thing, "transaction_id"),
         subscription=identifier_or_none(event.thing, "subscription_id"),
         customer=identifier_or_none(event.thing, "customer_id"),
     )
-    facts = chain(links, Clues())
+    links = chain(refs, CustomerHints())
     if kind is None:
-        return Meaning(facts)
-    own, transaction = links[:2]
+        return Interpretation(links)
+    own, transaction = refs[:2]
     chargeback = f"chargeback:{identifier(event.thing, 'transaction_id')}"
-    ref, about = {
+    ref, original_ref = {
         MovementKind.REFUND_REVERSED: (f"{own}:reversed", own),
         MovementKind.DISPUTE_WON: (own, chargeback),
     }.get(kind, (own, transaction))
     link = {
-        MovementKind.REFUND_REVERSED: (Fact(ref, to=(own,)),),
-        MovementKind.DISPUTE: (Fact(chargeback, to=(own,)),),
+        MovementKind.REFUND_REVERSED: (Link(ref, to=(own,)),),
+        MovementKind.DISPUTE: (Link(chargeback, to=(own,)),),
     }.get(kind, ())
-    return Meaning((*facts, *link), _returned(event, kind, ref, about))
+    return Interpretation((*links, *link), _returned(event, kind, ref, original_ref))
 
 
-def _returned(event: Event, kind: MovementKind, ref: Ref, about: Ref) -> Movement:
+def _returned(event: Event, kind: MovementKind, ref: Ref, original_ref: Ref) -> Movement:
     total, tax = whole(event.thing, "totals.total"), whole_or_none(event.thing, "totals.tax")
     amount = event.amount("totals", total, tax)
     name = ref.partition(":")[2]
-    return Movement(kind, name, ref, event.occurred_at, amount=amount, about=about)
+    return Movement(kind, name, ref, event.occurred_at, amount=amount, original_ref=original_ref)

@@ -5,10 +5,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from relay.domain.movements import Amount, Clues
+from relay.domain.movements import Amount, CustomerHints
 from relay.domain.payment_rules import SourceSettings
 from relay.payments.providers.minor_units import from_minor
-from relay.payments.providers.parsing import at, clues_from, currency, whole_or_none
+from relay.payments.providers.parsing import at, currency, hints_from, whole_or_none
 
 
 class Event(NamedTuple):
@@ -19,9 +19,9 @@ class Event(NamedTuple):
     occurred_at: datetime
     settings: SourceSettings
 
-    def clues(self) -> Clues:
+    def hints(self) -> CustomerHints:
         """The clues in its custom data."""
-        return clues_from(at(self.thing, "custom_data"), self.settings.metadata)
+        return hints_from(at(self.thing, "custom_data"), self.settings.metadata)
 
     def amount(self, totals: str, gross: int, tax: int | None) -> Amount:
         """An amount in the buyer's currency, from the minor units of totals at a path."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
-from relay.domain.movements import Meaning, Treatment
+from relay.domain.movements import Interpretation, Treatment
 from relay.payments.providers.paddle import adjustments, subscriptions, transactions
 from relay.payments.providers.paddle.event import Event
 from relay.payments.providers.parsing import Shape
@@ -14,7 +14,7 @@ class Kind(NamedTuple):
 
     shape: Callable[[Shape], Shape]
     """The allow-list of what the event is about, from that of its custom data."""
-    meaning: Callable[[Event], Meaning]
+    meaning: Callable[[Event], Interpretation]
 
 
 COUNTED: Final[Mapping[str, Kind]] = {

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from relay.domain.movements import Fact, Meaning, Movement, MovementKind
+from relay.domain.movements import Interpretation, Link, Movement, MovementKind
 from relay.payments.providers.paddle.event import Event
 from relay.payments.providers.parsing import (
     Shape,
@@ -10,7 +10,7 @@ from relay.payments.providers.parsing import (
     identifier,
     identifier_or_none,
     moment_of_iso_or_none,
-    refs,
+    refs_of,
     text_or_none,
     whole_or_none,
 )
@@ -27,14 +27,14 @@ def subscription_shape(custom_data: Shape) -> Shape:
     }
 
 
-def subscription(event: Event) -> Meaning:
+def subscription(event: Event) -> Interpretation:
     """Whose it is, and when its trial ends."""
-    links = refs(
+    refs = refs_of(
         transaction=identifier_or_none(event.thing, "transaction_id"),
         subscription=identifier(event.thing, "id"),
         customer=identifier_or_none(event.thing, "customer_id"),
     )
-    return Meaning(chain(links, event.clues(), _trial_moment(event.thing, "ends_at")))
+    return Interpretation(chain(refs, event.hints(), _trial_moment(event.thing, "ends_at")))
 
 
 def _trial_moment(subscription: object, end: str) -> datetime | None:
@@ -45,7 +45,7 @@ def _trial_moment(subscription: object, end: str) -> datetime | None:
     return dates or moment_of_iso_or_none(subscription, f"current_billing_period.{end}")
 
 
-def subscription_started(event: Event) -> Meaning:
+def subscription_started(event: Event) -> Interpretation:
     """The start of a trial; without one the transaction tells of the money."""
     if text_or_none(event.thing, "status") != "trialing":
         return subscription(event)
@@ -53,14 +53,16 @@ def subscription_started(event: Event) -> Meaning:
     return _step(event, MovementKind.TRIAL, "trial", "trial", started)
 
 
-def subscription_canceled(event: Event) -> Meaning:
+def subscription_canceled(event: Event) -> Interpretation:
     """It has ended, for good."""
     ended = moment_of_iso_or_none(event.thing, "canceled_at") or event.occurred_at
     name = f"cancelled:{int(ended.timestamp())}"
     return _step(event, MovementKind.CANCELLATION, "cancellation", name, ended)
 
 
-def _step(event: Event, kind: MovementKind, sort: str, name: str, happened: datetime) -> Meaning:
+def _step(
+    event: Event, kind: MovementKind, sort: str, name: str, happened: datetime
+) -> Interpretation:
     """A step in a subscription's life, and the link from it to the subscription."""
     owner = identifier(event.thing, "id")
     own = f"{owner}:{name}"
@@ -72,5 +74,5 @@ def _step(event: Event, kind: MovementKind, sort: str, name: str, happened: date
         product_id=identifier_or_none(event.thing, "items.0.price.id"),
         quantity=whole_or_none(event.thing, "items.0.quantity"),
     )
-    link = Fact(step.ref, to=(f"subscription:{owner}",))
-    return Meaning((*subscription(event).facts, link), step)
+    link = Link(step.ref, to=(f"subscription:{owner}",))
+    return Interpretation((*subscription(event).links, link), step)

@@ -1,6 +1,6 @@
 """What is paid with Paddle."""
 
-from relay.domain.movements import Meaning, Movement, MovementKind
+from relay.domain.movements import Interpretation, Movement, MovementKind
 from relay.payments.providers.paddle.event import Event
 from relay.payments.providers.parsing import (
     Shape,
@@ -10,7 +10,7 @@ from relay.payments.providers.parsing import (
     identifier_or_none,
     moment_of_iso_or_none,
     objects,
-    refs,
+    refs_of,
     text_or_none,
     whole,
     whole_or_none,
@@ -29,22 +29,22 @@ def transaction_shape(custom_data: Shape) -> Shape:
     }
 
 
-def transaction(event: Event) -> Meaning:
+def transaction(event: Event) -> Interpretation:
     """Paid money. Nothing is paid where a trial starts or a payment method is changed."""
     money = identifier(event.thing, "id")
-    links = refs(
+    refs = refs_of(
         transaction=money,
         subscription=identifier_or_none(event.thing, "subscription_id"),
         customer=identifier_or_none(event.thing, "customer_id"),
     )
-    facts = chain(links, event.clues())
+    links = chain(refs, event.hints())
     paid = whole(event.thing, "details.totals.grand_total")
     if paid == 0:
-        return Meaning(facts)
+        return Interpretation(links)
     movement = Movement(
         _kind_of(event.thing),
         money,
-        links[0],
+        refs[0],
         event.occurred_at,
         amount=event.amount("details.totals", paid, _tax(event.thing)),
         order_id=money,
@@ -52,7 +52,7 @@ def transaction(event: Event) -> Meaning:
         quantity=whole_or_none(event.thing, "items.0.quantity"),
         period_start=moment_of_iso_or_none(event.thing, "billing_period.starts_at"),
     )
-    return Meaning(facts, movement)
+    return Interpretation(links, movement)
 
 
 def _tax(transaction: object) -> int | None:

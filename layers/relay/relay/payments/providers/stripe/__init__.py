@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from relay.domain.movements import Meaning, Told, Treatment
+from relay.domain.movements import Interpretation, ParsedWebhook, Treatment
 from relay.domain.payment_rules import SourceSettings
 from relay.errors import UnreadableWebhookError
 from relay.payments.providers.parsing import (
     at,
-    clue_shape,
+    hint_shape,
     identifier,
     keep,
     moment_of_iso_or_none,
@@ -54,17 +54,17 @@ def verify(
     check_age(given.timestamp, now, settings.tolerance_seconds)
 
 
-def read(body: bytes, settings: SourceSettings) -> list[Told]:
+def parse(body: bytes, settings: SourceSettings) -> list[ParsedWebhook]:
     """One event. A thin one (`v2.core.event`) holds nothing to count, and is unknown."""
     event = read_object(body)
     kind = identifier(event, "type")
     becomes = treatment(kind, event, settings)
     content = {}
     if becomes is Treatment.COUNTED:
-        thing = COUNTED[kind].shape(clue_shape(settings.metadata))
+        thing = COUNTED[kind].shape(hint_shape(settings.metadata))
         content = keep(event, {"created": None, "data": {"object": thing}})
     return [
-        Told(
+        ParsedWebhook(
             id=identifier(event, "id"),
             type=kind,
             treatment=becomes,
@@ -82,7 +82,7 @@ def _occurred_at(event: Mapping[str, Any]) -> datetime | None:
     return moment_of_unix_or_none(event, "created")
 
 
-def understand(kind: str, content: Mapping[str, Any], settings: SourceSettings) -> Meaning:
+def interpret(kind: str, content: Mapping[str, Any], settings: SourceSettings) -> Interpretation:
     """What an event means: facts for the money trail, and at most one movement."""
     if kind not in COUNTED:
         raise UnreadableWebhookError("its type does not count")

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from relay.domain.movements import Amount, Clues
+from relay.domain.movements import Amount, CustomerHints
 from relay.domain.payment_rules import SourceSettings
 from relay.payments.providers.minor_units import from_minor
-from relay.payments.providers.parsing import at, clues_from, currency, identifier_or_none
+from relay.payments.providers.parsing import at, currency, hints_from, identifier_or_none
 
 
 class Event(NamedTuple):
@@ -28,11 +28,11 @@ class Event(NamedTuple):
             None if net_of_tax is None else from_minor("stripe", code, net_of_tax, places),
         )
 
-    def clues(self, *paths: str) -> Clues:
+    def hints(self, *paths: str) -> CustomerHints:
         """The clues in metadata; what stands at an earlier path wins."""
-        found = Clues()
+        found = CustomerHints()
         for path in paths:
-            found = found.or_else(clues_from(at(self.thing, path), self.settings.metadata))
+            found = found.or_else(hints_from(at(self.thing, path), self.settings.metadata))
         return found
 
     def customer(self) -> str | None:

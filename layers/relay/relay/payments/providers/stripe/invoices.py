@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from relay.domain.movements import Clues, Meaning, Movement, MovementKind
+from relay.domain.movements import CustomerHints, Interpretation, Movement, MovementKind
 from relay.payments.providers.parsing import (
     Shape,
     at,
@@ -13,7 +13,7 @@ from relay.payments.providers.parsing import (
     identifier_or_none,
     moment_of_unix_or_none,
     objects,
-    refs,
+    refs_of,
     text_or_none,
     whole,
     whole_or_none,
@@ -61,26 +61,26 @@ _METADATA: Final = (
 )
 
 
-def invoice(event: Event) -> Meaning:
+def invoice(event: Event) -> Interpretation:
     """What was paid; or the start of a trial, whose invoice is one of nothing.
 
     That of a plan which costs nothing looks the same: where a source has some, the subscription
     alone tells of trials.
     """
     subscription = first_id(event.thing, *_SUBSCRIPTION_OF_INVOICE)
-    links = refs(
+    refs = refs_of(
         charge=identifier_or_none(event.thing, "charge"),
         payment=identifier_or_none(event.thing, "payment_intent"),
         invoice=identifier(event.thing, "id"),
         subscription=subscription,
         customer=event.customer(),
     )
-    clues = event.clues(*_METADATA)
+    hints = event.hints(*_METADATA)
     if subscription and _is_trial(event.thing) and not event.settings.free_plans:
         trial = _trial(event, subscription)
         ends = moment_of_unix_or_none(event.thing, "lines.data.0.period.end")
-        return Meaning((*chain(links, clues, ends), link_of_step(trial, subscription)), trial)
-    return Meaning(chain(links, clues), _paid(event, subscription))
+        return Interpretation((*chain(refs, hints, ends), link_of_step(trial, subscription)), trial)
+    return Interpretation(chain(refs, hints), _paid(event, subscription))
 
 
 def _is_trial(thing: object) -> bool:
@@ -105,7 +105,7 @@ def _trial(event: Event, subscription: str) -> Movement:
 def _paid(event: Event, subscription: str | None) -> Movement | None:
     """What was paid by any means, outside Stripe too. Credit that was used up is no payment."""
     paid = whole(event.thing, "amount_paid")
-    if paid == 0 or (subscription is None and event.settings.one_off != "checkout"):
+    if paid == 0 or (subscription is None and event.settings.one_off_source != "checkout"):
         return None
     money = identifier(event.thing, "id")
     line = _charged_line(event.thing)
@@ -169,11 +169,11 @@ def invoice_payment_shape(_metadata: Shape) -> Shape:
     return {"invoice": None, "payment": plain("payment_intent charge")}
 
 
-def invoice_payment(event: Event) -> Meaning:
+def invoice_payment(event: Event) -> Interpretation:
     """Which payment paid an invoice: nothing else says so."""
-    links = refs(
+    refs = refs_of(
         charge=identifier_or_none(event.thing, "payment.charge"),
         payment=identifier_or_none(event.thing, "payment.payment_intent"),
         invoice=identifier(event.thing, "invoice"),
     )
-    return Meaning(chain(links, Clues()))
+    return Interpretation(chain(refs, CustomerHints()))

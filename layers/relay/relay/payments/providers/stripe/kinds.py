@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
-from relay.domain.movements import Meaning, Treatment
+from relay.domain.movements import Interpretation, Treatment
 from relay.domain.payment_rules import SourceSettings
 from relay.payments.providers.parsing import Shape, at
 from relay.payments.providers.stripe import invoices, payments, returns, subscriptions
@@ -15,7 +15,7 @@ class Kind(NamedTuple):
 
     shape: Callable[[Shape], Shape]
     """The allow-list of what the event is about, from that of its metadata."""
-    meaning: Callable[[Event], Meaning]
+    meaning: Callable[[Event], Interpretation]
 
 
 COUNTED: Final[Mapping[str, Kind]] = {

@@ -1,16 +1,16 @@
 """What is paid with Stripe without an invoice: in Checkout, or by a payment alone."""
 
-from relay.domain.movements import Clues, Meaning, Movement, MovementKind, Ref
+from relay.domain.movements import CustomerHints, Interpretation, Movement, MovementKind, Ref
 from relay.domain.payment_rules import SourceSettings
 from relay.payments.providers.parsing import (
     Shape,
     at,
     chain,
-    clues_from,
     flag,
+    hints_from,
     identifier,
     identifier_or_none,
-    refs,
+    refs_of,
     text_or_none,
     whole,
     whole_or_none,
@@ -31,19 +31,21 @@ def session_shape(metadata: Shape) -> Shape:
     }
 
 
-def session(event: Event) -> Meaning:
+def session(event: Event) -> Interpretation:
     """Whose a subscription, invoice or payment is; and a purchase that nothing else tells of."""
     payment = identifier_or_none(event.thing, "payment_intent")
-    links = refs(
+    refs = refs_of(
         checkout=None if payment else identifier(event.thing, "id"),
         payment=payment,
         invoice=identifier_or_none(event.thing, "invoice"),
         subscription=identifier_or_none(event.thing, "subscription"),
         customer=event.customer(),
     )
-    reference = Clues(customer_user_id=text_or_none(event.thing, "client_reference_id"))
-    facts = chain(links, event.clues("metadata").or_else(reference))
-    return Meaning(facts, _purchase_in_session(event, links[0]) if _is_told_here(event) else None)
+    reference = CustomerHints(customer_user_id=text_or_none(event.thing, "client_reference_id"))
+    links = chain(refs, event.hints("metadata").or_else(reference))
+    return Interpretation(
+        links, _purchase_in_session(event, refs[0]) if _is_told_here(event) else None
+    )
 
 
 def _is_told_here(event: Event) -> bool:
@@ -53,7 +55,7 @@ def _is_told_here(event: Event) -> bool:
     was paid), the invoice is.
     """
     return (
-        event.settings.one_off == "checkout"
+        event.settings.one_off_source == "checkout"
         and text_or_none(event.thing, "mode") == "payment"
         and text_or_none(event.thing, "payment_status") == "paid"
         and not identifier_or_none(event.thing, "invoice")
@@ -90,18 +92,18 @@ def is_purchase(thing: object, settings: SourceSettings) -> bool:
 
     A payment of an invoice bears no metadata of ours, and is told by the invoice.
     """
-    clues = clues_from(at(thing, "metadata"), settings.metadata)
-    whose = clues.customer_user_id or clues.appsflyer_id
-    return settings.one_off == "payment_intent" and whose is not None
+    hints = hints_from(at(thing, "metadata"), settings.metadata)
+    whose = hints.customer_user_id or hints.appsflyer_id
+    return settings.one_off_source == "payment_intent" and whose is not None
 
 
-def payment(event: Event) -> Meaning:
+def payment(event: Event) -> Interpretation:
     """A purchase."""
-    given = refs(
+    given = refs_of(
         charge=identifier_or_none(event.thing, "latest_charge"),
         payment=identifier(event.thing, "id"),
         customer=event.customer(),
     )
     ref = f"payment:{identifier(event.thing, 'id')}"
-    facts = chain(given, event.clues("metadata"))
-    return Meaning(facts, _purchase(event, ref, whole(event.thing, "amount_received")))
+    links = chain(given, event.hints("metadata"))
+    return Interpretation(links, _purchase(event, ref, whole(event.thing, "amount_received")))

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Final
 
-from relay.domain.movements import Clues, Fact, Meaning, Movement, MovementKind, Ref
+from relay.domain.movements import CustomerHints, Interpretation, Link, Movement, MovementKind, Ref
 from relay.errors import UnreadableWebhookError
 from relay.payments.providers.parsing import (
     Shape,
@@ -11,7 +11,7 @@ from relay.payments.providers.parsing import (
     identifier,
     identifier_or_none,
     moment_of_unix_or_none,
-    refs,
+    refs_of,
     text_or_none,
     whole,
 )
@@ -28,25 +28,25 @@ def return_shape(_metadata: Shape) -> Shape:
 # Refunds
 
 
-def refund(event: Event) -> Meaning:
+def refund(event: Event) -> Interpretation:
     """A refund counts from its start, pending or done; that it failed is told later."""
-    facts = _links(event, "refund")
+    links = _links(event, "refund")
     if text_or_none(event.thing, "status") in _FAILED:
-        return Meaning(facts)
+        return Interpretation(links)
     started = moment_of_unix_or_none(event.thing, "created") or event.created
-    return Meaning(
-        facts, _movement(event, MovementKind.REFUND, facts[0].ref, _paid(event), started)
+    return Interpretation(
+        links, _movement(event, MovementKind.REFUND, links[0].ref, _paid(event), started)
     )
 
 
-def refund_updated(event: Event) -> Meaning:
+def refund_updated(event: Event) -> Interpretation:
     """That a refund was cancelled is told by no type of its own."""
     if text_or_none(event.thing, "status") in _FAILED:
         return refund_failed(event)
-    return Meaning(_links(event, "refund"))
+    return Interpretation(_links(event, "refund"))
 
 
-def refund_failed(event: Event) -> Meaning:
+def refund_failed(event: Event) -> Interpretation:
     """The money is back."""
     return _undone(event, MovementKind.REFUND_REVERSED, "refund", "failed")
 
@@ -54,24 +54,24 @@ def refund_failed(event: Event) -> Meaning:
 # Disputes
 
 
-def dispute(event: Event) -> Meaning:
+def dispute(event: Event) -> Interpretation:
     """It was opened, or ended without money being moved."""
-    return Meaning(_links(event, "dispute"))
+    return Interpretation(_links(event, "dispute"))
 
 
-def dispute_withdrawn(event: Event) -> Meaning:
+def dispute_withdrawn(event: Event) -> Interpretation:
     """The money was taken away."""
-    facts = _links(event, "dispute")
-    movement = _movement(event, MovementKind.DISPUTE, facts[0].ref, _paid(event), event.created)
-    return Meaning(facts, movement)
+    links = _links(event, "dispute")
+    movement = _movement(event, MovementKind.DISPUTE, links[0].ref, _paid(event), event.created)
+    return Interpretation(links, movement)
 
 
-def dispute_reinstated(event: Event) -> Meaning:
+def dispute_reinstated(event: Event) -> Interpretation:
     """The money was given back to us."""
     return _undone(event, MovementKind.DISPUTE_WON, "dispute", "won")
 
 
-def dispute_closed(event: Event) -> Meaning:
+def dispute_closed(event: Event) -> Interpretation:
     """Lost and won say again what the moving of the money said; else none was moved."""
     status = text_or_none(event.thing, "status")
     if status == "lost":
@@ -85,34 +85,34 @@ def dispute_closed(event: Event) -> Meaning:
 def _paid(event: Event) -> Ref:
     """The payment that is returned; the charge where there is no more than that."""
     payment = identifier_or_none(event.thing, "payment_intent")
-    found = refs(payment=payment, charge=identifier_or_none(event.thing, "charge"))
+    found = refs_of(payment=payment, charge=identifier_or_none(event.thing, "charge"))
     if not found:
         raise UnreadableWebhookError("neither payment_intent nor charge is there")
     return found[0]
 
 
-def _links(event: Event, sort: str) -> tuple[Fact, ...]:
+def _links(event: Event, sort: str) -> tuple[Link, ...]:
     """From the return to its payment, and from the payment's charge."""
     own = f"{sort}:{identifier(event.thing, 'id')}"
     charge = identifier_or_none(event.thing, "charge")
     payment = identifier_or_none(event.thing, "payment_intent")
     return (
-        Fact(own, to=(_paid(event),)),
-        *chain(refs(charge=charge, payment=payment), Clues()),
+        Link(own, to=(_paid(event),)),
+        *chain(refs_of(charge=charge, payment=payment), CustomerHints()),
     )
 
 
-def _undone(event: Event, kind: MovementKind, sort: str, ending: str) -> Meaning:
+def _undone(event: Event, kind: MovementKind, sort: str, ending: str) -> Interpretation:
     """What undoes a return: about that return, and from there on about the payment."""
-    facts = _links(event, sort)
-    undone = facts[0].ref
+    links = _links(event, sort)
+    undone = links[0].ref
     movement = _movement(event, kind, f"{undone}:{ending}", undone, event.created)
-    return Meaning((*facts, Fact(movement.ref, to=(undone,))), movement)
+    return Interpretation((*links, Link(movement.ref, to=(undone,))), movement)
 
 
 def _movement(
-    event: Event, kind: MovementKind, ref: Ref, about: Ref, happened: datetime
+    event: Event, kind: MovementKind, ref: Ref, original_ref: Ref, happened: datetime
 ) -> Movement:
     name = ref.partition(":")[2]
     amount = event.amount(whole(event.thing, "amount"))
-    return Movement(kind, name, ref, happened, amount=amount, about=about)
+    return Movement(kind, name, ref, happened, amount=amount, original_ref=original_ref)

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from relay.domain.movements import Fact, Meaning, Movement, MovementKind
+from relay.domain.movements import Interpretation, Link, Movement, MovementKind
 from relay.payments.providers.parsing import (
     Shape,
     at,
@@ -10,7 +10,7 @@ from relay.payments.providers.parsing import (
     flag,
     identifier,
     moment_of_unix_or_none,
-    refs,
+    refs_of,
     text_or_none,
     whole_or_none,
 )
@@ -27,10 +27,10 @@ def subscription_shape(metadata: Shape) -> Shape:
     }
 
 
-def subscription_created(event: Event) -> Meaning:
+def subscription_created(event: Event) -> Interpretation:
     """Whose it is, and the start of its trial."""
     if text_or_none(event.thing, "status") != "trialing":
-        return Meaning(_links(event))
+        return Interpretation(_links(event))
     subscription, item = identifier(event.thing, "id"), at(event.thing, "items.data.0")
     trial = trial_of(
         subscription,
@@ -38,7 +38,7 @@ def subscription_created(event: Event) -> Meaning:
         price=price_of(item),
         quantity=whole_or_none(item, "quantity"),
     )
-    return Meaning((*_links(event), link_of_step(trial, subscription)), trial)
+    return Interpretation((*_links(event), link_of_step(trial, subscription)), trial)
 
 
 def trial_of(
@@ -56,7 +56,7 @@ def trial_of(
     )
 
 
-def subscription_updated(event: Event) -> Meaning:
+def subscription_updated(event: Event) -> Interpretation:
     """A cancellation is told when it is asked for; the subscription may run on for months.
 
     One made for a fixed term has an end (`cancel_at`) too, but nobody asked for it.
@@ -64,10 +64,10 @@ def subscription_updated(event: Event) -> Meaning:
     asked_for = at(event.thing, "cancel_at") and at(event.thing, "canceled_at")
     if flag(event.thing, "cancel_at_period_end") or asked_for:
         return subscription_cancelled(event)
-    return Meaning(_links(event))
+    return Interpretation(_links(event))
 
 
-def subscription_cancelled(event: Event) -> Meaning:
+def subscription_cancelled(event: Event) -> Interpretation:
     """One movement for one end, announced or come."""
     subscription = identifier(event.thing, "id")
     asked_for = moment_of_unix_or_none(event.thing, "canceled_at") or event.created
@@ -84,15 +84,15 @@ def subscription_cancelled(event: Event) -> Meaning:
         asked_for,
         product_id=price_of(at(event.thing, "items.data.0")),
     )
-    return Meaning((*_links(event), link_of_step(cancellation, subscription)), cancellation)
+    return Interpretation((*_links(event), link_of_step(cancellation, subscription)), cancellation)
 
 
-def link_of_step(movement: Movement, subscription: str) -> Fact:
+def link_of_step(movement: Movement, subscription: str) -> Link:
     """From a step in a subscription's life to the subscription."""
-    return Fact(movement.ref, to=(f"subscription:{subscription}",))
+    return Link(movement.ref, to=(f"subscription:{subscription}",))
 
 
-def _links(event: Event) -> tuple[Fact, ...]:
-    links = refs(subscription=identifier(event.thing, "id"), customer=event.customer())
+def _links(event: Event) -> tuple[Link, ...]:
+    refs = refs_of(subscription=identifier(event.thing, "id"), customer=event.customer())
     ends = moment_of_unix_or_none(event.thing, "trial_end")
-    return chain(links, event.clues("metadata"), ends)
+    return chain(refs, event.hints("metadata"), ends)

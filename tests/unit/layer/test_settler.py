@@ -4,13 +4,19 @@ from typing import Any
 
 import pytest
 
-from relay.appsflyer import Answer
 from relay.appsflyer.answers import DELIVERED
 from relay.aws.sqs import MAX_MESSAGE_BYTES
-from relay.consumer.job import Job
-from relay.consumer.settler import Settlement, Settler
+from relay.consumer.settler import Destination, Settlement, Settler
 from relay.domain.kinds import App
-from relay.domain.outcomes import CREDENTIALS_REASON, Outcome, Ruling
+from relay.domain.outcomes import (
+    CREDENTIALS_REASON,
+    IDENTITY_UNKNOWN,
+    IN_PROGRESS,
+    AppsFlyerResponse,
+    Outcome,
+    Verdict,
+)
+from relay.forward.event_job import EventJob
 from relay.messages.envelope import parse_envelope
 from tests.builders import (
     MOBILE_APP,
@@ -25,41 +31,59 @@ from tests.builders import (
 )
 from tests.fakes import longest
 
-DEFERRED = Ruling(Outcome.DEFERRED, "E16", "status_503")
-UNCERTAIN = Ruling(Outcome.DEFERRED, "E16", "read_timed_out", uncertain=True)
-HELD = Ruling(Outcome.HELD, "E13", CREDENTIALS_REASON)
-REFUSED = Ruling(Outcome.REFUSED, "E11", "bad_request")
-REJECTED = Ruling(Outcome.REJECTED, "", "rejected")
+DEFERRED = Verdict(Outcome.DEFERRED, "E16", "status_503")
+UNCERTAIN = Verdict(Outcome.DEFERRED, "E16", "read_timed_out", uncertain=True)
+HELD = Verdict(Outcome.HELD, "E13", CREDENTIALS_REASON)
+REFUSED = Verdict(Outcome.REFUSED, "E11", "bad_request")
+REJECTED = Verdict(Outcome.REJECTED, "", "rejected")
 
 
-def make_settler(chance: Any = longest, now: datetime = NOW, **settings: Any) -> Settler:
-    return Settler(make_settings(**settings), lambda: now, chance)
+def make_settler(jitter: Any = longest, now: datetime = NOW, **settings: Any) -> Settler:
+    soon_over = {IDENTITY_UNKNOWN, IN_PROGRESS}
+    return Settler(make_settings(**settings), lambda: now, jitter, soon_over)
 
 
-def make_job(app: App | None = None, **envelope: Any) -> Job:
+def make_job(app: App | None = None, **envelope: Any) -> EventJob:
     """A job whose event has been checked, as it is when AppsFlyer has answered."""
     job = make_unchecked_job(**envelope)
     job.app = app or App(job.envelope.app_id)
-    job.check(job.app, NOW)
+    job.prepared = job.checked(job.app, NOW)
     return job
 
 
-def make_unchecked_job(**envelope: Any) -> Job:
-    return Job("m-1", SENT_AT, parse_envelope(json.dumps(make_envelope(**envelope))))
+def make_unchecked_job(**envelope: Any) -> EventJob:
+    return EventJob("m-1", SENT_AT, parse_envelope(json.dumps(make_envelope(**envelope))))
 
 
 def shortest(lowest: float, _highest: float) -> float:
     return lowest
 
 
+def text_of(settlement: Settlement) -> str:
+    """The message that keeps it."""
+    assert settlement.message is not None
+    return settlement.message.body
+
+
 def body_of(settlement: Settlement) -> Json:
-    assert settlement.body is not None
-    content: Json = json.loads(settlement.body)
+    content: Json = json.loads(text_of(settlement))
     return content
 
 
+def delay_of(settlement: Settlement) -> int:
+    """Seconds that it waits in its own queue."""
+    assert settlement.destination is Destination.WAITING
+    assert settlement.message is not None
+    return settlement.message.delay_seconds
+
+
 def is_dead_letter(settlement: Settlement) -> bool:
-    return settlement.body is not None and settlement.delay is None
+    return settlement.destination is Destination.DEAD_LETTERS
+
+
+def answered(verdict: Verdict, status: int, text: str, retry_after: float | None) -> Verdict:
+    """The verdict on a response of AppsFlyer's."""
+    return verdict._replace(response=AppsFlyerResponse(status, text, retry_after))
 
 
 # Delivered
@@ -70,80 +94,7 @@ def test_settle_what_is_done_keeps_nothing(outcome: Outcome) -> None:
     settlement = make_settler().settle(make_job(), DELIVERED._replace(outcome=outcome))
 
     assert settlement.outcome is outcome
-    assert settlement.body is None
-
-
-def test_settle_delivered_tells_how_many_tries_it_took() -> None:
-    assert make_settler().settle(make_job(attempts=2), DELIVERED).tries == 3
-    duplicate = DELIVERED._replace(outcome=Outcome.DUPLICATE)
-    assert make_settler().settle(make_job(attempts=2), duplicate).tries == 0
-
-
-@pytest.mark.parametrize(
-    ("app_id", "app_class"),
-    [("id123456789", "ios"), ("com.example.shop", "android"), ("9nblggh4nns1", "windows")],
-)
-def test_settle_tells_the_class_of_a_mobile_app(app_id: str, app_class: str) -> None:
-    """E9."""
-    assert make_settler().settle(make_job(app_id=app_id), DELIVERED).app_class == app_class
-    assert make_settler().settle(make_job(app_id=app_id), DEFERRED).app_class == app_class
-
-
-def test_settle_tells_the_app_only_where_it_is_set_up() -> None:
-    """What else a sender puts there may be anything, and this goes into the log."""
-    assert make_settler().settle(make_job(), DEFERRED).app_id == MOBILE_APP
-    assert make_settler().settle(make_unchecked_job(), REJECTED).app_id is None
-
-
-def test_settle_tells_the_class_of_a_web_app() -> None:
-    job = Job("m-1", SENT_AT, parse_envelope(json.dumps(make_web_envelope())))
-
-    assert make_settler().settle(job, REJECTED).app_class == "web"
-
-
-# What comes too late, and what nearly
-
-
-def at_home_on_sunday(**envelope: Any) -> Job:
-    """An event of Sunday evening: AppsFlyer keeps its time until Monday 02:00 UTC (T2)."""
-    return make_unchecked_job(event=make_event(eventTime="2026-03-01 21:00:00.000"), **envelope)
-
-
-@pytest.mark.parametrize(
-    ("arrival", "late"), [("2026-03-02T01:59:59+00:00", False), ("2026-03-02T02:00:00+00:00", True)]
-)
-def test_settle_delivered_is_late_when_its_time_was_not_kept(arrival: str, *, late: bool) -> None:
-    job = at_home_on_sunday()
-    job.check(App(MOBILE_APP), datetime.fromisoformat(arrival))
-
-    assert make_settler().settle(job, DELIVERED).is_late is late
-    assert not make_settler().settle(job, DEFERRED).is_late
-
-
-@pytest.mark.parametrize(
-    ("now", "attempts", "near"),
-    [
-        ("2026-03-02T00:59:49+00:00", 0, False),  # the next look is 10 s later, an hour before
-        ("2026-03-02T00:59:51+00:00", 0, True),
-        ("2026-03-02T00:44:00+00:00", 2, True),  # the next look is a thousand seconds later
-        ("2026-03-02T01:59:59+00:00", 0, True),
-        ("2026-03-02T02:00:00+00:00", 0, False),  # missed already
-    ],
-)
-def test_settle_deferred_is_near_its_deadline_in_the_last_hour(
-    now: str, attempts: int, *, near: bool
-) -> None:
-    moment = datetime.fromisoformat(now)
-    job = at_home_on_sunday(attempts=attempts)
-    job.check(App(MOBILE_APP), moment)
-
-    assert make_settler(now=moment).settle(job, DEFERRED).is_near_deadline is near
-
-
-def test_settle_event_without_a_deadline_is_near_none() -> None:
-    job = make_unchecked_job()
-
-    assert not make_settler().settle(job, HELD).is_near_deadline
+    assert settlement.message is None
 
 
 # Deferred: another attempt
@@ -153,7 +104,6 @@ def test_settle_deferred_waits_with_one_attempt_more() -> None:
     settlement = make_settler().settle(make_job(attempts=1), DEFERRED)
 
     assert settlement.outcome is Outcome.DEFERRED
-    assert settlement.delay is not None
     assert body_of(settlement)["attempts"] == 2
 
 
@@ -161,15 +111,14 @@ def test_settle_deferred_waits_with_one_attempt_more() -> None:
 def test_settle_deferred_waits_within_the_step_of_its_attempt(attempts: int, step: int) -> None:
     bounds: list[tuple[float, float]] = []
 
-    def chance(low: float, high: float) -> float:
+    def jitter(low: float, high: float) -> float:
         bounds.append((low, high))
         return 7.0
 
-    settlement = make_settler(chance).settle(make_job(attempts=attempts), DEFERRED)
+    settlement = make_settler(jitter).settle(make_job(attempts=attempts), DEFERRED)
 
     assert bounds == [(0.0, step)]
-    assert settlement.delay is not None
-    assert settlement.delay.seconds == 7
+    assert delay_of(settlement) == 7
 
 
 def test_settle_deferred_stamps_the_senders_event_id() -> None:
@@ -223,38 +172,34 @@ def test_settle_deferred_event_is_kept_in_its_hashed_form() -> None:
 def test_settle_deferred_under_a_second_waits_not_at_all() -> None:
     settlement = make_settler(retry_schedule_seconds=(0.9,)).settle(make_job(), DEFERRED)
 
-    assert settlement.delay is not None
-    assert settlement.delay.seconds == 0
+    assert delay_of(settlement) == 0
     assert "not_before" not in body_of(settlement)
 
 
 def test_settle_deferred_for_longer_than_sqs_delays_carries_its_moment() -> None:
     settlement = make_settler().settle(make_job(attempts=2), DEFERRED)
 
-    assert settlement.delay is not None
-    assert settlement.delay.seconds == 900
+    assert delay_of(settlement) == 900
     assert body_of(settlement)["not_before"] == "2026-03-02T12:16:40.000Z"
 
 
 def test_settle_deferred_with_retry_after_waits_no_less() -> None:
     """E18."""
-    settlement = make_settler(shortest).settle(make_job(), DEFERRED, Answer(503, "", 42.0))
+    settlement = make_settler(shortest).settle(make_job(), answered(DEFERRED, 503, "", 42.0))
 
-    assert settlement.delay is not None
-    assert settlement.delay.seconds == 42
+    assert delay_of(settlement) == 42
 
 
 def test_settle_deferred_with_a_long_retry_after_waits_six_hours() -> None:
-    settlement = make_settler(shortest).settle(make_job(), DEFERRED, Answer(429, "", 1e9))
+    settlement = make_settler(shortest).settle(make_job(), answered(DEFERRED, 429, "", 1e9))
 
     assert body_of(settlement)["not_before"] == "2026-03-02T18:00:00.000Z"
 
 
 def test_settle_deferred_tells_rule_and_status_for_the_log() -> None:
-    settlement = make_settler().settle(make_job(), DEFERRED, Answer(503, "", None))
+    settlement = make_settler().settle(make_job(), answered(DEFERRED, 503, "", None))
 
-    assert settlement.ruling == DEFERRED
-    assert settlement.status == 503
+    assert settlement.verdict == answered(DEFERRED, 503, "", None)
 
 
 # The last attempt
@@ -269,7 +214,7 @@ def test_settle_deferred_for_the_last_time_goes_to_the_dead_letter_queue() -> No
 
 def test_settle_deferred_for_the_last_time_is_so_whatever_retry_after_says() -> None:
     assert is_dead_letter(
-        make_settler().settle(make_job(attempts=3), DEFERRED, Answer(503, "", 60.0))
+        make_settler().settle(make_job(attempts=3), answered(DEFERRED, 503, "", 60.0))
     )
 
 
@@ -281,37 +226,6 @@ def test_settle_deferred_for_the_last_time_without_settings_counts_that_attempt(
     settlement = make_settler().settle(make_unchecked_job(attempts=3), DEFERRED)
 
     assert body_of(settlement)["attempts"] == 4
-
-
-# Money that may have been recorded
-
-
-def test_settle_uncertain_money_is_resent_by_default() -> None:
-    assert not is_dead_letter(make_settler().settle(make_job(), UNCERTAIN))
-
-
-def test_settle_uncertain_money_goes_to_the_dead_letter_queue_where_asked() -> None:
-    job = make_job()
-    job.attempted = True
-
-    settlement = make_settler(uncertain_money="dead_letter").settle(job, UNCERTAIN)
-
-    assert is_dead_letter(settlement)
-    letter = body_of(settlement)
-    assert letter["reason"] == "uncertain_money: read_timed_out"
-    assert letter["attempts"] == 1
-
-
-def test_settle_uncertain_event_without_money_is_resent_even_so() -> None:
-    job = make_job(event=make_event(eventValue=None, eventCurrency=None))
-
-    assert not is_dead_letter(make_settler(uncertain_money="dead_letter").settle(job, UNCERTAIN))
-
-
-def test_settle_money_that_is_surely_not_recorded_is_resent_even_so() -> None:
-    assert not is_dead_letter(
-        make_settler(uncertain_money="dead_letter").settle(make_job(), DEFERRED)
-    )
 
 
 # Held
@@ -327,8 +241,7 @@ def test_settle_held_uses_no_attempt() -> None:
 def test_settle_held_waits_up_to_the_hold_time() -> None:
     settlement = make_settler(hold_seconds=120).settle(make_job(), HELD)
 
-    assert settlement.delay is not None
-    assert settlement.delay.seconds == 120
+    assert delay_of(settlement) == 120
 
 
 def test_settle_held_stamps_since_when() -> None:
@@ -346,8 +259,7 @@ def test_settle_held_again_keeps_since_when() -> None:
 def test_settle_held_for_longer_than_sqs_delays_carries_its_moment() -> None:
     settlement = make_settler(hold_seconds=3600).settle(make_job(), HELD)
 
-    assert settlement.delay is not None
-    assert settlement.delay.seconds == 900
+    assert delay_of(settlement) == 900
     assert body_of(settlement)["not_before"] == "2026-03-02T13:00:00.000Z"
 
 
@@ -366,28 +278,26 @@ def test_settle_held_just_below_the_limit_still_waits() -> None:
     assert not is_dead_letter(make_settler(hold_limit_seconds=3600).settle(job, HELD))
 
 
-# Hops
+# Longer than one delay
 
 
-def test_hop_of_a_far_moment_waits_one_delay_and_keeps_the_moment() -> None:
-    settlement = make_settler().hop(make_job(), NOW + timedelta(hours=2))
+def test_extend_delay_of_a_far_moment_waits_one_delay_and_keeps_the_moment() -> None:
+    settlement = make_settler().extend_delay(make_job(), NOW + timedelta(hours=2))
 
     assert settlement.outcome is Outcome.HELD
-    assert settlement.delay is not None
-    assert settlement.delay.seconds == 900
+    assert delay_of(settlement) == 900
 
 
-def test_hop_of_a_near_moment_waits_until_it() -> None:
-    settlement = make_settler().hop(make_job(), NOW + timedelta(seconds=61.2))
+def test_extend_delay_of_a_near_moment_waits_until_it() -> None:
+    settlement = make_settler().extend_delay(make_job(), NOW + timedelta(seconds=61.2))
 
-    assert settlement.delay is not None
-    assert settlement.delay.seconds == 62
+    assert delay_of(settlement) == 62
 
 
-def test_hop_changes_nothing_that_is_waited_with() -> None:
+def test_extend_delay_changes_nothing_that_is_waited_with() -> None:
     job = make_job(attempts=2, not_before="2026-03-02T14:00:00Z", held_since="2026-03-02T09:00:00Z")
 
-    body = body_of(make_settler().hop(job, NOW + timedelta(hours=2)))
+    body = body_of(make_settler().extend_delay(job, NOW + timedelta(hours=2)))
 
     assert body["attempts"] == 2
     assert body["not_before"] == "2026-03-02T14:00:00.000Z"
@@ -401,11 +311,11 @@ def test_hop_changes_nothing_that_is_waited_with() -> None:
         ("2026-03-02T08:00:00-05:30", "2026-03-02T13:30:00.000Z"),
     ],
 )
-def test_hop_of_a_moment_with_an_offset_keeps_the_moment(given: str, utc: str) -> None:
+def test_extend_delay_of_a_moment_with_an_offset_keeps_the_moment(given: str, utc: str) -> None:
     job = make_job(not_before=given)
     assert job.envelope.not_before is not None
 
-    settlement = make_settler().hop(job, job.envelope.not_before)
+    settlement = make_settler().extend_delay(job, job.envelope.not_before)
 
     assert body_of(settlement)["not_before"] == utc
 
@@ -414,7 +324,7 @@ def test_hop_of_a_moment_with_an_offset_keeps_the_moment(given: str, utc: str) -
 
 
 def test_settle_refused_tells_reason_status_and_appsflyers_message() -> None:
-    settlement = make_settler().settle(make_job(), REFUSED, Answer(400, "Bad request", None))
+    settlement = make_settler().settle(make_job(), answered(REFUSED, 400, "Bad request", None))
 
     assert is_dead_letter(settlement)
     letter = body_of(settlement)
@@ -425,9 +335,9 @@ def test_settle_refused_tells_reason_status_and_appsflyers_message() -> None:
 
 
 def test_settle_refused_takes_email_addresses_out_of_the_message() -> None:
-    answer = Answer(400, "unknown user jane.doe@example.com in request", None)
+    verdict = answered(REFUSED, 400, "unknown user jane.doe@example.com in request", None)
 
-    letter = body_of(make_settler().settle(make_job(), REFUSED, answer))
+    letter = body_of(make_settler().settle(make_job(), verdict))
 
     assert letter["message"] == "unknown user (an e-mail address) in request"
 
@@ -479,7 +389,7 @@ def test_settle_rejected_event_loses_what_could_not_be_hashed() -> None:
 
     settlement = make_settler().settle(job, REJECTED)
 
-    assert "555" not in (settlement.body or "")
+    assert "555" not in text_of(settlement)
 
 
 def test_settle_rejected_before_it_was_checked_is_hashed_all_the_same() -> None:
@@ -487,7 +397,7 @@ def test_settle_rejected_before_it_was_checked_is_hashed_all_the_same() -> None:
 
     settlement = make_settler().settle(job, REJECTED)
 
-    assert "jane" not in (settlement.body or "")
+    assert "jane" not in text_of(settlement)
     assert "email_hashed" in body_of(settlement)["event"]
 
 
@@ -550,8 +460,8 @@ def test_settle_money_warned_about_before_keeps_that_one_warning() -> None:
     """Its event id is a message id by now, so only the envelope still knows."""
     settler = make_settler()
     first = settler.settle(make_job(event_id=None), DEFERRED)
-    again = Job("m-2", NOW, parse_envelope(first.body or ""))
-    again.check(App(MOBILE_APP), NOW)
+    again = EventJob("m-2", NOW, parse_envelope(text_of(first)))
+    again.prepared = again.checked(App(MOBILE_APP), NOW)
 
     assert len(s6_of(settler.settle(again, REFUSED))) == 1
 
@@ -559,8 +469,8 @@ def test_settle_money_warned_about_before_keeps_that_one_warning() -> None:
 def test_settle_money_deferred_before_it_was_checked_is_warned_about_later() -> None:
     settler = make_settler()
     first = settler.settle(make_unchecked_job(event_id=None), DEFERRED)
-    again = Job("m-2", NOW, parse_envelope(first.body or ""))
-    again.check(App(MOBILE_APP), NOW)
+    again = EventJob("m-2", NOW, parse_envelope(text_of(first)))
+    again.prepared = again.checked(App(MOBILE_APP), NOW)
 
     assert len(s6_of(settler.settle(again, REFUSED))) == 1
 
@@ -605,21 +515,21 @@ def test_check_event_without_a_time_that_came_before_takes_its_first_moment(
 # Too large for a queue
 
 
-def oversize_job(message: str = "x") -> Job:
+def oversize_job(message: str = "x") -> EventJob:
     """A web event at which a queue's limit is reached once more is noted on it."""
     value = {"blob": message * (MAX_MESSAGE_BYTES - 100)}
     envelope = make_web_envelope(event_id="visit-1")
     envelope["event"]["event_value"] = value
-    job = Job("m-1", SENT_AT, parse_envelope(json.dumps(envelope)))
-    job.check(App(WEB_APP), NOW)
+    job = EventJob("m-1", SENT_AT, parse_envelope(json.dumps(envelope)))
+    job.prepared = job.checked(App(WEB_APP), NOW)
     return job
 
 
-@pytest.mark.parametrize("ruling", [DEFERRED, HELD, REFUSED])
+@pytest.mark.parametrize("verdict", [DEFERRED, HELD, REFUSED])
 def test_settle_too_large_for_a_queue_is_a_dead_letter_that_holds_its_digest(
-    ruling: Ruling,
+    verdict: Verdict,
 ) -> None:
-    letter = body_of(make_settler().settle(oversize_job(), ruling))
+    letter = body_of(make_settler().settle(oversize_job(), verdict))
 
     assert letter["event"] == {}
     assert letter["event_id"] == "visit-1"
@@ -639,5 +549,5 @@ def test_settle_takes_no_text_of_a_finding_that_a_producer_wrote() -> None:
 
     letter = make_settler().settle(make_job(findings=[forged]), REFUSED)
 
-    assert "jane@example.com" not in (letter.body or "")
+    assert "jane@example.com" not in text_of(letter)
     assert "S6" in {finding["rule"] for finding in body_of(letter)["findings"]}

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from relay.accept.accept import Intake
+from relay.accept.accept import Accept
 from relay.appsflyer import Client
 from relay.aws.parameter_store import ParameterStore
 from relay.aws.sqs import Queue
@@ -19,7 +19,7 @@ from relay.stores.deliveries import Deliveries
 from relay.stores.identities import Identities, Identity
 from tests.builders import MOBILE_APP, WEB_APP, Json, make_http_event, make_settings, make_sqs_event
 from tests.fakes import FakeAppsFlyer, FakeClock, FakeSqs, FakeSsm, SentMessage, longest
-from tests.memory_table import MemoryLoopTable, MemoryTable
+from tests.memory_table import MemoryAsyncTable, MemoryTable
 
 TOKEN = "s2s-key-1"
 MOBILE_QUEUE = "https://sqs.example.com/mobile"
@@ -29,7 +29,7 @@ INSTALL_POST = "POST /v1/appsflyer/installs/{app_id}"
 INSTALL_GET = "GET /v1/appsflyer/installs/{app_id}"
 
 
-class ForwardingWorld:
+class ForwarderHarness:
     """A forwarder between its queue, its dead-letter queue, Parameter Store and AppsFlyer."""
 
     def __init__(self, surface: Surface = Surface.MOBILE, **settings: Any) -> None:
@@ -61,10 +61,10 @@ class ForwardingWorld:
             Apps(store, self.clock.seconds),
             queue=Queue(self.sqs.client(), self.settings.queue_url),
             dead_letters=Queue(self.sqs.client(), self.settings.dead_letter_queue_url),
-            deliveries=Deliveries(MemoryLoopTable(self.deliveries), 35, self.clock),
+            deliveries=Deliveries(MemoryAsyncTable(self.deliveries), 35, self.clock),
             identities=Identities(self.identities, clock=self.clock),
             clock=self.clock,
-            chance=longest,
+            jitter=longest,
         )
 
     async def forward(
@@ -91,7 +91,7 @@ class ForwardingWorld:
         return await self.forward(*(message.body for message in messages))
 
 
-class IntakeWorld:
+class AcceptHarness:
     """The HTTP API between its callers, Parameter Store and the two queues."""
 
     def __init__(self) -> None:
@@ -113,7 +113,7 @@ class IntakeWorld:
         ]
         self.publish_producers()
         store = ParameterStore(self.ssm.client(), "/relay", self.clock.seconds)
-        self.intake = Intake(
+        self.intake = Accept(
             Apps(store, self.clock.seconds),
             Producers(store),
             {
@@ -149,7 +149,7 @@ class IntakeWorld:
         return len(self.mobile) + len(self.web)
 
 
-class InstallsWorld:
+class InstallsHarness:
     """The use case between AppsFlyer, Parameter Store and the table."""
 
     def __init__(self) -> None:

@@ -19,9 +19,9 @@ from relay.stores.identities import Identities, Identity
 from relay.stores.money_trail import Trail
 from tests.builders import MOBILE_APP, WEB_APP, Json, make_http_event, make_sqs_event
 from tests.fakes import FakeClock, FakeSqs, FakeSsm, SentMessage, longest
+from tests.harnesses import MOBILE_QUEUE, WEB_QUEUE
 from tests.memory_table import MemoryTable
 from tests.webhooks import Posted
-from tests.worlds import MOBILE_QUEUE, WEB_QUEUE
 
 PAYMENTS_QUEUE = "https://sqs.example.com/payments"
 PAYMENTS_DEAD = "https://sqs.example.com/payments-dead"
@@ -37,7 +37,7 @@ SECRETS = {
 """The one secret of each source; a source is called as its provider, with a hyphen."""
 
 
-class PaymentWorld:
+class PaymentsHarness:
     """`receive_payment`, its queue, `map_payment`, and what stands around them."""
 
     def __init__(self, **settings: Any) -> None:
@@ -90,7 +90,7 @@ class PaymentWorld:
                 Surface.WEB: Queue(sqs, WEB_QUEUE),
             },
             clock=self.clock,
-            chance=longest,
+            jitter=longest,
         )
 
     # Parameter Store and identities

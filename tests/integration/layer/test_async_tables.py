@@ -13,27 +13,27 @@ import pytest_asyncio
 import trustme
 
 from relay import composition
-from relay.aws.async_table import DynamoCalls, DynamoLoopTable
+from relay.aws.async_table import DynamoAsyncTable, DynamoClient
 from relay.aws.sigv4 import Credentials
-from relay.aws.table import Bound, DynamoTable, Item, Key, LoopTable, Table
+from relay.aws.table import AsyncTable, Condition, DynamoTable, Item, Key, Table
 from relay.errors import ConfigurationError, TableUnavailableError
 from relay.http1.pool import Pool
 from relay.stores.deliveries import Claim, Deliveries, delivery_key
-from tests.memory_table import MemoryLoopTable, MemoryTable
+from tests.memory_table import MemoryAsyncTable, MemoryTable
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 KEY = Key("a" * 64, "delivery")
 ITEM: Item = {"content": "b" * 64, "taken_until": 1_772_452_800_000}
-Both = tuple[LoopTable, Table]
+Both = tuple[AsyncTable, Table]
 
 
 def no_tls() -> Any:
     raise AssertionError("no TLS is spoken here")
 
 
-MakeCalls = Callable[..., DynamoCalls]
+MakeCalls = Callable[..., DynamoClient]
 
 
 @pytest_asyncio.fixture
@@ -41,10 +41,10 @@ async def calls_to() -> AsyncIterator[MakeCalls]:
     """Makes calls to an address as the composition does; their connections end with the test."""
     pools = []
 
-    def make(url: str, pause: Callable[[float], Awaitable[None]] = asyncio.sleep) -> DynamoCalls:
+    def make(url: str, pause: Callable[[float], Awaitable[None]] = asyncio.sleep) -> DynamoClient:
         pools.append(Pool(10, 1, 2, no_tls))
         key = Credentials("testing", "testing", None, "us-east-1", "dynamodb")
-        return DynamoCalls(pools[-1], url, lambda: key, pause=pause)
+        return DynamoClient(pools[-1], url, lambda: key, pause=pause)
 
     yield make
     for pool in pools:
@@ -58,10 +58,10 @@ def both(request: pytest.FixtureRequest, calls_to: MakeCalls) -> Iterator[Both]:
     if request.param == "moto":
         name = request.getfixturevalue("make_table")()
         table = DynamoTable(request.getfixturevalue("dynamodb"), name)
-        yield DynamoLoopTable(calls_to(request.getfixturevalue("moto_url")), name), table
+        yield DynamoAsyncTable(calls_to(request.getfixturevalue("moto_url")), name), table
     else:
         memory = MemoryTable()
-        yield MemoryLoopTable(memory), memory
+        yield MemoryAsyncTable(memory), memory
         memory.close()
 
 
@@ -85,7 +85,7 @@ async def test_put_within_a_bound_writes_or_gives_what_is_in_the_way(
     loop, table = both
     await loop.put(KEY, {"at": 5})
 
-    there = await loop.put(KEY, {"at": 9}, Bound("at", bound))
+    there = await loop.put(KEY, {"at": 9}, Condition("at", bound))
 
     assert there == (None if written else {"at": 5})
     assert await found(table, KEY) == {KEY: {"at": 9 if written else 5}}
@@ -121,7 +121,7 @@ async def test_delete_within_a_bound(both: Both, bound: int, *, left: bool) -> N
     loop, table = both
     await loop.put(KEY, {"at": 5})
 
-    await loop.delete(KEY, Bound("at", bound))
+    await loop.delete(KEY, Condition("at", bound))
 
     assert (KEY in await found(table, KEY)) is left
 
@@ -129,7 +129,7 @@ async def test_delete_within_a_bound(both: Both, bound: int, *, left: bool) -> N
 async def test_delete_of_nothing_is_fine(both: Both) -> None:
     loop, table = both
 
-    await loop.delete(KEY, Bound("at", 5))
+    await loop.delete(KEY, Condition("at", 5))
 
     assert await found(table, KEY) == {}
 
@@ -168,7 +168,7 @@ async def test_composition_reaches_the_table_as_boto3_would(
     monkeypatch.setenv("AWS_ENDPOINT_URL", moto_url)
     name = make_table()
 
-    table = composition._loop_table(name, 5)  # noqa: SLF001 - it is what is tried
+    table = composition._async_table(name, 5)  # noqa: SLF001 - it is what is tried
     await table.put(KEY, ITEM)
     table.close()
     await asyncio.sleep(0)
@@ -194,7 +194,7 @@ def test_composition_without_credentials_says_so(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
 
     with pytest.raises(ConfigurationError, match="AWS credentials"):
-        composition._loop_table("t", 5)  # noqa: SLF001 - likewise
+        composition._async_table("t", 5)  # noqa: SLF001 - likewise
 
 
 # Failures, as DynamoDB tells them
@@ -221,7 +221,7 @@ class Answers(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def scripted(calls_to: MakeCalls) -> Iterator[Callable[..., DynamoLoopTable]]:
+def scripted(calls_to: MakeCalls) -> Iterator[Callable[..., DynamoAsyncTable]]:
     """A table whose DynamoDB gives these answers."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
     thread = Thread(target=server.serve_forever)
@@ -230,10 +230,10 @@ def scripted(calls_to: MakeCalls) -> Iterator[Callable[..., DynamoLoopTable]]:
     async def at_once(_: float) -> None:
         return
 
-    def script(*told: tuple[int, bytes]) -> DynamoLoopTable:
+    def script(*told: tuple[int, bytes]) -> DynamoAsyncTable:
         Answers.told = list(told)
         Answers.heard = []
-        return DynamoLoopTable(calls_to(f"http://127.0.0.1:{server.server_port}", at_once), "t")
+        return DynamoAsyncTable(calls_to(f"http://127.0.0.1:{server.server_port}", at_once), "t")
 
     yield script
     server.shutdown()
@@ -252,7 +252,7 @@ DENIED = (400, refusal("AccessDeniedException"))
 
 @pytest.mark.parametrize("first", [THROTTLED, (500, b"oh"), (503, b"")])
 async def test_put_that_fails_for_a_moment_is_tried_again(
-    scripted: Callable[..., DynamoLoopTable], first: tuple[int, bytes]
+    scripted: Callable[..., DynamoAsyncTable], first: tuple[int, bytes]
 ) -> None:
     table = scripted(first, OK)
 
@@ -271,7 +271,7 @@ async def test_put_that_fails_for_a_moment_is_tried_again(
     ],
 )
 async def test_table_that_fails_is_unavailable_by_awss_code(
-    scripted: Callable[..., DynamoLoopTable], answer: tuple[int, bytes], code: str
+    scripted: Callable[..., DynamoAsyncTable], answer: tuple[int, bytes], code: str
 ) -> None:
     table = scripted(answer)
     expected = pytest.raises(TableUnavailableError, match=f"^DynamoDB failed: {code}$")
@@ -279,7 +279,7 @@ async def test_table_that_fails_is_unavailable_by_awss_code(
     with expected:
         await table.put(KEY, ITEM)
     with expected:
-        await table.delete(KEY, Bound("at", 1))
+        await table.delete(KEY, Condition("at", 1))
     with expected:
         await table.put_all({KEY: ITEM})
     with expected:
@@ -288,14 +288,14 @@ async def test_table_that_fails_is_unavailable_by_awss_code(
 
 async def test_table_that_nobody_answers_for_is_unavailable(calls_to: MakeCalls) -> None:
     """Nothing listens on the discard port of this machine."""
-    table = DynamoLoopTable(calls_to("http://127.0.0.1:9"), "t")
+    table = DynamoAsyncTable(calls_to("http://127.0.0.1:9"), "t")
 
     with pytest.raises(TableUnavailableError, match="ServiceUnavailable"):
         await table.put(KEY, ITEM)
 
 
 async def test_put_all_sends_again_what_was_left_undone(
-    scripted: Callable[..., DynamoLoopTable],
+    scripted: Callable[..., DynamoAsyncTable],
 ) -> None:
     left = b'{"UnprocessedItems": {"t": [{"PutRequest": {"Item": {"pk": {"S": "x"}}}}]}}'
     table = scripted((200, left), OK)
@@ -306,7 +306,7 @@ async def test_put_all_sends_again_what_was_left_undone(
 
 
 async def test_put_all_that_stays_undone_is_unavailable(
-    scripted: Callable[..., DynamoLoopTable],
+    scripted: Callable[..., DynamoAsyncTable],
 ) -> None:
     left = b'{"UnprocessedItems": {"t": [{"PutRequest": {"Item": {"pk": {"S": "x"}}}}]}}'
     table = scripted((200, left))
@@ -316,7 +316,7 @@ async def test_put_all_that_stays_undone_is_unavailable(
 
 
 async def test_put_new_of_which_one_failed_otherwise_is_unavailable(
-    scripted: Callable[..., DynamoLoopTable],
+    scripted: Callable[..., DynamoAsyncTable],
 ) -> None:
     """An item that may not be there must not be taken for written."""
     failed = b'{"Responses": [{"TableName": "t"}, {"Error": {"Code": "ThrottlingError"}}]}'

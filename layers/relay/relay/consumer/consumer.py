@@ -1,0 +1,176 @@
+"""One batch of records: read, handled while there is time, put on queues, reported.
+
+A record is only acknowledged when what became of it is safe: delivered, or on a queue. The others
+are reported as failed and come back by themselves.
+"""
+
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Collection,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+from relay import telemetry
+from relay.aws.sqs import Message, Queue
+from relay.aws.timeouts import LONGEST_CALL_SECONDS
+from relay.consumer.deadline import Deadline, Remaining
+from relay.consumer.job import Job
+from relay.consumer.settler import Destination, Settlement, Settler
+from relay.errors import NotAnEnvelopeError
+
+J = TypeVar("J", bound=Job)
+Record = Mapping[str, Any]
+"""An SQS record, as Lambda hands it over."""
+Handle = Callable[[J], Awaitable[Settlement]]
+Work = Coroutine[Any, Any, None]
+
+
+@dataclass(slots=True)
+class Batch(Generic[J]):
+    """What has become of one invocation's records, by message id."""
+
+    jobs: dict[str, J] = field(default_factory=dict)
+    settlements: dict[str, Settlement] = field(default_factory=dict)
+    failed: set[str] = field(default_factory=set)
+    """Neither done nor on a queue: these come back by themselves."""
+
+
+class Handler(Protocol[J]):
+    """What a use case does with the jobs of a batch."""
+
+    @property
+    def needed_seconds(self) -> float:
+        """The longest that one job takes from now on, with what has to be done around it."""
+        ...
+
+    def read(self, record: Record) -> J:
+        """The job of a record; raises `NotAnEnvelopeError`."""
+        ...
+
+    async def begin(self, jobs: Collection[J], deadline: Deadline) -> "Handle[J]":
+        """Looks up what the jobs share; gives what handles each of them."""
+        ...
+
+    def interrupted(self, job: J) -> Settlement:
+        """What becomes of a job whose handling a bug of ours ended."""
+        ...
+
+    def report(self, batch: Batch[J]) -> None:
+        """Logs and counts a batch."""
+        ...
+
+
+class Workers(Protocol):
+    """How jobs are handled side by side: as tasks of an event loop, or in threads."""
+
+    async def run(self, work: Callable[[], Work], jobs: int) -> None:
+        """Runs `work` several times at once, as often as makes sense for so many jobs."""
+        ...
+
+    async def block(self, call: Callable[[], None]) -> None:
+        """Makes a call that blocks."""
+        ...
+
+
+class Consumer(Generic[J]):
+    """Handles the batches of one function. Lives as long as its process."""
+
+    def __init__(
+        self,
+        handler: Handler[J],
+        settler: Settler,
+        workers: Workers,
+        queues: Mapping[Destination, Queue],
+    ) -> None:
+        self._handler = handler
+        self._settler = settler
+        self._workers = workers
+        self._queues = queues
+
+    async def consume(self, records: Sequence[Record], remaining: Remaining) -> list[str]:
+        """Handles a batch; returns the message ids of the records to be tried again.
+
+        When the time that remains is no longer enough for a job, no new work is begun: the rest of
+        the batch is handed back untouched.
+        """
+        deadline, batch = Deadline(remaining), Batch[J]()
+        for record in records:
+            self._read(record, batch)
+        handle = await self._handler.begin(batch.jobs.values(), deadline)
+        waiting = iter(batch.jobs.values())
+        await self._workers.run(
+            lambda: self._work(waiting, handle, batch, deadline), len(batch.jobs)
+        )
+        if any(settlement.message for settlement in batch.settlements.values()):
+            await self._workers.block(lambda: self._put_on_queues(batch, deadline))
+        self._report(batch)
+        return [record["messageId"] for record in records if record["messageId"] in batch.failed]
+
+    def _read(self, record: Record, batch: Batch[J]) -> None:
+        message_id = record["messageId"]
+        try:
+            batch.jobs[message_id] = self._handler.read(record)
+        except NotAnEnvelopeError as error:
+            settlement = self._settler.no_envelope(record["body"], message_id, str(error))
+            batch.settlements[message_id] = settlement
+        except Exception as error:  # noqa: BLE001 - a bug must cost its own record, no more
+            telemetry.unexpected(error, message_id=message_id)
+            batch.failed.add(message_id)
+
+    async def _work(
+        self, jobs: Iterator[J], handle: "Handle[J]", batch: Batch[J], deadline: Deadline
+    ) -> None:
+        """One of the workers that share a batch."""
+        for job in jobs:
+            settlement = None
+            if deadline.allows(self._handler.needed_seconds):
+                settlement = await self._settled(job, handle)
+            if settlement is None:
+                batch.failed.add(job.message_id)
+            else:
+                batch.settlements[job.message_id] = settlement
+
+    async def _settled(self, job: J, handle: "Handle[J]") -> Settlement | None:
+        """A job's settlement; None where even a bug of ours could not be settled."""
+        try:
+            return await handle(job)
+        except Exception as error:  # noqa: BLE001 - a bug must cost its own job an attempt, no more
+            telemetry.unexpected(error, message_id=job.message_id)
+        try:
+            return self._handler.interrupted(job)
+        except Exception as error:  # noqa: BLE001 - then the record itself comes back
+            telemetry.unexpected(error, message_id=job.message_id)
+            return None
+
+    def _put_on_queues(self, batch: Batch[J], deadline: Deadline) -> None:
+        for destination, queue in self._queues.items():
+            messages = {
+                id_: done.message
+                for id_, done in batch.settlements.items()
+                if done.destination is destination and done.message is not None
+            }
+            try:
+                batch.failed.update(_put(queue, messages, deadline))
+            except Exception as error:  # noqa: BLE001 - then these come back, and only these
+                telemetry.unexpected(error)
+                batch.failed.update(messages)
+
+    def _report(self, batch: Batch[J]) -> None:
+        try:
+            self._handler.report(batch)
+        except Exception as error:  # noqa: BLE001 - what is delivered must not come back for a metric
+            telemetry.unexpected(error)
+
+
+def _put(queue: Queue, messages: Mapping[str, Message], deadline: Deadline) -> Iterable[str]:
+    """Gives the ids of those that did not get there."""
+    ids = list(messages)
+    missing = queue.send(list(messages.values()), lambda: deadline.allows(LONGEST_CALL_SECONDS + 1))
+    return (ids[position] for position in missing)

@@ -1,0 +1,21 @@
+"""Workers as tasks of an event loop."""
+
+import asyncio
+from collections.abc import Callable
+
+from relay.consumer.consumer import Work
+
+
+class Tasks:
+    """Workers as tasks, `most` at once."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+
+    async def run(self, work: Callable[[], Work], jobs: int) -> None:
+        """Runs `work` in as many tasks as there are jobs, up to the most."""
+        await asyncio.gather(*(work() for _ in range(min(self._most, jobs))))
+
+    async def block(self, call: Callable[[], None]) -> None:
+        """Makes a blocking call in a thread, so that the loop goes on."""
+        await asyncio.to_thread(call)

@@ -1,0 +1,48 @@
+"""What Lambda calls: its events and context in, its answers out."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any, Protocol
+
+from relay.composition import forwarder, mapper
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from relay.consumer.deadline import Remaining
+    from relay.domain.kinds import Surface
+
+
+class Context(Protocol):
+    """What the functions use of Lambda's context object."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        """How long the invocation may still run."""
+
+
+def forward(event: Mapping[str, Any], context: Context, surface: "Surface") -> dict[str, Any]:
+    """Handles one SQS event of a delivery queue; answers with the records to be tried again."""
+    return _failures(
+        _runner().run(forwarder(surface).forward(event["Records"], _remaining(context)))
+    )
+
+
+def map_payments(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    """Handles one SQS event of the payments queue; answers with the records to be tried again."""
+    return _failures(mapper().map(event["Records"], _remaining(context)))
+
+
+@cache
+def _runner() -> "asyncio.Runner":
+    """One event loop for the life of the process: kept connections belong to their loop."""
+    import asyncio  # noqa: PLC0415 - functions without an event loop start without it
+
+    return asyncio.Runner()
+
+
+def _remaining(context: Context) -> "Remaining":
+    return lambda: context.get_remaining_time_in_millis() / 1000
+
+
+def _failures(message_ids: list[str]) -> dict[str, Any]:
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in message_ids]}

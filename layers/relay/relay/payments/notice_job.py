@@ -1,0 +1,54 @@
+"""One notice on its way to an event. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from relay.aws.sqs import MAX_MESSAGE_BYTES, size_of
+from relay.domain.outcomes import Verdict
+from relay.messages.notice import Notice, write_notice
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeJob:
+    """One notice on its way to an event; a `relay.consumer.job.Job`."""
+
+    message_id: str
+    notice: Notice
+
+    @property
+    def group(self) -> str:
+        """Its source."""
+        return self.notice.source
+
+    @property
+    def attempts(self) -> int:
+        """How many attempts to map it failed before."""
+        return self.notice.attempts
+
+    @property
+    def held_since(self) -> datetime | None:
+        """Since when it is held."""
+        return self.notice.held_since
+
+    @property
+    def held_since_after_attempt(self) -> datetime | None:
+        """A failed attempt ends no hold: what it waits for is still not known."""
+        return self.notice.held_since
+
+    def waiting_body(self, **changes: object) -> str:
+        """The notice, with these fields replaced."""
+        return write_notice(self.notice, **changes)
+
+    def dead_letter(self, verdict: Verdict, now: datetime, attempts: int | None) -> str:
+        """The notice with the reason."""
+        marks = {
+            "reason": verdict.reason,
+            "outcome": verdict.outcome,
+            "message": verdict.detail,
+            "dead_since": now,
+            "attempts": self.attempts if attempts is None else attempts,
+        }
+        letter = write_notice(self.notice, **marks)
+        if size_of(letter) > MAX_MESSAGE_BYTES:  # no webhook is; its digest stands for it
+            letter = write_notice(self.notice, **marks, content=None)
+        return letter
