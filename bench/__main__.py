@@ -1,8 +1,14 @@
-"""`python -m bench`: events a second, and CPU an event, beside a naive handler."""
+"""`python -m bench`: events a second, and CPU an event, beside a naive handler.
+
+`--beside NAME=COMMAND` lets another program take its turn in every round, on the core and in the
+environment of the handlers. `--json` prints `{NAME: {"events_per_second", "cpu_us"}}`.
+"""
 
 import cProfile
+import json
 import os
 import pstats
+import sys
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated, Final
@@ -30,17 +36,35 @@ def main(
     seconds: Annotated[float, typer.Option(min=0.1, help="Length of a round.")] = 2.0,
     in_flight: Annotated[int, typer.Option(min=1, help="Requests in flight at once.")] = 50,
     *,
+    beside: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=COMMAND",
+            help="A program that takes its turn in every round, where the handlers run. Its last "
+            'line is {"events": n, "seconds": s, "cpu_seconds": s}. May be given several times.',
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The forwarding figures alone, as JSON.")
+    ] = False,
     profile: Annotated[bool, typer.Option("--profile", help="Where the time goes.")] = False,
 ) -> None:
     """Batches of 100 records, over TLS, to a local server that answers at once; one core."""
-    console = Console()
+    others, console = _named(beside or []), Console(stderr=as_json)
     with surroundings(in_flight) as around:
         if profile:
             _profile(around, seconds)
             return
-        with console.status("measuring"):
-            figures = forwarding(list(_TITLES), around, rounds, seconds)
-            prepared = {kind: preparing(kind, rounds) for kind in Kind}
+        try:
+            with console.status("measuring"):
+                figures = forwarding(list(_TITLES), around, rounds, seconds, others)
+        except RuntimeError as error:
+            print(f"bench: {error}", file=sys.stderr)
+            raise typer.Exit(1) from error
+    if as_json:
+        print(json.dumps({name: _as_json(figure) for name, figure in figures.items()}))
+        return
+    prepared = {kind: preparing(kind, rounds) for kind in Kind}
     console.print(_forwarding_table(figures), _preparing_table(prepared))
     console.print(
         f"Medians of {rounds} rounds; {machine.facts()}",
@@ -50,13 +74,36 @@ def main(
     )
 
 
+def _named(beside: list[str]) -> dict[str, str]:
+    """The commands by their names; raises `BadParameter`."""
+    named = [text.partition("=")[::2] for text in beside]
+    for name, command in named:
+        if not name.strip() or not command.strip():
+            raise typer.BadParameter("must be NAME=COMMAND", param_hint="--beside")
+    names = [*_TITLES, *(name for name, _ in named)]
+    if len(set(names)) < len(names):
+        raise typer.BadParameter(
+            f"each needs a name of its own, other than {', '.join(_TITLES)}", param_hint="--beside"
+        )
+    return dict(named)
+
+
+def _as_json(figure: Figure) -> dict[str, float]:
+    return {
+        "events_per_second": round(figure.events_per_second, 1),
+        "cpu_us": round(figure.cpu_microseconds, 2),
+    }
+
+
 def _forwarding_table(figures: dict[str, Figure]) -> Table:
     table = Table("forwarding", title="One core, TLS, batches of 100")
     for column in ("events/s", "CPU µs/event", "times"):
         table.add_column(column, justify="right")
     slowest = min(figure.events_per_second for figure in figures.values())
     for name, (speed, cpu) in figures.items():
-        table.add_row(_TITLES[name], f"{speed:,.0f}", f"{cpu:,.0f}", f"{speed / slowest:,.1f}")
+        table.add_row(
+            _TITLES.get(name, name), f"{speed:,.0f}", f"{cpu:,.0f}", f"{speed / slowest:,.1f}"
+        )
     return table
 
 

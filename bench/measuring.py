@@ -1,13 +1,14 @@
-"""Takes the figures: the handlers in turn, several rounds, medians."""
+"""Takes the figures: handlers and what stands beside them in turn, several rounds, medians."""
 
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from statistics import median
 from typing import Final, NamedTuple
 
 from bench.events import APP_ID, WEB_APP_ID, samples
-from bench.processes import Program, Surroundings, worker
+from bench.processes import Program, Surroundings, run_beside, worker
 from relay.domain.kinds import App, Kind
 from relay.rules.prepare import prepare
 
@@ -24,17 +25,26 @@ class Figure(NamedTuple):
 
 
 def forwarding(
-    handlers: list[str], around: Surroundings, rounds: int, seconds: float
+    handlers: Sequence[str],
+    around: Surroundings,
+    rounds: int,
+    seconds: float,
+    beside: Mapping[str, str],
 ) -> dict[str, Figure]:
-    """The median of each handler's rounds; they take turns, so that a busy moment hits all."""
+    """The median of the rounds of each handler, and of each command beside them, by name.
+
+    They take turns, so that a busy moment hits all.
+    """
     with ExitStack() as stack:
         workers = {name: stack.enter_context(worker(name, around)) for name in handlers}
         for program in workers.values():
-            _round(program, around, _WARM_UP_SECONDS)
-        figures: dict[str, list[Figure]] = {name: [] for name in handlers}
+            _round(program, around, min(seconds, _WARM_UP_SECONDS))
+        figures: dict[str, list[Figure]] = {name: [] for name in (*handlers, *beside)}
         for _ in range(rounds):
             for name, program in workers.items():
                 figures[name].append(_round(program, around, seconds))
+            for name, command in beside.items():
+                figures[name].append(_figure(run_beside(command, around, seconds)))
     return {name: _median(taken) for name, taken in figures.items()}
 
 
@@ -47,6 +57,10 @@ def _round(program: Program, around: Surroundings, seconds: float) -> Figure:
     if taken != result["events"]:
         message = f"{result['events']} events were handled, but AppsFlyer took {taken}"
         raise RuntimeError(message)
+    return _figure(result)
+
+
+def _figure(result: Mapping[str, float]) -> Figure:
     events = result["events"]
     return Figure(events / result["seconds"], result["cpu_seconds"] / events * 1e6)
 

@@ -1,7 +1,11 @@
-"""The programs of a benchmark: servers on one core, a worker for each handler on another."""
+"""The programs of a benchmark: servers on one core, a worker for each handler on another.
+
+A program that somebody else brings to stand beside the handlers runs where those do.
+"""
 
 import json
 import os
+import shlex
 import ssl
 import subprocess
 import sys
@@ -83,8 +87,7 @@ class Surroundings:
             "RELAY_CONNECT_TIMEOUT_SECONDS": "3",
             "RELAY_DEAD_LETTER_QUEUE_URL": queue,
             "RELAY_DELIVERIES_TABLE": "deliveries",
-            "RELAY_MAX_CONCURRENCY": "1",  # a pace of 9,900 a second, which is not reached
-            "RELAY_WEB_SHARE_PERCENT": "1",
+            "RELAY_MAX_CONCURRENCY": "1",
             "RELAY_PARAMETER_PREFIX": "/appsflyer-relay",
             "RELAY_QUEUE_URL": queue,
             "RELAY_READ_TIMEOUT_SECONDS": "10",
@@ -118,3 +121,43 @@ def worker(name: str, around: Surroundings) -> Iterator[Program]:
     with Program("bench.worker", name, around.environment | once) as program:
         machine.pin(program.id, machine.cores()[:1])
         yield program
+
+
+def run_beside(command: str, around: Surroundings, seconds: float) -> dict[str, float]:
+    """Runs somebody else's program once, on the first core and in the handlers' environment.
+
+    It is told the length of a round in `BENCH_SECONDS`. The last line that it prints is a JSON
+    object with the numbers `events`, `seconds` and `cpu_seconds`. Raises `RuntimeError` when it
+    cannot be started, fails, or says something else.
+    """
+    environment = {**around.environment, "BENCH_SECONDS": str(seconds)}
+    try:
+        process = subprocess.Popen(
+            shlex.split(command), env=environment, stdout=subprocess.PIPE, text=True
+        )
+    except (OSError, ValueError, IndexError) as error:
+        message = f"{command!r} cannot be started: {error}"
+        raise RuntimeError(message) from error
+    with process:
+        machine.pin(process.pid, machine.cores()[:1])
+        lines = cast("IO[str]", process.stdout).read().strip().splitlines()
+    if process.returncode:
+        message = f"{command!r} ended with status {process.returncode}"
+        raise RuntimeError(message)
+    return _numbers(command, lines[-1] if lines else "")
+
+
+def _numbers(command: str, line: str) -> dict[str, float]:
+    try:
+        said = json.loads(line)
+        found = {name: float(said[name]) for name in ("events", "seconds", "cpu_seconds")}
+    except (ValueError, TypeError, KeyError) as error:
+        message = (
+            f'the last line of {command!r} must be {{"events": ..., "seconds": ..., '
+            '"cpu_seconds": ...}, all numbers'
+        )
+        raise RuntimeError(message) from error
+    if not (found["events"] > 0 and found["seconds"] > 0):
+        message = f"{command!r} must handle events, and take time for it"
+        raise RuntimeError(message)
+    return found
