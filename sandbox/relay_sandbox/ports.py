@@ -16,7 +16,7 @@ class Ports(NamedTuple):
     stand_in: int
 
 
-def choose(port: int | None) -> Ports:
+def choose_ports(port: int | None) -> Ports:
     """Three ports in a row from `port`; any free ones for 0.
 
     None means the default ones, which `events/env.json` names, or any where one of those is taken.

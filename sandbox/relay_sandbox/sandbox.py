@@ -22,11 +22,11 @@ from relay_sandbox.errors import SandboxError
 from relay_sandbox.gateway.gateway import Gateway
 from relay_sandbox.http.server import Server
 from relay_sandbox.lambda_runtime.execution import FunctionLog, Invocation
+from relay_sandbox.lambda_runtime.function import Function
 from relay_sandbox.lambda_runtime.pollers import Poller
-from relay_sandbox.lambda_runtime.runtime import Function
 from relay_sandbox.local_aws.aws import LocalAws
 from relay_sandbox.options import PROJECT, SandboxOptions
-from relay_sandbox.ports import choose, is_free
+from relay_sandbox.ports import choose_ports, is_free
 from relay_sandbox.seeds import Seeds
 from relay_sandbox.stand_in import StandIn
 
@@ -51,7 +51,7 @@ class Sandbox:
         self.options = options or SandboxOptions()
         self.seeds = Seeds()
         self.stand_in = StandIn(self.seeds.accounts())
-        self._ports = choose(self.options.port)
+        self._ports = choose_ports(self.options.port)
         self.aws = LocalAws(self.logs / "aws.log", self._ports.aws)
         self.functions: dict[str, Function] = {}
         self.ready: dict[str, Any] = {}
@@ -106,7 +106,7 @@ class Sandbox:
         return sum(function.started for function in self.functions.values())
 
     async def _messages(self, queue_url: str) -> int:
-        answer = await self.aws.call(
+        response = await self.aws.call(
             self.aws.sqs.get_queue_attributes,
             QueueUrl=queue_url,
             AttributeNames=[
@@ -115,7 +115,7 @@ class Sandbox:
                 "ApproximateNumberOfMessagesNotVisible",
             ],
         )
-        return sum(int(number) for number in answer["Attributes"].values())
+        return sum(int(number) for number in response["Attributes"].values())
 
     async def _start(self) -> None:
         if not is_free(self._ports.api):  # said now, and not after all else has come up
@@ -124,10 +124,10 @@ class Sandbox:
             self.stand_in.server(port=self._ports.stand_in)
         )
         self._clear_logs()
-        reading = asyncio.ensure_future(asyncio.to_thread(Template.read, self.options.template))
+        template = asyncio.ensure_future(asyncio.to_thread(Template.read, self.options.template))
         await self._parts.enter_async_context(self.aws)  # takes as long as the reading
         overrides = self._overrides(stand_in.url)
-        stack = await self.aws.call(deploy, self.aws, await reading, overrides)
+        stack = await self.aws.call(deploy, self.aws, await template, overrides)
         await self.aws.call(self.seeds.put, self.aws, stack.outputs["ParameterPrefix"])
         await self._start_functions(stack)
         await self._start_pollers(stack)
@@ -155,21 +155,21 @@ class Sandbox:
             function = Function(settings, log, self.aws.url, self.options.concurrency)
             self.functions[key] = function
             self._parts.push_async_callback(function.stop)
-        starting = [function.warm_up() for function in self.functions.values()]
+        warm_ups = [function.warm_up() for function in self.functions.values()]
         # All are waited for, also when one fails: what is still starting could not be stopped.
-        for failure in await asyncio.gather(*starting, return_exceptions=True):
+        for failure in await asyncio.gather(*warm_ups, return_exceptions=True):
             if failure:
                 raise failure
 
     async def _start_pollers(self, stack: Stack) -> None:
         for source in stack.event_sources:
             await self._shorten_visibility(source.queue_url)
-            bound = source.max_concurrency or self.options.concurrency
+            concurrency = source.max_concurrency or self.options.concurrency
             poller = Poller(
                 self.aws,
                 source,
                 self.functions[source.function],
-                limit=min(bound, self.options.concurrency),
+                limit=min(concurrency, self.options.concurrency),
                 window_seconds=min(source.window_seconds, self.options.window_limit_seconds),
             )
             task = asyncio.create_task(poller.run())

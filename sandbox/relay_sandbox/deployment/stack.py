@@ -89,10 +89,10 @@ def deploy(aws: LocalAws, template: Template, overrides: Mapping[str, str]) -> S
 
 
 def _create(aws: LocalAws, template: Template, overrides: Mapping[str, str]) -> None:
-    given = [{"ParameterKey": k, "ParameterValue": v} for k, v in overrides.items()]
+    values = [{"ParameterKey": k, "ParameterValue": v} for k, v in overrides.items()]
     cloudformation = aws.client("cloudformation")
     cloudformation.create_stack(
-        StackName=STACK_NAME, TemplateBody=json.dumps(template.local_part()), Parameters=given
+        StackName=STACK_NAME, TemplateBody=json.dumps(template.local_part()), Parameters=values
     )
     (stack,) = cloudformation.describe_stacks(StackName=STACK_NAME)["Stacks"]
     if stack["StackStatus"] != "CREATE_COMPLETE":
@@ -102,8 +102,10 @@ def _create(aws: LocalAws, template: Template, overrides: Mapping[str, str]) -> 
 
 
 def _physical_names(aws: LocalAws) -> dict[str, str]:
-    answer = aws.client("cloudformation").describe_stack_resources(StackName=STACK_NAME)
-    return {one["LogicalResourceId"]: one["PhysicalResourceId"] for one in answer["StackResources"]}
+    response = aws.client("cloudformation").describe_stack_resources(StackName=STACK_NAME)
+    return {
+        one["LogicalResourceId"]: one["PhysicalResourceId"] for one in response["StackResources"]
+    }
 
 
 def _outputs(aws: LocalAws) -> dict[str, str]:
@@ -124,23 +126,23 @@ def _functions(
     deployed = {}
     for logical_id, resource in template.source["Resources"].items():
         if resource["Type"] == "AWS::Serverless::Function":
-            answer = client.get_function_configuration(FunctionName=names[logical_id])
-            deployed[logical_id] = _function(aws, template.folder(logical_id), layers, answer)
+            response = client.get_function_configuration(FunctionName=names[logical_id])
+            deployed[logical_id] = _function(aws, template.folder(logical_id), layers, response)
     return deployed
 
 
 def _function(
-    aws: LocalAws, folder: Path, layers: tuple[Path, ...], answer: Json
+    aws: LocalAws, folder: Path, layers: tuple[Path, ...], response: Json
 ) -> FunctionSettings:
-    variables = answer.get("Environment", {}).get("Variables", {})
+    variables = response.get("Environment", {}).get("Variables", {})
     return FunctionSettings(
         key=folder.name,
-        name=answer["FunctionName"],
-        arn=answer["FunctionArn"],
-        handler=answer["Handler"],
-        runtime=answer["Runtime"],
-        timeout_seconds=float(answer["Timeout"]),
-        memory_mb=int(answer["MemorySize"]),
+        name=response["FunctionName"],
+        arn=response["FunctionArn"],
+        handler=response["Handler"],
+        runtime=response["Runtime"],
+        timeout_seconds=float(response["Timeout"]),
+        memory_mb=int(response["MemorySize"]),
         folder=folder,
         layers=layers,
         environment={name: _local_url(aws, str(value)) for name, value in variables.items()},

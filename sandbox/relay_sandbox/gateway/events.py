@@ -56,12 +56,12 @@ def http_response(result: object, request_id: str) -> Response | None:
         return Response(200, (("content-type", "application/json"), *own), body.encode())
     try:
         body_bytes = _decoded(result.get("body"), is_base64=bool(result.get("isBase64Encoded")))
-        return Response(int(result["statusCode"]), (*_answer_headers(result), *own), body_bytes)
+        return Response(int(result["statusCode"]), (*_response_headers(result), *own), body_bytes)
     except (ValueError, TypeError, AttributeError):
         return None
 
 
-def message(status: int, text: str) -> Response:
+def gateway_response(status: int, text: str) -> Response:
     """Make the gateway's own answer: `{"message": "Not Found"}`."""
     return Response.json(status, {"message": text})
 
@@ -140,7 +140,7 @@ def _decoded(body: object, *, is_base64: bool) -> bytes:
     return base64.b64decode(body, validate=True) if is_base64 else body.encode()
 
 
-def _answer_headers(result: Mapping[str, Any]) -> Headers:
+def _response_headers(result: Mapping[str, Any]) -> Headers:
     headers = {name.lower(): str(value) for name, value in (result.get("headers") or {}).items()}
     headers.setdefault("content-type", "text/plain; charset=utf-8")
     cookies = [("set-cookie", str(cookie)) for cookie in result.get("cookies") or ()]

@@ -14,15 +14,15 @@ from collections.abc import Callable, Mapping
 
 from relay_sandbox.deployment.routes import Api, Route, match_route
 from relay_sandbox.errors import PayloadTooLargeError
-from relay_sandbox.gateway.events import http_event, http_response, message
+from relay_sandbox.gateway.events import gateway_response, http_event, http_response
 from relay_sandbox.http.server import Connection, Request, Response
 from relay_sandbox.lambda_runtime.execution import Invocation
-from relay_sandbox.lambda_runtime.runtime import Invocable
+from relay_sandbox.lambda_runtime.function import Invocable
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
 _LOGGER = logging.getLogger(__name__)
-_TOO_LARGE = message(413, "Request Entity Too Large")
-_INTERNAL_ERROR = message(500, "Internal Server Error")
+_TOO_LARGE = gateway_response(413, "Request Entity Too Large")
+_INTERNAL_ERROR = gateway_response(500, "Internal Server Error")
 
 
 class Throttle:
@@ -37,7 +37,7 @@ class Throttle:
         self._tokens = self._burst
         self._filled = clock()
 
-    def admits(self) -> bool:
+    def allow(self) -> bool:
         """Take a token; False when there is none."""
         if self._rate is None:
             return True
@@ -55,29 +55,29 @@ class Gateway:
 
     def __init__(self, api: Api, functions: Mapping[str, Invocable]) -> None:
         self._functions = functions
-        self._routes = sorted(api.routes, key=_vagueness)
+        self._routes = sorted(api.routes, key=_precedence)
         self._throttles = {route: Throttle(api.rate, api.burst) for route in api.routes}
-        self._abandoned: set[asyncio.Task[Invocation]] = set()
+        self._running: set[asyncio.Task[Invocation]] = set()
 
     async def handle(self, request: Request, _connection: Connection) -> Response:
         """Answer one request."""
         for route in self._routes:
             parameters = match_route(route, request)
             if parameters is not None:
-                return await self._answer(route, parameters, request)
-        return message(404, "Not Found")
+                return await self._respond(route, parameters, request)
+        return gateway_response(404, "Not Found")
 
     async def stop(self) -> None:
         """Give up the invocations that nobody waits for any more."""
-        for task in self._abandoned:
+        for task in self._running:
             task.cancel()
-        await asyncio.gather(*self._abandoned, return_exceptions=True)
+        await asyncio.gather(*self._running, return_exceptions=True)
 
-    async def _answer(
+    async def _respond(
         self, route: Route, parameters: Mapping[str, str], request: Request
     ) -> Response:
-        if not self._throttles[route].admits():
-            return message(429, "Too Many Requests")
+        if not self._throttles[route].allow():
+            return gateway_response(429, "Too Many Requests")
         if len(request.body) > MAX_BODY_BYTES:
             return _TOO_LARGE
         event = http_event(request, route.key, parameters)
@@ -86,7 +86,7 @@ class Gateway:
         except PayloadTooLargeError:
             return _TOO_LARGE
         except TimeoutError:
-            return message(503, "Service Unavailable")
+            return gateway_response(503, "Service Unavailable")
         if invocation.error:
             _LOGGER.warning("%s failed: %s; see its log", route.function, invocation.error.type)
             return _INTERNAL_ERROR
@@ -97,11 +97,11 @@ class Gateway:
     async def _invoke(self, route: Route, event: object) -> Invocation:
         # The function goes on when the gateway, or the client, has stopped waiting.
         task = asyncio.ensure_future(self._functions[route.function].invoke(event))
-        self._abandoned.add(task)
-        task.add_done_callback(self._abandoned.discard)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
         return await asyncio.wait_for(asyncio.shield(task), route.timeout_seconds)
 
 
-def _vagueness(route: Route) -> tuple[bool, int]:
+def _precedence(route: Route) -> tuple[bool, int]:
     """Sort key: the most specific route is asked first."""
     return "+}" in route.path, route.path.count("{")

@@ -89,13 +89,13 @@ class Connection:
 
     def abort(self) -> None:
         """Reset the connection: the client gets ECONNRESET, not the end of a stream."""
-        wire = self.writer.get_extra_info("socket")
-        if wire is not None:  # a TLS connection that has ended has none
+        raw_socket = self.writer.get_extra_info("socket")
+        if raw_socket is not None:  # a TLS connection that has ended has none
             with contextlib.suppress(OSError):  # it is closed already
-                wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+                raw_socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         self.writer.transport.abort()
 
-    async def gone(self) -> None:
+    async def until_closed(self) -> None:
         """Wait until the client has hung up, dropping whatever it still sends."""
         with contextlib.suppress(OSError):
             while await self.reader.read(READ_BYTES):

@@ -20,8 +20,8 @@ from relay_sandbox.http.server import Server
 from relay_sandbox.lambda_runtime.runtime_api import (
     MAX_PAYLOAD_BYTES,
     FunctionError,
+    PendingInvocation,
     RuntimeApi,
-    Task,
 )
 from relay_sandbox.local_aws import aws
 from relay_sandbox.processes.children import Child, first_of, inherited_environment
@@ -72,7 +72,7 @@ class ExecutionEnvironment:
         self._api = RuntimeApi()
         self._server = Server(self._api.handle, max_body_bytes=4 * MAX_PAYLOAD_BYTES)
         self._child: Child | None = None
-        self._heard = b""
+        self._output = b""
 
     @classmethod
     async def start(
@@ -88,9 +88,9 @@ class ExecutionEnvironment:
                 settings.handler,
                 environment=function_environment(settings, endpoint, address),
                 folder=settings.folder,
-                heard=self._hear,
+                on_output=self._keep_output,
             )
-            error = await self._initialised(self._child)
+            error = await self._wait_for_init(self._child)
         except BaseException:
             await self.stop()
             raise
@@ -103,22 +103,22 @@ class ExecutionEnvironment:
         """Whether it can serve another invocation."""
         return self._child is not None and not self._child.ended.done()
 
-    async def serve(self, task: Task) -> Invocation:
+    async def serve(self, pending: PendingInvocation) -> Invocation:
         """Run one invocation to its end: a reply, a crash, or the function's time-out."""
         child = self._child
         assert child is not None  # noqa: S101 - `start` gives out none without a process
-        self._heard = b""
-        self._print(f"START RequestId: {task.request_id} Version: $LATEST")
+        self._output = b""
+        self._print_line(f"START RequestId: {pending.request_id} Version: $LATEST")
         began = time.perf_counter()
-        self._api.hand_over(task)
-        await first_of(task.reply, child.ended, seconds=task.timeout_seconds)
-        if not task.reply.done():
-            task.settle(await self._lost(child, task))
-        child.listen()
+        self._api.enqueue(pending)
+        await first_of(pending.reply, child.ended, seconds=pending.timeout_seconds)
+        if not pending.reply.done():
+            pending.complete(await self._end_without_reply(child, pending))
+        child.drain_output()
         milliseconds = (time.perf_counter() - began) * 1000
-        self._print(f"END RequestId: {task.request_id}")
-        self._print(f"REPORT RequestId: {task.request_id}\tDuration: {milliseconds:.2f} ms")
-        return self._invocation(task)
+        self._print_line(f"END RequestId: {pending.request_id}")
+        self._print_line(f"REPORT RequestId: {pending.request_id}\tDuration: {milliseconds:.2f} ms")
+        return self._invocation(pending)
 
     async def stop(self) -> None:
         """End the process, whatever it does."""
@@ -127,42 +127,42 @@ class ExecutionEnvironment:
             await child.kill()
         await self._server.__aexit__()
 
-    async def _initialised(self, child: Child) -> FunctionError | None:
+    async def _wait_for_init(self, child: Child) -> FunctionError | None:
         ready = self._api.initialised
         await first_of(ready, child.ended, seconds=_INIT_SECONDS)
         if ready.done():
             return ready.result()
-        child.listen()
+        child.drain_output()
         if child.ended.done():
-            printed = self._heard.decode(errors="replace")
+            printed = self._output.decode(errors="replace")
             return FunctionError(
                 "Runtime.ExitError", f"{_exit_text(child)} while it started", (printed,)
             )
         return FunctionError("Sandbox.Timedout", f"not loaded after {_INIT_SECONDS:.0f} seconds")
 
-    async def _lost(self, child: Child, task: Task) -> FunctionError:
+    async def _end_without_reply(self, child: Child, pending: PendingInvocation) -> FunctionError:
         """Say why there is no reply, in Lambda's words, and end the process."""
         if child.ended.done():
             kind, text = "Runtime.ExitError", _exit_text(child)
         else:
             seconds = self._settings.timeout_seconds
             kind, text = "Sandbox.Timedout", f"Task timed out after {seconds:.2f} seconds"
-        child.listen()
-        self._print(f"{task.request_id} {text}")
+        child.drain_output()
+        self._print_line(f"{pending.request_id} {text}")
         await self.stop()
-        return FunctionError(kind, f"RequestId: {task.request_id} Error: {text}")
+        return FunctionError(kind, f"RequestId: {pending.request_id} Error: {text}")
 
-    def _invocation(self, task: Task) -> Invocation:
-        reply = task.reply.result()
+    def _invocation(self, pending: PendingInvocation) -> Invocation:
+        reply = pending.reply.result()
         error = reply if isinstance(reply, FunctionError) else None
         result = json.loads(reply) if isinstance(reply, bytes) and reply else None
-        return Invocation(task.request_id, result, error, self._heard.decode(errors="replace"))
+        return Invocation(pending.request_id, result, error, self._output.decode(errors="replace"))
 
-    def _print(self, line: str) -> None:
-        self._hear(f"{line}\n".encode())
+    def _print_line(self, line: str) -> None:
+        self._keep_output(f"{line}\n".encode())
 
-    def _hear(self, data: bytes) -> None:
-        self._heard = (self._heard + data)[-_LOG_TAIL_BYTES:]
+    def _keep_output(self, data: bytes) -> None:
+        self._output = (self._output + data)[-_LOG_TAIL_BYTES:]
         self._log.write(data)
 
 

@@ -71,18 +71,18 @@ def run(handler: str, address: str) -> None:
 
 
 def _serve_one(api: _Api, function: Callable[[Any, Context], object]) -> None:
-    task = api.call("GET", "invocation/next")
-    request_id = task.headers["lambda-runtime-aws-request-id"]
+    invocation = api.call("GET", "invocation/next")
+    request_id = invocation.headers["lambda-runtime-aws-request-id"]
     context = Context(
         aws_request_id=request_id,
-        invoked_function_arn=task.headers["lambda-runtime-invoked-function-arn"],
-        deadline_ms=int(task.headers["lambda-runtime-deadline-ms"]),
+        invoked_function_arn=invocation.headers["lambda-runtime-invoked-function-arn"],
+        deadline_ms=int(invocation.headers["lambda-runtime-deadline-ms"]),
         function_name=os.environ["AWS_LAMBDA_FUNCTION_NAME"],
         function_version=os.environ["AWS_LAMBDA_FUNCTION_VERSION"],
         memory_limit_in_mb=os.environ["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"],
     )
     try:
-        result = json.dumps(function(json.loads(task.read()), context)).encode()
+        result = json.dumps(function(json.loads(invocation.read()), context)).encode()
     except Exception as error:  # noqa: BLE001 - whatever a handler raises is its answer
         api.report(f"invocation/{request_id}/error", error)
     else:

@@ -44,7 +44,7 @@ class FunctionError:
 
 
 @dataclass(frozen=True)
-class Task:
+class PendingInvocation:
     """One invocation on its way through the runtime; `reply` is the result's JSON or an error."""
 
     payload: bytes
@@ -55,7 +55,7 @@ class Task:
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
 
-    def handed_over(self) -> Response:
+    def to_response(self) -> Response:
         """Give the answer that hands it to the runtime; its deadline counts from here."""
         deadline_ms = int((time.time() + self.timeout_seconds) * 1000)
         trace = f"Root=1-{int(time.time()):08x}-{uuid.uuid4().hex[:24]};Sampled=0"
@@ -68,7 +68,7 @@ class Task:
         )
         return Response(200, headers, self.payload)
 
-    def settle(self, reply: bytes | FunctionError) -> None:
+    def complete(self, reply: bytes | FunctionError) -> None:
         """Set the reply; the first one stands."""
         if not self.reply.done():
             self.reply.set_result(reply)
@@ -78,16 +78,16 @@ class RuntimeApi:
     """The Runtime API of one execution environment; `handle` serves it."""
 
     def __init__(self) -> None:
-        self._tasks: asyncio.Queue[Task] = asyncio.Queue()
-        self._current: Task | None = None
+        self._waiting: asyncio.Queue[PendingInvocation] = asyncio.Queue()
+        self._current: PendingInvocation | None = None
         # Done when the function is loaded (None) or could not be.
         self.initialised: asyncio.Future[FunctionError | None] = (
             asyncio.get_running_loop().create_future()
         )
 
-    def hand_over(self, task: Task) -> None:
+    def enqueue(self, pending: PendingInvocation) -> None:
         """Give the runtime its next invocation."""
-        self._tasks.put_nowait(task)
+        self._waiting.put_nowait(pending)
 
     async def handle(self, request: Request, _connection: Connection) -> Response:
         """Answer the runtime."""
@@ -95,9 +95,9 @@ class RuntimeApi:
             case "GET", ["invocation", "next"]:
                 return await self._next()
             case "POST", ["invocation", request_id, "response"]:
-                return self._take(request_id, request.body)
+                return self._complete(request_id, request.body)
             case "POST", ["invocation", request_id, "error"]:
-                return self._take(request_id, FunctionError.from_body(request.body))
+                return self._complete(request_id, FunctionError.from_body(request.body))
             case "POST", ["init", "error"]:
                 self._initialise(FunctionError.from_body(request.body))
                 return _ACCEPTED
@@ -106,24 +106,24 @@ class RuntimeApi:
 
     async def _next(self) -> Response:
         self._initialise(None)
-        self._current = await self._tasks.get()
-        return self._current.handed_over()
+        self._current = await self._waiting.get()
+        return self._current.to_response()
 
     def _initialise(self, error: FunctionError | None) -> None:
         if not self.initialised.done():
             self.initialised.set_result(error)
 
-    def _take(self, request_id: str, reply: bytes | FunctionError) -> Response:
-        task = self._current
-        if task is None or task.request_id != request_id:
-            return _refusal(400, "InvalidRequestID", "this invocation is not under way")
+    def _complete(self, request_id: str, reply: bytes | FunctionError) -> Response:
+        pending = self._current
+        if pending is None or pending.request_id != request_id:
+            return _error_response(400, "InvalidRequestID", "this invocation is not under way")
         if isinstance(reply, bytes) and len(reply) > MAX_PAYLOAD_BYTES:
             text = f"Response payload size exceeded maximum allowed ({MAX_PAYLOAD_BYTES} bytes)."
-            task.settle(FunctionError("Function.ResponseSizeTooLarge", text))
-            return _refusal(413, "RequestEntityTooLarge", text)
-        task.settle(reply)
+            pending.complete(FunctionError("Function.ResponseSizeTooLarge", text))
+            return _error_response(413, "RequestEntityTooLarge", text)
+        pending.complete(reply)
         return _ACCEPTED
 
 
-def _refusal(status: int, kind: str, text: str) -> Response:
+def _error_response(status: int, kind: str, text: str) -> Response:
     return Response.json(status, {"errorType": kind, "errorMessage": text})

@@ -53,22 +53,22 @@ def record_bytes(record: Record) -> int:
     return len(json.dumps(record, ensure_ascii=False).encode()) + 2
 
 
-def failed_ids(answer: object, ids: Sequence[str]) -> set[str]:
+def failed_ids(response: object, ids: Sequence[str]) -> set[str]:
     """Tell which of the batch's message ids a partial batch response reports as failed.
 
     None at all when there is no answer or no list in it. All of them when the answer is malformed:
     not an object, not a list in it, an entry without an `itemIdentifier`, or one that is empty or
     not of this batch. https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
     """
-    if answer is None:
+    if response is None:
         return set()
-    failures = answer.get("batchItemFailures") if isinstance(answer, Mapping) else answer
+    failures = response.get("batchItemFailures") if isinstance(response, Mapping) else response
     if failures is None:
         return set()
     if not isinstance(failures, list):
         return set(ids)
-    named = {_identifier(failure) for failure in failures}
-    return {name for name in named if name} if named <= set(ids) else set(ids)
+    reported = {_identifier(failure) for failure in failures}
+    return {name for name in reported if name} if reported <= set(ids) else set(ids)
 
 
 def _identifier(failure: object) -> str | None:

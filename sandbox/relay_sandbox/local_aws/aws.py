@@ -85,8 +85,8 @@ class LocalAws:
         self._wanted_port = port
         self._session = local_session()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="aws")
-        self._said = b""
-        self._said_more = asyncio.Event()
+        self._output = b""
+        self._output_grew = asyncio.Event()
         self._child: Child | None = None
         self.url = ""
 
@@ -101,7 +101,7 @@ class LocalAws:
                 PORT_VARIABLE: str(self._wanted_port),
             },
             folder=self._log.parent,
-            heard=self._hear,
+            on_output=self._keep_output,
         )
         try:
             self.url = f"http://127.0.0.1:{await self._port(self._child)}"
@@ -150,25 +150,25 @@ class LocalAws:
         request = urllib.request.Request(f"{self.url}/moto-api/reset", method="POST")
         await self.call(lambda: urllib.request.build_opener(_NO_PROXY).open(request).close())
 
-    def _hear(self, data: bytes) -> None:
-        self._said = (self._said + data)[-4096:]
-        self._said_more.set()
+    def _keep_output(self, data: bytes) -> None:
+        self._output = (self._output + data)[-4096:]
+        self._output_grew.set()
         with self._log.open("ab") as log:
             log.write(data)
 
     async def _port(self, child: Child) -> int:
-        heard = asyncio.ensure_future(self._first_line())
-        await first_of(heard, child.ended, seconds=_START_SECONDS)
-        if heard.done() and heard.result().isdigit():
-            return int(heard.result())
-        heard.cancel()
-        end = self._said.decode(errors="replace")
+        first_line = asyncio.ensure_future(self._first_line())
+        await first_of(first_line, child.ended, seconds=_START_SECONDS)
+        if first_line.done() and first_line.result().isdigit():
+            return int(first_line.result())
+        first_line.cancel()
+        end = self._output.decode(errors="replace")
         raise SandboxError(
             f"the local AWS (moto) did not start; see {self._log}. It ended with:\n{end}"
         )
 
     async def _first_line(self) -> bytes:
-        while b"\n" not in self._said:
-            self._said_more.clear()
-            await self._said_more.wait()
-        return self._said.partition(b"\n")[0].strip()
+        while b"\n" not in self._output:
+            self._output_grew.clear()
+            await self._output_grew.wait()
+        return self._output.partition(b"\n")[0].strip()

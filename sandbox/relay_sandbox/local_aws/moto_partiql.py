@@ -20,7 +20,7 @@ _LOCK = Lock()  # moto serves each request in a thread of its own
 Json = dict[str, Any]
 
 
-def close_gap() -> None:
+def patch_moto() -> None:
     """Teach moto, in this process, what it lacks. Other statements than ours it refuses."""
     DynamoDBBackend.batch_execute_statement = _batch_execute_statement  # type: ignore[method-assign]
 

@@ -34,7 +34,7 @@ def serve() -> None:
     for service in _SERVICES:
         importlib.import_module(f"moto.{service}.models")
         importlib.import_module(f"moto.{service}.responses")
-    importlib.import_module("relay_sandbox.local_aws.moto_partiql").close_gap()
+    importlib.import_module("relay_sandbox.local_aws.moto_partiql").patch_moto()
     werkzeug_app = importlib.import_module("moto.moto_server.werkzeug_app")
     application = werkzeug_app.DomainDispatcherApplication(werkzeug_app.create_backend_app)
     # By a walk through its folders and some hundred patterns, for each request.

@@ -18,30 +18,30 @@ _READ_BYTES = 64 * 1024
 class Output:
     """The reading end of what a process prints; `heard` gets every piece as soon as it is there."""
 
-    def __init__(self, heard: Callable[[bytes], None]) -> None:
-        self._heard = heard
+    def __init__(self, on_output: Callable[[bytes], None]) -> None:
+        self._on_output = on_output
         self._closed = False
-        self._reading, self._writing = os.pipe()
-        os.set_blocking(self._reading, False)
+        self._read_end, self._write_end = os.pipe()
+        os.set_blocking(self._read_end, False)
 
     def __enter__(self) -> int:
         """Give the end that the process writes to; it is closed here when the block ends."""
-        return self._writing
+        return self._write_end
 
     def __exit__(self, *_: object) -> None:
         """Begin to listen; the process has its own copy of the writing end by now."""
-        os.close(self._writing)
-        asyncio.get_running_loop().add_reader(self._reading, self.drain)
+        os.close(self._write_end)
+        asyncio.get_running_loop().add_reader(self._read_end, self.drain)
 
     def drain(self) -> None:
         """Read all that the process has printed up to now."""
         if self._closed:
             return
         with contextlib.suppress(BlockingIOError):
-            while data := os.read(self._reading, _READ_BYTES):
-                self._heard(data)
+            while data := os.read(self._read_end, _READ_BYTES):
+                self._on_output(data)
             # An ended stream stays readable for ever; without this the loop would spin.
-            asyncio.get_running_loop().remove_reader(self._reading)
+            asyncio.get_running_loop().remove_reader(self._read_end)
 
     def close(self) -> None:
         """Read what is left and stop listening."""
@@ -49,8 +49,8 @@ class Output:
             return
         self.drain()
         self._closed = True
-        asyncio.get_running_loop().remove_reader(self._reading)
-        os.close(self._reading)
+        asyncio.get_running_loop().remove_reader(self._read_end)
+        os.close(self._read_end)
 
 
 class Child:
@@ -67,15 +67,15 @@ class Child:
         *command: str,
         environment: Mapping[str, str],
         folder: Path | None = None,
-        heard: Callable[[bytes], None],
+        on_output: Callable[[bytes], None],
     ) -> Self:
         """Start `python -m command...`; `heard` gets what it prints, in pieces.
 
         Nothing of our own environment goes to it but what `environment` holds. A session of its
         own keeps a Ctrl-C on the terminal away from it: stopping is ours to do, in order.
         """
-        output = Output(heard)
-        with output as writing:
+        output = Output(on_output)
+        with output as write_end:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-P",
@@ -83,8 +83,8 @@ class Child:
                 str(os.getpid()),
                 *command,
                 stdin=asyncio.subprocess.DEVNULL,
-                stdout=writing,
-                stderr=writing,
+                stdout=write_end,
+                stderr=write_end,
                 cwd=folder,
                 env=dict(environment),
                 start_new_session=True,
@@ -101,7 +101,7 @@ class Child:
         """Done when the process has ended; the result is its exit status (negative: a signal)."""
         return self._ended
 
-    def listen(self) -> None:
+    def drain_output(self) -> None:
         """Hand on all that it has printed up to now."""
         self._output.drain()
 

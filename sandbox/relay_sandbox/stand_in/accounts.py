@@ -43,18 +43,18 @@ class Account(BaseModel):
         """Whether AppsFlyer takes no traffic for this app."""
         return self.state == "blocked"
 
-    def knows(self, token: str) -> bool:
+    def has_token(self, token: str) -> bool:
         """Whether this is one of the app's current tokens."""
         return any(
             hmac.compare_digest(token.encode(), known.get_secret_value().encode())
             for known in self.tokens
         )
 
-    def takes(self, kind: Kind) -> bool:
+    def takes_kind(self, kind: Kind) -> bool:
         """Whether events of this kind belong to an app of this kind."""
         return (kind is Kind.MOBILE_EVENT) == (self.kind == "mobile")
 
-    def shown(self) -> dict[str, object]:
+    def as_json(self) -> dict[str, object]:
         """The account as the control API shows it: how many tokens, never which."""
         return {**self.model_dump(exclude={"tokens"}), "tokens": len(self.tokens)}
 
@@ -68,18 +68,21 @@ class Accounts:
     def find(self, app_id: str, kind: Kind) -> Account | None:
         """The account of an app, if it takes events of this kind."""
         account = self._by_id.get(app_id)
-        return account if account is not None and account.takes(kind) else None
+        return account if account is not None and account.takes_kind(kind) else None
 
     def owner_exists(self, token: str, kind: Kind) -> bool:
         """Whether the token belongs to any app of this kind."""
-        return any(account.takes(kind) and account.knows(token) for account in self._by_id.values())
+        return any(
+            account.takes_kind(kind) and account.has_token(token)
+            for account in self._by_id.values()
+        )
 
     def zone(self, app_id: str) -> str:
         """The time zone of an app; UTC for one that is not known."""
         account = self._by_id.get(app_id)
         return account.time_zone if account else "UTC"
 
-    def changed(self, change: dict[str, object]) -> Account:
+    def with_change(self, change: dict[str, object]) -> Account:
         """What an account becomes when some of its fields are replaced; a new app is made.
 
         Nothing is kept yet. Raises pydantic's `ValidationError`.
@@ -92,6 +95,6 @@ class Accounts:
         """Keep these accounts in place of those with the same app ids."""
         self._by_id.update({account.app_id: account for account in accounts})
 
-    def shown(self) -> list[dict[str, object]]:
+    def as_json(self) -> list[dict[str, object]]:
         """All accounts as the control API shows them."""
-        return [account.shown() for account in self._by_id.values()]
+        return [account.as_json() for account in self._by_id.values()]

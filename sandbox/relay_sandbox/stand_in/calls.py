@@ -58,14 +58,14 @@ class Money:
 class Verdict:
     """What AppsFlyer answers to a call, whether it records the event, and why."""
 
-    answer: Response
+    response: Response
     recorded: bool
     why: str
     time: Recorded | None = None
     money: Money | None = None
 
 
-def route(path: str) -> tuple[Kind, str] | None:
+def parse_path(path: str) -> tuple[Kind, str] | None:
     """The kind and the decoded app id of a path (E1, E8); None when it is no endpoint."""
     for prefix, kind in _PREFIXES.items():
         app_id = path.removeprefix(prefix)
@@ -74,7 +74,7 @@ def route(path: str) -> tuple[Kind, str] | None:
     return None
 
 
-def parsed(body: bytes) -> Mapping[str, Any] | None:
+def parse_body(body: bytes) -> Mapping[str, Any] | None:
     """The JSON object in a body, with exact numbers; None when there is none."""
     try:
         value = loads(body)
@@ -83,7 +83,7 @@ def parsed(body: bytes) -> Mapping[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def showable(body: bytes) -> object:
+def parse_for_ledger(body: bytes) -> object:
     """A body as the ledger keeps it: the parsed JSON, or else its text."""
     try:
         value = loads(body)

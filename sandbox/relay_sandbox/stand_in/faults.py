@@ -80,11 +80,11 @@ class Fault(BaseModel):
         return f"{what}, {self.recorded} it was recorded"
 
     @property
-    def replaces_answer(self) -> bool:
+    def replaces_response(self) -> bool:
         """Whether the client gets something else than the usual answer."""
         return bool(self.status or self.reset or self.time_out or self.garbage)
 
-    def strikes(self, call: Call) -> bool:
+    def matches(self, call: Call) -> bool:
         """Whether a call is one that this fault is meant for."""
         return (
             self.app_id in (None, call.app_id)
@@ -94,58 +94,58 @@ class Fault(BaseModel):
 
 
 @dataclass(slots=True)
-class _SetFault:
+class _ActiveFault:
     number: int
     fault: Fault
     matched: int = 0
     applied: int = 0
 
     @property
-    def spent(self) -> bool:
+    def exhausted(self) -> bool:
         return self.fault.times is not None and self.applied >= self.fault.times
 
     def is_due(self, call: Call) -> bool:
-        if not self.fault.strikes(call):
+        if not self.fault.matches(call):
             return False
         self.matched += 1
         return self.matched % self.fault.every == 0
 
-    def shown(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         definition = self.fault.model_dump(mode="json", exclude_unset=True)
         return {"number": self.number, **definition, "applied": self.applied}
 
 
-class FaultBoard:
+class Faults:
     """The faults that are set, in the order they were set; the first one that is due strikes."""
 
     def __init__(self) -> None:
-        self._set: list[_SetFault] = []
+        self._active: list[_ActiveFault] = []
         self._next_number = 1
 
     def __iter__(self) -> Iterator[Fault]:
         """Give the faults that are still set."""
-        return (item.fault for item in self._set)
+        return (item.fault for item in self._active)
 
     def add(self, faults: Iterable[Fault]) -> None:
         """Set further faults."""
         for fault in faults:
-            self._set.append(_SetFault(self._next_number, fault))
+            self._active.append(_ActiveFault(self._next_number, fault))
             self._next_number += 1
 
     def clear(self) -> None:
         """Take all faults away; calls that one has already struck are not released."""
-        self._set.clear()
+        self._active.clear()
 
-    def take(self, call: Call) -> Fault | None:
+    def trigger(self, call: Call) -> Fault | None:
         """Give the fault that strikes this call, and count it; None for a call that goes well."""
-        for item in self._set:
+        for item in self._active:
             if item.is_due(call):
                 item.applied += 1
-                if item.spent:
-                    self._set.remove(item)
+                if item.exhausted:
+                    self._active.remove(item)
                 return item.fault
         return None
 
-    def shown(self) -> list[dict[str, Any]]:
+    def as_json(self) -> list[dict[str, Any]]:
         """Show the faults that are set, and how often each was applied."""
-        return [item.shown() for item in self._set]
+        return [item.as_json() for item in self._active]

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from relay.domain.kinds import Kind
 from relay.instants import Recorded, iso_form
-from relay_sandbox.stand_in.calls import Call, Verdict, showable
+from relay_sandbox.stand_in.calls import Call, Verdict, parse_for_ledger
 
 MAX_ENTRIES = 100_000
 
@@ -44,7 +44,7 @@ class Entry:
     payload: object
     fault: str | None
 
-    def shown(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """The entry as the control API shows it."""
         return asdict(self)
 
@@ -70,7 +70,7 @@ class Ledger:
         """How many entries were ever written since the last `clear`."""
         return self._written
 
-    def saw(self, call: Call) -> bool:
+    def has_recorded(self, call: Call) -> bool:
         """Whether a call with this dedup id has been recorded for this app and kind (W11)."""
         return _dedup_key(call) in self._dedup_ids
 
@@ -101,7 +101,7 @@ class Ledger:
             revenue_why=verdict.money.why if verdict.money else None,
             currency=verdict.money.currency if verdict.money else None,
             customer_dedup_id=call.dedup_id,
-            payload=showable(call.request.body),
+            payload=parse_for_ledger(call.request.body),
             fault=fault,
         )
         self._entries.append(entry)

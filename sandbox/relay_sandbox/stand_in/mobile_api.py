@@ -83,7 +83,7 @@ def _refused_credentials(call: Call, account: Account | None, accounts: Accounts
     key = call.request.header("authentication") or ""
     if not key:
         return _refused(400, "Failed to Authenticate", "E12: no `authentication` header")
-    if account is not None and account.knows(key):
+    if account is not None and account.has_token(key):
         return None
     if accounts.owner_exists(key, call.kind):
         text = "Bad request: the authentication key does not match app_id"
@@ -116,7 +116,7 @@ def _accepted(call: Call, account: Account | None) -> Verdict:
         return _lost(f"E5: {size} bytes are over {MAX_BODY_BYTES}; answered OK and not recorded")
     payload = call.payload or {}
     return Verdict(
-        answer=Response.text(200, "OK"),
+        response=Response.text(200, "OK"),
         recorded=True,
         why="; ".join(["recorded", *_losses(payload)]),
         time=recorded_mobile(_event_time(payload.get("eventTime")), call.arrived),

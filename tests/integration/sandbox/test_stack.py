@@ -61,10 +61,10 @@ async def test_deploy_queue_urls_are_local_and_take_messages_that_stay(aws: Loca
     url = stack.outputs["MobileQueueUrl"]
 
     await aws.call(aws.sqs.send_message, QueueUrl=url, MessageBody="{}")
-    answer = await aws.call(aws.sqs.receive_message, QueueUrl=url, WaitTimeSeconds=1)
+    response = await aws.call(aws.sqs.receive_message, QueueUrl=url, WaitTimeSeconds=1)
 
     assert url.startswith(aws.url)
-    assert [message["Body"] for message in answer["Messages"]] == ["{}"]
+    assert [message["Body"] for message in response["Messages"]] == ["{}"]
 
 
 async def test_deploy_event_sources_have_the_templates_settings(aws: LocalAws) -> None:

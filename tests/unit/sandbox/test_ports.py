@@ -3,7 +3,7 @@
 import pytest
 
 from relay_sandbox import ports
-from relay_sandbox.ports import Ports, choose
+from relay_sandbox.ports import Ports, choose_ports
 
 
 @pytest.fixture
@@ -16,20 +16,20 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> set[int]:
 
 @pytest.mark.usefixtures("taken")
 def test_choose_nothing_asked_gives_the_default_ones() -> None:
-    assert choose(None) == Ports(8700, 8701, 8702)
+    assert choose_ports(None) == Ports(8700, 8701, 8702)
 
 
 def test_choose_default_taken_gives_any(taken: set[int]) -> None:
     taken.add(8701)
 
-    assert choose(None) == Ports(0, 0, 0)
+    assert choose_ports(None) == Ports(0, 0, 0)
 
 
 def test_choose_port_asked_for_is_taken_at_its_word(taken: set[int]) -> None:
     taken.update({9000, 9001})
 
-    assert choose(9000) == Ports(9000, 0, 9002)
+    assert choose_ports(9000) == Ports(9000, 0, 9002)
 
 
 def test_choose_zero_gives_any() -> None:
-    assert choose(0) == Ports(0, 0, 0)
+    assert choose_ports(0) == Ports(0, 0, 0)

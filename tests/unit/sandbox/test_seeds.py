@@ -50,13 +50,13 @@ def test_good_apps_are_those_whose_events_can_be_delivered() -> None:
 def test_account_of_an_app_knows_the_token_that_the_relay_has() -> None:
     app = SeededApp("id123456789", "mobile")
 
-    assert app.account().knows(app.token)
+    assert app.account().has_token(app.token)
 
 
 def test_account_of_an_app_with_a_stale_token_does_not_know_it() -> None:
     app = SeededApp("id123456789", "mobile", stale_token=True)
 
-    assert not app.account().knows(app.token)
+    assert not app.account().has_token(app.token)
 
 
 def test_account_of_a_blocked_app_is_blocked() -> None:

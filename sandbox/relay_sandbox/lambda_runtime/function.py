@@ -9,7 +9,11 @@ from typing import Protocol
 from relay_sandbox.deployment.stack import FunctionSettings
 from relay_sandbox.errors import PayloadTooLargeError, SandboxError
 from relay_sandbox.lambda_runtime.execution import ExecutionEnvironment, FunctionLog, Invocation
-from relay_sandbox.lambda_runtime.runtime_api import MAX_PAYLOAD_BYTES, FunctionError, Task
+from relay_sandbox.lambda_runtime.runtime_api import (
+    MAX_PAYLOAD_BYTES,
+    FunctionError,
+    PendingInvocation,
+)
 
 
 class Invocable(Protocol):
@@ -33,13 +37,13 @@ class Function:
         self.running = 0
         self._log = log
         self._endpoint = endpoint
-        self._places = asyncio.Semaphore(limit)
+        self._slots = asyncio.Semaphore(limit)
         self._idle: list[ExecutionEnvironment] = []
         self._environments: set[ExecutionEnvironment] = set()
 
     async def warm_up(self) -> None:
         """Start the first environment; SandboxError, with the traceback, when it does not load."""
-        async with self._places:
+        async with self._slots:
             environment = await self._environment()
         if isinstance(environment, FunctionError):
             raise SandboxError(f"the function {self.settings.key} cannot be loaded:\n{environment}")
@@ -57,7 +61,7 @@ class Function:
         self.started += 1
         self.running += 1
         try:
-            async with self._places:
+            async with self._slots:
                 return await self._serve(payload)
         finally:
             self.running -= 1
@@ -68,12 +72,12 @@ class Function:
         self._log.close()
 
     async def _serve(self, payload: bytes) -> Invocation:
-        task = Task(payload, self.settings.arn, self.settings.timeout_seconds)
+        pending = PendingInvocation(payload, self.settings.arn, self.settings.timeout_seconds)
         environment = await self._environment()
         if isinstance(environment, FunctionError):
-            return Invocation(task.request_id, None, environment, str(environment))
+            return Invocation(pending.request_id, None, environment, str(environment))
         try:
-            invocation = await environment.serve(task)
+            invocation = await environment.serve(pending)
         except BaseException:  # we stopped waiting: it is still busy with this one
             await self._discard(environment)
             raise

@@ -28,7 +28,7 @@ def run_sandbox(
     come up, or the ready file cannot be written.
     """
     if ready_file:
-        with _told_of(ready_file):  # at once, and not when everything has been started
+        with _write_errors(ready_file):  # at once, and not when everything has been started
             ready_file.parent.mkdir(parents=True, exist_ok=True)
             ready_file.unlink(missing_ok=True)  # one of an earlier sandbox that was killed
     asyncio.run(_run(options, ready_file, when_up))
@@ -53,19 +53,19 @@ async def _stay_up(
     options: SandboxOptions, ready_file: Path | None, when_up: WhenUp | None
 ) -> None:
     async with Sandbox(options) as sandbox:
-        with _announced(ready_file, sandbox.ready):
+        with _published(ready_file, sandbox.ready):
             if when_up:
                 await when_up(sandbox)
             await asyncio.Event().wait()
 
 
 @contextlib.contextmanager
-def _announced(ready_file: Path | None, ready: dict[str, Any]) -> Any:
+def _published(ready_file: Path | None, ready: dict[str, Any]) -> Any:
     if ready_file is None:
         yield
         return
-    with _told_of(ready_file):
-        write_whole(ready_file, json.dumps(ready, indent=2) + "\n")
+    with _write_errors(ready_file):
+        write_atomically(ready_file, json.dumps(ready, indent=2) + "\n")
     try:
         yield
     finally:
@@ -73,7 +73,7 @@ def _announced(ready_file: Path | None, ready: dict[str, Any]) -> Any:
 
 
 @contextlib.contextmanager
-def _told_of(ready_file: Path) -> Iterator[None]:
+def _write_errors(ready_file: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -82,10 +82,10 @@ def _told_of(ready_file: Path) -> Iterator[None]:
         ) from error
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_atomically(path: Path, text: str) -> None:
     """Write a file so that a reader sees all of it or none; only its owner may read it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.touch(mode=0o600)
-    draft.write_text(text)
-    draft.replace(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.touch(mode=0o600)
+    temporary.write_text(text)
+    temporary.replace(path)

@@ -47,7 +47,7 @@ def test_event_raw_path_is_percent_decoded() -> None:
     )
 
 
-def test_event_request_context_tells_caller_and_time_as_the_gateway_does() -> None:
+def test_event_request_context_has_caller_and_time_as_the_gateway_does() -> None:
     context = event(headers=(("user-agent", "agent/1.0"),))["requestContext"]
 
     assert context["time"] == "12/Mar/2020:19:03:58 +0000"
@@ -122,7 +122,7 @@ def test_event_body_that_is_no_utf8_is_base64_whatever_its_type() -> None:
 
 
 def test_response_with_a_status_code_is_taken_at_its_word() -> None:
-    answer = {
+    result = {
         "statusCode": 202,
         "headers": {"Content-Type": "application/json", "X-Number": 7},
         "cookies": ["a=1", "b=2; Secure"],
@@ -130,7 +130,7 @@ def test_response_with_a_status_code_is_taken_at_its_word() -> None:
         "isBase64Encoded": True,
     }
 
-    response = http_response(answer, "request-1")
+    response = http_response(result, "request-1")
 
     assert response is not None
     assert (response.status, response.body) == (202, b"hi")
