@@ -1,15 +1,13 @@
-"""The HTTP API as the template describes it, and which of its routes a request is for."""
+"""The HTTP API as the template describes it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote
 
 from relay_sandbox.deployment.template import Json, Template, references
 from relay_sandbox.errors import SandboxError
-from relay_sandbox.http.server import Request
 
 _GATEWAY_TIMEOUT_MS = 30_000  # an HTTP API's integration time-out, when the template says nothing
 
@@ -36,24 +34,6 @@ class Api:
     routes: tuple[Route, ...]
     rate: float | None
     burst: float | None
-
-
-def match_route(route: Route, request: Request) -> dict[str, str] | None:
-    """Give the path parameters, percent-decoded, when the request is for this route; else None."""
-    if route.method not in ("ANY", request.method):
-        return None
-    wanted, given = route.path.split("/"), request.path.split("/")
-    if wanted[-1].endswith("+}") and len(given) >= len(wanted):  # {proxy+} takes all the rest
-        given[len(wanted) - 1 :] = ["/".join(given[len(wanted) - 1 :])]
-    if len(wanted) != len(given):
-        return None
-    parameters = {}
-    for pattern, segment in zip(wanted, given, strict=True):
-        if pattern.startswith("{") and segment:
-            parameters[pattern.strip("{+}")] = unquote(segment)
-        elif pattern != unquote(segment):
-            return None
-    return parameters
 
 
 def read_api(template: Template, parameters: Mapping[str, str], keys: Mapping[str, str]) -> Api:

@@ -12,9 +12,10 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 
-from relay_sandbox.deployment.routes import Api, Route, match_route
+from relay_sandbox.deployment.routes import Api, Route
 from relay_sandbox.errors import PayloadTooLargeError
 from relay_sandbox.gateway.events import gateway_response, http_event, http_response
+from relay_sandbox.gateway.router import Router
 from relay_sandbox.http.server import Connection, Request, Response
 from relay_sandbox.lambda_runtime.execution import Invocation
 from relay_sandbox.lambda_runtime.function import Invocable
@@ -55,17 +56,16 @@ class Gateway:
 
     def __init__(self, api: Api, functions: Mapping[str, Invocable]) -> None:
         self._functions = functions
-        self._routes = sorted(api.routes, key=_precedence)
+        self._router = Router(api.routes)
         self._throttles = {route: Throttle(api.rate, api.burst) for route in api.routes}
         self._running: set[asyncio.Task[Invocation]] = set()
 
     async def handle(self, request: Request, _connection: Connection) -> Response:
         """Answer one request."""
-        for route in self._routes:
-            parameters = match_route(route, request)
-            if parameters is not None:
-                return await self._respond(route, parameters, request)
-        return gateway_response(404, "Not Found")
+        found = self._router.find(request)
+        if found is None:
+            return gateway_response(404, "Not Found")
+        return await self._respond(*found, request)
 
     async def stop(self) -> None:
         """Give up the invocations that nobody waits for any more."""
@@ -100,8 +100,3 @@ class Gateway:
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         return await asyncio.wait_for(asyncio.shield(task), route.timeout_seconds)
-
-
-def _precedence(route: Route) -> tuple[bool, int]:
-    """Sort key: the most specific route is asked first."""
-    return "+}" in route.path, route.path.count("{")
