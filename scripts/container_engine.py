@@ -20,7 +20,7 @@ from scripts import lambda_runtime
 
 ROOT = Path(__file__).resolve().parents[1]
 ENGINE = ROOT / ".tools" / "engine"
-PROGRAMS = f"{ENGINE}/usr/sbin:{ENGINE}/usr/bin"
+PROGRAM_PATH = f"{ENGINE}/usr/sbin:{ENGINE}/usr/bin"
 PACKAGES = ("docker.io", "containerd", "runc")  # 65 MB
 GATEWAY = "172.31.77.1"  # of our engine's containers; from a range that few networks use
 START_SECONDS = 60.0
@@ -30,7 +30,7 @@ class NoEngineError(Exception):
     """There is no container engine, and none can be had; the message says what to do."""
 
 
-def is_there() -> bool:
+def is_running() -> bool:
     """Whether an engine answers."""
     if shutil.which("docker") is None:
         return False
@@ -55,30 +55,30 @@ def fetch() -> None:
             subprocess.run(["dpkg", "-x", package, ENGINE], check=True)
 
 
-def enter_own_network() -> None:
+def reexec_in_own_network() -> None:
     """Begin this program again in a network of its own, with nothing in it but itself."""
     os.environ["RELAY_OWN_NETWORK"] = "1"
     os.execvp("unshare", ["unshare", "--net", "--", sys.executable, *sys.orig_argv[1:]])
 
 
 def is_in_own_network() -> bool:
-    """Whether `enter_own_network` has been called."""
+    """Whether this process was started by `reexec_in_own_network`."""
     return "RELAY_OWN_NETWORK" in os.environ
 
 
 @contextlib.contextmanager
-def running(image: str, layer: Path) -> Iterator[None]:
+def start(image: str, layer: Path) -> Iterator[None]:
     """Run our engine, with the image in it, while the block lasts; DOCKER_HOST points to it.
 
     The image gets the shared libraries that the layer asks of the machine.
     """
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     with tempfile.TemporaryDirectory(prefix="relay-engine-") as folder:
-        os.environ["PATH"] = f"{PROGRAMS}:{os.environ['PATH']}"
+        os.environ["PATH"] = f"{PROGRAM_PATH}:{os.environ['PATH']}"
         os.environ["DOCKER_HOST"] = f"unix://{folder}/docker.sock"
-        engine = _start(Path(folder))
+        engine = _start_daemon(Path(folder))
         try:
-            _wait_for(engine)
+            _wait_until_running(engine)
             _make_image(image, layer)
             yield
         finally:
@@ -86,7 +86,7 @@ def running(image: str, layer: Path) -> Iterator[None]:
             engine.wait()
 
 
-def _start(folder: Path) -> subprocess.Popen[bytes]:
+def _start_daemon(folder: Path) -> subprocess.Popen[bytes]:
     options = {
         "host": os.environ["DOCKER_HOST"],
         "data-root": str(ENGINE / "data"),
@@ -106,9 +106,9 @@ def _start(folder: Path) -> subprocess.Popen[bytes]:
         )
 
 
-def _wait_for(engine: subprocess.Popen[bytes]) -> None:
+def _wait_until_running(engine: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + START_SECONDS
-    while not is_there():
+    while not is_running():
         if engine.poll() is not None or time.monotonic() > deadline:
             raise NoEngineError(f"The container engine did not come up; see {ENGINE / 'log'}")
         time.sleep(0.1)
@@ -132,7 +132,7 @@ def _make_image(image: str, layer: Path) -> None:
         raise NoEngineError("The image is made from this machine's Python 3.13, which is not here.")
     print(f"Making {image} from this machine's Python ...")
     with tempfile.TemporaryDirectory() as folder:
-        _fill(Path(folder), layer)
+        _fill_image(Path(folder), layer)
         with subprocess.Popen(["tar", "-C", folder, "-c", "."], stdout=subprocess.PIPE) as tar:
             places = ["ENV PATH=/var/lang/bin:/bin", "ENV LANG=C.UTF-8", "WORKDIR /var/task"]
             changes = [f"--change={place}" for place in places]
@@ -144,7 +144,7 @@ def _make_image(image: str, layer: Path) -> None:
             )
 
 
-def _fill(root: Path, layer: Path) -> None:
+def _fill_image(root: Path, layer: Path) -> None:
     """Lay out what an image of Lambda's has: Python, the runtime, a shell and their libraries."""
     for name in ("tmp", "var/task", "var/rapid", "opt", "etc", "bin"):
         (root / name).mkdir(parents=True)
@@ -169,7 +169,7 @@ def _fill(root: Path, layer: Path) -> None:
 
 def _libraries(program: Path) -> Iterator[str]:
     """Give the shared libraries that a program loads, by their paths on this machine."""
-    said = subprocess.run(["ldd", program], capture_output=True, text=True, check=False).stdout
-    for word in said.split():
+    output = subprocess.run(["ldd", program], capture_output=True, text=True, check=False).stdout
+    for word in output.split():
         if word.startswith("/") and Path(word).exists():
             yield word

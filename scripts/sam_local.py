@@ -53,9 +53,11 @@ def architecture() -> str:
 def build() -> None:
     """Build for this machine, and say so in the built template."""
     processor = {"arm64": "aarch64"}.get(architecture(), architecture())
-    here = {"LAYER_PLATFORM": f"{processor}-manylinux2014"}
+    platform_variable = {"LAYER_PLATFORM": f"{processor}-manylinux2014"}
     command = [SAM, "build", "--no-cached", "--build-dir", str(BUILD)]
-    subprocess.run(command, cwd=ROOT, env=os.environ | here, check=True, capture_output=True)
+    subprocess.run(
+        command, cwd=ROOT, env=os.environ | platform_variable, check=True, capture_output=True
+    )
     template = BUILD / "template.yaml"
     template.write_text(template.read_text().replace("- arm64", f"- {architecture()}"))
 
@@ -70,25 +72,25 @@ def gateway() -> str:
 
 
 @contextlib.asynccontextmanager
-async def reachable(host: str, urls: list[str]) -> AsyncIterator[None]:
+async def forward_ports(host: str, urls: list[str]) -> AsyncIterator[None]:
     """Let containers reach local servers: the same ports, at the address that they see."""
     async with contextlib.AsyncExitStack() as open_servers:
         for url in urls if sys.platform == "linux" else []:  # elsewhere the engine does it
             port = httpx.URL(url).port or 80
-            server = await asyncio.start_server(_passing_on_to(port), host, port)
+            server = await asyncio.start_server(_forward_to(port), host, port)
             await open_servers.enter_async_context(server)
         yield
 
 
-def _passing_on_to(port: int) -> Any:
+def _forward_to(port: int) -> Any:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", port)
-        await asyncio.gather(_pass_on(reader, inner_writer), _pass_on(inner_reader, writer))
+        await asyncio.gather(_copy(reader, inner_writer), _copy(inner_reader, writer))
 
     return serve
 
 
-async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     with contextlib.suppress(ConnectionError):
         while data := await reader.read(65536):
             writer.write(data)
@@ -145,10 +147,10 @@ class Sam:
         file.write_text(json.dumps(event))
         (function,) = (f for entry, f in FUNCTIONS.items() if name.startswith(f"{entry}_"))
         process = await self._start("invoke", function, "-e", str(file))
-        said, _ = await process.communicate()
-        answer = said.decode().strip().rpartition("\n")[2]
+        output, _ = await process.communicate()
+        response = output.decode().strip().rpartition("\n")[2]
         try:
-            return json.loads(answer)
+            return json.loads(response)
         except ValueError:
             return (self._folder / "sam.log").read_text()[-2000:]
 
@@ -160,7 +162,7 @@ class Sam:
         process = await self._start("start-api", "--port", str(port), *warm)
         try:
             async with asyncio.timeout(API_SECONDS), httpx.AsyncClient(trust_env=False) as client:
-                while process.returncode is None and not await _answers(client, url):  # noqa: ASYNC110 - SAM CLI tells nobody
+                while process.returncode is None and not await _is_up(client, url):  # noqa: ASYNC110 - SAM CLI tells nobody
                     await asyncio.sleep(0.2)
             yield url
         finally:
@@ -180,7 +182,7 @@ class Sam:
             )
 
 
-async def _answers(client: httpx.AsyncClient, url: str) -> bool:
+async def _is_up(client: httpx.AsyncClient, url: str) -> bool:
     try:
         await client.get(f"{url}/v1/health", timeout=30)
     except httpx.TransportError:
@@ -188,13 +190,13 @@ async def _answers(client: httpx.AsyncClient, url: str) -> bool:
     return True
 
 
-def is_right(event: Json, answer: Any) -> bool:
+def is_expected(event: Json, response: Any) -> bool:
     """Whether a function answered as the sample's file says."""
-    if not isinstance(answer, dict):
+    if not isinstance(response, dict):
         return False
     if "Records" in event:
-        return answer == {"batchItemFailures": []}
-    return bool(answer.get("statusCode") == event["sample"]["status"])
+        return response == {"batchItemFailures": []}
+    return bool(response.get("statusCode") == event["sample"]["status"])
 
 
 async def call(client: httpx.AsyncClient, event: Json) -> httpx.Response:
@@ -210,10 +212,13 @@ async def call(client: httpx.AsyncClient, event: Json) -> httpx.Response:
     )
 
 
-def say(name: str, *, right: bool, detail: Any) -> bool:
+def report(name: str, *, expected: bool, detail: Any) -> bool:
     """Print one line of the report, and give whether it is a good one."""
-    print(f"  {'ok' if right else 'WRONG':5}  {name}{'' if right else f'  {detail}'}", flush=True)
-    return right
+    print(
+        f"  {'ok' if expected else 'WRONG':5}  {name}{'' if expected else f'  {detail}'}",
+        flush=True,
+    )
+    return expected
 
 
 async def invoke_each(sam: Sam) -> list[bool]:
@@ -221,8 +226,8 @@ async def invoke_each(sam: Sam) -> list[bool]:
     print("sam local invoke -e")
     results = []
     for name, event in sam.samples():
-        answer = await sam.invoke(name, event)
-        results.append(say(name, right=is_right(event, answer), detail=answer))
+        response = await sam.invoke(name, event)
+        results.append(report(name, expected=is_expected(event, response), detail=response))
     return results
 
 
@@ -240,9 +245,11 @@ async def call_each_route(sam: Sam) -> list[bool]:
             if "routeKey" in event and event["sample"]["status"] in (200, 202)
         }
         for route, event in routes.items():
-            answer = await call(client, event)
-            right = answer.status_code == event["sample"]["status"]
-            results.append(say(route, right=right, detail=(answer.status_code, answer.text)))
+            response = await call(client, event)
+            expected = response.status_code == event["sample"]["status"]
+            results.append(
+                report(route, expected=expected, detail=(response.status_code, response.text))
+            )
     return results
 
 
@@ -259,7 +266,7 @@ async def run(*, own_engine: bool) -> bool:
         async with Sandbox(SandboxOptions()) as sandbox:
             ready = sandbox.ready
             (Path(folder) / "env.json").write_text(environment(ready, host))
-            async with reachable(host, [ready["aws"], ready["stand_in"]]):
+            async with forward_ports(host, [ready["aws"], ready["stand_in"]]):
                 sam = Sam(Path(folder), ready, own_engine=own_engine)
                 return all([*await invoke_each(sam), *await call_each_route(sam)])
 
@@ -270,15 +277,15 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if container_engine.is_in_own_network():
         image = f"public.ecr.aws/lambda/python:3.13-{architecture()}"
-        with container_engine.running(image, BUILD / "RelayLayer"):
+        with container_engine.start(image, BUILD / "RelayLayer"):
             return not asyncio.run(run(own_engine=True))
-    own_engine = not container_engine.is_there()
+    own_engine = not container_engine.is_running()
     if own_engine:
         container_engine.fetch()
     print(f"sam build, for {architecture()} ...", flush=True)
     build()
     if own_engine:
-        container_engine.enter_own_network()
+        container_engine.reexec_in_own_network()
     return not asyncio.run(run(own_engine=False))
 
 
