@@ -1,4 +1,4 @@
-"""The HTTP API as the template describes it."""
+"""The HTTP API that the template describes."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 from relay_sandbox.deployment.template import Json, Template, references
 from relay_sandbox.errors import SandboxError
 
-_GATEWAY_TIMEOUT_MS = 30_000  # an HTTP API's integration time-out, when the template says nothing
+_GATEWAY_TIMEOUT_MS = 30_000  # an HTTP API's default integration time-out
 
 
 @dataclass(frozen=True)
 class Route:
-    """One route of the HTTP API: `method` and `path` with {names}, and the function behind it."""
+    """A route of the HTTP API: `method`, `path` with {parameters}, and the function it invokes."""
 
     method: str
     path: str
@@ -23,13 +23,13 @@ class Route:
 
     @property
     def key(self) -> str:
-        """The route key, as events have it: "POST /v1/mobile/{app_id}/events"."""
+        """The route key that events contain: "POST /v1/mobile/{app_id}/events"."""
         return f"{self.method} {self.path}"
 
 
 @dataclass(frozen=True)
 class Api:
-    """The HTTP API. `rate` (requests a second) and `burst` bound each route; None is no bound."""
+    """The HTTP API. `rate` (requests per second) and `burst` limit each route; None is no limit."""
 
     routes: tuple[Route, ...]
     rate: float | None
@@ -37,9 +37,9 @@ class Api:
 
 
 def read_api(template: Template, parameters: Mapping[str, str], keys: Mapping[str, str]) -> Api:
-    """Read the HTTP API of a template; `keys` are the functions' names by logical id.
+    """Read the HTTP API of a template; `keys` maps logical ids to functions' names.
 
-    SandboxError when a route asks for another payload format than 2.0.
+    Raises SandboxError if a route uses another payload format than 2.0.
     """
     resources = template.transformed["Resources"].values()
     bodies = [r["Properties"]["Body"] for r in resources if r["Type"] == "AWS::ApiGatewayV2::Api"]
@@ -78,7 +78,7 @@ def _route(
 
 
 def _function_behind(template: Template, uri: Json) -> str:
-    """Follow an integration's address to the function's logical id, through its alias if any."""
+    """Resolve an integration's URI to the function's logical id, through its alias if any."""
     resources = template.transformed["Resources"]
     named = [name for name in references(uri) if name in resources]
     while resources[named[0]]["Type"] == "AWS::Lambda::Alias":

@@ -1,7 +1,7 @@
-"""Create the template's resources in the local AWS and read back what became of them.
+"""Create the template's resources in the local AWS and read them back.
 
-All names, addresses and settings come from the template by way of moto, which resolves references
-and parameters; the sandbox repeats none of them.
+All names, URLs and settings come from the template through moto, which resolves references and
+parameters; the sandbox repeats none of them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _AWS_QUEUE_URL = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/"
 
 @dataclass(frozen=True)
 class FunctionSettings:
-    """One function as deployed. `key` is the name of its folder: accept, forward_mobile ..."""
+    """A deployed function. `key` is the name of its folder: accept, forward_mobile ..."""
 
     key: str
     name: str
@@ -38,9 +38,9 @@ class FunctionSettings:
 
 @dataclass(frozen=True)
 class EventSource:
-    """One event source mapping: which queue feeds which function, and how.
+    """An event source mapping: which queue feeds which function, and how.
 
-    `max_concurrency` is None when the template sets no bound.
+    `max_concurrency` is None if the template sets no limit.
     """
 
     function: str
@@ -54,7 +54,7 @@ class EventSource:
 
 @dataclass(frozen=True)
 class Stack:
-    """What the template became. `queues` are by logical id; all URLs are local ones."""
+    """The deployed template. `queues` maps logical ids to URLs; all URLs are local."""
 
     functions: Mapping[str, FunctionSettings]
     event_sources: tuple[EventSource, ...]
@@ -64,10 +64,10 @@ class Stack:
 
 
 def deploy(aws: LocalAws, template: Template, overrides: Mapping[str, str]) -> Stack:
-    """Create the stack and read it back. It blocks: run it in a thread (about 0.3 s).
+    """Create the stack and read it back. Blocking: run it in a thread (about 0.3 s).
 
-    `overrides` are values of the template's parameters. SandboxError when the template has none of
-    that name, when CloudFormation would refuse a value, or when moto cannot create a resource.
+    `overrides` are values of the template's parameters. Raises SandboxError if the template has no
+    such parameter, if CloudFormation would reject a value, or if moto cannot create a resource.
     """
     parameters = template.parameters(overrides)
     _create(aws, template, overrides)
@@ -120,7 +120,7 @@ def _local_url(aws: LocalAws, value: str) -> str:
 def _functions(
     aws: LocalAws, template: Template, names: Mapping[str, str]
 ) -> dict[str, FunctionSettings]:
-    """Read the functions back, by logical id."""
+    """Read the functions back, keyed by logical id."""
     client = aws.client("lambda")
     layers = tuple(_layer_root(template.folder(layer)) for layer in template.layers())
     deployed = {}
@@ -150,7 +150,7 @@ def _function(
 
 
 def _layer_root(content: Path) -> Path:
-    """Give the folder that is imported from: a built layer has its packages in `python`."""
+    """Return the folder to import from: a built layer has its packages in `python`."""
     built = content / "python"
     return built if built.is_dir() else content
 

@@ -1,8 +1,8 @@
-"""The HTTP API on localhost: the template's routes, limits and time-outs, with a function behind.
+"""The HTTP API on localhost: the template's routes, limits and time-outs in front of functions.
 
-Its own answers are those of an HTTP API on AWS: 404 for no such route, 413 over 10 MB (or over
-what fits into an invocation, 6 MB), 429 over the throttle, 500 when the function failed, 503 when
-it did not answer in time.
+Its own responses are those of an HTTP API on AWS: 404 for an unknown route, 413 over 10 MB (or over
+the 6 MB of an invocation), 429 over the throttle, 500 if the function failed, 503 if it did not
+respond in time.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _INTERNAL_ERROR = gateway_response(500, "Internal Server Error")
 
 
 class Throttle:
-    """A token bucket: `rate` requests a second in the long run, `burst` at one moment."""
+    """A token bucket: `rate` requests per second on average, `burst` at once."""
 
     def __init__(
         self, rate: float | None, burst: float | None, clock: Callable[[], float] = time.monotonic
@@ -39,7 +39,7 @@ class Throttle:
         self._filled = clock()
 
     def allow(self) -> bool:
-        """Take a token; False when there is none."""
+        """Take a token; False if none is left."""
         if self._rate is None:
             return True
         now = self._clock()
@@ -52,7 +52,7 @@ class Throttle:
 
 
 class Gateway:
-    """The HTTP API; `handle` serves it. `functions` are by the names that the routes use."""
+    """The HTTP API; `handle` serves it. `functions` are keyed by the names that routes use."""
 
     def __init__(self, api: Api, functions: Mapping[str, Invocable]) -> None:
         self._functions = functions
@@ -61,14 +61,14 @@ class Gateway:
         self._running: set[asyncio.Task[Invocation]] = set()
 
     async def handle(self, request: Request, _connection: Connection) -> Response:
-        """Answer one request."""
+        """Serve one request."""
         found = self._router.find(request)
         if found is None:
             return gateway_response(404, "Not Found")
         return await self._respond(*found, request)
 
     async def stop(self) -> None:
-        """Give up the invocations that nobody waits for any more."""
+        """Cancel the invocations that are still running."""
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
@@ -95,7 +95,7 @@ class Gateway:
         )
 
     async def _invoke(self, route: Route, event: object) -> Invocation:
-        # The function goes on when the gateway, or the client, has stopped waiting.
+        # The function keeps running if the gateway, or the client, stops waiting.
         task = asyncio.ensure_future(self._functions[route.function].invoke(event))
         self._running.add(task)
         task.add_done_callback(self._running.discard)

@@ -1,4 +1,4 @@
-"""Which of the HTTP API's routes a request is for."""
+"""Match requests to the routes of the HTTP API."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from relay_sandbox.http.server import Request
 
 
 class Router:
-    """Finds the route of a request; the most specific route wins."""
+    """Finds the route for a request; the most specific one wins."""
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self._routes = sorted(routes, key=_precedence)

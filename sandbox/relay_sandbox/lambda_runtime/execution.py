@@ -1,7 +1,7 @@
-"""Execution environments: a process each, with Lambda's real runtime client in it.
+"""Execution environments: one process each, running Lambda's real runtime client.
 
-As on AWS, an environment serves one invocation at a time and is kept for the next. One that
-crashes or runs past its time is lost, and with it whatever its function kept in memory.
+As on AWS, an environment serves one invocation at a time and is reused. One that crashes or times
+out is lost, with everything that its function kept in memory.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from relay_sandbox.lambda_runtime.runtime_api import (
 from relay_sandbox.local_aws import aws
 from relay_sandbox.processes.children import Child, first_of, inherited_environment
 
-_INIT_SECONDS = 60.0  # AWS gives 10; here the first import may have to compile everything
+_INIT_SECONDS = 60.0  # AWS allows 10; here the first import may compile everything
 _LOG_TAIL_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Invocation:
-    """What became of an invocation: `result` (parsed JSON) or `error`; `log` is its output."""
+    """A finished invocation: its `result` (parsed JSON) or `error`, and its output as `log`."""
 
     request_id: str
     result: object
@@ -41,7 +41,7 @@ class Invocation:
 
 
 class FunctionLog:
-    """A function's log: one file for all its environments; `echo` gets every piece as well."""
+    """A function's log: one file for all its environments; `echo` also gets every piece."""
 
     def __init__(self, path: Path, echo: Callable[[str], None] | None = None) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,10 +50,10 @@ class FunctionLog:
         self._file = path.open("ab", buffering=0)
 
     def write(self, data: bytes) -> None:
-        """Add a piece of output; once closed, drop it."""
+        """Append a piece of output; does nothing once closed."""
         if self._file.closed:
             return
-        lines = data.replace(b"\r", b"\n")  # the runtime parts the lines of a traceback so
+        lines = data.replace(b"\r", b"\n")  # the runtime separates the lines of a traceback with \r
         self._file.write(lines)
         if self._echo:
             self._echo(lines.decode(errors="replace"))
@@ -64,7 +64,7 @@ class FunctionLog:
 
 
 class ExecutionEnvironment:
-    """One process that runs a function, and its end of the Runtime API."""
+    """A process that runs a function, and the Runtime API that serves it."""
 
     def __init__(self, settings: FunctionSettings, log: FunctionLog) -> None:
         self._settings = settings
@@ -78,7 +78,7 @@ class ExecutionEnvironment:
     async def start(
         cls, settings: FunctionSettings, log: FunctionLog, endpoint: str
     ) -> Self | FunctionError:
-        """Start a process and load the function in it, or say why that failed."""
+        """Start a process and load the function in it; return the error if that fails."""
         self = cls(settings, log)
         await self._server.__aenter__()
         address = f"127.0.0.1:{self._server.port}"
@@ -100,13 +100,13 @@ class ExecutionEnvironment:
 
     @property
     def alive(self) -> bool:
-        """Whether it can serve another invocation."""
+        """Whether the environment can serve another invocation."""
         return self._child is not None and not self._child.ended.done()
 
     async def serve(self, pending: PendingInvocation) -> Invocation:
-        """Run one invocation to its end: a reply, a crash, or the function's time-out."""
+        """Run one invocation until it ends: with a reply, a crash, or the function's time-out."""
         child = self._child
-        assert child is not None  # noqa: S101 - `start` gives out none without a process
+        assert child is not None  # noqa: S101 - `start` returns none without a process
         self._output = b""
         self._print_line(f"START RequestId: {pending.request_id} Version: $LATEST")
         began = time.perf_counter()
@@ -121,7 +121,7 @@ class ExecutionEnvironment:
         return self._invocation(pending)
 
     async def stop(self) -> None:
-        """End the process, whatever it does."""
+        """Kill the process, whatever it is doing."""
         if self._child:
             child, self._child = self._child, None
             await child.kill()
@@ -141,7 +141,7 @@ class ExecutionEnvironment:
         return FunctionError("Sandbox.Timedout", f"not loaded after {_INIT_SECONDS:.0f} seconds")
 
     async def _end_without_reply(self, child: Child, pending: PendingInvocation) -> FunctionError:
-        """Say why there is no reply, in Lambda's words, and end the process."""
+        """Return why there is no reply, in Lambda's words, and kill the process."""
         if child.ended.done():
             kind, text = "Runtime.ExitError", _exit_text(child)
         else:
@@ -173,15 +173,15 @@ def _exit_text(child: Child) -> str:
 
 
 def runtime_module() -> str:
-    """Name the runtime client to run: AWS's own where it is installed."""
+    """Return the runtime client's module: AWS's own where it is installed."""
     real = importlib.util.find_spec("awslambdaric") and importlib.util.find_spec("runtime_client")
     return "awslambdaric" if real else "relay_sandbox.lambda_runtime.fallback_runtime"
 
 
 def function_environment(settings: FunctionSettings, endpoint: str, address: str) -> dict[str, str]:
-    """Give all the variables that a function's process sees: those of Lambda, and its own.
+    """Return all variables for a function's process: Lambda's, and the function's own.
 
-    `endpoint` is the local AWS, `address` (host:port) the Runtime API.
+    `endpoint` is the URL of the local AWS, `address` (host:port) that of the Runtime API.
     """
     return {
         **inherited_environment(),

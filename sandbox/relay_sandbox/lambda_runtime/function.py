@@ -1,4 +1,4 @@
-"""Deployed functions: invoke one, and execution environments come and go as they are needed."""
+"""Deployed functions, which start and discard execution environments as needed."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from relay_sandbox.lambda_runtime.runtime_api import (
 
 
 class Invocable(Protocol):
-    """What the mappings and the gateway need of a function."""
+    """What event source mappings and the gateway need of a function."""
 
     async def invoke(self, event: object) -> Invocation:
-        """Invoke it and wait for what becomes of it; PayloadTooLargeError over 6 MB."""
+        """Invoke it and wait until it ends; raises PayloadTooLargeError over 6 MB."""
 
 
 class Function:
-    """A deployed function: invoke it, and environments are started and kept as they are needed.
+    """A deployed function, which starts and reuses execution environments as needed.
 
-    `limit` is how many invocations may run at the same time; further ones wait their turn.
+    `limit` is the maximum of concurrent invocations; further ones wait.
     """
 
     def __init__(
         self, settings: FunctionSettings, log: FunctionLog, endpoint: str, limit: int
     ) -> None:
         self.settings = settings
-        self.started = 0  # invocations since the beginning
+        self.started = 0  # invocations since the start
         self.running = 0
         self._log = log
         self._endpoint = endpoint
@@ -42,7 +42,7 @@ class Function:
         self._environments: set[ExecutionEnvironment] = set()
 
     async def warm_up(self) -> None:
-        """Start the first environment; SandboxError, with the traceback, when it does not load."""
+        """Start the first environment; raises SandboxError, with traceback, if it cannot load."""
         async with self._slots:
             environment = await self._environment()
         if isinstance(environment, FunctionError):
@@ -50,10 +50,10 @@ class Function:
         self._idle.append(environment)
 
     async def invoke(self, event: object) -> Invocation:
-        """Invoke it with an event (anything that JSON holds) and wait for what becomes of it.
+        """Invoke it with an event (any JSON value) and wait until it ends.
 
-        A function that fails, crashes, cannot be loaded or runs past its time gives an Invocation
-        with an error. PayloadTooLargeError when the event is over 6 MB.
+        If the function fails, crashes, cannot be loaded or times out, the Invocation has an error.
+        Raises PayloadTooLargeError if the event is over 6 MB.
         """
         payload = json.dumps(event, ensure_ascii=False).encode()
         if len(payload) > MAX_PAYLOAD_BYTES:
@@ -67,7 +67,7 @@ class Function:
             self.running -= 1
 
     async def stop(self) -> None:
-        """End all environments; invocations under way end with an error."""
+        """Stop all environments; invocations in progress end with an error."""
         await asyncio.gather(*(environment.stop() for environment in list(self._environments)))
         self._log.close()
 
@@ -78,7 +78,7 @@ class Function:
             return Invocation(pending.request_id, None, environment, str(environment))
         try:
             invocation = await environment.serve(pending)
-        except BaseException:  # we stopped waiting: it is still busy with this one
+        except BaseException:  # cancelled: the environment is still busy with this invocation
             await self._discard(environment)
             raise
         await self._put_back(environment)

@@ -1,8 +1,8 @@
-"""Event source mappings: take messages off a queue, give them to a function, delete what succeeded.
+"""Event source mappings: receive messages, invoke a function with them, delete what succeeded.
 
-What stays on the queue (reported as failed, or all when the function failed) comes back when its
-visibility time-out has passed; after `maxReceiveCount` times the queue itself, here moto, moves it
-to the dead-letter queue.
+Messages that were reported as failed (or the whole batch, if the function failed) stay on the queue
+and are delivered again after their visibility time-out. After `maxReceiveCount` times the queue
+itself (here moto) moves them to the dead-letter queue.
 """
 
 from __future__ import annotations
@@ -26,18 +26,19 @@ if TYPE_CHECKING:
     from relay_sandbox.local_aws.aws import LocalAws
 
 _LOGGER = logging.getLogger(__name__)
-_CALL_BATCH = 10  # messages that SQS gives out or deletes in one call
-_LONG_POLL_SECONDS = 2  # short, so that stopping does not wait long
+_CALL_BATCH = 10  # messages that SQS receives or deletes in one call
+_LONG_POLL_SECONDS = 2  # short, so that stopping is quick
 _WINDOW_POLL_SECONDS = 0.05
 _AFTER_ERROR_SECONDS = 0.5
 _EMPTY_EVENT_BYTES = len(b'{"Records": []}')
 
 
 class Poller:
-    """One event source mapping at work, while `run` runs.
+    """An event source mapping, active while `run` runs.
 
-    `limit` is how many invocations may be under way; nothing is received while none is free, so
-    that no message waits hidden in here. `window_seconds` is how long a batch may fill.
+    `limit` is the maximum of concurrent invocations. At the limit nothing is received, so that no
+    message waits here while the queue counts it as being processed. `window_seconds` is the
+    batching window.
     """
 
     def __init__(
@@ -54,10 +55,10 @@ class Poller:
         self._function = function
         self._window_seconds = window_seconds
         self._slots = asyncio.Semaphore(limit)
-        self._left_over: list[Record] = []  # received, but too large for the batch before
+        self._left_over: list[Record] = []  # received, but too large for the previous batch
 
     async def run(self) -> None:
-        """Poll until cancelled; what is under way then comes back by itself."""
+        """Poll until cancelled; batches in progress are then delivered again."""
         async with asyncio.TaskGroup() as under_way:
             while True:
                 await self._slots.acquire()
@@ -66,7 +67,7 @@ class Poller:
                 delivery.add_done_callback(lambda _: self._slots.release())
 
     async def _collect(self) -> list[Record]:
-        """Wait for a first message, then let the batch fill: to its size, 6 MB, or the window."""
+        """Wait for a message, then fill the batch up to its size, 6 MB, or the window's end."""
         received, self._left_over = self._left_over, []
         while not received:
             received = await self._receive(self._source.batch_size, _LONG_POLL_SECONDS)
@@ -103,7 +104,7 @@ class Poller:
         ids = [record["messageId"] for record in batch]
         invocation = await self._function.invoke({"Records": batch})
         if invocation.error:
-            kind = invocation.error.type  # the message may hold what a sender sent
+            kind = invocation.error.type  # not the message, which may contain a sender's data
             _LOGGER.warning("%s failed: %s; see its log", self._source.function, kind)
             return
         reports = self._source.reports_item_failures
@@ -122,7 +123,7 @@ class Poller:
                     QueueUrl=self._source.queue_url,
                     Entries=entries,
                 )
-            except (BotoCoreError, ClientError):  # they will be delivered again, as on AWS
+            except (BotoCoreError, ClientError):  # they are delivered again, as on AWS
                 _LOGGER.exception("cannot delete from %s", self._source.queue_url)
 
 
@@ -131,7 +132,7 @@ def _event_bytes(records: Iterable[Record]) -> int:
 
 
 def _count_that_fit(records: Sequence[Record]) -> int:
-    """Tell how many of the records, from the first on, fit into one event; at least one."""
+    """Return how many of the first records fit into one event; at least one."""
     sizes = itertools.accumulate(map(record_bytes, records), initial=_EMPTY_EVENT_BYTES)
     return max(1, sum(size <= MAX_PAYLOAD_BYTES for size in sizes) - 1)
 

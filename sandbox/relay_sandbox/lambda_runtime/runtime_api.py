@@ -1,7 +1,7 @@
-"""Lambda's Runtime API, as one execution environment sees it.
+"""Lambda's Runtime API for one execution environment.
 
-The runtime inside the environment asks for its next invocation (and waits), then posts a response
-or an error, and asks again. https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+The runtime in the environment requests its next invocation (and waits), posts a response or an
+error, and repeats. https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import Any
 
 from relay_sandbox.http.server import Connection, Request, Response
 
-MAX_PAYLOAD_BYTES = 6 * 1024 * 1024  # of an event, and of a result
+MAX_PAYLOAD_BYTES = 6 * 1024 * 1024  # limit for an event, and for a result
 _ROOT = "/2018-06-01/runtime/"
 _ACCEPTED = Response.json(202, {"status": "OK"})
 
 
 @dataclass(frozen=True)
 class FunctionError:
-    """Why a function gave no result. `type` and `message` are as Lambda words them."""
+    """Why a function returned no result; `type` and `message` in Lambda's words."""
 
     type: str
     message: str
@@ -30,7 +30,7 @@ class FunctionError:
 
     @classmethod
     def from_body(cls, body: bytes) -> FunctionError:
-        """Read what the runtime posts; whatever cannot be read still makes an error."""
+        """Parse the runtime's error report; an unreadable report becomes an error too."""
         try:
             report: Any = json.loads(body)
             trace = tuple(str(line) for line in report.get("stackTrace") or ())
@@ -39,13 +39,13 @@ class FunctionError:
             return cls("Runtime.Unknown", body.decode(errors="replace"))
 
     def __str__(self) -> str:
-        """Word it as a traceback ends, with the traceback above."""
+        """Format it like a traceback: the stack first, then type and message."""
         return "".join([*self.stack_trace, f"{self.type}: {self.message}"])
 
 
 @dataclass(frozen=True)
 class PendingInvocation:
-    """One invocation on its way through the runtime; `reply` is the result's JSON or an error."""
+    """An invocation for the runtime; `reply` becomes the result's JSON or an error."""
 
     payload: bytes
     function_arn: str
@@ -56,7 +56,7 @@ class PendingInvocation:
     )
 
     def to_response(self) -> Response:
-        """Give the answer that hands it to the runtime; its deadline counts from here."""
+        """Make the response that hands it to the runtime; its deadline counts from now."""
         deadline_ms = int((time.time() + self.timeout_seconds) * 1000)
         trace = f"Root=1-{int(time.time()):08x}-{uuid.uuid4().hex[:24]};Sampled=0"
         headers = (
@@ -69,28 +69,28 @@ class PendingInvocation:
         return Response(200, headers, self.payload)
 
     def complete(self, reply: bytes | FunctionError) -> None:
-        """Set the reply; the first one stands."""
+        """Set the reply, unless one is set already."""
         if not self.reply.done():
             self.reply.set_result(reply)
 
 
 class RuntimeApi:
-    """The Runtime API of one execution environment; `handle` serves it."""
+    """The Runtime API of an execution environment; `handle` serves its requests."""
 
     def __init__(self) -> None:
         self._waiting: asyncio.Queue[PendingInvocation] = asyncio.Queue()
         self._current: PendingInvocation | None = None
-        # Done when the function is loaded (None) or could not be.
+        # Done when the function is loaded (None) or failed to load.
         self.initialised: asyncio.Future[FunctionError | None] = (
             asyncio.get_running_loop().create_future()
         )
 
     def enqueue(self, pending: PendingInvocation) -> None:
-        """Give the runtime its next invocation."""
+        """Queue an invocation for the runtime."""
         self._waiting.put_nowait(pending)
 
     async def handle(self, request: Request, _connection: Connection) -> Response:
-        """Answer the runtime."""
+        """Serve a request of the runtime."""
         match request.method, request.path.removeprefix(_ROOT).split("/"):
             case "GET", ["invocation", "next"]:
                 return await self._next()

@@ -1,4 +1,4 @@
-"""The control API under `/_standin`: look at the ledger, set faults, change accounts."""
+"""The control API under `/_standin`: read the ledger, set faults, change accounts."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ _Item = TypeVar("_Item")
 
 
 class _BadCommandError(Exception):
-    """A command that cannot be followed; the message says what is allowed."""
+    """An invalid command; the message says what is allowed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """Answers the control API of one stand-in."""
+    """The control API of a stand-in."""
 
     accounts: Accounts
     faults: Faults
     ledger: Ledger
 
     def handle(self, request: Request) -> Response:
-        """Follow a command. 400 says what is wrong with it, 404 and 405 what there is."""
+        """Execute a command. 400 says what is wrong with it, 404 and 405 what exists."""
         methods = self._commands().get(request.path.rstrip("/"))
         if methods is None:
             return _error_response(
@@ -100,7 +100,7 @@ class Control:
 
 
 def _parse_items(request: Request, parse: Callable[[object], _Item]) -> list[_Item]:
-    """Make one thing of each object in the body; all or none."""
+    """Parse each object in the body, all or none."""
     try:
         parsed = loads(request.body)
     except InvalidJsonError as error:

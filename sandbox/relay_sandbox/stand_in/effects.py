@@ -1,4 +1,4 @@
-"""What a fault does to the answer on its way to the client."""
+"""What a fault does to the response on its way to the client."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _PHRASES = {int(status): status.phrase for status in HTTPStatus}
 
 
 def status_shown(fault: Fault | None, usual: Response) -> int | None:
-    """The status that the client is answered; None when it gets no HTTP answer."""
+    """The status that the client gets; None if it gets no HTTP response."""
     if fault is None or not fault.replaces_response:
         return usual.status
     return fault.status
 
 
 async def apply(fault: Fault, usual: Response, connection: Connection) -> Response | None:
-    """Answer as the fault wants; `usual` is what would have been answered.
+    """Respond as the fault demands; `usual` is the response without a fault.
 
-    Waits end when the client hangs up or the server stops. Raises `ConnectionError` when the client
-    hung up in the middle of a drip.
+    Waits end when the client disconnects or the server stops. Raises `ConnectionError` if the
+    client disconnects during a slow drip.
     """
     if fault.status is not None:
         return _status_response(fault, fault.status)

@@ -1,4 +1,4 @@
-"""The stand-in itself: one handler for both of AppsFlyer's hosts, and for the control API."""
+"""The stand-in: one handler for both of AppsFlyer's hosts and for the control API."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 
 class StandIn:
-    """A local AppsFlyer. `clock` gives its "now" (aware, UTC): the arrival time of events.
+    """A local AppsFlyer. `clock` returns the current time (aware, UTC): events arrive then.
 
-    `accounts`, `faults` and `ledger` may be used directly by a test in the same process; the
-    control API does the same over HTTP.
+    Tests in the same process may use `accounts`, `faults` and `ledger` directly; the control API
+    does the same over HTTP.
     """
 
     def __init__(
@@ -40,11 +40,11 @@ class StandIn:
         self._control = Control(self.accounts, self.faults, self.ledger)
 
     def server(self, *, port: int = 0, ssl_context: ssl.SSLContext | None = None) -> Server:
-        """Make a server for this stand-in; it listens inside `async with`."""
+        """Make a server for this stand-in; it listens inside its `async with` block."""
         return Server(self.handle, port=port, ssl_context=ssl_context, clock=self._clock)
 
     async def handle(self, request: Request, connection: Connection) -> Response | None:
-        """Answer any request: AppsFlyer's three endpoints, the control API, 404 and 405."""
+        """Serve any request: AppsFlyer's three endpoints, the control API, 404 and 405."""
         if request.path == PREFIX or request.path.startswith(f"{PREFIX}/"):
             return self._control.handle(request)
         target = parse_path(request.path)
@@ -68,7 +68,7 @@ class StandIn:
     async def _fail_before_recording(
         self, call: Call, fault: Fault, connection: Connection
     ) -> Response | None:
-        """Let a fault strike before the event is recorded, which may then never happen."""
+        """Apply a fault before the event is recorded, which may then never happen."""
         await asyncio.sleep(fault.latency_seconds)
         call = replace(call, arrived=self._clock())
         verdict = self._judge(call)
@@ -89,7 +89,7 @@ class StandIn:
         return web_api.judge(call, self.accounts, seen=self.ledger.has_recorded(call))
 
     def _write_to_ledger(self, call: Call, verdict: Verdict, fault: Fault | None) -> Response:
-        """Write a call into the ledger, and give the usual answer with its request id."""
+        """Write a call to the ledger; return the usual response with its request id."""
         self.ledger.write(
             call,
             verdict,

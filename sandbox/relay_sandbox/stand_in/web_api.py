@@ -1,12 +1,12 @@
-"""AppsFlyer's two web endpoints: 202 means recorded, and a wrong event is told so with 400.
+"""AppsFlyer's two web endpoints: 202 means recorded, 400 means an invalid event.
 
-Where AppsFlyer's documents leave it open, the stand-in answers as follows:
+Where AppsFlyer's documentation is silent, the stand-in responds as follows:
 
-- the credentials are looked at first, then the account, the content type, and last the event;
+- the credentials are checked first, then the account, the content type, and last the event;
 - null, an unknown field and a wrong type are all 400 (W1-W13);
-- a `customer_dedup_id` counts within one app and one kind: an event and a visit may share it;
+- a `customer_dedup_id` is unique within one app and kind: an event and a visit may share it;
 - a time that is no Unix time in milliseconds before the year 9999 is 400 (W7); a time in seconds
-  is a moment of January 1970, and so comes late (T8).
+  is read as January 1970, so the event counts as late (T8).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def judge(call: Call, accounts: Accounts, *, seen: bool) -> Verdict:
-    """Decide what a web endpoint answers and records; `seen`: its dedup id was recorded before."""
+    """Decide what a web endpoint responds and records; `seen`: its dedup id is on record."""
     account = accounts.find(call.app_id, call.kind)
     if account is None or not account.has_token(_bearer_token(call)):
         return _refused(401, "Unauthorized", "E13: no such app, or the token is not its own")
