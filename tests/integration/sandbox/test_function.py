@@ -1,4 +1,4 @@
-"""Functions run in processes of their own, under Lambda's runtime client and under our own."""
+"""Functions run in their own processes, under Lambda's runtime client and under our own."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Deploy = Callable[..., AbstractAsyncContextManager[Function]]
 def deploy(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Deploy:
-    """Give what runs a function of this code, under each of the runtimes."""
+    """Return what deploys a function with this code, under each of the runtimes."""
     monkeypatch.setattr(execution, "runtime_module", lambda: request.param)
 
     @contextlib.asynccontextmanager
@@ -103,7 +103,7 @@ async def test_context_is_lambdas(deploy: Deploy) -> None:
     assert 0 < remaining <= 7000
 
 
-async def test_process_sees_lambdas_environment_and_nothing_of_ours(
+async def test_process_has_lambdas_environment_and_nothing_of_ours(
     deploy: Deploy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OF_THE_USER", "secret")
@@ -197,7 +197,7 @@ async def test_function_past_its_time_is_killed_and_reported_in_lambdas_words(
 
 
 @pytest.mark.parametrize(
-    ("code", "says"),
+    ("code", "message"),
     [
         ("import a_module_that_is_not_there", "No module named 'a_module_that_is_not_there'"),
         ("def lambda_handler(:", "app.py"),
@@ -206,11 +206,11 @@ async def test_function_past_its_time_is_killed_and_reported_in_lambdas_words(
         ("pass", "lambda_handler"),
     ],
 )
-async def test_function_that_cannot_be_loaded_says_why(
-    deploy: Deploy, code: str, says: str
+async def test_function_that_cannot_be_loaded_gives_the_reason(
+    deploy: Deploy, code: str, message: str
 ) -> None:
     async with deploy(code) as function:
-        with pytest.raises(SandboxError, match=says):
+        with pytest.raises(SandboxError, match=message):
             await function.warm_up()
         invocation = await function.invoke({})
 

@@ -1,4 +1,4 @@
-"""The HTTP server speaks HTTP/1.1 over real sockets, and survives those who do not."""
+"""The HTTP server speaks HTTP/1.1 over real sockets, and survives clients that do not."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ARRIVAL = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 
 async def echo(request: Request, connection: Connection) -> Response:
-    """Answer with what the server understood."""
+    """Return what the server understood."""
     return Response.json(
         200,
         {
@@ -39,13 +39,13 @@ async def echo(request: Request, connection: Connection) -> Response:
 
 @contextlib.asynccontextmanager
 async def client_of(server: Server, **options: Any) -> AsyncIterator[httpx.AsyncClient]:
-    """Open an httpx client that talks to this server only."""
+    """Open an httpx client for this server only."""
     async with httpx.AsyncClient(base_url=server.url, trust_env=False, **options) as client:
         yield client
 
 
 async def send_raw(server: Server, data: bytes) -> bytes:
-    """Write bytes, then read until the server hangs up."""
+    """Write bytes, then read until the server closes the connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     writer.write(data)
     response = await asyncio.wait_for(reader.read(), 10)
@@ -143,7 +143,7 @@ async def test_body_over_the_limit_gets_413() -> None:
 
 
 async def test_body_far_over_the_limit_still_gets_its_response() -> None:
-    """The answer must not be lost to the reset that unread bytes would cause."""
+    """The response must not be lost to the reset that unread bytes would cause."""
     async with Server(echo, max_body_bytes=10) as server, client_of(server) as client:
         response = await client.post("/", content=b"x" * 1_000_000)
 

@@ -1,4 +1,4 @@
-"""Event source mappings take, hand over and delete messages as Lambda does."""
+"""Event source mappings receive messages, invoke the function and delete messages like Lambda."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from relay_sandbox.local_aws.aws import LocalAws
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
-    pytest.mark.xdist_group("local AWS"),  # one for all of them
+    pytest.mark.xdist_group("local AWS"),  # shared by all of them
 ]
 
 Handler = Callable[[list[Any]], object]
@@ -52,7 +52,7 @@ class RecordingFunction:
 
 @dataclass
 class PolledQueue:
-    """A queue with a mapping on it, and its dead-letter queue."""
+    """A queue with an event source mapping, and its dead-letter queue."""
 
     aws: LocalAws
     url: str
@@ -73,7 +73,7 @@ class PolledQueue:
 
 
 async def until(condition: Callable[[], Any]) -> None:
-    """Wait until it holds; a condition may be a coroutine function."""
+    """Wait until the condition holds; it may be a coroutine function."""
     async with asyncio.timeout(20):
         while True:
             holds = condition()
@@ -107,7 +107,7 @@ async def polled(
     limit: int = 1,
     blocked: bool = False,
 ) -> AsyncIterator[PolledQueue]:
-    """Poll a queue that holds these messages from the start."""
+    """Poll a queue that contains these messages from the start."""
     url, dead_letters = await queue_with_dead_letters(aws, visibility_seconds)
     function = RecordingFunction(handler)
     if not blocked:

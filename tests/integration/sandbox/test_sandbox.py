@@ -1,4 +1,4 @@
-"""The whole system comes up from the template, moves events, and knows when it has settled."""
+"""The whole system starts from the template, delivers events, and knows when it has settled."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ async def test_event_by_a_queue_is_recorded(
     assert recorded(sandbox) == [(app_id, name)]
 
 
-async def test_health_answers_without_a_token(sandbox: Sandbox) -> None:
+async def test_health_works_without_a_token(sandbox: Sandbox) -> None:
     async with httpx.AsyncClient(trust_env=False) as client:
         response = await client.get(f"{sandbox.ready['api']}/v1/health")
 
@@ -186,7 +186,7 @@ async def test_start_with_a_function_that_cannot_be_loaded_shows_its_traceback(
     assert "oops = {}['a key']" in str(raised.value)
 
 
-async def test_start_on_a_port_that_is_taken_says_so(sandbox: Sandbox, tmp_path: Path) -> None:
+async def test_start_on_a_port_that_is_taken_fails(sandbox: Sandbox, tmp_path: Path) -> None:
     port = httpx.URL(sandbox.ready["api"]).port
     assert port
 

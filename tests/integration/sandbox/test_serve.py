@@ -1,4 +1,4 @@
-"""A sandbox run as a command leaves nothing behind when it is killed; the rest is the command's."""
+"""A sandbox that is killed leaves no process behind. The command's tests cover the rest."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 @contextlib.contextmanager
 def sandbox_process(folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """Run a sandbox in a process of its own; it is up when the block begins."""
+    """Run a sandbox in its own process; it is up when the block begins."""
     command = [sys.executable, "-c", CODE, str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
@@ -60,7 +60,7 @@ def test_kill_leaves_no_process_behind(tmp_path: Path) -> None:
     until(lambda: not alive(started))
 
 
-def test_file_that_is_written_whole_is_for_its_owner_only(tmp_path: Path) -> None:
+def test_file_that_is_written_atomically_is_for_its_owner_only(tmp_path: Path) -> None:
     path = tmp_path / "new" / "ready.json"
 
     write_atomically(path, "{}")

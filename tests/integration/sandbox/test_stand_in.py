@@ -1,4 +1,4 @@
-"""The stand-in answers, records and loses as AppsFlyer's rules say (E, M, T, W)."""
+"""The stand-in responds, records and drops according to AppsFlyer's rules (E, M, T, W)."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ BEARER = {"authorization": "Bearer web-token"}
 
 @dataclass
 class Harness:
-    """A stand-in that listens, a client for it, and the moment that its clock shows."""
+    """A running stand-in, a client for it, and the time of its clock."""
 
     client: httpx.AsyncClient
     stand_in: StandIn
@@ -87,7 +87,7 @@ async def harness() -> AsyncIterator[Harness]:
         yield ready
 
 
-# The mobile endpoint's answers
+# The mobile endpoint's responses
 
 
 async def test_mobile_event_that_is_right_gets_ok_and_recorded(harness: Harness) -> None:
@@ -186,7 +186,7 @@ async def test_mobile_app_id_is_percent_decoded(harness: Harness) -> None:
     assert (await harness.entry())["app_id"] == MOBILE
 
 
-# What the mobile endpoint loses in silence
+# What the mobile endpoint silently drops
 
 
 async def test_mobile_event_of_an_ios_id_without_its_prefix_gets_ok_and_is_lost(
@@ -257,7 +257,7 @@ async def test_mobile_field_that_appsflyer_cannot_use_is_lost_alone(
 
 
 async def test_mobile_event_sent_twice_is_recorded_twice(harness: Harness) -> None:
-    """S6: the mobile API has no de-duplication, not even by a field of that name."""
+    """S6: the mobile API has no deduplication, not even by a field of that name."""
     for _ in range(2):
         await harness.mobile({**EVENT, "customer_dedup_id": "d-1"})
 
@@ -292,7 +292,7 @@ async def test_mobile_event_time_is_kept_or_replaced_by_the_rules(
     assert (entry["recorded_time"], entry["recorded_rule"]) == (recorded, rule)
 
 
-# The web endpoints' answers
+# The web endpoints' responses
 
 
 async def test_web_event_that_is_right_gets_202_and_recorded(harness: Harness) -> None:

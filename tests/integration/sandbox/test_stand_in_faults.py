@@ -53,7 +53,7 @@ def only_entry(stand_in: StandIn) -> Entry:
 
 
 async def until_applied(stand_in: StandIn, count: int = 1) -> None:
-    """Wait until the only fault that is set has struck that many calls."""
+    """Wait until the only active fault was applied to that many calls."""
     async with asyncio.timeout(10):
         while stand_in.faults.as_json()[0]["applied"] < count:  # noqa: ASYNC110 - a count, not an event
             await asyncio.sleep(0)
@@ -61,12 +61,12 @@ async def until_applied(stand_in: StandIn, count: int = 1) -> None:
 
 async def until_written(stand_in: StandIn) -> None:
     async with asyncio.timeout(10):
-        while not len(stand_in.ledger):  # noqa: ASYNC110 - the ledger tells nobody
+        while not len(stand_in.ledger):  # noqa: ASYNC110 - the ledger has no events
             await asyncio.sleep(0)
 
 
 @BEFORE_AND_AFTER
-async def test_status_is_returned_and_the_event_recorded_only_when_it_strikes_after(
+async def test_status_is_returned_and_the_event_recorded_only_when_it_applies_after(
     stand_in: StandIn, client: httpx.AsyncClient, moment: str
 ) -> None:
     await set_fault(client, status=500, recorded=moment)
@@ -115,7 +115,7 @@ async def test_reset_reaches_the_client_as_a_reset(
 
 
 @BEFORE_AND_AFTER
-async def test_time_out_never_answers_and_is_in_the_ledger_at_once(
+async def test_time_out_never_responds_and_is_in_the_ledger_at_once(
     stand_in: StandIn, client: httpx.AsyncClient, moment: str
 ) -> None:
     await set_fault(client, time_out=True, recorded=moment)
@@ -154,7 +154,7 @@ async def test_slow_drip_that_is_read_to_its_end_is_the_usual_response(
 
 
 @BEFORE_AND_AFTER
-async def test_slow_drip_that_the_client_breaks_off_is_recorded_only_when_it_came_after(
+async def test_slow_drip_that_the_client_aborts_is_recorded_only_when_it_came_after(
     stand_in: StandIn, server: Server, client: httpx.AsyncClient, moment: str
 ) -> None:
     await set_fault(client, slow_drip_seconds=0.01, recorded=moment)
@@ -203,7 +203,7 @@ async def test_latency_comes_before_another_ending(
 async def test_latency_leaves_the_event_recorded_only_when_it_came_after(
     stand_in: StandIn, moment: str, recorded: list[bool]
 ) -> None:
-    """While the wait goes on. It ends, without a record, when the server stops."""
+    """During the wait, which ends without a record when the server stops."""
     stand_in.faults.add([Fault.model_validate({"latency_seconds": 3600, "recorded": moment})])
 
     async with stand_in.server() as server, asyncio.TaskGroup() as group:
@@ -229,8 +229,8 @@ async def test_waits_of_faults_end_when_the_server_stops(
 
 
 async def send_and_lose(server: Server) -> None:
-    """Send an event whose answer never comes whole."""
-    async with httpx.AsyncClient(base_url=server.url, timeout=None, trust_env=False) as client:  # noqa: S113 - the end of the server is what it waits for
+    """Send an event whose response never arrives completely."""
+    async with httpx.AsyncClient(base_url=server.url, timeout=None, trust_env=False) as client:  # noqa: S113 - it waits until the server stops
         with contextlib.suppress(httpx.ReadError, httpx.RemoteProtocolError):
             await send(client, headers={"authentication": "key"})
 
@@ -255,7 +255,7 @@ async def test_fault_that_is_over_leaves_the_usual_responses(client: httpx.Async
     assert statuses == [503, 503, 200]
 
 
-async def test_faults_that_are_cleared_strike_no_more(client: httpx.AsyncClient) -> None:
+async def test_faults_that_are_cleared_apply_no_more(client: httpx.AsyncClient) -> None:
     await set_fault(client, status=503)
     cleared = await client.delete("/_standin/faults")
 
@@ -273,7 +273,7 @@ async def test_faults_can_be_set_several_at_once(client: httpx.AsyncClient) -> N
     assert statuses == [500, 429]
 
 
-async def test_fault_strikes_over_tls_too(stand_in: StandIn) -> None:
+async def test_fault_applies_over_tls_too(stand_in: StandIn) -> None:
     authority = trustme.CA()
     server_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(server_tls)
@@ -292,10 +292,10 @@ async def test_fault_strikes_over_tls_too(stand_in: StandIn) -> None:
     assert response.status_code == 200
 
 
-async def test_slow_drip_over_tls_that_the_client_breaks_off_is_in_the_ledger(
+async def test_slow_drip_over_tls_that_the_client_aborts_is_in_the_ledger(
     stand_in: StandIn,
 ) -> None:
-    """A TLS connection that has ended has no socket any more that could be reset."""
+    """A closed TLS connection has no socket that could be reset."""
     authority = trustme.CA()
     server_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(server_tls)

@@ -1,4 +1,4 @@
-"""The stand-in's accounts know their tokens and keep them to themselves."""
+"""The stand-in's accounts check tokens and never show them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from relay_sandbox.stand_in.accounts import Account, Accounts
 APP = Account.model_validate({"app_id": "id123456789", "tokens": ["old-key", "new-key"]})
 
 
-def test_account_knows_each_of_its_tokens_and_no_other() -> None:
+def test_account_has_each_of_its_tokens_and_no_other() -> None:
     assert [APP.has_token(token) for token in ("old-key", "new-key", "other", "")] == [
         True,
         True,
@@ -57,6 +57,6 @@ def test_account_that_changes_keeps_the_fields_left_out() -> None:
         {"app_id": "id1", "colour": "red"},
     ],
 )
-def test_account_that_makes_no_sense_is_refused(wrong: dict[str, object]) -> None:
+def test_account_that_is_invalid_is_rejected(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Accounts().with_change(wrong)

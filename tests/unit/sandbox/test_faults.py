@@ -1,4 +1,4 @@
-"""Faults strike the calls they are meant for, as often as they were told to."""
+"""Faults apply to the calls that they are meant for, as often as set."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _applied(faults: Faults, count: int) -> list[bool]:
     return [faults.trigger(_call()) is not None for _ in range(count)]
 
 
-def test_fault_without_times_strikes_until_it_is_cleared() -> None:
+def test_fault_without_times_applies_until_it_is_cleared() -> None:
     faults = _faults({"status": 500})
 
     assert _applied(faults, 3) == [True, True, True]
@@ -50,13 +50,13 @@ def test_fault_with_times_is_gone_after_them() -> None:
     assert list(faults) == []
 
 
-def test_fault_with_every_strikes_each_nth_call() -> None:
+def test_fault_with_every_applies_to_each_nth_call() -> None:
     faults = _faults({"reset": True, "every": 3, "times": 2})
 
     assert _applied(faults, 9) == [False, False, True, False, False, True, False, False, False]
 
 
-def test_faults_strike_in_the_order_they_were_set() -> None:
+def test_faults_apply_in_the_order_they_were_set() -> None:
     faults = _faults({"status": 500, "times": 1}, {"status": 503})
 
     triggered = [faults.trigger(_call()), faults.trigger(_call())]
@@ -65,7 +65,7 @@ def test_faults_strike_in_the_order_they_were_set() -> None:
 
 
 @pytest.mark.parametrize(
-    ("narrowing", "call", "applies"),
+    ("filters", "call", "applies"),
     [
         ({"app_id": "id1"}, _call("id1"), True),
         ({"app_id": "id1"}, _call("id2"), False),
@@ -78,10 +78,10 @@ def test_faults_strike_in_the_order_they_were_set() -> None:
         ({"app_id": "id1", "event_name": "a"}, _call("id1", payload={"eventName": "b"}), False),
     ],
 )
-def test_fault_that_is_narrowed_strikes_only_what_it_names(
-    narrowing: dict[str, str], call: Call, *, applies: bool
+def test_fault_with_filters_applies_only_to_matching_calls(
+    filters: dict[str, str], call: Call, *, applies: bool
 ) -> None:
-    triggered = _faults({"status": 500, **narrowing}).trigger(call)
+    triggered = _faults({"status": 500, **filters}).trigger(call)
 
     assert (triggered is not None) is applies
 
@@ -114,7 +114,7 @@ def test_fault_meant_for_other_calls_does_not_count_them() -> None:
         ({"status": 500, "colour": "red"}, "colour"),
     ],
 )
-def test_fault_that_makes_no_sense_is_refused_with_the_reason(
+def test_fault_that_is_invalid_is_rejected_with_the_reason(
     wrong: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ValidationError, match=message):

@@ -1,4 +1,4 @@
-"""The gateway routes, limits and answers as an HTTP API does, whatever the function does."""
+"""The gateway routes, limits and responds like an HTTP API, whatever the function does."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NO_CONNECTION = cast("Connection", None)
 
 
 class StubFunction:
-    """A function in this process; `answer` makes its result from the event, or raises."""
+    """A function in this process; `handler` makes its result from the event, or raises."""
 
     def __init__(self, handler: Callable[[Any], object]) -> None:
         self._handler = handler
@@ -36,7 +36,7 @@ class StubFunction:
 
 
 class HangingFunction:
-    """A function that never answers."""
+    """A function that never returns."""
 
     async def invoke(self, event: object) -> Invocation:
         never: asyncio.Future[Invocation] = asyncio.get_running_loop().create_future()
@@ -63,8 +63,8 @@ def gateway(
 async def call(
     on: Gateway, method: str = "POST", target: str = "/v1/id1/events", body: bytes = b""
 ) -> Response:
-    made = Request(method, target, (), body, ("127.0.0.1", 1), NOW)
-    return await on.handle(made, NO_CONNECTION)
+    request = Request(method, target, (), body, ("127.0.0.1", 1), NOW)
+    return await on.handle(request, NO_CONNECTION)
 
 
 async def test_gateway_matching_route_hands_decoded_path_parameters_to_the_function() -> None:
@@ -108,7 +108,7 @@ async def test_gateway_one_path_goes_by_its_method_and_keeps_its_query() -> None
 async def test_gateway_body_reaches_the_function_byte_for_byte(
     body: bytes, content_type: str
 ) -> None:
-    """A webhook's signature is over these very bytes."""
+    """A webhook's signature covers exactly these bytes."""
     events = []
 
     def keep(event: Any) -> None:
@@ -156,13 +156,13 @@ async def test_gateway_greedy_parameter_takes_the_rest_of_the_path() -> None:
     assert json.loads(response.body) == {"proxy": "a/b c/d"}
 
 
-async def test_gateway_failed_function_is_500_without_a_word_of_why() -> None:
+async def test_gateway_failed_function_is_500_without_the_reason() -> None:
     response = await call(gateway(lambda _: FunctionError("KeyError", "secret")))
 
     assert (response.status, response.body) == (500, b'{"message": "Internal Server Error"}')
 
 
-async def test_gateway_response_that_makes_no_sense_is_500() -> None:
+async def test_gateway_response_that_is_invalid_is_500() -> None:
     response = await call(gateway(lambda _: {"statusCode": "many"}))
 
     assert response.status == 500
@@ -178,7 +178,7 @@ async def test_gateway_event_over_what_lambda_takes_is_413() -> None:
     assert (await call(gateway(too_large))).status == 413
 
 
-async def test_gateway_function_that_does_not_answer_in_time_is_503_and_goes_on() -> None:
+async def test_gateway_function_that_does_not_return_in_time_is_503_and_keeps_running() -> None:
     route = Route("GET", "/slow", "slow", timeout_seconds=0.01)
     on = Gateway(Api((route,), None, None), {"slow": HangingFunction()})
 

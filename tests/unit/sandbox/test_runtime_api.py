@@ -1,4 +1,4 @@
-"""The Runtime API serves one runtime: it hands out tasks, takes replies, and refuses the rest."""
+"""The Runtime API serves one runtime: it hands out invocations, takes replies, rejects the rest."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def test_next_gives_payload_id_arn_and_a_deadline_that_counts_from_now() -
     assert 0 < left <= 30
 
 
-async def test_next_waits_for_a_task() -> None:
+async def test_next_waits_for_an_invocation() -> None:
     api = RuntimeApi()
     waiting = asyncio.ensure_future(call(api, "GET", "invocation/next"))
     await asyncio.wait({waiting}, timeout=0.01)
@@ -63,7 +63,7 @@ async def test_first_next_means_that_the_function_is_loaded() -> None:
     assert await api.initialised is None
 
 
-async def test_response_settles_the_task() -> None:
+async def test_response_completes_the_invocation() -> None:
     api = RuntimeApi()
     pending, _ = await enqueued(api)
 
@@ -75,7 +75,7 @@ async def test_response_settles_the_task() -> None:
     assert await pending.reply == b'{"done": true}'
 
 
-async def test_error_settles_the_task_with_type_message_and_trace() -> None:
+async def test_error_completes_the_invocation_with_type_message_and_trace() -> None:
     api = RuntimeApi()
     pending, _ = await enqueued(api)
     report = {"errorType": "KeyError", "errorMessage": "'x'", "stackTrace": ["line\n"]}

@@ -1,4 +1,4 @@
-"""SQS messages reach a function in Lambda's shape; its answer is read by Lambda's rules."""
+"""SQS messages have Lambda's format; partial batch responses are read by Lambda's rules."""
 
 from __future__ import annotations
 
