@@ -13,7 +13,7 @@ GARBAGE = b"\x00\xff This is not HTTP.\r\n\r\n"
 _PHRASES = {int(status): status.phrase for status in HTTPStatus}
 
 
-def status_shown(fault: Fault | None, usual: Response) -> int | None:
+def client_status(fault: Fault | None, usual: Response) -> int | None:
     """The status that the client gets; None if it gets no HTTP response."""
     if fault is None or not fault.replaces_response:
         return usual.status

@@ -15,7 +15,7 @@ from relay_sandbox.stand_in import mobile_api, web_api
 from relay_sandbox.stand_in.accounts import Account, Accounts
 from relay_sandbox.stand_in.calls import Call, Verdict, parse_body, parse_path
 from relay_sandbox.stand_in.control import PREFIX, Control
-from relay_sandbox.stand_in.effects import apply, status_shown
+from relay_sandbox.stand_in.effects import apply, client_status
 from relay_sandbox.stand_in.faults import Fault, Faults
 from relay_sandbox.stand_in.ledger import Ledger
 
@@ -95,7 +95,7 @@ class StandIn:
             verdict,
             self.accounts.zone(call.app_id),
             request_id := str(uuid.uuid4()),
-            status=status_shown(fault, verdict.response),
+            status=client_status(fault, verdict.response),
             fault=fault.name if fault else None,
         )
         headers = (*verdict.response.headers, ("x-request-id", request_id))
