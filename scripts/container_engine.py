@@ -1,8 +1,8 @@
-"""A container engine for `sam local`: the one that is there, or one of our own for a while.
+"""A container engine for `sam local`: the running one, or a temporary one of our own.
 
-Our own is Docker, out of Debian's packages, unpacked into .tools/engine and not installed. It runs
-in a network of its own, so that it changes nothing about the machine's, and ends with the block.
-Where no registry can be reached either, the image is made from this machine's Python 3.13.
+Ours is Docker from Debian's packages, unpacked into .tools/engine and not installed. It runs in its
+own network, so that it does not change the machine's, and stops when the block ends. Its image is
+not pulled from a registry, but made from this machine's Python 3.13.
 """
 
 import contextlib
@@ -20,25 +20,25 @@ from scripts import lambda_runtime
 
 ROOT = Path(__file__).resolve().parents[1]
 ENGINE = ROOT / ".tools" / "engine"
-PROGRAMS = f"{ENGINE}/usr/sbin:{ENGINE}/usr/bin"
+PROGRAM_PATH = f"{ENGINE}/usr/sbin:{ENGINE}/usr/bin"
 PACKAGES = ("docker.io", "containerd", "runc")  # 65 MB
-GATEWAY = "172.31.77.1"  # of our engine's containers; from a range that few networks use
+GATEWAY = "172.31.77.1"  # for our engine's containers; from a range that few networks use
 START_SECONDS = 60.0
 
 
 class NoEngineError(Exception):
-    """There is no container engine, and none can be had; the message says what to do."""
+    """No container engine runs, and none can be provided; the message says what to do."""
 
 
-def is_there() -> bool:
-    """Whether an engine answers."""
+def is_running() -> bool:
+    """Whether a container engine responds."""
     if shutil.which("docker") is None:
         return False
     return subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0
 
 
 def fetch() -> None:
-    """Unpack an engine into .tools/engine, once; NoEngineError where that cannot be done."""
+    """Unpack an engine into .tools/engine, once; raises NoEngineError if that is impossible."""
     if (ENGINE / "usr/sbin/dockerd").exists():
         return
     if not (sys.platform == "linux" and os.geteuid() == 0 and shutil.which("dpkg")):
@@ -55,42 +55,42 @@ def fetch() -> None:
             subprocess.run(["dpkg", "-x", package, ENGINE], check=True)
 
 
-def enter_own_network() -> None:
-    """Begin this program again in a network of its own, with nothing in it but itself."""
+def reexec_in_own_network() -> None:
+    """Restart this program in its own, empty network."""
     os.environ["RELAY_OWN_NETWORK"] = "1"
     os.execvp("unshare", ["unshare", "--net", "--", sys.executable, *sys.orig_argv[1:]])
 
 
 def is_in_own_network() -> bool:
-    """Whether `enter_own_network` has been called."""
+    """Whether this process was started by `reexec_in_own_network`."""
     return "RELAY_OWN_NETWORK" in os.environ
 
 
 @contextlib.contextmanager
-def running(image: str, layer: Path) -> Iterator[None]:
-    """Run our engine, with the image in it, while the block lasts; DOCKER_HOST points to it.
+def start(image: str, layer: Path) -> Iterator[None]:
+    """Run our engine inside the block, with the image in it; DOCKER_HOST points to it.
 
-    The image gets the shared libraries that the layer asks of the machine.
+    The image gets the shared libraries that the layer needs from the machine.
     """
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     with tempfile.TemporaryDirectory(prefix="relay-engine-") as folder:
-        os.environ["PATH"] = f"{PROGRAMS}:{os.environ['PATH']}"
+        os.environ["PATH"] = f"{PROGRAM_PATH}:{os.environ['PATH']}"
         os.environ["DOCKER_HOST"] = f"unix://{folder}/docker.sock"
-        engine = _start(Path(folder))
+        engine = _start_daemon(Path(folder))
         try:
-            _wait_for(engine)
+            _wait_until_running(engine)
             _make_image(image, layer)
             yield
         finally:
-            engine.send_signal(signal.SIGTERM)  # it ends its containers first
+            engine.send_signal(signal.SIGTERM)  # it stops its containers first
             engine.wait()
 
 
-def _start(folder: Path) -> subprocess.Popen[bytes]:
+def _start_daemon(folder: Path) -> subprocess.Popen[bytes]:
     options = {
         "host": os.environ["DOCKER_HOST"],
         "data-root": str(ENGINE / "data"),
-        "exec-root": str(folder / "exec"),  # sockets, whose paths have to be short
+        "exec-root": str(folder / "exec"),  # for sockets, whose paths must be short
         "pidfile": str(folder / "pid"),
         "bip": f"{GATEWAY}/24",
         "storage-driver": "overlay2",
@@ -102,13 +102,13 @@ def _start(folder: Path) -> subprocess.Popen[bytes]:
             ["dockerd", *(f"--{name}={value}" for name, value in options.items())],
             stdout=log,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C is for us; the engine is ended when all else has
+            start_new_session=True,  # Ctrl-C must not reach the engine; it is stopped last
         )
 
 
-def _wait_for(engine: subprocess.Popen[bytes]) -> None:
+def _wait_until_running(engine: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + START_SECONDS
-    while not is_there():
+    while not is_running():
         if engine.poll() is not None or time.monotonic() > deadline:
             raise NoEngineError(f"The container engine did not come up; see {ENGINE / 'log'}")
         time.sleep(0.1)
@@ -121,7 +121,7 @@ BOOTSTRAP = """#!/bin/sh
 export PYTHONPATH=/opt/python:/var/runtime
 exec /var/lang/bin/python3.13 -m awslambdaric "$_HANDLER"
 """
-SHELL = ("sh", "mv", "cp", "rm", "mkdir", "chmod")  # what SAM CLI's own steps call
+SHELL = ("sh", "mv", "cp", "rm", "mkdir", "chmod")  # commands that SAM CLI runs in the container
 
 
 def _make_image(image: str, layer: Path) -> None:
@@ -132,7 +132,7 @@ def _make_image(image: str, layer: Path) -> None:
         raise NoEngineError("The image is made from this machine's Python 3.13, which is not here.")
     print(f"Making {image} from this machine's Python ...")
     with tempfile.TemporaryDirectory() as folder:
-        _fill(Path(folder), layer)
+        _fill_image(Path(folder), layer)
         with subprocess.Popen(["tar", "-C", folder, "-c", "."], stdout=subprocess.PIPE) as tar:
             places = ["ENV PATH=/var/lang/bin:/bin", "ENV LANG=C.UTF-8", "WORKDIR /var/task"]
             changes = [f"--change={place}" for place in places]
@@ -144,8 +144,8 @@ def _make_image(image: str, layer: Path) -> None:
             )
 
 
-def _fill(root: Path, layer: Path) -> None:
-    """Lay out what an image of Lambda's has: Python, the runtime, a shell and their libraries."""
+def _fill_image(root: Path, layer: Path) -> None:
+    """Create the files of a Lambda image: Python, the runtime, a shell and their libraries."""
     for name in ("tmp", "var/task", "var/rapid", "opt", "etc", "bin"):
         (root / name).mkdir(parents=True)
     (root / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
@@ -168,8 +168,8 @@ def _fill(root: Path, layer: Path) -> None:
 
 
 def _libraries(program: Path) -> Iterator[str]:
-    """Give the shared libraries that a program loads, by their paths on this machine."""
-    said = subprocess.run(["ldd", program], capture_output=True, text=True, check=False).stdout
-    for word in said.split():
+    """Yield the paths of the shared libraries that a program loads on this machine."""
+    output = subprocess.run(["ldd", program], capture_output=True, text=True, check=False).stdout
+    for word in output.split():
         if word.startswith("/") and Path(word).exists():
             yield word

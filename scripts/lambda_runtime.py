@@ -1,7 +1,7 @@
-"""What Lambda's runtime for Python brings: its client, boto3, and what those two need.
+"""The libraries of Lambda's Python runtime: its client, boto3, and their dependencies.
 
-The tests and `make sam-local` give a function these, from the locked environment, and no other
-library of it: what else it imports has to be in the layer.
+The tests and `make sam-local` give a function only these libraries of the locked environment, so
+everything else that it imports must be in the layer.
 """
 
 import importlib.metadata
@@ -16,7 +16,7 @@ _DISTRIBUTIONS = (
 
 
 def link_into(folder: Path) -> Path:
-    """Make a folder of links to the runtime's libraries; it is then good for PYTHONPATH."""
+    """Make a folder of links to the runtime's libraries, for use in PYTHONPATH."""
     folder.mkdir()
     for part in _parts():
         (folder / part.name).symlink_to(part)
@@ -34,7 +34,7 @@ def copy_into(folder: Path) -> None:
 
 
 def _parts() -> Iterator[Path]:
-    """Give the packages and modules of the distributions, each once."""
+    """Yield the packages and modules of the distributions, each once."""
     for name in _DISTRIBUTIONS:
         distribution = importlib.metadata.distribution(name)
         for part in {file.parts[0] for file in distribution.files or ()} - {"..", "__pycache__"}:

@@ -1,9 +1,9 @@
-"""What can go wrong with the sandbox itself (never with an event that goes through it)."""
+"""Errors of the sandbox itself, never of an event that goes through it."""
 
 
 class SandboxError(Exception):
-    """The sandbox cannot start or go on. The message says what happened and what to do."""
+    """The sandbox cannot start or continue. The message says what happened and what to do."""
 
 
 class PayloadTooLargeError(SandboxError):
-    """An invocation's event is larger than Lambda takes: 6 MB."""
+    """An invocation's event exceeds Lambda's limit of 6 MB."""

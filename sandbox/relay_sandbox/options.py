@@ -1,4 +1,4 @@
-"""How a sandbox is to be built."""
+"""Options of a sandbox."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-PROJECT = Path(__file__).resolve().parents[2]  # the checkout; the sandbox runs from nowhere else
+PROJECT = Path(__file__).resolve().parents[2]  # the checkout; the sandbox only runs from there
 
 
 @dataclass(frozen=True)
 class SandboxOptions:
     """How to build a sandbox.
 
-    port: of the HTTP API, the next two being of AWS and the stand-in; 0 takes any, None the
-        default ones where they are free.
-    mobile_endpoint, web_endpoint: base URLs to send to instead of the stand-in's.
-    retry_schedule: seconds between attempts; n waits make n + 1 attempts, under 1 is no delay.
-    hold_seconds: between two looks at a held event.
-    parameters: further values for the template's parameters.
-    window_limit_seconds: the longest time that a batch fills; AWS would take the template's.
-    visibility_seconds: of the source queues, instead of the template's: how soon the messages of a
-        crashed invocation come back.
-    concurrency: invocations of one function at the same time, at most (and the template's bound).
+    port: port of the HTTP API; the next two are for AWS and the stand-in. 0 takes any free ports,
+        None the default ones where they are free.
+    mobile_endpoint, web_endpoint: base URLs to send to instead of the stand-in.
+    retry_schedule: seconds between attempts. n waits make n + 1 attempts; under 1 means no delay.
+    hold_seconds: seconds between two checks of a held event.
+    parameters: more values for the template's parameters.
+    window_limit_seconds: upper limit for a batching window; AWS would use the template's value.
+    visibility_seconds: visibility time-out of the source queues, instead of the template's. It
+        decides how soon the messages of a crashed invocation come back.
+    concurrency: maximum concurrent invocations of one function (the template's limit holds too).
     template: the SAM template; functions and layer are found from it.
-    work_dir: where logs go: `logs/<function>.log`, `logs/aws.log`.
-    echo: gets the functions' output as well, piece by piece.
+    work_dir: folder of the logs: `logs/<function>.log`, `logs/aws.log`.
+    echo: also receives the functions' output, piece by piece.
     """
 
     port: int | None = 0

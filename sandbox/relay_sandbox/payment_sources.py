@@ -1,4 +1,4 @@
-"""The payment sources that the sandbox starts with, one a provider."""
+"""The payment sources that the sandbox starts with, one per provider."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class SeededSource:
-    """An account at a payment provider; `secret` is what its webhooks are signed with."""
+    """An account at a payment provider; `secret` signs its webhooks."""
 
     provider: str
     name: str
     secret: str = field(repr=False)
 
     def settings(self, apps: Mapping[str, Sequence[str]]) -> dict[str, object]:
-        """Give its settings, as the parameter `sources` has them; it feeds all these apps."""
+        """Return its entry of the parameter `sources`; it feeds all these apps."""
         return {"provider": self.provider, "apps": dict(apps)}
 
 
 def seeded_sources() -> tuple[SeededSource, ...]:
-    """Give a source of each provider, with a secret in that provider's own form.
+    """Return one source per provider, each with a secret in that provider's format.
 
-    They open nothing but a sandbox, and the samples of events/ are signed with them.
+    The secrets only work in a sandbox. They are fixed, because the samples in events/ are signed
+    with them.
     """
     return (
         SeededSource("stripe", "stripe-sandbox", f"whsec_{'sandbox0' * 4}"),

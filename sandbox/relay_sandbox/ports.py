@@ -1,4 +1,4 @@
-"""Which ports the sandbox listens on: the same ones at each start, where they are free."""
+"""The ports that the sandbox listens on: the same at each start, if they are free."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ DEFAULT_API_PORT = 8700
 
 
 class Ports(NamedTuple):
-    """Of the HTTP API, the local AWS and the stand-in; 0 takes any free one."""
+    """Ports of the HTTP API, the local AWS and the stand-in; 0 takes any free port."""
 
     api: int
     aws: int
     stand_in: int
 
 
-def choose(port: int | None) -> Ports:
-    """Three ports in a row from `port`; any free ones for 0.
+def choose_ports(port: int | None) -> Ports:
+    """Return three consecutive ports from `port`; for 0, any free ports.
 
-    None means the default ones, which `events/env.json` names, or any where one of those is taken.
-    A port asked for is taken at its word (and fails where it is not free), its neighbours are not.
+    None means the default ports, which `events/env.json` names, or any free ports if one of those
+    is taken. An explicit `port` is used as it is, so starting fails if it is taken; its two
+    neighbours fall back to any free port.
     """
     if port == 0:
         return Ports(0, 0, 0)
@@ -33,7 +34,7 @@ def choose(port: int | None) -> Ports:
 
 
 def is_free(port: int) -> bool:
-    """Whether something can listen on a port of the loopback interface; on 0 it always can."""
+    """Whether a server can listen on this port of the loopback interface; always true for 0."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -5,7 +5,7 @@
         await sandbox.settled(30)
 
 Inside: a local AWS (moto), the functions under Lambda's runtime client, the event source mappings,
-the HTTP API, and the stand-in for AppsFlyer. All of it ends with the block.
+the HTTP API, and the stand-in for AppsFlyer. Everything stops when the block ends.
 """
 
 from __future__ import annotations
@@ -22,36 +22,36 @@ from relay_sandbox.errors import SandboxError
 from relay_sandbox.gateway.gateway import Gateway
 from relay_sandbox.http.server import Server
 from relay_sandbox.lambda_runtime.execution import FunctionLog, Invocation
+from relay_sandbox.lambda_runtime.function import Function
 from relay_sandbox.lambda_runtime.pollers import Poller
-from relay_sandbox.lambda_runtime.runtime import Function
 from relay_sandbox.local_aws.aws import LocalAws
 from relay_sandbox.options import PROJECT, SandboxOptions
-from relay_sandbox.ports import choose, is_free
+from relay_sandbox.ports import choose_ports, is_free
 from relay_sandbox.seeds import Seeds
 from relay_sandbox.stand_in import StandIn
 
 __all__ = ["PROJECT", "Sandbox", "SandboxOptions"]
 
 _LOGGER = logging.getLogger(__name__)
-_LARGEST_BODY = 16 * 1024 * 1024  # the gateway itself refuses what is over 10 MB
+_LARGEST_BODY = 16 * 1024 * 1024  # the gateway itself rejects bodies over 10 MB
 _SETTLED_POLL_SECONDS = 0.1
 
 
 class Sandbox:
-    """The system, while its `async with` block runs.
+    """The system, running inside its `async with` block.
 
-    Entering raises SandboxError, with what to do, when a part does not come up. `ready` is what a
-    user of it needs: `api`, `aws`, `stand_in` (base URLs), `mobile_queue`, `web_queue`,
-    `payments_queue`, `mobile_dlq`, `web_dlq`, `payments_dlq` (queue URLs), `identities_table`,
-    `trail_table`, `deliveries_table` (names), `producer_token`, `push_token`, `apps` (ids by kind),
-    `payment_sources` (`{provider: {"source", "secret"}}`).
+    Entering the block raises SandboxError, with what to do, if a part does not start. `ready` holds
+    what users of the sandbox need: `api`, `aws`, `stand_in` (base URLs), `mobile_queue`,
+    `web_queue`, `payments_queue`, `mobile_dlq`, `web_dlq`, `payments_dlq` (queue URLs),
+    `identities_table`, `trail_table`, `deliveries_table` (names), `producer_token`, `push_token`,
+    `apps` (ids by kind), `payment_sources` (`{provider: {"source", "secret"}}`).
     """
 
     def __init__(self, options: SandboxOptions | None = None) -> None:
         self.options = options or SandboxOptions()
         self.seeds = Seeds()
         self.stand_in = StandIn(self.seeds.accounts())
-        self._ports = choose(self.options.port)
+        self._ports = choose_ports(self.options.port)
         self.aws = LocalAws(self.logs / "aws.log", self._ports.aws)
         self.functions: dict[str, Function] = {}
         self.ready: dict[str, Any] = {}
@@ -64,7 +64,7 @@ class Sandbox:
         return self.options.work_dir / "logs"
 
     async def __aenter__(self) -> Self:
-        """Start everything; it is all up when this returns."""
+        """Start everything and wait until it is up."""
         try:
             await self._start()
         except BaseException:
@@ -73,7 +73,7 @@ class Sandbox:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Stop everything, last things first; what is under way is given up."""
+        """Stop everything in reverse order; work in progress is abandoned."""
         await self._parts.aclose()
 
     async def invoke(self, function: str, event: object) -> Invocation:
@@ -81,13 +81,13 @@ class Sandbox:
         return await self.functions[function].invoke(event)
 
     async def settled(self, seconds: float) -> bool:
-        """Wait until no message waits or is being worked on; False when it is not so in time.
+        """Wait until no message is queued or in progress; False if that takes longer.
 
-        Dead-letter queues do not count: what is there stays.
+        Dead-letter queues are ignored: their messages stay.
         """
         try:
             async with asyncio.timeout(seconds):
-                while not await self._idle():  # noqa: ASYNC110 - moto tells nobody, it is asked
+                while not await self._idle():  # noqa: ASYNC110 - moto must be polled
                     await asyncio.sleep(_SETTLED_POLL_SECONDS)
         except TimeoutError:
             return False
@@ -98,7 +98,7 @@ class Sandbox:
         for url in self._source_queues:
             if await self._messages(url):
                 return False
-        # An invocation that came and went meanwhile may have filled a queue already looked at.
+        # An invocation that ran meanwhile may have filled a queue that was already checked.
         running = any(function.running for function in self.functions.values())
         return not running and self._invocations() == before
 
@@ -106,7 +106,7 @@ class Sandbox:
         return sum(function.started for function in self.functions.values())
 
     async def _messages(self, queue_url: str) -> int:
-        answer = await self.aws.call(
+        response = await self.aws.call(
             self.aws.sqs.get_queue_attributes,
             QueueUrl=queue_url,
             AttributeNames=[
@@ -115,19 +115,19 @@ class Sandbox:
                 "ApproximateNumberOfMessagesNotVisible",
             ],
         )
-        return sum(int(number) for number in answer["Attributes"].values())
+        return sum(int(number) for number in response["Attributes"].values())
 
     async def _start(self) -> None:
-        if not is_free(self._ports.api):  # said now, and not after all else has come up
+        if not is_free(self._ports.api):  # fail now, not after everything else has started
             raise self._port_is_taken()
         stand_in = await self._parts.enter_async_context(
             self.stand_in.server(port=self._ports.stand_in)
         )
         self._clear_logs()
-        reading = asyncio.ensure_future(asyncio.to_thread(Template.read, self.options.template))
-        await self._parts.enter_async_context(self.aws)  # takes as long as the reading
+        template = asyncio.ensure_future(asyncio.to_thread(Template.read, self.options.template))
+        await self._parts.enter_async_context(self.aws)  # starts while the template is read
         overrides = self._overrides(stand_in.url)
-        stack = await self.aws.call(deploy, self.aws, await reading, overrides)
+        stack = await self.aws.call(deploy, self.aws, await template, overrides)
         await self.aws.call(self.seeds.put, self.aws, stack.outputs["ParameterPrefix"])
         await self._start_functions(stack)
         await self._start_pollers(stack)
@@ -155,21 +155,21 @@ class Sandbox:
             function = Function(settings, log, self.aws.url, self.options.concurrency)
             self.functions[key] = function
             self._parts.push_async_callback(function.stop)
-        starting = [function.warm_up() for function in self.functions.values()]
-        # All are waited for, also when one fails: what is still starting could not be stopped.
-        for failure in await asyncio.gather(*starting, return_exceptions=True):
+        warm_ups = [function.warm_up() for function in self.functions.values()]
+        # Wait for all, even if one fails: an environment that is still starting cannot be stopped.
+        for failure in await asyncio.gather(*warm_ups, return_exceptions=True):
             if failure:
                 raise failure
 
     async def _start_pollers(self, stack: Stack) -> None:
         for source in stack.event_sources:
             await self._shorten_visibility(source.queue_url)
-            bound = source.max_concurrency or self.options.concurrency
+            concurrency = source.max_concurrency or self.options.concurrency
             poller = Poller(
                 self.aws,
                 source,
                 self.functions[source.function],
-                limit=min(bound, self.options.concurrency),
+                limit=min(concurrency, self.options.concurrency),
                 window_seconds=min(source.window_seconds, self.options.window_limit_seconds),
             )
             task = asyncio.create_task(poller.run())

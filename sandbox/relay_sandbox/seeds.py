@@ -1,6 +1,6 @@
-"""What the sandbox starts with: apps, payment sources, and who may send.
+"""What the sandbox starts with: apps, payment sources and senders.
 
-The tokens of apps are made up at each start.
+The apps get new random tokens at each start.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from relay_sandbox.local_aws.aws import LocalAws
 from relay_sandbox.payment_sources import SeededSource, seeded_sources
 from relay_sandbox.stand_in import Account
 
-# They open nothing but a sandbox, and the samples of events/ carry them.
+# These only work in a sandbox. The samples in events/ contain them, so they are fixed.
 PRODUCER_TOKEN = "sandbox-producer-token"  # noqa: S105
 PUSH_TOKEN = "sandbox-push-token"  # noqa: S105
 
@@ -27,10 +27,10 @@ def _token() -> str:
 
 @dataclass(frozen=True)
 class SeededApp:
-    """An app, known to the relay and to the stand-in.
+    """An app that both the relay and the stand-in know.
 
-    `blocked`: AppsFlyer takes no traffic for it (E14). `stale_token`: the relay's token is not the
-    one that AppsFlyer has, so its events are held (E12, E13).
+    `blocked`: AppsFlyer accepts no traffic for it (E14). `stale_token`: the relay's token differs
+    from AppsFlyer's, so the app's events are held (E12, E13).
     """
 
     app_id: str
@@ -45,7 +45,7 @@ class SeededApp:
         return not (self.blocked or self.stale_token)
 
     def account(self) -> Account:
-        """Give the stand-in's side of it."""
+        """Return the stand-in's account for this app."""
         token = _token() if self.stale_token else self.token
         state: Literal["open", "blocked"] = "blocked" if self.blocked else "open"
         return Account.model_validate(
@@ -65,10 +65,10 @@ def _apps() -> tuple[SeededApp, ...]:
 
 @dataclass(frozen=True)
 class Seeds:
-    """The apps, and the payment sources that feed those whose events can be delivered.
+    """The apps, and the payment sources that feed those apps whose events can be delivered.
 
-    A producer with `producer_token` may send for all apps, and who has `push_token` may tell of
-    their installs.
+    The producer with `producer_token` may send events for all apps; the sender with `push_token`
+    may report their installs.
     """
 
     apps: tuple[SeededApp, ...] = field(default_factory=_apps)
@@ -77,20 +77,20 @@ class Seeds:
     push_token: str = PUSH_TOKEN
 
     def good_apps(self) -> dict[str, list[str]]:
-        """Give the ids of the apps whose events can be delivered: `{"mobile": [], "web": []}`."""
+        """Return the ids of apps whose events can be delivered: `{"mobile": [], "web": []}`."""
         good = [app for app in self.apps if app.good]
         return {kind: [a.app_id for a in good if a.kind == kind] for kind in ("mobile", "web")}
 
     def payment_sources(self) -> dict[str, dict[str, str]]:
-        """Give each provider's source: `{provider: {"source": name, "secret": secret}}`."""
+        """Return each provider's source: `{provider: {"source": name, "secret": secret}}`."""
         return {one.provider: {"source": one.name, "secret": one.secret} for one in self.sources}
 
     def accounts(self) -> list[Account]:
-        """Give the stand-in's accounts."""
+        """Return the stand-in's accounts."""
         return [app.account() for app in self.apps]
 
     def put(self, aws: LocalAws, prefix: str) -> None:
-        """Write them to Parameter Store under the prefix. It blocks: run it in a thread."""
+        """Write the seeds to Parameter Store under the prefix. Blocking: run it in a thread."""
         for name, value in self._settings():
             aws.ssm.put_parameter(Name=f"{prefix}/{name}", Value=value, Type="String")
         for name, value in self._secrets():
@@ -112,5 +112,5 @@ class Seeds:
 
     def _sender(self, name: str, token: str) -> dict[str, object]:
         digest = hashlib.sha256(token.encode()).hexdigest()
-        apps = [app.app_id for app in self.apps]  # not "*": then a sample could not show a 403
+        apps = [app.app_id for app in self.apps]  # not "*", so that a sample can show a 403
         return {"name": name, "token_sha256": [digest], "apps": apps}

@@ -60,7 +60,7 @@ class AwsFront:
             case "reset":
                 connection.abort()
             case "hang":
-                await connection.gone()
+                await connection.until_closed()
             case "lost":
                 await self._passed_on(request, request.body)
                 connection.abort()

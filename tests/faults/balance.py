@@ -184,7 +184,7 @@ class Balance:
         return self.recorded[_number(self.plan.surface, call.payload or {})] > 0
 
     def write(self, call: Call, verdict: Verdict, strike: Strike | None) -> None:
-        said_so = strike is None and verdict.answer.status < 300
+        said_so = strike is None and verdict.response.status < 300
         self.note(call.payload or {}, recorded=verdict.recorded, said_so=said_so)
 
     def note(self, payload: Mapping[str, Any], *, recorded: bool, said_so: bool) -> None:

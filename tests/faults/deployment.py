@@ -46,7 +46,7 @@ class Deployment:
         )
         self.front = AwsFront(aws.url)
         self.watched_aws = Watched(self.front.handle, "call", "return")
-        self.watched_appsflyer = Watched(self.stand_in.handler, "request", "answer")
+        self.watched_appsflyer = Watched(self.stand_in.handle, "request", "answer")
         self.front_url = ""
         self.stack: Stack
 

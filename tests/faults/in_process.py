@@ -27,7 +27,7 @@ from relay_sandbox.http.server import Request
 from relay_sandbox.stand_in import Account, Accounts
 from relay_sandbox.stand_in import mobile_api as mobile
 from relay_sandbox.stand_in import web_api as web
-from relay_sandbox.stand_in.calls import Call, Verdict, parsed, route
+from relay_sandbox.stand_in.calls import Call, Verdict, parse_body, parse_path
 from tests.fakes import Reaction, Says
 
 _CLIENT: Final = ("192.0.2.1", 50_000)
@@ -188,10 +188,10 @@ class AppsFlyer(httpx.AsyncBaseTransport):
         await asyncio.sleep(self._chance.uniform(*_LATENCY))
         verdict = self._judge(call)
         if strike is not None and not strike.recorded:
-            verdict = Verdict(verdict.answer, recorded=False, why=strike.name)
+            verdict = Verdict(verdict.response, recorded=False, why=strike.name)
         self._book.write(call, verdict, strike)
         if strike is None:
-            answer = verdict.answer
+            answer = verdict.response
             return httpx.Response(answer.status, headers=answer.headers, content=answer.body)
         await asyncio.sleep(strike.seconds)
         return _struck(strike.react())
@@ -206,9 +206,9 @@ def _call_of(request: httpx.Request, body: bytes, now: datetime) -> Call:
     target = request.url.raw_path.decode()
     headers = tuple((name.lower(), value) for name, value in request.headers.items())
     received = Request(request.method, target, headers, body, _CLIENT, now)
-    where = route(received.path)
+    where = parse_path(received.path)
     assert where is not None, "only AppsFlyer's own endpoints are asked"
-    return Call(received, *where, arrived=now, payload=parsed(body))
+    return Call(received, *where, arrived=now, payload=parse_body(body))
 
 
 def _struck(reaction: Reaction) -> httpx.Response:

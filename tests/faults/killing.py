@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from relay.domain.kinds import Surface
 from relay_sandbox.lambda_runtime.execution import ExecutionEnvironment, FunctionLog, Invocation
-from relay_sandbox.lambda_runtime.runtime_api import FunctionError, Task
+from relay_sandbox.lambda_runtime.runtime_api import FunctionError, PendingInvocation
 from tests.faults.deployment import Deployment
 
 MOMENTS = ("answer", "return", "request", "call", "time")
@@ -117,7 +117,7 @@ class MortalFunction:
         process = await self._alive()
         if self._killed:
             await self._bury()
-        task = Task(json.dumps(event).encode(), settings.arn, settings.timeout_seconds)
+        task = PendingInvocation(json.dumps(event).encode(), settings.arn, settings.timeout_seconds)
         self._seen.clear()
         shooting = asyncio.create_task(self._shoot_in_time())
         began = time.perf_counter()

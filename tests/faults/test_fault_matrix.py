@@ -65,7 +65,7 @@ async def strike(run: Run, **fault: Any) -> set[str]:
     before = len(struck(run))
     run.stand_in.faults.add([Fault.model_validate(fault)])
     await run.round()
-    applied: int = run.stand_in.faults.shown()[0]["applied"]
+    applied: int = run.stand_in.faults.as_json()[0]["applied"]
     run.stand_in.faults.clear()
     async with asyncio.timeout(30):  # a drip is written down when the client has hung up
         while len(struck(run)) - before < applied:  # noqa: ASYNC110 - the ledger tells nobody

@@ -168,7 +168,7 @@ async def everything(sandbox: Sandbox) -> AsyncIterator[str]:
             yield body
     yield await asyncio.to_thread(logs, sandbox)
     for entry in sandbox.stand_in.ledger:
-        yield json.dumps(entry.shown(), default=str)
+        yield json.dumps(entry.as_json(), default=str)
 
 
 def logs(sandbox: Sandbox) -> str:

@@ -18,7 +18,7 @@ from relay_cli.terminal.errors import CliError, ExitCode
 from relay_sandbox.errors import SandboxError
 from relay_sandbox.options import PROJECT, SandboxOptions
 from relay_sandbox.sandbox import Sandbox
-from relay_sandbox.serving import WhenUp, run_sandbox
+from relay_sandbox.serve import WhenUp, run_sandbox
 
 SAMPLES: Final = PROJECT / "events"
 

@@ -1,1 +1,1 @@
-"""`template.yaml` as AWS reads it, and the resources made of it."""
+"""`template.yaml` as AWS reads it, and the resources created from it."""

@@ -1,22 +1,20 @@
-"""The HTTP API as the template describes it, and which of its routes a request is for."""
+"""The HTTP API that the template describes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote
 
 from relay_sandbox.deployment.template import Json, Template, references
 from relay_sandbox.errors import SandboxError
-from relay_sandbox.http.server import Request
 
-_GATEWAY_TIMEOUT_MS = 30_000  # an HTTP API's integration time-out, when the template says nothing
+_GATEWAY_TIMEOUT_MS = 30_000  # an HTTP API's default integration time-out
 
 
 @dataclass(frozen=True)
 class Route:
-    """One route of the HTTP API: `method` and `path` with {names}, and the function behind it."""
+    """A route of the HTTP API: `method`, `path` with {parameters}, and the function it invokes."""
 
     method: str
     path: str
@@ -25,41 +23,23 @@ class Route:
 
     @property
     def key(self) -> str:
-        """The route key, as events have it: "POST /v1/mobile/{app_id}/events"."""
+        """The route key that events contain: "POST /v1/mobile/{app_id}/events"."""
         return f"{self.method} {self.path}"
 
 
 @dataclass(frozen=True)
 class Api:
-    """The HTTP API. `rate` (requests a second) and `burst` bound each route; None is no bound."""
+    """The HTTP API. `rate` (requests per second) and `burst` limit each route; None is no limit."""
 
     routes: tuple[Route, ...]
     rate: float | None
     burst: float | None
 
 
-def match_route(route: Route, request: Request) -> dict[str, str] | None:
-    """Give the path parameters, percent-decoded, when the request is for this route; else None."""
-    if route.method not in ("ANY", request.method):
-        return None
-    wanted, given = route.path.split("/"), request.path.split("/")
-    if wanted[-1].endswith("+}") and len(given) >= len(wanted):  # {proxy+} takes all the rest
-        given[len(wanted) - 1 :] = ["/".join(given[len(wanted) - 1 :])]
-    if len(wanted) != len(given):
-        return None
-    parameters = {}
-    for pattern, segment in zip(wanted, given, strict=True):
-        if pattern.startswith("{") and segment:
-            parameters[pattern.strip("{+}")] = unquote(segment)
-        elif pattern != unquote(segment):
-            return None
-    return parameters
-
-
 def read_api(template: Template, parameters: Mapping[str, str], keys: Mapping[str, str]) -> Api:
-    """Read the HTTP API of a template; `keys` are the functions' names by logical id.
+    """Read the HTTP API of a template; `keys` maps logical ids to functions' names.
 
-    SandboxError when a route asks for another payload format than 2.0.
+    Raises SandboxError if a route uses another payload format than 2.0.
     """
     resources = template.transformed["Resources"].values()
     bodies = [r["Properties"]["Body"] for r in resources if r["Type"] == "AWS::ApiGatewayV2::Api"]
@@ -98,7 +78,7 @@ def _route(
 
 
 def _function_behind(template: Template, uri: Json) -> str:
-    """Follow an integration's address to the function's logical id, through its alias if any."""
+    """Resolve an integration's URI to the function's logical id, through its alias if any."""
     resources = template.transformed["Resources"]
     named = [name for name in references(uri) if name in resources]
     while resources[named[0]]["Type"] == "AWS::Lambda::Alias":

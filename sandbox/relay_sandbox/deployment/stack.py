@@ -1,7 +1,7 @@
-"""Create the template's resources in the local AWS and read back what became of them.
+"""Create the template's resources in the local AWS and read them back.
 
-All names, addresses and settings come from the template by way of moto, which resolves references
-and parameters; the sandbox repeats none of them.
+All names, URLs and settings come from the template through moto, which resolves references and
+parameters; the sandbox repeats none of them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _AWS_QUEUE_URL = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/"
 
 @dataclass(frozen=True)
 class FunctionSettings:
-    """One function as deployed. `key` is the name of its folder: accept, forward_mobile ..."""
+    """A deployed function. `key` is the name of its folder: accept, forward_mobile ..."""
 
     key: str
     name: str
@@ -38,9 +38,9 @@ class FunctionSettings:
 
 @dataclass(frozen=True)
 class EventSource:
-    """One event source mapping: which queue feeds which function, and how.
+    """An event source mapping: which queue feeds which function, and how.
 
-    `max_concurrency` is None when the template sets no bound.
+    `max_concurrency` is None if the template sets no limit.
     """
 
     function: str
@@ -54,7 +54,7 @@ class EventSource:
 
 @dataclass(frozen=True)
 class Stack:
-    """What the template became. `queues` are by logical id; all URLs are local ones."""
+    """The deployed template. `queues` maps logical ids to URLs; all URLs are local."""
 
     functions: Mapping[str, FunctionSettings]
     event_sources: tuple[EventSource, ...]
@@ -64,10 +64,10 @@ class Stack:
 
 
 def deploy(aws: LocalAws, template: Template, overrides: Mapping[str, str]) -> Stack:
-    """Create the stack and read it back. It blocks: run it in a thread (about 0.3 s).
+    """Create the stack and read it back. Blocking: run it in a thread (about 0.3 s).
 
-    `overrides` are values of the template's parameters. SandboxError when the template has none of
-    that name, when CloudFormation would refuse a value, or when moto cannot create a resource.
+    `overrides` are values of the template's parameters. Raises SandboxError if the template has no
+    such parameter, if CloudFormation would reject a value, or if moto cannot create a resource.
     """
     parameters = template.parameters(overrides)
     _create(aws, template, overrides)
@@ -89,10 +89,10 @@ def deploy(aws: LocalAws, template: Template, overrides: Mapping[str, str]) -> S
 
 
 def _create(aws: LocalAws, template: Template, overrides: Mapping[str, str]) -> None:
-    given = [{"ParameterKey": k, "ParameterValue": v} for k, v in overrides.items()]
+    values = [{"ParameterKey": k, "ParameterValue": v} for k, v in overrides.items()]
     cloudformation = aws.client("cloudformation")
     cloudformation.create_stack(
-        StackName=STACK_NAME, TemplateBody=json.dumps(template.local_part()), Parameters=given
+        StackName=STACK_NAME, TemplateBody=json.dumps(template.local_part()), Parameters=values
     )
     (stack,) = cloudformation.describe_stacks(StackName=STACK_NAME)["Stacks"]
     if stack["StackStatus"] != "CREATE_COMPLETE":
@@ -102,8 +102,10 @@ def _create(aws: LocalAws, template: Template, overrides: Mapping[str, str]) -> 
 
 
 def _physical_names(aws: LocalAws) -> dict[str, str]:
-    answer = aws.client("cloudformation").describe_stack_resources(StackName=STACK_NAME)
-    return {one["LogicalResourceId"]: one["PhysicalResourceId"] for one in answer["StackResources"]}
+    response = aws.client("cloudformation").describe_stack_resources(StackName=STACK_NAME)
+    return {
+        one["LogicalResourceId"]: one["PhysicalResourceId"] for one in response["StackResources"]
+    }
 
 
 def _outputs(aws: LocalAws) -> dict[str, str]:
@@ -118,29 +120,29 @@ def _local_url(aws: LocalAws, value: str) -> str:
 def _functions(
     aws: LocalAws, template: Template, names: Mapping[str, str]
 ) -> dict[str, FunctionSettings]:
-    """Read the functions back, by logical id."""
+    """Read the functions back, keyed by logical id."""
     client = aws.client("lambda")
     layers = tuple(_layer_root(template.folder(layer)) for layer in template.layers())
     deployed = {}
     for logical_id, resource in template.source["Resources"].items():
         if resource["Type"] == "AWS::Serverless::Function":
-            answer = client.get_function_configuration(FunctionName=names[logical_id])
-            deployed[logical_id] = _function(aws, template.folder(logical_id), layers, answer)
+            response = client.get_function_configuration(FunctionName=names[logical_id])
+            deployed[logical_id] = _function(aws, template.folder(logical_id), layers, response)
     return deployed
 
 
 def _function(
-    aws: LocalAws, folder: Path, layers: tuple[Path, ...], answer: Json
+    aws: LocalAws, folder: Path, layers: tuple[Path, ...], response: Json
 ) -> FunctionSettings:
-    variables = answer.get("Environment", {}).get("Variables", {})
+    variables = response.get("Environment", {}).get("Variables", {})
     return FunctionSettings(
         key=folder.name,
-        name=answer["FunctionName"],
-        arn=answer["FunctionArn"],
-        handler=answer["Handler"],
-        runtime=answer["Runtime"],
-        timeout_seconds=float(answer["Timeout"]),
-        memory_mb=int(answer["MemorySize"]),
+        name=response["FunctionName"],
+        arn=response["FunctionArn"],
+        handler=response["Handler"],
+        runtime=response["Runtime"],
+        timeout_seconds=float(response["Timeout"]),
+        memory_mb=int(response["MemorySize"]),
         folder=folder,
         layers=layers,
         environment={name: _local_url(aws, str(value)) for name, value in variables.items()},
@@ -148,7 +150,7 @@ def _function(
 
 
 def _layer_root(content: Path) -> Path:
-    """Give the folder that is imported from: a built layer has its packages in `python`."""
+    """Return the folder to import from: a built layer has its packages in `python`."""
     built = content / "python"
     return built if built.is_dir() else content
 

@@ -1,6 +1,6 @@
-"""Read `template.yaml` as AWS does: the SAM transform, parameters, and what of it is local.
+"""Read `template.yaml` as AWS does: SAM transform, parameters, and the part to create locally.
 
-Nothing here starts anything or speaks to anything; `stack` does.
+This module only reads; `stack` creates the resources.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from relay_sandbox.errors import SandboxError
 from relay_sandbox.local_aws.aws import local_session
 
 _NOT_UPLOADED = (
-    "s3://not-uploaded/code.zip"  # the transform asks for S3; the sandbox runs the folder
+    "s3://not-uploaded/code.zip"  # the transform needs an S3 URI; the sandbox runs the folder
 )
 _FOLDERS = {"AWS::Serverless::Function": "CodeUri", "AWS::Serverless::LayerVersion": "ContentUri"}
 
-# The resources that the local AWS is to have. All others are left out: moto refuses some (layers,
-# versions), trips over others (an HTTP API, which `gateway` serves), and needs none of them.
+# The resources to create in the local AWS. All others are left out: moto rejects some (layers,
+# versions), fails on others (an HTTP API, which `gateway` serves), and needs none of them.
 _LOCAL_TYPES = frozenset(
     {
         "AWS::DynamoDB::Table",
@@ -46,7 +46,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Template:
-    """A SAM template, as written and as transformed. Neither is ever changed."""
+    """A SAM template, as written and as transformed. Neither is ever modified."""
 
     path: Path
     source: Json
@@ -54,7 +54,7 @@ class Template:
 
     @classmethod
     def read(cls, path: Path) -> Template:
-        """Read and transform a template; SandboxError when it cannot be read or is not valid."""
+        """Read and transform a template; raises SandboxError if it cannot be read or is invalid."""
         try:
             source: Json = yaml_parse(path.read_text())
         except OSError as error:
@@ -64,13 +64,13 @@ class Template:
         return cls(path, source, _transform(path, source))
 
     def folder(self, logical_id: str) -> Path:
-        """Give the folder that a function's or a layer's code is in."""
+        """Return the folder with the code of a function or layer."""
         resource = self.source["Resources"][logical_id]
         folder: str = resource["Properties"][_FOLDERS[resource["Type"]]]
         return (self.path.parent / folder).resolve()
 
     def layers(self) -> list[str]:
-        """Give the logical ids of the layers, in the order written."""
+        """Return the logical ids of the layers, in the order written."""
         return [
             logical_id
             for logical_id, resource in self.source["Resources"].items()
@@ -78,9 +78,9 @@ class Template:
         ]
 
     def local_part(self) -> Json:
-        """Give the template that the local AWS can create, with no event source mapping enabled.
+        """Return the template for the local AWS, with all event source mappings disabled.
 
-        An enabled mapping would take messages off its queue inside moto and lose them.
+        An enabled mapping would make moto take messages off the queue and lose them.
         """
         local = copy.deepcopy(self.transformed)
         local["Resources"] = {
@@ -97,7 +97,7 @@ class Template:
         return local
 
     def parameters(self, overrides: Mapping[str, str]) -> dict[str, str]:
-        """Give all parameters' values; SandboxError for one that CloudFormation would refuse."""
+        """Return the values of all parameters; raises SandboxError if one is invalid or unknown."""
         declared = self.source.get("Parameters", {})
         if unknown := sorted(overrides.keys() - declared.keys()):
             raise SandboxError(f"{self.path.name} has no parameter {', '.join(unknown)}")
@@ -108,14 +108,14 @@ class Template:
         return values
 
     def resolve(self, value: object, parameters: Mapping[str, str]) -> object:
-        """Replace a `Ref` to a parameter by its value; anything else stays as it is."""
+        """Replace a `Ref` to a parameter by its value; return anything else unchanged."""
         if isinstance(value, dict) and value.keys() == {"Ref"}:
             return parameters.get(value["Ref"], value)
         return value
 
 
 def references(value: object) -> Iterator[str]:
-    """Give the logical ids that a part of a template refers to by Ref, Fn::GetAtt and Fn::Sub."""
+    """Yield the logical ids that a part of a template refers to by Ref, Fn::GetAtt and Fn::Sub."""
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from _named_by(key, inner)
@@ -148,7 +148,7 @@ def _transform(path: Path, source: Json) -> Json:
         causes = "\n".join(f"  {cause.message}" for cause in error.causes)
         raise SandboxError(f"{path} is not a valid SAM template:\n{causes}") from error
     finally:
-        translator.metrics.publish()  # to nobody; left undone, it is complained about in the log
+        translator.metrics.publish()  # sends nothing; without it, there is a warning in the log
     return transformed
 
 
@@ -157,7 +157,7 @@ def _local_resource(logical_id: str, resource: Json) -> Json:
     if resource["Type"] == "AWS::Lambda::Function":
         properties["Code"] = {"ZipFile": "# the sandbox runs the folder of the function"}
         properties.pop("Layers", None)
-    if resource["Type"] in _NAMES:  # so that events/env.json can name it
+    if resource["Type"] in _NAMES:  # fixed names, because events/env.json contains them
         properties.setdefault(_NAMES[resource["Type"]], logical_id)
     if resource["Type"] == "AWS::Lambda::EventSourceMapping":
         properties["Enabled"] = False

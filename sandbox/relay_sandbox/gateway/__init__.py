@@ -1,1 +1,1 @@
-"""API Gateway's HTTP API on localhost."""
+"""API Gateway's HTTP API, on localhost."""

@@ -1,7 +1,7 @@
-"""HTTP requests as an HTTP API hands them to a function, and a function's answer as HTTP.
+"""Convert HTTP requests to an HTTP API's events, and functions' results to HTTP responses.
 
-Payload format 2.0. What AWS's documentation leaves open was observed on AWS by others and follows
-that: `rawPath` is percent-decoded, and a body is text only when its content type is text/* or
+Payload format 2.0. Where AWS's documentation is silent, this follows what others have observed on
+AWS: `rawPath` is percent-decoded, and a body is text only if its content type is text/* or
 application/json, xml or javascript; everything else, even a form or no type at all, is base64.
 """
 
@@ -25,7 +25,7 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 
 def http_event(request: Request, route_key: str, path_parameters: Mapping[str, str]) -> Json:
-    """Make the event for a request that matched a route. Parts that are absent are left out."""
+    """Make the event for a request that matched a route. Absent parts are left out."""
     path = unquote(request.path)
     optional: Json = {
         "cookies": list(_cookies(request)),
@@ -45,10 +45,10 @@ def http_event(request: Request, route_key: str, path_parameters: Mapping[str, s
 
 
 def http_response(result: object, request_id: str) -> Response | None:
-    """Read a function's answer as an HTTP API does; None when it makes no sense (status 500).
+    """Convert a function's result as an HTTP API does; None if it is invalid (status 500).
 
-    An object with `statusCode` says all itself. Anything else is the body of a 200: a string as it
-    is, the rest as JSON.
+    An object with `statusCode` is the whole response. Anything else is the body of a 200: a string
+    as it is, other values as JSON.
     """
     own = (("apigw-requestid", request_id),)
     if not isinstance(result, Mapping) or "statusCode" not in result:
@@ -56,13 +56,13 @@ def http_response(result: object, request_id: str) -> Response | None:
         return Response(200, (("content-type", "application/json"), *own), body.encode())
     try:
         body_bytes = _decoded(result.get("body"), is_base64=bool(result.get("isBase64Encoded")))
-        return Response(int(result["statusCode"]), (*_answer_headers(result), *own), body_bytes)
+        return Response(int(result["statusCode"]), (*_response_headers(result), *own), body_bytes)
     except (ValueError, TypeError, AttributeError):
         return None
 
 
-def message(status: int, text: str) -> Response:
-    """Make the gateway's own answer: `{"message": "Not Found"}`."""
+def gateway_response(status: int, text: str) -> Response:
+    """Make a response of the gateway itself: `{"message": "Not Found"}`."""
     return Response.json(status, {"message": text})
 
 
@@ -110,7 +110,7 @@ def _context(request: Request, route_key: str, path: str) -> Json:
         "requestId": str(uuid.uuid4()),
         "routeKey": route_key,
         "stage": "$default",
-        # Not strftime: its month names follow the user's language.
+        # Not strftime: its month names depend on the user's locale.
         "time": f"{arrived:%d}/{_MONTHS[arrived.month - 1]}/{arrived:%Y:%H:%M:%S +0000}",
         "timeEpoch": int(arrived.timestamp() * 1000),
     }
@@ -140,7 +140,7 @@ def _decoded(body: object, *, is_base64: bool) -> bytes:
     return base64.b64decode(body, validate=True) if is_base64 else body.encode()
 
 
-def _answer_headers(result: Mapping[str, Any]) -> Headers:
+def _response_headers(result: Mapping[str, Any]) -> Headers:
     headers = {name.lower(): str(value) for name, value in (result.get("headers") or {}).items()}
     headers.setdefault("content-type", "text/plain; charset=utf-8")
     cookies = [("set-cookie", str(cookie)) for cookie in result.get("cookies") or ()]

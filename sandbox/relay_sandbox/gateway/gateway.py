@@ -1,8 +1,8 @@
-"""The HTTP API on localhost: the template's routes, limits and time-outs, with a function behind.
+"""The HTTP API on localhost: the template's routes, limits and time-outs in front of functions.
 
-Its own answers are those of an HTTP API on AWS: 404 for no such route, 413 over 10 MB (or over
-what fits into an invocation, 6 MB), 429 over the throttle, 500 when the function failed, 503 when
-it did not answer in time.
+Its own responses are those of an HTTP API on AWS: 404 for an unknown route, 413 over 10 MB (or over
+the 6 MB of an invocation), 429 over the throttle, 500 if the function failed, 503 if it did not
+respond in time.
 """
 
 from __future__ import annotations
@@ -12,21 +12,22 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 
-from relay_sandbox.deployment.routes import Api, Route, match_route
+from relay_sandbox.deployment.routes import Api, Route
 from relay_sandbox.errors import PayloadTooLargeError
-from relay_sandbox.gateway.events import http_event, http_response, message
+from relay_sandbox.gateway.events import gateway_response, http_event, http_response
+from relay_sandbox.gateway.router import Router
 from relay_sandbox.http.server import Connection, Request, Response
 from relay_sandbox.lambda_runtime.execution import Invocation
-from relay_sandbox.lambda_runtime.runtime import Invocable
+from relay_sandbox.lambda_runtime.function import Invocable
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
 _LOGGER = logging.getLogger(__name__)
-_TOO_LARGE = message(413, "Request Entity Too Large")
-_INTERNAL_ERROR = message(500, "Internal Server Error")
+_TOO_LARGE = gateway_response(413, "Request Entity Too Large")
+_INTERNAL_ERROR = gateway_response(500, "Internal Server Error")
 
 
 class Throttle:
-    """A token bucket: `rate` requests a second in the long run, `burst` at one moment."""
+    """A token bucket: `rate` requests per second on average, `burst` at once."""
 
     def __init__(
         self, rate: float | None, burst: float | None, clock: Callable[[], float] = time.monotonic
@@ -37,8 +38,8 @@ class Throttle:
         self._tokens = self._burst
         self._filled = clock()
 
-    def admits(self) -> bool:
-        """Take a token; False when there is none."""
+    def allow(self) -> bool:
+        """Take a token; False if none is left."""
         if self._rate is None:
             return True
         now = self._clock()
@@ -51,33 +52,32 @@ class Throttle:
 
 
 class Gateway:
-    """The HTTP API; `handle` serves it. `functions` are by the names that the routes use."""
+    """The HTTP API; `handle` serves it. `functions` are keyed by the names that routes use."""
 
     def __init__(self, api: Api, functions: Mapping[str, Invocable]) -> None:
         self._functions = functions
-        self._routes = sorted(api.routes, key=_vagueness)
+        self._router = Router(api.routes)
         self._throttles = {route: Throttle(api.rate, api.burst) for route in api.routes}
-        self._abandoned: set[asyncio.Task[Invocation]] = set()
+        self._running: set[asyncio.Task[Invocation]] = set()
 
     async def handle(self, request: Request, _connection: Connection) -> Response:
-        """Answer one request."""
-        for route in self._routes:
-            parameters = match_route(route, request)
-            if parameters is not None:
-                return await self._answer(route, parameters, request)
-        return message(404, "Not Found")
+        """Serve one request."""
+        found = self._router.find(request)
+        if found is None:
+            return gateway_response(404, "Not Found")
+        return await self._respond(*found, request)
 
     async def stop(self) -> None:
-        """Give up the invocations that nobody waits for any more."""
-        for task in self._abandoned:
+        """Cancel the invocations that are still running."""
+        for task in self._running:
             task.cancel()
-        await asyncio.gather(*self._abandoned, return_exceptions=True)
+        await asyncio.gather(*self._running, return_exceptions=True)
 
-    async def _answer(
+    async def _respond(
         self, route: Route, parameters: Mapping[str, str], request: Request
     ) -> Response:
-        if not self._throttles[route].admits():
-            return message(429, "Too Many Requests")
+        if not self._throttles[route].allow():
+            return gateway_response(429, "Too Many Requests")
         if len(request.body) > MAX_BODY_BYTES:
             return _TOO_LARGE
         event = http_event(request, route.key, parameters)
@@ -86,7 +86,7 @@ class Gateway:
         except PayloadTooLargeError:
             return _TOO_LARGE
         except TimeoutError:
-            return message(503, "Service Unavailable")
+            return gateway_response(503, "Service Unavailable")
         if invocation.error:
             _LOGGER.warning("%s failed: %s; see its log", route.function, invocation.error.type)
             return _INTERNAL_ERROR
@@ -95,13 +95,8 @@ class Gateway:
         )
 
     async def _invoke(self, route: Route, event: object) -> Invocation:
-        # The function goes on when the gateway, or the client, has stopped waiting.
+        # The function keeps running if the gateway, or the client, stops waiting.
         task = asyncio.ensure_future(self._functions[route.function].invoke(event))
-        self._abandoned.add(task)
-        task.add_done_callback(self._abandoned.discard)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
         return await asyncio.wait_for(asyncio.shield(task), route.timeout_seconds)
-
-
-def _vagueness(route: Route) -> tuple[bool, int]:
-    """Sort key: the most specific route is asked first."""
-    return "+}" in route.path, route.path.count("{")

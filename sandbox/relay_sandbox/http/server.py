@@ -1,9 +1,9 @@
-"""A small HTTP/1.1 server on asyncio: `h11` knows the protocol, this module moves the bytes.
+"""A small HTTP/1.1 server on asyncio: `h11` implements the protocol, this module moves the bytes.
 
-It serves the sandbox and tests on one machine, so it binds the loopback interface only.
+It serves the sandbox and tests on one machine, so it only binds the loopback interface.
 
-A handler is `async def handler(request, connection) -> Response | None`. It sees a request whose
-body has been read whole. Returning `None` means that the handler took the connection over (it
+A handler is `async def handler(request, connection) -> Response | None`. It gets a request whose
+body has been read completely. Returning `None` means that the handler took over the connection (it
 wrote its own bytes to `connection.writer`, or called `connection.abort()`); the server then only
 closes it.
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Connection", "Handler", "Headers", "Request", "Response", "Server", "utc_now"]
 
 _LOGGER = logging.getLogger(__name__)
-_LINGER_SECONDS = 1.0  # how long a refused sender may go on sending before it is cut off
+_LINGER_SECONDS = 1.0  # how long a rejected client may keep sending before it is cut off
 _CLOSE: Headers = (("connection", "close"),)
 _WITHOUT_BODY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 _PHRASES = {int(status): status.phrase for status in HTTPStatus}
@@ -42,28 +42,28 @@ Handler = Callable[[Request, Connection], Awaitable[Response | None]]
 
 
 def utc_now() -> datetime:
-    """Tell the present moment, aware, in UTC."""
+    """Return the current time, aware, in UTC."""
     return datetime.now(UTC)
 
 
 class _BodyTooLargeError(Exception):
-    """The request's body is larger than the server reads."""
+    """The request's body exceeds the server's limit."""
 
 
 @dataclass(slots=True)
-class _Dialogue:
-    """One client's connection: requests in, answers out, until either side ends it."""
+class _Session:
+    """One client connection: requests in, responses out, until either side closes it."""
 
     connection: Connection
     handler: Handler
     max_body_bytes: int
     clock: Callable[[], datetime]
-    wire: h11.Connection = field(default_factory=lambda: h11.Connection(h11.SERVER))
+    protocol: h11.Connection = field(default_factory=lambda: h11.Connection(h11.SERVER))
 
     async def run(self) -> None:
         try:
-            while await self._one_exchange():
-                self.wire.start_next_cycle()
+            while await self._serve_one_request():
+                self.protocol.start_next_cycle()
         except h11.RemoteProtocolError as error:
             await self._refuse(error.error_status_hint)
         except _BodyTooLargeError:
@@ -71,19 +71,19 @@ class _Dialogue:
         except h11.LocalProtocolError:
             _LOGGER.exception("the handler's answer is not valid HTTP; the client gets none")
 
-    async def _one_exchange(self) -> bool:
-        """Answer one request; True when the connection may carry another."""
+    async def _serve_one_request(self) -> bool:
+        """Serve one request; True if the connection can be reused."""
         request = await self._read_request()
-        response = await self._answer(request) if request else None
+        response = await self._call_handler(request) if request else None
         if request is None or response is None:
             return False
         await self._send(response, with_body=request.method != "HEAD")
-        return self.wire.our_state is h11.DONE and self.wire.their_state is h11.DONE
+        return self.protocol.our_state is h11.DONE and self.protocol.their_state is h11.DONE
 
     async def _read_request(self) -> Request | None:
         head = await self._next_event()
         if not isinstance(head, h11.Request):
-            return None  # the client hung up between two requests
+            return None  # the client disconnected between two requests
         return Request(
             method=head.method.decode("ascii"),
             target=head.target.decode("latin-1"),
@@ -102,19 +102,19 @@ class _Dialogue:
         return bytes(body)
 
     async def _next_event(self) -> object:
-        while (event := self.wire.next_event()) is h11.NEED_DATA:
-            if self.wire.they_are_waiting_for_100_continue:
-                go_on = h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue")
-                await self._write(self.wire.send(go_on))
-            self.wire.receive_data(await self.connection.reader.read(READ_BYTES))
+        while (event := self.protocol.next_event()) is h11.NEED_DATA:
+            if self.protocol.they_are_waiting_for_100_continue:
+                proceed = h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue")
+                await self._write(self.protocol.send(proceed))
+            self.protocol.receive_data(await self.connection.reader.read(READ_BYTES))
         return event
 
-    async def _answer(self, request: Request) -> Response | None:
+    async def _call_handler(self, request: Request) -> Response | None:
         try:
             return await self.handler(request, self.connection)
         except Exception:
             if self.connection.writer.is_closing():
-                return None  # the client vanished while the handler wrote to it
+                return None  # the client disconnected while the handler wrote
             _LOGGER.exception("the handler failed; the client gets status 500")
             return Response.text(500, "Internal server error", _CLOSE)
 
@@ -122,39 +122,39 @@ class _Dialogue:
         body = b"" if response.status in _WITHOUT_BODY else response.body
         head = h11.Response(
             status_code=response.status,
-            headers=_with_length(response.headers, len(body)),
+            headers=_with_content_length(response.headers, len(body)),
             reason=_PHRASES.get(response.status, ""),
         )
-        parts = [self.wire.send(head)]
+        parts = [self.protocol.send(head)]
         if with_body and body:
-            parts.append(self.wire.send(h11.Data(data=body)))
-        parts.append(self.wire.send(h11.EndOfMessage()))
+            parts.append(self.protocol.send(h11.Data(data=body)))
+        parts.append(self.protocol.send(h11.EndOfMessage()))
         await self._write(b"".join(part for part in parts if part))
 
     async def _refuse(self, status: int) -> None:
-        """Answer a request that could not be read, then close without losing the answer."""
-        if self.wire.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+        """Respond to a request that could not be read, and close without losing the response."""
+        if self.protocol.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             return
         await self._send(Response.text(status, _PHRASES[status], _CLOSE), with_body=True)
-        # Closing a socket with unread bytes resets it, and a reset overtakes the answer.
+        # Closing a socket with unread bytes resets it, and the reset overtakes the response.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.connection.gone(), _LINGER_SECONDS)
+            await asyncio.wait_for(self.connection.until_closed(), _LINGER_SECONDS)
 
     async def _write(self, data: bytes | None) -> None:
         self.connection.writer.write(data or b"")
         await self.connection.writer.drain()
 
 
-def _with_length(headers: Iterable[tuple[str, str]], length: int) -> list[tuple[str, str]]:
+def _with_content_length(headers: Iterable[tuple[str, str]], length: int) -> list[tuple[str, str]]:
     kept = [(name, value) for name, value in headers if name.lower() != "content-length"]
     return [*kept, ("content-length", str(length))]
 
 
 class Server:
-    """Listens on 127.0.0.1 while its `async with` block runs; several fit in one event loop.
+    """Listens on 127.0.0.1 inside its `async with` block; an event loop can run several.
 
-    `port` 0 takes any free one. A body over `max_body_bytes` is answered 413. `ssl_context` makes
-    it an HTTPS server. Leaving the block cuts every connection at once and cancels its handler.
+    `port` 0 takes any free port. A body over `max_body_bytes` gets status 413. `ssl_context` makes
+    it an HTTPS server. Leaving the block closes every connection at once and cancels its handler.
     """
 
     def __init__(
@@ -171,12 +171,12 @@ class Server:
         self._ssl_context = ssl_context
         self._max_body_bytes = max_body_bytes
         self._clock = clock
-        self._dialogues: set[asyncio.Task[None]] = set()
+        self._sessions: set[asyncio.Task[None]] = set()
         self._listener: asyncio.Server | None = None
 
     @property
     def port(self) -> int:
-        """The port that it listens on; RuntimeError while it does not."""
+        """The port it listens on; raises RuntimeError when it does not listen."""
         if self._listener is None:
             message = "the server does not listen; use it inside `async with`"
             raise RuntimeError(message)
@@ -184,44 +184,44 @@ class Server:
 
     @property
     def url(self) -> str:
-        """The base URL, without a slash at its end: "http://127.0.0.1:54321"."""
+        """The base URL, without a trailing slash: "http://127.0.0.1:54321"."""
         scheme = "https" if self._ssl_context else "http"
         return f"{scheme}://127.0.0.1:{self.port}"
 
     async def __aenter__(self) -> Self:
-        """Start to listen; OSError when the port is taken."""
+        """Start listening; raises OSError if the port is taken."""
         bounds: dict[str, Any] = {}
         if self._ssl_context:
             bounds = {"ssl_handshake_timeout": 5.0, "ssl_shutdown_timeout": 1.0}
         self._listener = await asyncio.start_server(
-            self._begin, "127.0.0.1", self._wanted_port, ssl=self._ssl_context, **bounds
+            self._accept, "127.0.0.1", self._wanted_port, ssl=self._ssl_context, **bounds
         )
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Stop listening and cut what is open."""
+        """Stop listening and close all connections."""
         listener, self._listener = self._listener, None
         if listener is None:
             return
         listener.close()
-        dialogues = list(self._dialogues)
-        for dialogue in dialogues:
-            dialogue.cancel()
-        await asyncio.gather(*dialogues, return_exceptions=True)
+        sessions = list(self._sessions)
+        for session in sessions:
+            session.cancel()
+        await asyncio.gather(*sessions, return_exceptions=True)
         if sys.version_info >= (3, 13):
-            listener.abort_clients()  # those still in their TLS handshake have no dialogue yet
+            listener.abort_clients()  # those still in their TLS handshake have no session yet
             await listener.wait_closed()
 
-    def _begin(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.get_running_loop().create_task(self._converse(Connection(reader, writer)))
-        self._dialogues.add(task)
-        task.add_done_callback(self._dialogues.discard)
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.get_running_loop().create_task(self._serve(Connection(reader, writer)))
+        self._sessions.add(task)
+        task.add_done_callback(self._sessions.discard)
 
-    async def _converse(self, connection: Connection) -> None:
-        dialogue = _Dialogue(connection, self._handler, self._max_body_bytes, self._clock)
+    async def _serve(self, connection: Connection) -> None:
+        session = _Session(connection, self._handler, self._max_body_bytes, self._clock)
         try:
             with contextlib.suppress(OSError):
-                await dialogue.run()
+                await session.run()
             connection.writer.close()
             with contextlib.suppress(OSError):
                 await connection.writer.wait_closed()

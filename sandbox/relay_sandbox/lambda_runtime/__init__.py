@@ -1,1 +1,1 @@
-"""Lambda: functions in processes of their own, and what feeds them from queues."""
+"""Lambda: functions in their own processes, and the pollers that feed them from queues."""

@@ -1,7 +1,7 @@
-"""Execution environments: a process each, with Lambda's real runtime client in it.
+"""Execution environments: one process each, running Lambda's real runtime client.
 
-As on AWS, an environment serves one invocation at a time and is kept for the next. One that
-crashes or runs past its time is lost, and with it whatever its function kept in memory.
+As on AWS, an environment serves one invocation at a time and is reused. One that crashes or times
+out is lost, with everything that its function kept in memory.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from relay_sandbox.http.server import Server
 from relay_sandbox.lambda_runtime.runtime_api import (
     MAX_PAYLOAD_BYTES,
     FunctionError,
+    PendingInvocation,
     RuntimeApi,
-    Task,
 )
 from relay_sandbox.local_aws import aws
 from relay_sandbox.processes.children import Child, first_of, inherited_environment
 
-_INIT_SECONDS = 60.0  # AWS gives 10; here the first import may have to compile everything
+_INIT_SECONDS = 60.0  # AWS allows 10; here the first import may compile everything
 _LOG_TAIL_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Invocation:
-    """What became of an invocation: `result` (parsed JSON) or `error`; `log` is its output."""
+    """A finished invocation: its `result` (parsed JSON) or `error`, and its output as `log`."""
 
     request_id: str
     result: object
@@ -41,7 +41,7 @@ class Invocation:
 
 
 class FunctionLog:
-    """A function's log: one file for all its environments; `echo` gets every piece as well."""
+    """A function's log: one file for all its environments; `echo` also gets every piece."""
 
     def __init__(self, path: Path, echo: Callable[[str], None] | None = None) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,10 +50,10 @@ class FunctionLog:
         self._file = path.open("ab", buffering=0)
 
     def write(self, data: bytes) -> None:
-        """Add a piece of output; once closed, drop it."""
+        """Append a piece of output; does nothing once closed."""
         if self._file.closed:
             return
-        lines = data.replace(b"\r", b"\n")  # the runtime parts the lines of a traceback so
+        lines = data.replace(b"\r", b"\n")  # the runtime separates the lines of a traceback with \r
         self._file.write(lines)
         if self._echo:
             self._echo(lines.decode(errors="replace"))
@@ -64,7 +64,7 @@ class FunctionLog:
 
 
 class ExecutionEnvironment:
-    """One process that runs a function, and its end of the Runtime API."""
+    """A process that runs a function, and the Runtime API that serves it."""
 
     def __init__(self, settings: FunctionSettings, log: FunctionLog) -> None:
         self._settings = settings
@@ -72,13 +72,13 @@ class ExecutionEnvironment:
         self._api = RuntimeApi()
         self._server = Server(self._api.handle, max_body_bytes=4 * MAX_PAYLOAD_BYTES)
         self._child: Child | None = None
-        self._heard = b""
+        self._output = b""
 
     @classmethod
     async def start(
         cls, settings: FunctionSettings, log: FunctionLog, endpoint: str
     ) -> Self | FunctionError:
-        """Start a process and load the function in it, or say why that failed."""
+        """Start a process and load the function in it; return the error if that fails."""
         self = cls(settings, log)
         await self._server.__aenter__()
         address = f"127.0.0.1:{self._server.port}"
@@ -88,9 +88,9 @@ class ExecutionEnvironment:
                 settings.handler,
                 environment=function_environment(settings, endpoint, address),
                 folder=settings.folder,
-                heard=self._hear,
+                on_output=self._keep_output,
             )
-            error = await self._initialised(self._child)
+            error = await self._wait_for_init(self._child)
         except BaseException:
             await self.stop()
             raise
@@ -100,69 +100,69 @@ class ExecutionEnvironment:
 
     @property
     def alive(self) -> bool:
-        """Whether it can serve another invocation."""
+        """Whether the environment can serve another invocation."""
         return self._child is not None and not self._child.ended.done()
 
-    async def serve(self, task: Task) -> Invocation:
-        """Run one invocation to its end: a reply, a crash, or the function's time-out."""
+    async def serve(self, pending: PendingInvocation) -> Invocation:
+        """Run one invocation until it ends: with a reply, a crash, or the function's time-out."""
         child = self._child
-        assert child is not None  # noqa: S101 - `start` gives out none without a process
-        self._heard = b""
-        self._print(f"START RequestId: {task.request_id} Version: $LATEST")
+        assert child is not None  # noqa: S101 - `start` returns none without a process
+        self._output = b""
+        self._print_line(f"START RequestId: {pending.request_id} Version: $LATEST")
         began = time.perf_counter()
-        self._api.hand_over(task)
-        await first_of(task.reply, child.ended, seconds=task.timeout_seconds)
-        if not task.reply.done():
-            task.settle(await self._lost(child, task))
-        child.listen()
+        self._api.enqueue(pending)
+        await first_of(pending.reply, child.ended, seconds=pending.timeout_seconds)
+        if not pending.reply.done():
+            pending.complete(await self._end_without_reply(child, pending))
+        child.drain_output()
         milliseconds = (time.perf_counter() - began) * 1000
-        self._print(f"END RequestId: {task.request_id}")
-        self._print(f"REPORT RequestId: {task.request_id}\tDuration: {milliseconds:.2f} ms")
-        return self._invocation(task)
+        self._print_line(f"END RequestId: {pending.request_id}")
+        self._print_line(f"REPORT RequestId: {pending.request_id}\tDuration: {milliseconds:.2f} ms")
+        return self._invocation(pending)
 
     async def stop(self) -> None:
-        """End the process, whatever it does."""
+        """Kill the process, whatever it is doing."""
         if self._child:
             child, self._child = self._child, None
             await child.kill()
         await self._server.__aexit__()
 
-    async def _initialised(self, child: Child) -> FunctionError | None:
+    async def _wait_for_init(self, child: Child) -> FunctionError | None:
         ready = self._api.initialised
         await first_of(ready, child.ended, seconds=_INIT_SECONDS)
         if ready.done():
             return ready.result()
-        child.listen()
+        child.drain_output()
         if child.ended.done():
-            printed = self._heard.decode(errors="replace")
+            printed = self._output.decode(errors="replace")
             return FunctionError(
                 "Runtime.ExitError", f"{_exit_text(child)} while it started", (printed,)
             )
         return FunctionError("Sandbox.Timedout", f"not loaded after {_INIT_SECONDS:.0f} seconds")
 
-    async def _lost(self, child: Child, task: Task) -> FunctionError:
-        """Say why there is no reply, in Lambda's words, and end the process."""
+    async def _end_without_reply(self, child: Child, pending: PendingInvocation) -> FunctionError:
+        """Return why there is no reply, in Lambda's words, and kill the process."""
         if child.ended.done():
             kind, text = "Runtime.ExitError", _exit_text(child)
         else:
             seconds = self._settings.timeout_seconds
             kind, text = "Sandbox.Timedout", f"Task timed out after {seconds:.2f} seconds"
-        child.listen()
-        self._print(f"{task.request_id} {text}")
+        child.drain_output()
+        self._print_line(f"{pending.request_id} {text}")
         await self.stop()
-        return FunctionError(kind, f"RequestId: {task.request_id} Error: {text}")
+        return FunctionError(kind, f"RequestId: {pending.request_id} Error: {text}")
 
-    def _invocation(self, task: Task) -> Invocation:
-        reply = task.reply.result()
+    def _invocation(self, pending: PendingInvocation) -> Invocation:
+        reply = pending.reply.result()
         error = reply if isinstance(reply, FunctionError) else None
         result = json.loads(reply) if isinstance(reply, bytes) and reply else None
-        return Invocation(task.request_id, result, error, self._heard.decode(errors="replace"))
+        return Invocation(pending.request_id, result, error, self._output.decode(errors="replace"))
 
-    def _print(self, line: str) -> None:
-        self._hear(f"{line}\n".encode())
+    def _print_line(self, line: str) -> None:
+        self._keep_output(f"{line}\n".encode())
 
-    def _hear(self, data: bytes) -> None:
-        self._heard = (self._heard + data)[-_LOG_TAIL_BYTES:]
+    def _keep_output(self, data: bytes) -> None:
+        self._output = (self._output + data)[-_LOG_TAIL_BYTES:]
         self._log.write(data)
 
 
@@ -173,15 +173,15 @@ def _exit_text(child: Child) -> str:
 
 
 def runtime_module() -> str:
-    """Name the runtime client to run: AWS's own where it is installed."""
+    """Return the runtime client's module: AWS's own where it is installed."""
     real = importlib.util.find_spec("awslambdaric") and importlib.util.find_spec("runtime_client")
     return "awslambdaric" if real else "relay_sandbox.lambda_runtime.fallback_runtime"
 
 
 def function_environment(settings: FunctionSettings, endpoint: str, address: str) -> dict[str, str]:
-    """Give all the variables that a function's process sees: those of Lambda, and its own.
+    """Return all variables for a function's process: Lambda's, and the function's own.
 
-    `endpoint` is the local AWS, `address` (host:port) the Runtime API.
+    `endpoint` is the URL of the local AWS, `address` (host:port) that of the Runtime API.
     """
     return {
         **inherited_environment(),

@@ -1,6 +1,6 @@
-"""A runtime client for where AWS's own (`awslambdaric`) does not run: everywhere but on Linux.
+"""A runtime client for systems other than Linux, where AWS's own (`awslambdaric`) does not run.
 
-It speaks the same Runtime API:
+It uses the same Runtime API:
 `python -m relay_sandbox.lambda_runtime.fallback_runtime app.lambda_handler`.
 """
 
@@ -22,7 +22,7 @@ _ROOT = "/2018-06-01/runtime/"
 
 @dataclass(frozen=True)
 class Context:
-    """The part of Lambda's context object that a function may use here."""
+    """The part of Lambda's context object that functions can use here."""
 
     aws_request_id: str
     invoked_function_arn: str
@@ -32,12 +32,12 @@ class Context:
     memory_limit_in_mb: str
 
     def get_remaining_time_in_millis(self) -> int:
-        """Tell how many milliseconds are left of this invocation; 0 when none are."""
+        """Return the milliseconds left for this invocation; 0 if none are."""
         return max(0, self.deadline_ms - int(time.time() * 1000))
 
 
 class _Api:
-    """The caller's side of the Runtime API."""
+    """A client of the Runtime API."""
 
     def __init__(self, address: str) -> None:
         self._address = address
@@ -63,7 +63,7 @@ def run(handler: str, address: str) -> None:
     try:
         module, _, name = handler.rpartition(".")
         function = getattr(importlib.import_module(module), name)
-    except Exception as error:  # noqa: BLE001 - a module may raise anything when it is imported
+    except Exception as error:  # noqa: BLE001 - importing a module may raise anything
         api.report("init/error", error)
         sys.exit(1)
     while True:
@@ -71,22 +71,22 @@ def run(handler: str, address: str) -> None:
 
 
 def _serve_one(api: _Api, function: Callable[[Any, Context], object]) -> None:
-    task = api.call("GET", "invocation/next")
-    request_id = task.headers["lambda-runtime-aws-request-id"]
+    invocation = api.call("GET", "invocation/next")
+    request_id = invocation.headers["lambda-runtime-aws-request-id"]
     context = Context(
         aws_request_id=request_id,
-        invoked_function_arn=task.headers["lambda-runtime-invoked-function-arn"],
-        deadline_ms=int(task.headers["lambda-runtime-deadline-ms"]),
+        invoked_function_arn=invocation.headers["lambda-runtime-invoked-function-arn"],
+        deadline_ms=int(invocation.headers["lambda-runtime-deadline-ms"]),
         function_name=os.environ["AWS_LAMBDA_FUNCTION_NAME"],
         function_version=os.environ["AWS_LAMBDA_FUNCTION_VERSION"],
         memory_limit_in_mb=os.environ["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"],
     )
     try:
-        result = json.dumps(function(json.loads(task.read()), context)).encode()
-    except Exception as error:  # noqa: BLE001 - whatever a handler raises is its answer
+        result = json.dumps(function(json.loads(invocation.read()), context)).encode()
+    except Exception as error:  # noqa: BLE001 - whatever a handler raises is its result
         api.report(f"invocation/{request_id}/error", error)
     else:
-        sys.stdout.flush()  # what was printed belongs to this invocation's log
+        sys.stdout.flush()  # the output belongs to this invocation's log
         api.call("POST", f"invocation/{request_id}/response", result)
 
 

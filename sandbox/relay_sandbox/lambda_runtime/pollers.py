@@ -1,8 +1,8 @@
-"""Event source mappings: take messages off a queue, give them to a function, delete what succeeded.
+"""Event source mappings: receive messages, invoke a function with them, delete what succeeded.
 
-What stays on the queue (reported as failed, or all when the function failed) comes back when its
-visibility time-out has passed; after `maxReceiveCount` times the queue itself, here moto, moves it
-to the dead-letter queue.
+Messages that were reported as failed (or the whole batch, if the function failed) stay on the queue
+and are delivered again after their visibility time-out. After `maxReceiveCount` times the queue
+itself (here moto) moves them to the dead-letter queue.
 """
 
 from __future__ import annotations
@@ -22,22 +22,23 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import DeleteMessageBatchRequestEntryTypeDef
 
     from relay_sandbox.deployment.stack import EventSource
-    from relay_sandbox.lambda_runtime.runtime import Invocable
+    from relay_sandbox.lambda_runtime.function import Invocable
     from relay_sandbox.local_aws.aws import LocalAws
 
 _LOGGER = logging.getLogger(__name__)
-_CALL_BATCH = 10  # messages that SQS gives out or deletes in one call
-_LONG_POLL_SECONDS = 2  # short, so that stopping does not wait long
+_CALL_BATCH = 10  # messages that SQS receives or deletes in one call
+_LONG_POLL_SECONDS = 2  # short, so that stopping is quick
 _WINDOW_POLL_SECONDS = 0.05
 _AFTER_ERROR_SECONDS = 0.5
-_EVENT_BYTES = len(b'{"Records": []}')
+_EMPTY_EVENT_BYTES = len(b'{"Records": []}')
 
 
 class Poller:
-    """One event source mapping at work, while `run` runs.
+    """An event source mapping, active while `run` runs.
 
-    `limit` is how many invocations may be under way; nothing is received while none is free, so
-    that no message waits hidden in here. `window_seconds` is how long a batch may fill.
+    `limit` is the maximum of concurrent invocations. At the limit nothing is received, so that no
+    message waits here while the queue counts it as being processed. `window_seconds` is the
+    batching window.
     """
 
     def __init__(
@@ -53,39 +54,39 @@ class Poller:
         self._source = source
         self._function = function
         self._window_seconds = window_seconds
-        self._places = asyncio.Semaphore(limit)
-        self._left_over: list[Record] = []  # received, but too large for the batch before
+        self._slots = asyncio.Semaphore(limit)
+        self._left_over: list[Record] = []  # received, but too large for the previous batch
 
     async def run(self) -> None:
-        """Poll until cancelled; what is under way then comes back by itself."""
+        """Poll until cancelled; batches in progress are then delivered again."""
         async with asyncio.TaskGroup() as under_way:
             while True:
-                await self._places.acquire()
+                await self._slots.acquire()
                 batch = await self._collect()
                 delivery = under_way.create_task(self._deliver(batch))
-                delivery.add_done_callback(lambda _: self._places.release())
+                delivery.add_done_callback(lambda _: self._slots.release())
 
     async def _collect(self) -> list[Record]:
-        """Wait for a first message, then let the batch fill: to its size, 6 MB, or the window."""
+        """Wait for a message, then fill the batch up to its size, 6 MB, or the window's end."""
         received, self._left_over = self._left_over, []
         while not received:
             received = await self._receive(self._source.batch_size, _LONG_POLL_SECONDS)
         loop = asyncio.get_running_loop()
         closes = loop.time() + self._window_seconds
-        while (missing := self._source.batch_size - len(received)) > 0 and loop.time() < closes:
-            if _size(received) > MAX_PAYLOAD_BYTES:
+        while (wanted := self._source.batch_size - len(received)) > 0 and loop.time() < closes:
+            if _event_bytes(received) > MAX_PAYLOAD_BYTES:
                 break
-            more = await self._receive(missing, 0)
+            more = await self._receive(wanted, 0)
             received += more
             if not more:
                 await asyncio.sleep(min(_WINDOW_POLL_SECONDS, max(0.0, closes - loop.time())))
-        fitting = _fitting(received)
+        fitting = _count_that_fit(received)
         self._left_over = received[fitting:]
         return received[:fitting]
 
     async def _receive(self, wanted: int, wait_seconds: int) -> list[Record]:
         try:
-            answer = await self._aws.call(
+            response = await self._aws.call(
                 self._aws.sqs.receive_message,
                 QueueUrl=self._source.queue_url,
                 MaxNumberOfMessages=min(wanted, _CALL_BATCH),
@@ -97,13 +98,13 @@ class Poller:
             _LOGGER.exception("cannot receive from %s; trying again", self._source.queue_url)
             await asyncio.sleep(_AFTER_ERROR_SECONDS)
             return []
-        return [sqs_record(m, self._source.queue_arn) for m in answer.get("Messages", [])]
+        return [sqs_record(m, self._source.queue_arn) for m in response.get("Messages", [])]
 
     async def _deliver(self, batch: list[Record]) -> None:
         ids = [record["messageId"] for record in batch]
         invocation = await self._function.invoke({"Records": batch})
         if invocation.error:
-            kind = invocation.error.type  # the message may hold what a sender sent
+            kind = invocation.error.type  # not the message, which may contain a sender's data
             _LOGGER.warning("%s failed: %s; see its log", self._source.function, kind)
             return
         reports = self._source.reports_item_failures
@@ -111,10 +112,10 @@ class Poller:
         await self._delete([record for record in batch if record["messageId"] not in failed])
 
     async def _delete(self, records: Sequence[Record]) -> None:
-        for part in _parts(records, _CALL_BATCH):
+        for chunk in _chunks(records, _CALL_BATCH):
             entries: list[DeleteMessageBatchRequestEntryTypeDef] = [
                 {"Id": str(number), "ReceiptHandle": record["receiptHandle"]}
-                for number, record in enumerate(part)
+                for number, record in enumerate(chunk)
             ]
             try:
                 await self._aws.call(
@@ -122,19 +123,19 @@ class Poller:
                     QueueUrl=self._source.queue_url,
                     Entries=entries,
                 )
-            except (BotoCoreError, ClientError):  # they will be delivered again, as on AWS
+            except (BotoCoreError, ClientError):  # they are delivered again, as on AWS
                 _LOGGER.exception("cannot delete from %s", self._source.queue_url)
 
 
-def _size(records: Iterable[Record]) -> int:
-    return _EVENT_BYTES + sum(map(record_bytes, records))
+def _event_bytes(records: Iterable[Record]) -> int:
+    return _EMPTY_EVENT_BYTES + sum(map(record_bytes, records))
 
 
-def _fitting(records: Sequence[Record]) -> int:
-    """Tell how many of the records, from the first on, fit into one event; at least one."""
-    sizes = itertools.accumulate(map(record_bytes, records), initial=_EVENT_BYTES)
+def _count_that_fit(records: Sequence[Record]) -> int:
+    """Return how many of the first records fit into one event; at least one."""
+    sizes = itertools.accumulate(map(record_bytes, records), initial=_EMPTY_EVENT_BYTES)
     return max(1, sum(size <= MAX_PAYLOAD_BYTES for size in sizes) - 1)
 
 
-def _parts(records: Sequence[Record], size: int) -> Iterator[Sequence[Record]]:
+def _chunks(records: Sequence[Record], size: int) -> Iterator[Sequence[Record]]:
     return (records[start : start + size] for start in range(0, len(records), size))

@@ -1,7 +1,7 @@
-"""Lambda's Runtime API, as one execution environment sees it.
+"""Lambda's Runtime API for one execution environment.
 
-The runtime inside the environment asks for its next invocation (and waits), then posts a response
-or an error, and asks again. https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+The runtime in the environment requests its next invocation (and waits), posts a response or an
+error, and repeats. https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import Any
 
 from relay_sandbox.http.server import Connection, Request, Response
 
-MAX_PAYLOAD_BYTES = 6 * 1024 * 1024  # of an event, and of a result
+MAX_PAYLOAD_BYTES = 6 * 1024 * 1024  # limit for an event, and for a result
 _ROOT = "/2018-06-01/runtime/"
 _ACCEPTED = Response.json(202, {"status": "OK"})
 
 
 @dataclass(frozen=True)
 class FunctionError:
-    """Why a function gave no result. `type` and `message` are as Lambda words them."""
+    """Why a function returned no result; `type` and `message` in Lambda's words."""
 
     type: str
     message: str
@@ -30,7 +30,7 @@ class FunctionError:
 
     @classmethod
     def from_body(cls, body: bytes) -> FunctionError:
-        """Read what the runtime posts; whatever cannot be read still makes an error."""
+        """Parse the runtime's error report; an unreadable report becomes an error too."""
         try:
             report: Any = json.loads(body)
             trace = tuple(str(line) for line in report.get("stackTrace") or ())
@@ -39,13 +39,13 @@ class FunctionError:
             return cls("Runtime.Unknown", body.decode(errors="replace"))
 
     def __str__(self) -> str:
-        """Word it as a traceback ends, with the traceback above."""
+        """Format it like a traceback: the stack first, then type and message."""
         return "".join([*self.stack_trace, f"{self.type}: {self.message}"])
 
 
 @dataclass(frozen=True)
-class Task:
-    """One invocation on its way through the runtime; `reply` is the result's JSON or an error."""
+class PendingInvocation:
+    """An invocation for the runtime; `reply` becomes the result's JSON or an error."""
 
     payload: bytes
     function_arn: str
@@ -55,8 +55,8 @@ class Task:
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
 
-    def handed_over(self) -> Response:
-        """Give the answer that hands it to the runtime; its deadline counts from here."""
+    def to_response(self) -> Response:
+        """Make the response that hands it to the runtime; its deadline counts from now."""
         deadline_ms = int((time.time() + self.timeout_seconds) * 1000)
         trace = f"Root=1-{int(time.time()):08x}-{uuid.uuid4().hex[:24]};Sampled=0"
         headers = (
@@ -68,36 +68,36 @@ class Task:
         )
         return Response(200, headers, self.payload)
 
-    def settle(self, reply: bytes | FunctionError) -> None:
-        """Set the reply; the first one stands."""
+    def complete(self, reply: bytes | FunctionError) -> None:
+        """Set the reply, unless one is set already."""
         if not self.reply.done():
             self.reply.set_result(reply)
 
 
 class RuntimeApi:
-    """The Runtime API of one execution environment; `handle` serves it."""
+    """The Runtime API of an execution environment; `handle` serves its requests."""
 
     def __init__(self) -> None:
-        self._tasks: asyncio.Queue[Task] = asyncio.Queue()
-        self._current: Task | None = None
-        # Done when the function is loaded (None) or could not be.
+        self._waiting: asyncio.Queue[PendingInvocation] = asyncio.Queue()
+        self._current: PendingInvocation | None = None
+        # Done when the function is loaded (None) or failed to load.
         self.initialised: asyncio.Future[FunctionError | None] = (
             asyncio.get_running_loop().create_future()
         )
 
-    def hand_over(self, task: Task) -> None:
-        """Give the runtime its next invocation."""
-        self._tasks.put_nowait(task)
+    def enqueue(self, pending: PendingInvocation) -> None:
+        """Queue an invocation for the runtime."""
+        self._waiting.put_nowait(pending)
 
     async def handle(self, request: Request, _connection: Connection) -> Response:
-        """Answer the runtime."""
+        """Serve a request of the runtime."""
         match request.method, request.path.removeprefix(_ROOT).split("/"):
             case "GET", ["invocation", "next"]:
                 return await self._next()
             case "POST", ["invocation", request_id, "response"]:
-                return self._take(request_id, request.body)
+                return self._complete(request_id, request.body)
             case "POST", ["invocation", request_id, "error"]:
-                return self._take(request_id, FunctionError.from_body(request.body))
+                return self._complete(request_id, FunctionError.from_body(request.body))
             case "POST", ["init", "error"]:
                 self._initialise(FunctionError.from_body(request.body))
                 return _ACCEPTED
@@ -106,24 +106,24 @@ class RuntimeApi:
 
     async def _next(self) -> Response:
         self._initialise(None)
-        self._current = await self._tasks.get()
-        return self._current.handed_over()
+        self._current = await self._waiting.get()
+        return self._current.to_response()
 
     def _initialise(self, error: FunctionError | None) -> None:
         if not self.initialised.done():
             self.initialised.set_result(error)
 
-    def _take(self, request_id: str, reply: bytes | FunctionError) -> Response:
-        task = self._current
-        if task is None or task.request_id != request_id:
-            return _refusal(400, "InvalidRequestID", "this invocation is not under way")
+    def _complete(self, request_id: str, reply: bytes | FunctionError) -> Response:
+        pending = self._current
+        if pending is None or pending.request_id != request_id:
+            return _error_response(400, "InvalidRequestID", "this invocation is not under way")
         if isinstance(reply, bytes) and len(reply) > MAX_PAYLOAD_BYTES:
             text = f"Response payload size exceeded maximum allowed ({MAX_PAYLOAD_BYTES} bytes)."
-            task.settle(FunctionError("Function.ResponseSizeTooLarge", text))
-            return _refusal(413, "RequestEntityTooLarge", text)
-        task.settle(reply)
+            pending.complete(FunctionError("Function.ResponseSizeTooLarge", text))
+            return _error_response(413, "RequestEntityTooLarge", text)
+        pending.complete(reply)
         return _ACCEPTED
 
 
-def _refusal(status: int, kind: str, text: str) -> Response:
+def _error_response(status: int, kind: str, text: str) -> Response:
     return Response.json(status, {"errorType": kind, "errorMessage": text})

@@ -1,4 +1,4 @@
-"""SQS messages as Lambda hands them to a function, and what a function's answer says about them."""
+"""Lambda's events of SQS messages, and the partial batch responses of functions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Record = dict[str, Any]
 
 
 def sqs_record(message: MessageTypeDef, queue_arn: str) -> Record:
-    """Turn a message, as ReceiveMessage gives it, into a record of Lambda's event."""
+    """Convert a message of ReceiveMessage into a record of Lambda's event."""
     record: Record = {
         "messageId": message["MessageId"],
         "receiptHandle": message["ReceiptHandle"],
@@ -49,26 +49,26 @@ def _attribute(value: MessageAttributeValueOutputTypeDef) -> Record:
 
 
 def record_bytes(record: Record) -> int:
-    """Tell how many bytes a record takes in an event, with the comma after it."""
+    """Return a record's size in an event, in bytes, with the comma after it."""
     return len(json.dumps(record, ensure_ascii=False).encode()) + 2
 
 
-def failed_ids(answer: object, ids: Sequence[str]) -> set[str]:
-    """Tell which of the batch's message ids a partial batch response reports as failed.
+def failed_ids(response: object, ids: Sequence[str]) -> set[str]:
+    """Return the message ids of the batch that a partial batch response reports as failed.
 
-    None at all when there is no answer or no list in it. All of them when the answer is malformed:
-    not an object, not a list in it, an entry without an `itemIdentifier`, or one that is empty or
-    not of this batch. https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
+    None of them if there is no response or no list in it. All of them if the response is malformed:
+    not an object, no list where one belongs, or an entry whose `itemIdentifier` is missing, empty
+    or not of this batch. https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
     """
-    if answer is None:
+    if response is None:
         return set()
-    failures = answer.get("batchItemFailures") if isinstance(answer, Mapping) else answer
+    failures = response.get("batchItemFailures") if isinstance(response, Mapping) else response
     if failures is None:
         return set()
     if not isinstance(failures, list):
         return set(ids)
-    named = {_identifier(failure) for failure in failures}
-    return {name for name in named if name} if named <= set(ids) else set(ids)
+    reported = {_identifier(failure) for failure in failures}
+    return {name for name in reported if name} if reported <= set(ids) else set(ids)
 
 
 def _identifier(failure: object) -> str | None:

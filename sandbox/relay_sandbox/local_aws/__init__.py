@@ -1,1 +1,1 @@
-"""The local AWS: moto in a process of its own."""
+"""The local AWS: moto in its own process."""

@@ -1,7 +1,7 @@
-"""The local AWS: a moto server in a process of its own, and clients for it.
+"""The local AWS: a moto server in its own process, and clients for it.
 
-moto speaks AWS's own protocols over HTTP, so boto3, the AWS CLI and the functions talk to it as
-they would to AWS, by its endpoint URL. It keeps everything in memory and forgets it when it ends.
+moto implements AWS's protocols over HTTP, so boto3, the AWS CLI and the functions use it like AWS,
+through its endpoint URL. It keeps everything in memory only.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
 
 REGION = "us-east-1"
-ACCOUNT = "123456789012"  # moto's own
-CREDENTIALS = {  # fake; moto takes any
+ACCOUNT = "123456789012"  # the account of moto
+CREDENTIALS = {  # fake; moto accepts any
     "AWS_ACCESS_KEY_ID": "sandbox",
     "AWS_SECRET_ACCESS_KEY": "sandbox",
 }
 _MODULE = "relay_sandbox.local_aws.moto_process"
 _START_SECONDS = 60.0
 _NO_PROXY = urllib.request.ProxyHandler({})
-_THREADS = 16  # a long poll occupies one
+_THREADS = 16  # a long poll occupies one thread
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
 def environment(url: str) -> dict[str, str]:
-    """Give the variables by which the AWS SDKs and the CLI find the local AWS, and nothing else.
+    """Return the variables that point AWS SDKs and the CLI to the local AWS, and to nothing else.
 
-    The two files are named so that settings and real credentials of the user's are not read.
+    The two files are set so that the user's settings and real credentials are not read.
     """
     return {
         "AWS_ENDPOINT_URL": url,
@@ -59,7 +59,7 @@ def environment(url: str) -> dict[str, str]:
 
 
 def local_session() -> boto3.Session:
-    """Make a session that takes nothing from the user's AWS settings, profile or credentials."""
+    """Make a session that ignores the user's AWS settings, profile and credentials."""
     nowhere: dict[str, Any] = {
         "config_file": (None, None, os.devnull, None),
         "credentials_file": (None, None, os.devnull, None),
@@ -74,10 +74,10 @@ def local_session() -> boto3.Session:
 
 
 class LocalAws:
-    """The local AWS, while its `async with` block runs.
+    """The local AWS, running inside its `async with` block.
 
-    `port` 0 takes any free one. `log` is the file that moto's output goes to. Entering raises
-    SandboxError when moto does not come up; the message holds the end of its output.
+    `port` 0 takes any free port. `log` is the file for moto's output. Entering the block raises
+    SandboxError if moto does not start; the message contains the end of its output.
     """
 
     def __init__(self, log: Path, port: int = 0) -> None:
@@ -85,13 +85,13 @@ class LocalAws:
         self._wanted_port = port
         self._session = local_session()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="aws")
-        self._said = b""
-        self._said_more = asyncio.Event()
+        self._output = b""
+        self._output_grew = asyncio.Event()
         self._child: Child | None = None
         self.url = ""
 
     async def __aenter__(self) -> Self:
-        """Start moto and wait until it answers."""
+        """Start moto and wait until it responds."""
         self._log.parent.mkdir(parents=True, exist_ok=True)
         self._child = await Child.start(
             _MODULE,
@@ -101,7 +101,7 @@ class LocalAws:
                 PORT_VARIABLE: str(self._wanted_port),
             },
             folder=self._log.parent,
-            heard=self._hear,
+            on_output=self._keep_output,
         )
         try:
             self.url = f"http://127.0.0.1:{await self._port(self._child)}"
@@ -111,30 +111,30 @@ class LocalAws:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Kill moto; calls that are under way fail."""
+        """Kill moto; calls in progress fail."""
         if self._child:
             await self._child.kill()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def client(self, service: str) -> Any:
-        """Make a client of any service. It may be used from several threads."""
+        """Make a client of any service. It is thread-safe."""
         quick = Config(
             retries={"total_max_attempts": 1},
             max_pool_connections=_THREADS,
-            proxies={},  # a proxy of the user's cannot reach this machine's loopback
+            proxies={},  # the user's proxy cannot reach this machine's loopback interface
         )
-        make: Any = self._session.client  # the stubs know each service by a name of its own
+        make: Any = self._session.client  # the stubs have one overload per service name
         return make(service, endpoint_url=self.url, config=quick)
 
     @functools.cached_property
     def sqs(self) -> SQSClient:
-        """The queues."""
+        """A client of SQS."""
         client: SQSClient = self.client("sqs")
         return client
 
     @functools.cached_property
     def ssm(self) -> SSMClient:
-        """Parameter Store."""
+        """A client of Parameter Store."""
         client: SSMClient = self.client("ssm")
         return client
 
@@ -146,29 +146,29 @@ class LocalAws:
         )
 
     async def reset(self) -> None:
-        """Forget everything: queues, messages, parameters, stacks."""
+        """Delete everything: queues, messages, parameters, stacks."""
         request = urllib.request.Request(f"{self.url}/moto-api/reset", method="POST")
         await self.call(lambda: urllib.request.build_opener(_NO_PROXY).open(request).close())
 
-    def _hear(self, data: bytes) -> None:
-        self._said = (self._said + data)[-4096:]
-        self._said_more.set()
+    def _keep_output(self, data: bytes) -> None:
+        self._output = (self._output + data)[-4096:]
+        self._output_grew.set()
         with self._log.open("ab") as log:
             log.write(data)
 
     async def _port(self, child: Child) -> int:
-        heard = asyncio.ensure_future(self._first_line())
-        await first_of(heard, child.ended, seconds=_START_SECONDS)
-        if heard.done() and heard.result().isdigit():
-            return int(heard.result())
-        heard.cancel()
-        end = self._said.decode(errors="replace")
+        first_line = asyncio.ensure_future(self._first_line())
+        await first_of(first_line, child.ended, seconds=_START_SECONDS)
+        if first_line.done() and first_line.result().isdigit():
+            return int(first_line.result())
+        first_line.cancel()
+        end = self._output.decode(errors="replace")
         raise SandboxError(
             f"the local AWS (moto) did not start; see {self._log}. It ended with:\n{end}"
         )
 
     async def _first_line(self) -> bytes:
-        while b"\n" not in self._said:
-            self._said_more.clear()
-            await self._said_more.wait()
-        return self._said.partition(b"\n")[0].strip()
+        while b"\n" not in self._output:
+            self._output_grew.clear()
+            await self._output_grew.wait()
+        return self._output.partition(b"\n")[0].strip()

@@ -1,7 +1,7 @@
-"""BatchExecuteStatement as DynamoDB does it, for the one statement that the relay sends.
+"""DynamoDB's BatchExecuteStatement for moto, for the one statement that the relay sends.
 
-moto 5.2 takes an INSERT of an item that is there already and overwrites it, and stumbles over one
-with text in it. DynamoDB answers that statement with `DuplicateItem`, and carries out the others.
+moto 5.2 overwrites an existing item on INSERT, and fails on an INSERT that contains text. DynamoDB
+reports `DuplicateItem` for that statement and executes the others.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from moto.dynamodb.models import DynamoDBBackend
 
 _INSERT = re.compile(r'INSERT INTO "(?P<table>[A-Za-z0-9_.-]+)" VALUE \{(?P<fields>[^{}]+)\}')
 _FIELD = re.compile(r"'(?P<name>\w+)': (?P<value>\?|'[^']*')")
-_LOCK = Lock()  # moto serves each request in a thread of its own
+_LOCK = Lock()  # moto serves each request in its own thread
 
 Json = dict[str, Any]
 
 
-def close_gap() -> None:
-    """Teach moto, in this process, what it lacks. Other statements than ours it refuses."""
+def patch_moto() -> None:
+    """Patch moto in this process. It then rejects every statement but the relay's own."""
     DynamoDBBackend.batch_execute_statement = _batch_execute_statement  # type: ignore[method-assign]
 
 

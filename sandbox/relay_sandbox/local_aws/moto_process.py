@@ -1,8 +1,7 @@
-"""The process that the local AWS runs in: moto's server on the loopback interface.
+"""The process of the local AWS: moto's server on the loopback interface.
 
-Its first line of output is the port, printed once it answers; after that it prints nothing but
-warnings. All services are loaded before that, so that the first call of each is as quick as the
-others.
+Its first line of output is the port, printed once it is ready; after that it only prints warnings.
+All services are loaded before that, so that the first call to each is as fast as later ones.
 """
 
 from __future__ import annotations
@@ -21,23 +20,23 @@ _SERVICES = ("sqs", "ssm", "cloudformation", "awslambda", "iam", "logs", "dynamo
 
 
 class _QuietHandler(WSGIRequestHandler):
-    """Answers without a line of log a request."""
+    """Serves requests without logging each of them."""
 
     def log_request(self, *_: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 def serve() -> None:
     """Serve until the process is killed."""
-    # moto says with a warning that it left a resource out; `template` has chosen those already.
+    # moto warns about resources that it left out; `template` has left them out on purpose.
     warnings.simplefilter("ignore")
     for service in _SERVICES:
         importlib.import_module(f"moto.{service}.models")
         importlib.import_module(f"moto.{service}.responses")
-    importlib.import_module("relay_sandbox.local_aws.moto_partiql").close_gap()
+    importlib.import_module("relay_sandbox.local_aws.moto_partiql").patch_moto()
     werkzeug_app = importlib.import_module("moto.moto_server.werkzeug_app")
     application = werkzeug_app.DomainDispatcherApplication(werkzeug_app.create_backend_app)
-    # By a walk through its folders and some hundred patterns, for each request.
+    # Uncached, each request would walk moto's folders and match hundreds of patterns.
     application.get_backend_for_host = functools.cache(application.get_backend_for_host)
     port = int(os.environ.get(PORT_VARIABLE, "0"))
     server = make_server(

@@ -1,1 +1,1 @@
-"""Programs that the sandbox starts, and that end with it."""
+"""Child processes, which end with the sandbox."""

@@ -1,6 +1,6 @@
-"""Run a module as `python -m` would, in a process that never outlives the one that started it.
+"""Run a module like `python -m`, in a process that never outlives its parent.
 
-Started by path and not as a module, because a function's process must see nothing of the sandbox:
+It is started by path, not as a module: a function's process must not see the sandbox's packages.
     python -P bound_child.py PARENT_PID MODULE [ARGUMENT ...]
 """
 
@@ -20,12 +20,12 @@ _LOOK_SECONDS = 0.5
 
 
 def end_with(parent: int) -> None:
-    """Have this process killed when process `parent` ends, however it ends."""
+    """Kill this process when process `parent` ends, for whatever reason."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     else:
         threading.Thread(target=_watch, args=(parent,), daemon=True).start()
-    if os.getppid() != parent:  # it ended before the line above
+    if os.getppid() != parent:  # the parent ended before the lines above took effect
         os._exit(1)
 
 
@@ -36,7 +36,7 @@ def _watch(parent: int) -> None:
 
 
 def main() -> None:
-    """Do what the command line says (see the module's text)."""
+    """Run the module that the command line names (see the module docstring)."""
     end_with(int(sys.argv[1]))
     sys.argv = sys.argv[2:]
     sys.path.insert(0, str(Path.cwd()))  # as `python -m` does

@@ -1,4 +1,4 @@
-"""Processes that the sandbox starts: they end with it, and what they print is kept."""
+"""Child processes: they end with the sandbox, and their output is collected."""
 
 from __future__ import annotations
 
@@ -16,45 +16,45 @@ _READ_BYTES = 64 * 1024
 
 
 class Output:
-    """The reading end of what a process prints; `heard` gets every piece as soon as it is there."""
+    """Reads the output of a process; `on_output` gets every piece as soon as it arrives."""
 
-    def __init__(self, heard: Callable[[bytes], None]) -> None:
-        self._heard = heard
+    def __init__(self, on_output: Callable[[bytes], None]) -> None:
+        self._on_output = on_output
         self._closed = False
-        self._reading, self._writing = os.pipe()
-        os.set_blocking(self._reading, False)
+        self._read_end, self._write_end = os.pipe()
+        os.set_blocking(self._read_end, False)
 
     def __enter__(self) -> int:
-        """Give the end that the process writes to; it is closed here when the block ends."""
-        return self._writing
+        """Return the write end for the process; our copy is closed when the block ends."""
+        return self._write_end
 
     def __exit__(self, *_: object) -> None:
-        """Begin to listen; the process has its own copy of the writing end by now."""
-        os.close(self._writing)
-        asyncio.get_running_loop().add_reader(self._reading, self.drain)
+        """Start reading; by now the process has its own copy of the write end."""
+        os.close(self._write_end)
+        asyncio.get_running_loop().add_reader(self._read_end, self.drain)
 
     def drain(self) -> None:
-        """Read all that the process has printed up to now."""
+        """Read everything that the process has printed so far."""
         if self._closed:
             return
         with contextlib.suppress(BlockingIOError):
-            while data := os.read(self._reading, _READ_BYTES):
-                self._heard(data)
-            # An ended stream stays readable for ever; without this the loop would spin.
-            asyncio.get_running_loop().remove_reader(self._reading)
+            while data := os.read(self._read_end, _READ_BYTES):
+                self._on_output(data)
+            # A closed stream stays readable forever; without this the loop would spin.
+            asyncio.get_running_loop().remove_reader(self._read_end)
 
     def close(self) -> None:
-        """Read what is left and stop listening."""
+        """Read the rest and stop reading."""
         if self._closed:
             return
         self.drain()
         self._closed = True
-        asyncio.get_running_loop().remove_reader(self._reading)
-        os.close(self._reading)
+        asyncio.get_running_loop().remove_reader(self._read_end)
+        os.close(self._read_end)
 
 
 class Child:
-    """A running Python module in a process and a session of its own."""
+    """A Python module that runs in its own process and session."""
 
     def __init__(self, process: asyncio.subprocess.Process, output: Output) -> None:
         self._process = process
@@ -67,15 +67,15 @@ class Child:
         *command: str,
         environment: Mapping[str, str],
         folder: Path | None = None,
-        heard: Callable[[bytes], None],
+        on_output: Callable[[bytes], None],
     ) -> Self:
-        """Start `python -m command...`; `heard` gets what it prints, in pieces.
+        """Start `python -m command...`; `on_output` gets its output in pieces.
 
-        Nothing of our own environment goes to it but what `environment` holds. A session of its
-        own keeps a Ctrl-C on the terminal away from it: stopping is ours to do, in order.
+        It only sees the variables of `environment`. It runs in its own session, so that Ctrl-C on
+        the terminal does not reach it: the sandbox stops its processes itself, in order.
         """
-        output = Output(heard)
-        with output as writing:
+        output = Output(on_output)
+        with output as write_end:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-P",
@@ -83,8 +83,8 @@ class Child:
                 str(os.getpid()),
                 *command,
                 stdin=asyncio.subprocess.DEVNULL,
-                stdout=writing,
-                stderr=writing,
+                stdout=write_end,
+                stderr=write_end,
                 cwd=folder,
                 env=dict(environment),
                 start_new_session=True,
@@ -98,26 +98,26 @@ class Child:
 
     @property
     def ended(self) -> asyncio.Future[int]:
-        """Done when the process has ended; the result is its exit status (negative: a signal)."""
+        """Done when the process has ended; its result is the exit status (negative: a signal)."""
         return self._ended
 
-    def listen(self) -> None:
-        """Hand on all that it has printed up to now."""
+    def drain_output(self) -> None:
+        """Pass on everything that it has printed so far."""
         self._output.drain()
 
     async def kill(self) -> None:
-        """End it now, whatever it does; wait until it has gone."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):  # it has ended already
-            os.killpg(self._process.pid, signal.SIGKILL)  # and what it has started itself
+        """Kill it and wait until it has ended."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # it may have ended already
+            os.killpg(self._process.pid, signal.SIGKILL)  # and its own children
         await self._ended
         self._output.close()
 
 
 async def first_of(*futures: asyncio.Future[Any], seconds: float) -> None:
-    """Wait until one of the futures is done, or the time is up."""
+    """Wait until one of the futures is done, or the time-out has passed."""
     await asyncio.wait(futures, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
 
 
 def inherited_environment() -> dict[str, str]:
-    """Give the few variables of our own environment that a child may see."""
+    """Return the few variables of our environment that a child process may see."""
     return {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}

@@ -1,9 +1,9 @@
-"""The stand-in: an AppsFlyer on this machine, which records, drops and fails as AppsFlyer does.
+"""The stand-in: a local AppsFlyer, which records, drops and fails like the real one.
 
     async with StandIn([Account(app_id="id123456789", tokens=("key",))]).server() as server:
         ...  # POST to server.url + "/inappevent/id123456789"
 
-`GET /_standin` explains how to look at what it recorded and how to make it fail.
+`GET /_standin` explains how to see what it recorded and how to make it fail.
 """
 
 from relay_sandbox.stand_in.accounts import Account, Accounts

@@ -1,4 +1,4 @@
-"""What comes to one of AppsFlyer's endpoints, and what becomes of it."""
+"""Requests to AppsFlyer's endpoints, and the verdicts on them."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _PREFIXES: Mapping[str, Kind] = {endpoint.path: kind for kind, endpoint in ENDPO
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request to an endpoint of AppsFlyer's (E1).
+    """A request to one of AppsFlyer's endpoints (E1).
 
-    `payload` is the parsed body, exact numbers; None when it is missing, not JSON or no object.
+    `payload` is the parsed body, with exact numbers; None if it is missing or no JSON object.
     """
 
     request: Request
@@ -31,7 +31,7 @@ class Call:
 
     @property
     def event_name(self) -> str | None:
-        """The event's name as it stands in the payload; None for a visit."""
+        """The event name in the payload; None for a visit."""
         field = "eventName" if self.kind is Kind.MOBILE_EVENT else "event_name"
         name = (self.payload or {}).get(field)
         return printable(name) if isinstance(name, str) else None
@@ -47,7 +47,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """Revenue as AppsFlyer understands it: an exact decimal as text, or None and the reason."""
+    """Revenue as AppsFlyer records it: an exact decimal as text, or None, and the reason."""
 
     amount: str | None
     currency: str | None
@@ -56,17 +56,17 @@ class Money:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What AppsFlyer answers to a call, whether it records the event, and why."""
+    """AppsFlyer's response to a call, whether it records the event, and why."""
 
-    answer: Response
+    response: Response
     recorded: bool
     why: str
     time: Recorded | None = None
     money: Money | None = None
 
 
-def route(path: str) -> tuple[Kind, str] | None:
-    """The kind and the decoded app id of a path (E1, E8); None when it is no endpoint."""
+def parse_path(path: str) -> tuple[Kind, str] | None:
+    """The kind and the decoded app id of a path (E1, E8); None if it is no endpoint."""
     for prefix, kind in _PREFIXES.items():
         app_id = path.removeprefix(prefix)
         if app_id != path and app_id and "/" not in app_id:
@@ -74,8 +74,8 @@ def route(path: str) -> tuple[Kind, str] | None:
     return None
 
 
-def parsed(body: bytes) -> Mapping[str, Any] | None:
-    """The JSON object in a body, with exact numbers; None when there is none."""
+def parse_body(body: bytes) -> Mapping[str, Any] | None:
+    """The JSON object in a body, with exact numbers; None if there is none."""
     try:
         value = loads(body)
     except InvalidJsonError:
@@ -83,8 +83,8 @@ def parsed(body: bytes) -> Mapping[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def showable(body: bytes) -> object:
-    """A body as the ledger keeps it: the parsed JSON, or else its text."""
+def parse_for_ledger(body: bytes) -> object:
+    """A body for the ledger: the parsed JSON, or else its text."""
     try:
         value = loads(body)
         dumps(value)
@@ -94,11 +94,11 @@ def showable(body: bytes) -> object:
 
 
 def printable(text: str) -> str:
-    """A text that UTF-8 can write: JSON can hold half a character (a lone surrogate)."""
+    """The text, encodable as UTF-8: JSON can contain lone surrogates, which are escaped."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def is_json(request: Request) -> bool:
-    """Whether the request says that its body is JSON (E3)."""
+    """Whether the request's content type is JSON (E3)."""
     media_type = (request.header("content-type") or "").partition(";")[0]
     return media_type.strip().lower() == "application/json"

@@ -1,4 +1,4 @@
-"""The control API under `/_standin`: look at the ledger, set faults, change accounts."""
+"""The control API under `/_standin`: read the ledger, set faults, change accounts."""
 
 from __future__ import annotations
 
@@ -12,41 +12,43 @@ from relay.exact_json import InvalidJsonError, dumps, loads
 from relay_sandbox.http.server import Request, Response
 from relay_sandbox.stand_in.accounts import Account, Accounts
 from relay_sandbox.stand_in.calls import printable
-from relay_sandbox.stand_in.faults import Fault, FaultBoard
+from relay_sandbox.stand_in.faults import Fault, Faults
 from relay_sandbox.stand_in.guide import GUIDE
 from relay_sandbox.stand_in.ledger import Entry, Ledger
 
 PREFIX = "/_standin"
 _FILTERS = ("app_id", "kind", "event_name", "recorded")
 
-_Made = TypeVar("_Made")
+_Item = TypeVar("_Item")
 
 
 class _BadCommandError(Exception):
-    """A command that cannot be followed; the message says what is allowed."""
+    """An invalid command; the message says what is allowed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """Answers the control API of one stand-in."""
+    """The control API of a stand-in."""
 
     accounts: Accounts
-    faults: FaultBoard
+    faults: Faults
     ledger: Ledger
 
-    def answer(self, request: Request) -> Response:
-        """Follow a command. 400 says what is wrong with it, 404 and 405 what there is."""
+    def handle(self, request: Request) -> Response:
+        """Execute a command. 400 says what is wrong with it, 404 and 405 what exists."""
         methods = self._commands().get(request.path.rstrip("/"))
         if methods is None:
-            return _problem(404, f"there is no {PREFIX} command of that name; see GET {PREFIX}")
+            return _error_response(
+                404, f"there is no {PREFIX} command of that name; see GET {PREFIX}"
+            )
         command = methods.get(request.method)
         if command is None:
             allowed = ", ".join(methods)
-            return _problem(405, f"this takes {allowed}", (("allow", allowed),))
+            return _error_response(405, f"this takes {allowed}", (("allow", allowed),))
         try:
-            return _answer(200, command(request))
+            return _json_response(200, command(request))
         except _BadCommandError as error:
-            return _problem(400, str(error))
+            return _error_response(400, str(error))
 
     def _commands(self) -> Mapping[str, Mapping[str, Callable[[Request], dict[str, Any]]]]:
         return {
@@ -63,14 +65,14 @@ class Control:
 
     def _events(self, request: Request) -> dict[str, Any]:
         wanted = _filters(request)
-        events = [entry.shown() for entry in self.ledger if _matches(entry, wanted)]
+        events = [entry.as_json() for entry in self.ledger if _matches(entry, wanted)]
         return {"events": events, "received": self.ledger.written}
 
     def _faults(self) -> dict[str, Any]:
-        return {"faults": self.faults.shown()}
+        return {"faults": self.faults.as_json()}
 
     def _add_faults(self, request: Request) -> dict[str, Any]:
-        self.faults.add(_read(request, Fault.model_validate))
+        self.faults.add(_parse_items(request, Fault.model_validate))
         return self._faults()
 
     def _clear_faults(self) -> dict[str, Any]:
@@ -78,15 +80,15 @@ class Control:
         return self._faults()
 
     def _apps(self) -> dict[str, Any]:
-        return {"apps": self.accounts.shown()}
+        return {"apps": self.accounts.as_json()}
 
     def _change_apps(self, request: Request) -> dict[str, Any]:
-        self.accounts.put(_read(request, self._changed_account))
+        self.accounts.put(_parse_items(request, self._changed_account))
         return self._apps()
 
     def _changed_account(self, change: object) -> Account:
         return (
-            self.accounts.changed(change)
+            self.accounts.with_change(change)
             if isinstance(change, dict)
             else Account.model_validate(change)
         )
@@ -97,19 +99,19 @@ class Control:
         return {"events": [], "faults": []}
 
 
-def _read(request: Request, make: Callable[[object], _Made]) -> list[_Made]:
-    """Make one thing of each object in the body; all or none."""
+def _parse_items(request: Request, parse: Callable[[object], _Item]) -> list[_Item]:
+    """Parse each object in the body, all or none."""
     try:
-        given = loads(request.body)
+        parsed = loads(request.body)
     except InvalidJsonError as error:
         raise _BadCommandError(str(error)) from error
     try:
-        return [make(item) for item in (given if isinstance(given, list) else [given])]
+        return [parse(item) for item in (parsed if isinstance(parsed, list) else [parsed])]
     except ValidationError as error:
-        raise _BadCommandError(_explained(error)) from error
+        raise _BadCommandError(_explanation(error)) from error
 
 
-def _explained(error: ValidationError) -> str:
+def _explanation(error: ValidationError) -> str:
     details = error.errors(include_input=False, include_context=False, include_url=False)
     faults = "; ".join(
         f"{'.'.join(map(str, detail['loc'])) or 'the whole'}: {detail['msg']}" for detail in details
@@ -120,8 +122,8 @@ def _explained(error: ValidationError) -> str:
 
 def _filters(request: Request) -> dict[str, str]:
     wanted = dict(request.parameters)
-    if strangers := sorted(wanted.keys() - set(_FILTERS)):
-        message = f"no filter {', '.join(strangers)}; there are {', '.join(_FILTERS)}"
+    if unknown := sorted(wanted.keys() - set(_FILTERS)):
+        message = f"no filter {', '.join(unknown)}; there are {', '.join(_FILTERS)}"
         raise _BadCommandError(message)
     if wanted.get("recorded", "true") not in ("true", "false"):
         message = "the filter recorded takes true or false"
@@ -130,18 +132,22 @@ def _filters(request: Request) -> dict[str, str]:
 
 
 def _matches(entry: Entry, wanted: Mapping[str, str]) -> bool:
-    has = {
+    values = {
         "app_id": entry.app_id,
         "kind": entry.kind,
         "event_name": entry.event_name,
         "recorded": "true" if entry.recorded else "false",
     }
-    return all(has[name] == value for name, value in wanted.items())
+    return all(values[name] == value for name, value in wanted.items())
 
 
-def _answer(status: int, value: object, headers: tuple[tuple[str, str], ...] = ()) -> Response:
+def _json_response(
+    status: int, value: object, headers: tuple[tuple[str, str], ...] = ()
+) -> Response:
     return Response(status, (("content-type", "application/json"), *headers), dumps(value))
 
 
-def _problem(status: int, message: str, headers: tuple[tuple[str, str], ...] = ()) -> Response:
-    return _answer(status, {"error": printable(message)}, headers)
+def _error_response(
+    status: int, message: str, headers: tuple[tuple[str, str], ...] = ()
+) -> Response:
+    return _json_response(status, {"error": printable(message)}, headers)

@@ -1,4 +1,4 @@
-"""What a fault does to the answer on its way to the client."""
+"""What a fault does to the response on its way to the client."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ GARBAGE = b"\x00\xff This is not HTTP.\r\n\r\n"
 _PHRASES = {int(status): status.phrase for status in HTTPStatus}
 
 
-def status_shown(fault: Fault | None, usual: Response) -> int | None:
-    """The status that the client is answered; None when it gets no HTTP answer."""
-    if fault is None or not fault.replaces_answer:
+def client_status(fault: Fault | None, usual: Response) -> int | None:
+    """The status that the client gets; None if it gets no HTTP response."""
+    if fault is None or not fault.replaces_response:
         return usual.status
     return fault.status
 
 
-async def strike(fault: Fault, usual: Response, connection: Connection) -> Response | None:
-    """Answer as the fault wants; `usual` is what would have been answered.
+async def apply(fault: Fault, usual: Response, connection: Connection) -> Response | None:
+    """Respond as the fault demands; `usual` is the response without a fault.
 
-    Waits end when the client hangs up or the server stops. Raises `ConnectionError` when the client
-    hung up in the middle of a drip.
+    Waits end when the client disconnects or the server stops. Raises `ConnectionError` if the
+    client disconnects during a slow drip.
     """
     if fault.status is not None:
-        return _answer(fault, fault.status)
+        return _status_response(fault, fault.status)
     if fault.reset:
         connection.abort()
     elif fault.time_out:
-        await connection.gone()
+        await connection.until_closed()
     elif fault.garbage:
         connection.writer.write(GARBAGE)
         await connection.writer.drain()
@@ -42,7 +42,7 @@ async def strike(fault: Fault, usual: Response, connection: Connection) -> Respo
     return None
 
 
-def _answer(fault: Fault, status: int) -> Response:
+def _status_response(fault: Fault, status: int) -> Response:
     headers = [
         (name, str(value))
         for name, value in (("retry-after", fault.retry_after), ("location", fault.location))
@@ -53,7 +53,7 @@ def _answer(fault: Fault, status: int) -> Response:
 
 
 async def _drip(response: Response, connection: Connection, seconds: float) -> None:
-    for byte in _written(response):
+    for byte in _serialized(response):
         if connection.writer.is_closing() or connection.reader.at_eof():
             connection.abort()
             message = "the client hung up in the middle of the answer"
@@ -63,7 +63,7 @@ async def _drip(response: Response, connection: Connection, seconds: float) -> N
         await asyncio.sleep(seconds)
 
 
-def _written(response: Response) -> bytes:
+def _serialized(response: Response) -> bytes:
     lines = [
         f"HTTP/1.1 {response.status} {_PHRASES.get(response.status, '')}",
         *(f"{name}: {value}" for name, value in response.headers),

@@ -1,4 +1,4 @@
-"""Faults on command: what they are, which calls they strike, and how often."""
+"""Faults on command: what they do, which calls they apply to, and how often."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _ENDINGS = ("status", "reset", "time_out", "slow_drip_seconds", "garbage")
 class Fault(BaseModel):
     """One way to fail.
 
-    At most one of status, reset, time_out, slow_drip_seconds and garbage says how the call ends;
-    `latency_seconds` comes before that, or alone delays the usual answer.
+    At most one of status, reset, time_out, slow_drip_seconds and garbage says how the call ends.
+    `latency_seconds` comes before that; alone, it delays the usual response.
 
-    `recorded` "before": the fault strikes before the event was recorded, so that it is not (after
-    a mere delay, or a drip that the client had the patience to read whole, it still is);
-    "after": the event was recorded, and the client does not learn it as it should.
+    `recorded` "before": the fault applies before the event is recorded, so the event is lost
+    (except after a mere delay, or a slow drip that the client reads to its end).
+    "after": the event is recorded first, and the client does not get the usual response.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -74,18 +74,18 @@ class Fault(BaseModel):
 
     @property
     def name(self) -> str:
-        """What the ledger calls it: "status 503, before it was recorded"."""
+        """Its name in the ledger: "status 503, before it was recorded"."""
         ending = next((name for name in _ENDINGS if getattr(self, name) is not None), "latency")
         what = f"status {self.status}" if ending == "status" else ending.removesuffix("_seconds")
         return f"{what}, {self.recorded} it was recorded"
 
     @property
-    def replaces_answer(self) -> bool:
-        """Whether the client gets something else than the usual answer."""
+    def replaces_response(self) -> bool:
+        """Whether the client gets something else than the usual response."""
         return bool(self.status or self.reset or self.time_out or self.garbage)
 
-    def strikes(self, call: Call) -> bool:
-        """Whether a call is one that this fault is meant for."""
+    def matches(self, call: Call) -> bool:
+        """Whether the fault is meant for this call."""
         return (
             self.app_id in (None, call.app_id)
             and self.kind in (None, call.kind)
@@ -94,58 +94,58 @@ class Fault(BaseModel):
 
 
 @dataclass(slots=True)
-class _SetFault:
+class _ActiveFault:
     number: int
     fault: Fault
     matched: int = 0
     applied: int = 0
 
     @property
-    def spent(self) -> bool:
+    def exhausted(self) -> bool:
         return self.fault.times is not None and self.applied >= self.fault.times
 
     def is_due(self, call: Call) -> bool:
-        if not self.fault.strikes(call):
+        if not self.fault.matches(call):
             return False
         self.matched += 1
         return self.matched % self.fault.every == 0
 
-    def shown(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         definition = self.fault.model_dump(mode="json", exclude_unset=True)
         return {"number": self.number, **definition, "applied": self.applied}
 
 
-class FaultBoard:
-    """The faults that are set, in the order they were set; the first one that is due strikes."""
+class Faults:
+    """The active faults, in the order they were set; the first one that is due applies."""
 
     def __init__(self) -> None:
-        self._set: list[_SetFault] = []
+        self._active: list[_ActiveFault] = []
         self._next_number = 1
 
     def __iter__(self) -> Iterator[Fault]:
-        """Give the faults that are still set."""
-        return (item.fault for item in self._set)
+        """The faults that are still active."""
+        return (item.fault for item in self._active)
 
     def add(self, faults: Iterable[Fault]) -> None:
-        """Set further faults."""
+        """Add faults."""
         for fault in faults:
-            self._set.append(_SetFault(self._next_number, fault))
+            self._active.append(_ActiveFault(self._next_number, fault))
             self._next_number += 1
 
     def clear(self) -> None:
-        """Take all faults away; calls that one has already struck are not released."""
-        self._set.clear()
+        """Remove all faults; calls that are already affected stay affected."""
+        self._active.clear()
 
-    def take(self, call: Call) -> Fault | None:
-        """Give the fault that strikes this call, and count it; None for a call that goes well."""
-        for item in self._set:
+    def trigger(self, call: Call) -> Fault | None:
+        """Return the fault that applies to this call, and count it; None if none does."""
+        for item in self._active:
             if item.is_due(call):
                 item.applied += 1
-                if item.spent:
-                    self._set.remove(item)
+                if item.exhausted:
+                    self._active.remove(item)
                 return item.fault
         return None
 
-    def shown(self) -> list[dict[str, Any]]:
-        """Show the faults that are set, and how often each was applied."""
-        return [item.shown() for item in self._set]
+    def as_json(self) -> list[dict[str, Any]]:
+        """The active faults for the control API, with how often each was applied."""
+        return [item.as_json() for item in self._active]

@@ -1,4 +1,4 @@
-"""What `GET /_standin` tells a person who wants to steer the stand-in."""
+"""The help text of `GET /_standin`, for people who control the stand-in."""
 
 from __future__ import annotations
 

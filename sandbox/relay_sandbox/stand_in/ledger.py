@@ -1,4 +1,4 @@
-"""The ledger: what came to the stand-in, in order, what it recorded of it, and why."""
+"""The ledger: all calls to the stand-in, in order, what it recorded, and why."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from zoneinfo import ZoneInfo
 
 from relay.domain.kinds import Kind
 from relay.instants import Recorded, iso_form
-from relay_sandbox.stand_in.calls import Call, Verdict, showable
+from relay_sandbox.stand_in.calls import Call, Verdict, parse_for_ledger
 
 MAX_ENTRIES = 100_000
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One request to an endpoint of AppsFlyer's.
+    """A request to one of AppsFlyer's endpoints.
 
-    `status` is what was answered; None when no HTTP answer was given. `recorded_time` is UTC,
-    `recorded_local` the same moment in the app's zone; both None when it was not recorded.
-    `revenue` is an exact decimal as text; when it is None, `revenue_why` says why.
+    `status` is the status that the client got; None if it got no HTTP response. `recorded_time` is
+    UTC, `recorded_local` the same moment in the app's zone; both are None if the event was not
+    recorded. `revenue` is an exact decimal as text; if it is None, `revenue_why` says why.
     """
 
     sequence: int
@@ -44,13 +44,13 @@ class Entry:
     payload: object
     fault: str | None
 
-    def shown(self) -> dict[str, Any]:
-        """The entry as the control API shows it."""
+    def as_json(self) -> dict[str, Any]:
+        """The entry for the control API."""
         return asdict(self)
 
 
 class Ledger:
-    """Entries in the order they were written, the last 100,000 of them."""
+    """The last 100,000 entries, in the order they were written."""
 
     def __init__(self) -> None:
         self._entries: deque[Entry] = deque(maxlen=MAX_ENTRIES)
@@ -58,19 +58,19 @@ class Ledger:
         self._dedup_ids: set[tuple[str, Kind, str]] = set()
 
     def __iter__(self) -> Iterator[Entry]:
-        """From the oldest to the newest."""
+        """The entries, from the oldest to the newest."""
         return iter(self._entries)
 
     def __len__(self) -> int:
-        """How many entries are kept."""
+        """The number of entries kept."""
         return len(self._entries)
 
     @property
     def written(self) -> int:
-        """How many entries were ever written since the last `clear`."""
+        """The number of entries written since the last `clear`, kept or not."""
         return self._written
 
-    def saw(self, call: Call) -> bool:
+    def has_recorded(self, call: Call) -> bool:
         """Whether a call with this dedup id has been recorded for this app and kind (W11)."""
         return _dedup_key(call) in self._dedup_ids
 
@@ -84,7 +84,7 @@ class Ledger:
         status: int | None,
         fault: str | None = None,
     ) -> Entry:
-        """Write what became of a call; `status` is what the client is really answered."""
+        """Write an entry for a call; `status` is the status that the client really gets."""
         self._written += 1
         entry = Entry(
             sequence=self._written,
@@ -101,7 +101,7 @@ class Ledger:
             revenue_why=verdict.money.why if verdict.money else None,
             currency=verdict.money.currency if verdict.money else None,
             customer_dedup_id=call.dedup_id,
-            payload=showable(call.request.body),
+            payload=parse_for_ledger(call.request.body),
             fault=fault,
         )
         self._entries.append(entry)
@@ -110,7 +110,7 @@ class Ledger:
         return entry
 
     def clear(self) -> None:
-        """Forget everything, dedup ids too."""
+        """Delete everything, including dedup ids."""
         self._entries.clear()
         self._dedup_ids.clear()
         self._written = 0

@@ -1,14 +1,14 @@
-"""AppsFlyer's mobile endpoint: says "OK" to nearly everything, then loses some of it in silence.
+"""AppsFlyer's mobile endpoint: responds "OK" to nearly everything, and silently drops some of it.
 
-Where AppsFlyer's documents leave it open, the stand-in answers as follows:
+Where AppsFlyer's documentation is silent, the stand-in responds as follows:
 
-- no key at all is 400 `Failed to Authenticate`; a key of another app is 400 with a text naming
-  `app_id` (E12); a key of nobody is 401 (E13);
-- a bare number as app id is 200 whatever the key (E8);
-- a content type other than JSON is a payload that failed to parse (E3);
-- the credentials are looked at first, then the account, then the event;
+- no key is 400 `Failed to Authenticate`; a key of another app is 400 with a text that names
+  `app_id` (E12); an unknown key is 401 (E13);
+- a bare number as app id is 200, whatever the key (E8);
+- a content type other than JSON counts as a payload that failed to parse (E3);
+- the credentials are checked first, then the account, then the event;
 - a currency that AppsFlyer does not list loses the revenue, not the event (M5);
-- an address that is not IPv4 and a field that AppsFlyer does not know lose only themselves.
+- only the field itself is lost if an address is not IPv4, or if AppsFlyer does not know the field.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ _KNOWN_FIELDS = frozenset(
 
 
 def judge(call: Call, accounts: Accounts) -> Verdict:
-    """Decide what the mobile endpoint answers to a call and whether it records the event."""
+    """Decide the mobile endpoint's response to a call, and whether it records the event."""
     if call.app_id.isdigit():
         return _lost('E8: an iOS app id without the prefix "id" is answered OK and not recorded')
     account = accounts.find(call.app_id, call.kind)
@@ -83,7 +83,7 @@ def _refused_credentials(call: Call, account: Account | None, accounts: Accounts
     key = call.request.header("authentication") or ""
     if not key:
         return _refused(400, "Failed to Authenticate", "E12: no `authentication` header")
-    if account is not None and account.knows(key):
+    if account is not None and account.has_token(key):
         return None
     if accounts.owner_exists(key, call.kind):
         text = "Bad request: the authentication key does not match app_id"
@@ -116,7 +116,7 @@ def _accepted(call: Call, account: Account | None) -> Verdict:
         return _lost(f"E5: {size} bytes are over {MAX_BODY_BYTES}; answered OK and not recorded")
     payload = call.payload or {}
     return Verdict(
-        answer=Response.text(200, "OK"),
+        response=Response.text(200, "OK"),
         recorded=True,
         why="; ".join(["recorded", *_losses(payload)]),
         time=recorded_mobile(_event_time(payload.get("eventTime")), call.arrived),
@@ -134,7 +134,7 @@ def _losses(payload: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _event_time(value: object) -> datetime | None:
-    """Read the documented form only: AppsFlyer takes no other (M6, T1)."""
+    """Parse the documented form only: AppsFlyer accepts no other (M6, T1)."""
     if not isinstance(value, str) or not _EVENT_TIME.fullmatch(value):
         return None
     try:

@@ -1,7 +1,7 @@
 """The revenue that AppsFlyer finds in a mobile event, and how it gets lost (M3, M4, M5).
 
-Deliberately apart from `relay.rules.money`: somebody else judges here what the relay takes for a
-good amount. Only AppsFlyer's list of currencies is shared.
+Deliberately independent of `relay.rules.money`, so that it can disagree with the relay about what
+a valid amount is. Only AppsFlyer's list of currencies is shared.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ _PLAIN = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 
 
 class _NumberText(str):
-    """A JSON number as it was written; its spelling decides whether AppsFlyer understands it."""
+    """A JSON number as it was written; its spelling decides whether AppsFlyer accepts it."""
 
     __slots__ = ()
 
 
 def read_money(payload: Mapping[str, Any], default_currency: str) -> Money:
-    """Tell which revenue AppsFlyer records for a mobile event, or why it records none."""
+    """Return the revenue that AppsFlyer records for a mobile event, or why it records none."""
     currency = payload.get("eventCurrency")
     value = _event_value(payload.get("eventValue"))
     if value is None:
@@ -44,7 +44,7 @@ def read_money(payload: Mapping[str, Any], default_currency: str) -> Money:
 
 
 def _event_value(text: object) -> dict[str, Any] | None:
-    """The event value's object, numbers as they were written; None when there is none."""
+    """The event value's object, with numbers as they were written; None if there is none."""
     if text == "":
         return {}
     try:

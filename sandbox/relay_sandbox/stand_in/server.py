@@ -1,4 +1,4 @@
-"""The stand-in itself: one handler for both of AppsFlyer's hosts, and for the control API."""
+"""The stand-in: one handler for both of AppsFlyer's hosts and for the control API."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from relay.domain.kinds import Kind
 from relay_sandbox.http.server import Connection, Request, Response, Server, utc_now
 from relay_sandbox.stand_in import mobile_api, web_api
 from relay_sandbox.stand_in.accounts import Account, Accounts
-from relay_sandbox.stand_in.calls import Call, Verdict, parsed, route
+from relay_sandbox.stand_in.calls import Call, Verdict, parse_body, parse_path
 from relay_sandbox.stand_in.control import PREFIX, Control
-from relay_sandbox.stand_in.effects import status_shown, strike
-from relay_sandbox.stand_in.faults import Fault, FaultBoard
+from relay_sandbox.stand_in.effects import apply, client_status
+from relay_sandbox.stand_in.faults import Fault, Faults
 from relay_sandbox.stand_in.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -24,83 +24,83 @@ if TYPE_CHECKING:
 
 
 class StandIn:
-    """A local AppsFlyer. `clock` gives its "now" (aware, UTC): the arrival time of events.
+    """A local AppsFlyer. `clock` returns the current time (aware, UTC): events arrive then.
 
-    `accounts`, `faults` and `ledger` may be used directly by a test in the same process; the
-    control API does the same over HTTP.
+    Tests in the same process may use `accounts`, `faults` and `ledger` directly; the control API
+    does the same over HTTP.
     """
 
     def __init__(
         self, accounts: Iterable[Account], *, clock: Callable[[], datetime] = utc_now
     ) -> None:
         self.accounts = Accounts(accounts)
-        self.faults = FaultBoard()
+        self.faults = Faults()
         self.ledger = Ledger()
         self._clock = clock
         self._control = Control(self.accounts, self.faults, self.ledger)
 
     def server(self, *, port: int = 0, ssl_context: ssl.SSLContext | None = None) -> Server:
-        """Make a server for this stand-in; it listens inside `async with`."""
-        return Server(self.handler, port=port, ssl_context=ssl_context, clock=self._clock)
+        """Make a server for this stand-in; it listens inside its `async with` block."""
+        return Server(self.handle, port=port, ssl_context=ssl_context, clock=self._clock)
 
-    async def handler(self, request: Request, connection: Connection) -> Response | None:
-        """Answer any request: AppsFlyer's three endpoints, the control API, 404 and 405."""
+    async def handle(self, request: Request, connection: Connection) -> Response | None:
+        """Serve any request: AppsFlyer's three endpoints, the control API, 404 and 405."""
         if request.path == PREFIX or request.path.startswith(f"{PREFIX}/"):
-            return self._control.answer(request)
-        target = route(request.path)
+            return self._control.handle(request)
+        target = parse_path(request.path)
         if target is None:
             return Response.text(404, f"Not found; GET {PREFIX} tells what there is")
         if request.method != "POST":
             return Response.text(405, "Method not allowed; use POST", (("allow", "POST"),))
-        call = Call(request, *target, arrived=self._clock(), payload=parsed(request.body))
-        return await self._take(call, connection)
+        call = Call(request, *target, arrived=self._clock(), payload=parse_body(request.body))
+        return await self._serve(call, connection)
 
-    async def _take(self, call: Call, connection: Connection) -> Response | None:
-        fault = self.faults.take(call)
+    async def _serve(self, call: Call, connection: Connection) -> Response | None:
+        fault = self.faults.trigger(call)
         if fault is None:
-            return self._settle(call, self._judge(call), None)
+            return self._write_to_ledger(call, self._judge(call), None)
         if fault.recorded == "before":
-            return await self._fail_first(call, fault, connection)
-        answer = self._settle(call, self._judge(call), fault)
+            return await self._fail_before_recording(call, fault, connection)
+        response = self._write_to_ledger(call, self._judge(call), fault)
         await asyncio.sleep(fault.latency_seconds)
-        return await strike(fault, answer, connection)
+        return await apply(fault, response, connection)
 
-    async def _fail_first(
+    async def _fail_before_recording(
         self, call: Call, fault: Fault, connection: Connection
     ) -> Response | None:
-        """Let a fault strike before the event is recorded, which may then never happen."""
+        """Apply a fault before the event is recorded, which may then never happen."""
         await asyncio.sleep(fault.latency_seconds)
         call = replace(call, arrived=self._clock())
         verdict = self._judge(call)
-        if fault.replaces_answer:
-            self._settle(call, _not_recorded(verdict, fault), fault)
-            return await strike(fault, verdict.answer, connection)
+        if fault.replaces_response:
+            self._write_to_ledger(call, _not_recorded(verdict, fault), fault)
+            return await apply(fault, verdict.response, connection)
         try:
-            answer = await strike(fault, verdict.answer, connection)
+            response = await apply(fault, verdict.response, connection)
         except ConnectionError:
-            self._settle(call, _not_recorded(verdict, fault), fault)
+            self._write_to_ledger(call, _not_recorded(verdict, fault), fault)
             raise
-        self._settle(call, verdict, fault)
-        return answer
+        self._write_to_ledger(call, verdict, fault)
+        return response
 
     def _judge(self, call: Call) -> Verdict:
         if call.kind is Kind.MOBILE_EVENT:
             return mobile_api.judge(call, self.accounts)
-        return web_api.judge(call, self.accounts, seen=self.ledger.saw(call))
+        return web_api.judge(call, self.accounts, seen=self.ledger.has_recorded(call))
 
-    def _settle(self, call: Call, verdict: Verdict, fault: Fault | None) -> Response:
-        """Write a call into the ledger, and give the usual answer with its request id."""
+    def _write_to_ledger(self, call: Call, verdict: Verdict, fault: Fault | None) -> Response:
+        """Write a call to the ledger; return the usual response with its request id."""
         self.ledger.write(
             call,
             verdict,
             self.accounts.zone(call.app_id),
             request_id := str(uuid.uuid4()),
-            status=status_shown(fault, verdict.answer),
+            status=client_status(fault, verdict.response),
             fault=fault.name if fault else None,
         )
-        headers = (*verdict.answer.headers, ("x-request-id", request_id))
-        return replace(verdict.answer, headers=headers)
+        headers = (*verdict.response.headers, ("x-request-id", request_id))
+        return replace(verdict.response, headers=headers)
 
 
 def _not_recorded(verdict: Verdict, fault: Fault) -> Verdict:
-    return Verdict(verdict.answer, recorded=False, why=f"fault: {fault.name}")
+    return Verdict(verdict.response, recorded=False, why=f"fault: {fault.name}")

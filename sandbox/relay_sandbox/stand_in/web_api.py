@@ -1,12 +1,12 @@
-"""AppsFlyer's two web endpoints: 202 means recorded, and a wrong event is told so with 400.
+"""AppsFlyer's two web endpoints: 202 means recorded, 400 means an invalid event.
 
-Where AppsFlyer's documents leave it open, the stand-in answers as follows:
+Where AppsFlyer's documentation is silent, the stand-in responds as follows:
 
-- the credentials are looked at first, then the account, the content type, and last the event;
+- the credentials are checked first, then the account, the content type, and last the event;
 - null, an unknown field and a wrong type are all 400 (W1-W13);
-- a `customer_dedup_id` counts within one app and one kind: an event and a visit may share it;
+- a `customer_dedup_id` is unique within one app and kind: an event and a visit may share it;
 - a time that is no Unix time in milliseconds before the year 9999 is 400 (W7); a time in seconds
-  is a moment of January 1970, and so comes late (T8).
+  is read as January 1970, so the event counts as late (T8).
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def judge(call: Call, accounts: Accounts, *, seen: bool) -> Verdict:
-    """Decide what a web endpoint answers and records; `seen`: its dedup id was recorded before."""
+    """Decide what a web endpoint responds and records; `seen`: its dedup id is on record."""
     account = accounts.find(call.app_id, call.kind)
-    if account is None or not account.knows(_bearer_token(call)):
+    if account is None or not account.has_token(_bearer_token(call)):
         return _refused(401, "Unauthorized", "E13: no such app, or the token is not its own")
     if account.blocked:
         return _refused(403, "Forbidden: app traffic is blocked", "E14: the app is blocked")
@@ -40,7 +40,7 @@ def judge(call: Call, accounts: Accounts, *, seen: bool) -> Verdict:
     try:
         event = _validated(call)
     except ValidationError as error:
-        return _invalid(_faults_of(error))
+        return _invalid(_problems(error))
     return _duplicate() if seen else _accepted(call, account, event)
 
 
@@ -56,7 +56,7 @@ def _validated(call: Call) -> WebEvent | WebVisit:
 
 def _accepted(call: Call, account: Account, event: WebEvent | WebVisit) -> Verdict:
     return Verdict(
-        answer=_answer(202, "accepted", "Event accepted", messageId=str(uuid.uuid4())),
+        response=_response(202, "accepted", "Event accepted", messageId=str(uuid.uuid4())),
         recorded=True,
         why="recorded",
         time=recorded_web(_instant(event.timestamp), call.arrived, account.time_zone),
@@ -80,15 +80,16 @@ def _money(event: WebEvent | WebVisit, account: Account) -> Money:
 
 
 def _duplicate() -> Verdict:
-    answer = _answer(202, "accepted", "Event accepted", messageId=str(uuid.uuid4()))
-    return Verdict(answer, recorded=False, why="W11: dropped as duplicate of its customer_dedup_id")
+    response = _response(202, "accepted", "Event accepted", messageId=str(uuid.uuid4()))
+    why = "W11: dropped as duplicate of its customer_dedup_id"
+    return Verdict(response, recorded=False, why=why)
 
 
-def _invalid(faults: str) -> Verdict:
-    return _refused(400, f"Invalid or missing fields: {faults}", f"E11: {faults}")
+def _invalid(problems: str) -> Verdict:
+    return _refused(400, f"Invalid or missing fields: {problems}", f"E11: {problems}")
 
 
-def _faults_of(error: ValidationError) -> str:
+def _problems(error: ValidationError) -> str:
     details = error.errors(include_input=False, include_context=False, include_url=False)
     return printable(
         "; ".join(f"{'.'.join(map(str, d['loc'])) or 'body'}: {d['msg']}" for d in details)
@@ -96,8 +97,8 @@ def _faults_of(error: ValidationError) -> str:
 
 
 def _refused(status: int, message: str, why: str) -> Verdict:
-    return Verdict(_answer(status, "error", message), recorded=False, why=why)
+    return Verdict(_response(status, "error", message), recorded=False, why=why)
 
 
-def _answer(http_status: int, status: str, message: str, **more: str) -> Response:
+def _response(http_status: int, status: str, message: str, **more: str) -> Response:
     return Response.json(http_status, {"status": status, "message": message, **more})

@@ -1,4 +1,4 @@
-"""The bodies of web events and visits as AppsFlyer documents them (W1-W13), types included."""
+"""The bodies of web events and visits as AppsFlyer documents them (W1-W13), with types."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from relay_sandbox.stand_in.mobile_money import KNOWN_CURRENCIES
 
-_YEAR_9999 = 253_370_764_800_000  # Unix ms; local times of moments before it exist in every zone
+_YEAR_9999 = 253_370_764_800_000  # Unix ms; earlier moments have a local time in every zone
 _FORBIDDEN_IN_NAME = frozenset("@=+-")
 
 
@@ -49,7 +49,7 @@ EventName = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_p
 
 
 class _Strict(BaseModel):
-    # A field may be left out but not null, and nothing is converted: AppsFlyer answers 400.
+    # A field may be missing but not null, and nothing is converted: AppsFlyer responds 400.
     model_config = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True)
 
     @model_validator(mode="before")
@@ -64,7 +64,7 @@ class _Strict(BaseModel):
 
 
 class UserId(_Strict):
-    """W1: who it was; at least one of the two."""
+    """W1: the user; at least one of the two ids is required."""
 
     customer_user_id: Annotated[str, Field(min_length=1, max_length=64)] | None = None
     appsflyer_id: Annotated[str, Field(min_length=1)] | None = None
@@ -78,7 +78,7 @@ class UserId(_Strict):
 
 
 class _EventValue(BaseModel):
-    # What is in it beside the custom parameters is the sender's own business (W5).
+    # Senders may put anything beside the custom parameters (W5).
     model_config = ConfigDict(strict=True, extra="allow", hide_input_in_errors=True)
 
     custom_parameters: dict[str, Any] | None = None
@@ -109,6 +109,6 @@ class WebEvent(_Base):
 
 
 class WebVisit(_Base):
-    """A web visit: the URL is required; name and revenue do not exist (W2-W4, W6)."""
+    """A web visit: the URL is required; it has no name and no revenue (W2-W4, W6)."""
 
     event_url: WebUrl

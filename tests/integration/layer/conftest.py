@@ -10,7 +10,7 @@ from botocore.config import Config
 from moto.server import ThreadedMotoServer
 
 from relay import telemetry
-from relay_sandbox.local_aws.moto_partiql import close_gap
+from relay_sandbox.local_aws.moto_partiql import patch_moto
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -29,7 +29,7 @@ def _metrics_have_a_namespace(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
 
 @pytest.fixture(scope="session")
 def moto_url() -> Iterator[str]:
-    close_gap()
+    patch_moto()
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

@@ -1,4 +1,4 @@
-"""One local AWS for all tests of the sandbox that need no more than that: it takes 2 s to start."""
+"""One local AWS for all sandbox tests that need nothing else; it takes 2 s to start."""
 
 from __future__ import annotations
 

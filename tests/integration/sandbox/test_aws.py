@@ -1,4 +1,4 @@
-"""The local AWS answers AWS's clients and nobody's real settings reach it."""
+"""The local AWS serves AWS's clients, and the user's real settings do not reach it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from relay_sandbox.local_aws.aws import LocalAws, environment
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
-    pytest.mark.xdist_group("local AWS"),  # one for all of them
+    pytest.mark.xdist_group("local AWS"),  # shared by all of them
 ]
 
 
-async def test_local_aws_answers_the_aws_cli(aws: LocalAws) -> None:
+async def test_local_aws_serves_the_aws_cli(aws: LocalAws) -> None:
     aws_cli = [sys.executable, "-m", "awscli", "--endpoint-url", aws.url]
     command = [*aws_cli, "sqs", "create-queue", "--queue-name", "by-cli"]
 
@@ -30,7 +30,7 @@ async def test_local_aws_answers_the_aws_cli(aws: LocalAws) -> None:
     assert f"{aws.url}/123456789012/by-cli".encode() in done.stdout
 
 
-async def test_client_is_made_whatever_the_users_own_aws_settings_are(
+async def test_client_ignores_the_users_own_aws_settings(
     aws: LocalAws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_PROFILE", "a-profile-that-does-not-exist")
@@ -52,7 +52,7 @@ async def test_reset_forgets_everything(aws: LocalAws) -> None:
         await aws.call(aws.sqs.get_queue_attributes, QueueUrl=queue["QueueUrl"])
 
 
-async def test_local_aws_that_does_not_start_says_why(
+async def test_local_aws_that_does_not_start_gives_the_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = tmp_path / "broken.py"

@@ -1,4 +1,4 @@
-"""Event source mappings take, hand over and delete messages as Lambda does."""
+"""Event source mappings receive messages, invoke the function and delete messages like Lambda."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from relay_sandbox.local_aws.aws import LocalAws
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
-    pytest.mark.xdist_group("local AWS"),  # one for all of them
+    pytest.mark.xdist_group("local AWS"),  # shared by all of them
 ]
 
-Answer = Callable[[list[Any]], object]
+Handler = Callable[[list[Any]], object]
 
 
 @dataclass
-class Recording:
-    """A function in this process that remembers its batches; `answer` makes its result."""
+class RecordingFunction:
+    """A function in this process that remembers its batches; `handler` makes its result."""
 
-    answer: Answer
+    handler: Handler
     batches: list[list[Any]] = field(default_factory=list)
     running: int = 0
     most_running: int = 0
@@ -42,7 +42,7 @@ class Recording:
         self.most_running = max(self.most_running, self.running)
         await self.free.wait()
         self.running -= 1
-        result = self.answer(event["Records"])
+        result = self.handler(event["Records"])
         error = result if isinstance(result, FunctionError) else None
         return Invocation("1", None if error else result, error, "")
 
@@ -51,29 +51,29 @@ class Recording:
 
 
 @dataclass
-class Polled:
-    """A queue with a mapping on it, and its dead-letter queue."""
+class PolledQueue:
+    """A queue with an event source mapping, and its dead-letter queue."""
 
     aws: LocalAws
     url: str
-    dead: str
-    function: Recording
+    dead_letters: str
+    function: RecordingFunction
 
     async def send(self, *bodies: str) -> None:
         for body in bodies:
             await self.aws.call(self.aws.sqs.send_message, QueueUrl=self.url, MessageBody=body)
 
     async def left(self, url: str | None = None) -> int:
-        answer = await self.aws.call(
+        response = await self.aws.call(
             self.aws.sqs.get_queue_attributes, QueueUrl=url or self.url, AttributeNames=["All"]
         )
         names = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
-        numbers: dict[Any, str] = {**answer["Attributes"]}
+        numbers: dict[Any, str] = {**response["Attributes"]}
         return sum(int(numbers[name]) for name in names)
 
 
 async def until(condition: Callable[[], Any]) -> None:
-    """Wait until it holds; a condition may be a coroutine function."""
+    """Wait until the condition holds; it may be a coroutine function."""
     async with asyncio.timeout(20):
         while True:
             holds = condition()
@@ -84,7 +84,7 @@ async def until(condition: Callable[[], Any]) -> None:
 
 async def queue_with_dead_letters(aws: LocalAws, visibility_seconds: int) -> tuple[str, str]:
     name = uuid.uuid4().hex
-    dead = (await aws.call(aws.sqs.create_queue, QueueName=f"{name}-dead"))["QueueUrl"]
+    dead_letters = (await aws.call(aws.sqs.create_queue, QueueName=f"{name}-dead"))["QueueUrl"]
     arn = f"arn:aws:sqs:us-east-1:123456789012:{name}-dead"
     redrive = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 2})
     attributes: Any = {
@@ -92,13 +92,13 @@ async def queue_with_dead_letters(aws: LocalAws, visibility_seconds: int) -> tup
         "RedrivePolicy": redrive,
     }
     made = await aws.call(aws.sqs.create_queue, QueueName=name, Attributes=attributes)
-    return made["QueueUrl"], dead
+    return made["QueueUrl"], dead_letters
 
 
 @contextlib.asynccontextmanager
 async def polled(
     aws: LocalAws,
-    answer: Answer = lambda _: None,
+    handler: Handler = lambda _: None,
     *bodies: str,
     batch_size: int = 10,
     window_seconds: float = 0.0,
@@ -106,14 +106,14 @@ async def polled(
     reports: bool = True,
     limit: int = 1,
     blocked: bool = False,
-) -> AsyncIterator[Polled]:
-    """Poll a queue that holds these messages from the start."""
-    url, dead = await queue_with_dead_letters(aws, visibility_seconds)
-    function = Recording(answer)
+) -> AsyncIterator[PolledQueue]:
+    """Poll a queue that contains these messages from the start."""
+    url, dead_letters = await queue_with_dead_letters(aws, visibility_seconds)
+    function = RecordingFunction(handler)
     if not blocked:
         function.free.set()
     source = EventSource("worker", url, "arn:aws:sqs:x", batch_size, window_seconds, reports, None)
-    setup = Polled(aws, url, dead, function)
+    setup = PolledQueue(aws, url, dead_letters, function)
     await setup.send(*bodies)
     poller = Poller(aws, source, function, limit=limit, window_seconds=window_seconds)
     task = asyncio.create_task(poller.run())
@@ -179,35 +179,35 @@ async def test_poller_failed_message_comes_back_and_ends_in_the_dead_letter_queu
 
     async with polled(aws, fail, "bad", visibility_seconds=1) as setup:
 
-        async def dead() -> bool:
-            return await setup.left(setup.dead) == 1
+        async def one_is_dead() -> bool:
+            return await setup.left(setup.dead_letters) == 1
 
-        await until(dead)
+        await until(one_is_dead)
 
     receives = [b[0]["attributes"]["ApproximateReceiveCount"] for b in setup.function.batches]
     assert receives == ["1", "2"]
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "result",
     [FunctionError("KeyError", "'x'"), {"batchItemFailures": [{"itemIdentifier": ""}]}],
-    ids=["function error", "malformed answer"],
+    ids=["function error", "malformed result"],
 )
 async def test_poller_batch_that_failed_whole_stays_on_the_queue(
-    aws: LocalAws, answer: object
+    aws: LocalAws, result: object
 ) -> None:
-    async with polled(aws, lambda _: answer, "a", "b", "c") as setup:
+    async with polled(aws, lambda _: result, "a", "b", "c") as setup:
         await until(lambda: len(setup.function.bodies()) == 3)
         await until(lambda: setup.function.running == 0)
 
         assert await setup.left() == 3
 
 
-async def test_poller_without_partial_responses_deletes_the_batch_whatever_the_answer(
+async def test_poller_without_partial_responses_deletes_the_batch_whatever_the_result(
     aws: LocalAws,
 ) -> None:
-    answer = {"batchItemFailures": [{"itemIdentifier": ""}]}
-    async with polled(aws, lambda _: answer, "a", "b", reports=False) as setup:
+    result = {"batchItemFailures": [{"itemIdentifier": ""}]}
+    async with polled(aws, lambda _: result, "a", "b", reports=False) as setup:
 
         async def gone() -> bool:
             return await setup.left() == 0

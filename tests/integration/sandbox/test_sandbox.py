@@ -1,4 +1,4 @@
-"""The whole system comes up from the template, moves events, and knows when it has settled."""
+"""The whole system starts from the template, delivers events, and knows when it has settled."""
 
 from __future__ import annotations
 
@@ -72,9 +72,9 @@ async def test_ready_has_all_that_a_user_of_the_sandbox_needs(sandbox: Sandbox) 
 
 
 async def test_event_by_the_http_api_is_recorded(sandbox: Sandbox) -> None:
-    answer = await post(sandbox, "/v1/mobile/com.example.shop/events", MOBILE_EVENT)
+    response = await post(sandbox, "/v1/mobile/com.example.shop/events", MOBILE_EVENT)
 
-    assert answer.status_code == 202
+    assert response.status_code == 202
     assert await sandbox.settled(SETTLE_SECONDS)
     assert recorded(sandbox) == [("com.example.shop", "af_login")]
 
@@ -95,11 +95,11 @@ async def test_event_by_a_queue_is_recorded(
     assert recorded(sandbox) == [(app_id, name)]
 
 
-async def test_health_answers_without_a_token(sandbox: Sandbox) -> None:
+async def test_health_works_without_a_token(sandbox: Sandbox) -> None:
     async with httpx.AsyncClient(trust_env=False) as client:
-        answer = await client.get(f"{sandbox.ready['api']}/v1/health")
+        response = await client.get(f"{sandbox.ready['api']}/v1/health")
 
-    assert answer.status_code == 200
+    assert response.status_code == 200
 
 
 async def test_permanent_fault_ends_in_the_dead_letter_queue_after_the_last_attempt(
@@ -110,8 +110,8 @@ async def test_permanent_fault_ends_in_the_dead_letter_queue_after_the_last_atte
     await post(sandbox, "/v1/mobile/id123456789/events", MOBILE_EVENT)
 
     assert await sandbox.settled(SETTLE_SECONDS)
-    (letter,) = await taken_off(sandbox, "mobile_dlq")
-    assert (letter["outcome"], letter["attempts"]) == ("deferred", 4)
+    (dead_letter,) = await taken_off(sandbox, "mobile_dlq")
+    assert (dead_letter["outcome"], dead_letter["attempts"]) == ("deferred", 4)
 
 
 async def test_event_of_the_blocked_app_ends_in_the_dead_letter_queue_at_once(
@@ -120,8 +120,8 @@ async def test_event_of_the_blocked_app_ends_in_the_dead_letter_queue_at_once(
     await post(sandbox, "/v1/mobile/com.example.blocked/events", MOBILE_EVENT)
 
     assert await sandbox.settled(SETTLE_SECONDS)
-    (letter,) = await taken_off(sandbox, "mobile_dlq")
-    assert letter["outcome"] == "blocked"
+    (dead_letter,) = await taken_off(sandbox, "mobile_dlq")
+    assert dead_letter["outcome"] == "blocked"
 
 
 async def test_settled_is_false_while_an_event_is_under_way(sandbox: Sandbox) -> None:
@@ -161,13 +161,13 @@ async def test_log_of_each_function_is_a_file(sandbox: Sandbox) -> None:
 
 
 async def test_visibility_time_out_can_be_shortened(sandbox: Sandbox) -> None:
-    answer = await sandbox.aws.call(
+    response = await sandbox.aws.call(
         sandbox.aws.sqs.get_queue_attributes,
         QueueUrl=sandbox.ready["mobile_queue"],
         AttributeNames=["VisibilityTimeout"],
     )
 
-    assert answer["Attributes"]["VisibilityTimeout"] == "5"
+    assert response["Attributes"]["VisibilityTimeout"] == "5"
 
 
 async def test_start_with_a_function_that_cannot_be_loaded_shows_its_traceback(
@@ -186,7 +186,7 @@ async def test_start_with_a_function_that_cannot_be_loaded_shows_its_traceback(
     assert "oops = {}['a key']" in str(raised.value)
 
 
-async def test_start_on_a_port_that_is_taken_says_so(sandbox: Sandbox, tmp_path: Path) -> None:
+async def test_start_on_a_port_that_is_taken_fails(sandbox: Sandbox, tmp_path: Path) -> None:
     port = httpx.URL(sandbox.ready["api"]).port
     assert port
 

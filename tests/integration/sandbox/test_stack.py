@@ -1,4 +1,4 @@
-"""The real template becomes a stack in the local AWS, and what it says is read back."""
+"""The real template becomes a stack in the local AWS, and its settings are read back."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.template import sam_template
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
-    pytest.mark.xdist_group("local AWS"),  # one for all of them
+    pytest.mark.xdist_group("local AWS"),  # shared by all of them
 ]
 
 OVERRIDES = {
@@ -61,10 +61,10 @@ async def test_deploy_queue_urls_are_local_and_take_messages_that_stay(aws: Loca
     url = stack.outputs["MobileQueueUrl"]
 
     await aws.call(aws.sqs.send_message, QueueUrl=url, MessageBody="{}")
-    answer = await aws.call(aws.sqs.receive_message, QueueUrl=url, WaitTimeSeconds=1)
+    response = await aws.call(aws.sqs.receive_message, QueueUrl=url, WaitTimeSeconds=1)
 
     assert url.startswith(aws.url)
-    assert [message["Body"] for message in answer["Messages"]] == ["{}"]
+    assert [message["Body"] for message in response["Messages"]] == ["{}"]
 
 
 async def test_deploy_event_sources_have_the_templates_settings(aws: LocalAws) -> None:
@@ -107,9 +107,9 @@ async def test_deploy_money_trail_has_its_index_of_customers(aws: LocalAws) -> N
     dynamodb, table = aws.client("dynamodb"), stack.outputs["PaymentTrailTableName"]
     key = {"pk": {"S": "stripe-1#invoice:in_1"}, "sk": {"S": "node"}}
     customer = {"customer_user_id": {"S": "u-1"}}
-    about = {"app_id": {"S": "id123456789"}}
+    details = {"app_id": {"S": "id123456789"}}
 
-    await aws.call(dynamodb.put_item, TableName=table, Item=key | customer | about)
+    await aws.call(dynamodb.put_item, TableName=table, Item=key | customer | details)
     await aws.call(dynamodb.put_item, TableName=table, Item=key | {"sk": {"S": "decision"}})
     found = await aws.call(
         dynamodb.query,

@@ -1,4 +1,4 @@
-"""The stand-in answers, records and loses as AppsFlyer's rules say (E, M, T, W)."""
+"""The stand-in responds, records and drops according to AppsFlyer's rules (E, M, T, W)."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ BEARER = {"authorization": "Bearer web-token"}
 
 
 @dataclass
-class Bench:
-    """A stand-in that listens, a client for it, and the moment that its clock shows."""
+class Harness:
+    """A running stand-in, a client for it, and the time of its clock."""
 
     client: httpx.AsyncClient
     stand_in: StandIn
@@ -64,8 +64,8 @@ class Bench:
         return await self.client.post(path, content=body, headers={**JSON_TYPE, **headers})
 
     async def entries(self, **filters: str) -> list[dict[str, Any]]:
-        answer = await self.client.get("/_standin/events", params=filters)
-        events: list[dict[str, Any]] = answer.json()["events"]
+        response = await self.client.get("/_standin/events", params=filters)
+        events: list[dict[str, Any]] = response.json()["events"]
         return events
 
     async def entry(self) -> dict[str, Any]:
@@ -75,7 +75,7 @@ class Bench:
 
 
 @pytest.fixture
-async def bench() -> AsyncIterator[Bench]:
+async def harness() -> AsyncIterator[Harness]:
     stand_in = StandIn(
         [Account.model_validate(account) for account in ACCOUNTS], clock=lambda: ready.now
     )
@@ -83,19 +83,19 @@ async def bench() -> AsyncIterator[Bench]:
         stand_in.server() as server,
         httpx.AsyncClient(base_url=server.url, trust_env=False) as client,
     ):
-        ready = Bench(client, stand_in)
+        ready = Harness(client, stand_in)
         yield ready
 
 
-# The mobile endpoint's answers
+# The mobile endpoint's responses
 
 
-async def test_mobile_event_that_is_right_is_answered_ok_and_recorded(bench: Bench) -> None:
-    answer = await bench.mobile()
+async def test_mobile_event_that_is_right_gets_ok_and_recorded(harness: Harness) -> None:
+    response = await harness.mobile()
 
-    entry = await bench.entry()
-    assert (answer.status_code, answer.text) == (200, "OK")
-    assert entry["request_id"] == answer.headers["x-request-id"]
+    entry = await harness.entry()
+    assert (response.status_code, response.text) == (200, "OK")
+    assert entry["request_id"] == response.headers["x-request-id"]
     del entry["request_id"]
     assert entry == {
         "sequence": 1,
@@ -133,18 +133,18 @@ async def test_mobile_event_that_is_right_is_answered_ok_and_recorded(bench: Ben
     ],
 )
 async def test_mobile_event_with_wrong_credentials_or_account_is_refused(
-    bench: Bench, app_id: str, key: str | None, status: int, text: str
+    harness: Harness, app_id: str, key: str | None, status: int, text: str
 ) -> None:
-    answer = await bench.mobile(app_id=app_id, key=key)
+    response = await harness.mobile(app_id=app_id, key=key)
 
-    assert (answer.status_code, answer.text) == (status, text)
-    assert (await bench.entry())["recorded"] is False
+    assert (response.status_code, response.text) == (status, text)
+    assert (await harness.entry())["recorded"] is False
 
 
-async def test_mobile_event_under_either_of_two_tokens_is_taken(bench: Bench) -> None:
-    answers = [await bench.mobile(key=key) for key in ("mobile-key", "mobile-key-2")]
+async def test_mobile_event_under_either_of_two_tokens_is_taken(harness: Harness) -> None:
+    responses = [await harness.mobile(key=key) for key in ("mobile-key", "mobile-key-2")]
 
-    assert [answer.status_code for answer in answers] == [200, 200]
+    assert [response.status_code for response in responses] == [200, 200]
 
 
 @pytest.mark.parametrize(
@@ -163,79 +163,83 @@ async def test_mobile_event_under_either_of_two_tokens_is_taken(bench: Bench) ->
         ({**EVENT, "eventValue": None}, "Bad request"),
     ],
 )
-async def test_mobile_event_without_its_mandatory_parts_is_answered_400(
-    bench: Bench, payload: object, text: str
+async def test_mobile_event_without_its_mandatory_parts_gets_400(
+    harness: Harness, payload: object, text: str
 ) -> None:
-    answer = await bench.mobile(payload)
+    response = await harness.mobile(payload)
 
-    assert (answer.status_code, answer.text) == (400, text)
-    assert (await bench.entry())["recorded"] is False
+    assert (response.status_code, response.text) == (400, text)
+    assert (await harness.entry())["recorded"] is False
 
 
-async def test_mobile_event_of_another_content_type_is_answered_400(bench: Bench) -> None:
+async def test_mobile_event_of_another_content_type_gets_400(harness: Harness) -> None:
     headers = {"authentication": "mobile-key", "content-type": "text/plain"}
 
-    answer = await bench.client.post(f"/inappevent/{MOBILE}", json=EVENT, headers=headers)
+    response = await harness.client.post(f"/inappevent/{MOBILE}", json=EVENT, headers=headers)
 
-    assert (answer.status_code, answer.text) == (400, "Payload is missing or failed to parse")
-
-
-async def test_mobile_app_id_is_percent_decoded(bench: Bench) -> None:
-    await bench.mobile(app_id="id%31%323456789")
-
-    assert (await bench.entry())["app_id"] == MOBILE
+    assert (response.status_code, response.text) == (400, "Payload is missing or failed to parse")
 
 
-# What the mobile endpoint loses in silence
+async def test_mobile_app_id_is_percent_decoded(harness: Harness) -> None:
+    await harness.mobile(app_id="id%31%323456789")
+
+    assert (await harness.entry())["app_id"] == MOBILE
 
 
-async def test_mobile_event_of_an_ios_id_without_its_prefix_is_answered_ok_and_lost(
-    bench: Bench,
+# What the mobile endpoint silently drops
+
+
+async def test_mobile_event_of_an_ios_id_without_its_prefix_gets_ok_and_is_lost(
+    harness: Harness,
 ) -> None:
-    answer = await bench.mobile(app_id="123456789")
+    response = await harness.mobile(app_id="123456789")
 
-    entry = await bench.entry()
-    assert (answer.status_code, answer.text) == (200, "OK")
+    entry = await harness.entry()
+    assert (response.status_code, response.text) == (200, "OK")
     assert (entry["recorded"], entry["why"][:2]) == (False, "E8")
 
 
 @pytest.mark.parametrize(("size", "recorded"), [(1024, True), (1025, False)])
-async def test_mobile_event_over_1024_bytes_is_answered_ok_and_lost(
-    bench: Bench, size: int, *, recorded: bool
+async def test_mobile_event_over_1024_bytes_gets_ok_and_is_lost(
+    harness: Harness, size: int, *, recorded: bool
 ) -> None:
     filler = size - len(json.dumps({**EVENT, "ua": ""}))
 
-    answer = await bench.mobile({**EVENT, "ua": "x" * filler})
+    response = await harness.mobile({**EVENT, "ua": "x" * filler})
 
-    entry = await bench.entry()
-    assert answer.status_code == 200
+    entry = await harness.entry()
+    assert response.status_code == 200
     assert entry["recorded"] is recorded
     assert ("E5" in entry["why"]) is not recorded
 
 
-async def test_mobile_event_value_that_is_no_string_loses_value_and_revenue(bench: Bench) -> None:
-    answer = await bench.mobile({**EVENT, "eventValue": {"af_revenue": 5}})
+async def test_mobile_event_value_that_is_no_string_loses_value_and_revenue(
+    harness: Harness,
+) -> None:
+    response = await harness.mobile({**EVENT, "eventValue": {"af_revenue": 5}})
 
-    entry = await bench.entry()
-    assert (answer.status_code, entry["recorded"], entry["revenue"]) == (200, True, None)
+    entry = await harness.entry()
+    assert (response.status_code, entry["recorded"], entry["revenue"]) == (200, True, None)
     assert "M3" in entry["why"]
     assert "M3" in entry["revenue_why"]
 
 
-async def test_mobile_revenue_with_a_comma_is_recorded_without_the_revenue(bench: Bench) -> None:
-    await bench.mobile({**EVENT, "eventValue": '{"af_revenue":"1,234.56"}'})
+async def test_mobile_revenue_with_a_comma_is_recorded_without_the_revenue(
+    harness: Harness,
+) -> None:
+    await harness.mobile({**EVENT, "eventValue": '{"af_revenue":"1,234.56"}'})
 
-    entry = await bench.entry()
+    entry = await harness.entry()
     assert (entry["recorded"], entry["revenue"]) == (True, None)
     assert "M4" in entry["revenue_why"]
 
 
-async def test_mobile_revenue_without_currency_is_in_the_apps_own(bench: Bench) -> None:
+async def test_mobile_revenue_without_currency_is_in_the_apps_own(harness: Harness) -> None:
     event = {name: value for name, value in EVENT.items() if name != "eventCurrency"}
 
-    await bench.mobile(event, OTHER, "other-key")
+    await harness.mobile(event, OTHER, "other-key")
 
-    entry = await bench.entry()
+    entry = await harness.entry()
     assert (entry["revenue"], entry["currency"]) == ("49.90", "SEK")
 
 
@@ -243,21 +247,21 @@ async def test_mobile_revenue_without_currency_is_in_the_apps_own(bench: Bench) 
     ("field", "value", "rule"), [("ip", "2001:db8::1", "M7"), ("colour", "red", "M21")]
 )
 async def test_mobile_field_that_appsflyer_cannot_use_is_lost_alone(
-    bench: Bench, field: str, value: str, rule: str
+    harness: Harness, field: str, value: str, rule: str
 ) -> None:
-    await bench.mobile({**EVENT, field: value})
+    await harness.mobile({**EVENT, field: value})
 
-    entry = await bench.entry()
+    entry = await harness.entry()
     assert (entry["recorded"], entry["revenue"]) == (True, "49.90")
     assert rule in entry["why"]
 
 
-async def test_mobile_event_sent_twice_is_recorded_twice(bench: Bench) -> None:
-    """S6: the mobile API has no de-duplication, not even by a field of that name."""
+async def test_mobile_event_sent_twice_is_recorded_twice(harness: Harness) -> None:
+    """S6: the mobile API has no deduplication, not even by a field of that name."""
     for _ in range(2):
-        await bench.mobile({**EVENT, "customer_dedup_id": "d-1"})
+        await harness.mobile({**EVENT, "customer_dedup_id": "d-1"})
 
-    assert [entry["recorded"] for entry in await bench.entries()] == [True, True]
+    assert [entry["recorded"] for entry in await harness.entries()] == [True, True]
 
 
 # The time of mobile events: the guide's own example and its edges
@@ -278,25 +282,25 @@ async def test_mobile_event_sent_twice_is_recorded_twice(bench: Bench) -> None:
     ],
 )
 async def test_mobile_event_time_is_kept_or_replaced_by_the_rules(
-    bench: Bench, event_time: object, now: str, recorded: str, rule: str
+    harness: Harness, event_time: object, now: str, recorded: str, rule: str
 ) -> None:
-    bench.now = datetime.fromisoformat(now).replace(tzinfo=UTC)
+    harness.now = datetime.fromisoformat(now).replace(tzinfo=UTC)
 
-    await bench.mobile({**EVENT, "eventTime": event_time})
+    await harness.mobile({**EVENT, "eventTime": event_time})
 
-    entry = await bench.entry()
+    entry = await harness.entry()
     assert (entry["recorded_time"], entry["recorded_rule"]) == (recorded, rule)
 
 
-# The web endpoints' answers
+# The web endpoints' responses
 
 
-async def test_web_event_that_is_right_is_answered_202_and_recorded(bench: Bench) -> None:
-    answer = await bench.web({**WEB_EVENT, "customer_dedup_id": "d-1"})
+async def test_web_event_that_is_right_gets_202_and_recorded(harness: Harness) -> None:
+    response = await harness.web({**WEB_EVENT, "customer_dedup_id": "d-1"})
 
-    told, entry = answer.json(), await bench.entry()
-    assert answer.status_code == 202
-    assert sorted(told) == ["message", "messageId", "status"]
+    content, entry = response.json(), await harness.entry()
+    assert response.status_code == 202
+    assert sorted(content) == ["message", "messageId", "status"]
     assert (entry["kind"], entry["recorded"], entry["customer_dedup_id"]) == (
         "web_event",
         True,
@@ -305,11 +309,11 @@ async def test_web_event_that_is_right_is_answered_202_and_recorded(bench: Bench
     assert (entry["revenue"], entry["currency"]) == ("49.9", "USD")
 
 
-async def test_web_visit_that_is_right_is_answered_202_and_recorded(bench: Bench) -> None:
-    answer = await bench.web(WEB_VISIT, VISITS_PATH)
+async def test_web_visit_that_is_right_gets_202_and_recorded(harness: Harness) -> None:
+    response = await harness.web(WEB_VISIT, VISITS_PATH)
 
-    entry = await bench.entry()
-    assert (answer.status_code, entry["kind"], entry["recorded"]) == (202, "web_visit", True)
+    entry = await harness.entry()
+    assert (response.status_code, entry["kind"], entry["recorded"]) == (202, "web_visit", True)
     assert (entry["event_name"], entry["revenue"]) == (None, None)
 
 
@@ -328,15 +332,15 @@ async def test_web_visit_that_is_right_is_answered_202_and_recorded(bench: Bench
     ],
 )
 async def test_web_event_is_refused_for_credentials_account_and_content_type(
-    bench: Bench, path: str, headers: dict[str, str], status: int
+    harness: Harness, path: str, headers: dict[str, str], status: int
 ) -> None:
     payload = WEB_VISIT if path == VISITS_PATH else WEB_EVENT
 
-    answer = await bench.raw(path, payload, headers)
+    response = await harness.raw(path, payload, headers)
 
-    assert answer.status_code == status
-    assert {"status", "message"} <= answer.json().keys()
-    assert (await bench.entry())["recorded"] is (status == 202)
+    assert response.status_code == status
+    assert {"status", "message"} <= response.json().keys()
+    assert (await harness.entry())["recorded"] is (status == 202)
 
 
 @pytest.mark.parametrize(
@@ -371,21 +375,21 @@ async def test_web_event_is_refused_for_credentials_account_and_content_type(
         ({"colour": "red"}, "colour"),
     ],
 )
-async def test_web_event_with_a_wrong_field_is_answered_400_naming_it(
-    bench: Bench, change: dict[str, object], field: str
+async def test_web_event_with_a_wrong_field_gets_400_naming_it(
+    harness: Harness, change: dict[str, object], field: str
 ) -> None:
-    answer = await bench.web({**WEB_EVENT, **change})
+    response = await harness.web({**WEB_EVENT, **change})
 
-    assert answer.status_code == 400
-    assert field in answer.json()["message"]
-    assert (await bench.entry())["recorded"] is False
+    assert response.status_code == 400
+    assert field in response.json()["message"]
+    assert (await harness.entry())["recorded"] is False
 
 
 @pytest.mark.parametrize("payload", [b"", b"{", b"[]", b"{}", {**WEB_EVENT, "event_name": None}])
-async def test_web_event_without_its_required_parts_is_answered_400(
-    bench: Bench, payload: object
+async def test_web_event_without_its_required_parts_gets_400(
+    harness: Harness, payload: object
 ) -> None:
-    assert (await bench.web(payload)).status_code == 400
+    assert (await harness.web(payload)).status_code == 400
 
 
 @pytest.mark.parametrize(
@@ -397,16 +401,16 @@ async def test_web_event_without_its_required_parts_is_answered_400(
         {"event_url": None},
     ],
 )
-async def test_web_visit_with_an_events_field_or_without_url_is_answered_400(
-    bench: Bench, change: dict[str, object]
+async def test_web_visit_with_an_events_field_or_without_url_gets_400(
+    harness: Harness, change: dict[str, object]
 ) -> None:
-    answer = await bench.web({**WEB_VISIT, **change}, VISITS_PATH)
+    response = await harness.web({**WEB_VISIT, **change}, VISITS_PATH)
 
-    assert answer.status_code == 400
+    assert response.status_code == 400
 
 
-async def test_web_event_with_every_field_is_recorded(bench: Bench) -> None:
-    answer = await bench.web(
+async def test_web_event_with_every_field_is_recorded(harness: Harness) -> None:
+    response = await harness.web(
         {
             **WEB_EVENT,
             "user_id": {"customer_user_id": "u-1", "appsflyer_id": "a"},
@@ -431,51 +435,51 @@ async def test_web_event_with_every_field_is_recorded(bench: Bench) -> None:
         }
     )
 
-    assert answer.status_code == 202
-    assert (await bench.entry())["revenue"] == "-3"
+    assert response.status_code == 202
+    assert (await harness.entry())["revenue"] == "-3"
 
 
-async def test_web_revenue_without_currency_is_in_the_apps_own(bench: Bench) -> None:
+async def test_web_revenue_without_currency_is_in_the_apps_own(harness: Harness) -> None:
     event = {k: v for k, v in WEB_EVENT.items() if k != "event_revenue_currency"}
 
-    await bench.web(event)
+    await harness.web(event)
 
-    entry = await bench.entry()
+    entry = await harness.entry()
     assert (entry["currency"], entry["revenue_why"][:2]) == ("USD", "W4")
 
 
-async def test_web_revenue_is_kept_to_the_digit(bench: Bench) -> None:
+async def test_web_revenue_is_kept_to_the_digit(harness: Harness) -> None:
     body = json.dumps(WEB_EVENT).replace("49.9", "1234567890123.4500")
 
-    await bench.web(body.encode())
+    await harness.web(body.encode())
 
-    assert (await bench.entry())["revenue"] == "1234567890123.4500"
+    assert (await harness.entry())["revenue"] == "1234567890123.4500"
 
 
 # Duplicates on the web
 
 
-async def test_web_event_with_a_known_dedup_id_is_answered_202_and_dropped(bench: Bench) -> None:
-    answers = [await bench.web({**WEB_EVENT, "customer_dedup_id": "d-1"}) for _ in range(2)]
+async def test_web_event_with_a_known_dedup_id_gets_202_and_dropped(harness: Harness) -> None:
+    responses = [await harness.web({**WEB_EVENT, "customer_dedup_id": "d-1"}) for _ in range(2)]
 
-    entries = await bench.entries()
-    assert [answer.status_code for answer in answers] == [202, 202]
+    entries = await harness.entries()
+    assert [response.status_code for response in responses] == [202, 202]
     assert [entry["recorded"] for entry in entries] == [True, False]
     assert "dropped as duplicate" in entries[1]["why"]
 
 
-async def test_web_event_that_was_refused_does_not_use_up_its_dedup_id(bench: Bench) -> None:
-    await bench.web({**WEB_EVENT, "customer_dedup_id": "d-1", "timestamp": "wrong"})
-    await bench.web({**WEB_EVENT, "customer_dedup_id": "d-1"})
+async def test_web_event_that_was_refused_does_not_use_up_its_dedup_id(harness: Harness) -> None:
+    await harness.web({**WEB_EVENT, "customer_dedup_id": "d-1", "timestamp": "wrong"})
+    await harness.web({**WEB_EVENT, "customer_dedup_id": "d-1"})
 
-    assert [entry["recorded"] for entry in await bench.entries()] == [False, True]
+    assert [entry["recorded"] for entry in await harness.entries()] == [False, True]
 
 
-async def test_web_visit_may_share_its_dedup_id_with_an_event(bench: Bench) -> None:
-    await bench.web({**WEB_EVENT, "customer_dedup_id": "d-1"})
-    await bench.web({**WEB_VISIT, "customer_dedup_id": "d-1"}, VISITS_PATH)
+async def test_web_visit_may_share_its_dedup_id_with_an_event(harness: Harness) -> None:
+    await harness.web({**WEB_EVENT, "customer_dedup_id": "d-1"})
+    await harness.web({**WEB_VISIT, "customer_dedup_id": "d-1"}, VISITS_PATH)
 
-    assert [entry["recorded"] for entry in await bench.entries()] == [True, True]
+    assert [entry["recorded"] for entry in await harness.entries()] == [True, True]
 
 
 # The time of web events: days are Tokyo's (UTC+9) here
@@ -492,13 +496,13 @@ async def test_web_visit_may_share_its_dedup_id_with_an_event(bench: Bench) -> N
     ],
 )
 async def test_web_timestamp_is_kept_or_replaced_by_the_rules(
-    bench: Bench, timestamp: int | None, now: str, recorded: str, rule: str
+    harness: Harness, timestamp: int | None, now: str, recorded: str, rule: str
 ) -> None:
-    bench.now = datetime.fromisoformat(now).replace(tzinfo=UTC)
+    harness.now = datetime.fromisoformat(now).replace(tzinfo=UTC)
 
-    await bench.web({**WEB_EVENT, **({"timestamp": timestamp} if timestamp else {})})
+    await harness.web({**WEB_EVENT, **({"timestamp": timestamp} if timestamp else {})})
 
-    entry = await bench.entry()
+    entry = await harness.entry()
     assert (entry["recorded_time"], entry["recorded_rule"]) == (recorded, rule)
 
 
@@ -506,20 +510,20 @@ async def test_web_timestamp_is_kept_or_replaced_by_the_rules(
 
 
 @pytest.mark.parametrize("path", ["/", "/inappevent/", "/inappevent/a/b", "/v1/other", "/_stand"])
-async def test_path_that_is_no_endpoint_is_answered_404_and_not_in_the_ledger(
-    bench: Bench, path: str
+async def test_path_that_is_no_endpoint_gets_404_and_is_not_in_the_ledger(
+    harness: Harness, path: str
 ) -> None:
-    answer = await bench.client.post(path, json=EVENT)
+    response = await harness.client.post(path, json=EVENT)
 
-    assert answer.status_code == 404
-    assert await bench.entries() == []
+    assert response.status_code == 404
+    assert await harness.entries() == []
 
 
 @pytest.mark.parametrize("path", [f"/inappevent/{MOBILE}", EVENTS_PATH, VISITS_PATH])
-async def test_endpoint_under_another_method_is_answered_405(bench: Bench, path: str) -> None:
-    answer = await bench.client.get(path)
+async def test_endpoint_under_another_method_gets_405(harness: Harness, path: str) -> None:
+    response = await harness.client.get(path)
 
-    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+    assert (response.status_code, response.headers["allow"]) == (405, "POST")
 
 
 # The control API
@@ -538,82 +542,84 @@ async def test_endpoint_under_another_method_is_answered_405(bench: Bench, path:
     ],
 )
 async def test_ledger_shows_what_the_filters_ask_for(
-    bench: Bench, filters: dict[str, str], sequences: list[int]
+    harness: Harness, filters: dict[str, str], sequences: list[int]
 ) -> None:
-    await bench.mobile()
-    await bench.web()
-    await bench.mobile({**EVENT, "eventName": "login"}, key="wrong")
+    await harness.mobile()
+    await harness.web()
+    await harness.mobile({**EVENT, "eventName": "login"}, key="wrong")
 
-    entries = await bench.entries(**filters)
+    entries = await harness.entries(**filters)
 
     assert [entry["sequence"] for entry in entries] == sequences
 
 
 @pytest.mark.parametrize("query", ["recorded=perhaps", "colour=red"])
-async def test_ledger_refuses_a_filter_that_it_does_not_know(bench: Bench, query: str) -> None:
-    answer = await bench.client.get(f"/_standin/events?{query}")
+async def test_ledger_refuses_a_filter_that_it_does_not_know(harness: Harness, query: str) -> None:
+    response = await harness.client.get(f"/_standin/events?{query}")
 
-    assert answer.status_code == 400
+    assert response.status_code == 400
 
 
 @pytest.mark.parametrize(
     "body", [b"not JSON", b"\xff\xfe", b'{"appsflyer_id":"a","eventName":"\\ud800"}', b"[" * 5000]
 )
-async def test_ledger_survives_any_body(bench: Bench, body: bytes) -> None:
-    await bench.mobile(body)
-    await bench.web(body)
+async def test_ledger_survives_any_body(harness: Harness, body: bytes) -> None:
+    await harness.mobile(body)
+    await harness.web(body)
 
-    assert len(await bench.entries()) == 2
+    assert len(await harness.entries()) == 2
 
 
-async def test_ledger_survives_a_field_whose_name_is_half_a_character(bench: Bench) -> None:
-    answer = await bench.web(b'{"\\ud800":1}')
+async def test_ledger_survives_a_field_whose_name_is_half_a_character(harness: Harness) -> None:
+    response = await harness.web(b'{"\\ud800":1}')
 
-    assert answer.status_code == 400
-    assert (await bench.entry())["recorded"] is False
+    assert response.status_code == 400
+    assert (await harness.entry())["recorded"] is False
 
 
 async def test_reset_forgets_requests_faults_and_dedup_ids_and_keeps_the_apps(
-    bench: Bench,
+    harness: Harness,
 ) -> None:
-    await bench.web({**WEB_EVENT, "customer_dedup_id": "d-1"})
-    await bench.client.post("/_standin/faults", json={"status": 500})
+    await harness.web({**WEB_EVENT, "customer_dedup_id": "d-1"})
+    await harness.client.post("/_standin/faults", json={"status": 500})
 
-    answer = await bench.client.post("/_standin/reset")
-    await bench.web({**WEB_EVENT, "customer_dedup_id": "d-1"})
+    response = await harness.client.post("/_standin/reset")
+    await harness.web({**WEB_EVENT, "customer_dedup_id": "d-1"})
 
-    assert answer.status_code == 200
-    entry = await bench.entry()
+    assert response.status_code == 200
+    entry = await harness.entry()
     assert (entry["sequence"], entry["recorded"], entry["fault"]) == (1, True, None)
 
 
-async def test_token_that_is_revoked_and_replaced_works_no_more(bench: Bench) -> None:
+async def test_token_that_is_revoked_and_replaced_works_no_more(harness: Harness) -> None:
     change = {"app_id": MOBILE, "tokens": ["rotated-key"]}
 
-    answer = await bench.client.post("/_standin/apps", json=change)
-    statuses = [(await bench.mobile(key=key)).status_code for key in ("mobile-key", "rotated-key")]
+    response = await harness.client.post("/_standin/apps", json=change)
+    statuses = [
+        (await harness.mobile(key=key)).status_code for key in ("mobile-key", "rotated-key")
+    ]
 
     assert statuses == [401, 200]
-    assert "rotated-key" not in answer.text
+    assert "rotated-key" not in response.text
 
 
-async def test_app_that_is_blocked_and_opened_again_takes_events_again(bench: Bench) -> None:
+async def test_app_that_is_blocked_and_opened_again_takes_events_again(harness: Harness) -> None:
     statuses = []
     for state in ("blocked", "open"):
-        await bench.client.post("/_standin/apps", json=[{"app_id": MOBILE, "state": state}])
-        statuses.append((await bench.mobile()).status_code)
+        await harness.client.post("/_standin/apps", json=[{"app_id": MOBILE, "state": state}])
+        statuses.append((await harness.mobile()).status_code)
 
     assert statuses == [403, 200]
 
 
-async def test_app_that_is_added_takes_events(bench: Bench) -> None:
-    await bench.client.post("/_standin/apps", json={"app_id": "com.example.new", "tokens": ["k"]})
+async def test_app_that_is_added_takes_events(harness: Harness) -> None:
+    await harness.client.post("/_standin/apps", json={"app_id": "com.example.new", "tokens": ["k"]})
 
-    assert (await bench.mobile(app_id="com.example.new", key="k")).status_code == 200
+    assert (await harness.mobile(app_id="com.example.new", key="k")).status_code == 200
 
 
 @pytest.mark.parametrize(
-    ("path", "body", "told"),
+    ("path", "body", "message"),
     [
         ("/_standin/faults", b"{", "not JSON"),
         ("/_standin/faults", b"5", "Known fields: status"),
@@ -624,22 +630,22 @@ async def test_app_that_is_added_takes_events(bench: Bench) -> None:
         ("/_standin/apps", b'{"\\ud800":5}', "Known fields: app_id"),
     ],
 )
-async def test_command_that_is_wrong_is_answered_400_with_what_is_allowed_and_changes_nothing(
-    bench: Bench, path: str, body: bytes, told: str
+async def test_command_that_is_wrong_gets_400_with_what_is_allowed_and_changes_nothing(
+    harness: Harness, path: str, body: bytes, message: str
 ) -> None:
-    before = (await bench.client.get(path)).json()
+    before = (await harness.client.get(path)).json()
 
-    answer = await bench.client.post(path, content=body)
+    response = await harness.client.post(path, content=body)
 
-    assert answer.status_code == 400
-    assert told in answer.json()["error"]
-    assert (await bench.client.get(path)).json() == before
+    assert response.status_code == 400
+    assert message in response.json()["error"]
+    assert (await harness.client.get(path)).json() == before
 
 
-async def test_apps_are_shown_without_their_tokens(bench: Bench) -> None:
-    answer = await bench.client.get("/_standin/apps")
+async def test_apps_are_shown_without_their_tokens(harness: Harness) -> None:
+    response = await harness.client.get("/_standin/apps")
 
-    assert answer.json()["apps"][0] == {
+    assert response.json()["apps"][0] == {
         "app_id": MOBILE,
         "kind": "mobile",
         "tokens": 2,
@@ -649,24 +655,24 @@ async def test_apps_are_shown_without_their_tokens(bench: Bench) -> None:
     }
 
 
-async def test_command_that_does_not_exist_is_answered_404(bench: Bench) -> None:
-    assert (await bench.client.get("/_standin/nothing")).status_code == 404
+async def test_command_that_does_not_exist_gets_404(harness: Harness) -> None:
+    assert (await harness.client.get("/_standin/nothing")).status_code == 404
 
 
-async def test_command_under_another_method_is_answered_405(bench: Bench) -> None:
-    answer = await bench.client.put("/_standin/faults", json={})
+async def test_command_under_another_method_gets_405(harness: Harness) -> None:
+    response = await harness.client.put("/_standin/faults", json={})
 
-    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST, DELETE")
+    assert (response.status_code, response.headers["allow"]) == (405, "GET, POST, DELETE")
 
 
-async def test_guide_lists_every_command_and_its_examples_are_accepted(bench: Bench) -> None:
-    guide = (await bench.client.get("/_standin")).json()
+async def test_guide_lists_every_command_and_its_examples_are_accepted(harness: Harness) -> None:
+    guide = (await harness.client.get("/_standin")).json()
 
     for command in guide["control"]:
         method, path = command.split()
-        answer = await bench.client.request(method, path, json={"status": 500, "app_id": "id1"})
-        assert answer.status_code not in (404, 405), command
+        response = await harness.client.request(method, path, json={"status": 500, "app_id": "id1"})
+        assert response.status_code not in (404, 405), command
     for example in guide["examples"].values():
         ((command, body),) = example.items()
         method, path = command.split()
-        assert (await bench.client.request(method, path, json=body)).status_code == 200
+        assert (await harness.client.request(method, path, json=body)).status_code == 200

@@ -27,8 +27,8 @@ def stand_in() -> StandIn:
 
 @pytest.fixture
 async def server(stand_in: StandIn) -> AsyncIterator[Server]:
-    async with stand_in.server() as listening:
-        yield listening
+    async with stand_in.server() as running:
+        yield running
 
 
 @pytest.fixture
@@ -39,8 +39,8 @@ async def client(server: Server) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def set_fault(client: httpx.AsyncClient, **fault: object) -> None:
-    answer = await client.post("/_standin/faults", json=fault)
-    assert answer.status_code == 200, answer.text
+    response = await client.post("/_standin/faults", json=fault)
+    assert response.status_code == 200, response.text
 
 
 async def send(client: httpx.AsyncClient, **options: Any) -> httpx.Response:
@@ -53,28 +53,28 @@ def only_entry(stand_in: StandIn) -> Entry:
 
 
 async def until_applied(stand_in: StandIn, count: int = 1) -> None:
-    """Wait until the only fault that is set has struck that many calls."""
+    """Wait until the only active fault was applied to that many calls."""
     async with asyncio.timeout(10):
-        while stand_in.faults.shown()[0]["applied"] < count:  # noqa: ASYNC110 - a count, not an event
+        while stand_in.faults.as_json()[0]["applied"] < count:  # noqa: ASYNC110 - a count, not an event
             await asyncio.sleep(0)
 
 
 async def until_written(stand_in: StandIn) -> None:
     async with asyncio.timeout(10):
-        while not len(stand_in.ledger):  # noqa: ASYNC110 - the ledger tells nobody
+        while not len(stand_in.ledger):  # noqa: ASYNC110 - the ledger has no events
             await asyncio.sleep(0)
 
 
 @BEFORE_AND_AFTER
-async def test_status_is_answered_and_the_event_recorded_only_when_it_strikes_after(
+async def test_status_is_returned_and_the_event_recorded_only_when_it_applies_after(
     stand_in: StandIn, client: httpx.AsyncClient, moment: str
 ) -> None:
     await set_fault(client, status=500, recorded=moment)
 
-    answer = await send(client)
+    response = await send(client)
 
     entry = only_entry(stand_in)
-    assert (answer.status_code, answer.text) == (500, "Internal Server Error")
+    assert (response.status_code, response.text) == (500, "Internal Server Error")
     assert (entry.status, entry.recorded) == (500, moment == "after")
     assert entry.fault == f"status 500, {moment} it was recorded"
 
@@ -95,9 +95,9 @@ async def test_status_carries_body_retry_after_and_location(client: httpx.AsyncC
 async def test_status_may_be_any(client: httpx.AsyncClient, status: int) -> None:
     await set_fault(client, status=status, body="odd")
 
-    answers = [await send(client), await send(client)]
+    responses = [await send(client), await send(client)]
 
-    assert [answer.status_code for answer in answers] == [status, status]
+    assert [response.status_code for response in responses] == [status, status]
 
 
 @BEFORE_AND_AFTER
@@ -115,7 +115,7 @@ async def test_reset_reaches_the_client_as_a_reset(
 
 
 @BEFORE_AND_AFTER
-async def test_time_out_never_answers_and_is_in_the_ledger_at_once(
+async def test_time_out_never_responds_and_is_in_the_ledger_at_once(
     stand_in: StandIn, client: httpx.AsyncClient, moment: str
 ) -> None:
     await set_fault(client, time_out=True, recorded=moment)
@@ -141,20 +141,20 @@ async def test_garbage_is_no_http(
 
 
 @BEFORE_AND_AFTER
-async def test_slow_drip_that_is_read_to_its_end_is_the_usual_answer(
+async def test_slow_drip_that_is_read_to_its_end_is_the_usual_response(
     stand_in: StandIn, client: httpx.AsyncClient, moment: str
 ) -> None:
     await set_fault(client, slow_drip_seconds=0.0001, recorded=moment)
 
-    answer = await send(client)
+    response = await send(client)
     await until_written(stand_in)
 
-    assert (answer.status_code, answer.text) == (200, "OK")
+    assert (response.status_code, response.text) == (200, "OK")
     assert only_entry(stand_in).recorded is True
 
 
 @BEFORE_AND_AFTER
-async def test_slow_drip_that_the_client_breaks_off_is_recorded_only_when_it_came_after(
+async def test_slow_drip_that_the_client_aborts_is_recorded_only_when_it_came_after(
     stand_in: StandIn, server: Server, client: httpx.AsyncClient, moment: str
 ) -> None:
     await set_fault(client, slow_drip_seconds=0.01, recorded=moment)
@@ -177,14 +177,14 @@ async def test_slow_drip_that_the_client_breaks_off_is_recorded_only_when_it_cam
 
 
 @BEFORE_AND_AFTER
-async def test_latency_alone_delays_the_usual_answer(
+async def test_latency_alone_delays_the_usual_response(
     stand_in: StandIn, client: httpx.AsyncClient, moment: str
 ) -> None:
     await set_fault(client, latency_seconds=0.01, recorded=moment)
 
-    answer = await send(client)
+    response = await send(client)
 
-    assert (answer.status_code, only_entry(stand_in).recorded) == (200, True)
+    assert (response.status_code, only_entry(stand_in).recorded) == (200, True)
 
 
 async def test_latency_comes_before_another_ending(
@@ -192,9 +192,9 @@ async def test_latency_comes_before_another_ending(
 ) -> None:
     await set_fault(client, latency_seconds=0.01, status=503)
 
-    answer = await send(client)
+    response = await send(client)
 
-    assert (answer.status_code, only_entry(stand_in).recorded) == (503, False)
+    assert (response.status_code, only_entry(stand_in).recorded) == (503, False)
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ async def test_latency_comes_before_another_ending(
 async def test_latency_leaves_the_event_recorded_only_when_it_came_after(
     stand_in: StandIn, moment: str, recorded: list[bool]
 ) -> None:
-    """While the wait goes on. It ends, without a record, when the server stops."""
+    """During the wait, which ends without a record when the server stops."""
     stand_in.faults.add([Fault.model_validate({"latency_seconds": 3600, "recorded": moment})])
 
     async with stand_in.server() as server, asyncio.TaskGroup() as group:
@@ -229,8 +229,8 @@ async def test_waits_of_faults_end_when_the_server_stops(
 
 
 async def send_and_lose(server: Server) -> None:
-    """Send an event whose answer never comes whole."""
-    async with httpx.AsyncClient(base_url=server.url, timeout=None, trust_env=False) as client:  # noqa: S113 - the end of the server is what it waits for
+    """Send an event whose response never arrives completely."""
+    async with httpx.AsyncClient(base_url=server.url, timeout=None, trust_env=False) as client:  # noqa: S113 - it waits until the server stops
         with contextlib.suppress(httpx.ReadError, httpx.RemoteProtocolError):
             await send(client, headers={"authentication": "key"})
 
@@ -240,14 +240,14 @@ async def test_fault_over_a_refused_event_records_nothing(
 ) -> None:
     await set_fault(client, status=500, recorded="after")
 
-    answer = await send(client, headers={"authentication": "wrong"})
+    response = await send(client, headers={"authentication": "wrong"})
 
     entry = only_entry(stand_in)
-    assert (answer.status_code, entry.recorded) == (500, False)
+    assert (response.status_code, entry.recorded) == (500, False)
     assert entry.why.startswith("E13")
 
 
-async def test_fault_that_is_over_leaves_the_usual_answers(client: httpx.AsyncClient) -> None:
+async def test_fault_that_is_over_leaves_the_usual_responses(client: httpx.AsyncClient) -> None:
     await set_fault(client, status=503, times=2)
 
     statuses = [(await send(client)).status_code for _ in range(3)]
@@ -255,7 +255,7 @@ async def test_fault_that_is_over_leaves_the_usual_answers(client: httpx.AsyncCl
     assert statuses == [503, 503, 200]
 
 
-async def test_faults_that_are_cleared_strike_no_more(client: httpx.AsyncClient) -> None:
+async def test_faults_that_are_cleared_apply_no_more(client: httpx.AsyncClient) -> None:
     await set_fault(client, status=503)
     cleared = await client.delete("/_standin/faults")
 
@@ -266,46 +266,46 @@ async def test_faults_that_are_cleared_strike_no_more(client: httpx.AsyncClient)
 async def test_faults_can_be_set_several_at_once(client: httpx.AsyncClient) -> None:
     await client.post("/_standin/faults", json=[{"status": 500, "times": 1}, {"status": 429}])
 
-    shown = (await client.get("/_standin/faults")).json()["faults"]
+    active = (await client.get("/_standin/faults")).json()["faults"]
     statuses = [(await send(client)).status_code for _ in range(2)]
 
-    assert [fault["status"] for fault in shown] == [500, 429]
+    assert [fault["status"] for fault in active] == [500, 429]
     assert statuses == [500, 429]
 
 
-async def test_fault_strikes_over_tls_too(stand_in: StandIn) -> None:
+async def test_fault_applies_over_tls_too(stand_in: StandIn) -> None:
     authority = trustme.CA()
-    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(serving)
-    trusting = ssl.create_default_context()
-    authority.configure_trust(trusting)
+    server_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(server_tls)
+    client_tls = ssl.create_default_context()
+    authority.configure_trust(client_tls)
     stand_in.faults.add([Fault(reset=True, times=1)])
 
     async with (
-        stand_in.server(ssl_context=serving) as server,
-        httpx.AsyncClient(base_url=server.url, verify=trusting, trust_env=False) as client,
+        stand_in.server(ssl_context=server_tls) as server,
+        httpx.AsyncClient(base_url=server.url, verify=client_tls, trust_env=False) as client,
     ):
         with pytest.raises(httpx.ReadError):
             await send(client, headers={"authentication": "key"})
-        answer = await send(client, headers={"authentication": "key"})
+        response = await send(client, headers={"authentication": "key"})
 
-    assert answer.status_code == 200
+    assert response.status_code == 200
 
 
-async def test_slow_drip_over_tls_that_the_client_breaks_off_is_in_the_ledger(
+async def test_slow_drip_over_tls_that_the_client_aborts_is_in_the_ledger(
     stand_in: StandIn,
 ) -> None:
-    """A TLS connection that has ended has no socket any more that could be reset."""
+    """A closed TLS connection has no socket that could be reset."""
     authority = trustme.CA()
-    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(serving)
-    trusting = ssl.create_default_context()
-    authority.configure_trust(trusting)
+    server_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(server_tls)
+    client_tls = ssl.create_default_context()
+    authority.configure_trust(client_tls)
     stand_in.faults.add([Fault(slow_drip_seconds=0.01)])
     body = b'{"appsflyer_id":"1-2","eventName":"a","eventValue":""}'
 
-    async with stand_in.server(ssl_context=serving) as server:
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=trusting)
+    async with stand_in.server(ssl_context=server_tls) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=client_tls)
         writer.write(
             f"POST /inappevent/{APP} HTTP/1.1\r\nHost: x\r\nAuthentication: key\r\n"
             f"Content-Length: {len(body)}\r\n\r\n".encode()

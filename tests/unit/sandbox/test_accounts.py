@@ -1,4 +1,4 @@
-"""The stand-in's accounts know their tokens and keep them to themselves."""
+"""The stand-in's accounts check tokens and never show them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from relay_sandbox.stand_in.accounts import Account, Accounts
 APP = Account.model_validate({"app_id": "id123456789", "tokens": ["old-key", "new-key"]})
 
 
-def test_account_knows_each_of_its_tokens_and_no_other() -> None:
-    assert [APP.knows(token) for token in ("old-key", "new-key", "other", "")] == [
+def test_account_has_each_of_its_tokens_and_no_other() -> None:
+    assert [APP.has_token(token) for token in ("old-key", "new-key", "other", "")] == [
         True,
         True,
         False,
@@ -21,10 +21,10 @@ def test_account_knows_each_of_its_tokens_and_no_other() -> None:
 
 
 def test_account_never_shows_a_token() -> None:
-    shown = f"{APP!r} {APP.shown()} {APP.model_dump_json()}"
+    shown = f"{APP!r} {APP.as_json()} {APP.model_dump_json()}"
 
     assert "old-key" not in shown
-    assert APP.shown()["tokens"] == 2
+    assert APP.as_json()["tokens"] == 2
 
 
 def test_account_is_found_for_events_of_its_own_kind_only() -> None:
@@ -38,10 +38,10 @@ def test_account_is_found_for_events_of_its_own_kind_only() -> None:
 def test_account_that_changes_keeps_the_fields_left_out() -> None:
     accounts = Accounts([APP])
 
-    changed = accounts.changed({"app_id": "id123456789", "state": "blocked"})
+    changed = accounts.with_change({"app_id": "id123456789", "state": "blocked"})
 
     assert changed.blocked
-    assert changed.knows("old-key")
+    assert changed.has_token("old-key")
 
 
 @pytest.mark.parametrize(
@@ -57,6 +57,6 @@ def test_account_that_changes_keeps_the_fields_left_out() -> None:
         {"app_id": "id1", "colour": "red"},
     ],
 )
-def test_account_that_makes_no_sense_is_refused(wrong: dict[str, object]) -> None:
+def test_account_that_is_invalid_is_rejected(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
-        Accounts().changed(wrong)
+        Accounts().with_change(wrong)

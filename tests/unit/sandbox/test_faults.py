@@ -1,4 +1,4 @@
-"""Faults strike the calls they are meant for, as often as they were told to."""
+"""Faults apply to the calls that they are meant for, as often as set."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from relay.domain.kinds import Kind
 from relay_sandbox.http.server import Request
 from relay_sandbox.stand_in.calls import Call
-from relay_sandbox.stand_in.faults import Fault, FaultBoard
+from relay_sandbox.stand_in.faults import Fault, Faults
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -25,48 +25,47 @@ def _call(
     return Call(request, kind, app_id, NOW, payload)
 
 
-def _board(*faults: dict[str, Any]) -> FaultBoard:
-    board = FaultBoard()
-    board.add(Fault.model_validate(fault) for fault in faults)
-    return board
+def _faults(*fields: dict[str, Any]) -> Faults:
+    faults = Faults()
+    faults.add(Fault.model_validate(each) for each in fields)
+    return faults
 
 
-def _struck(board: FaultBoard, count: int) -> list[bool]:
-    return [board.take(_call()) is not None for _ in range(count)]
+def _applied(faults: Faults, count: int) -> list[bool]:
+    return [faults.trigger(_call()) is not None for _ in range(count)]
 
 
-def test_fault_without_times_strikes_until_it_is_cleared() -> None:
-    board = _board({"status": 500})
+def test_fault_without_times_applies_until_it_is_cleared() -> None:
+    faults = _faults({"status": 500})
 
-    assert _struck(board, 3) == [True, True, True]
-    board.clear()
-    assert _struck(board, 1) == [False]
+    assert _applied(faults, 3) == [True, True, True]
+    faults.clear()
+    assert _applied(faults, 1) == [False]
 
 
 def test_fault_with_times_is_gone_after_them() -> None:
-    board = _board({"status": 500, "times": 2})
+    faults = _faults({"status": 500, "times": 2})
 
-    assert _struck(board, 3) == [True, True, False]
-    assert list(board) == []
-
-
-def test_fault_with_every_strikes_each_nth_call() -> None:
-    board = _board({"reset": True, "every": 3, "times": 2})
-
-    assert _struck(board, 9) == [False, False, True, False, False, True, False, False, False]
+    assert _applied(faults, 3) == [True, True, False]
+    assert list(faults) == []
 
 
-def test_faults_strike_in_the_order_they_were_set() -> None:
-    board = _board({"status": 500, "times": 1}, {"status": 503})
+def test_fault_with_every_applies_to_each_nth_call() -> None:
+    faults = _faults({"reset": True, "every": 3, "times": 2})
 
-    assert [fault.status for fault in (board.take(_call()), board.take(_call())) if fault] == [
-        500,
-        503,
-    ]
+    assert _applied(faults, 9) == [False, False, True, False, False, True, False, False, False]
+
+
+def test_faults_apply_in_the_order_they_were_set() -> None:
+    faults = _faults({"status": 500, "times": 1}, {"status": 503})
+
+    triggered = [faults.trigger(_call()), faults.trigger(_call())]
+
+    assert [fault.status for fault in triggered if fault] == [500, 503]
 
 
 @pytest.mark.parametrize(
-    ("narrowing", "call", "strikes"),
+    ("filters", "call", "applies"),
     [
         ({"app_id": "id1"}, _call("id1"), True),
         ({"app_id": "id1"}, _call("id2"), False),
@@ -79,24 +78,24 @@ def test_faults_strike_in_the_order_they_were_set() -> None:
         ({"app_id": "id1", "event_name": "a"}, _call("id1", payload={"eventName": "b"}), False),
     ],
 )
-def test_fault_that_is_narrowed_strikes_only_what_it_names(
-    narrowing: dict[str, str], call: Call, *, strikes: bool
+def test_fault_with_filters_applies_only_to_matching_calls(
+    filters: dict[str, str], call: Call, *, applies: bool
 ) -> None:
-    taken = _board({"status": 500, **narrowing}).take(call)
+    triggered = _faults({"status": 500, **filters}).trigger(call)
 
-    assert (taken is not None) is strikes
+    assert (triggered is not None) is applies
 
 
 def test_fault_meant_for_other_calls_does_not_count_them() -> None:
-    board = _board({"status": 500, "app_id": "id1", "every": 2})
+    faults = _faults({"status": 500, "app_id": "id1", "every": 2})
 
-    taken = [board.take(_call(app_id)) is not None for app_id in ("id1", "id2", "id1")]
+    triggered = [faults.trigger(_call(app_id)) is not None for app_id in ("id1", "id2", "id1")]
 
-    assert taken == [False, False, True]
+    assert triggered == [False, False, True]
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "message"),
     [
         ({}, "says no fault"),
         ({"times": 1}, "says no fault"),
@@ -115,17 +114,17 @@ def test_fault_meant_for_other_calls_does_not_count_them() -> None:
         ({"status": 500, "colour": "red"}, "colour"),
     ],
 )
-def test_fault_that_makes_no_sense_is_refused_with_the_reason(
-    wrong: dict[str, Any], told: str
+def test_fault_that_is_invalid_is_rejected_with_the_reason(
+    wrong: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(ValidationError, match=told):
+    with pytest.raises(ValidationError, match=message):
         Fault.model_validate(wrong)
 
 
 def test_fault_shows_how_often_it_was_applied() -> None:
-    board = _board({"status": 503, "retry_after": 2, "every": 2})
-    _struck(board, 4)
+    faults = _faults({"status": 503, "retry_after": 2, "every": 2})
+    _applied(faults, 4)
 
-    assert board.shown() == [
+    assert faults.as_json() == [
         {"number": 1, "status": 503, "retry_after": 2, "every": 2, "applied": 2}
     ]

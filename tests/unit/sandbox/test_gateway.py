@@ -1,4 +1,4 @@
-"""The gateway routes, limits and answers as an HTTP API does, whatever the function does."""
+"""The gateway routes, limits and responds like an HTTP API, whatever the function does."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from relay_sandbox.lambda_runtime.execution import Invocation
 from relay_sandbox.lambda_runtime.runtime_api import FunctionError
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-NO_WIRE = cast("Connection", None)
+NO_CONNECTION = cast("Connection", None)
 
 
-class Answering:
-    """A function in this process; `answer` makes its result from the event, or raises."""
+class StubFunction:
+    """A function in this process; `handler` makes its result from the event, or raises."""
 
-    def __init__(self, answer: Callable[[Any], object]) -> None:
-        self._answer = answer
+    def __init__(self, handler: Callable[[Any], object]) -> None:
+        self._handler = handler
 
     async def invoke(self, event: object) -> Invocation:
-        result = self._answer(event)
+        result = self._handler(event)
         if isinstance(result, FunctionError):
             return Invocation("1", None, result, "")
         return Invocation("1", result, None, "")
 
 
-class Silent:
-    """A function that never answers."""
+class HangingFunction:
+    """A function that never returns."""
 
     async def invoke(self, event: object) -> Invocation:
         never: asyncio.Future[Invocation] = asyncio.get_running_loop().create_future()
@@ -48,7 +48,7 @@ def too_large(event: Any) -> object:
 
 
 def gateway(
-    answer: Callable[[Any], object] = lambda event: event,
+    handler: Callable[[Any], object] = lambda event: event,
     *paths: str,
     rate: float | None = None,
     burst: float | None = None,
@@ -57,14 +57,14 @@ def gateway(
         Route(method, path, function="accept", timeout_seconds=5.0)
         for method, path in (key.split(" ") for key in paths or ("POST /v1/{app_id}/events",))
     )
-    return Gateway(Api(routes, rate, burst), {"accept": Answering(answer)})
+    return Gateway(Api(routes, rate, burst), {"accept": StubFunction(handler)})
 
 
 async def call(
     on: Gateway, method: str = "POST", target: str = "/v1/id1/events", body: bytes = b""
 ) -> Response:
-    made = Request(method, target, (), body, ("127.0.0.1", 1), NOW)
-    return await on.handle(made, NO_WIRE)
+    request = Request(method, target, (), body, ("127.0.0.1", 1), NOW)
+    return await on.handle(request, NO_CONNECTION)
 
 
 async def test_gateway_matching_route_hands_decoded_path_parameters_to_the_function() -> None:
@@ -108,17 +108,18 @@ async def test_gateway_one_path_goes_by_its_method_and_keeps_its_query() -> None
 async def test_gateway_body_reaches_the_function_byte_for_byte(
     body: bytes, content_type: str
 ) -> None:
-    """A webhook's signature is over these very bytes."""
-    came = []
+    """A webhook's signature covers exactly these bytes."""
+    events = []
 
-    def hear(event: Any) -> None:
-        came.append(json.loads(json.dumps(event, ensure_ascii=False).encode()))  # as it is invoked
+    def keep(event: Any) -> None:
+        invoked_with = json.dumps(event, ensure_ascii=False).encode()  # as `Function.invoke` does
+        events.append(json.loads(invoked_with))
 
     headers = (("content-type", content_type),)
     request = Request("POST", "/v1/id1/events", headers, body, ("127.0.0.1", 1), NOW)
-    await gateway(hear).handle(request, NO_WIRE)
+    await gateway(keep).handle(request, NO_CONNECTION)
 
-    (event,) = came
+    (event,) = events
     given = event["body"]
     assert (base64.b64decode(given) if event["isBase64Encoded"] else given.encode()) == body
 
@@ -142,9 +143,9 @@ async def test_gateway_unknown_route_is_404(method: str, target: str) -> None:
 async def test_gateway_prefers_the_more_specific_route() -> None:
     on = gateway(lambda event: event["routeKey"], "ANY /{all+}", "GET /v1/{x}", "GET /v1/health")
 
-    answers = [(await call(on, "GET", f"/v1/{x}")).body for x in ("health", "other", "a/b")]
+    bodies = [(await call(on, "GET", f"/v1/{x}")).body for x in ("health", "other", "a/b")]
 
-    assert answers == [b"GET /v1/health", b"GET /v1/{x}", b"ANY /{all+}"]
+    assert bodies == [b"GET /v1/health", b"GET /v1/{x}", b"ANY /{all+}"]
 
 
 async def test_gateway_greedy_parameter_takes_the_rest_of_the_path() -> None:
@@ -155,13 +156,13 @@ async def test_gateway_greedy_parameter_takes_the_rest_of_the_path() -> None:
     assert json.loads(response.body) == {"proxy": "a/b c/d"}
 
 
-async def test_gateway_failed_function_is_500_without_a_word_of_why() -> None:
+async def test_gateway_failed_function_is_500_without_the_reason() -> None:
     response = await call(gateway(lambda _: FunctionError("KeyError", "secret")))
 
     assert (response.status, response.body) == (500, b'{"message": "Internal Server Error"}')
 
 
-async def test_gateway_answer_that_makes_no_sense_is_500() -> None:
+async def test_gateway_response_that_is_invalid_is_500() -> None:
     response = await call(gateway(lambda _: {"statusCode": "many"}))
 
     assert response.status == 500
@@ -177,9 +178,9 @@ async def test_gateway_event_over_what_lambda_takes_is_413() -> None:
     assert (await call(gateway(too_large))).status == 413
 
 
-async def test_gateway_function_that_does_not_answer_in_time_is_503_and_goes_on() -> None:
+async def test_gateway_function_that_does_not_return_in_time_is_503_and_keeps_running() -> None:
     route = Route("GET", "/slow", "slow", timeout_seconds=0.01)
-    on = Gateway(Api((route,), None, None), {"slow": Silent()})
+    on = Gateway(Api((route,), None, None), {"slow": HangingFunction()})
 
     response = await call(on, "GET", "/slow")
     await on.stop()
@@ -199,11 +200,11 @@ def test_throttle_refills_at_its_rate_up_to_its_burst() -> None:
     now = 100.0
     throttle = Throttle(rate=2, burst=3, clock=lambda: now)
 
-    at_once = [throttle.admits() for _ in range(4)]
+    at_once = [throttle.allow() for _ in range(4)]
     now += 0.5
-    after_half_a_second = [throttle.admits() for _ in range(2)]
+    after_half_a_second = [throttle.allow() for _ in range(2)]
     now += 60
-    after_a_minute = [throttle.admits() for _ in range(4)]
+    after_a_minute = [throttle.allow() for _ in range(4)]
 
     assert at_once == [True, True, True, False]
     assert after_half_a_second == [True, False]
@@ -213,4 +214,4 @@ def test_throttle_refills_at_its_rate_up_to_its_burst() -> None:
 def test_throttle_without_a_rate_admits_everything() -> None:
     throttle = Throttle(None, None)
 
-    assert all(throttle.admits() for _ in range(1000))
+    assert all(throttle.allow() for _ in range(1000))

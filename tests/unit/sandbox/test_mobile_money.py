@@ -1,4 +1,4 @@
-"""Which revenue AppsFlyer finds in a mobile event: the guide's own examples, and its losses."""
+"""The revenue that AppsFlyer finds in a mobile event: the guide's own examples, and losses."""
 
 from __future__ import annotations
 

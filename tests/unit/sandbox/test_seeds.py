@@ -1,4 +1,4 @@
-"""What the sandbox starts with fits together, and shows none of its secrets."""
+"""The seeds of the sandbox fit together and show none of their secrets."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ FORMS = {
     "adyen": r"[0-9A-F]{64}",
     "standard_webhooks": r"whsec_[A-Za-z0-9+/]{32}",
 }
-"""Secrets as the providers' own pages and mails show them."""
+"""The formats of secrets on the providers' own pages and in their mails."""
 
 
 def written(seeds: Seeds) -> dict[str, tuple[str, str]]:
-    """Type and value of the parameters that the seeds write, by name."""
+    """The parameters that the seeds write: type and value, keyed by name."""
     ssm = Mock()
     seeds.put(cast("LocalAws", Mock(ssm=ssm)), "/relay")
     calls = [call.kwargs for call in ssm.put_parameter.call_args_list]
@@ -47,16 +47,16 @@ def test_good_apps_are_those_whose_events_can_be_delivered() -> None:
     }
 
 
-def test_account_of_an_app_knows_the_token_that_the_relay_has() -> None:
+def test_account_of_an_app_has_the_token_that_the_relay_has() -> None:
     app = SeededApp("id123456789", "mobile")
 
-    assert app.account().knows(app.token)
+    assert app.account().has_token(app.token)
 
 
-def test_account_of_an_app_with_a_stale_token_does_not_know_it() -> None:
+def test_account_of_an_app_with_a_stale_token_does_not_have_it() -> None:
     app = SeededApp("id123456789", "mobile", stale_token=True)
 
-    assert not app.account().knows(app.token)
+    assert not app.account().has_token(app.token)
 
 
 def test_account_of_a_blocked_app_is_blocked() -> None:
@@ -85,7 +85,7 @@ def test_secret_of_a_payment_source_has_the_form_that_its_provider_gives_it() ->
 
 
 def test_secrets_of_payment_sources_are_the_same_at_each_start() -> None:
-    """The samples of events/ are signed with them."""
+    """The samples in events/ are signed with them."""
     first, second = ({one.provider: one.secret for one in Seeds().sources} for _ in range(2))
 
     assert first == second
@@ -107,7 +107,7 @@ def test_payment_sources_are_ready_by_provider_with_what_signs_for_them() -> Non
         assert kept == ("SecureString", one["secret"])
 
 
-def test_sources_as_written_are_such_as_the_relay_reads() -> None:
+def test_sources_as_written_can_be_read_by_the_relay() -> None:
     kind, value = written(Seeds())["/relay/sources"]
 
     sources = {name: SourceSettings.model_validate(one) for name, one in json.loads(value).items()}

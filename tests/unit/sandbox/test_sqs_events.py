@@ -1,4 +1,4 @@
-"""SQS messages reach a function in Lambda's shape; its answer is read by Lambda's rules."""
+"""SQS messages have Lambda's format; partial batch responses are read by Lambda's rules."""
 
 from __future__ import annotations
 
@@ -59,20 +59,20 @@ def test_record_message_attributes_are_camel_case_and_binary_ones_base64() -> No
 
 
 @pytest.mark.parametrize(
-    "answer", [None, {}, {"batchItemFailures": None}, {"batchItemFailures": []}, {"other": 1}]
+    "response", [None, {}, {"batchItemFailures": None}, {"batchItemFailures": []}, {"other": 1}]
 )
-def test_answer_without_failures_means_that_all_succeeded(answer: object) -> None:
-    assert failed_ids(answer, IDS) == set()
+def test_response_without_failures_means_that_all_succeeded(response: object) -> None:
+    assert failed_ids(response, IDS) == set()
 
 
-def test_answer_with_failures_names_exactly_those() -> None:
-    answer = {"batchItemFailures": [{"itemIdentifier": "two"}, {"itemIdentifier": "three"}]}
+def test_response_with_failures_names_exactly_those() -> None:
+    response = {"batchItemFailures": [{"itemIdentifier": "two"}, {"itemIdentifier": "three"}]}
 
-    assert failed_ids(answer, IDS) == {"two", "three"}
+    assert failed_ids(response, IDS) == {"two", "three"}
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         "done",
         7,
@@ -87,5 +87,5 @@ def test_answer_with_failures_names_exactly_those() -> None:
         {"batchItemFailures": [{"itemIdentifier": "two"}, {"itemIdentifier": "stranger"}]},
     ],
 )
-def test_malformed_answer_means_that_all_failed(answer: object) -> None:
-    assert failed_ids(answer, IDS) == set(IDS)
+def test_malformed_response_means_that_all_failed(response: object) -> None:
+    assert failed_ids(response, IDS) == set(IDS)

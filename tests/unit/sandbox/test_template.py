@@ -78,7 +78,7 @@ def test_local_part_leaves_out_what_moto_cannot_create_and_what_refers_to_it(
 def test_local_part_gives_queues_and_tables_the_names_that_the_template_has_for_them(
     small: Template,
 ) -> None:
-    """So that events/env.json can name them without having seen the sandbox."""
+    """events/env.json contains these names, without having seen the sandbox."""
     local = small.local_part()["Resources"]
 
     assert local["Queue"]["Properties"]["QueueName"] == "Queue"
@@ -98,7 +98,7 @@ def test_parameters_are_the_defaults_with_the_overrides_over_them(small: Templat
 
 
 @pytest.mark.parametrize(
-    ("overrides", "says"),
+    ("overrides", "message"),
     [
         ({"Unknown": "1"}, "no parameter Unknown"),
         ({"Endpoint": "ftp://example.com"}, "Endpoint wants a base URL"),
@@ -106,19 +106,19 @@ def test_parameters_are_the_defaults_with_the_overrides_over_them(small: Templat
         ({"Hold": "soon"}, "Hold wants a number from 1 to 900"),
     ],
 )
-def test_parameters_that_cloudformation_would_refuse_are_refused(
-    small: Template, overrides: dict[str, str], says: str
+def test_parameters_that_cloudformation_would_reject_are_rejected(
+    small: Template, overrides: dict[str, str], message: str
 ) -> None:
-    with pytest.raises(SandboxError, match=says):
+    with pytest.raises(SandboxError, match=message):
         small.parameters(overrides)
 
 
-def test_read_template_that_is_not_there_says_which(tmp_path: Path) -> None:
+def test_read_template_that_is_missing_names_it(tmp_path: Path) -> None:
     with pytest.raises(SandboxError, match=r"cannot read the template .*missing\.yaml"):
         Template.read(tmp_path / "missing.yaml")
 
 
-def test_read_template_that_is_not_valid_says_what_is_wrong(tmp_path: Path) -> None:
+def test_read_template_that_is_invalid_names_the_resource(tmp_path: Path) -> None:
     path = tmp_path / "template.yaml"
     path.write_text(SMALL.replace("      CodeUri: functions/worker\n", "      CodeUris: x\n"))
 

@@ -1,4 +1,4 @@
-"""Functions run in processes of their own, under Lambda's runtime client and under our own."""
+"""Functions run in their own processes, under Lambda's runtime client and under our own."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from relay_sandbox.deployment.stack import FunctionSettings
 from relay_sandbox.errors import PayloadTooLargeError, SandboxError
 from relay_sandbox.lambda_runtime import execution
 from relay_sandbox.lambda_runtime.execution import FunctionLog
-from relay_sandbox.lambda_runtime.runtime import Function
+from relay_sandbox.lambda_runtime.function import Function
 
 RUNTIMES = ["relay_sandbox.lambda_runtime.fallback_runtime"]
 if importlib.util.find_spec("awslambdaric"):
     RUNTIMES.append("awslambdaric")
 
-Running = Callable[..., AbstractAsyncContextManager[Function]]
+Deploy = Callable[..., AbstractAsyncContextManager[Function]]
 
 
 @pytest.fixture(params=RUNTIMES)
-def running(
+def deploy(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Running:
-    """Give what runs a function of this code, under each of the runtimes."""
+) -> Deploy:
+    """Return what deploys a function with this code, under each of the runtimes."""
     monkeypatch.setattr(execution, "runtime_module", lambda: request.param)
 
     @contextlib.asynccontextmanager
-    async def run(
+    async def deployed(
         code: str, *, timeout_seconds: float = 20, limit: int = 1, **variables: str
     ) -> AsyncIterator[Function]:
         (tmp_path / "app.py").write_text(textwrap.dedent(code))
@@ -60,7 +60,7 @@ def running(
         finally:
             await function.stop()
 
-    return run
+    return deployed
 
 
 def process_exists(pid: int) -> bool:
@@ -77,22 +77,22 @@ async def result(function: Function, event: object) -> Any:
     return invocation.result
 
 
-async def test_invoke_gives_the_handlers_result(running: Running) -> None:
+async def test_invoke_gives_the_handlers_result(deploy: Deploy) -> None:
     code = """
         def lambda_handler(event, context):
             return {"doubled": event["n"] * 2, "text": event["text"]}
     """
-    async with running(code) as function:
+    async with deploy(code) as function:
         assert await result(function, {"n": 21, "text": "äöü"}) == {"doubled": 42, "text": "äöü"}
 
 
-async def test_context_is_lambdas(running: Running) -> None:
+async def test_context_is_lambdas(deploy: Deploy) -> None:
     code = """
         def lambda_handler(event, context):
             return [context.aws_request_id, context.invoked_function_arn, context.function_name,
                     context.memory_limit_in_mb, context.get_remaining_time_in_millis()]
     """
-    async with running(code, timeout_seconds=7) as function:
+    async with deploy(code, timeout_seconds=7) as function:
         invocation = await function.invoke({})
 
     assert isinstance(invocation.result, list)
@@ -103,8 +103,8 @@ async def test_context_is_lambdas(running: Running) -> None:
     assert 0 < remaining <= 7000
 
 
-async def test_process_sees_lambdas_environment_and_nothing_of_ours(
-    running: Running, monkeypatch: pytest.MonkeyPatch
+async def test_process_has_lambdas_environment_and_nothing_of_ours(
+    deploy: Deploy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OF_THE_USER", "secret")
     monkeypatch.setenv("AWS_PROFILE", "production")
@@ -114,7 +114,7 @@ async def test_process_sees_lambdas_environment_and_nothing_of_ours(
         def lambda_handler(event, context):
             return {**os.environ, "cwd": os.getcwd(), "word": in_the_layer.WORD}
     """
-    async with running(code, RELAY_SETTING="7") as function:
+    async with deploy(code, RELAY_SETTING="7") as function:
         seen = await result(function, {})
 
     assert seen.keys().isdisjoint({"OF_THE_USER", "AWS_PROFILE", "VIRTUAL_ENV"})
@@ -128,12 +128,14 @@ async def test_process_sees_lambdas_environment_and_nothing_of_ours(
     assert seen["word"] == "shared"
 
 
-async def test_handler_that_raises_gives_an_error_with_its_traceback(running: Running) -> None:
+async def test_handler_that_raises_gives_an_error_with_its_traceback(
+    deploy: Deploy,
+) -> None:
     code = """
         def lambda_handler(event, context):
             return event["missing"]
     """
-    async with running(code) as function:
+    async with deploy(code) as function:
         invocation = await function.invoke({})
 
     assert invocation.error is not None
@@ -142,21 +144,21 @@ async def test_handler_that_raises_gives_an_error_with_its_traceback(running: Ru
 
 
 async def test_process_is_kept_for_the_next_invocation_also_after_an_error(
-    running: Running,
+    deploy: Deploy,
 ) -> None:
     code = """
         import os
         def lambda_handler(event, context):
             return {"pid": os.getpid()}[event]
     """
-    async with running(code) as function:
+    async with deploy(code) as function:
         first = await result(function, "pid")
         await function.invoke("unknown")
         assert await result(function, "pid") == first
 
 
 async def test_crash_is_an_error_and_the_next_invocation_has_a_new_process(
-    running: Running,
+    deploy: Deploy,
 ) -> None:
     code = """
         import os
@@ -165,7 +167,7 @@ async def test_crash_is_an_error_and_the_next_invocation_has_a_new_process(
                 os._exit(3)
             return os.getpid()
     """
-    async with running(code) as function:
+    async with deploy(code) as function:
         before = await result(function, "pid")
         crashed = await function.invoke("crash")
         after = await result(function, "pid")
@@ -177,7 +179,7 @@ async def test_crash_is_an_error_and_the_next_invocation_has_a_new_process(
 
 
 async def test_function_past_its_time_is_killed_and_reported_in_lambdas_words(
-    running: Running, tmp_path: Path
+    deploy: Deploy, tmp_path: Path
 ) -> None:
     code = """
         import os, pathlib, time
@@ -185,7 +187,7 @@ async def test_function_past_its_time_is_killed_and_reported_in_lambdas_words(
             pathlib.Path("pid").write_text(str(os.getpid()))
             time.sleep(600)
     """
-    async with running(code, timeout_seconds=0.3) as function:
+    async with deploy(code, timeout_seconds=0.3) as function:
         invocation = await function.invoke({})
 
     assert invocation.error is not None
@@ -195,7 +197,7 @@ async def test_function_past_its_time_is_killed_and_reported_in_lambdas_words(
 
 
 @pytest.mark.parametrize(
-    ("code", "says"),
+    ("code", "message"),
     [
         ("import a_module_that_is_not_there", "No module named 'a_module_that_is_not_there'"),
         ("def lambda_handler(:", "app.py"),
@@ -204,11 +206,11 @@ async def test_function_past_its_time_is_killed_and_reported_in_lambdas_words(
         ("pass", "lambda_handler"),
     ],
 )
-async def test_function_that_cannot_be_loaded_says_why(
-    running: Running, code: str, says: str
+async def test_function_that_cannot_be_loaded_gives_the_reason(
+    deploy: Deploy, code: str, message: str
 ) -> None:
-    async with running(code) as function:
-        with pytest.raises(SandboxError, match=says):
+    async with deploy(code) as function:
+        with pytest.raises(SandboxError, match=message):
             await function.warm_up()
         invocation = await function.invoke({})
 
@@ -216,7 +218,7 @@ async def test_function_that_cannot_be_loaded_says_why(
 
 
 async def test_invocations_at_the_same_time_have_a_process_each_up_to_the_limit(
-    running: Running, tmp_path: Path
+    deploy: Deploy, tmp_path: Path
 ) -> None:
     code = """
         import os, pathlib, time
@@ -226,14 +228,14 @@ async def test_invocations_at_the_same_time_have_a_process_each_up_to_the_limit(
                 time.sleep(0.01)
             return os.getpid()
     """
-    async with running(code, limit=2) as function:
+    async with deploy(code, limit=2) as function:
         pids = await asyncio.gather(*(result(function, n) for n in range(5)))
 
     assert len(set(pids)) == 2
 
 
 async def test_log_of_an_invocation_is_what_it_printed_and_goes_to_the_file(
-    running: Running, tmp_path: Path
+    deploy: Deploy, tmp_path: Path
 ) -> None:
     code = """
         import logging
@@ -241,7 +243,7 @@ async def test_log_of_an_invocation_is_what_it_printed_and_goes_to_the_file(
             print("printed", event)
             logging.warning("logged %s", event)
     """
-    async with running(code) as function:
+    async with deploy(code) as function:
         one = await function.invoke("first")
         two = await function.invoke("second")
 
@@ -251,24 +253,24 @@ async def test_log_of_an_invocation_is_what_it_printed_and_goes_to_the_file(
     assert "printed second" in (tmp_path / "worker.log").read_text()
 
 
-async def test_event_over_6_mb_is_refused(running: Running) -> None:
-    async with running("def lambda_handler(event, context): ...") as function:
+async def test_event_over_6_mb_is_refused(deploy: Deploy) -> None:
+    async with deploy("def lambda_handler(event, context): ...") as function:
         with pytest.raises(PayloadTooLargeError):
             await function.invoke("x" * 6 * 1024 * 1024)
 
 
-async def test_result_of_nearly_6_mb_comes_back_whole(running: Running) -> None:
-    async with running("def lambda_handler(event, context): return event * 5_000_000") as function:
+async def test_result_of_nearly_6_mb_comes_back_whole(deploy: Deploy) -> None:
+    async with deploy("def lambda_handler(event, context): return event * 5_000_000") as function:
         assert await result(function, "x") == "x" * 5_000_000
 
 
-async def test_stop_ends_all_processes(running: Running) -> None:
+async def test_stop_ends_all_processes(deploy: Deploy) -> None:
     code = """
         import os
         def lambda_handler(event, context):
             return os.getpid()
     """
-    async with running(code) as function:
+    async with deploy(code) as function:
         pid = await result(function, {})
         assert process_exists(pid)
 

@@ -1,4 +1,4 @@
-"""Run a sandbox until it is told to stop: what `relay sandbox` does."""
+"""Run a sandbox until a signal stops it: the work of `relay sandbox`."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ def run_sandbox(
 ) -> None:
     """Run a sandbox until SIGTERM or SIGINT (Ctrl-C), then stop it cleanly and return.
 
-    Once all is up, `ready_file` gets `Sandbox.ready` as one JSON object, complete from the moment
-    that it exists; it is removed when the sandbox stops. Then `when_up` is awaited, with the
-    sandbox; what it raises ends the sandbox and is raised here. SandboxError when a part does not
-    come up, or the ready file cannot be written.
+    Once everything is up, `Sandbox.ready` is written to `ready_file` as one JSON object. The file
+    is complete from the moment it exists, and is removed when the sandbox stops. Then `when_up` is
+    awaited with the sandbox; an exception of it ends the sandbox and is raised here. Raises
+    SandboxError if a part does not start, or if the ready file cannot be written.
     """
     if ready_file:
-        with _told_of(ready_file):  # at once, and not when everything has been started
+        with _write_errors(ready_file):  # fail now, not after everything has started
             ready_file.parent.mkdir(parents=True, exist_ok=True)
-            ready_file.unlink(missing_ok=True)  # one of an earlier sandbox that was killed
+            ready_file.unlink(missing_ok=True)  # left by an earlier sandbox that was killed
     asyncio.run(_run(options, ready_file, when_up))
 
 
@@ -43,7 +43,7 @@ async def _run(options: SandboxOptions, ready_file: Path | None, when_up: WhenUp
     stopping = asyncio.ensure_future(stopped.wait())
     await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
-    # Once only: a second Ctrl-C must not cut short the clean stop that the first one began.
+    # Cancel only once: a second Ctrl-C must not interrupt the clean stop of the first.
     running.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await running
@@ -53,19 +53,19 @@ async def _stay_up(
     options: SandboxOptions, ready_file: Path | None, when_up: WhenUp | None
 ) -> None:
     async with Sandbox(options) as sandbox:
-        with _announced(ready_file, sandbox.ready):
+        with _published(ready_file, sandbox.ready):
             if when_up:
                 await when_up(sandbox)
             await asyncio.Event().wait()
 
 
 @contextlib.contextmanager
-def _announced(ready_file: Path | None, ready: dict[str, Any]) -> Any:
+def _published(ready_file: Path | None, ready: dict[str, Any]) -> Any:
     if ready_file is None:
         yield
         return
-    with _told_of(ready_file):
-        write_whole(ready_file, json.dumps(ready, indent=2) + "\n")
+    with _write_errors(ready_file):
+        write_atomically(ready_file, json.dumps(ready, indent=2) + "\n")
     try:
         yield
     finally:
@@ -73,7 +73,7 @@ def _announced(ready_file: Path | None, ready: dict[str, Any]) -> Any:
 
 
 @contextlib.contextmanager
-def _told_of(ready_file: Path) -> Iterator[None]:
+def _write_errors(ready_file: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -82,10 +82,10 @@ def _told_of(ready_file: Path) -> Iterator[None]:
         ) from error
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that a reader sees all of it or none; only its owner may read it."""
+def write_atomically(path: Path, text: str) -> None:
+    """Write a file so that readers see all of it or nothing; only its owner can read it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.touch(mode=0o600)
-    draft.write_text(text)
-    draft.replace(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.touch(mode=0o600)
+    temporary.write_text(text)
+    temporary.replace(path)

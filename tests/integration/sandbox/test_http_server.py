@@ -1,4 +1,4 @@
-"""The HTTP server speaks HTTP/1.1 over real sockets, and survives those who do not."""
+"""The HTTP server speaks HTTP/1.1 over real sockets, and survives clients that do not."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ARRIVAL = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 
 async def echo(request: Request, connection: Connection) -> Response:
-    """Answer with what the server understood."""
+    """Return what the server understood."""
     return Response.json(
         200,
         {
@@ -39,30 +39,30 @@ async def echo(request: Request, connection: Connection) -> Response:
 
 @contextlib.asynccontextmanager
 async def client_of(server: Server, **options: Any) -> AsyncIterator[httpx.AsyncClient]:
-    """Open an httpx client that talks to this server only."""
+    """Open an httpx client for this server only."""
     async with httpx.AsyncClient(base_url=server.url, trust_env=False, **options) as client:
         yield client
 
 
 async def send_raw(server: Server, data: bytes) -> bytes:
-    """Write bytes, then read until the server hangs up."""
+    """Write bytes, then read until the server closes the connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     writer.write(data)
-    answer = await asyncio.wait_for(reader.read(), 10)
+    response = await asyncio.wait_for(reader.read(), 10)
     writer.close()
     await writer.wait_closed()
-    return answer
+    return response
 
 
 async def test_request_with_content_length_reaches_the_handler_whole() -> None:
     async with Server(echo, clock=lambda: ARRIVAL) as server, client_of(server) as client:
-        answer = await client.post("/a%20b?c=d%20e", content="hé")
+        response = await client.post("/a%20b?c=d%20e", content="hé")
 
-    told = answer.json()
-    assert answer.status_code == 200
-    assert (told["method"], told["path"], told["query"]) == ("POST", "/a%20b", "c=d%20e")
-    assert told["body"] == "hé"
-    assert told["arrived"] == "2026-11-22T12:00:00+00:00"
+    body = response.json()
+    assert response.status_code == 200
+    assert (body["method"], body["path"], body["query"]) == ("POST", "/a%20b", "c=d%20e")
+    assert body["body"] == "hé"
+    assert body["arrived"] == "2026-11-22T12:00:00+00:00"
 
 
 async def test_request_in_chunks_reaches_the_handler_whole() -> None:
@@ -71,19 +71,19 @@ async def test_request_in_chunks_reaches_the_handler_whole() -> None:
         yield b"two"
 
     async with Server(echo) as server, client_of(server) as client:
-        answer = await client.post("/", content=chunks())
+        response = await client.post("/", content=chunks())
 
-    assert answer.json()["body"] == "one,two"
+    assert response.json()["body"] == "one,two"
 
 
 async def test_request_with_a_repeated_header_keeps_each_value_and_joins_on_request() -> None:
     async with Server(echo) as server, client_of(server) as client:
-        answer = await client.get("/", headers=[("X-Repeated", "1"), ("x-repeated", "2")])
+        response = await client.get("/", headers=[("X-Repeated", "1"), ("x-repeated", "2")])
 
-    told = answer.json()
-    assert told["repeated"] == ["1", "2"]
-    assert told["joined"] == "1, 2"
-    assert told["absent"] is None
+    body = response.json()
+    assert body["repeated"] == ["1", "2"]
+    assert body["joined"] == "1, 2"
+    assert body["absent"] is None
 
 
 async def test_connection_is_kept_for_the_next_request() -> None:
@@ -93,11 +93,11 @@ async def test_connection_is_kept_for_the_next_request() -> None:
     assert len(set(ports)) == 1
 
 
-async def test_connection_of_http_1_0_is_closed_after_the_answer() -> None:
+async def test_connection_of_http_1_0_is_closed_after_the_response() -> None:
     async with Server(echo) as server:
-        answer = await send_raw(server, b"GET / HTTP/1.0\r\n\r\n")
+        response = await send_raw(server, b"GET / HTTP/1.0\r\n\r\n")
 
-    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert response.startswith(b"HTTP/1.1 200 OK\r\n")
 
 
 async def test_requests_sent_without_waiting_are_answered_in_order() -> None:
@@ -105,21 +105,21 @@ async def test_requests_sent_without_waiting_are_answered_in_order() -> None:
         b"GET /1 HTTP/1.1\r\nHost: x\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     )
     async with Server(echo) as server:
-        answer = await send_raw(server, two)
+        response = await send_raw(server, two)
 
-    assert answer.index(b'"/1"') < answer.index(b'"/2"')
+    assert response.index(b'"/1"') < response.index(b'"/2"')
 
 
 async def test_head_request_gets_the_length_and_no_body() -> None:
     request = b"HEAD / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     async with Server(echo) as server:
-        answer = await send_raw(server, request)
+        response = await send_raw(server, request)
 
-    assert answer.endswith(b"\r\n\r\n")
-    assert b"content-length: " in answer
+    assert response.endswith(b"\r\n\r\n")
+    assert b"content-length: " in response
 
 
-async def test_sender_that_waits_for_100_continue_is_told_to_go_on() -> None:
+async def test_sender_that_waits_for_100_continue_gets_100_first() -> None:
     head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
     async with Server(echo) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
@@ -134,7 +134,7 @@ async def test_sender_that_waits_for_100_continue_is_told_to_go_on() -> None:
     assert second.startswith(b"HTTP/1.1 200")
 
 
-async def test_body_over_the_limit_is_answered_413() -> None:
+async def test_body_over_the_limit_gets_413() -> None:
     async with Server(echo, max_body_bytes=10) as server, client_of(server) as client:
         largest = await client.post("/", content=b"x" * 10)
         over = await client.post("/", content=b"x" * 11)
@@ -142,12 +142,12 @@ async def test_body_over_the_limit_is_answered_413() -> None:
     assert (largest.status_code, over.status_code) == (200, 413)
 
 
-async def test_body_far_over_the_limit_still_gets_its_answer() -> None:
-    """The answer must not be lost to the reset that unread bytes would cause."""
+async def test_body_far_over_the_limit_still_gets_its_response() -> None:
+    """The response must not be lost to the reset that unread bytes would cause."""
     async with Server(echo, max_body_bytes=10) as server, client_of(server) as client:
-        answer = await client.post("/", content=b"x" * 1_000_000)
+        response = await client.post("/", content=b"x" * 1_000_000)
 
-    assert answer.status_code == 413
+    assert response.status_code == 413
 
 
 @pytest.mark.parametrize(
@@ -161,16 +161,16 @@ async def test_body_far_over_the_limit_still_gets_its_answer() -> None:
     ],
     ids=["prose", "tls", "length", "chunk", "header"],
 )
-async def test_bad_input_is_answered_400(bad: bytes) -> None:
+async def test_bad_input_gets_400(bad: bytes) -> None:
     async with Server(echo) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(bad)
         writer.write_eof()
-        answer = await asyncio.wait_for(reader.read(), 10)
+        response = await asyncio.wait_for(reader.read(), 10)
         writer.close()
         await writer.wait_closed()
 
-    assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert response.startswith(b"HTTP/1.1 400 Bad Request\r\n")
 
 
 async def test_client_that_vanishes_in_the_middle_of_a_request_does_no_harm() -> None:
@@ -180,19 +180,19 @@ async def test_client_that_vanishes_in_the_middle_of_a_request_does_no_harm() ->
         await writer.drain()
         writer.transport.abort()
         async with client_of(server) as client:
-            answer = await client.get("/")
+            response = await client.get("/")
 
-    assert answer.status_code == 200
+    assert response.status_code == 200
 
 
-async def test_client_that_vanishes_before_its_answer_does_no_harm(
+async def test_client_that_vanishes_before_its_response_does_no_harm(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     vanished = asyncio.Event()
 
     async def slow(request: Request, connection: Connection) -> Response:
         if request.path == "/slow":
-            await connection.gone()
+            await connection.until_closed()
             vanished.set()
         return Response(body=b"x" * 1_000_000)
 
@@ -203,13 +203,13 @@ async def test_client_that_vanishes_before_its_answer_does_no_harm(
         writer.transport.abort()
         await asyncio.wait_for(vanished.wait(), 10)
         async with client_of(server) as client:
-            answer = await client.get("/")
+            response = await client.get("/")
 
-    assert answer.status_code == 200
+    assert response.status_code == 200
     assert not caplog.records
 
 
-async def test_handler_that_fails_is_answered_500_and_logged(
+async def test_handler_that_fails_gives_500_and_is_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def broken(_request: Request, _connection: Connection) -> Response:
@@ -218,14 +218,14 @@ async def test_handler_that_fails_is_answered_500_and_logged(
 
     with caplog.at_level(logging.ERROR):
         async with Server(broken) as server, client_of(server) as client:
-            answer = await client.get("/")
+            response = await client.get("/")
 
-    assert answer.status_code == 500
-    assert "out of order" not in answer.text
+    assert response.status_code == 500
+    assert "out of order" not in response.text
     assert "out of order" in caplog.text
 
 
-async def test_handler_whose_answer_is_not_http_costs_only_its_connection(
+async def test_handler_whose_response_is_not_http_costs_only_its_connection(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def forger(request: Request, _connection: Connection) -> Response:
@@ -234,21 +234,24 @@ async def test_handler_whose_answer_is_not_http_costs_only_its_connection(
     async with Server(forger) as server, client_of(server) as client:
         with pytest.raises(httpx.RemoteProtocolError):
             await client.get("/bad")
-        answer = await client.get("/good")
+        response = await client.get("/good")
 
-    assert answer.status_code == 200
+    assert response.status_code == 200
     assert "not valid HTTP" in caplog.text
 
 
 @pytest.mark.parametrize("status", [204, 304])
-async def test_answer_that_may_not_have_a_body_has_none(status: int) -> None:
+async def test_response_that_may_not_have_a_body_has_none(status: int) -> None:
     async def empty(_request: Request, _connection: Connection) -> Response:
         return Response(status)
 
     async with Server(empty) as server, client_of(server) as client:
-        answers = [await client.get("/"), await client.get("/")]
+        responses = [await client.get("/"), await client.get("/")]
 
-    assert [(a.status_code, a.content) for a in answers] == [(status, b""), (status, b"")]
+    assert [(each.status_code, each.content) for each in responses] == [
+        (status, b""),
+        (status, b""),
+    ]
 
 
 async def test_connection_that_the_handler_aborts_is_reset() -> None:
@@ -266,9 +269,9 @@ async def test_connection_that_the_handler_took_over_carries_its_bytes_only() ->
         await connection.writer.drain()
 
     async with Server(take_over) as server:
-        answer = await send_raw(server, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        response = await send_raw(server, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 
-    assert answer == b"hello, I am no web server"
+    assert response == b"hello, I am no web server"
 
 
 async def test_server_that_stops_cancels_a_handler_that_waits() -> None:
@@ -319,49 +322,49 @@ async def test_several_servers_share_an_event_loop() -> None:
         client_of(one) as first_client,
         client_of(two) as second_client,
     ):
-        answers = await asyncio.gather(first_client.get("/"), second_client.get("/"))
+        responses = await asyncio.gather(first_client.get("/"), second_client.get("/"))
 
-    assert answers[0].json()["path"] == "/"
-    assert answers[1].text == "second"
+    assert responses[0].json()["path"] == "/"
+    assert responses[1].text == "second"
 
 
-def _tls() -> tuple[ssl.SSLContext, ssl.SSLContext]:
+def _tls_contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
     authority = trustme.CA()
-    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(serving)
-    trusting = ssl.create_default_context()
-    authority.configure_trust(trusting)
-    return serving, trusting
+    server_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(server_tls)
+    client_tls = ssl.create_default_context()
+    authority.configure_trust(client_tls)
+    return server_tls, client_tls
 
 
 async def test_server_with_a_certificate_speaks_https() -> None:
-    serving, trusting = _tls()
+    server_tls, client_tls = _tls_contexts()
     async with (
-        Server(echo, ssl_context=serving) as server,
-        client_of(server, verify=trusting) as client,
+        Server(echo, ssl_context=server_tls) as server,
+        client_of(server, verify=client_tls) as client,
     ):
-        answer = await client.post("/tls", content="x" * 300_000)
+        response = await client.post("/tls", content="x" * 300_000)
 
-    assert answer.request.url.scheme == "https"
-    assert len(answer.json()["body"]) == 300_000
+    assert response.request.url.scheme == "https"
+    assert len(response.json()["body"]) == 300_000
 
 
 async def test_server_with_a_certificate_resets_when_the_handler_aborts() -> None:
     async def reset(_request: Request, connection: Connection) -> None:
         connection.abort()
 
-    serving, trusting = _tls()
+    server_tls, client_tls = _tls_contexts()
     async with (
-        Server(reset, ssl_context=serving) as server,
-        client_of(server, verify=trusting) as client,
+        Server(reset, ssl_context=server_tls) as server,
+        client_of(server, verify=client_tls) as client,
     ):
         with pytest.raises(httpx.ReadError):
             await client.get("/")
 
 
 async def test_server_with_a_certificate_stops_although_a_handshake_is_under_way() -> None:
-    serving, _ = _tls()
-    async with Server(echo, ssl_context=serving) as server:
+    server_tls, _ = _tls_contexts()
+    async with Server(echo, ssl_context=server_tls) as server:
         _, writer = await asyncio.open_connection("127.0.0.1", server.port)
 
     writer.close()

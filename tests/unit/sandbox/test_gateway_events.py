@@ -1,7 +1,7 @@
-"""HTTP requests reach a function as an HTTP API makes them; its answers come out as it reads them.
+"""HTTP requests become the events of an HTTP API; functions' results become its responses.
 
-What is expected here is from AWS's documentation of payload format 2.0, and from captures of what
-an HTTP API really hands over.
+The expected values come from AWS's documentation of payload format 2.0, and from captured events of
+a real HTTP API.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def test_event_raw_path_is_percent_decoded() -> None:
     )
 
 
-def test_event_request_context_tells_caller_and_time_as_the_gateway_does() -> None:
+def test_event_request_context_has_caller_and_time_as_the_gateway_does() -> None:
     context = event(headers=(("user-agent", "agent/1.0"),))["requestContext"]
 
     assert context["time"] == "12/Mar/2020:19:03:58 +0000"
@@ -121,8 +121,8 @@ def test_event_body_that_is_no_utf8_is_base64_whatever_its_type() -> None:
     assert (made["body"], made["isBase64Encoded"]) == ("//4=", True)
 
 
-def test_response_with_a_status_code_is_taken_at_its_word() -> None:
-    answer = {
+def test_response_with_a_status_code_is_passed_on_unchanged() -> None:
+    result = {
         "statusCode": 202,
         "headers": {"Content-Type": "application/json", "X-Number": 7},
         "cookies": ["a=1", "b=2; Secure"],
@@ -130,7 +130,7 @@ def test_response_with_a_status_code_is_taken_at_its_word() -> None:
         "isBase64Encoded": True,
     }
 
-    response = http_response(answer, "request-1")
+    response = http_response(result, "request-1")
 
     assert response is not None
     assert (response.status, response.body) == (202, b"hi")
@@ -172,5 +172,5 @@ def test_response_that_is_a_bare_value_becomes_the_body_of_a_200(
         {"statusCode": 200, "body": "!", "isBase64Encoded": True},
     ],
 )
-def test_response_that_makes_no_sense_is_none(result: object) -> None:
+def test_response_that_is_invalid_is_none(result: object) -> None:
     assert http_response(result, "request-1") is None

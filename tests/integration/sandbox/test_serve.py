@@ -1,4 +1,4 @@
-"""A sandbox run as a command leaves nothing behind when it is killed; the rest is the command's."""
+"""A sandbox that is killed leaves no process behind. The command's tests cover the rest."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from relay_sandbox.serving import write_whole
+from relay_sandbox.serve import write_atomically
 from tests.integration.processes import alive, children
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it looks at /proc")
@@ -21,7 +21,7 @@ CODE = """
 import sys
 from pathlib import Path
 from relay_sandbox.sandbox import SandboxOptions
-from relay_sandbox.serving import run_sandbox
+from relay_sandbox.serve import run_sandbox
 
 async def when_up(sandbox):
     print("up", flush=True)
@@ -39,8 +39,8 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 @contextlib.contextmanager
-def served(folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """Run a sandbox in a process of its own; it is up when the block begins."""
+def sandbox_process(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """Run a sandbox in its own process; it is up when the block begins."""
     command = [sys.executable, "-c", CODE, str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
@@ -52,7 +52,7 @@ def served(folder: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def test_kill_leaves_no_process_behind(tmp_path: Path) -> None:
-    with served(tmp_path) as process:
+    with sandbox_process(tmp_path) as process:
         started = children(process.pid)
         process.kill()
 
@@ -60,10 +60,10 @@ def test_kill_leaves_no_process_behind(tmp_path: Path) -> None:
     until(lambda: not alive(started))
 
 
-def test_file_that_is_written_whole_is_for_its_owner_only(tmp_path: Path) -> None:
+def test_file_that_is_written_atomically_is_for_its_owner_only(tmp_path: Path) -> None:
     path = tmp_path / "new" / "ready.json"
 
-    write_whole(path, "{}")
+    write_atomically(path, "{}")
 
     assert path.read_text() == "{}"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600

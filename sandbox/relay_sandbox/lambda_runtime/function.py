@@ -1,4 +1,4 @@
-"""Deployed functions: invoke one, and execution environments come and go as they are needed."""
+"""Deployed functions, which start and discard execution environments as needed."""
 
 from __future__ import annotations
 
@@ -9,47 +9,51 @@ from typing import Protocol
 from relay_sandbox.deployment.stack import FunctionSettings
 from relay_sandbox.errors import PayloadTooLargeError, SandboxError
 from relay_sandbox.lambda_runtime.execution import ExecutionEnvironment, FunctionLog, Invocation
-from relay_sandbox.lambda_runtime.runtime_api import MAX_PAYLOAD_BYTES, FunctionError, Task
+from relay_sandbox.lambda_runtime.runtime_api import (
+    MAX_PAYLOAD_BYTES,
+    FunctionError,
+    PendingInvocation,
+)
 
 
 class Invocable(Protocol):
-    """What the mappings and the gateway need of a function."""
+    """What event source mappings and the gateway need of a function."""
 
     async def invoke(self, event: object) -> Invocation:
-        """Invoke it and wait for what becomes of it; PayloadTooLargeError over 6 MB."""
+        """Invoke it and wait until it ends; raises PayloadTooLargeError over 6 MB."""
 
 
 class Function:
-    """A deployed function: invoke it, and environments are started and kept as they are needed.
+    """A deployed function, which starts and reuses execution environments as needed.
 
-    `limit` is how many invocations may run at the same time; further ones wait their turn.
+    `limit` is the maximum of concurrent invocations; further ones wait.
     """
 
     def __init__(
         self, settings: FunctionSettings, log: FunctionLog, endpoint: str, limit: int
     ) -> None:
         self.settings = settings
-        self.started = 0  # invocations since the beginning
+        self.started = 0  # invocations since the start
         self.running = 0
         self._log = log
         self._endpoint = endpoint
-        self._places = asyncio.Semaphore(limit)
+        self._slots = asyncio.Semaphore(limit)
         self._idle: list[ExecutionEnvironment] = []
         self._environments: set[ExecutionEnvironment] = set()
 
     async def warm_up(self) -> None:
-        """Start the first environment; SandboxError, with the traceback, when it does not load."""
-        async with self._places:
+        """Start the first environment; raises SandboxError, with traceback, if it cannot load."""
+        async with self._slots:
             environment = await self._environment()
         if isinstance(environment, FunctionError):
             raise SandboxError(f"the function {self.settings.key} cannot be loaded:\n{environment}")
         self._idle.append(environment)
 
     async def invoke(self, event: object) -> Invocation:
-        """Invoke it with an event (anything that JSON holds) and wait for what becomes of it.
+        """Invoke it with an event (any JSON value) and wait until it ends.
 
-        A function that fails, crashes, cannot be loaded or runs past its time gives an Invocation
-        with an error. PayloadTooLargeError when the event is over 6 MB.
+        If the function fails, crashes, cannot be loaded or times out, the Invocation has an error.
+        Raises PayloadTooLargeError if the event is over 6 MB.
         """
         payload = json.dumps(event, ensure_ascii=False).encode()
         if len(payload) > MAX_PAYLOAD_BYTES:
@@ -57,24 +61,24 @@ class Function:
         self.started += 1
         self.running += 1
         try:
-            async with self._places:
+            async with self._slots:
                 return await self._serve(payload)
         finally:
             self.running -= 1
 
     async def stop(self) -> None:
-        """End all environments; invocations under way end with an error."""
+        """Stop all environments; invocations in progress end with an error."""
         await asyncio.gather(*(environment.stop() for environment in list(self._environments)))
         self._log.close()
 
     async def _serve(self, payload: bytes) -> Invocation:
-        task = Task(payload, self.settings.arn, self.settings.timeout_seconds)
+        pending = PendingInvocation(payload, self.settings.arn, self.settings.timeout_seconds)
         environment = await self._environment()
         if isinstance(environment, FunctionError):
-            return Invocation(task.request_id, None, environment, str(environment))
+            return Invocation(pending.request_id, None, environment, str(environment))
         try:
-            invocation = await environment.serve(task)
-        except BaseException:  # we stopped waiting: it is still busy with this one
+            invocation = await environment.serve(pending)
+        except BaseException:  # cancelled: the environment is still busy with this invocation
             await self._discard(environment)
             raise
         await self._put_back(environment)
