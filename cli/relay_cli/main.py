@@ -92,16 +92,16 @@ def main(
     """The options of `relay` itself."""
 
 
-_letters = typer.Typer(
+_dead_letters = typer.Typer(
     help="The dead-letter queues: what could not be delivered, and why.",
     epilog=_EXIT_CODES,
     no_args_is_help=True,
 )
-_letters.command("list", epilog=_EXIT_CODES)(dlq.list_letters)
-_letters.command("show", epilog=_EXIT_CODES)(dlq.show)
-_letters.command("export", epilog=_EXIT_CODES)(dlq.export)
-_letters.command("redrive", epilog=_EXIT_CODES)(dlq.redrive)
-_letters.command("drop", epilog=_EXIT_CODES)(dlq.drop)
+_dead_letters.command("list", epilog=_EXIT_CODES)(dlq.list_dead_letters)
+_dead_letters.command("show", epilog=_EXIT_CODES)(dlq.show)
+_dead_letters.command("export", epilog=_EXIT_CODES)(dlq.export)
+_dead_letters.command("redrive", epilog=_EXIT_CODES)(dlq.redrive)
+_dead_letters.command("drop", epilog=_EXIT_CODES)(dlq.drop)
 
 _identities = typer.Typer(
     help="Who customers are to AppsFlyer: customer user id to AppsFlyer id.",
@@ -120,7 +120,7 @@ _payments.command("explain", epilog=_EXIT_CODES)(payments.explain)
 
 app.command("check", epilog=_EXIT_CODES)(check.check)
 app.command("send", epilog=_EXIT_CODES)(send.send)
-app.add_typer(_letters, name="dlq")
+app.add_typer(_dead_letters, name="dlq")
 app.add_typer(_payments, name="payments")
 app.add_typer(_identities, name="identities")
 app.command("forget", epilog=_EXIT_CODES)(identities.forget)

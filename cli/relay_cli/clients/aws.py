@@ -32,7 +32,7 @@ _CONFIG: Final = Config(
 _LOCAL: Final = Config(
     connect_timeout=5, read_timeout=60, retries={"total_max_attempts": 1}, proxies={}
 )
-_A_CALL: Final = 10
+_BATCH_SIZE: Final = 10
 """Messages that SQS takes in one call."""
 _QUEUE_HOST: Final = re.compile(r"https://sqs\.([a-z0-9-]+)\.amazonaws\.com(\.cn)?/")
 
@@ -129,12 +129,12 @@ def _put_batch(sqs: "SQSClient", url: str, messages: Mapping[int, Message]) -> d
     ]
     try:
         with explained("SQS"):
-            answer = sqs.send_message_batch(QueueUrl=url, Entries=entries)
+            response = sqs.send_message_batch(QueueUrl=url, Entries=entries)
     except CliError as error:
         return dict.fromkeys(messages, str(error))
     return {
         int(failure["Id"]): f"SQS says {failure.get('Code')}: {failure.get('Message')}"
-        for failure in answer.get("Failed", [])
+        for failure in response.get("Failed", [])
     }
 
 
@@ -144,7 +144,7 @@ def _batches(positions: Sequence[int], messages: Sequence[Message]) -> Iterator[
     size = 0
     for position in positions:
         length = len(messages[position].body.encode("utf-8", "surrogatepass"))
-        if batch and (len(batch) == _A_CALL or size + length > MAX_MESSAGE_BYTES):
+        if batch and (len(batch) == _BATCH_SIZE or size + length > MAX_MESSAGE_BYTES):
             yield batch
             batch, size = [], 0
         batch.append(position)

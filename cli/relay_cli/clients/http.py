@@ -11,13 +11,13 @@ from urllib.parse import SplitResult, urlsplit
 
 from relay_cli.terminal.errors import CliError
 
-_LARGEST_ANSWER: Final = 64 * 1024 * 1024
+_MAX_RESPONSE_BYTES: Final = 64 * 1024 * 1024
 _TIMEOUT_SECONDS: Final = 35  # the API gives up after 30
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 """Names of this machine."""
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     """What came back."""
 
     status: int
@@ -60,7 +60,7 @@ def split_url(url: str, what: str) -> SplitResult:
 
 def call(
     method: str, url: str, headers: Mapping[str, str] | None = None, body: bytes | None = None
-) -> Answer:
+) -> Response:
     """Makes one request; raises `CliError` when no answer comes."""
     parts = split_url(url, "an HTTP API")
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -68,11 +68,11 @@ def call(
     request = urllib.request.Request(url, body, dict(headers or {}), method=method)  # noqa: S310
     opener = _opener(is_here=parts.hostname in LOOPBACK)
     try:
-        with opener.open(request, timeout=_TIMEOUT_SECONDS) as answer:
-            return Answer(answer.status, answer.read(_LARGEST_ANSWER))
+        with opener.open(request, timeout=_TIMEOUT_SECONDS) as response:
+            return Response(response.status, response.read(_MAX_RESPONSE_BYTES))
     except urllib.error.HTTPError as error:
         with error:
-            return Answer(error.code, error.read(_LARGEST_ANSWER))
+            return Response(error.code, error.read(_MAX_RESPONSE_BYTES))
     except (OSError, HTTPException, ValueError) as error:
         reason = getattr(error, "reason", None) or type(error).__name__
         raise CliError(f"{parts.scheme}://{parts.netloc} gave no answer: {reason}") from error

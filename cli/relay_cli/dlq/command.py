@@ -38,7 +38,7 @@ Id = Annotated[
 ]
 
 
-def list_letters(
+def list_dead_letters(
     surface: Surface = None,
     *,
     queue: Queue = None,
@@ -54,7 +54,7 @@ def list_letters(
     from relay_cli.dlq.queues import find_queues
 
     queues = find_queues(surface, queue, None, Where(ready_file, stack))
-    raise typer.Exit(actions.list_letters(queues))
+    raise typer.Exit(actions.list_dead_letters(queues))
 
 
 def show(
@@ -66,10 +66,12 @@ def show(
 ) -> None:
     """Show one dead letter: findings, AppsFlyer's answer, attempts, times."""
     from relay_cli.clients.targets import Where
-    from relay_cli.dlq.actions import show_letter
+    from relay_cli.dlq.actions import show_dead_letters
     from relay_cli.dlq.queues import find_queues
 
-    raise typer.Exit(show_letter(find_queues(None, queue, None, Where(ready_file, stack)), id_))
+    raise typer.Exit(
+        show_dead_letters(find_queues(None, queue, None, Where(ready_file, stack)), id_)
+    )
 
 
 def export(  # noqa: PLR0913 - one for each way to choose
@@ -90,12 +92,12 @@ def export(  # noqa: PLR0913 - one for each way to choose
     relay would keep it, hashed. The file is there as a whole or not at all.
     """
     from relay_cli.clients.targets import Where
-    from relay_cli.dlq.actions import export_letters
-    from relay_cli.dlq.filter import Choice
+    from relay_cli.dlq.actions import export_dead_letters
+    from relay_cli.dlq.filter import Filter
     from relay_cli.dlq.queues import find_queues
 
     queues = find_queues(surface, queue, None, Where(ready_file, stack))
-    raise typer.Exit(export_letters(queues, Choice(reason, app_id, id_), to, force=force))
+    raise typer.Exit(export_dead_letters(queues, Filter(reason, app_id, id_), to, force=force))
 
 
 def redrive(  # noqa: PLR0913 - one for each way to choose
@@ -127,12 +129,14 @@ def redrive(  # noqa: PLR0913 - one for each way to choose
     is deleted only when its event is back on its queue.
     """
     from relay_cli.clients.targets import Where
-    from relay_cli.dlq.actions import redrive_letters
-    from relay_cli.dlq.filter import Choice
+    from relay_cli.dlq.actions import redrive_dead_letters
+    from relay_cli.dlq.filter import Filter
     from relay_cli.dlq.queues import find_queues
 
     queues = find_queues(surface, queue, to, Where(ready_file, stack))
-    raise typer.Exit(redrive_letters(queues, Choice(reason, app_id, id_), rate, sure=yes))
+    raise typer.Exit(
+        redrive_dead_letters(queues, Filter(reason, app_id, id_), rate, assume_yes=yes)
+    )
 
 
 def drop(
@@ -152,9 +156,9 @@ def drop(
     You are told how many there are and asked. Safe to stop and to run again.
     """
     from relay_cli.clients.targets import Where
-    from relay_cli.dlq.actions import drop_letters
-    from relay_cli.dlq.filter import Choice
+    from relay_cli.dlq.actions import purge_dead_letters
+    from relay_cli.dlq.filter import Filter
     from relay_cli.dlq.queues import find_queues
 
     queues = find_queues(surface, queue, None, Where(ready_file, stack))
-    raise typer.Exit(drop_letters(queues, Choice(reason, app_id, id_), sure=yes))
+    raise typer.Exit(purge_dead_letters(queues, Filter(reason, app_id, id_), assume_yes=yes))

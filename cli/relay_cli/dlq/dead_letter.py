@@ -18,7 +18,7 @@ NOT_AN_ENVELOPE: Final = "not_an_envelope"
 CRASHED: Final = "crashed"
 """The reason that is shown for what SQS itself moved: the function failed on it time and again."""
 
-_OUR_MARKS: Final = ("reason", "outcome", "dead_since")
+_REQUIRED_FIELDS: Final = ("reason", "outcome", "dead_since")
 """What every letter has that was put there by the relay."""
 _MOVED_BY_SQS: Final = "DeadLetterQueueSourceArn"
 """The attribute that SQS gives to what it moved by itself."""
@@ -32,7 +32,7 @@ class DeadLetter:
     receipt: str
     sent_at: datetime
     """When SQS took it; for what SQS itself moved, when it took the original."""
-    marks: Mapping[str, Any]
+    fields: Mapping[str, Any]
     """All that the relay wrote: reason, outcome, status, message, findings, deadline, event ...
 
     Empty for what SQS itself moved: nothing in that is the relay's, whatever it calls itself.
@@ -46,19 +46,19 @@ class DeadLetter:
     @property
     def is_crashed(self) -> bool:
         """Whether SQS itself moved it: then it is as its producer sent it, perhaps not hashed."""
-        return not self.marks
+        return not self.fields
 
     @property
     def reason(self) -> str:
         """Why it is here."""
         if not self.is_crashed:
-            return str(self.marks["reason"])
+            return str(self.fields["reason"])
         return CRASHED if self.envelope or self.notice else NOT_AN_ENVELOPE
 
     @property
     def is_digest_only(self) -> bool:
         """Whether only size and digest are left of its event, so that nothing can be sent again."""
-        return not self.notice and (self.envelope is None or "sha256" in self.marks)
+        return not self.notice and (self.envelope is None or "sha256" in self.fields)
 
     @property
     def app_id(self) -> str:
@@ -77,13 +77,13 @@ class DeadLetter:
             return self.notice.id or self.message_id
         if self.envelope:
             return self.envelope.event_id or self.message_id
-        return str(self.marks.get("message_id") or self.message_id)
+        return str(self.fields.get("message_id") or self.message_id)
 
     @property
     def attempts(self) -> int | None:
         """How many times it was tried; None where nobody counted."""
-        counted = self.notice or self.envelope
-        return counted.attempts if counted else None
+        carrier = self.notice or self.envelope
+        return carrier.attempts if carrier else None
 
     @property
     def first_seen(self) -> datetime | None:
@@ -106,9 +106,9 @@ class DeadLetter:
         """
         if not self.is_crashed:
             return self._time("deadline")
-        if self._handled is None or self._handled.kind is not Kind.MOBILE_EVENT:
+        if self._prepared is None or self._prepared.kind is not Kind.MOBILE_EVENT:
             return None
-        return self._handled.deadline
+        return self._prepared.deadline
 
     def has_missed(self, now: datetime) -> bool:
         """Whether its deadline is over: AppsFlyer would record it at its arrival."""
@@ -120,12 +120,12 @@ class DeadLetter:
 
         None where there is none.
         """
-        if self._handled is not None:
-            return self._handled.event
+        if self._prepared is not None:
+            return self._prepared.event
         return self.envelope.event if self.envelope else None
 
     @cached_property
-    def _handled(self) -> Prepared | None:
+    def _prepared(self) -> Prepared | None:
         """What SQS itself moved, as the forwarder would have made it, had it not crashed."""
         if not self.is_crashed or self.envelope is None:
             return None
@@ -134,16 +134,16 @@ class DeadLetter:
         return prepare(kind, App(self.envelope.app_id), event, came_in)
 
     def _time(self, name: str) -> datetime | None:
-        text = self.marks.get(name)
+        text = self.fields.get(name)
         return parse_iso(text, needs_offset=True) if isinstance(text, str) else None
 
 
-def read_letter(message: Mapping[str, Any]) -> DeadLetter:
+def parse_dead_letter(message: Mapping[str, Any]) -> DeadLetter:
     """Reads a message as SQS hands it over, with all its attributes."""
     body, attributes = message["Body"], message["Attributes"]
     content = _object(body)
     is_ours = _MOVED_BY_SQS not in attributes and all(
-        isinstance(content.get(mark), str) for mark in _OUR_MARKS
+        isinstance(content.get(mark), str) for mark in _REQUIRED_FIELDS
     )
     return DeadLetter(
         message["MessageId"],
@@ -178,24 +178,24 @@ def _notice(body: str) -> Notice | None:
         return None
 
 
-def renewed(letter: DeadLetter) -> str | None:
+def redrive_body(dead_letter: DeadLetter) -> str | None:
     """The message that sends an event back to its queue, with all its attempts before it.
 
     What made it a dead letter is left out. None where there is no event, or it cannot be written.
     What SQS itself moved gets the id and the time of the message that brought it, as it would have
     when it was first handled.
     """
-    envelope = letter.envelope
-    if letter.notice is not None:
-        return write_notice(letter.notice, attempts=0, held_since=None, not_before=None)
-    if envelope is None or letter.is_digest_only:
+    envelope = dead_letter.envelope
+    if dead_letter.notice is not None:
+        return write_notice(dead_letter.notice, attempts=0, held_since=None, not_before=None)
+    if envelope is None or dead_letter.is_digest_only:
         return None
     try:
         return write_envelope(
             envelope,
             envelope.event,
-            event_id=letter.event_id,
-            first_seen=letter.first_seen,
+            event_id=dead_letter.event_id,
+            first_seen=dead_letter.first_seen,
             attempts=0,
             held_since=None,
         )

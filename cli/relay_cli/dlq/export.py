@@ -17,39 +17,42 @@ from relay_cli.dlq.dead_letter import DeadLetter
 from relay_cli.terminal.errors import CliError
 
 
-def line_of(letter: DeadLetter, queue: str) -> bytes:
+def line_of(dead_letter: DeadLetter, queue: str) -> bytes:
     """A letter as a line: what stands in it, and by which queue and id it is found again. Pure."""
-    found_by = {"queue": queue, "letter_id": letter.message_id}
+    found_by = {"queue": queue, "letter_id": dead_letter.message_id}
     try:
-        return dumps({**found_by, **_content(letter)}) + b"\n"
+        return dumps({**found_by, **_content(dead_letter)}) + b"\n"
     except UnwritableError:
         # Text that no queue of the relay's would take: its sender can tell by the digest.
-        return json.dumps({**found_by, **_known(letter), **digest_of(letter.body)}).encode() + b"\n"
+        return (
+            json.dumps({**found_by, **_known(dead_letter), **digest_of(dead_letter.body)}).encode()
+            + b"\n"
+        )
 
 
-def _content(letter: DeadLetter) -> dict[str, Any]:
+def _content(dead_letter: DeadLetter) -> dict[str, Any]:
     """The letter as the relay wrote it; what SQS itself moved, as the relay would keep it."""
-    if not letter.is_crashed:
-        return dict(letter.marks)
-    if letter.notice is not None:
-        return {**_known(letter), **loads(write_notice(letter.notice))}
-    if letter.envelope is not None:
-        return {**_known(letter), **loads(_hashed(letter.envelope, letter))}
-    return {**_known(letter), **digest_of(letter.body)}
+    if not dead_letter.is_crashed:
+        return dict(dead_letter.fields)
+    if dead_letter.notice is not None:
+        return {**_known(dead_letter), **loads(write_notice(dead_letter.notice))}
+    if dead_letter.envelope is not None:
+        return {**_known(dead_letter), **loads(_hashed(dead_letter.envelope, dead_letter))}
+    return {**_known(dead_letter), **digest_of(dead_letter.body)}
 
 
-def _known(letter: DeadLetter) -> dict[str, Any]:
-    return {"reason": letter.reason, "message_id": letter.message_id}
+def _known(dead_letter: DeadLetter) -> dict[str, Any]:
+    return {"reason": dead_letter.reason, "message_id": dead_letter.message_id}
 
 
-def _hashed(envelope: Envelope, letter: DeadLetter) -> str:
+def _hashed(envelope: Envelope, dead_letter: DeadLetter) -> str:
     return write_envelope(
         envelope,
-        letter.event,
-        event_id=letter.event_id,
-        first_seen=letter.first_seen,
+        dead_letter.event,
+        event_id=dead_letter.event_id,
+        first_seen=dead_letter.first_seen,
         findings=(),  # a producer's own, and so perhaps anything
-        deadline=iso_form(letter.deadline) if letter.deadline else None,
+        deadline=iso_form(dead_letter.deadline) if dead_letter.deadline else None,
     )
 
 

@@ -8,7 +8,7 @@ from relay_cli.dlq.dead_letter import DeadLetter
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class Filter:
     """Which letters are meant; all of them where nothing is said."""
 
     reason: str | None = None
@@ -16,21 +16,21 @@ class Choice:
     id: str | None = None
 
     @property
-    def is_all(self) -> bool:
+    def matches_all(self) -> bool:
         """Whether nothing narrows it."""
-        return self == Choice()
+        return self == Filter()
 
-    def takes(self, letter: DeadLetter) -> bool:
+    def matches(self, dead_letter: DeadLetter) -> bool:
         """Whether a letter is meant. A reason may be given without its detail (after the colon)."""
         return (
-            (self.reason in (None, letter.reason, letter.reason.partition(":")[0]))
-            and (self.app_id in (None, letter.app_id))
-            and (self.id in (None, letter.message_id, letter.event_id))
+            (self.reason in (None, dead_letter.reason, dead_letter.reason.partition(":")[0]))
+            and (self.app_id in (None, dead_letter.app_id))
+            and (self.id in (None, dead_letter.message_id, dead_letter.event_id))
         )
 
 
 @dataclass(slots=True)
-class Chosen:
+class Selection:
     """The letters of a queue that a choice takes, counted before anything is done to them."""
 
     now: datetime
@@ -40,8 +40,8 @@ class Chosen:
     missed: int = 0
     """How many have missed their deadline."""
 
-    def add(self, letter: DeadLetter) -> None:
+    def add(self, dead_letter: DeadLetter) -> None:
         """Counts a letter in."""
-        self.ids.add(letter.message_id)
-        self.by_reason[letter.reason] += 1
-        self.missed += letter.has_missed(self.now)
+        self.ids.add(dead_letter.message_id)
+        self.by_reason[dead_letter.reason] += 1
+        self.missed += dead_letter.has_missed(self.now)

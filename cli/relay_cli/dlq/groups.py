@@ -24,13 +24,13 @@ class Group:
     missed: int = 0
     """How many have missed their deadline."""
 
-    def add(self, letter: DeadLetter, now: datetime) -> None:
+    def add(self, dead_letter: DeadLetter, now: datetime) -> None:
         """Counts a letter in."""
         self.count += 1
-        self.oldest = min(self.oldest or letter.dead_since, letter.dead_since)
-        self.newest = max(self.newest or letter.dead_since, letter.dead_since)
-        self._add_attempts(letter.attempts)
-        self._add_deadline(letter.deadline, now)
+        self.oldest = min(self.oldest or dead_letter.dead_since, dead_letter.dead_since)
+        self.newest = max(self.newest or dead_letter.dead_since, dead_letter.dead_since)
+        self._add_attempts(dead_letter.attempts)
+        self._add_deadline(dead_letter.deadline, now)
 
     @property
     def without_deadline(self) -> int:
@@ -61,10 +61,10 @@ class Groups:
     now: datetime
     _groups: dict[tuple[str, str], Group] = field(default_factory=dict)
 
-    def add(self, letter: DeadLetter) -> None:
+    def add(self, dead_letter: DeadLetter) -> None:
         """Counts a letter in."""
-        key = (letter.reason, letter.app_id)
-        self._groups.setdefault(key, Group(*key)).add(letter, self.now)
+        key = (dead_letter.reason, dead_letter.app_id)
+        self._groups.setdefault(key, Group(*key)).add(dead_letter, self.now)
 
     def largest_first(self) -> list[Group]:
         """The groups, the largest first."""

@@ -28,11 +28,11 @@ def forget_customer(customer_user_id: str, where: Where, *, sure: bool) -> ExitC
         trail = Trail(tables.table("trail_table"), _ANY_DAYS).forget(customer_user_id)
     except TableUnavailableError as error:
         raise CliError(f"a table does not answer ({error}): run the same command again") from error
-    letters = sum(_forget_letters(queue, customer_user_id) for queue in queues)
+    dead_letters = sum(_erase_dead_letters(queue, customer_user_id) for queue in queues)
     console = output()
     console.print(
-        f"{identities} identities, {trail} items of the money trail and {letters} dead letters "
-        "erased."
+        f"{identities} identities, {trail} items of the money trail and {dead_letters} dead "
+        "letters erased."
     )
     console.print(
         "Not reached from here: an event that waits in a queue (7 days at most), and what "
@@ -42,29 +42,31 @@ def forget_customer(customer_user_id: str, where: Where, *, sure: bool) -> ExitC
     return ExitCode.OK
 
 
-def _forget_letters(queue: DeadLetterQueue, customer_user_id: str) -> int:
+def _erase_dead_letters(queue: DeadLetterQueue, customer_user_id: str) -> int:
     erased = 0
-    with queue.mailbox() as mailbox:
-        for batch in mailbox.batches():
-            theirs = [letter for letter in batch if _is_of(letter, customer_user_id)]
-            if theirs:
-                left = mailbox.delete(theirs)
-                erased += len(theirs) - len(left)
-                if left:
-                    raise CliError(f"SQS did not delete {len(left)} letters: run it again")
+    with queue.reader() as reader:
+        for batch in reader.batches():
+            matching = [
+                dead_letter for dead_letter in batch if _mentions(dead_letter, customer_user_id)
+            ]
+            if matching:
+                remaining = reader.delete(matching)
+                erased += len(matching) - len(remaining)
+                if remaining:
+                    raise CliError(f"SQS did not delete {len(remaining)} letters: run it again")
     return erased
 
 
-def _is_of(letter: DeadLetter, customer_user_id: str) -> bool:
+def _mentions(dead_letter: DeadLetter, customer_user_id: str) -> bool:
     """Whether the customer is named anywhere in a letter."""
-    content = letter.notice.content if letter.notice else None
-    event = letter.envelope.event if letter.envelope else None
-    return _names(content, customer_user_id) or _names(event, customer_user_id)
+    content = dead_letter.notice.content if dead_letter.notice else None
+    event = dead_letter.envelope.event if dead_letter.envelope else None
+    return _contains(content, customer_user_id) or _contains(event, customer_user_id)
 
 
-def _names(content: object, customer_user_id: str) -> bool:
+def _contains(content: object, customer_user_id: str) -> bool:
     if isinstance(content, dict):
-        return any(_names(value, customer_user_id) for value in content.values())
+        return any(_contains(value, customer_user_id) for value in content.values())
     if isinstance(content, list):
-        return any(_names(value, customer_user_id) for value in content)
+        return any(_contains(value, customer_user_id) for value in content)
     return not isinstance(content, bool) and str(content) == customer_user_id

@@ -15,7 +15,7 @@ from relay.domain.kinds import Kind
 from relay.exact_json import UnwritableError, dumps
 from relay.messages.envelope import Envelope, write_envelope
 from relay_cli.clients import aws
-from relay_cli.clients.http import Answer, call
+from relay_cli.clients.http import Response, call
 from relay_cli.clients.targets import (
     DEFAULT_READY_FILE,
     Targets,
@@ -159,16 +159,16 @@ def _fits_into_a_header(text: str) -> bool:
     return text.isascii() and text.isprintable()
 
 
-def _answered(item: Item, answer: Answer) -> Sent:
-    content = answer.json()
+def _answered(item: Item, response: Response) -> Sent:
+    content = response.json()
     events = content.get("events")
     entries = [content, *(events if isinstance(events, list) else ())]
     # The problem and its one event say the same.
     shown = [one["findings"] for one in entries if isinstance(one, dict) and one.get("findings")]
     findings = list(read_findings(shown[0] if shown else []))
-    taken = answer.status == 202  # noqa: PLR2004 - all of it is queued
+    taken = response.status == 202  # noqa: PLR2004 - all of it is queued
     remark = "queued" if taken else str(content.get("detail") or content.get("message") or "")
-    return Sent(item, taken, f"{answer.status} {printable(remark)}".rstrip(), findings)
+    return Sent(item, taken, f"{response.status} {printable(remark)}".rstrip(), findings)
 
 
 # On the screen

@@ -9,9 +9,16 @@ import pytest
 from rich.console import Console
 
 from relay.domain.kinds import Kind
-from relay_cli.dlq.dead_letter import read_letter
+from relay_cli.dlq.dead_letter import parse_dead_letter
 from relay_cli.local.demo.table import traces_table, verdict
-from relay_cli.local.demo.traces import WAITING, Ending, Handed, Trace, match_ledger, match_letter
+from relay_cli.local.demo.traces import (
+    WAITING,
+    Ending,
+    Handed,
+    Trace,
+    match_dead_letter,
+    match_ledger,
+)
 from relay_cli.samples import Expected, Sample, aged
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -98,8 +105,8 @@ def test_ledger_time_of_its_own_must_be_the_same() -> None:
     assert trace.ending is None
 
 
-def _letter(content: dict[str, Any], message_id: str = "other") -> Any:
-    return read_letter(
+def _dead_letter(content: dict[str, Any], message_id: str = "other") -> Any:
+    return parse_dead_letter(
         {
             "MessageId": message_id,
             "ReceiptHandle": "r",
@@ -122,14 +129,14 @@ ENVELOPE = {"app_id": "com.example.shop", "kind": "mobile_event", "event": EVENT
         ("e1", {"reason": "not_an_envelope", "outcome": "rejected", "message_id": "m2"}, False),
     ],
 )
-def test_letter_is_the_events_by_id(
+def test_dead_letter_is_the_events_by_id(
     event_id: str | None,
     content: dict[str, Any],
     mine: bool,  # noqa: FBT001 - a parameter of the table
 ) -> None:
     trace = _trace(event_id=event_id)
 
-    match_letter([trace], _letter(content))
+    match_dead_letter([trace], _dead_letter(content))
 
     assert (trace.ending is not None) is mine
 

@@ -14,7 +14,7 @@ from relay.gateway.request import Request
 from relay.instants import utc_now
 from relay.messages.envelope import parse_envelope
 from relay_cli.clients.aws import explained, local_sqs_client
-from relay_cli.clients.http import Answer, call
+from relay_cli.clients.http import Response, call
 from relay_cli.local.demo.traces import Ending, Handed, Trace
 from relay_cli.payments.signing import sign
 from relay_cli.samples import (
@@ -61,13 +61,13 @@ class Entries:
 
     def _tell(self, sample: Sample) -> Iterator[Trace]:
         """A webhook: what it becomes comes out much later."""
-        answer = self._asked(self._signed_now(sample))
+        response = self._asked(self._signed_now(sample))
         if not sample.expect:
-            ending = Ending(str(answer.status), _said(answer))
-            yield Trace(sample, 0, None, status=answer.status, ending=ending)
+            ending = Ending(str(response.status), _said(response))
+            yield Trace(sample, 0, None, status=response.status, ending=ending)
         for number, expected in enumerate(sample.expect):
             handed = _from_sample(sample, number)
-            yield Trace(sample, number, expected, handed, status=answer.status)
+            yield Trace(sample, number, expected, handed, status=response.status)
 
     def _signed_now(self, sample: Sample) -> Mapping[str, Any]:
         """The call, with a signature of the present moment where it needs one."""
@@ -83,27 +83,29 @@ class Entries:
             body = aged(record["body"], sample.age_seconds, utc_now())
             group = record["attributes"].get("MessageGroupId", "sample")
             with explained("SQS"):
-                answer = self.sqs.send_message(QueueUrl=url, MessageBody=body, MessageGroupId=group)
+                response = self.sqs.send_message(
+                    QueueUrl=url, MessageBody=body, MessageGroupId=group
+                )
             handed = _from_sample(sample, number) or _from_envelope(body)
             trace = Trace(sample, number, sample.expect[number], handed)
-            trace.message_id = answer["MessageId"]
+            trace.message_id = response["MessageId"]
             yield trace
 
     def _call(self, sample: Sample) -> Iterator[Trace]:
-        answer = self._asked(sample.event)
+        response = self._asked(sample.event)
         if not sample.expect:
             handed = next(iter(_from_request(sample.event)), None)
-            ending = Ending(str(answer.status), _said(answer))
-            yield Trace(sample, 0, None, handed, status=answer.status, ending=ending)
+            ending = Ending(str(response.status), _said(response))
+            yield Trace(sample, 0, None, handed, status=response.status, ending=ending)
             return
-        shown = _entries_of(answer)
+        shown = _entries_of(response)
         handed_in = list(_from_request(sample.event))
         for number, expected in enumerate(sample.expect):
-            trace = Trace(sample, number, expected, handed_in[number], status=answer.status)
-            _note(trace, shown[number] if number < len(shown) else {}, answer)
+            trace = Trace(sample, number, expected, handed_in[number], status=response.status)
+            _note(trace, shown[number] if number < len(shown) else {}, response)
             yield trace
 
-    def _asked(self, event: Mapping[str, Any]) -> Answer:
+    def _asked(self, event: Mapping[str, Any]) -> Response:
         method = event["requestContext"]["http"]["method"]
         query = event.get("rawQueryString")
         url = self.ready["api"] + quote(event["rawPath"]) + (f"?{query}" if query else "")
@@ -145,27 +147,27 @@ def _from_request(event: Mapping[str, Any]) -> Iterator[Handed]:
     for index, one in enumerate(content if several else [content]):
         if kind is not None:
             event_id = f"{key}:{index}" if key and several else key
-            full = with_visitor(kind, one, request.cookies)
-            yield Handed(kind, request.app_id, full, event_id)
+            truncated = with_visitor(kind, one, request.cookies)
+            yield Handed(kind, request.app_id, truncated, event_id)
 
 
-def _entries_of(answer: Answer) -> list[dict[str, Any]]:
+def _entries_of(response: Response) -> list[dict[str, Any]]:
     """What an answer says of each event: a refused single one stands in the problem itself."""
-    content = answer.json()
+    content = response.json()
     events: list[dict[str, Any]] = content.get("events") or []
     return events or [{"status": "rejected", "findings": content.get("findings", [])}]
 
 
-def _note(trace: Trace, entry: Mapping[str, Any], answer: Answer) -> None:
+def _note(trace: Trace, entry: Mapping[str, Any], response: Response) -> None:
     findings = tuple(f"{one['severity']} {one['rule']}" for one in entry.get("findings", []))
     trace.entry_findings = findings
     if entry.get("status") != "queued":
-        trace.ending = Ending(str(entry.get("status")), _said(answer), findings=findings)
+        trace.ending = Ending(str(entry.get("status")), _said(response), findings=findings)
 
 
-def _said(answer: Answer) -> str:
+def _said(response: Response) -> str:
     """An answer in a few words."""
-    content = answer.json()
+    content = response.json()
     if "queued" not in content and (events := content.get("events")):  # a preview
         return ", ".join(f"would {one.get('status')}" for one in events)
     return str(content.get("detail") or content.get("message") or content.get("status") or "")

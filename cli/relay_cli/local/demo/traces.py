@@ -189,28 +189,28 @@ def _findings(trace: Trace, handed: Handed, arrival: datetime) -> tuple[str, ...
 # What the dead-letter queues say
 
 
-def match_letter(traces: Sequence[Trace], letter: DeadLetter) -> None:
+def match_dead_letter(traces: Sequence[Trace], dead_letter: DeadLetter) -> None:
     """Ends the trace of a dead letter's event."""
     for trace in traces:
-        if trace.ending is None and _is_letter_of(trace, letter):
-            findings = letter.marks.get("findings") or ()
+        if trace.ending is None and _is_dead_letter_of(trace, dead_letter):
+            findings = dead_letter.fields.get("findings") or ()
             trace.ending = Ending(
-                str(letter.marks.get("outcome") or letter.reason),
-                detail=letter.reason,
+                str(dead_letter.fields.get("outcome") or dead_letter.reason),
+                detail=dead_letter.reason,
                 findings=tuple(f"{one['severity']} {one['rule']}" for one in findings),
             )
             return
 
 
-def _is_letter_of(trace: Trace, letter: DeadLetter) -> bool:
-    if letter.envelope is None:
-        id_ = letter.marks.get("message_id", letter.message_id)
+def _is_dead_letter_of(trace: Trace, dead_letter: DeadLetter) -> bool:
+    if dead_letter.envelope is None:
+        id_ = dead_letter.fields.get("message_id", dead_letter.message_id)
         return trace.message_id is not None and trace.message_id == id_
     if trace.event_id is not None:
-        return trace.event_id == letter.event_id
-    handed, envelope = trace.handed, letter.envelope
+        return trace.event_id == dead_letter.event_id
+    handed, envelope = trace.handed, dead_letter.envelope
     if handed is None or (handed.app_id, handed.kind) != (envelope.app_id, envelope.kind):
         return False
-    kept = handed.prepared(letter.sent_at, None).event
+    kept = handed.prepared(dead_letter.sent_at, None).event
     times = set(_TIME_FIELDS)
     return bool(_without(kept, times) == _without(envelope.event, times))

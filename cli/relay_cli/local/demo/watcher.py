@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 from relay.domain.outcomes import Outcome
 from relay_cli.clients.aws import explained
 from relay_cli.clients.http import call
-from relay_cli.dlq.reader import Mailbox
+from relay_cli.dlq.reader import DeadLetterReader
 from relay_cli.local.demo.traces import (
     NOT_RECORDED,
     WAITING,
     Ending,
     Trace,
+    match_dead_letter,
     match_ledger,
-    match_letter,
 )
 from relay_cli.terminal.errors import CliError
 
@@ -44,17 +44,17 @@ class Watcher:
 
     def watch(self, traces: Sequence[Trace]) -> None:
         """Waits until every trace has ended, or a minute has passed; raises `CliError`."""
-        boxes = [Mailbox(self.sqs, self.ready[name], 0) for name in _DEAD_LETTERS]
+        readers = [DeadLetterReader(self.sqs, self.ready[name], 0) for name in _DEAD_LETTERS]
         try:
-            self._watch(traces, boxes)
+            self._watch(traces, readers)
         finally:
-            for box in boxes:
-                box.give_back()
+            for reader in readers:
+                reader.release()
 
-    def _watch(self, traces: Sequence[Trace], boxes: Sequence[Mailbox]) -> None:
+    def _watch(self, traces: Sequence[Trace], readers: Sequence[DeadLetterReader]) -> None:
         began = time.monotonic()
         while time.monotonic() - began < _LONGEST_SECONDS and not self.stop.is_set():
-            self._look(traces, boxes)
+            self._look(traces, readers)
             open_ones = [trace for trace in traces if trace.ending is None]
             waits_on = all(_is_to_wait(trace) for trace in open_ones)
             if not open_ones or (waits_on and time.monotonic() - began > _GRACE_SECONDS):
@@ -64,18 +64,18 @@ class Watcher:
             if trace.ending is None:
                 trace.ending = self._unended(trace)
 
-    def _look(self, traces: Sequence[Trace], boxes: Sequence[Mailbox]) -> None:
+    def _look(self, traces: Sequence[Trace], readers: Sequence[DeadLetterReader]) -> None:
         match_ledger(traces, self._ledger())
-        for box in boxes:
-            while letters := box.receive():
-                for letter in letters:
-                    match_letter(traces, letter)
+        for reader in readers:
+            while dead_letters := reader.receive():
+                for dead_letter in dead_letters:
+                    match_dead_letter(traces, dead_letter)
 
     def _ledger(self) -> list[dict[str, Any]]:
-        answer = call("GET", f"{self.ready['stand_in']}/_standin/events")
-        if answer.status != 200:  # noqa: PLR2004 - OK
-            raise CliError(f"the stand-in answers {answer.status} when asked for its ledger")
-        events: list[dict[str, Any]] = answer.json()["events"]
+        response = call("GET", f"{self.ready['stand_in']}/_standin/events")
+        if response.status != 200:  # noqa: PLR2004 - OK
+            raise CliError(f"the stand-in answers {response.status} when asked for its ledger")
+        events: list[dict[str, Any]] = response.json()["events"]
         return events
 
     def _unended(self, trace: Trace) -> Ending:
@@ -87,7 +87,7 @@ class Watcher:
 
     def _size(self, url: str) -> int:
         with explained("SQS"):
-            answer = self.sqs.get_queue_attributes(
+            response = self.sqs.get_queue_attributes(
                 QueueUrl=url,
                 AttributeNames=[
                     "ApproximateNumberOfMessages",
@@ -95,7 +95,7 @@ class Watcher:
                     "ApproximateNumberOfMessagesNotVisible",
                 ],
             )
-        return sum(int(number) for number in answer["Attributes"].values())
+        return sum(int(number) for number in response["Attributes"].values())
 
 
 def _is_to_wait(trace: Trace) -> bool:

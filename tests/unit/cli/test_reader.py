@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from relay_cli.dlq.reader import HIDDEN_SECONDS, Mailbox
-from tests.letters import FakeSqs, Json
+from relay_cli.dlq.reader import VISIBILITY_TIMEOUT, DeadLetterReader
+from tests.dead_letters import FakeSqs, Json
 
 
 class Revolving(FakeSqs):
@@ -23,18 +23,18 @@ class Revolving(FakeSqs):
 
 
 def _seen(sqs: FakeSqs) -> list[str]:
-    with Mailbox(sqs.client, "dead") as mailbox:
-        return [letter.message_id for batch in mailbox.batches() for letter in batch]
+    with DeadLetterReader(sqs.client, "dead") as reader:
+        return [dead_letter.message_id for batch in reader.batches() for dead_letter in batch]
 
 
-def test_mailbox_letters_that_come_round_again_do_not_end_the_look_at_the_others() -> None:
+def test_reader_goes_on_to_unseen_messages_when_seen_ones_come_again() -> None:
     """A slow redrive of some letters takes longer than the others stay hidden."""
     sqs = Revolving(40, times=3)
 
-    assert sorted(_seen(sqs)) == sorted(sqs.letters)
+    assert sorted(_seen(sqs)) == sorted(sqs.messages)
 
 
-def test_mailbox_where_only_seen_letters_come_ends_nevertheless() -> None:
+def test_reader_ends_when_only_seen_messages_come() -> None:
     """SQS's count may be wrong for good, as where somebody else has the rest in hand."""
     sqs = Revolving(40, times=1_000_000)
 
@@ -42,9 +42,9 @@ def test_mailbox_where_only_seen_letters_come_ends_nevertheless() -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "seconds"), [(25, HIDDEN_SECONDS), (100_000, HIDDEN_SECONDS + 2_000)]
+    ("number", "seconds"), [(25, VISIBILITY_TIMEOUT), (100_000, VISIBILITY_TIMEOUT + 2_000)]
 )
-def test_mailbox_hides_the_letters_of_a_large_queue_for_longer(number: int, seconds: int) -> None:
+def test_reader_hides_the_messages_of_a_large_queue_for_longer(number: int, seconds: int) -> None:
     """They must not come round before the last is seen: 50 a second are expected."""
     sqs = FakeSqs(1)
     sqs.get_queue_attributes = lambda **_: {  # type: ignore[method-assign] # a queue that says so
@@ -53,4 +53,4 @@ def test_mailbox_hides_the_letters_of_a_large_queue_for_longer(number: int, seco
 
     _seen(sqs)
 
-    assert sqs.hidden_seconds == seconds
+    assert sqs.visibility_timeout == seconds

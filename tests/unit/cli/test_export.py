@@ -11,16 +11,16 @@ from typing import Any, NoReturn
 import pytest
 
 from relay.exact_json import loads
-from relay_cli.dlq.dead_letter import read_letter
+from relay_cli.dlq.dead_letter import parse_dead_letter
 from relay_cli.dlq.export import line_of, new_file
 from relay_cli.terminal.errors import CliError
-from tests.letters import ENVELOPE, MARKS, message
+from tests.dead_letters import ENVELOPE, RELAY_FIELDS, message
 
 RAW = "ada@example.com"
 
 
 def _line(content: Any, message_id: str = "message-1") -> Any:
-    line = line_of(read_letter(message(content, message_id)), "mobile")
+    line = line_of(parse_dead_letter(message(content, message_id)), "mobile")
     assert line.endswith(b"}\n")
     assert line.count(b"\n") == 1
     return loads(line)
@@ -30,9 +30,9 @@ def _line(content: Any, message_id: str = "message-1") -> Any:
 
 
 def test_line_holds_all_that_the_relay_wrote_and_by_which_id_it_is_found() -> None:
-    letter = {
+    dead_letter = {
         **ENVELOPE,
-        **MARKS,
+        **RELAY_FIELDS,
         "event_id": "order-1",
         "attempts": 11,
         "status": 500,
@@ -42,13 +42,13 @@ def test_line_holds_all_that_the_relay_wrote_and_by_which_id_it_is_found() -> No
         "deadline": "2026-11-21T01:59:59.999Z",
     }
 
-    assert _line(letter) == {"queue": "mobile", "letter_id": "message-1", **letter}
+    assert _line(dead_letter) == {"queue": "mobile", "letter_id": "message-1", **dead_letter}
 
 
 def test_line_keeps_numbers_to_the_digit() -> None:
-    body = json.dumps({**ENVELOPE, **MARKS}).replace('"a"', "123456789012345678901.4990")
+    body = json.dumps({**ENVELOPE, **RELAY_FIELDS}).replace('"a"', "123456789012345678901.4990")
 
-    assert b"123456789012345678901.4990" in line_of(read_letter(message(body)), "mobile")
+    assert b"123456789012345678901.4990" in line_of(parse_dead_letter(message(body)), "mobile")
 
 
 def test_line_of_what_sqs_itself_moved_has_its_original_id_and_is_hashed() -> None:
@@ -84,7 +84,7 @@ def test_line_of_a_body_without_an_envelope_is_its_digest(body: str) -> None:
 
 
 def test_line_of_half_a_character_is_a_digest_instead() -> None:
-    body = json.dumps({**ENVELOPE, **MARKS, "message": "\ud800" + RAW})
+    body = json.dumps({**ENVELOPE, **RELAY_FIELDS, "message": "\ud800" + RAW})
 
     line = _line(body)
 

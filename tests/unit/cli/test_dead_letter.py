@@ -8,26 +8,26 @@ from typing import Any
 import pytest
 
 from relay.exact_json import loads
-from relay_cli.dlq.dead_letter import CRASHED, NOT_AN_ENVELOPE, read_letter, renewed
-from relay_cli.dlq.filter import Choice, Chosen
+from relay_cli.dlq.dead_letter import CRASHED, NOT_AN_ENVELOPE, parse_dead_letter, redrive_body
+from relay_cli.dlq.filter import Filter, Selection
 from relay_cli.dlq.groups import Groups
 from tests.builders import MOBILE_APP, WEB_APP, make_event, make_web_event
-from tests.letters import ENVELOPE, MARKS, NOW, message, moment
+from tests.dead_letters import ENVELOPE, NOW, RELAY_FIELDS, message, moment
 
 
-def _renewed(content: Any) -> Any:
-    text = renewed(read_letter(message(content)))
+def _redriven(content: Any) -> Any:
+    text = redrive_body(parse_dead_letter(message(content)))
     return text and loads(text)
 
 
 def test_renewed_crashed_message_keeps_its_own_event_id_and_first_seen() -> None:
     given = {**ENVELOPE, "event_id": "order-1", "first_seen": "2026-11-20T00:00:00.000Z"}
 
-    assert _renewed(given) == given
+    assert _redriven(given) == given
 
 
 def test_renewed_crashed_message_without_id_gets_the_messages_id_and_time() -> None:
-    assert _renewed(ENVELOPE) == {
+    assert _redriven(ENVELOPE) == {
         **ENVELOPE,
         "event_id": "message-1",
         "first_seen": "2026-11-22T12:00:00.000Z",
@@ -41,7 +41,7 @@ def test_renewed_keeps_numbers_and_not_before_as_they_were() -> None:
         '"outcome":"rejected","dead_since":"2026-11-21T00:00:00.000Z"}'
     )
 
-    text = renewed(read_letter(message(body)))
+    text = redrive_body(parse_dead_letter(message(body)))
 
     assert text is not None
     assert '"n":4.990,"big":123456789012345678901' in text
@@ -52,7 +52,7 @@ def test_renewed_keeps_numbers_and_not_before_as_they_were() -> None:
 
 @pytest.mark.parametrize("body", ["", "secret", "[]", "{}", '{"reason": "not_an_envelope"}'])
 def test_renewed_of_what_holds_no_event_is_nothing(body: str) -> None:
-    assert renewed(read_letter(message(body))) is None
+    assert redrive_body(parse_dead_letter(message(body))) is None
 
 
 def test_renewed_of_an_event_of_which_only_a_digest_was_kept_is_nothing() -> None:
@@ -61,21 +61,22 @@ def test_renewed_of_an_event_of_which_only_a_digest_was_kept_is_nothing() -> Non
     Its letter, with the digest by which its sender can find it, would then be gone.
     """
     assert (
-        _renewed({**ENVELOPE, **MARKS, "event": {}, "bytes": 1_100_000, "sha256": "0" * 64}) is None
+        _redriven({**ENVELOPE, **RELAY_FIELDS, "event": {}, "bytes": 1_100_000, "sha256": "0" * 64})
+        is None
     )
 
 
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ({**ENVELOPE, **MARKS, "reason": "rejected"}, "rejected"),
+        ({**ENVELOPE, **RELAY_FIELDS, "reason": "rejected"}, "rejected"),
         (ENVELOPE, CRASHED),
         ("secret", NOT_AN_ENVELOPE),
-        ({**MARKS, "reason": "not_an_envelope", "sha256": ""}, NOT_AN_ENVELOPE),
+        ({**RELAY_FIELDS, "reason": "not_an_envelope", "sha256": ""}, NOT_AN_ENVELOPE),
     ],
 )
-def test_letter_says_why_it_is_there(content: Any, expected: str) -> None:
-    assert read_letter(message(content)).reason == expected
+def test_dead_letter_says_why_it_is_there(content: Any, expected: str) -> None:
+    assert parse_dead_letter(message(content)).reason == expected
 
 
 @pytest.mark.parametrize(
@@ -86,31 +87,31 @@ def test_letter_says_why_it_is_there(content: Any, expected: str) -> None:
         {"outcome": "ada@example.com", "message": "ada@example.com", "status": "ada@example.com"},
     ],
 )
-def test_letter_that_sqs_moved_has_no_marks_but_the_relays(forged: dict[str, Any]) -> None:
+def test_dead_letter_that_sqs_moved_has_no_marks_but_the_relays(forged: dict[str, Any]) -> None:
     """What a producer wrote beside its event is anything, and not why it is here."""
-    letter = read_letter(message({**ENVELOPE, **forged}))
+    dead_letter = parse_dead_letter(message({**ENVELOPE, **forged}))
 
-    assert letter.is_crashed
-    assert letter.reason == CRASHED
-    assert letter.marks == {}
+    assert dead_letter.is_crashed
+    assert dead_letter.reason == CRASHED
+    assert dead_letter.fields == {}
 
 
-def test_letter_that_sqs_moved_again_after_its_own_redrive_is_crashed() -> None:
+def test_dead_letter_that_sqs_moved_again_after_its_own_redrive_is_crashed() -> None:
     """It still has the marks of the first time, which say nothing of the second."""
-    moved = message({**ENVELOPE, **MARKS})
+    moved = message({**ENVELOPE, **RELAY_FIELDS})
     moved["Attributes"]["DeadLetterQueueSourceArn"] = "arn:aws:sqs:us-east-1:123456789012:mobile"
 
-    assert read_letter(moved).reason == CRASHED
+    assert parse_dead_letter(moved).reason == CRASHED
 
 
-def test_letter_that_sqs_moved_shows_its_event_hashed() -> None:
+def test_dead_letter_that_sqs_moved_shows_its_event_hashed() -> None:
     event = {"eventName": "af_login", "email": "ada@example.com", "e_mail": "ada@example.com"}
 
-    letter = read_letter(message({**ENVELOPE, "event": event}))
+    dead_letter = parse_dead_letter(message({**ENVELOPE, "event": event}))
 
     hashed = hashlib.sha256(b"ada@example.com").hexdigest()
-    assert letter.event["email_hashed"] == hashed
-    assert "ada@example.com" not in json.dumps(letter.event)
+    assert dead_letter.event["email_hashed"] == hashed
+    assert "ada@example.com" not in json.dumps(dead_letter.event)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +121,7 @@ def test_letter_that_sqs_moved_shows_its_event_hashed() -> None:
         ("web_event", "timestamp", None),  # T7: depends on the app's time zone
     ],
 )
-def test_letter_that_sqs_moved_has_a_deadline_where_it_can_be_known(
+def test_dead_letter_that_sqs_moved_has_a_deadline_where_it_can_be_known(
     kind: str, field: str, deadline: datetime | None
 ) -> None:
     event = {
@@ -129,46 +130,51 @@ def test_letter_that_sqs_moved_has_a_deadline_where_it_can_be_known(
     }[kind]
     app_id = {"mobile_event": MOBILE_APP, "web_event": WEB_APP}[kind]
 
-    letter = read_letter(message({"app_id": app_id, "kind": kind, "event": event}))
+    dead_letter = parse_dead_letter(message({"app_id": app_id, "kind": kind, "event": event}))
 
-    assert letter.deadline == deadline
-    assert letter.has_missed(NOW) is (deadline is not None)
+    assert dead_letter.deadline == deadline
+    assert dead_letter.has_missed(NOW) is (deadline is not None)
 
 
-def test_letter_without_an_event_goes_by_the_id_of_the_message_that_its_producer_sent() -> None:
-    content = {**MARKS, "reason": "not_an_envelope", "message_id": "sent-1"}
+def test_dead_letter_without_an_event_has_the_id_of_the_message_that_its_producer_sent() -> None:
+    content = {**RELAY_FIELDS, "reason": "not_an_envelope", "message_id": "sent-1"}
 
-    letter = read_letter(message(content))
+    dead_letter = parse_dead_letter(message(content))
 
-    assert letter.event_id == "sent-1"
-    assert Choice(id="sent-1").takes(letter)
+    assert dead_letter.event_id == "sent-1"
+    assert Filter(id="sent-1").matches(dead_letter)
 
 
 @pytest.mark.parametrize(
-    ("choice", "taken"),
+    ("filter_", "matched"),
     [
-        (Choice(), True),
-        (Choice(reason="attempts_used_up: status_500"), True),
-        (Choice(reason="attempts_used_up"), True),
-        (Choice(reason="attempts"), False),
-        (Choice(app_id="id1"), True),
-        (Choice(app_id="id2"), False),
-        (Choice(id="order-1"), True),
-        (Choice(id="message-1"), True),
-        (Choice(id="order-2"), False),
-        (Choice(reason="attempts_used_up", app_id="id2"), False),
+        (Filter(), True),
+        (Filter(reason="attempts_used_up: status_500"), True),
+        (Filter(reason="attempts_used_up"), True),
+        (Filter(reason="attempts"), False),
+        (Filter(app_id="id1"), True),
+        (Filter(app_id="id2"), False),
+        (Filter(id="order-1"), True),
+        (Filter(id="message-1"), True),
+        (Filter(id="order-2"), False),
+        (Filter(reason="attempts_used_up", app_id="id2"), False),
     ],
 )
-def test_choice_takes_what_fits_all_of_it(choice: Choice, taken: bool) -> None:  # noqa: FBT001
-    content = {**ENVELOPE, **MARKS, "event_id": "order-1", "reason": "attempts_used_up: status_500"}
+def test_filter_matches_what_fits_all_of_it(filter_: Filter, matched: bool) -> None:  # noqa: FBT001
+    content = {
+        **ENVELOPE,
+        **RELAY_FIELDS,
+        "event_id": "order-1",
+        "reason": "attempts_used_up: status_500",
+    }
 
-    assert choice.takes(read_letter(message(content))) is taken
+    assert filter_.matches(parse_dead_letter(message(content))) is matched
 
 
-def _group_of(*marks: dict[str, Any]) -> Any:
+def _group_of(*fields: dict[str, Any]) -> Any:
     groups = Groups(NOW)
-    for one in marks:
-        groups.add(read_letter(message({**ENVELOPE, **MARKS, **one})))
+    for one in fields:
+        groups.add(parse_dead_letter(message({**ENVELOPE, **RELAY_FIELDS, **one})))
     (group,) = groups.largest_first()
     return group
 
@@ -182,7 +188,7 @@ def test_group_counts_who_is_in_time_and_who_has_missed_the_deadline() -> None:
     assert group.next_deadline == NOW + timedelta(hours=2)
 
 
-def test_group_knows_its_oldest_and_its_newest_letter() -> None:
+def test_group_knows_its_oldest_and_its_newest_dead_letter() -> None:
     group = _group_of(*({"dead_since": moment(hours=-one)} for one in (5, 15, 1)))
 
     assert group.oldest == NOW - timedelta(hours=15)
@@ -203,19 +209,23 @@ def test_group_knows_the_fewest_and_the_most_attempts(
 def test_groups_are_by_reason_and_app_the_largest_first() -> None:
     groups = Groups(NOW)
     for reason, app_id in (("b", "id1"), ("a", "id1"), ("a", "id2"), ("a", "id1")):
-        groups.add(read_letter(message({**ENVELOPE, **MARKS, "reason": reason, "app_id": app_id})))
+        groups.add(
+            parse_dead_letter(
+                message({**ENVELOPE, **RELAY_FIELDS, "reason": reason, "app_id": app_id})
+            )
+        )
 
     found = [(one.count, one.reason, one.app_id) for one in groups.largest_first()]
 
     assert found == [(2, "a", "id1"), (1, "a", "id2"), (1, "b", "id1")]
 
 
-def test_chosen_counts_by_reason_and_knows_which_letters_and_how_many_are_too_late() -> None:
-    chosen = Chosen(NOW)
+def test_selection_counts_by_reason_and_knows_ids_and_missed_deadlines() -> None:
+    selection = Selection(NOW)
     for number, (reason, hours) in enumerate((("a", -1), ("a", 1), ("b", -1))):
-        content = {**ENVELOPE, **MARKS, "reason": reason, "deadline": moment(hours=hours)}
-        chosen.add(read_letter(message(content, f"message-{number}")))
+        content = {**ENVELOPE, **RELAY_FIELDS, "reason": reason, "deadline": moment(hours=hours)}
+        selection.add(parse_dead_letter(message(content, f"message-{number}")))
 
-    assert chosen.by_reason == {"a": 2, "b": 1}
-    assert chosen.ids == {"message-0", "message-1", "message-2"}
-    assert chosen.missed == 2
+    assert selection.by_reason == {"a": 2, "b": 1}
+    assert selection.ids == {"message-0", "message-1", "message-2"}
+    assert selection.missed == 2

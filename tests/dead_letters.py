@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 NOW: Final = datetime(2026, 11, 22, 12, tzinfo=UTC)
 ENVELOPE: Final = {"app_id": "id1", "kind": "mobile_event", "event": {"eventName": "a"}}
-MARKS: Final = {
+RELAY_FIELDS: Final = {
     "reason": "rejected",
     "outcome": "rejected",
     "dead_since": "2026-11-22T12:00:00.000Z",
@@ -41,7 +41,7 @@ class FakeSqs:
     """
 
     def __init__(self, number: int, sent_at: datetime = NOW) -> None:
-        self.letters = {f"m{n}": _numbered(n) for n in range(number)}
+        self.messages = {f"m{n}": _numbered(n) for n in range(number)}
         self.sent_at = sent_at
         self.hidden: set[str] = set()
         self.target: list[str] = []
@@ -50,30 +50,30 @@ class FakeSqs:
         self.comes_back: list[str] = []
         self.after_send: Callable[[], None] = lambda: None
         self.after_delete: Callable[[], None] = lambda: None
-        self.hidden_seconds: int | None = None
+        self.visibility_timeout: int | None = None
 
     @property
     def client(self) -> "SQSClient":
         return cast("SQSClient", self)
 
-    def mark(self, id_: str, **marks: Any) -> None:
+    def mark(self, id_: str, **fields: Any) -> None:
         """Writes more on a letter."""
-        self.letters[id_] = json.dumps({**json.loads(self.letters[id_]), **marks})
+        self.messages[id_] = json.dumps({**json.loads(self.messages[id_]), **fields})
 
     def get_queue_attributes(self, **_: Any) -> Json:
-        visible = len(self.letters) - len(self.hidden)
+        visible = len(self.messages) - len(self.hidden)
         return {"Attributes": {"ApproximateNumberOfMessages": str(visible)}}
 
     def receive_message(self, **call: Any) -> Json:
-        self.hidden_seconds = call["VisibilityTimeout"]
-        visible = [id_ for id_ in self.letters if id_ not in self.hidden]
+        self.visibility_timeout = call["VisibilityTimeout"]
+        visible = [id_ for id_ in self.messages if id_ not in self.hidden]
         again = [self.comes_back.pop()] if self.comes_back else []
         taken = (again + visible)[: call["MaxNumberOfMessages"]]
         self.hidden |= set(taken)
-        return {"Messages": [self._message(id_) for id_ in taken if id_ in self.letters]}
+        return {"Messages": [self._message(id_) for id_ in taken if id_ in self.messages]}
 
     def _message(self, id_: str) -> Json:
-        return message(self.letters[id_], id_, self.sent_at)
+        return message(self.messages[id_], id_, self.sent_at)
 
     def send_message_batch(self, **call: Any) -> Json:
         failed = [entry for entry in call["Entries"] if self._is_refused(entry["MessageBody"])]
@@ -88,7 +88,7 @@ class FakeSqs:
         failed = [e for e in call["Entries"] if e["ReceiptHandle"] in self.undeletable]
         for entry in call["Entries"]:
             if entry not in failed:
-                del self.letters[entry["ReceiptHandle"]]
+                del self.messages[entry["ReceiptHandle"]]
                 self.hidden.discard(entry["ReceiptHandle"])
         self.after_delete()
         return {"Failed": [{"Id": entry["Id"]} for entry in failed]}
@@ -102,4 +102,4 @@ class FakeSqs:
 
 def _numbered(number: int) -> str:
     event = {"app_id": "id1", "kind": "mobile_event", "event": {}, "event_id": f"e{number}"}
-    return json.dumps({**event, **MARKS, "reason": "rejected" if number % 2 else "refused"})
+    return json.dumps({**event, **RELAY_FIELDS, "reason": "rejected" if number % 2 else "refused"})
