@@ -48,7 +48,7 @@ class _App(typer.Typer):
             )
 
 
-def _end(message: str, code: ExitCode = ExitCode.UNUSABLE) -> NoReturn:
+def _end(message: str, code: ExitCode = ExitCode.INVALID_INPUT) -> NoReturn:
     with suppress(OSError):
         print(f"relay: {message}", file=sys.stderr)  # noqa: T201 - Rich would take 0.1 s to load
     sys.exit(code)

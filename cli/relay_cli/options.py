@@ -9,7 +9,7 @@ import typer
 from relay_cli.terminal.errors import CliError
 
 if TYPE_CHECKING:
-    from relay_cli.input.event import Bare, Defaults
+    from relay_cli.input.event import BareEvent, Defaults
 
 
 class KindName(StrEnum):
@@ -61,13 +61,13 @@ def defaults(time_zone: str, phone_region: str | None, arrival: str | None) -> "
     return Defaults(time_zone, phone_region, moment)
 
 
-def bare_event(kind: KindName | None, app_id: str | None) -> "Bare | None":
+def bare_event(kind: KindName | None, app_id: str | None) -> "BareEvent | None":
     """What a bare event is; None where nobody said. Raises `CliError` for half of it."""
     if kind is None and app_id is None:
         return None
     if kind is None or app_id is None:
         raise CliError("a bare event needs both --kind and --app-id")
     from relay.domain import kinds
-    from relay_cli.input.event import Bare
+    from relay_cli.input.event import BareEvent
 
-    return Bare(kinds.Kind(kind), app_id)
+    return BareEvent(kinds.Kind(kind), app_id)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from relay import telemetry
 from relay.aws.table import DynamoTable
 from relay_cli.clients import aws
-from relay_cli.clients.targets import DEFAULT_READY_FILE, Where, read_ready_file, ready_text
+from relay_cli.clients.targets import DEFAULT_READY_FILE, Location, read_ready_file, ready_text
 from relay_cli.terminal.errors import CliError
 
 if TYPE_CHECKING:
@@ -18,13 +18,13 @@ _OUTPUTS = {"identities_table": "IdentitiesTableName", "trail_table": "PaymentTr
 class Tables:
     """The tables of a stack or of a sandbox; raises `CliError` where neither is meant."""
 
-    def __init__(self, where: Where, given: str | None = None, threads: int = 10) -> None:
+    def __init__(self, location: Location, given: str | None = None, threads: int = 10) -> None:
         # What the layer logs of a call that fails is for CloudWatch; a person is told otherwise.
         telemetry.logger().setLevel(logging.CRITICAL)
         self._given = given
         self._threads = threads
         self._endpoint: str | None = None
-        self.origin, self._names = self._found(where)
+        self.origin, self._names = self._found(location)
 
     def table(self, name: str) -> "Table":
         """A table by its name in a ready file: `identities_table`, `trail_table`."""
@@ -44,15 +44,15 @@ class Tables:
             )
         return wanted
 
-    def _found(self, where: Where) -> tuple[str, dict[str, str]]:
-        if where.stack and where.ready_file:
+    def _found(self, location: Location) -> tuple[str, dict[str, str]]:
+        if location.stack and location.ready_file:
             raise CliError("give --stack or --ready-file, not both")
-        if where.stack:
-            outputs = aws.stack_outputs(where.stack)
+        if location.stack:
+            outputs = aws.stack_outputs(location.stack)
             names = {name: outputs.get(output, "") for name, output in _OUTPUTS.items()}
-            return f"the stack {where.stack}", names
-        path = where.ready_file or DEFAULT_READY_FILE
-        if not where.ready_file and (self._given or not path.exists()):
+            return f"the stack {location.stack}", names
+        path = location.ready_file or DEFAULT_READY_FILE
+        if not location.ready_file and (self._given or not path.exists()):
             return f"the table {self._given}", {}
         ready: dict[str, Any] = read_ready_file(path)
         self._endpoint = ready_text(ready, "aws", path)

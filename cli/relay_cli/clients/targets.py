@@ -37,7 +37,7 @@ _OPTIONS: Final = {"mobile_queue": "--mobile-queue", "web_queue": "--web-queue"}
 
 
 @dataclass(frozen=True, slots=True)
-class Where:
+class Location:
     """What the person said about where the queues are."""
 
     ready_file: Path | None = None
@@ -71,24 +71,24 @@ class Targets:
         return aws.local_sqs_client(endpoint) if endpoint else aws.sqs_client(queue_url)
 
 
-def find_targets(where: Where, given: Mapping[str, str | None] | None = None) -> Targets:
+def find_targets(location: Location, given: Mapping[str, str | None] | None = None) -> Targets:
     """The queues that are meant; raises `CliError`.
 
     What is `given` by option comes first, then a stack or ready file that was named, then the
     environment, then the ready file of a sandbox that runs here.
     """
     named = {name: url for name, url in (given or {}).items() if url}
-    found = _found(where, bool(named))
+    found = _found(location, bool(named))
     return Targets({**found.urls, **named}, found.origin, found.endpoint)
 
 
-def _found(where: Where, has_named: bool) -> Targets:  # noqa: FBT001 - one caller, right above
-    if where.stack and where.ready_file:
+def _found(location: Location, has_named: bool) -> Targets:  # noqa: FBT001 - one caller, right above
+    if location.stack and location.ready_file:
         raise CliError("give --stack or --ready-file, not both")
-    if where.stack:
-        return _of_stack(where.stack)
-    if where.ready_file:
-        return of_ready_file(where.ready_file)
+    if location.stack:
+        return _of_stack(location.stack)
+    if location.ready_file:
+        return of_ready_file(location.ready_file)
     urls = {name: os.environ.get(variable, "") for name, variable in _VARIABLES.items()}
     if any(urls.values()):
         return Targets(urls, "the environment")

@@ -26,23 +26,23 @@ from relay_cli.dlq.views import (
     selection_blocks,
 )
 from relay_cli.terminal.console import (
-    confirmed,
-    output,
-    remarks,
-    require_somebody,
+    confirm,
+    is_interactive,
+    require_interactive,
     show,
-    somebody_is_there,
+    stderr_console,
+    stdout_console,
 )
 from relay_cli.terminal.errors import CliError, ExitCode
-from relay_cli.terminal.signals import stopped_by_signals
+from relay_cli.terminal.signals import stop_on_signals
 
 _MAY_BE_MORE = f"There may be more than these {MAX_DEAD_LETTERS:,}."
 
 
 def list_dead_letters(queues: Sequence[DeadLetterQueue]) -> ExitCode:
     """Shows what there is, by reason and app; raises `CliError`."""
-    console, stop = output(), Event()
-    with stopped_by_signals(stop):
+    console, stop = stdout_console(), Event()
+    with stop_on_signals(stop):
         for queue in queues:
             reader, now = queue.reader(), utc_now()
             groups = Groups(now)
@@ -58,14 +58,14 @@ def list_dead_letters(queues: Sequence[DeadLetterQueue]) -> ExitCode:
 def show_dead_letters(queues: Sequence[DeadLetterQueue], id_: str) -> ExitCode:
     """Shows all letters with a message id or event id; raises `CliError`."""
     filter_, selected, stop = Filter(id=id_), list[DeadLetter](), Event()
-    with stopped_by_signals(stop):
+    with stop_on_signals(stop):
         for queue in queues:
             with scan(queue, queue.reader(), stop) as found:
                 selected += [dead_letter for dead_letter in found if filter_.matches(dead_letter)]
     for dead_letter in selected:
-        show(output(), dead_letter_blocks(dead_letter, utc_now()))
+        show(stdout_console(), dead_letter_blocks(dead_letter, utc_now()))
     if not selected:
-        raise CliError("no dead letter has this id", code=ExitCode.UNDONE)
+        raise CliError("no dead letter has this id", code=ExitCode.FAILED)
     return ExitCode.OK
 
 
@@ -74,7 +74,7 @@ def export_dead_letters(
 ) -> ExitCode:
     """Writes letters into a file, one a line, and leaves them where they are; raises `CliError`."""
     stop, number, is_complete = Event(), 0, True
-    with stopped_by_signals(stop), new_file(path, force=force) as file:
+    with stop_on_signals(stop), new_file(path, force=force) as file:
         for queue in queues:
             reader = queue.reader()
             with scan(queue, reader, stop) as found:
@@ -83,10 +83,12 @@ def export_dead_letters(
                         file.write(line_of(dead_letter, queue.name))
                         number += 1
             is_complete = is_complete and not reader.truncated
-    output().print(Text(f"{dead_letter_count(number)} written to {path}", "good" if number else ""))
+    stdout_console().print(
+        Text(f"{dead_letter_count(number)} written to {path}", "good" if number else "")
+    )
     if not is_complete:
-        remarks().print(Text(_MAY_BE_MORE, "warn"))
-    return ExitCode.OK if is_complete else ExitCode.UNDONE
+        stderr_console().print(Text(_MAY_BE_MORE, "warn"))
+    return ExitCode.OK if is_complete else ExitCode.FAILED
 
 
 def redrive_dead_letters(
@@ -98,16 +100,16 @@ def redrive_dead_letters(
             "letters of reason not_an_envelope cannot be redriven: only the size and digest of "
             "such a body are kept, so there is no event to send. Its producer must send it again."
         )
-    if not assume_yes and somebody_is_there() and not _confirm_redrive(queues, filter_):
-        return ExitCode.UNDONE
+    if not assume_yes and is_interactive() and not _confirm_redrive(queues, filter_):
+        return ExitCode.FAILED
     done = ExitCode.OK
     stop = Event()
-    with stopped_by_signals(stop):
+    with stop_on_signals(stop):
         for queue in queues:
             result = _redrive(queue, filter_, rate, stop)
-            show(output(), redrive_blocks(result, queue.name))
+            show(stdout_console(), redrive_blocks(result, queue.name))
             if result.failed or result.duplicated or result.interrupted:
-                done = ExitCode.UNDONE
+                done = ExitCode.FAILED
             if stop.is_set():
                 break
     return done
@@ -128,10 +130,12 @@ def _confirm_redrive(queues: Sequence[DeadLetterQueue], filter_: Filter) -> bool
     number = sum(len(one.ids) for one in selections)
     missed = sum(one.missed for one in selections)
     if missed:
-        remarks().print(Text(f"{missed:,} of {dead_letter_count(number)} {HAVE_MISSED}", "warn"))
+        stderr_console().print(
+            Text(f"{missed:,} of {dead_letter_count(number)} {HAVE_MISSED}", "warn")
+        )
     if not (missed or filter_.matches_all):
         return True
-    return confirmed(f"Send {dead_letter_count(number)} back?")
+    return confirm(f"Send {dead_letter_count(number)} back?")
 
 
 def purge_dead_letters(
@@ -140,20 +144,20 @@ def purge_dead_letters(
     """Deletes letters for good; raises `CliError`."""
     confirmed_ids: dict[str, AbstractSet[str]] = {}
     if not assume_yes:
-        require_somebody()  # before anything is counted
+        require_interactive()  # before anything is counted
         selections = _selections(queues, filter_)
         if not _confirm_purge(selections):
-            return ExitCode.UNDONE
+            return ExitCode.FAILED
         confirmed_ids = {name: one.ids for name, one in selections.items()}
     done, stop = ExitCode.OK, Event()
-    with stopped_by_signals(stop):
+    with stop_on_signals(stop):
         for queue in queues:
             if not assume_yes and not confirmed_ids[queue.name]:
                 continue
             result = _purge(queue, filter_, confirmed_ids.get(queue.name), stop)
-            show(output(), purge_blocks(result, queue.name))
+            show(stdout_console(), purge_blocks(result, queue.name))
             if not result.is_complete:
-                done = ExitCode.UNDONE
+                done = ExitCode.FAILED
             if stop.is_set():
                 break
     return done
@@ -171,16 +175,16 @@ def _purge(
 def _confirm_purge(selections: Mapping[str, Selection]) -> bool:
     """Whether a person wants it, who is told how many there are of each reason."""
     for name, selection in selections.items():
-        show(remarks(), selection_blocks(selection, name))
+        show(stderr_console(), selection_blocks(selection, name))
     number = sum(len(one.ids) for one in selections.values())
-    return not number or confirmed(f"Delete {dead_letter_count(number)} for good?")
+    return not number or confirm(f"Delete {dead_letter_count(number)} for good?")
 
 
 def _selections(queues: Sequence[DeadLetterQueue], filter_: Filter) -> dict[str, Selection]:
     """What a choice takes of each queue, by its name."""
     stop = Event()
     selections = {queue.name: Selection(utc_now()) for queue in queues}
-    with stopped_by_signals(stop):
+    with stop_on_signals(stop):
         for queue in queues:
             with scan(queue, queue.reader(), stop) as found:
                 for dead_letter in found:

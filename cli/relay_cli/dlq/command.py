@@ -49,11 +49,11 @@ def list_dead_letters(
 
     They are hidden from others while they are looked through.
     """
-    from relay_cli.clients.targets import Where
+    from relay_cli.clients.targets import Location
     from relay_cli.dlq import actions
     from relay_cli.dlq.queues import find_queues
 
-    queues = find_queues(surface, queue, None, Where(ready_file, stack))
+    queues = find_queues(surface, queue, None, Location(ready_file, stack))
     raise typer.Exit(actions.list_dead_letters(queues))
 
 
@@ -65,12 +65,12 @@ def show(
     stack: options.Stack = None,
 ) -> None:
     """Show one dead letter: findings, AppsFlyer's answer, attempts, times."""
-    from relay_cli.clients.targets import Where
+    from relay_cli.clients.targets import Location
     from relay_cli.dlq.actions import show_dead_letters
     from relay_cli.dlq.queues import find_queues
 
     raise typer.Exit(
-        show_dead_letters(find_queues(None, queue, None, Where(ready_file, stack)), id_)
+        show_dead_letters(find_queues(None, queue, None, Location(ready_file, stack)), id_)
     )
 
 
@@ -91,12 +91,12 @@ def export(  # noqa: PLR0913 - one for each way to choose
     All of them, or those you choose. What SQS itself moved is written as the
     relay would keep it, hashed. The file is there as a whole or not at all.
     """
-    from relay_cli.clients.targets import Where
+    from relay_cli.clients.targets import Location
     from relay_cli.dlq.actions import export_dead_letters
     from relay_cli.dlq.filter import Filter
     from relay_cli.dlq.queues import find_queues
 
-    queues = find_queues(surface, queue, None, Where(ready_file, stack))
+    queues = find_queues(surface, queue, None, Location(ready_file, stack))
     raise typer.Exit(export_dead_letters(queues, Filter(reason, app_id, id_), to, force=force))
 
 
@@ -128,12 +128,12 @@ def redrive(  # noqa: PLR0913 - one for each way to choose
     All of them, or those you choose. Safe to stop and to run again: a letter
     is deleted only when its event is back on its queue.
     """
-    from relay_cli.clients.targets import Where
+    from relay_cli.clients.targets import Location
     from relay_cli.dlq.actions import redrive_dead_letters
     from relay_cli.dlq.filter import Filter
     from relay_cli.dlq.queues import find_queues
 
-    queues = find_queues(surface, queue, to, Where(ready_file, stack))
+    queues = find_queues(surface, queue, to, Location(ready_file, stack))
     raise typer.Exit(
         redrive_dead_letters(queues, Filter(reason, app_id, id_), rate, assume_yes=yes)
     )
@@ -155,10 +155,10 @@ def drop(
     All of them, or those you choose; `relay dlq export` keeps a copy first.
     You are told how many there are and asked. Safe to stop and to run again.
     """
-    from relay_cli.clients.targets import Where
+    from relay_cli.clients.targets import Location
     from relay_cli.dlq.actions import purge_dead_letters
     from relay_cli.dlq.filter import Filter
     from relay_cli.dlq.queues import find_queues
 
-    queues = find_queues(surface, queue, None, Where(ready_file, stack))
+    queues = find_queues(surface, queue, None, Location(ready_file, stack))
     raise typer.Exit(purge_dead_letters(queues, Filter(reason, app_id, id_), assume_yes=yes))

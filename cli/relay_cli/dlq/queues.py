@@ -11,10 +11,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from relay_cli.clients.aws import explained
 from relay_cli.clients.http import LOOPBACK
-from relay_cli.clients.targets import QUEUES, Targets, Where, find_targets
+from relay_cli.clients.targets import QUEUES, Location, Targets, find_targets
 from relay_cli.dlq.dead_letter import DeadLetter
 from relay_cli.dlq.reader import DeadLetterReader, OnProgress
-from relay_cli.terminal.console import remarks
+from relay_cli.terminal.console import stderr_console
 from relay_cli.terminal.errors import CliError, ExitCode
 
 if TYPE_CHECKING:
@@ -52,10 +52,10 @@ class DeadLetterQueue:
 
 
 def find_queues(
-    surface: str | None, url: str | None, to: str | None, where: Where
+    surface: str | None, url: str | None, to: str | None, location: Location
 ) -> list[DeadLetterQueue]:
     """The dead-letter queues that are meant; raises `CliError`."""
-    targets = find_targets(where, {"any": url})
+    targets = find_targets(location, {"any": url})
     if url:
         return [DeadLetterQueue("queue", url, to, targets.sqs(url))]
     return [_queue_of(targets, one) for one in ((surface,) if surface else QUEUES)]
@@ -78,7 +78,7 @@ def scan(
     with reader, progress_bar(queue.name, reader.size()) as advance:
         yield _scan(reader, advance, stop)
     if stop.is_set():
-        raise CliError("stopped before the end: nothing is changed", code=ExitCode.UNDONE)
+        raise CliError("stopped before the end: nothing is changed", code=ExitCode.FAILED)
 
 
 def _scan(reader: DeadLetterReader, advance: OnProgress, stop: Event) -> Iterator[DeadLetter]:
@@ -92,7 +92,7 @@ def _scan(reader: DeadLetterReader, advance: OnProgress, stop: Event) -> Iterato
 @contextmanager
 def progress_bar(name: str, total: int) -> Iterator[OnProgress]:
     """A bar on a terminal; nothing elsewhere."""
-    console = remarks()
+    console = stderr_console()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(
         *columns, console=console, disable=not console.is_terminal, transient=True

@@ -16,9 +16,9 @@ from relay_cli.dlq.filter import Selection
 from relay_cli.dlq.groups import Group
 from relay_cli.dlq.purge import PurgeResult
 from relay_cli.dlq.redrive import RedriveResult
-from relay_cli.input.report import span
 from relay_cli.terminal.console import Block, printable
-from relay_cli.terminal.findings_view import findings_table, read_findings
+from relay_cli.terminal.durations import format_duration
+from relay_cli.terminal.findings_view import findings_table, parse_findings
 
 _REASON_NOTES = {
     CRASHED: "moved here by SQS: the function failed on it again and again",
@@ -92,7 +92,7 @@ def _ages(group: Group, now: datetime) -> str:
     """Of the oldest, and of the newest where that is another one."""
     if group.oldest is None or group.newest is None:
         return ""
-    oldest, newest = span(now - group.oldest), span(now - group.newest)
+    oldest, newest = format_duration(now - group.oldest), format_duration(now - group.newest)
     return oldest if oldest == newest else f"{oldest}\nto {newest}"
 
 
@@ -106,9 +106,8 @@ def _attempts(group: Group) -> str:
 def _deadlines(group: Group, now: datetime) -> Text:
     parts = []
     if group.next_deadline:
-        parts.append(
-            (f"{group.in_time:,} in time,\nfirst in {span(group.next_deadline - now)}", "")
-        )
+        first = format_duration(group.next_deadline - now)
+        parts.append((f"{group.in_time:,} in time,\nfirst in {first}", ""))
     if group.missed:
         parts.append((f"{group.missed:,} missed", "warn"))
     if group.without_deadline:
@@ -121,7 +120,7 @@ def dead_letter_blocks(dead_letter: DeadLetter, now: datetime) -> Iterator[Block
     """All that is known of one letter."""
     yield Block(_facts(dead_letter, now))
     if not dead_letter.is_crashed:
-        findings = list(read_findings(dead_letter.fields.get("findings")))
+        findings = list(parse_findings(dead_letter.fields.get("findings")))
         yield Block(Text("\nFindings", "heading"))
         yield Block(findings_table(findings) if findings else Text("none", "quiet"))
     yield Block(Text("\nEvent", "heading"))
@@ -163,7 +162,11 @@ def _plain(value: object) -> Text | None:
 def _moment(moment: datetime | None, now: datetime) -> Text | None:
     if moment is None:
         return None
-    apart = f"{span(now - moment)} ago" if moment <= now else f"in {span(moment - now)}"
+    apart = (
+        f"{format_duration(now - moment)} ago"
+        if moment <= now
+        else f"in {format_duration(moment - now)}"
+    )
     text = f"{moment.replace(tzinfo=None).isoformat(' ', 'milliseconds')} UTC"
     return Text.assemble(text, "  ", (apart, "quiet"))
 

@@ -4,32 +4,32 @@ from relay.errors import TableUnavailableError
 from relay.stores.identities import Identities
 from relay.stores.money_trail import Trail
 from relay_cli.clients.tables import Tables
-from relay_cli.clients.targets import Where
+from relay_cli.clients.targets import Location
 from relay_cli.dlq.dead_letter import DeadLetter
 from relay_cli.dlq.queues import DeadLetterQueue, find_queues
-from relay_cli.terminal.console import confirmed, output
+from relay_cli.terminal.console import confirm, stdout_console
 from relay_cli.terminal.errors import CliError, ExitCode
 
 _ANY_DAYS = 1
 """Nothing is kept here."""
 
 
-def forget_customer(customer_user_id: str, where: Where, *, sure: bool) -> ExitCode:
+def forget_customer(customer_user_id: str, location: Location, *, sure: bool) -> ExitCode:
     """Erases a customer and says what was erased; raises `CliError`."""
     if not customer_user_id.strip():
         raise CliError("which customer is meant? An empty id is nobody's")
-    tables = Tables(where)
-    queues = find_queues(None, None, None, where)
+    tables = Tables(location)
+    queues = find_queues(None, None, None, location)
     question = f"Erase this customer from {tables.origin} for good?"
-    if not sure and not confirmed(question):
-        return ExitCode.UNDONE
+    if not sure and not confirm(question):
+        return ExitCode.FAILED
     try:
         identities = Identities(tables.table("identities_table")).forget(customer_user_id)
         trail = Trail(tables.table("trail_table"), _ANY_DAYS).forget(customer_user_id)
     except TableUnavailableError as error:
         raise CliError(f"a table does not answer ({error}): run the same command again") from error
     dead_letters = sum(_erase_dead_letters(queue, customer_user_id) for queue in queues)
-    console = output()
+    console = stdout_console()
     console.print(
         f"{identities} identities, {trail} items of the money trail and {dead_letters} dead "
         "letters erased."

@@ -20,7 +20,7 @@ from typing import IO, Final, NamedTuple, Self
 from relay.instants import parse_iso, utc_now
 from relay.stores.identities import Identity
 from relay_cli.terminal.errors import CliError
-from relay_cli.terminal.files import opened, unreadable
+from relay_cli.terminal.files import open_file, read_error
 
 COLUMNS: Final[Mapping[str, str]] = {
     "customer_user_id": "Customer User ID",
@@ -79,7 +79,7 @@ class Fingerprint:
                 beginning = file.read(1024 * 1024)
                 return cls(os.fstat(file.fileno()).st_size, hashlib.sha256(beginning).hexdigest())
         except OSError as error:
-            raise unreadable(path, error) from error
+            raise read_error(path, error) from error
 
 
 class _Lines:
@@ -116,7 +116,7 @@ class Report:
     """A report that is being read; `position` is how many of its bytes have been."""
 
     def __init__(self, path: Path, clock: Callable[[], datetime] = utc_now) -> None:
-        self._file = opened(path)
+        self._file = open_file(path)
         self._path = path
         self._clock = clock
         self._taken = 0

@@ -12,7 +12,7 @@ from relay.stores.identities import Identities
 from relay_cli.identities.importer import Counts, Importer, reject_lines, remembering
 from relay_cli.identities.importer import Progress as Done
 from relay_cli.identities.report import Fingerprint, Report
-from relay_cli.terminal.console import output, printable, remarks
+from relay_cli.terminal.console import printable, stderr_console, stdout_console
 from relay_cli.terminal.errors import CliError, ExitCode
 
 _MOST_SHOWN = 20
@@ -39,7 +39,7 @@ def import_report(
     state = state or path.with_name(path.name + ".import.json")
     done = Done(None, file) if identities is None else Done.of(state, file, into)
     if done.counts.rows:
-        remarks().print(Text(f"Going on behind row {done.counts.rows:,}.", "quiet"))
+        stderr_console().print(Text(f"Going on behind row {done.counts.rows:,}.", "quiet"))
     shown: list[str] = []
     with ExitStack() as stack:
         listed = stack.enter_context(_opened(rejects, done)) if rejects else None
@@ -53,11 +53,11 @@ def import_report(
                 advance(report.position)
     done.remove()
     _say(done.counts, shown, dry=identities is None)
-    return ExitCode.UNDONE if done.counts.bad else ExitCode.OK
+    return ExitCode.FAILED if done.counts.bad else ExitCode.OK
 
 
 def _say(counts: Counts, shown: list[str], *, dry: bool) -> None:
-    console = output()
+    console = stdout_console()
     for line in shown:
         console.print(Text(printable(line), "warn"))
     if counts.bad > len(shown):
@@ -84,7 +84,7 @@ def _opened(path: Path, done: Done) -> Iterator[TextIO]:
 @contextmanager
 def _bar(size: int) -> Iterator["_Advance"]:
     """A bar on a terminal; nothing elsewhere."""
-    console = remarks()
+    console = stderr_console()
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(),
                TimeRemainingColumn())  # fmt: skip
     with Progress(

@@ -25,7 +25,7 @@ class Defaults:
 
 
 @dataclass(frozen=True, slots=True)
-class Bare:
+class BareEvent:
     """What an event that travels alone is: its kind and its app."""
 
     kind: Kind
@@ -33,7 +33,7 @@ class Bare:
 
 
 @dataclass(frozen=True, slots=True)
-class Handed:
+class InputEvent:
     """One event, ready to be checked."""
 
     app: App
@@ -43,13 +43,13 @@ class Handed:
     event_id: str | None = None
     body: str | None = None
     """The envelope that it came in, as it stands in the file."""
-    by_http: bool = False
+    is_http: bool = False
     """Whether it came as a call of the HTTP API."""
 
     @property
-    def wants_id(self) -> bool:
+    def needs_id(self) -> bool:
         """Whether it is in the form in which an entry takes it, but without an event id (S6)."""
-        return self.event_id is None and (self.body is not None or self.by_http)
+        return self.event_id is None and (self.body is not None or self.is_http)
 
     def prepared(self) -> Prepared:
         """Applies every rule; nothing is stamped or looked up."""
@@ -57,20 +57,20 @@ class Handed:
 
 
 @dataclass(frozen=True, slots=True)
-class Unusable:
+class InvalidInput:
     """What is no event: why, in the form of findings."""
 
     findings: tuple[Finding, ...]
 
     @classmethod
-    def because(cls, rule: str, field: str, message: str) -> "Unusable":
+    def with_reason(cls, rule: str, field: str, message: str) -> "InvalidInput":
         """For a single reason."""
         findings = Findings()
         findings.reject(rule, field, message)
         return cls(findings.as_tuple())
 
 
-def from_line(line: Mapping[str, Any], defaults: Defaults) -> Handed | Unusable:
+def from_line(line: Mapping[str, Any], defaults: Defaults) -> InputEvent | InvalidInput:
     """Reads a line-object; all that is wrong with it is said at once.
 
     It has `kind`, `app_id` and `event`, and perhaps `arrival`, `time_zone` and `phone_region`.
@@ -86,8 +86,8 @@ def from_line(line: Mapping[str, Any], defaults: Defaults) -> Handed | Unusable:
     region = _text(line, "phone_region", "H5", findings) or defaults.phone_region
     arrival = _arrival(line, findings) or defaults.arrival or instants.utc_now()
     if findings.rejected or kind is None or app_id is None:
-        return Unusable(findings.as_tuple())
-    return Handed(App(app_id, zone, region), kind, line["event"], arrival)
+        return InvalidInput(findings.as_tuple())
+    return InputEvent(App(app_id, zone, region), kind, line["event"], arrival)
 
 
 def _kind(value: object, findings: Findings) -> Kind | None:

@@ -13,7 +13,7 @@ from relay_cli.clients.targets import DEFAULT_READY_FILE
 from relay_cli.local.demo.run import Run, run_samples, send_samples
 from relay_cli.local.guide import guide
 from relay_cli.samples import read_samples
-from relay_cli.terminal.console import output, remarks, show
+from relay_cli.terminal.console import show, stderr_console, stdout_console
 from relay_cli.terminal.errors import CliError, ExitCode
 from relay_sandbox.errors import SandboxError
 from relay_sandbox.options import PROJECT, SandboxOptions
@@ -36,11 +36,11 @@ def sandbox(options: SandboxOptions, ready_file: Path | None, *, samples: bool) 
     stop = Event()
 
     async def when_up(up: Sandbox) -> None:
-        show(output(), guide(up.ready, ready_file, program))
+        show(stdout_console(), guide(up.ready, ready_file, program))
         if samples:
             traces = await _in_thread(stop, send_samples, up.ready, SAMPLES)
             number = len({trace.sample.name for trace in traces})
-            output().print(f"\n{number} samples sent; the stand-in's ledger shows them.")
+            stdout_console().print(f"\n{number} samples sent; the stand-in's ledger shows them.")
 
     _run(options, ready_file, when_up)
     return ExitCode.OK
@@ -51,7 +51,7 @@ def demo(folder: Path, *, once: bool) -> ExitCode:
     read_samples(folder)  # a folder of no use is said before anything is started
     stop = Event()
     code = ExitCode.OK
-    stays = not once and output().is_terminal
+    stays = not once and stdout_console().is_terminal
     ready_file = DEFAULT_READY_FILE if stays else None
 
     async def when_up(up: Sandbox) -> None:
@@ -61,7 +61,7 @@ def demo(folder: Path, *, once: bool) -> ExitCode:
         if not stays:
             raise _Finished(run)
         run.show()
-        show(output(), guide(up.ready, ready_file, program))
+        show(stdout_console(), guide(up.ready, ready_file, program))
 
     try:
         _run(SandboxOptions(port=None), ready_file, when_up)
@@ -92,7 +92,7 @@ async def _in_thread(stop: Event, work: Any, *arguments: Any) -> Any:
 
 
 def _run(options: SandboxOptions, ready_file: Path | None, when_up: WhenUp) -> None:
-    remarks().print("Starting the sandbox ...", style="quiet")
+    stderr_console().print("Starting the sandbox ...", style="quiet")
     try:
         run_sandbox(options, ready_file, when_up=when_up)
     except SandboxError as error:

@@ -26,4 +26,4 @@ def check(file: Path) -> None:
     except OSError as error:
         raise CliError(f"{file} cannot be read: {error.strerror}. {_HOW}") from error
     if found != written(document_of(PROJECT)):
-        raise CliError(f"{file} does not say what the code says. {_HOW}", code=ExitCode.UNDONE)
+        raise CliError(f"{file} does not say what the code says. {_HOW}", code=ExitCode.FAILED)

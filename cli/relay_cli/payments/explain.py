@@ -24,7 +24,7 @@ from relay.payments.receive import MAX_BODY_BYTES
 from relay.stores.identities import Identities
 from relay.stores.money_trail import Trail
 from relay.validation import first_fault
-from relay_cli.terminal.console import Block, output, printable, show
+from relay_cli.terminal.console import Block, printable, show, stdout_console
 from relay_cli.terminal.errors import CliError, ExitCode
 from relay_cli.terminal.files import read_bytes, read_object
 
@@ -109,15 +109,15 @@ def explain(
     try:
         told = PROVIDERS[name].read(body, settings)
     except UnreadableWebhookError as error:
-        raise CliError(f"{path} is no webhook of {name}: {error}", code=ExitCode.UNDONE) from error
+        raise CliError(f"{path} is no webhook of {name}: {error}", code=ExitCode.FAILED) from error
     app_rules, anybody = _read_rules(rules), not (mobile or web)
     is_understood = True
     for one in told:
-        show(output(), _told(name, one))
+        show(stdout_console(), _told(name, one))
         is_understood &= one.problem is None
         if one.treatment is Treatment.COUNTED:
             is_understood &= _understood(name, one, settings, app_rules, anybody=anybody)
-    return ExitCode.OK if is_understood else ExitCode.UNDONE
+    return ExitCode.OK if is_understood else ExitCode.FAILED
 
 
 def _recognised(body: bytes) -> str:
@@ -181,9 +181,9 @@ def _understood(
     try:
         meaning = PROVIDERS[provider].understand(told.type, told.content, settings)
     except UnreadableWebhookError as error:
-        show(output(), [Block(Text(f"unreadable: {error}. {_KEPT}", "warn"))])
+        show(stdout_console(), [Block(Text(f"unreadable: {error}. {_KEPT}", "warn"))])
         return False
-    show(output(), _meant(meaning, told, settings, rules, anybody=anybody))
+    show(stdout_console(), _meant(meaning, told, settings, rules, anybody=anybody))
     return True
 
 

@@ -24,7 +24,7 @@ from relay_cli.payments.samples import (
 )
 from relay_cli.payments.samples.order import Json, Order
 from relay_cli.payments.signing import sign
-from relay_cli.terminal.console import output
+from relay_cli.terminal.console import stdout_console
 from relay_cli.terminal.errors import CliError, ExitCode
 
 
@@ -66,7 +66,7 @@ def trigger(order: Order, address: Address, about: str | None = None) -> ExitCod
         webhooks = build(one)
         for webhook in webhooks:
             _post(one.provider, webhook, address)
-        output().print(
+        stdout_console().print(
             f"{one.kind}: taken, event id {address.source}:{money_id(one.provider, webhooks)}"
         )
     _say_how_to_go_on(orders[-1])
@@ -103,11 +103,11 @@ def _post(provider: str, webhook: Json, address: Address) -> None:
     answer = call("POST", address.url, signed.headers, signed.body)
     if answer.status != HTTPStatus.OK:
         said = answer.json().get("detail", "")
-        raise CliError(f"{address.url} answers {answer.status}: {said}", code=ExitCode.UNDONE)
+        raise CliError(f"{address.url} answers {answer.status}: {said}", code=ExitCode.FAILED)
 
 
 def _say_how_to_go_on(last: Order) -> None:
     if last.kind in PAYMENTS:
-        output().print(Text(f"To take this payment back: --about {last.tag}", "quiet"))
+        stdout_console().print(Text(f"To take this payment back: --about {last.tag}", "quiet"))
     if last.kind in TAKING_BACK:
-        output().print(Text(f"To reverse it: --about {last.tag}", "quiet"))
+        stdout_console().print(Text(f"To reverse it: --about {last.tag}", "quiet"))

@@ -38,18 +38,18 @@ class Block(NamedTuple):
     exact: bool = False
 
 
-class _Screen(Console):
+class _PipeConsole(Console):
     def on_broken_pipe(self) -> None:
         """Whoever read our output has seen enough; the command then ends quietly."""
         raise BrokenPipeError(errno.EPIPE, "nobody reads on")
 
 
-def output() -> Console:
+def stdout_console() -> Console:
     """Standard output."""
     return _console(sys.stdout)
 
 
-def remarks() -> Console:
+def stderr_console() -> Console:
     """Standard error: progress and problems, so that they never mix with results."""
     return _console(sys.stderr)
 
@@ -65,22 +65,22 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
-def somebody_is_there() -> bool:
+def is_interactive() -> bool:
     """Whether a person can be asked: who types, and sees what is asked."""
     streams = (sys.stdin, sys.stderr)
     return all(stream is not None and stream.isatty() for stream in streams)
 
 
-def require_somebody() -> None:
+def require_interactive() -> None:
     """Raises `CliError` where nobody is there to be asked."""
-    if not somebody_is_there():
+    if not is_interactive():
         raise CliError("nobody is there to be asked: give --yes to do it without a question")
 
 
-def confirmed(question: str) -> bool:
+def confirm(question: str) -> bool:
     """What a person says to a question; raises `CliError` where nobody is there."""
-    require_somebody()
-    return Confirm.ask(question, console=remarks())
+    require_interactive()
+    return Confirm.ask(question, console=stderr_console())
 
 
 def _console(stream: TextIO | None) -> Console:
@@ -90,6 +90,6 @@ def _console(stream: TextIO | None) -> Console:
         # A payload may hold what the terminal's encoding does not: shown as an escape, never fatal.
         stream.reconfigure(errors="backslashreplace")
     has_width = stream.isatty() or "COLUMNS" in os.environ
-    return _Screen(
+    return _PipeConsole(
         file=stream, theme=_THEME, highlight=False, width=None if has_width else _PIPED_WIDTH
     )

@@ -8,9 +8,9 @@ class ExitCode(IntEnum):
 
     OK = 0
     """All went as it should."""
-    UNDONE = 1
+    FAILED = 1
     """Something was rejected, not taken, or did not end as expected."""
-    UNUSABLE = 2
+    INVALID_INPUT = 2
     """Nothing could be done: a file, an option or an address is of no use."""
 
 
@@ -20,6 +20,6 @@ class CliError(Exception):
     Never holds the content of a file or a message. `code` is how the command then ends.
     """
 
-    def __init__(self, message: str, *, code: ExitCode = ExitCode.UNUSABLE) -> None:
+    def __init__(self, message: str, *, code: ExitCode = ExitCode.INVALID_INPUT) -> None:
         super().__init__(message)
         self.code = code

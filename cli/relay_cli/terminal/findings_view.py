@@ -27,9 +27,9 @@ def findings_table(findings: Sequence[Finding]) -> Table:
     return table
 
 
-def read_findings(shown: Any) -> Iterator[Finding]:
+def parse_findings(content: Any) -> Iterator[Finding]:
     """Findings as they stand in an answer or a dead letter; what is none is left out."""
-    for one in shown if isinstance(shown, list) else ():
+    for one in content if isinstance(content, list) else ():
         if isinstance(one, dict) and one.get("severity") in _SEVERITIES:
             rule, field, message = (str(one.get(key, "")) for key in ("rule", "field", "message"))
             yield Finding(rule, Severity(one["severity"]), field, message)

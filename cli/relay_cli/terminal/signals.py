@@ -8,7 +8,7 @@ from types import FrameType
 
 
 @contextmanager
-def stopped_by_signals(stop: Event) -> Iterator[None]:
+def stop_on_signals(stop: Event) -> Iterator[None]:
     """Ctrl-C and SIGTERM stop a run where it is safe, instead of anywhere."""
 
     def ask_to_stop(_number: int, _frame: FrameType | None) -> None:

@@ -8,7 +8,7 @@ from itertools import chain
 
 import pytest
 
-from relay_cli.check.ndjson import LONGEST_LINE_BYTES, answer, batches
+from relay_cli.check.ndjson import MAX_LINE_BYTES, answer, batches
 from relay_cli.input.event import Defaults
 
 
@@ -51,7 +51,7 @@ def test_batches_give_the_lines_however_they_come(
 
 @pytest.mark.parametrize("end", [b"\n", b""])
 def test_batches_line_of_the_largest_size_is_whole_and_a_longer_one_is_none(end: bytes) -> None:
-    longest = b"x" * LONGEST_LINE_BYTES
+    longest = b"x" * MAX_LINE_BYTES
 
     assert _lines(b"a\n", longest + b"\n", longest + b"x\n", b"b\n", longest + b"x" + end) == [
         b"a",
@@ -83,9 +83,9 @@ def test_answer_is_one_line_for_every_reader_and_its_body_exact() -> None:
     text = answer(json.dumps(line).encode(), Defaults()).decode()
 
     assert len(text.splitlines()) == 1
-    answered = json.loads(text)
-    assert answered["id"] == name
-    assert name in answered["body"]
+    result = json.loads(text)
+    assert result["id"] == name
+    assert name in result["body"]
 
 
 def test_answer_of_a_fault_of_our_own_is_a_reject_without_its_text(
@@ -96,7 +96,7 @@ def test_answer_of_a_fault_of_our_own_is_a_reject_without_its_text(
 
     monkeypatch.setattr("relay_cli.check.ndjson.from_line", fail)
 
-    shown = answer(b'{"id": "1"}', Defaults())
+    line = answer(b'{"id": "1"}', Defaults())
 
-    assert b'"reject"' in shown
-    assert b"secret" not in shown
+    assert b'"reject"' in line
+    assert b"secret" not in line

@@ -12,7 +12,7 @@ from relay_cli.local.demo.table import traces_table, verdict
 from relay_cli.local.demo.traces import Trace
 from relay_cli.local.demo.watcher import Watcher
 from relay_cli.samples import read_samples
-from relay_cli.terminal.console import Block, output, remarks, show
+from relay_cli.terminal.console import Block, show, stderr_console, stdout_console
 from relay_cli.terminal.errors import ExitCode
 
 
@@ -27,11 +27,11 @@ class Run:
     def code(self) -> ExitCode:
         """Whether all ended as their files say."""
         good = all(trace.as_expected for trace in self.traces)
-        return ExitCode.OK if good else ExitCode.UNDONE
+        return ExitCode.OK if good else ExitCode.FAILED
 
     def show(self) -> None:
         """Prints the table."""
-        console = output()
+        console = stdout_console()
         table = Block(traces_table(self.traces, console.width))
         show(console, [table, *verdict(self.traces, self.seconds)])
 
@@ -39,7 +39,7 @@ class Run:
 def run_samples(ready: Mapping[str, Any], folder: Path, stop: Event) -> Run:
     """Sends every sample and waits until all have settled, or `stop` is set; raises `CliError`."""
     began = time.monotonic()
-    with remarks().status("Sending the samples, and waiting until all have settled ..."):
+    with stderr_console().status("Sending the samples, and waiting until all have settled ..."):
         traces = send_samples(ready, folder)
         Watcher(dict(ready), Entries.of(ready).sqs, stop).watch(traces)
     return Run(traces, time.monotonic() - began)
