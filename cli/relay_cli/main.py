@@ -26,7 +26,7 @@ _EXIT_CODES = (
     "Exit codes: 0 = all went as it should. 1 = something was rejected, not taken, or did not end "
     "as expected. 2 = nothing could be done: a file, an option or an address is of no use."
 )
-_OURS = ("relay", "relay_cli", "relay_sandbox")
+_OWN_PACKAGES = ("relay", "relay_cli", "relay_sandbox")
 
 
 class _App(typer.Typer):
@@ -36,32 +36,34 @@ class _App(typer.Typer):
         try:
             return super().__call__(*args, **kwargs)
         except CliError as error:
-            _end(str(error), error.code)
+            _exit(str(error), error.code)
         except MemoryError:
-            _end("there is not enough memory for this")
+            _exit("there is not enough memory for this")
         except OSError as error:
-            _end(f"this cannot be done: {error.strerror or type(error).__name__}")
+            _exit(f"this cannot be done: {error.strerror or type(error).__name__}")
         except Exception as error:  # noqa: BLE001 - the text of one may hold what a file does
-            _end(
-                f"this is a fault of relay's own, {type(error).__name__} at {_place(error)}: "
-                "please report it"
+            _exit(
+                f"this is a fault of relay's own, {type(error).__name__} at "
+                f"{_error_location(error)}: please report it"
             )
 
 
-def _end(message: str, code: ExitCode = ExitCode.INVALID_INPUT) -> NoReturn:
+def _exit(message: str, code: ExitCode = ExitCode.INVALID_INPUT) -> NoReturn:
     with suppress(OSError):
         print(f"relay: {message}", file=sys.stderr)  # noqa: T201 - Rich would take 0.1 s to load
     sys.exit(code)
 
 
-def _place(error: BaseException) -> str:
+def _error_location(error: BaseException) -> str:
     """The innermost line of relay's own that was at work."""
-    lines = [
+    frames = [
         (frame.f_globals.get("__name__", ""), number)
         for frame, number in traceback.walk_tb(error.__traceback__)
     ]
-    ours = [f"{name}:{number}" for name, number in lines if name.partition(".")[0] in _OURS]
-    return ours[-1]  # this module's, at least
+    own_frames = [
+        f"{name}:{number}" for name, number in frames if name.partition(".")[0] in _OWN_PACKAGES
+    ]
+    return own_frames[-1]  # this module's, at least
 
 
 app = _App(

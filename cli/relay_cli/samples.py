@@ -18,7 +18,7 @@ ACCEPT: Final = "accept"
 RECEIVE_INSTALL: Final = "receive_install"
 RECEIVE_PAYMENT: Final = "receive_payment"
 MAP_PAYMENT: Final = "map_payment"
-_LARGEST_BYTES: Final = 16 * MIB
+_MAX_FILE_BYTES: Final = 16 * MIB
 _ENTRIES: Final = (
     RECEIVE_INSTALL,  # first, for others look up what they tell
     FORWARD_MOBILE,
@@ -41,7 +41,7 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True)
-class Becomes:
+class ResultingEvent:
     """The event that a webhook becomes, or an event with what was looked up for it."""
 
     app_id: str
@@ -56,12 +56,12 @@ class Sample:
 
     name: str
     entry: str
-    about: str
+    description: str
     age_seconds: float | None
     status: int | None
     """The HTTP status that is to come back; None where it does not go over HTTP."""
     expect: tuple[Expected, ...]
-    becomes: tuple[Becomes, ...]
+    becomes: tuple[ResultingEvent, ...]
     """One for each that is expected, where it is not the event that is handed in."""
     signed_by: str | None
     """The provider whose signature has to be of the present moment."""
@@ -83,17 +83,17 @@ def _entry(path: Path) -> str | None:
 
 def _read(path: Path) -> Sample:
     try:
-        event = json.loads(read_bytes(path, _LARGEST_BYTES))
-        says = event["sample"]
+        event = json.loads(read_bytes(path, _MAX_FILE_BYTES))
+        sample = event["sample"]
         return Sample(
             name=path.stem,
             entry=_entry(path) or "",
-            about=says["about"],
-            age_seconds=says.get("age_seconds"),
-            status=says.get("status"),
-            expect=tuple(_expected(one) for one in says["expect"]),
-            becomes=tuple(Becomes(**one) for one in says.get("becomes", ())),
-            signed_by=says.get("signed_by"),
+            description=sample["about"],
+            age_seconds=sample.get("age_seconds"),
+            status=sample.get("status"),
+            expect=tuple(_expected(one) for one in sample["expect"]),
+            becomes=tuple(ResultingEvent(**one) for one in sample.get("becomes", ())),
+            signed_by=sample.get("signed_by"),
             event=event,
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -104,7 +104,7 @@ def _expected(one: Mapping[str, Any]) -> Expected:
     return Expected(one["outcome"], one["recorded"], one["rule"], tuple(one["findings"]))
 
 
-def aged(body: str, age_seconds: float | None, now: datetime) -> str:
+def with_age(body: str, age_seconds: float | None, now: datetime) -> str:
     """A record's body with its event's own time set to `age_seconds` ago, in AppsFlyer's form."""
     if age_seconds is None:
         return body

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _CONFIG: Final = Config(
     connect_timeout=5, read_timeout=30, retries={"mode": "standard", "max_attempts": 4}
 )
-_LOCAL: Final = Config(
+_LOCAL_CONFIG: Final = Config(
     connect_timeout=5, read_timeout=60, retries={"total_max_attempts": 1}, proxies={}
 )
 _BATCH_SIZE: Final = 10
@@ -40,7 +40,7 @@ _QUEUE_HOST: Final = re.compile(r"https://sqs\.([a-z0-9-]+)\.amazonaws\.com(\.cn
 def sqs_client(queue_url: str) -> "SQSClient":
     """SQS by the usual AWS settings; without a region there, that of the queue's address."""
     match = _QUEUE_HOST.match(queue_url)
-    with explained("SQS"):
+    with translate_errors("SQS"):
         session = _session()
         return session.client(
             "sqs", config=_CONFIG, region_name=session.region_name or (match and match[1])
@@ -49,17 +49,17 @@ def sqs_client(queue_url: str) -> "SQSClient":
 
 def local_sqs_client(endpoint_url: str) -> "SQSClient":
     """SQS of a sandbox."""
-    with _address(endpoint_url):
-        return _local_session().client("sqs", endpoint_url=endpoint_url, config=_LOCAL)
+    with _check_endpoint(endpoint_url):
+        return _local_session().client("sqs", endpoint_url=endpoint_url, config=_LOCAL_CONFIG)
 
 
 def dynamodb_client(endpoint_url: str | None, threads: int) -> "DynamoDBClient":
     """DynamoDB by the usual AWS settings, or that of a sandbox; for so many threads."""
     if endpoint_url:
-        config = _LOCAL.merge(Config(max_pool_connections=threads))
-        with _address(endpoint_url):
+        config = _LOCAL_CONFIG.merge(Config(max_pool_connections=threads))
+        with _check_endpoint(endpoint_url):
             return _local_session().client("dynamodb", endpoint_url=endpoint_url, config=config)
-    with explained("DynamoDB"):
+    with translate_errors("DynamoDB"):
         config = _CONFIG.merge(Config(max_pool_connections=threads))
         return _session().client("dynamodb", config=config)
 
@@ -70,7 +70,7 @@ def _session() -> boto3.Session:
 
 
 @contextmanager
-def _address(endpoint_url: str) -> Iterator[None]:
+def _check_endpoint(endpoint_url: str) -> Iterator[None]:
     """Explains an address that is none."""
     try:
         yield
@@ -80,13 +80,13 @@ def _address(endpoint_url: str) -> Iterator[None]:
 
 def _local_session() -> boto3.Session:
     """Takes nothing from the user's AWS settings, above all no credentials."""
-    nowhere: dict[str, Any] = {
+    no_files: dict[str, Any] = {
         "config_file": (None, None, os.devnull, None),
         "credentials_file": (None, None, os.devnull, None),
         "profile": (None, None, None, None),
     }
     return boto3.Session(
-        botocore_session=botocore.session.Session(session_vars=nowhere),
+        botocore_session=botocore.session.Session(session_vars=no_files),
         aws_access_key_id="sandbox",
         aws_secret_access_key="sandbox",  # noqa: S106 - the sandbox takes any
         region_name="us-east-1",
@@ -95,13 +95,13 @@ def _local_session() -> boto3.Session:
 
 def stack_outputs(name: str) -> dict[str, str]:
     """The outputs of a CloudFormation stack; raises `CliError`."""
-    with explained("CloudFormation"):
+    with translate_errors("CloudFormation"):
         client: CloudFormationClient = _session().client("cloudformation", config=_CONFIG)
         (stack,) = client.describe_stacks(StackName=name)["Stacks"]
     return {one["OutputKey"]: one["OutputValue"] for one in stack.get("Outputs", [])}
 
 
-def put(sqs: "SQSClient", url: str, messages: Sequence[Message]) -> dict[int, str]:
+def send_messages(sqs: "SQSClient", url: str, messages: Sequence[Message]) -> dict[int, str]:
     """Puts messages on a queue; the positions of those that it did not take, and why.
 
     Not by relay.aws.sqs.Queue: that one logs what fails, as a function should, and a person wants
@@ -114,11 +114,11 @@ def put(sqs: "SQSClient", url: str, messages: Sequence[Message]) -> dict[int, st
     }
     fitting = [position for position in range(len(messages)) if position not in failed]
     for positions in _batches(fitting, messages):
-        failed |= _put_batch(sqs, url, {position: messages[position] for position in positions})
+        failed |= _send_batch(sqs, url, {position: messages[position] for position in positions})
     return failed
 
 
-def _put_batch(sqs: "SQSClient", url: str, messages: Mapping[int, Message]) -> dict[int, str]:
+def _send_batch(sqs: "SQSClient", url: str, messages: Mapping[int, Message]) -> dict[int, str]:
     entries: list[SendMessageBatchRequestEntryTypeDef] = [
         {
             "Id": str(position),
@@ -128,7 +128,7 @@ def _put_batch(sqs: "SQSClient", url: str, messages: Mapping[int, Message]) -> d
         for position, message in messages.items()
     ]
     try:
-        with explained("SQS"):
+        with translate_errors("SQS"):
             response = sqs.send_message_batch(QueueUrl=url, Entries=entries)
     except CliError as error:
         return dict.fromkeys(messages, str(error))
@@ -154,7 +154,7 @@ def _batches(positions: Sequence[int], messages: Sequence[Message]) -> Iterator[
 
 
 @contextmanager
-def explained(service: str) -> Iterator[None]:
+def translate_errors(service: str) -> Iterator[None]:
     """Turns AWS's errors into `CliError`, with what to do where that is known."""
     try:
         yield

@@ -40,9 +40,9 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 @functools.cache
-def _opener(*, is_here: bool) -> urllib.request.OpenerDirector:
+def _opener(*, is_local: bool) -> urllib.request.OpenerDirector:
     """Made once: to read the certificates of all authorities takes longer than a call does."""
-    if is_here:
+    if is_local:
         return urllib.request.build_opener(
             _NoRedirect,
             urllib.request.ProxyHandler({}),  # no proxy can reach this machine
@@ -50,12 +50,12 @@ def _opener(*, is_here: bool) -> urllib.request.OpenerDirector:
     return urllib.request.build_opener(_NoRedirect)
 
 
-def split_url(url: str, what: str) -> SplitResult:
+def split_url(url: str, description: str) -> SplitResult:
     """The parts of an address: `what` it is meant to be of. Raises `CliError`."""
     try:
         return urlsplit(url)
     except ValueError as error:
-        raise CliError(f"this is no address of {what}: {url}") from error
+        raise CliError(f"this is no address of {description}: {url}") from error
 
 
 def call(
@@ -66,7 +66,7 @@ def call(
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise CliError(f"{url} is no address of an HTTP API: it begins with https://")
     request = urllib.request.Request(url, body, dict(headers or {}), method=method)  # noqa: S310
-    opener = _opener(is_here=parts.hostname in LOOPBACK)
+    opener = _opener(is_local=parts.hostname in LOOPBACK)
     try:
         with opener.open(request, timeout=_TIMEOUT_SECONDS) as response:
             return Response(response.status, response.read(_MAX_RESPONSE_BYTES))

@@ -18,33 +18,35 @@ _OUTPUTS = {"identities_table": "IdentitiesTableName", "trail_table": "PaymentTr
 class Tables:
     """The tables of a stack or of a sandbox; raises `CliError` where neither is meant."""
 
-    def __init__(self, location: Location, given: str | None = None, threads: int = 10) -> None:
+    def __init__(
+        self, location: Location, table_name: str | None = None, threads: int = 10
+    ) -> None:
         # What the layer logs of a call that fails is for CloudWatch; a person is told otherwise.
         telemetry.logger().setLevel(logging.CRITICAL)
-        self._given = given
+        self._table_name = table_name
         self._threads = threads
         self._endpoint: str | None = None
-        self.origin, self._names = self._found(location)
+        self.origin, self._names = self._find(location)
 
     def table(self, name: str) -> "Table":
         """A table by its name in a ready file: `identities_table`, `trail_table`."""
-        wanted = self._wanted(name)
-        return DynamoTable(aws.dynamodb_client(self._endpoint, self._threads), wanted)
+        name_in_aws = self._name_in_aws(name)
+        return DynamoTable(aws.dynamodb_client(self._endpoint, self._threads), name_in_aws)
 
-    def place(self, name: str) -> str:
+    def description(self, name: str) -> str:
         """Which table that is, to tell it from others."""
-        return f"{self._endpoint or 'AWS'} {self._wanted(name)}"
+        return f"{self._endpoint or 'AWS'} {self._name_in_aws(name)}"
 
-    def _wanted(self, name: str) -> str:
-        wanted = self._given or self._names.get(name)
-        if not wanted:
+    def _name_in_aws(self, name: str) -> str:
+        name_in_aws = self._table_name or self._names.get(name)
+        if not name_in_aws:
             raise CliError(
                 f"which {name.replace('_', ' ')} is meant? Give --stack NAME, --ready-file PATH "
                 "or --table NAME"
             )
-        return wanted
+        return name_in_aws
 
-    def _found(self, location: Location) -> tuple[str, dict[str, str]]:
+    def _find(self, location: Location) -> tuple[str, dict[str, str]]:
         if location.stack and location.ready_file:
             raise CliError("give --stack or --ready-file, not both")
         if location.stack:
@@ -52,8 +54,8 @@ class Tables:
             names = {name: outputs.get(output, "") for name, output in _OUTPUTS.items()}
             return f"the stack {location.stack}", names
         path = location.ready_file or DEFAULT_READY_FILE
-        if not location.ready_file and (self._given or not path.exists()):
-            return f"the table {self._given}", {}
+        if not location.ready_file and (self._table_name or not path.exists()):
+            return f"the table {self._table_name}", {}
         ready: dict[str, Any] = read_ready_file(path)
         self._endpoint = ready_text(ready, "aws", path)
         names = {name: ready[name] for name in _OUTPUTS if isinstance(ready.get(name), str)}

@@ -61,7 +61,7 @@ class Targets:
             return url
         option = f"{_OPTIONS[name]}, " if name in _OPTIONS else ""
         raise CliError(
-            f"which {_words(name)} is meant? Give {option}--stack NAME or --ready-file PATH, or "
+            f"which {_readable(name)} is meant? Give {option}--stack NAME or --ready-file PATH, or "
             f"set {_VARIABLES[name]}."
         )
 
@@ -71,18 +71,20 @@ class Targets:
         return aws.local_sqs_client(endpoint) if endpoint else aws.sqs_client(queue_url)
 
 
-def find_targets(location: Location, given: Mapping[str, str | None] | None = None) -> Targets:
+def find_targets(
+    location: Location, urls_by_option: Mapping[str, str | None] | None = None
+) -> Targets:
     """The queues that are meant; raises `CliError`.
 
     What is `given` by option comes first, then a stack or ready file that was named, then the
     environment, then the ready file of a sandbox that runs here.
     """
-    named = {name: url for name, url in (given or {}).items() if url}
-    found = _found(location, bool(named))
-    return Targets({**found.urls, **named}, found.origin, found.endpoint)
+    given = {name: url for name, url in (urls_by_option or {}).items() if url}
+    found = _find(location, bool(given))
+    return Targets({**found.urls, **given}, found.origin, found.endpoint)
 
 
-def _found(location: Location, has_named: bool) -> Targets:  # noqa: FBT001 - one caller, right above
+def _find(location: Location, has_given: bool) -> Targets:  # noqa: FBT001 - one caller, right above
     if location.stack and location.ready_file:
         raise CliError("give --stack or --ready-file, not both")
     if location.stack:
@@ -93,7 +95,7 @@ def _found(location: Location, has_named: bool) -> Targets:  # noqa: FBT001 - on
     if any(urls.values()):
         return Targets(urls, "the environment")
     # A queue that was named need not be the sandbox's, so its address decides alone.
-    if DEFAULT_READY_FILE.exists() and not has_named:
+    if DEFAULT_READY_FILE.exists() and not has_given:
         return of_ready_file(DEFAULT_READY_FILE)
     return Targets({}, "the options")
 
@@ -122,8 +124,8 @@ def ready_text(ready: Mapping[str, Any], name: str, path: Path) -> str:
 def _local_endpoint(queue_url: str) -> str | None:
     """The sandbox's local AWS, where a queue's address is on this machine."""
     parts = split_url(queue_url, "a queue")
-    local = parts.hostname in LOOPBACK
-    return f"{parts.scheme}://{parts.netloc}" if local else None
+    is_local = parts.hostname in LOOPBACK
+    return f"{parts.scheme}://{parts.netloc}" if is_local else None
 
 
 def _of_stack(name: str) -> Targets:
@@ -135,6 +137,6 @@ def _of_stack(name: str) -> Targets:
     return Targets(urls, f"the stack {name}")
 
 
-def _words(name: str) -> str:
-    surface, _, what = name.partition("_")
-    return f"{surface} dead-letter queue" if what == "dlq" else f"{surface} queue"
+def _readable(name: str) -> str:
+    surface, _, kind = name.partition("_")
+    return f"{surface} dead-letter queue" if kind == "dlq" else f"{surface} queue"

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from relay_cli.clients.aws import explained
+from relay_cli.clients.aws import translate_errors
 from relay_cli.clients.http import LOOPBACK
 from relay_cli.clients.targets import QUEUES, Location, Targets, find_targets
 from relay_cli.dlq.dead_letter import DeadLetter
@@ -41,7 +41,7 @@ class DeadLetterQueue:
         """The queue that its events go back to; raises `CliError`."""
         if self.source:
             return self.source
-        with explained("SQS"):
+        with translate_errors("SQS"):
             urls = self.sqs.list_dead_letter_source_queues(QueueUrl=self.url)["queueUrls"]
         if len(urls) != 1:
             raise CliError(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from relay_cli.clients.aws import explained
+from relay_cli.clients.aws import translate_errors
 from relay_cli.dlq.dead_letter import DeadLetter, parse_dead_letter
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class DeadLetterReader:
 
     def size(self) -> int:
         """About how many letters there are; raises `CliError`."""
-        with explained("SQS"):
+        with translate_errors("SQS"):
             response = self.sqs.get_queue_attributes(
                 QueueUrl=self.url, AttributeNames=["ApproximateNumberOfMessages"]
             )
@@ -96,7 +96,7 @@ class DeadLetterReader:
 
     def receive(self, max_count: int = _BATCH_SIZE) -> list[DeadLetter]:
         """Letters that have not been seen yet; none when SQS has none, or only seen ones."""
-        with explained("SQS"):
+        with translate_errors("SQS"):
             response = self.sqs.receive_message(
                 QueueUrl=self.url,
                 MaxNumberOfMessages=max_count,

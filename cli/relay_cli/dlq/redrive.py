@@ -16,7 +16,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Final
 
 from relay.aws.sqs import Message
-from relay_cli.clients.aws import put
+from relay_cli.clients.aws import send_messages
 from relay_cli.dlq.dead_letter import DeadLetter, redrive_body
 from relay_cli.dlq.filter import Filter
 from relay_cli.dlq.reader import DeadLetterReader, OnProgress
@@ -98,7 +98,7 @@ class Redriver:
         ]
         result.no_event += len(selected) - len(redrivable)
         messages = [Message(body, dead_letter.app_id) for dead_letter, body in redrivable]
-        failed = put(self.sqs, self.target, messages) if messages else {}
+        failed = send_messages(self.sqs, self.target, messages) if messages else {}
         for problem in failed.values():
             result.failures[problem] = result.failures.get(problem, 0) + 1
         sent = [

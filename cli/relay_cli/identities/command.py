@@ -54,7 +54,7 @@ def import_(  # noqa: PLR0913 - one for each way to choose
     if not dry_run:
         tables = Tables(location, table, threads)
         identities = Identities(tables.table("identities_table"))
-        into = tables.place("identities_table")
+        into = tables.description("identities_table")
     raise typer.Exit(
         import_report(
             file, identities, into=into, state=state, rejects=rejects, threads=threads,
@@ -74,6 +74,6 @@ def forget(
 ) -> None:
     """Erase a customer: identities, money trail and dead letters."""
     from relay_cli.clients.targets import Location
-    from relay_cli.identities.erasure import forget_customer
+    from relay_cli.identities.erasure import erase_customer
 
-    raise typer.Exit(forget_customer(customer_user_id, Location(ready_file, stack), sure=yes))
+    raise typer.Exit(erase_customer(customer_user_id, Location(ready_file, stack), assume_yes=yes))

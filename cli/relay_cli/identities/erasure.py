@@ -14,14 +14,14 @@ _ANY_DAYS = 1
 """Nothing is kept here."""
 
 
-def forget_customer(customer_user_id: str, location: Location, *, sure: bool) -> ExitCode:
+def erase_customer(customer_user_id: str, location: Location, *, assume_yes: bool) -> ExitCode:
     """Erases a customer and says what was erased; raises `CliError`."""
     if not customer_user_id.strip():
         raise CliError("which customer is meant? An empty id is nobody's")
     tables = Tables(location)
     queues = find_queues(None, None, None, location)
     question = f"Erase this customer from {tables.origin} for good?"
-    if not sure and not confirm(question):
+    if not assume_yes and not confirm(question):
         return ExitCode.FAILED
     try:
         identities = Identities(tables.table("identities_table")).forget(customer_user_id)

@@ -17,7 +17,7 @@ from relay_cli.terminal.errors import CliError
 from relay_cli.terminal.files import read_object
 
 CHUNK_ROWS: Final = 5_000
-_WAITS: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
+_RETRY_DELAYS: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Seconds before a write that failed is tried again."""
 
 Remember = Callable[[Identity], bool]
@@ -122,23 +122,23 @@ class Importer:
     def _import(self, chunk: Sequence[Row]) -> None:
         counts = self._progress.counts
         newest, superseded = _newest(row.identity for row in chunk if row.identity is not None)
-        written = list(self._threads.map(self._written, newest))
-        unusable = dict(one for one, _ in written if one is not None)
+        outcomes = list(self._threads.map(self._write, newest))
+        unusable = dict(one for one, _ in outcomes if one is not None)
         rejected = [row for row in chunk if row.problem is not None]
         numbers = {row.identity: row.number for row in chunk if row.identity is not None}
         rejected += [Row(numbers[one], problem=error) for one, error in unusable.items()]
         self._rejects(sorted(rejected))
-        counts.remembered += sum(one is None and done for one, done in written)
-        counts.older += superseded + sum(one is None and not done for one, done in written)
+        counts.remembered += sum(one is None and done for one, done in outcomes)
+        counts.older += superseded + sum(one is None and not done for one, done in outcomes)
         counts.bad += len(rejected)
         counts.without_customer += sum(
             row.identity is None and row.problem is None for row in chunk
         )
         counts.rows += len(chunk)
 
-    def _written(self, identity: Identity) -> tuple[tuple[Identity, str] | None, bool]:
+    def _write(self, identity: Identity) -> tuple[tuple[Identity, str] | None, bool]:
         """Whether it was news; or it, and why it cannot be kept."""
-        for wait in (*_WAITS, None):
+        for wait in (*_RETRY_DELAYS, None):
             try:
                 return None, self._remember(identity)
             except UnusableIdError as error:
@@ -166,13 +166,13 @@ def _newest(identities: Iterable[Identity]) -> tuple[list[Identity], int]:
     return list(newest.values()), superseded
 
 
-def remembering(identities: Identities | None) -> Remember:
+def remember_in(identities: Identities | None) -> Remember:
     """Writes to the table; without one, nothing: a dry run."""
     return (lambda _: True) if identities is None else identities.remember
 
 
-def reject_lines(
-    file: TextIO | None, shown: list[str], most: int
+def reject_writer(
+    file: TextIO | None, shown: list[str], limit: int
 ) -> Callable[[Sequence[Row]], None]:
     """Notes bad rows: all in a file, where there is one, and the first few to be shown.
 
@@ -180,11 +180,11 @@ def reject_lines(
     killed may list some twice, and leaves none out.
     """
 
-    def note(rows: Sequence[Row]) -> None:
+    def write(rows: Sequence[Row]) -> None:
         lines = [f"line {row.number}: {row.problem}" for row in rows]
-        shown.extend(lines[: max(0, most - len(shown))])
+        shown.extend(lines[: max(0, limit - len(shown))])
         if file is not None:
             file.writelines(line + "\n" for line in lines)
             file.flush()
 
-    return note
+    return write

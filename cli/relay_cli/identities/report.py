@@ -29,23 +29,23 @@ COLUMNS: Final[Mapping[str, str]] = {
     "install_time": "Install Time",
     "platform": "Platform",
 }
-_NEEDED: Final = ("customer_user_id", "appsflyer_id", "app_id", "install_time")
+_REQUIRED: Final = ("customer_user_id", "appsflyer_id", "app_id", "install_time")
 
-LONGEST_LINE: Final = 1024 * 1024
+MAX_LINE_BYTES: Final = 1024 * 1024
 """Bytes of a line, and of a row: one that is quoted may go over several lines."""
 
-_LONGEST_ID: Final = 255
-_FARTHEST_AHEAD: Final = timedelta(days=1)
+_MAX_ID_LENGTH: Final = 255
+_MAX_FUTURE: Final = timedelta(days=1)
 """A later install is a slip, and would outlive every true one."""
 
 _GZIP: Final = b"\x1f\x8b"
-_SIP: Final = 4 * 1024
+_READ_BYTES: Final = 4 * 1024
 """Packed bytes that are read at a time, so that it shows what becomes of them."""
-_UNSUSPICIOUS: Final = 1024 * 1024
+_UNCHECKED_BYTES: Final = 1024 * 1024
 """Bytes that are taken out of any packed file."""
-_MOST_PACKED: Final = 200
+_MAX_RATIO: Final = 200
 """How many bytes one packed byte may hold: wide reports have up to 80, bombs up to 1,030."""
-_NO_TEXT: Final[Mapping[str, str]] = {
+_NOT_TEXT: Final[Mapping[str, str]] = {
     "\N{REPLACEMENT CHARACTER}": "is not UTF-8",
     "\0": "holds a NUL character",
 }
@@ -87,7 +87,7 @@ class _Lines:
 
     def __init__(self, lines: Iterator[str]) -> None:
         self._lines = lines
-        self._again = deque[str]()
+        self._pending = deque[str]()
         self._row: list[str] = []
         self.number = 1
         """Of the first line of the row that is being read."""
@@ -97,7 +97,7 @@ class _Lines:
 
     def __next__(self) -> str:
         """The next line."""
-        line = self._again.popleft() if self._again else next(self._lines)
+        line = self._pending.popleft() if self._pending else next(self._lines)
         self._row.append(line)
         return line
 
@@ -106,9 +106,9 @@ class _Lines:
         self.number += len(self._row)
         self._row.clear()
 
-    def again(self) -> None:
+    def retry_rest(self) -> None:
         """The row is none, by a quotation mark in its first line: those behind it may be some."""
-        self._again.extendleft(reversed(self._row[1:]))
+        self._pending.extendleft(reversed(self._row[1:]))
         del self._row[1:]
 
 
@@ -119,7 +119,7 @@ class Report:
         self._file = open_file(path)
         self._path = path
         self._clock = clock
-        self._taken = 0
+        self._bytes_read = 0
         self._since_row = 0
         """Bytes that have been taken since the last row ended."""
 
@@ -139,14 +139,14 @@ class Report:
         """Every row behind the header; raises `CliError` for a file that is no report."""
         lines = _Lines(self._lines())
         reader = csv.reader(lines, strict=True)
-        latest = self._clock() + _FARTHEST_AHEAD
-        places = self._places(self._header(reader))
+        latest = self._clock() + _MAX_FUTURE
+        columns = self._columns(self._header(reader))
         while True:
             lines.next_row()
             try:
                 fields = next(reader, None)
             except csv.Error:
-                lines.again()
+                lines.retry_rest()
                 self._since_row = 0
                 yield Row(lines.number, problem="is not CSV: a quotation mark is out of place")
                 continue
@@ -154,7 +154,7 @@ class Report:
                 return
             if fields:
                 self._since_row = 0
-                yield _row(lines.number, fields, places, latest)
+                yield _row(lines.number, fields, columns, latest)
 
     def _header(self, reader: Iterator[list[str]]) -> list[str] | None:
         try:
@@ -162,23 +162,23 @@ class Report:
         except csv.Error as error:
             raise CliError(f"{self._path} is no CSV file: {error}") from error
 
-    def _places(self, header: Sequence[str] | None) -> dict[str, int]:
+    def _columns(self, header: Sequence[str] | None) -> dict[str, int]:
         """Where each column stands."""
         names = [name.strip().casefold() for name in header or ()]
-        if problem := _no_text(names):
+        if problem := _not_text(names):
             raise CliError(f"{self._path} is no report of installs: its first line {problem}")
-        places = {
+        columns = {
             field: names.index(title.casefold())
             for field, title in COLUMNS.items()
             if title.casefold() in names
         }
-        missing = [COLUMNS[field] for field in _NEEDED if field not in places]
+        missing = [COLUMNS[field] for field in _REQUIRED if field not in columns]
         if missing:
             raise CliError(
                 f"{self._path} is no report of installs: its first line has no column "
                 f"{', '.join(repr(name) for name in missing)}"
             )
-        return places
+        return columns
 
     def _lines(self) -> Iterator[str]:
         stream = self._stream()
@@ -192,17 +192,17 @@ class Report:
 
     def _check(self, number: int, size: int, *, is_packed: bool) -> None:
         """Ends the reading of what is no report before it takes much memory or time."""
-        self._taken += size
+        self._bytes_read += size
         self._since_row += size
-        if size > LONGEST_LINE or self._since_row > LONGEST_LINE:
-            what = "is" if size > LONGEST_LINE else "and those before it are a row"
+        if size > MAX_LINE_BYTES or self._since_row > MAX_LINE_BYTES:
+            what = "is" if size > MAX_LINE_BYTES else "and those before it are a row"
             raise CliError(
-                f"{self._path}, line {number} {what} longer than {LONGEST_LINE} bytes: this is no "
-                "report"
+                f"{self._path}, line {number} {what} longer than {MAX_LINE_BYTES} bytes: this is "
+                "no report"
             )
-        if is_packed and self._taken > max(_UNSUSPICIOUS, self.position * _MOST_PACKED):
+        if is_packed and self._bytes_read > max(_UNCHECKED_BYTES, self.position * _MAX_RATIO):
             raise CliError(
-                f"{self._path} is packed more than {_MOST_PACKED}-fold: this is no report. If it "
+                f"{self._path} is packed more than {_MAX_RATIO}-fold: this is no report. If it "
                 "is one, unpack it first"
             )
 
@@ -211,43 +211,44 @@ class Report:
         self._file.seek(0)
         if beginning != _GZIP:
             return self._file
-        return gzip.open(_Sips(self._file), "rb")  # type: ignore[return-value] # a GzipFile reads bytes
+        return gzip.open(_SmallReads(self._file), "rb")  # type: ignore[return-value] # a GzipFile reads bytes
 
 
-class _Sips:
+class _SmallReads:
     """A file of which little is read at a time."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
 
     def read(self, size: int, /) -> bytes:
-        return self._file.read(min(size, _SIP))
+        return self._file.read(min(size, _READ_BYTES))
 
-    def seek(self, place: int, /) -> object:
-        return self._file.seek(place)
+    def seek(self, column: int, /) -> object:
+        return self._file.seek(column)
 
 
 def _bounded(stream: IO[bytes]) -> Iterator[bytes]:
     """Lines, none of them read beyond what is taken: a bomb is not unpacked."""
-    while line := stream.readline(LONGEST_LINE + 1):
+    while line := stream.readline(MAX_LINE_BYTES + 1):
         yield line
 
 
-def _no_text(values: Collection[str]) -> str | None:
+def _not_text(values: Collection[str]) -> str | None:
     return next(
-        (problem for sign, problem in _NO_TEXT.items() if any(sign in one for one in values)), None
+        (problem for sign, problem in _NOT_TEXT.items() if any(sign in one for one in values)), None
     )
 
 
-def _row(number: int, fields: Sequence[str], places: Mapping[str, int], latest: datetime) -> Row:
-    if any(places[name] >= len(fields) for name in _NEEDED):
+def _row(number: int, fields: Sequence[str], columns: Mapping[str, int], latest: datetime) -> Row:
+    if any(columns[name] >= len(fields) for name in _REQUIRED):
         return Row(number, problem="has fewer columns than the first line")
     given = {
-        name: fields[place].strip() if place < len(fields) else "" for name, place in places.items()
+        name: fields[column].strip() if column < len(fields) else ""
+        for name, column in columns.items()
     }
     if not given["customer_user_id"]:
         return Row(number)
-    if problem := _no_text(given.values()):
+    if problem := _not_text(given.values()):
         return Row(number, problem=problem)
     installed_at = parse_iso(given["install_time"], needs_offset=False)
     problem = _problem(given, installed_at, latest)
@@ -267,11 +268,11 @@ def _problem(
     given: Mapping[str, str], installed_at: datetime | None, latest: datetime
 ) -> str | None:
     """What is wrong with a row's fields; never their values."""
-    missing = [COLUMNS[name] for name in _NEEDED if not given[name]]
+    missing = [COLUMNS[name] for name in _REQUIRED if not given[name]]
     if missing:
         return f"{missing[0]} is missing"
-    if len(given["appsflyer_id"]) > _LONGEST_ID or not given["appsflyer_id"].isprintable():
-        return f"AppsFlyer ID is not of at most {_LONGEST_ID} printable characters"
+    if len(given["appsflyer_id"]) > _MAX_ID_LENGTH or not given["appsflyer_id"].isprintable():
+        return f"AppsFlyer ID is not of at most {_MAX_ID_LENGTH} printable characters"
     if installed_at is None:
         return "Install Time is not of the form yyyy-mm-dd hh:mm:ss"
     return "Install Time is more than a day in the future" if installed_at > latest else None

@@ -10,7 +10,7 @@ from threading import Event
 from typing import Any, Final
 
 from relay_cli.clients.targets import DEFAULT_READY_FILE
-from relay_cli.local.demo.run import Run, run_samples, send_samples
+from relay_cli.local.demo.run import DemoRun, run_samples, send_samples
 from relay_cli.local.guide import guide
 from relay_cli.samples import read_samples
 from relay_cli.terminal.console import show, stderr_console, stdout_console
@@ -26,7 +26,7 @@ SAMPLES: Final = PROJECT / "events"
 class _Finished(Exception):  # noqa: N818 - it is no error
     """The demo is done, and the sandbox may stop."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: DemoRun) -> None:
         super().__init__()
         self.run = run
 
@@ -56,7 +56,7 @@ def demo(folder: Path, *, once: bool) -> ExitCode:
 
     async def when_up(up: Sandbox) -> None:
         nonlocal code
-        run: Run = await _in_thread(stop, run_samples, up.ready, folder, stop)
+        run: DemoRun = await _in_thread(stop, run_samples, up.ready, folder, stop)
         code = run.code
         if not stays:
             raise _Finished(run)

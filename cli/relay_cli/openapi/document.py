@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from relay.domain.kinds import Kind
-from relay_cli.openapi.answers import responses_of
 from relay_cli.openapi.events import events_of, read_rules
 from relay_cli.openapi.messages import install_of, webhook_of
 from relay_cli.openapi.operations import OPERATIONS, SECURITY, Operation
+from relay_cli.openapi.responses import responses_of
 from relay_cli.openapi.shapes import Components, Schema
 from relay_cli.samples import Sample, read_samples
 from relay_cli.terminal.errors import CliError
@@ -23,7 +23,7 @@ _SERVER: Final[Schema] = {
     "description": "The output ApiUrl of the stack.",
     "variables": {"api_id": {"default": "api_id"}, "region": {"default": "us-east-1"}},
 }
-_ABOUT: Final = (
+_DESCRIPTION: Final = (
     "Events, payment webhooks and installs by HTTP. What is accepted is on a queue and will be "
     "delivered to AppsFlyer, or kept with the reason. Every error is `application/problem+json` "
     "(RFC 9457), but for those of API Gateway itself."
@@ -43,7 +43,7 @@ def document_of(project: Path) -> Schema:
         "openapi": "3.1.1",
         "info": {
             "title": "AppsFlyer Relay",
-            "description": _ABOUT,
+            "description": _DESCRIPTION,
             "version": metadata.version("appsflyer-relay"),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
@@ -69,11 +69,11 @@ def _check_routes(path: Path) -> None:
         api = read_api(template, template.parameters({}), functions)
     except SandboxError as error:
         raise CliError(str(error)) from error
-    unlike = sorted({route.key for route in api.routes} ^ OPERATIONS.keys())
-    if unlike:
+    differing = sorted({route.key for route in api.routes} ^ OPERATIONS.keys())
+    if differing:
         raise CliError(
             f"{path.name} and cli/relay_cli/openapi/operations.py do not have the same routes: "
-            f"{', '.join(unlike)}"
+            f"{', '.join(differing)}"
         )
 
 
@@ -83,10 +83,10 @@ def _operation(key: str, operation: Operation, bodies: "_Bodies", components: Co
         "operationId": operation.id,
         "tags": [operation.tag],
         "summary": operation.summary,
-        "description": operation.about,
+        "description": operation.description,
         "parameters": list(operation.parameters),
         **({"requestBody": body} if body else {}),
-        "responses": responses_of(operation.replies, components),
+        "responses": responses_of(operation.responses, components),
         "security": [
             {name: list(scopes) for name, scopes in one.items()} for one in operation.security
         ],
@@ -119,11 +119,11 @@ class _Bodies:
     def _examples(self, key: str) -> Iterator[tuple[str, Schema]]:
         """The bodies of the samples that are taken, by the samples' names."""
         for sample in self._samples:
-            if sample.event.get("routeKey") == key and _is_taken(sample):
-                yield sample.name, {"summary": sample.about, "value": _body(sample.event)}
+            if sample.event.get("routeKey") == key and _is_accepted(sample):
+                yield sample.name, {"summary": sample.description, "value": _body(sample.event)}
 
 
-def _is_taken(sample: Sample) -> bool:
+def _is_accepted(sample: Sample) -> bool:
     """Whether its body is, whatever comes with it."""
     is_success = sample.status is not None and sample.status < 300  # noqa: PLR2004 - a 2xx
     return is_success and "cookies" not in sample.event

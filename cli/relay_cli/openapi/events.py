@@ -22,10 +22,10 @@ class _Kind(NamedTuple):
     """What a kind of event is made of."""
 
     name: str
-    about: str
+    description: str
     forms: Mapping[str, Schema]
     checks: tuple[tuple[str, Callable[..., Any]], ...]
-    needs: Schema
+    required: Schema
     forbidden: frozenset[str] = frozenset()
 
 
@@ -72,15 +72,15 @@ def events_of(kind: Kind, components: Components, rules: Mapping[str, str]) -> S
     """The schema of a body: one event of a kind, or an array of them."""
     what = _KINDS[kind]
     event = components.add(what.name, _event(what, rules))
-    several = {"type": "array", "items": event, "minItems": 1, "maxItems": MAX_EVENTS}
-    return {"oneOf": [event, several]}
+    array = {"type": "array", "items": event, "minItems": 1, "maxItems": MAX_EVENTS}
+    return {"oneOf": [event, array]}
 
 
 def _event(what: _Kind, rules: Mapping[str, str]) -> Schema:
     return {
-        "description": f"{what.about} {_ABSENT}",
+        "description": f"{what.description} {_ABSENT}",
         "type": "object",
-        **what.needs,
+        **what.required,
         "properties": {
             name: {"description": _text_of(cited, rules), **form}
             for name, form, cited in _fields(what)

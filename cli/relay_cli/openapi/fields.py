@@ -35,10 +35,10 @@ def whole_pattern(expression: str) -> str:
     return f"^(?:{expression})$"
 
 
-def _whole(bounds: Whole, *examples: int) -> Schema:
+def _integer(bounds: Whole, *examples: int) -> Schema:
     named = {"minimum": bounds.lowest, "maximum": bounds.highest}
-    given = {name: bound for name, bound in named.items() if bound is not None}
-    return {"type": "integer", **given, **({"examples": list(examples)} if examples else {})}
+    limits = {name: bound for name, bound in named.items() if bound is not None}
+    return {"type": "integer", **limits, **({"examples": list(examples)} if examples else {})}
 
 
 def _object(properties: Mapping[str, Schema], **bounds: Any) -> Schema:
@@ -51,11 +51,11 @@ def _object(properties: Mapping[str, Schema], **bounds: Any) -> Schema:
 
 def _consent(form: str) -> Schema:
     """M15."""
-    answers = {
-        name: _whole(wanted) if isinstance(wanted, Whole) else {"type": _PLAIN[wanted]}
+    properties = {
+        name: _integer(wanted) if isinstance(wanted, Whole) else {"type": _PLAIN[wanted]}
         for name, wanted in CONSENT_FORMS[form].items()
     }
-    return _object({form: _object(answers)}, required=[form])
+    return _object({form: _object(properties)}, required=[form])
 
 
 def _user_id(longest: int | None) -> Schema:
@@ -93,13 +93,13 @@ MOBILE: Final[Mapping[str, Schema]] = {
     "amazon_aid": text(_UUID),
     "imei": text("490154203237518"),
     "app_set_id": _object(
-        {"scope": _whole(APP_SET_SCOPE), "id": text(pattern=whole_pattern(UUID.pattern))},
+        {"scope": _integer(APP_SET_SCOPE), "id": text(pattern=whole_pattern(UUID.pattern))},
         required=["scope", "id"],
         examples=[{"scope": 1, "id": _UUID}],
     ),
     "idfa": _IOS_ID,
     "idfv": _IOS_ID,
-    "att": _whole(ATT, 3),
+    "att": _integer(ATT, 3),
     "aie": {"type": "boolean", "examples": [True]},
     "os": text("17.4"),
     "bundleIdentifier": text("com.example.shop"),

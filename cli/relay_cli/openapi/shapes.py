@@ -69,14 +69,14 @@ class Components:
             schema: Schema = {"type": "array", "items": self.ref(shapes[0])}
         else:
             schema = self.of(inner)
-        said = [note for note in notes if isinstance(note, str)]
-        return {**schema, "description": said[-1]} if said else schema
+        descriptions = [note for note in notes if isinstance(note, str)]
+        return {**schema, "description": descriptions[-1]} if descriptions else schema
 
     def _object(self, shape: Any) -> Schema:
         hints: Mapping[str, Any] = get_type_hints(shape, include_extras=True)
         optional: frozenset[str] = getattr(shape, "__optional_keys__", frozenset())
         return {
-            "description": described(shape),
+            "description": description_of(shape),
             "type": "object",
             "properties": {name: self.of(form) for name, form in hints.items()},
             "required": [name for name in hints if name not in optional],
@@ -88,6 +88,6 @@ def reference(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def described(shape: Any) -> str:
+def description_of(shape: Any) -> str:
     """The first paragraph of a docstring, on one line."""
     return " ".join((shape.__doc__ or "").split("\n\n")[0].split())

@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 
 _ANY_DAYS: Final = 400
 _SOURCE: Final = "explained"
-_CLUES: Final = ("customer_user_id", "appsflyer_id", "app_id", "platform")
+_HINTS: Final = ("customer_user_id", "appsflyer_id", "app_id", "platform")
 _ANY_APP: Final = SourceApps(mobile=("id000000000",))
 """Stands for the source's app where nobody said which there are."""
-_LIKE_ITS_ORIGINAL: Final = (
+_LIKE_ORIGINAL: Final = (
     "becomes an event like its original's: same app, name and order id, the amount turned round"
 )
-_NOT_BY_THIS_ALONE: Final = (
+_NEEDS_MORE: Final = (
     "by this alone nobody knows whose it is or for which app; what was told before, or an install, "
     "may say"
 )
@@ -48,14 +48,14 @@ _FOR_ANY_APP: Final = (
     "source has"
 )
 _KEPT: Final = "Acknowledged, and kept as a dead letter"
-_WHY: Final = {
+_TREATMENTS: Final = {
     Treatment.COUNTED: "counts",
     Treatment.IGNORED: "ignored",
     Treatment.UNKNOWN: "unknown type: kept as a dead letter by id, type, time and digest",
 }
 
 
-class _Nothing:
+class _MemoryTable:
     """A table that begins empty and is gone afterwards."""
 
     def __init__(self) -> None:
@@ -84,7 +84,7 @@ class _Nothing:
         return list(self._items)
 
 
-class _Rules:
+class _FixedParameters:
     """A Parameter Store in which every app has the same settings."""
 
     def __init__(self, rules: Mapping[str, Any]) -> None:
@@ -102,25 +102,25 @@ def explain(
     `UNDONE` where some of it cannot be understood.
     """
     body = read_bytes(path, MAX_BODY_BYTES, " No webhook is.")
-    name = provider or _recognised(body)
+    name = provider or _detect_provider(body)
     if name not in PROVIDERS:
         raise CliError(f"no such provider; there are {', '.join(PROVIDERS)}")
     settings = _settings(name, mobile, web)
     try:
-        told = PROVIDERS[name].read(body, settings)
+        webhooks = PROVIDERS[name].read(body, settings)
     except UnreadableWebhookError as error:
         raise CliError(f"{path} is no webhook of {name}: {error}", code=ExitCode.FAILED) from error
-    app_rules, anybody = _read_rules(rules), not (mobile or web)
-    is_understood = True
-    for one in told:
-        show(stdout_console(), _told(name, one))
-        is_understood &= one.problem is None
-        if one.treatment is Treatment.COUNTED:
-            is_understood &= _understood(name, one, settings, app_rules, anybody=anybody)
-    return ExitCode.OK if is_understood else ExitCode.FAILED
+    app_rules, any_app = _read_rules(rules), not (mobile or web)
+    is_valid = True
+    for webhook in webhooks:
+        show(stdout_console(), _webhook_blocks(name, webhook))
+        is_valid &= webhook.problem is None
+        if webhook.treatment is Treatment.COUNTED:
+            is_valid &= _show_interpretation(name, webhook, settings, app_rules, any_app=any_app)
+    return ExitCode.OK if is_valid else ExitCode.FAILED
 
 
-def _recognised(body: bytes) -> str:
+def _detect_provider(body: bytes) -> str:
     """The provider, by the shape of a body; raises `CliError`."""
     try:
         content = loads(body)
@@ -160,65 +160,75 @@ def _read_rules(path: Path | None) -> Mapping[str, Any]:
     return rules
 
 
-def _told(provider: str, told: Told) -> Iterator[Block]:
-    reason = PROVIDERS[provider].why_ignored(told.type) if _is_ignored(told) else ""
-    why = ": ".join(filter(None, (_WHY[told.treatment], reason)))
-    if told.problem is not None:
-        why = f"unreadable: {told.problem}. {_KEPT}"
-    yield Block(Text.assemble(("\n" + printable(told.type), "heading"), f"  {why}"))
-    if told.test:
+def _webhook_blocks(provider: str, webhook: Told) -> Iterator[Block]:
+    reason = PROVIDERS[provider].why_ignored(webhook.type) if _is_ignored(webhook) else ""
+    why = ": ".join(filter(None, (_TREATMENTS[webhook.treatment], reason)))
+    if webhook.problem is not None:
+        why = f"unreadable: {webhook.problem}. {_KEPT}"
+    yield Block(Text.assemble(("\n" + printable(webhook.type), "heading"), f"  {why}"))
+    if webhook.test:
         yield Block(Text("a test: dropped, unless the app says where tests go", "warn"))
 
 
-def _is_ignored(told: Told) -> bool:
-    return told.treatment is Treatment.IGNORED
+def _is_ignored(webhook: Told) -> bool:
+    return webhook.treatment is Treatment.IGNORED
 
 
-def _understood(
-    provider: str, told: Told, settings: SourceSettings, rules: Mapping[str, Any], *, anybody: bool
-) -> bool:
-    """Shows what one thing told means and becomes; whether it can be understood."""
-    try:
-        meaning = PROVIDERS[provider].understand(told.type, told.content, settings)
-    except UnreadableWebhookError as error:
-        show(stdout_console(), [Block(Text(f"unreadable: {error}. {_KEPT}", "warn"))])
-        return False
-    show(stdout_console(), _meant(meaning, told, settings, rules, anybody=anybody))
-    return True
-
-
-def _meant(
-    meaning: Meaning,
-    told: Told,
+def _show_interpretation(
+    provider: str,
+    webhook: Told,
     settings: SourceSettings,
     rules: Mapping[str, Any],
     *,
-    anybody: bool,
+    any_app: bool,
+) -> bool:
+    """Shows what one thing told means and becomes; whether it can be understood."""
+    try:
+        interpretation = PROVIDERS[provider].understand(webhook.type, webhook.content, settings)
+    except UnreadableWebhookError as error:
+        show(stdout_console(), [Block(Text(f"unreadable: {error}. {_KEPT}", "warn"))])
+        return False
+    show(
+        stdout_console(),
+        _interpretation_blocks(interpretation, webhook, settings, rules, any_app=any_app),
+    )
+    return True
+
+
+def _interpretation_blocks(
+    interpretation: Meaning,
+    webhook: Told,
+    settings: SourceSettings,
+    rules: Mapping[str, Any],
+    *,
+    any_app: bool,
 ) -> Iterator[Block]:
-    yield Block(_facts(meaning))
-    if meaning.movement is None:
+    yield Block(_links_table(interpretation))
+    if interpretation.movement is None:
         yield Block(Text("no movement of money: it only tells what belongs to what", "quiet"))
         return
-    yield Block(_movement(meaning.movement))
-    if anybody:
-        settings = settings.model_copy(update={"apps": _apps_named(meaning)})
+    yield Block(_movement_table(interpretation.movement))
+    if any_app:
+        settings = settings.model_copy(update={"apps": _apps_named(interpretation)})
     # Without an app for tests there is nothing to say of one but what it would be otherwise.
-    is_test = told.test and rules.get("test_events_to") is not None
-    yield from _event(meaning, meaning.movement, settings, rules, is_test=is_test)
+    is_test = webhook.test and rules.get("test_events_to") is not None
+    yield from _event_blocks(
+        interpretation, interpretation.movement, settings, rules, is_test=is_test
+    )
 
 
-def _facts(meaning: Meaning) -> Table:
+def _links_table(interpretation: Meaning) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
-    for fact in meaning.facts:
-        known = [f"{name} known" for name in _CLUES if getattr(fact.clues, name)]
-        leads = "→ " + ", ".join(map(printable, fact.to)) if fact.to else ""
+    for link in interpretation.facts:
+        known = [f"{name} known" for name in _HINTS if getattr(link.clues, name)]
+        targets = "→ " + ", ".join(map(printable, link.to)) if link.to else ""
         table.add_row(
-            Text("link", "key"), printable(fact.ref), leads, Text(", ".join(known), "quiet")
+            Text("link", "key"), printable(link.ref), targets, Text(", ".join(known), "quiet")
         )
     return table
 
 
-def _movement(movement: Movement) -> Table:
+def _movement_table(movement: Movement) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
     amount = movement.amount
     rows = {
@@ -236,8 +246,8 @@ def _movement(movement: Movement) -> Table:
     return table
 
 
-def _event(
-    meaning: Meaning,
+def _event_blocks(
+    interpretation: Meaning,
     movement: Movement,
     settings: SourceSettings,
     rules: Mapping[str, Any],
@@ -246,16 +256,16 @@ def _event(
 ) -> Iterator[Block]:
     """What AppsFlyer would be told, if this were all that is known."""
     if movement.about is not None:
-        yield Block(Text(_LIKE_ITS_ORIGINAL, "quiet"))
+        yield Block(Text(_LIKE_ORIGINAL, "quiet"))
         return
-    trail = Trail(_Nothing(), _ANY_DAYS)
-    trail.learn(_SOURCE, meaning.facts)
-    store = ParameterStore(cast("SSMClient", _Rules(rules)), "/explained")
-    decider = Decider(Apps(store), trail, Identities(_Nothing()), utc_now)
+    trail = Trail(_MemoryTable(), _ANY_DAYS)
+    trail.learn(_SOURCE, interpretation.facts)
+    store = ParameterStore(cast("SSMClient", _FixedParameters(rules)), "/explained")
+    decider = Decider(Apps(store), trail, Identities(_MemoryTable()), utc_now)
     try:
         decision = decider.decide(_SOURCE, settings, movement, test=is_test).decision
     except UnmappableError as error:
-        because = _NOT_BY_THIS_ALONE if error.may_change else f"{error}. {_KEPT}".lstrip(". ")
+        because = _NEEDS_MORE if error.may_change else f"{error}. {_KEPT}".lstrip(". ")
         yield Block(Text(f"{error.reason}: {because}", "warn"))
         return
     except ConfigurationError as error:
@@ -270,9 +280,9 @@ def _event(
     yield Block(Text(printable(dumps(event).decode())), exact=True)
 
 
-def _apps_named(meaning: Meaning) -> SourceApps:
+def _apps_named(interpretation: Meaning) -> SourceApps:
     """The app that the webhook itself names, where nobody said which there are."""
-    named = [fact.clues.app_id for fact in meaning.facts if fact.clues.app_id]
+    named = [link.clues.app_id for link in interpretation.facts if link.clues.app_id]
     if not named:
         return _ANY_APP
     return _settings("stripe", named[:1], []).apps

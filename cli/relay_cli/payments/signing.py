@@ -8,17 +8,17 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 
-class Signed(NamedTuple):
+class SignedWebhook(NamedTuple):
     """A webhook that is ready to be posted."""
 
     headers: dict[str, str]
     body: bytes
 
 
-def sign(provider: str, body: bytes, secret: str, now: datetime) -> Signed:
+def sign(provider: str, body: bytes, secret: str, now: datetime) -> SignedWebhook:
     """Signs a body as a provider does, at a moment."""
     headers, signed = _SIGNERS[provider](body, secret, int(now.timestamp()))
-    return Signed({"content-type": "application/json", **headers}, signed)
+    return SignedWebhook({"content-type": "application/json", **headers}, signed)
 
 
 _Signer = Callable[[bytes, str, int], tuple[dict[str, str], bytes]]
@@ -39,7 +39,7 @@ def _revenuecat(body: bytes, secret: str, _: int) -> tuple[dict[str, str], bytes
 
 
 def _standard(body: bytes, secret: str, seconds: int) -> tuple[dict[str, str], bytes]:
-    message_id = f"msg_{hash_of(body)}"
+    message_id = f"msg_{message_id_of(body)}"
     key = base64.b64decode(secret.removeprefix("whsec_"))
     digest = _digest(key, f"{message_id}.{seconds}.".encode() + body)
     return {
@@ -54,12 +54,12 @@ def _adyen(body: bytes, secret: str, _: int) -> tuple[dict[str, str], bytes]:
     content = json.loads(body)
     for one in content["notificationItems"]:
         item = one["NotificationRequestItem"]
-        digest = _digest(bytes.fromhex(secret), _signed_of(item).encode())
+        digest = _digest(bytes.fromhex(secret), _signed_text(item).encode())
         item.setdefault("additionalData", {})["hmacSignature"] = base64.b64encode(digest).decode()
     return {}, json.dumps(content).encode()
 
 
-def _signed_of(item: Mapping[str, Any]) -> str:
+def _signed_text(item: Mapping[str, Any]) -> str:
     amount = item["amount"]
     names = ("pspReference", "originalReference", "merchantAccountCode", "merchantReference")
     parts = [item.get(name, "") for name in names]
@@ -71,7 +71,7 @@ def _digest(key: bytes, message: bytes) -> bytes:
     return hmac.digest(key, message, "sha256")
 
 
-def hash_of(body: bytes) -> str:
+def message_id_of(body: bytes) -> str:
     """A short name for a body."""
     return hmac.digest(b"", body, "sha256").hex()[:24]
 

@@ -16,8 +16,8 @@ from relay_cli.clients.http import call
 from relay_cli.clients.targets import DEFAULT_READY_FILE, read_ready_file, ready_text
 from relay_cli.payments.samples import (
     PAYMENTS,
-    REVERSES,
-    TAKING_BACK,
+    RETURNS,
+    REVERSALS,
     build,
     check_kind,
     payment_of,
@@ -54,45 +54,51 @@ def new_tag() -> str:
     return secrets.token_hex(6)
 
 
-def trigger(order: Order, address: Address, about: str | None = None) -> ExitCode:
+def trigger(order: Order, address: Address, original_tag: str | None = None) -> ExitCode:
     """Posts what an order tells, and first what has to have been told before.
 
     `about`: the tag of the payment that is taken back, or of what is reversed; else that is made
     up too. Raises `CliError`.
     """
     check_kind(order.provider, order.kind)
-    orders = orders_for(order, about)
+    orders = orders_for(order, original_tag)
     for one in orders:
         webhooks = build(one)
         for webhook in webhooks:
             _post(one.provider, webhook, address)
         stdout_console().print(
-            f"{one.kind}: taken, event id {address.source}:{money_id(one.provider, webhooks)}"
+            f"{one.kind}: taken, event id {address.source}:{movement_id(one.provider, webhooks)}"
         )
-    _say_how_to_go_on(orders[-1])
+    _show_next_step(orders[-1])
     return ExitCode.OK
 
 
-def orders_for(order: Order, about: str | None) -> list[Order]:
+def orders_for(order: Order, original_tag: str | None) -> list[Order]:
     """An order, and before it those that it needs; each with its own tag."""
-    taking_back = REVERSES.get(order.kind, order.kind)
-    if taking_back not in TAKING_BACK:
+    return_kind = REVERSALS.get(order.kind, order.kind)
+    if return_kind not in RETURNS:
         return [order]
-    if about is not None and "-" in about and order.kind in REVERSES:
-        return [replace(order, tag=about)]
-    paid = order.tag if about is None else about.partition("-")[0]
-    payment = replace(order, kind=payment_of(order.provider), tag=paid)
-    taken = replace(order, kind=taking_back, tag=f"{paid}-{secrets.token_hex(2)}")
-    before = [payment] if about is None else []
-    return [*before, taken, *([replace(taken, kind=order.kind)] if order.kind in REVERSES else [])]
+    if original_tag is not None and "-" in original_tag and order.kind in REVERSALS:
+        return [replace(order, tag=original_tag)]
+    payment_tag = order.tag if original_tag is None else original_tag.partition("-")[0]
+    payment = replace(order, kind=payment_of(order.provider), tag=payment_tag)
+    returned = replace(order, kind=return_kind, tag=f"{payment_tag}-{secrets.token_hex(2)}")
+    before = [payment] if original_tag is None else []
+    return [
+        *before,
+        returned,
+        *([replace(returned, kind=order.kind)] if order.kind in REVERSALS else []),
+    ]
 
 
-def money_id(provider: str, webhooks: Iterable[Json]) -> str:
+def movement_id(provider: str, webhooks: Iterable[Json]) -> str:
     """The money's own id, which is the end of its event id, by what the relay makes of webhooks."""
     settings = SourceSettings.model_validate({"provider": provider, "apps": {}})
     for webhook in webhooks:
-        for told in PROVIDERS[provider].read(json.dumps(webhook).encode(), settings):
-            movement = PROVIDERS[provider].understand(told.type, told.content, settings).movement
+        for parsed in PROVIDERS[provider].read(json.dumps(webhook).encode(), settings):
+            movement = (
+                PROVIDERS[provider].understand(parsed.type, parsed.content, settings).movement
+            )
             if movement is not None:
                 return movement.id
     raise AssertionError  # pragma: no cover - each sample tells of a movement
@@ -100,14 +106,14 @@ def money_id(provider: str, webhooks: Iterable[Json]) -> str:
 
 def _post(provider: str, webhook: Json, address: Address) -> None:
     signed = sign(provider, json.dumps(webhook).encode(), address.secret, utc_now())
-    answer = call("POST", address.url, signed.headers, signed.body)
-    if answer.status != HTTPStatus.OK:
-        said = answer.json().get("detail", "")
-        raise CliError(f"{address.url} answers {answer.status}: {said}", code=ExitCode.FAILED)
+    response = call("POST", address.url, signed.headers, signed.body)
+    if response.status != HTTPStatus.OK:
+        detail = response.json().get("detail", "")
+        raise CliError(f"{address.url} answers {response.status}: {detail}", code=ExitCode.FAILED)
 
 
-def _say_how_to_go_on(last: Order) -> None:
+def _show_next_step(last: Order) -> None:
     if last.kind in PAYMENTS:
         stdout_console().print(Text(f"To take this payment back: --about {last.tag}", "quiet"))
-    if last.kind in TAKING_BACK:
+    if last.kind in RETURNS:
         stdout_console().print(Text(f"To reverse it: --about {last.tag}", "quiet"))

@@ -106,7 +106,7 @@ def _send_by_sqs(items: Sequence[InputItem], targets: Targets) -> list[SendResul
 
 
 def _put(messages: Sequence[Message], url: str, targets: Targets) -> dict[int, str]:
-    return aws.put(targets.sqs(url), url, messages)
+    return aws.send_messages(targets.sqs(url), url, messages)
 
 
 def _message(content: InputEvent | InvalidInput) -> Message | None:

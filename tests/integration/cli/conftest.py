@@ -33,7 +33,7 @@ FINDING = {"rule": "M12", "severity": "warn", "field": "os", "message": "is miss
 
 def dead_letter(number: int, **more: Any) -> str:
     """A letter as the relay writes it, with other marks where they are given."""
-    letter = {
+    content = {
         "app_id": "com.example.shop",
         "kind": "mobile_event",
         "event": EVENT,
@@ -50,7 +50,7 @@ def dead_letter(number: int, **more: Any) -> str:
         "deadline": f"{NOW + timedelta(days=2, hours=5, minutes=30):%Y-%m-%dT%H:%M:%S}.000Z",
         "dead_since": f"{NOW - timedelta(days=1, hours=3, minutes=30):%Y-%m-%dT%H:%M:%S}.000Z",
     }
-    return json.dumps({**letter, **more})
+    return json.dumps({**content, **more})
 
 
 class Run(Protocol):
@@ -134,8 +134,8 @@ class LocalQueues:
     def put(self, name: str, *bodies: str) -> list[str]:
         """Puts messages on a queue; their ids."""
         url = self.urls[name]
-        answers = [self.sqs.send_message(QueueUrl=url, MessageBody=body) for body in bodies]
-        return [answer["MessageId"] for answer in answers]
+        responses = [self.sqs.send_message(QueueUrl=url, MessageBody=body) for body in bodies]
+        return [response["MessageId"] for response in responses]
 
     def bodies(self, name: str) -> list[dict[str, Any]]:
         """Takes all messages off a queue."""
@@ -151,10 +151,10 @@ class LocalQueues:
 
     def count(self, name: str) -> int:
         """How many messages can be received from a queue at this moment."""
-        answer = self.sqs.get_queue_attributes(
+        response = self.sqs.get_queue_attributes(
             QueueUrl=self.urls[name], AttributeNames=["ApproximateNumberOfMessages"]
         )
-        return int(answer["Attributes"]["ApproximateNumberOfMessages"])
+        return int(response["Attributes"]["ApproximateNumberOfMessages"])
 
     def unhide(self, name: str) -> None:
         """Ends the time for which a killed program had messages hidden, as waiting for it would."""
@@ -200,8 +200,8 @@ def queues(aws_endpoint: str, tmp_path: Path, request: pytest.FixtureRequest) ->
 
 
 def _arn(sqs: "SQSClient", url: str) -> str:
-    answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
-    return answer["Attributes"]["QueueArn"]
+    response = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    return response["Attributes"]["QueueArn"]
 
 
 def lines(output: bytes) -> Sequence[dict[str, Any]]:

@@ -132,7 +132,7 @@ def test_check_of_a_file_that_fails_while_it_is_read_says_so(run: Run, options: 
     ids=["half a character", "half a character as app", "huge number", "keys twice", "records"],
 )
 @pytest.mark.parametrize("command", ["check", "send"])
-def test_event_that_nobody_can_send_is_a_finding(
+def test_event_that_cannot_be_sent_is_a_finding(
     run: Run, queues: LocalQueues, tmp_path: Path, command: str, content: bytes
 ) -> None:
     (tmp_path / "file").write_bytes(content)
@@ -231,7 +231,7 @@ def test_dlq_redrive_at_a_rate_that_is_none_is_refused(
     assert b"Traceback" not in done.stderr
 
 
-def test_forget_of_nobody_is_refused(run: Run, queues: LocalQueues) -> None:
+def test_forget_of_an_empty_id_is_refused(run: Run, queues: LocalQueues) -> None:
     """An empty id, as of a variable that is not set, must not match every empty text."""
     queues.put("mobile_dlq", '{"app_id": "a", "kind": "mobile_event", "event": {"city": ""}}')
 
@@ -264,7 +264,7 @@ def test_command_with_a_closed_standard_output_says_so(command: str) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux's")
 @pytest.mark.parametrize("options", ["", "--ndjson"])
-def test_check_whose_output_finds_no_room_says_so(tmp_path: Path, options: str) -> None:
+def test_check_whose_output_does_not_fit_says_so(tmp_path: Path, options: str) -> None:
     (tmp_path / "file").write_text('{"app_id": "w", "kind": "web_visit", "event": {}}')
 
     is_refused(_in_shell(f"check {options} {tmp_path / 'file'} >/dev/full"))

@@ -25,9 +25,9 @@ NO_ENVELOPE = dead_letter_of_no_envelope("whatever", "id-1", "missing: app_id", 
 def test_dlq_list_counts_by_reason_and_app_and_leaves_all_in_place(
     run: Run, queues: LocalQueues
 ) -> None:
-    letters = [dead_letter(number) for number in range(12)]
+    dead_letters = [dead_letter(number) for number in range(12)]
     blocked = dead_letter(99, reason="account_blocked", app_id="com.example.blocked")
-    queues.put("mobile_dlq", *letters, blocked, NO_ENVELOPE)
+    queues.put("mobile_dlq", *dead_letters, blocked, NO_ENVELOPE)
 
     first = run("dlq", "list", *queues.where)
     second = run("dlq", "list", *queues.where)
@@ -50,7 +50,7 @@ def test_dlq_list_counts_by_reason_and_app_and_leaves_all_in_place(
     assert queues.count("mobile_dlq") == 14
 
 
-def test_dlq_list_says_who_can_keep_its_own_time_and_who_has_missed_it(
+def test_dlq_list_counts_events_in_time_and_events_past_their_deadline(
     run: Run, queues: LocalQueues
 ) -> None:
     late = f"{NOW - timedelta(hours=1):%Y-%m-%dT%H:%M:%S}.000Z"
@@ -68,7 +68,7 @@ def test_dlq_list_says_who_can_keep_its_own_time_and_who_has_missed_it(
     assert "3 to 11" in shown  # attempts
 
 
-def test_dlq_list_tells_the_age_of_the_oldest_and_of_the_newest(
+def test_dlq_list_shows_the_age_of_the_oldest_and_of_the_newest(
     run: Run, queues: LocalQueues
 ) -> None:
     since = f"{NOW - timedelta(hours=2, minutes=30):%Y-%m-%dT%H:%M:%S}.000Z"
@@ -107,7 +107,7 @@ def test_dlq_list_shows_what_sqs_itself_moved(run: Run, queues: LocalQueues) -> 
     assert "mobile" not in done.stdout.decode()
 
 
-def test_dlq_show_tells_all_that_is_known_of_adead_letter(run: Run, queues: LocalQueues) -> None:
+def test_dlq_show_shows_all_that_is_known_of_a_dead_letter(run: Run, queues: LocalQueues) -> None:
     queues.put("mobile_dlq", dead_letter(1), dead_letter(2))
 
     done = run("dlq", "show", "order-2", *queues.where)
@@ -128,7 +128,7 @@ def test_dlq_show_tells_all_that_is_known_of_adead_letter(run: Run, queues: Loca
     assert queues.count("mobile_dlq") == 2
 
 
-def test_dlq_show_keeps_to_itself_what_may_not_be_hashed(run: Run, queues: LocalQueues) -> None:
+def test_dlq_show_never_shows_what_may_not_be_hashed(run: Run, queues: LocalQueues) -> None:
     event = {"email": "ada@example.com"}
     body = json.dumps({"app_id": "w", "kind": "web_visit", "event": event})
     message_id = queues.crash("web_queue", body)
@@ -143,7 +143,7 @@ def test_dlq_show_id_that_is_not_there_ends_with_1(run: Run, queues: LocalQueues
     assert run("dlq", "show", "nothing", *queues.where).returncode == 1
 
 
-def test_dlq_redrive_sends_all_back_without_the_marks_of_a_dead_letter(
+def test_dlq_redrive_sends_all_back_without_the_fields_of_a_dead_letter(
     run: Run, queues: LocalQueues
 ) -> None:
     queues.put("mobile_dlq", *[dead_letter(number) for number in range(23)])
@@ -160,7 +160,7 @@ def test_dlq_redrive_sends_all_back_without_the_marks_of_a_dead_letter(
     assert queues.count("mobile_dlq") == 0
 
 
-def test_dlq_redrive_takes_only_what_was_chosen_and_leaves_the_rest_visible(
+def test_dlq_redrive_sends_only_what_is_selected_and_leaves_the_rest_visible(
     run: Run, queues: LocalQueues
 ) -> None:
     (chosen, *_) = queues.put(
@@ -171,8 +171,8 @@ def test_dlq_redrive_takes_only_what_was_chosen_and_leaves_the_rest_visible(
         dead_letter(4),
     )
 
-    def redriven(*choice: str) -> list[str]:
-        done = run("dlq", "redrive", "mobile", *choice, *queues.where)
+    def redriven(*options: str) -> list[str]:
+        done = run("dlq", "redrive", "mobile", *options, *queues.where)
         assert done.returncode == 0, done.stderr
         return [body["event_id"] for body in queues.bodies("mobile_queue")]
 
@@ -225,7 +225,9 @@ def test_dlq_redrive_run_twice_sends_nothing_twice(run: Run, queues: LocalQueues
     assert len(queues.bodies("mobile_queue")) == 5
 
 
-def test_dlq_redrive_queue_that_takes_nothing_loses_nothing(run: Run, queues: LocalQueues) -> None:
+def test_dlq_redrive_to_a_queue_that_accepts_nothing_loses_nothing(
+    run: Run, queues: LocalQueues
+) -> None:
     queues.put("mobile_dlq", *[dead_letter(number) for number in range(15)])
     dead, missing = queues.urls["mobile_dlq"], queues.urls["mobile_queue"] + "-missing"
 

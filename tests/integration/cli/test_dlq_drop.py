@@ -15,7 +15,7 @@ from tests.integration.cli.conftest import (
 )
 
 
-def test_dlq_drop_asks_with_the_number_and_deletes_what_was_chosen(queues: LocalQueues) -> None:
+def test_dlq_drop_asks_with_the_number_and_deletes_what_is_selected(queues: LocalQueues) -> None:
     queues.put("mobile_dlq", *[dead_letter(number) for number in range(12)])
     blocked = [dead_letter(number, reason="account_blocked") for number in range(20, 23)]
     queues.put("web_dlq", *blocked)
@@ -45,7 +45,7 @@ def test_dlq_drop_that_is_declined_deletes_nothing(queues: LocalQueues) -> None:
     assert queues.count("mobile_dlq") == 12
 
 
-def test_dlq_drop_where_nobody_can_be_asked_wants_to_be_told(run: Run, queues: LocalQueues) -> None:
+def test_dlq_drop_without_a_terminal_needs_yes(run: Run, queues: LocalQueues) -> None:
     queues.put("mobile_dlq", dead_letter(1))
 
     refused = run("dlq", "drop", "mobile", *queues.where)
@@ -72,15 +72,15 @@ def test_dlq_drop_with_yes_says_how_many_of_each_reason(run: Run, queues: LocalQ
     assert (queues.count("mobile_dlq"), queues.count("web_dlq")) == (0, 0)
 
 
-def test_dlq_drop_takes_only_what_was_chosen_and_leaves_the_rest_visible(
+def test_dlq_drop_deletes_only_what_is_selected_and_leaves_the_rest_visible(
     run: Run, queues: LocalQueues
 ) -> None:
     (by_id, *_) = queues.put(
         "mobile_dlq", dead_letter(1), dead_letter(2, app_id="id1"), dead_letter(3), dead_letter(4)
     )
 
-    for choice in (("--id", by_id), ("--app", "id1"), ("--id", "order-3")):
-        assert run("dlq", "drop", "mobile", *choice, "--yes", *queues.where).returncode == 0
+    for options in (("--id", by_id), ("--app", "id1"), ("--id", "order-3")):
+        assert run("dlq", "drop", "mobile", *options, "--yes", *queues.where).returncode == 0
 
     assert [body["event_id"] for body in queues.bodies("mobile_dlq")] == ["order-4"]
 

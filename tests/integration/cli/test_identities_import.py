@@ -20,7 +20,7 @@ from relay.aws.table import DynamoTable
 from relay.errors import TableUnavailableError
 from relay.stores.identities import Identities, Identity
 from relay_cli.identities.importer import Counts, Importer, Progress
-from relay_cli.identities.report import LONGEST_LINE, Fingerprint, Report, Row
+from relay_cli.identities.report import MAX_LINE_BYTES, Fingerprint, Report, Row
 from relay_cli.terminal.errors import CliError
 from tests.integration.cli.conftest import RELAY, LocalQueues, Run, environment, until
 from tests.memory_table import MemoryTable
@@ -119,7 +119,7 @@ def test_report_without_a_needed_column_says_which(tmp_path: Path) -> None:
         ({"Customer User ID": "\ufffd"}, "is not UTF-8"),
     ],
 )
-def test_report_bad_line_is_told_by_number_and_reason(
+def test_report_bad_line_has_number_and_reason(
     tmp_path: Path, fields: dict[str, str], problem: str
 ) -> None:
     path = write(tmp_path / "installs.csv", line(1), line(2, **fields))
@@ -163,7 +163,7 @@ def test_report_line_that_is_cut_off_is_bad(tmp_path: Path) -> None:
 def test_report_row_without_end_is_not_unpacked(tmp_path: Path) -> None:
     """Quoted fields may go over many lines, and a row of short ones over as many as it likes."""
     path = tmp_path / "bomb.gz"
-    path.write_bytes(gzip.compress(text_of([]).encode() + b'"' + b'","\n' * LONGEST_LINE))
+    path.write_bytes(gzip.compress(text_of([]).encode() + b'"' + b'","\n' * MAX_LINE_BYTES))
 
     with pytest.raises(CliError, match="are a row longer than"):
         rows(path)
@@ -172,7 +172,7 @@ def test_report_row_without_end_is_not_unpacked(tmp_path: Path) -> None:
 def test_report_line_without_end_is_not_unpacked(tmp_path: Path) -> None:
     """A few kilobytes that would be a gigabyte."""
     path = tmp_path / "bomb.gz"
-    path.write_bytes(gzip.compress(text_of([]).encode() + b"x" * (LONGEST_LINE * 3)))
+    path.write_bytes(gzip.compress(text_of([]).encode() + b"x" * (MAX_LINE_BYTES * 3)))
 
     with pytest.raises(CliError, match="line 2 is longer than"):
         rows(path)
@@ -223,7 +223,7 @@ def test_import_counts_what_became_of_each_row(tmp_path: Path) -> None:
     assert "xxx" not in str(rejected[1].problem)
 
 
-def test_import_table_that_answers_again_loses_nothing(tmp_path: Path) -> None:
+def test_import_goes_on_when_the_table_answers_again(tmp_path: Path) -> None:
     path = write(tmp_path / "installs.csv", line(1), line(2))
     table, waits = MemoryTable(), []
 

@@ -59,7 +59,7 @@ def _ledger(ready: Any) -> Any:
     return call("GET", f"{ready['stand_in']}/_standin/events").json()["events"]
 
 
-def test_sandbox_tells_where_it_is_and_stops_cleanly(run: Run, tmp_path: Path) -> None:
+def test_sandbox_prints_its_addresses_and_stops_cleanly(run: Run, tmp_path: Path) -> None:
     sample = str(EVENTS / "accept_mobile_event.json")
     with _sandbox(tmp_path, "--no-samples") as (process, ready):
         assert ready.keys() == READY

@@ -20,13 +20,13 @@ def _redriven(content: Any) -> Any:
     return text and loads(text)
 
 
-def test_renewed_crashed_message_keeps_its_own_event_id_and_first_seen() -> None:
+def test_redrive_body_of_a_crashed_message_keeps_its_own_event_id_and_first_seen() -> None:
     given = {**ENVELOPE, "event_id": "order-1", "first_seen": "2026-11-20T00:00:00.000Z"}
 
     assert _redriven(given) == given
 
 
-def test_renewed_crashed_message_without_id_gets_the_messages_id_and_time() -> None:
+def test_redrive_body_of_a_crashed_message_without_id_has_the_messages_id_and_time() -> None:
     assert _redriven(ENVELOPE) == {
         **ENVELOPE,
         "event_id": "message-1",
@@ -34,7 +34,7 @@ def test_renewed_crashed_message_without_id_gets_the_messages_id_and_time() -> N
     }
 
 
-def test_renewed_keeps_numbers_and_not_before_as_they_were() -> None:
+def test_redrive_body_keeps_numbers_and_not_before_as_they_were() -> None:
     body = (
         '{"app_id":"id1","kind":"mobile_event","event":{"n":4.990,"big":123456789012345678901},'
         '"event_id":"1","not_before":"2027-01-01T00:00:00.000Z","reason":"rejected","attempts":3,'
@@ -51,11 +51,11 @@ def test_renewed_keeps_numbers_and_not_before_as_they_were() -> None:
 
 
 @pytest.mark.parametrize("body", ["", "secret", "[]", "{}", '{"reason": "not_an_envelope"}'])
-def test_renewed_of_what_holds_no_event_is_nothing(body: str) -> None:
+def test_redrive_body_without_an_event_is_none(body: str) -> None:
     assert redrive_body(parse_dead_letter(message(body))) is None
 
 
-def test_renewed_of_an_event_of_which_only_a_digest_was_kept_is_nothing() -> None:
+def test_redrive_body_of_an_event_kept_as_a_digest_is_none() -> None:
     """It had outgrown its queue: an empty event in its place would be rejected for another reason.
 
     Its letter, with the digest by which its sender can find it, would then be gone.
@@ -75,7 +75,7 @@ def test_renewed_of_an_event_of_which_only_a_digest_was_kept_is_nothing() -> Non
         ({**RELAY_FIELDS, "reason": "not_an_envelope", "sha256": ""}, NOT_AN_ENVELOPE),
     ],
 )
-def test_dead_letter_says_why_it_is_there(content: Any, expected: str) -> None:
+def test_dead_letter_has_its_reason(content: Any, expected: str) -> None:
     assert parse_dead_letter(message(content)).reason == expected
 
 
@@ -87,7 +87,7 @@ def test_dead_letter_says_why_it_is_there(content: Any, expected: str) -> None:
         {"outcome": "ada@example.com", "message": "ada@example.com", "status": "ada@example.com"},
     ],
 )
-def test_dead_letter_that_sqs_moved_has_no_marks_but_the_relays(forged: dict[str, Any]) -> None:
+def test_dead_letter_moved_by_sqs_has_no_fields_of_the_relay(forged: dict[str, Any]) -> None:
     """What a producer wrote beside its event is anything, and not why it is here."""
     dead_letter = parse_dead_letter(message({**ENVELOPE, **forged}))
 
@@ -96,7 +96,7 @@ def test_dead_letter_that_sqs_moved_has_no_marks_but_the_relays(forged: dict[str
     assert dead_letter.fields == {}
 
 
-def test_dead_letter_that_sqs_moved_again_after_its_own_redrive_is_crashed() -> None:
+def test_dead_letter_moved_by_sqs_after_its_own_redrive_is_crashed() -> None:
     """It still has the marks of the first time, which say nothing of the second."""
     moved = message({**ENVELOPE, **RELAY_FIELDS})
     moved["Attributes"]["DeadLetterQueueSourceArn"] = "arn:aws:sqs:us-east-1:123456789012:mobile"
@@ -104,7 +104,7 @@ def test_dead_letter_that_sqs_moved_again_after_its_own_redrive_is_crashed() -> 
     assert parse_dead_letter(moved).reason == CRASHED
 
 
-def test_dead_letter_that_sqs_moved_shows_its_event_hashed() -> None:
+def test_dead_letter_moved_by_sqs_shows_its_event_hashed() -> None:
     event = {"eventName": "af_login", "email": "ada@example.com", "e_mail": "ada@example.com"}
 
     dead_letter = parse_dead_letter(message({**ENVELOPE, "event": event}))
@@ -121,7 +121,7 @@ def test_dead_letter_that_sqs_moved_shows_its_event_hashed() -> None:
         ("web_event", "timestamp", None),  # T7: depends on the app's time zone
     ],
 )
-def test_dead_letter_that_sqs_moved_has_a_deadline_where_it_can_be_known(
+def test_dead_letter_moved_by_sqs_has_a_deadline_where_it_can_be_known(
     kind: str, field: str, deadline: datetime | None
 ) -> None:
     event = {
@@ -179,7 +179,7 @@ def _group_of(*fields: dict[str, Any]) -> Any:
     return group
 
 
-def test_group_counts_who_is_in_time_and_who_has_missed_the_deadline() -> None:
+def test_group_counts_events_in_time_and_events_past_their_deadline() -> None:
     hours = (-3, -1, 2, 5)
 
     group = _group_of({}, *({"deadline": moment(hours=one)} for one in hours))

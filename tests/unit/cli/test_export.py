@@ -29,7 +29,7 @@ def _line(content: Any, message_id: str = "message-1") -> Any:
 # Lines
 
 
-def test_line_holds_all_that_the_relay_wrote_and_by_which_id_it_is_found() -> None:
+def test_line_holds_all_that_the_relay_wrote_and_its_message_id() -> None:
     dead_letter = {
         **ENVELOPE,
         **RELAY_FIELDS,
@@ -92,7 +92,7 @@ def test_line_of_half_a_character_is_a_digest_instead() -> None:
     assert RAW not in json.dumps(line)
 
 
-def test_line_of_a_crashed_notice_holds_what_the_provider_told() -> None:
+def test_line_of_a_crashed_notice_holds_the_webhooks_content() -> None:
     notice = {
         "provider": "stripe",
         "source": "shop",
@@ -123,7 +123,7 @@ def _stopped() -> NoReturn:
     raise KeyboardInterrupt
 
 
-def test_new_file_is_its_owners_alone_whatever_the_umask(tmp_path: Path) -> None:
+def test_new_file_is_readable_by_its_owner_only_whatever_the_umask(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         _write(tmp_path / "letters")
@@ -135,7 +135,7 @@ def test_new_file_is_its_owners_alone_whatever_the_umask(tmp_path: Path) -> None
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_new_file_replaces_an_older_one_only_by_force(tmp_path: Path) -> None:
+def test_new_file_replaces_an_older_one_only_with_force(tmp_path: Path) -> None:
     path = tmp_path / "letters"
     path.write_text("old\n")
     path.chmod(0o644)
@@ -175,7 +175,7 @@ def test_new_file_that_is_not_finished_leaves_things_as_they_were(
 
 
 @pytest.mark.parametrize("kind", ["directory", "link", "dangling link", "pipe"])
-def test_new_file_takes_the_place_of_nothing_but_a_file(tmp_path: Path, kind: str) -> None:
+def test_new_file_replaces_only_a_plain_file(tmp_path: Path, kind: str) -> None:
     path, other = tmp_path / "letters", tmp_path / "other"
     if kind == "directory":
         path.mkdir()

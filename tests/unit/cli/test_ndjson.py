@@ -88,7 +88,7 @@ def test_answer_is_one_line_for_every_reader_and_its_body_exact() -> None:
     assert name in result["body"]
 
 
-def test_answer_of_a_fault_of_our_own_is_a_reject_without_its_text(
+def test_answer_after_an_internal_error_is_a_reject_without_its_text(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def fail(*_: object) -> None:

@@ -27,7 +27,7 @@ def _purge(
     return purger.run(lambda _: None)
 
 
-def test_purger_deletes_what_is_chosen_and_gives_the_rest_back() -> None:
+def test_purger_deletes_what_is_selected_and_releases_the_rest() -> None:
     sqs = FakeSqs(25)
 
     result = _purge(sqs, Filter(reason="refused"))
@@ -39,7 +39,7 @@ def test_purger_deletes_what_is_chosen_and_gives_the_rest_back() -> None:
     assert sqs.hidden == set()
 
 
-def test_purger_leaves_what_was_not_there_when_somebody_agreed() -> None:
+def test_purger_leaves_what_was_not_confirmed() -> None:
     """Also a letter that SQS itself moved here since then, which bears the time of its original."""
     sqs = FakeSqs(3)
     sqs.messages["moved"] = json.dumps(ENVELOPE)
@@ -50,7 +50,7 @@ def test_purger_leaves_what_was_not_there_when_somebody_agreed() -> None:
     assert set(sqs.messages) == {"moved"}
 
 
-def test_purger_without_a_question_leaves_what_came_in_since_it_began() -> None:
+def test_purger_without_confirmation_leaves_what_came_in_since_it_began() -> None:
     sqs = FakeSqs(3, sent_at=NOW + timedelta(seconds=10))
 
     result = _purge(sqs)
@@ -59,7 +59,7 @@ def test_purger_without_a_question_leaves_what_came_in_since_it_began() -> None:
     assert len(sqs.messages) == 3
 
 
-def test_purger_says_what_sqs_did_not_delete() -> None:
+def test_purger_counts_what_sqs_did_not_delete() -> None:
     sqs = FakeSqs(3)
     sqs.undeletable = {"m1"}
 
@@ -71,7 +71,7 @@ def test_purger_says_what_sqs_did_not_delete() -> None:
     assert sqs.hidden == set()
 
 
-def test_purger_says_what_was_counted_and_is_in_somebody_elses_hands() -> None:
+def test_purger_counts_confirmed_messages_that_were_not_found() -> None:
     sqs = FakeSqs(3)
     sqs.hidden = {"m0"}
 
@@ -81,7 +81,7 @@ def test_purger_says_what_was_counted_and_is_in_somebody_elses_hands() -> None:
     assert not result.is_complete
 
 
-def test_purger_that_is_stopped_ends_between_two_calls_and_gives_back() -> None:
+def test_purger_that_is_stopped_ends_between_two_calls_and_releases_the_rest() -> None:
     sqs, stop = FakeSqs(30), Event()
     sqs.after_delete = stop.set
 

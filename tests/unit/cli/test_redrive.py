@@ -32,7 +32,7 @@ def test_redriver_moves_all_and_leaves_nothing_hidden() -> None:
     assert sqs.messages == {}
 
 
-def test_redriver_leaves_what_is_not_meant_visible() -> None:
+def test_redriver_leaves_what_is_not_selected_visible() -> None:
     sqs = FakeSqs(10)
 
     result = _run(sqs, Filter(reason="refused"))
@@ -42,7 +42,7 @@ def test_redriver_leaves_what_is_not_meant_visible() -> None:
     assert sqs.hidden == set()
 
 
-def test_redriver_deletes_nothing_that_was_not_taken() -> None:
+def test_redriver_deletes_only_what_sqs_accepted() -> None:
     sqs = FakeSqs(10)
     sqs.refused = {"e3", "e7"}
 
@@ -54,7 +54,7 @@ def test_redriver_deletes_nothing_that_was_not_taken() -> None:
     assert sqs.hidden == set()
 
 
-def test_redriver_stops_when_the_queue_takes_nothing() -> None:
+def test_redriver_stops_when_the_queue_accepts_nothing() -> None:
     sqs = FakeSqs(30)
     sqs.refused = {f"e{n}" for n in range(30)}
 
@@ -65,7 +65,7 @@ def test_redriver_stops_when_the_queue_takes_nothing() -> None:
     assert sqs.hidden == set()
 
 
-def test_redriver_says_which_are_on_both_queues() -> None:
+def test_redriver_counts_messages_on_both_queues() -> None:
     sqs = FakeSqs(3)
     sqs.undeletable = {"m1"}
 
@@ -109,7 +109,7 @@ def test_redriver_sends_an_event_that_comes_back_at_once_only_once() -> None:
     assert _ids(sqs.target) == ["e0", "e1", "e2", "e3"]
 
 
-def test_redriver_that_is_stopped_ends_between_two_calls_and_gives_back() -> None:
+def test_redriver_that_is_stopped_ends_between_two_calls_and_releases_the_rest() -> None:
     sqs, stop = FakeSqs(30), Event()
     sqs.after_send = stop.set
 
@@ -121,7 +121,7 @@ def test_redriver_that_is_stopped_ends_between_two_calls_and_gives_back() -> Non
     assert sqs.hidden == set()
 
 
-def test_redriver_counts_of_what_it_sent_what_had_missed_its_deadline() -> None:
+def test_redriver_counts_sent_events_that_had_missed_their_deadline() -> None:
     sqs = FakeSqs(5)
     sqs.mark("m0", deadline=moment(hours=-1))
     sqs.mark("m1", deadline=moment(hours=-1))  # a "rejected" one, which is not chosen

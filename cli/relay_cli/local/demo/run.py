@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from relay_cli.local.demo.entries import Entries
+from relay_cli.local.demo.sender import SampleSender
 from relay_cli.local.demo.table import traces_table, verdict
 from relay_cli.local.demo.traces import Trace
 from relay_cli.local.demo.watcher import Watcher
@@ -17,7 +17,7 @@ from relay_cli.terminal.errors import ExitCode
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class DemoRun:
     """All that became of the samples, and how long it took."""
 
     traces: Sequence[Trace]
@@ -36,16 +36,16 @@ class Run:
         show(console, [table, *verdict(self.traces, self.seconds)])
 
 
-def run_samples(ready: Mapping[str, Any], folder: Path, stop: Event) -> Run:
+def run_samples(ready: Mapping[str, Any], folder: Path, stop: Event) -> DemoRun:
     """Sends every sample and waits until all have settled, or `stop` is set; raises `CliError`."""
     began = time.monotonic()
     with stderr_console().status("Sending the samples, and waiting until all have settled ..."):
         traces = send_samples(ready, folder)
-        Watcher(dict(ready), Entries.of(ready).sqs, stop).watch(traces)
-    return Run(traces, time.monotonic() - began)
+        Watcher(dict(ready), SampleSender.of(ready).sqs, stop).watch(traces)
+    return DemoRun(traces, time.monotonic() - began)
 
 
 def send_samples(ready: Mapping[str, Any], folder: Path) -> list[Trace]:
     """Hands every sample in through its entry; raises `CliError`."""
-    entries = Entries.of(ready)
-    return [trace for sample in read_samples(folder) for trace in entries.hand_in(sample)]
+    sender = SampleSender.of(ready)
+    return [trace for sample in read_samples(folder) for trace in sender.send(sample)]

@@ -75,13 +75,13 @@ def _row(trace: Trace, *, narrow: bool) -> tuple[Text, ...]:
         *((app + "\n" + event,) if narrow else (app, event)),
         _outcome(trace),
         _recorded(trace),
-        _findings(trace.ending.findings if trace.ending else (), "\n" if narrow else ", "),
+        _findings(trace.result.findings if trace.result else (), "\n" if narrow else ", "),
     )
 
 
 def _app(trace: Trace) -> str:
-    if trace.handed is not None:
-        return trace.handed.app_id
+    if trace.submitted is not None:
+        return trace.submitted.app_id
     parameters: dict[str, str] = trace.sample.event.get("pathParameters") or {}
     return parameters.get("app_id") or parameters.get("source", "-")
 
@@ -95,12 +95,12 @@ def _event(trace: Trace) -> Text:
 
 
 def _name(trace: Trace) -> str:
-    event: Any = trace.handed.event if trace.handed else None
+    event: Any = trace.submitted.event if trace.submitted else None
     if isinstance(event, dict):
         name = event.get("eventName") or event.get("event_name")
         if isinstance(name, str) and name.strip():
             return name
-        if trace.handed is not None and trace.handed.kind == "web_visit":
+        if trace.submitted is not None and trace.submitted.kind == "web_visit":
             return "(visit)"
         return "(no name)"
     return "(no event)"
@@ -108,29 +108,29 @@ def _name(trace: Trace) -> str:
 
 def _outcome(trace: Trace) -> Text:
     """What became of it; below that the answer over HTTP, or the reason."""
-    ending = trace.ending
-    if ending is None:
+    result = trace.result
+    if result is None:
         return Text("nothing", "bad")
     if trace.expected is None and trace.status is not None:
         return Text(f"{trace.status} {HTTPStatus(trace.status).phrase}")
-    text = Text(printable(ending.outcome), _STYLES.get(ending.outcome, "warn"))
+    text = Text(printable(result.outcome), _STYLES.get(result.outcome, "warn"))
     if trace.status is not None:
         text.append(f"\nanswer {trace.status}", "quiet")
-    elif ending.detail not in ("", ending.outcome):
-        text.append(f"\n{printable(ending.detail)}", "quiet")
+    elif result.detail not in ("", result.outcome):
+        text.append(f"\n{printable(result.detail)}", "quiet")
     return text
 
 
 def _recorded(trace: Trace) -> Text:
-    ending = trace.ending
-    if ending is None or ending.time is None:
+    result = trace.result
+    if result is None or result.time is None:
         return Text("-", "quiet")
-    own = ending.recorded == "event"
+    own = result.recorded == "event"
     return Text.assemble(
-        _moment(ending.time),
+        _moment(result.time),
         "\n",
         (_OWN_TIME if own else _ARRIVAL, "good" if own else "warn"),
-        (f" ({ending.rule})", "quiet"),
+        (f" ({result.rule})", "quiet"),
     )
 
 
@@ -165,5 +165,5 @@ def _mismatch(trace: Trace) -> Text:
         (f"✗ events/{trace.sample.name}.json", "bad"),
         f", event {trace.number + 1}: ",
         "; ".join(map(printable, trace.differences())),
-        ("\n  It says: " + trace.sample.about, "quiet"),
+        ("\n  It says: " + trace.sample.description, "quiet"),
     )

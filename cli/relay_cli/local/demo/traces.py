@@ -23,7 +23,7 @@ NOT_RECORDED: Final = "not recorded"
 
 
 @dataclass(frozen=True, slots=True)
-class Handed:
+class SubmittedEvent:
     """An event as it was handed in."""
 
     kind: Kind
@@ -39,7 +39,7 @@ class Handed:
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class TraceResult:
     """What became of an event."""
 
     outcome: str
@@ -58,19 +58,19 @@ class Trace:
     number: int
     expected: Expected | None
     """None for a call that hands no event in: only its status counts."""
-    handed: Handed | None = None
+    submitted: SubmittedEvent | None = None
     message_id: str | None = None
     status: int | None = None
     entry_findings: tuple[str, ...] | None = None
     """What `accept` said of it."""
-    ending: Ending | None = None
+    result: TraceResult | None = None
     failures: list[str] = field(default_factory=list)
     """Why AppsFlyer did not record it, each time it was asked."""
 
     @property
     def event_id(self) -> str | None:
         """The id by which it goes in the queues: the sender's, else that of the first message."""
-        return (self.handed.event_id if self.handed else None) or self.message_id
+        return (self.submitted.event_id if self.submitted else None) or self.message_id
 
     @property
     def as_expected(self) -> bool:
@@ -84,13 +84,13 @@ class Trace:
             found.append(f"status {self.status}, expected {self.sample.status}")
         if self.expected is None:
             return found
-        if self.ending is None:
+        if self.result is None:
             return [*found, f"nothing became of it, expected {self.expected.outcome}"]
         pairs = (
             ("outcome", self._outcome(), self.expected.outcome),
-            ("recorded", self.ending.recorded, self.expected.recorded),
-            ("rule", self.ending.rule, self.expected.rule),
-            ("findings", sorted(self.ending.findings), sorted(self.expected.findings)),
+            ("recorded", self.result.recorded, self.expected.recorded),
+            ("rule", self.result.rule, self.expected.rule),
+            ("findings", sorted(self.result.findings), sorted(self.expected.findings)),
         )
         return found + [
             f"{name} {_shown(actual)}, expected {_shown(wanted)}"
@@ -99,7 +99,7 @@ class Trace:
         ]
 
     def _outcome(self) -> str:
-        ended = self.ending.outcome if self.ending else ""
+        ended = self.result.outcome if self.result else ""
         wanted = self.expected.outcome if self.expected else ""
         waits = ended == WAITING and wanted in {Outcome.HELD, Outcome.DEFERRED}
         return wanted if waits else ended
@@ -111,7 +111,7 @@ def _shown(value: object) -> str:
     return str(value or "none")
 
 
-def short(findings: Sequence[Finding]) -> tuple[str, ...]:
+def short_findings(findings: Sequence[Finding]) -> tuple[str, ...]:
     """Findings as the samples write them."""
     return tuple(f"{finding.severity.value} {finding.rule}" for finding in findings)
 
@@ -123,35 +123,39 @@ def match_ledger(traces: Sequence[Trace], entries: Sequence[Mapping[str, Any]]) 
     """Ends the traces of what AppsFlyer recorded; each request of the ledger counts once."""
     used: set[int] = set()
     for trace in traces:
-        if trace.ending is not None or trace.handed is None:
+        if trace.result is not None or trace.submitted is None:
             continue
-        mine = [entry for entry in entries if is_of(trace, entry) and entry["sequence"] not in used]
-        trace.failures = [str(entry["why"]) for entry in mine if not entry["recorded"]]
-        for entry in mine:
+        matching = [
+            entry for entry in entries if matches(trace, entry) and entry["sequence"] not in used
+        ]
+        trace.failures = [str(entry["why"]) for entry in matching if not entry["recorded"]]
+        for entry in matching:
             if entry["recorded"]:
                 used.add(entry["sequence"])
-                trace.ending = _delivered(trace, trace.handed, entry)
+                trace.result = _delivered(trace, trace.submitted, entry)
                 break
 
 
-def is_of(trace: Trace, entry: Mapping[str, Any]) -> bool:
+def matches(trace: Trace, entry: Mapping[str, Any]) -> bool:
     """Whether a request of the ledger's carried this very event.
 
     A web event has its id with it. A mobile one has none (S6): there the whole payload must be the
     same, but for the time where the event came without one and was stamped on its way.
     """
-    handed = trace.handed
-    if handed is None or (handed.kind, handed.app_id) != (entry["kind"], entry["app_id"]):
+    submitted = trace.submitted
+    if submitted is None or (submitted.kind, submitted.app_id) != (entry["kind"], entry["app_id"]):
         return False
-    if not isinstance(handed.event, dict):
+    if not isinstance(submitted.event, dict):
         return False
-    if handed.kind is not Kind.MOBILE_EVENT and trace.event_id is not None:
-        own = handed.event.get("customer_dedup_id") or trace.event_id
+    if submitted.kind is not Kind.MOBILE_EVENT and trace.event_id is not None:
+        own = submitted.event.get("customer_dedup_id") or trace.event_id
         return bool(entry["customer_dedup_id"] == own)
-    prepared = handed.prepared(_arrived(entry), None)
+    prepared = submitted.prepared(_arrival(entry), None)
     if prepared.body is None:
         return False
-    left_out = {name for name in _TIME_FIELDS if name not in handed.event} | {"customer_dedup_id"}
+    left_out = {name for name in _TIME_FIELDS if name not in submitted.event} | {
+        "customer_dedup_id"
+    }
     payload = loads(prepared.body)
     return bool(_without(payload, left_out) == _without(entry["payload"], left_out))
 
@@ -162,28 +166,28 @@ def _without(payload: Any, names: set[str]) -> Any:
     return {name: value for name, value in payload.items() if name not in names}
 
 
-def _arrived(entry: Mapping[str, Any]) -> datetime:
+def _arrival(entry: Mapping[str, Any]) -> datetime:
     arrived = parse_iso(entry["arrived"], needs_offset=True)
     if arrived is None:  # the stand-in writes it in the form that we read
         raise ValueError(entry["arrived"])
     return arrived
 
 
-def _delivered(trace: Trace, handed: Handed, entry: Mapping[str, Any]) -> Ending:
-    return Ending(
+def _delivered(trace: Trace, submitted: SubmittedEvent, entry: Mapping[str, Any]) -> TraceResult:
+    return TraceResult(
         Outcome.DELIVERED,
         time=parse_iso(entry["recorded_time"] or "", needs_offset=True),
         recorded=entry["recorded_source"],
         rule=entry["recorded_rule"],
-        findings=trace.entry_findings or _findings(trace, handed, _arrived(entry)),
+        findings=trace.entry_findings or _findings(trace, submitted, _arrival(entry)),
     )
 
 
-def _findings(trace: Trace, handed: Handed, arrival: datetime) -> tuple[str, ...]:
+def _findings(trace: Trace, submitted: SubmittedEvent, arrival: datetime) -> tuple[str, ...]:
     """What the forwarder found: it is written down nowhere, so the same rules are asked again."""
-    prepared = handed.prepared(arrival, trace.event_id)
-    money = prepared.has_revenue and handed.event_id is None
-    return short((*prepared.findings, *((money_without_id(),) if money else ())))
+    prepared = submitted.prepared(arrival, trace.event_id)
+    money = prepared.has_revenue and submitted.event_id is None
+    return short_findings((*prepared.findings, *((money_without_id(),) if money else ())))
 
 
 # What the dead-letter queues say
@@ -192,9 +196,9 @@ def _findings(trace: Trace, handed: Handed, arrival: datetime) -> tuple[str, ...
 def match_dead_letter(traces: Sequence[Trace], dead_letter: DeadLetter) -> None:
     """Ends the trace of a dead letter's event."""
     for trace in traces:
-        if trace.ending is None and _is_dead_letter_of(trace, dead_letter):
+        if trace.result is None and _is_dead_letter_of(trace, dead_letter):
             findings = dead_letter.fields.get("findings") or ()
-            trace.ending = Ending(
+            trace.result = TraceResult(
                 str(dead_letter.fields.get("outcome") or dead_letter.reason),
                 detail=dead_letter.reason,
                 findings=tuple(f"{one['severity']} {one['rule']}" for one in findings),
@@ -208,9 +212,9 @@ def _is_dead_letter_of(trace: Trace, dead_letter: DeadLetter) -> bool:
         return trace.message_id is not None and trace.message_id == id_
     if trace.event_id is not None:
         return trace.event_id == dead_letter.event_id
-    handed, envelope = trace.handed, dead_letter.envelope
-    if handed is None or (handed.app_id, handed.kind) != (envelope.app_id, envelope.kind):
+    submitted, envelope = trace.submitted, dead_letter.envelope
+    if submitted is None or (submitted.app_id, submitted.kind) != (envelope.app_id, envelope.kind):
         return False
-    kept = handed.prepared(dead_letter.sent_at, None).event
-    times = set(_TIME_FIELDS)
-    return bool(_without(kept, times) == _without(envelope.event, times))
+    prepared = submitted.prepared(dead_letter.sent_at, None).event
+    time_fields = set(_TIME_FIELDS)
+    return bool(_without(prepared, time_fields) == _without(envelope.event, time_fields))

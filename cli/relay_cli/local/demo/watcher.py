@@ -7,14 +7,14 @@ from threading import Event
 from typing import TYPE_CHECKING, Any, Final
 
 from relay.domain.outcomes import Outcome
-from relay_cli.clients.aws import explained
+from relay_cli.clients.aws import translate_errors
 from relay_cli.clients.http import call
 from relay_cli.dlq.reader import DeadLetterReader
 from relay_cli.local.demo.traces import (
     NOT_RECORDED,
     WAITING,
-    Ending,
     Trace,
+    TraceResult,
     match_dead_letter,
     match_ledger,
 )
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 _POLL_SECONDS: Final = 0.2
-_LONGEST_SECONDS: Final = 60.0
+_TIMEOUT_SECONDS: Final = 60.0
 _GRACE_SECONDS: Final = 3.0
 """How long an event that is to be held must have had the chance not to be."""
 _DEAD_LETTERS: Final = ("mobile_dlq", "web_dlq", "payments_dlq")
@@ -53,18 +53,18 @@ class Watcher:
 
     def _watch(self, traces: Sequence[Trace], readers: Sequence[DeadLetterReader]) -> None:
         began = time.monotonic()
-        while time.monotonic() - began < _LONGEST_SECONDS and not self.stop.is_set():
-            self._look(traces, readers)
-            open_ones = [trace for trace in traces if trace.ending is None]
-            waits_on = all(_is_to_wait(trace) for trace in open_ones)
-            if not open_ones or (waits_on and time.monotonic() - began > _GRACE_SECONDS):
+        while time.monotonic() - began < _TIMEOUT_SECONDS and not self.stop.is_set():
+            self._poll(traces, readers)
+            unfinished = [trace for trace in traces if trace.result is None]
+            all_expect_to_wait = all(_expects_to_wait(trace) for trace in unfinished)
+            if not unfinished or (all_expect_to_wait and time.monotonic() - began > _GRACE_SECONDS):
                 break
             self.stop.wait(_POLL_SECONDS)
         for trace in traces:
-            if trace.ending is None:
-                trace.ending = self._unended(trace)
+            if trace.result is None:
+                trace.result = self._unfinished(trace)
 
-    def _look(self, traces: Sequence[Trace], readers: Sequence[DeadLetterReader]) -> None:
+    def _poll(self, traces: Sequence[Trace], readers: Sequence[DeadLetterReader]) -> None:
         match_ledger(traces, self._ledger())
         for reader in readers:
             while dead_letters := reader.receive():
@@ -78,15 +78,15 @@ class Watcher:
         events: list[dict[str, Any]] = response.json()["events"]
         return events
 
-    def _unended(self, trace: Trace) -> Ending:
+    def _unfinished(self, trace: Trace) -> TraceResult:
         """Neither recorded nor dead: it waits in its queue, unless nothing waits there."""
         detail = ", ".join(dict.fromkeys(trace.failures))
-        is_mobile = trace.handed is None or trace.handed.kind == "mobile_event"
+        is_mobile = trace.submitted is None or trace.submitted.kind == "mobile_event"
         waiting = self._size(self.ready["mobile_queue" if is_mobile else "web_queue"])
-        return Ending(WAITING if waiting else NOT_RECORDED, detail)
+        return TraceResult(WAITING if waiting else NOT_RECORDED, detail)
 
     def _size(self, url: str) -> int:
-        with explained("SQS"):
+        with translate_errors("SQS"):
             response = self.sqs.get_queue_attributes(
                 QueueUrl=url,
                 AttributeNames=[
@@ -98,5 +98,5 @@ class Watcher:
         return sum(int(number) for number in response["Attributes"].values())
 
 
-def _is_to_wait(trace: Trace) -> bool:
+def _expects_to_wait(trace: Trace) -> bool:
     return trace.expected is not None and trace.expected.outcome in _WAITING

@@ -22,8 +22,8 @@ KINDS: Final[Mapping[str, Mapping[str, Build]]] = {
 """What each provider tells of."""
 
 PAYMENTS: Final = frozenset({"first_payment", "renewal", "purchase"})
-REVERSES: Final[Mapping[str, str]] = {"refund_reversed": "refund", "dispute_won": "dispute"}
-TAKING_BACK: Final = frozenset(REVERSES.values())
+REVERSALS: Final[Mapping[str, str]] = {"refund_reversed": "refund", "dispute_won": "dispute"}
+RETURNS: Final = frozenset(REVERSALS.values())
 
 
 def kinds_of(provider: str) -> Mapping[str, Build]:

@@ -26,10 +26,10 @@ class Order:
     customer: str
     amount: Decimal
     currency: str
-    clues: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def paid(self) -> str:
+    def payment_tag(self) -> str:
         """The tag of the payment that it is about."""
         return self.tag.partition("-")[0]
 
