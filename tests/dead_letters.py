@@ -47,7 +47,7 @@ class FakeSqs:
         self.target: list[str] = []
         self.refused: set[str] = set()
         self.undeletable: set[str] = set()
-        self.comes_back: list[str] = []
+        self.redelivered: list[str] = []
         self.after_send: Callable[[], None] = lambda: None
         self.after_delete: Callable[[], None] = lambda: None
         self.visibility_timeout: int | None = None
@@ -56,7 +56,7 @@ class FakeSqs:
     def client(self) -> "SQSClient":
         return cast("SQSClient", self)
 
-    def mark(self, id_: str, **fields: Any) -> None:
+    def update(self, id_: str, **fields: Any) -> None:
         """Writes more on a letter."""
         self.messages[id_] = json.dumps({**json.loads(self.messages[id_]), **fields})
 
@@ -67,7 +67,7 @@ class FakeSqs:
     def receive_message(self, **call: Any) -> Json:
         self.visibility_timeout = call["VisibilityTimeout"]
         visible = [id_ for id_ in self.messages if id_ not in self.hidden]
-        again = [self.comes_back.pop()] if self.comes_back else []
+        again = [self.redelivered.pop()] if self.redelivered else []
         taken = (again + visible)[: call["MaxNumberOfMessages"]]
         self.hidden |= set(taken)
         return {"Messages": [self._message(id_) for id_ in taken if id_ in self.messages]}

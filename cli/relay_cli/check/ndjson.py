@@ -132,7 +132,7 @@ def _is_id(value: object) -> bool:
 def _describe(parsed: InputEvent | InvalidInput) -> dict[str, Any]:
     if isinstance(parsed, InvalidInput):
         return _rejected(parsed.findings)
-    prepared = parsed.prepared()
+    prepared = parsed.prepare()
     if prepared.body is None:
         return _rejected(prepared.findings)
     return {

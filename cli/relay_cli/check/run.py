@@ -26,7 +26,7 @@ def check_item(item: InputItem) -> CheckResult:
     content = item.content
     if isinstance(content, InvalidInput):
         return CheckResult(item, None, content.findings)
-    prepared = content.prepared()
+    prepared = content.prepare()
     money = prepared.has_revenue and content.needs_id
     warnings = (money_without_id(),) if money else ()
     return CheckResult(item, prepared, (*prepared.findings, *warnings))

@@ -51,7 +51,7 @@ class InputEvent:
         """Whether it is in the form in which an entry takes it, but without an event id (S6)."""
         return self.event_id is None and (self.body is not None or self.is_http)
 
-    def prepared(self) -> Prepared:
+    def prepare(self) -> Prepared:
         """Applies every rule; nothing is stamped or looked up."""
         return prepare(self.kind, self.app, self.event, self.arrival, self.event_id)
 

@@ -127,7 +127,7 @@ class LocalQueues:
     ready_file: Path
 
     @property
-    def where(self) -> tuple[str, str]:
+    def location(self) -> tuple[str, str]:
         """The option that finds them."""
         return "--ready-file", str(self.ready_file)
 

@@ -136,9 +136,9 @@ def test_event_that_cannot_be_sent_is_a_finding(
     run: Run, queues: LocalQueues, tmp_path: Path, command: str, content: bytes
 ) -> None:
     (tmp_path / "file").write_bytes(content)
-    where = queues.where if command == "send" else ()
+    location = queues.location if command == "send" else ()
 
-    done = run(command, "file", *where)
+    done = run(command, "file", *location)
 
     assert done.returncode == 1, done.stderr
     assert done.stderr == b""
@@ -151,7 +151,7 @@ def test_send_of_a_bad_file_says_so(
 ) -> None:
     make(tmp_path / "file")
 
-    is_refused(run("send", "file", *queues.where))
+    is_refused(run("send", "file", *queues.location))
 
 
 def test_send_over_http_leaves_out_what_cannot_be_a_header_and_sends_the_rest(
@@ -212,7 +212,7 @@ def test_dlq_with_a_ready_file_of_wrong_values_says_so(
     ready = json.loads(queues.ready_file.read_text())
     queues.ready_file.write_text(json.dumps({**ready, **change}))
 
-    is_refused(run("dlq", "list", *queues.where))
+    is_refused(run("dlq", "list", *queues.location))
 
 
 @pytest.mark.parametrize("url", ["http://[", "http://127.0.0.1:1/queue"])
@@ -224,7 +224,7 @@ def test_dlq_of_what_is_no_queue_says_so(run: Run, url: str) -> None:
 def test_dlq_redrive_at_a_rate_that_is_none_is_refused(
     run: Run, queues: LocalQueues, rate: str
 ) -> None:
-    done = run("dlq", "redrive", "--rate", rate, *queues.where)
+    done = run("dlq", "redrive", "--rate", rate, *queues.location)
 
     assert done.returncode == 2
     assert b"--rate" in done.stderr
@@ -235,7 +235,7 @@ def test_forget_of_an_empty_id_is_refused(run: Run, queues: LocalQueues) -> None
     """An empty id, as of a variable that is not set, must not match every empty text."""
     queues.put("mobile_dlq", '{"app_id": "a", "kind": "mobile_event", "event": {"city": ""}}')
 
-    done = run("forget", "", "--yes", *queues.where)
+    done = run("forget", "", "--yes", *queues.location)
 
     is_refused(done)
     assert b"which customer is meant?" in done.stderr

@@ -29,8 +29,8 @@ def test_dlq_list_counts_by_reason_and_app_and_leaves_all_in_place(
     blocked = dead_letter(99, reason="account_blocked", app_id="com.example.blocked")
     queues.put("mobile_dlq", *dead_letters, blocked, NO_ENVELOPE)
 
-    first = run("dlq", "list", *queues.where)
-    second = run("dlq", "list", *queues.where)
+    first = run("dlq", "list", *queues.location)
+    second = run("dlq", "list", *queues.location)
 
     assert first.returncode == 0, first.stderr
     shown = first.stdout.decode()
@@ -61,7 +61,7 @@ def test_dlq_list_counts_events_in_time_and_events_past_their_deadline(
         *(dead_letter(number, deadline=late, attempts=number) for number in (3, 4, 5)),
     )
 
-    shown = run("dlq", "list", "mobile", *queues.where).stdout.decode()
+    shown = run("dlq", "list", "mobile", *queues.location).stdout.decode()
 
     assert "2 can still keep their own time." in shown
     assert "3 have missed their deadline" in shown
@@ -74,7 +74,7 @@ def test_dlq_list_shows_the_age_of_the_oldest_and_of_the_newest(
     since = f"{NOW - timedelta(hours=2, minutes=30):%Y-%m-%dT%H:%M:%S}.000Z"
     queues.put("mobile_dlq", dead_letter(1), dead_letter(2, dead_since=since))
 
-    shown = run("dlq", "list", "mobile", *queues.where).stdout.decode()
+    shown = run("dlq", "list", "mobile", *queues.location).stdout.decode()
 
     assert "1 d 3 h" in shown
     assert "to 2 h 3" in shown  # and some minutes
@@ -84,7 +84,7 @@ def test_dlq_list_that_is_interrupted_leaves_nothing_hidden(queues: LocalQueues)
     """Also of the call that was under way: what SQS had just handed over comes back at once."""
     queues.put("mobile_dlq", *[dead_letter(number) for number in range(80)])
     with subprocess.Popen(
-        [RELAY, "dlq", "list", "mobile", *queues.where],
+        [RELAY, "dlq", "list", "mobile", *queues.location],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environment(),
@@ -101,7 +101,7 @@ def test_dlq_list_that_is_interrupted_leaves_nothing_hidden(queues: LocalQueues)
 def test_dlq_list_shows_what_sqs_itself_moved(run: Run, queues: LocalQueues) -> None:
     queues.crash("web_queue", json.dumps({"app_id": "w", "kind": "web_visit", "event": {}}))
 
-    done = run("dlq", "list", "web", *queues.where)
+    done = run("dlq", "list", "web", *queues.location)
 
     assert "crashed" in done.stdout.decode()
     assert "mobile" not in done.stdout.decode()
@@ -110,7 +110,7 @@ def test_dlq_list_shows_what_sqs_itself_moved(run: Run, queues: LocalQueues) -> 
 def test_dlq_show_shows_all_that_is_known_of_a_dead_letter(run: Run, queues: LocalQueues) -> None:
     queues.put("mobile_dlq", dead_letter(1), dead_letter(2))
 
-    done = run("dlq", "show", "order-2", *queues.where)
+    done = run("dlq", "show", "order-2", *queues.location)
 
     shown = done.stdout.decode()
     assert done.returncode == 0, done.stderr
@@ -133,14 +133,14 @@ def test_dlq_show_never_shows_what_may_not_be_hashed(run: Run, queues: LocalQueu
     body = json.dumps({"app_id": "w", "kind": "web_visit", "event": event})
     message_id = queues.crash("web_queue", body)
 
-    done = run("dlq", "show", message_id, *queues.where)
+    done = run("dlq", "show", message_id, *queues.location)
 
     assert done.returncode == 0
     assert b"ada@example.com" not in done.stdout + done.stderr
 
 
 def test_dlq_show_id_that_is_not_there_ends_with_1(run: Run, queues: LocalQueues) -> None:
-    assert run("dlq", "show", "nothing", *queues.where).returncode == 1
+    assert run("dlq", "show", "nothing", *queues.location).returncode == 1
 
 
 def test_dlq_redrive_sends_all_back_without_the_fields_of_a_dead_letter(
@@ -148,7 +148,7 @@ def test_dlq_redrive_sends_all_back_without_the_fields_of_a_dead_letter(
 ) -> None:
     queues.put("mobile_dlq", *[dead_letter(number) for number in range(23)])
 
-    done = run("dlq", "redrive", *queues.where)
+    done = run("dlq", "redrive", *queues.location)
 
     assert done.returncode == 0, done.stderr
     bodies = queues.bodies("mobile_queue")
@@ -172,7 +172,7 @@ def test_dlq_redrive_sends_only_what_is_selected_and_leaves_the_rest_visible(
     )
 
     def redriven(*options: str) -> list[str]:
-        done = run("dlq", "redrive", "mobile", *options, *queues.where)
+        done = run("dlq", "redrive", "mobile", *options, *queues.location)
         assert done.returncode == 0, done.stderr
         return [body["event_id"] for body in queues.bodies("mobile_queue")]
 
@@ -192,7 +192,7 @@ def test_dlq_redrive_of_what_sqs_itself_moved_keeps_its_id_and_its_time(
     body = json.dumps({"app_id": "w", "kind": "web_visit", "event": event})
     message_id = queues.crash("web_queue", body)
 
-    done = run("dlq", "redrive", "web", *queues.where)
+    done = run("dlq", "redrive", "web", *queues.location)
 
     assert done.returncode == 0, done.stderr
     (sent,) = queues.bodies("web_queue")
@@ -204,8 +204,8 @@ def test_dlq_redrive_of_what_sqs_itself_moved_keeps_its_id_and_its_time(
 def test_dlq_redrive_leaves_what_holds_no_event_and_says_so(run: Run, queues: LocalQueues) -> None:
     queues.put("mobile_dlq", NO_ENVELOPE, dead_letter(1))
 
-    done = run("dlq", "redrive", "mobile", *queues.where)
-    asked = run("dlq", "redrive", "mobile", "--reason", "not_an_envelope", *queues.where)
+    done = run("dlq", "redrive", "mobile", *queues.location)
+    asked = run("dlq", "redrive", "mobile", "--reason", "not_an_envelope", *queues.location)
 
     assert done.returncode == 0
     assert b"1 sent back" in done.stdout
@@ -218,8 +218,8 @@ def test_dlq_redrive_leaves_what_holds_no_event_and_says_so(run: Run, queues: Lo
 def test_dlq_redrive_run_twice_sends_nothing_twice(run: Run, queues: LocalQueues) -> None:
     queues.put("mobile_dlq", *[dead_letter(number) for number in range(5)])
 
-    run("dlq", "redrive", "mobile", *queues.where)
-    again = run("dlq", "redrive", "mobile", *queues.where)
+    run("dlq", "redrive", "mobile", *queues.location)
+    again = run("dlq", "redrive", "mobile", *queues.location)
 
     assert b"0 sent back" in again.stdout
     assert len(queues.bodies("mobile_queue")) == 5
@@ -255,7 +255,7 @@ def test_dlq_redrive_that_is_interrupted_leaves_each_event_in_one_place(
     """Ctrl-C in the middle of a slow run: what was sent is gone from here, the rest is back."""
     queues.put("mobile_dlq", *[dead_letter(number) for number in range(30)])
     with subprocess.Popen(
-        [RELAY, "dlq", "redrive", "mobile", "--rate", "5", *queues.where],
+        [RELAY, "dlq", "redrive", "mobile", "--rate", "5", *queues.location],
         stdout=subprocess.PIPE,
         env=environment(),
     ) as process:
@@ -282,7 +282,7 @@ def test_dlq_redrive_says_how_many_had_missed_their_deadline(run: Run, queues: L
     late = f"{NOW - timedelta(hours=1):%Y-%m-%dT%H:%M:%S}.000Z"
     queues.put("mobile_dlq", dead_letter(1), dead_letter(2, deadline=late))
 
-    done = run("dlq", "redrive", "mobile", *queues.where)
+    done = run("dlq", "redrive", "mobile", *queues.location)
 
     assert b"2 sent back" in done.stdout
     assert b"1 of them have missed their deadline" in done.stdout
@@ -293,7 +293,7 @@ def test_dlq_redrive_asks_a_person_before_events_go_that_are_too_late(
 ) -> None:
     late = f"{NOW - timedelta(hours=1):%Y-%m-%dT%H:%M:%S}.000Z"
     queues.put("mobile_dlq", dead_letter(1), dead_letter(2, deadline=late))
-    command = ("dlq", "redrive", "mobile", "--app", "com.example.shop", *queues.where)
+    command = ("dlq", "redrive", "mobile", "--app", "com.example.shop", *queues.location)
 
     declined, shown = in_terminal(*command, question="Send 2 dead letters back?", answer="n")
     assert declined == 1
@@ -311,13 +311,13 @@ def test_dlq_redrive_that_was_killed_sends_the_rest_when_run_again(
     """SIGKILL at any moment: what was in hand may go twice, under the same id; nothing is lost."""
     queues.put("mobile_dlq", *[dead_letter(number) for number in range(30)])
     with subprocess.Popen(
-        [RELAY, "dlq", "redrive", "mobile", "--rate", "5", *queues.where], env=environment()
+        [RELAY, "dlq", "redrive", "mobile", "--rate", "5", *queues.location], env=environment()
     ) as process:
         until(lambda: queues.count("mobile_queue") != 0, process)
         process.kill()
     queues.unhide("mobile_dlq")
 
-    done = run("dlq", "redrive", "mobile", *queues.where)
+    done = run("dlq", "redrive", "mobile", *queues.location)
 
     assert done.returncode == 0, done.stderr
     sent = [body["event_id"] for body in queues.bodies("mobile_queue")]

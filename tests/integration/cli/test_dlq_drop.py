@@ -22,7 +22,7 @@ def test_dlq_drop_asks_with_the_number_and_deletes_what_is_selected(queues: Loca
     queues.put("mobile_dlq", *blocked)
 
     code, shown = in_terminal(
-        "dlq", "drop", "--reason", "account_blocked", *queues.where,
+        "dlq", "drop", "--reason", "account_blocked", *queues.location,
         question="Delete 6 dead letters for good?", answer="y",
     )  # fmt: skip
 
@@ -37,7 +37,7 @@ def test_dlq_drop_that_is_declined_deletes_nothing(queues: LocalQueues) -> None:
     queues.put("mobile_dlq", *[dead_letter(number) for number in range(12)])
 
     code, _ = in_terminal(
-        "dlq", "drop", *queues.where,
+        "dlq", "drop", *queues.location,
         question="Delete 12 dead letters for good?", answer="n",
     )  # fmt: skip
 
@@ -48,7 +48,7 @@ def test_dlq_drop_that_is_declined_deletes_nothing(queues: LocalQueues) -> None:
 def test_dlq_drop_without_a_terminal_needs_yes(run: Run, queues: LocalQueues) -> None:
     queues.put("mobile_dlq", dead_letter(1))
 
-    refused = run("dlq", "drop", "mobile", *queues.where)
+    refused = run("dlq", "drop", "mobile", *queues.location)
 
     assert refused.returncode == 2
     assert b"--yes" in refused.stderr
@@ -61,7 +61,7 @@ def test_dlq_drop_with_yes_says_how_many_of_each_reason(run: Run, queues: LocalQ
     body = json.dumps({"app_id": "w", "kind": "web_visit", "event": {}})
     queues.crash("web_queue", body)
 
-    done = run("dlq", "drop", "--yes", *queues.where)
+    done = run("dlq", "drop", "--yes", *queues.location)
 
     assert done.returncode == 0, done.stderr
     shown = done.stdout.decode()
@@ -80,7 +80,7 @@ def test_dlq_drop_deletes_only_what_is_selected_and_leaves_the_rest_visible(
     )
 
     for options in (("--id", by_id), ("--app", "id1"), ("--id", "order-3")):
-        assert run("dlq", "drop", "mobile", *options, "--yes", *queues.where).returncode == 0
+        assert run("dlq", "drop", "mobile", *options, "--yes", *queues.location).returncode == 0
 
     assert [body["event_id"] for body in queues.bodies("mobile_dlq")] == ["order-4"]
 
@@ -89,7 +89,7 @@ def test_dlq_drop_that_is_interrupted_goes_on_when_run_again(run: Run, queues: L
     """Ctrl-C in the middle: what is said to be dropped is gone, and the rest is here."""
     queues.put("mobile_dlq", *[dead_letter(number) for number in range(200)])
     with subprocess.Popen(
-        [RELAY, "dlq", "drop", "mobile", "--yes", *queues.where],
+        [RELAY, "dlq", "drop", "mobile", "--yes", *queues.location],
         stdout=subprocess.PIPE,
         env=environment(),
     ) as process:
@@ -103,6 +103,6 @@ def test_dlq_drop_that_is_interrupted_goes_on_when_run_again(run: Run, queues: L
     assert f"mobile: {200 - left} dropped".encode() in output
     assert b"run it again" in output
 
-    again = run("dlq", "drop", "mobile", "--yes", *queues.where)
+    again = run("dlq", "drop", "mobile", "--yes", *queues.location)
     assert f"mobile: {left} dropped".encode() in again.stdout
     assert queues.count("mobile_dlq") == 0

@@ -24,7 +24,7 @@ def test_dlq_export_writes_a_dead_letter_a_line_and_leaves_all_in_place(
     ids = queues.put("mobile_dlq", *dead_letters)
     queues.put("web_dlq", dead_letter(99))
 
-    done = run("dlq", "export", "--to", "letters.ndjson", *queues.where)
+    done = run("dlq", "export", "--to", "letters.ndjson", *queues.location)
 
     assert done.returncode == 0, done.stderr
     assert b"13 dead letters written to letters.ndjson" in done.stdout
@@ -50,7 +50,9 @@ def test_dlq_export_writes_only_what_is_selected(
     )
 
     def exported(*options: str) -> list[str]:
-        done = run("dlq", "export", "mobile", *options, "--to", "letters", "--force", *queues.where)
+        done = run(
+            "dlq", "export", "mobile", *options, "--to", "letters", "--force", *queues.location
+        )
         assert done.returncode == 0, done.stderr
         return [line["event_id"] for line in lines((tmp_path / "letters").read_bytes())]
 
@@ -66,7 +68,7 @@ def test_dlq_export_of_what_sqs_itself_moved_holds_no_raw_value_and_its_original
     body = json.dumps({"app_id": "w", "kind": "web_visit", "event": event})
     envelope, garbage = queues.crash("web_queue", body), queues.crash("web_queue", event["email"])
 
-    done = run("dlq", "export", "web", "--to", "letters", *queues.where)
+    done = run("dlq", "export", "web", "--to", "letters", *queues.location)
 
     assert done.returncode == 0, done.stderr
     text = (tmp_path / "letters").read_bytes()
@@ -83,7 +85,7 @@ def test_dlq_export_does_not_replace_a_file_without_force(
 ) -> None:
     (tmp_path / "letters").write_text("mine")
     queues.put("mobile_dlq", dead_letter(1))
-    command = ("dlq", "export", "mobile", "--to", "letters", *queues.where)
+    command = ("dlq", "export", "mobile", "--to", "letters", *queues.location)
 
     refused = run(*command)
     assert refused.returncode == 2
@@ -99,7 +101,7 @@ def test_dlq_export_that_is_interrupted_leaves_no_file_and_nothing_hidden(
 ) -> None:
     queues.put("mobile_dlq", *[dead_letter(number) for number in range(200)])
     with subprocess.Popen(
-        [RELAY, "dlq", "export", "mobile", "--to", "letters", *queues.where],
+        [RELAY, "dlq", "export", "mobile", "--to", "letters", *queues.location],
         cwd=tmp_path,
         stderr=subprocess.PIPE,
         env=environment(),
@@ -117,7 +119,7 @@ def test_dlq_export_that_is_interrupted_leaves_no_file_and_nothing_hidden(
 def test_dlq_export_lines_are_taken_by_check(run: Run, queues: LocalQueues, tmp_path: Path) -> None:
     """What was wrong with a letter's event can be seen again, and what it would become now."""
     queues.put("mobile_dlq", dead_letter(1))
-    run("dlq", "export", "mobile", "--to", "letters", *queues.where)
+    run("dlq", "export", "mobile", "--to", "letters", *queues.location)
 
     (result,) = lines(run("check", "--ndjson", "letters").stdout)
 

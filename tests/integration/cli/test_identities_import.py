@@ -321,7 +321,7 @@ def test_import_goes_on_after_a_kill(
     count = LINES_IN_FULL if pytestconfig.getoption("--full") else LINES
     path = write(tmp_path / "installs.csv", *(line(number) for number in range(count)))
     state = tmp_path / "installs.csv.import.json"
-    command = ["identities", "import", str(path), "--chunk-rows", "100", *queues.where]
+    command = ["identities", "import", str(path), "--chunk-rows", "100", *queues.location]
     first = subprocess.Popen([RELAY, *command], cwd=tmp_path, env=environment())
     until(state.exists, first)
     first.send_signal(signal.SIGKILL)
@@ -366,7 +366,7 @@ def test_import_that_goes_on_keeps_the_bad_lines_of_before(
     done.save()
     rejects.write_text("line 2: AppsFlyer ID is missing\n")
 
-    run("identities", "import", str(path), "--rejects", str(rejects), *queues.where)
+    run("identities", "import", str(path), "--rejects", str(rejects), *queues.location)
 
     listed = rejects.read_text().splitlines()
     assert listed == [f"line {number}: AppsFlyer ID is missing" for number in (2, 4)]

@@ -108,15 +108,15 @@ def test_sandbox_sends_to_the_endpoints_it_is_given_as_often_as_the_schedule_say
     run: Run, tmp_path: Path
 ) -> None:
     """Both written as people write them: a slash at the end, spaces after the commas."""
-    where = ("--ready-file", "ready.json")
+    location = ("--ready-file", "ready.json")
     with _unavailable() as (url, paths):
         endpoints = ("--mobile-endpoint", f"{url}/", "--web-endpoint", f"{url}/")
         options = (*endpoints, "--retry-schedule", "0.1, 0.1", "--no-samples")
         with _sandbox(tmp_path, *options) as (_, ready):
             for sample in ("forward_mobile_purchase", "forward_web_visit"):
-                run("send", str(EVENTS / f"{sample}.json"), *where)
+                run("send", str(EVENTS / f"{sample}.json"), *location)
             for surface in ("mobile", "web"):
-                while b"attempts_used_up" not in run("dlq", "list", surface, *where).stdout:
+                while b"attempts_used_up" not in run("dlq", "list", surface, *location).stdout:
                     pass
             assert _ledger(ready) == []
 

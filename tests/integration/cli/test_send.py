@@ -26,7 +26,7 @@ def _file(folder: Path, content: Any) -> str:
 def test_send_puts_each_event_on_the_queue_of_its_kind(
     run: Run, queues: LocalQueues, tmp_path: Path
 ) -> None:
-    done = run("send", _file(tmp_path, [MOBILE, VISIT, MOBILE]), *queues.where)
+    done = run("send", _file(tmp_path, [MOBILE, VISIT, MOBILE]), *queues.location)
 
     assert done.returncode == 0, done.stderr
     assert queues.bodies("mobile_queue") == [MOBILE, MOBILE]
@@ -37,7 +37,7 @@ def test_send_puts_each_event_on_the_queue_of_its_kind(
 def test_send_forwards_a_record_unchanged(run: Run, queues: LocalQueues, tmp_path: Path) -> None:
     body = json.dumps({**MOBILE, "event_id": "order-1", "event": {"eventValue": {"x": 1e22}}})
 
-    run("send", _file(tmp_path, {"Records": [{"body": body}]}), *queues.where)
+    run("send", _file(tmp_path, {"Records": [{"body": body}]}), *queues.location)
 
     response = queues.sqs.receive_message(QueueUrl=queues.urls["mobile_queue"])
     assert [message["Body"] for message in response["Messages"]] == [body]
@@ -49,7 +49,7 @@ def test_send_http_sample_keeps_its_idempotency_key_as_event_id(
     sample = ROOT / "events" / "accept_mobile_event.json"
     key = json.loads(sample.read_text())["headers"]["idempotency-key"]
 
-    done = run("send", str(sample), *queues.where)
+    done = run("send", str(sample), *queues.location)
 
     assert done.returncode == 0, done.stderr
     assert [body["event_id"] for body in queues.bodies("mobile_queue")] == [key]
@@ -112,7 +112,7 @@ def test_send_leaves_out_what_is_no_event_and_sends_the_rest(
 ) -> None:
     content = {"Records": [{"body": "{}"}, {"body": json.dumps(VISIT)}]}
 
-    done = run("send", _file(tmp_path, content), *queues.where)
+    done = run("send", _file(tmp_path, content), *queues.location)
 
     assert done.returncode == 1
     assert b"1 of 2 taken" in done.stdout

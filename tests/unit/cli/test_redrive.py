@@ -78,7 +78,7 @@ def test_redriver_counts_messages_on_both_queues() -> None:
 def test_redriver_sends_a_message_that_is_received_again_only_once() -> None:
     sqs = FakeSqs(25)
     sqs.undeletable = {"m0"}
-    sqs.comes_back = ["m0", "m0"]
+    sqs.redelivered = ["m0", "m0"]
 
     _run(sqs)
 
@@ -123,10 +123,10 @@ def test_redriver_that_is_stopped_ends_between_two_calls_and_releases_the_rest()
 
 def test_redriver_counts_sent_events_that_had_missed_their_deadline() -> None:
     sqs = FakeSqs(5)
-    sqs.mark("m0", deadline=moment(hours=-1))
-    sqs.mark("m1", deadline=moment(hours=-1))  # a "rejected" one, which is not chosen
-    sqs.mark("m2", deadline=moment(hours=1))
-    sqs.mark("m4", deadline=moment(hours=-1))
+    sqs.update("m0", deadline=moment(hours=-1))
+    sqs.update("m1", deadline=moment(hours=-1))  # a "rejected" one, which is not chosen
+    sqs.update("m2", deadline=moment(hours=1))
+    sqs.update("m4", deadline=moment(hours=-1))
     sqs.refused = {"e4"}  # by SQS
 
     result = _run(sqs, Filter(reason="refused"))

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from relay.domain.kinds import Kind
 from relay_cli.dlq.dead_letter import parse_dead_letter
-from relay_cli.local.demo.table import traces_table, verdict
+from relay_cli.local.demo.table import summary_blocks, traces_table
 from relay_cli.local.demo.traces import (
     WAITING,
     SubmittedEvent,
@@ -176,11 +176,11 @@ def test_table_shows_a_mismatch_clearly(width: int) -> None:
     assert all(len(line) <= width for line in text.splitlines())
 
 
-def test_verdict_names_the_file_and_what_was_expected() -> None:
+def test_summary_names_the_file_and_what_was_expected() -> None:
     wrong = _trace()
     wrong.result = TraceResult("rejected")
 
-    said = "".join(str(block.content) for block in verdict([wrong], 1.0))
+    said = "".join(str(block.content) for block in summary_blocks([wrong], 1.0))
 
     assert "events/forward_mobile_x.json" in said
     assert "outcome rejected, expected delivered" in said

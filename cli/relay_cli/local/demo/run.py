@@ -8,7 +8,7 @@ from threading import Event
 from typing import Any
 
 from relay_cli.local.demo.sender import SampleSender
-from relay_cli.local.demo.table import traces_table, verdict
+from relay_cli.local.demo.table import summary_blocks, traces_table
 from relay_cli.local.demo.traces import Trace
 from relay_cli.local.demo.watcher import Watcher
 from relay_cli.samples import read_samples
@@ -33,7 +33,7 @@ class DemoRun:
         """Prints the table."""
         console = stdout_console()
         table = Block(traces_table(self.traces, console.width))
-        show(console, [table, *verdict(self.traces, self.seconds)])
+        show(console, [table, *summary_blocks(self.traces, self.seconds)])
 
 
 def run_samples(ready: Mapping[str, Any], folder: Path, stop: Event) -> DemoRun:

@@ -146,7 +146,7 @@ def _findings(findings: Sequence[str], between: str) -> Text:
     return text
 
 
-def verdict(traces: Sequence[Trace], seconds: float) -> Iterator[Block]:
+def summary_blocks(traces: Sequence[Trace], seconds: float) -> Iterator[Block]:
     """The last lines: what did not end as its file says, or that all did."""
     wrong = [trace for trace in traces if not trace.as_expected]
     for trace in wrong:

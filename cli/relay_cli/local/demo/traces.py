@@ -32,7 +32,7 @@ class SubmittedEvent:
     event_id: str | None
     """The sender's own id."""
 
-    def prepared(self, arrival: datetime, event_id: str | None) -> Prepared:
+    def prepare(self, arrival: datetime, event_id: str | None) -> Prepared:
         """What a forwarder makes of it: `arrival` is also what it is stamped with."""
         event = stamped(self.kind, self.event, arrival)
         return prepare(self.kind, App(self.app_id), event, arrival, event_id)
@@ -150,7 +150,7 @@ def matches(trace: Trace, entry: Mapping[str, Any]) -> bool:
     if submitted.kind is not Kind.MOBILE_EVENT and trace.event_id is not None:
         own = submitted.event.get("customer_dedup_id") or trace.event_id
         return bool(entry["customer_dedup_id"] == own)
-    prepared = submitted.prepared(_arrival(entry), None)
+    prepared = submitted.prepare(_arrival(entry), None)
     if prepared.body is None:
         return False
     left_out = {name for name in _TIME_FIELDS if name not in submitted.event} | {
@@ -185,7 +185,7 @@ def _delivered(trace: Trace, submitted: SubmittedEvent, entry: Mapping[str, Any]
 
 def _findings(trace: Trace, submitted: SubmittedEvent, arrival: datetime) -> tuple[str, ...]:
     """What the forwarder found: it is written down nowhere, so the same rules are asked again."""
-    prepared = submitted.prepared(arrival, trace.event_id)
+    prepared = submitted.prepare(arrival, trace.event_id)
     money = prepared.has_revenue and submitted.event_id is None
     return short_findings((*prepared.findings, *((money_without_id(),) if money else ())))
 
@@ -215,6 +215,6 @@ def _is_dead_letter_of(trace: Trace, dead_letter: DeadLetter) -> bool:
     submitted, envelope = trace.submitted, dead_letter.envelope
     if submitted is None or (submitted.app_id, submitted.kind) != (envelope.app_id, envelope.kind):
         return False
-    prepared = submitted.prepared(dead_letter.sent_at, None).event
+    prepared = submitted.prepare(dead_letter.sent_at, None).event
     time_fields = set(_TIME_FIELDS)
     return bool(_without(prepared, time_fields) == _without(envelope.event, time_fields))
