@@ -1,4 +1,4 @@
-"""Dead letters as SQS hands them over, and an SQS in memory that misbehaves on demand."""
+"""Dead letters as SQS returns them, and a fake SQS in memory that fails on demand."""
 
 import json
 from collections.abc import Callable
@@ -16,11 +16,11 @@ RELAY_FIELDS: Final = {
     "outcome": "rejected",
     "dead_since": "2026-11-22T12:00:00.000Z",
 }
-"""What the relay writes on every letter."""
+"""Fields that the relay writes on every dead letter."""
 
 
 def message(content: Any, message_id: str = "message-1", sent_at: datetime = NOW) -> Json:
-    """A message with this content as its body, or with a body as it stands."""
+    """An SQS message; `content` is the body itself, or a value to write as JSON."""
     return {
         "MessageId": message_id,
         "ReceiptHandle": message_id,
@@ -30,14 +30,15 @@ def message(content: Any, message_id: str = "message-1", sent_at: datetime = NOW
 
 
 def moment(**apart: float) -> str:
-    """The moment that is so far from NOW, as it stands in letters."""
+    """A time relative to NOW, in the form of dead letters."""
     return f"{NOW + timedelta(**apart):%Y-%m-%dT%H:%M:%S}.000Z"
 
 
 class FakeSqs:
-    """A dead-letter queue whose messages hide when received, and a target that keeps what comes.
+    """A dead-letter queue that hides received messages, and a target queue that keeps sent ones.
 
-    `comes_back` are received again although they are hidden, as happens on a standard queue.
+    Messages in `redelivered` are received again although they are hidden, as a standard queue may
+    do.
     """
 
     def __init__(self, number: int, sent_at: datetime = NOW) -> None:
@@ -57,7 +58,7 @@ class FakeSqs:
         return cast("SQSClient", self)
 
     def update(self, id_: str, **fields: Any) -> None:
-        """Writes more on a letter."""
+        """Writes more fields on a message."""
         self.messages[id_] = json.dumps({**json.loads(self.messages[id_]), **fields})
 
     def get_queue_attributes(self, **_: Any) -> Json:

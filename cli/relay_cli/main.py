@@ -1,7 +1,8 @@
-"""The command `relay`: its commands, their options and help.
+"""The command `relay`: its subcommands, their options and help.
 
-Each group of commands is a folder: how it is called stands in its `command`, what it does in the
-modules beside that. A command imports what it needs when it runs, so that `--help` is quick.
+Each group of commands has a folder. `command.py` holds the command-line interface of the group, the
+modules beside it hold what it does. A command imports what it needs when it runs, so that `--help`
+stays fast.
 """
 
 import sys
@@ -30,7 +31,7 @@ _OWN_PACKAGES = ("relay", "relay_cli", "relay_sandbox")
 
 
 class _App(typer.Typer):
-    """A Typer app whose errors are sentences for people."""
+    """A Typer app that reports errors as sentences for people."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         try:
@@ -41,7 +42,7 @@ class _App(typer.Typer):
             _exit("there is not enough memory for this")
         except OSError as error:
             _exit(f"this cannot be done: {error.strerror or type(error).__name__}")
-        except Exception as error:  # noqa: BLE001 - the text of one may hold what a file does
+        except Exception as error:  # noqa: BLE001 - the text of an exception may hold the content of a file
             _exit(
                 f"this is a fault of relay's own, {type(error).__name__} at "
                 f"{_error_location(error)}: please report it"
@@ -50,12 +51,12 @@ class _App(typer.Typer):
 
 def _exit(message: str, code: ExitCode = ExitCode.INVALID_INPUT) -> NoReturn:
     with suppress(OSError):
-        print(f"relay: {message}", file=sys.stderr)  # noqa: T201 - Rich would take 0.1 s to load
+        print(f"relay: {message}", file=sys.stderr)  # noqa: T201 - loading Rich would take 0.1 s
     sys.exit(code)
 
 
 def _error_location(error: BaseException) -> str:
-    """The innermost line of relay's own that was at work."""
+    """The innermost frame in the relay's own code."""
     frames = [
         (frame.f_globals.get("__name__", ""), number)
         for frame, number in traceback.walk_tb(error.__traceback__)
@@ -63,7 +64,7 @@ def _error_location(error: BaseException) -> str:
     own_frames = [
         f"{name}:{number}" for name, number in frames if name.partition(".")[0] in _OWN_PACKAGES
     ]
-    return own_frames[-1]  # this module's, at least
+    return own_frames[-1]  # never empty: this module is always among them
 
 
 app = _App(
@@ -77,8 +78,8 @@ app = _App(
 )
 
 
-def _print_version(wanted: bool) -> None:  # noqa: FBT001 - Typer hands it in so
-    if wanted:
+def _print_version(requested: bool) -> None:  # noqa: FBT001 - Typer passes it by position
+    if requested:
         typer.echo(f"relay {metadata.version('appsflyer-relay')}")
         raise typer.Exit
 

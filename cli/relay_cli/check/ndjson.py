@@ -1,7 +1,7 @@
 """`relay check --ndjson`: one line in, one line out, in the same order.
 
-Bounded memory, whatever comes: a line that is too long is skipped while it is read. What has been
-read is answered before more is waited for, so that a pipe never hangs.
+Memory is bounded: a line that is too long is skipped while it is read. All lines that were read get
+their result before more input is awaited, so that a pipe never blocks.
 """
 
 import json
@@ -24,12 +24,12 @@ from relay_cli.terminal.errors import CliError
 from relay_cli.terminal.files import open_file, read_error
 
 MAX_LINE_BYTES: Final = 1_048_576
-"""SQS takes no message above 1 MiB, so no event is longer."""
+"""SQS accepts no message above 1 MiB, so no event is longer."""
 _READ_BYTES: Final = 65_536
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 _LINE_BREAKS: Final = re.compile(b"\xc2\x85|\xe2\x80[\xa8\xa9]")
-"""What Unicode takes for the end of a line, and so do some readers of lines."""
+"""Line ends in Unicode, which some readers split lines at."""
 
 _TOO_LONG: Final = InvalidInput.with_reason(
     "E3", "line", f"is longer than {MAX_LINE_BYTES:,} bytes: no queue would take it"
@@ -49,11 +49,11 @@ _UNCHECKED: Final = InvalidInput.with_reason(
 
 
 def check_stream(path: Path, defaults: Defaults) -> None:
-    """Checks each line of a file (`-`: standard input) and writes what is said of it.
+    """Checks each line of a file (`-`: standard input) and writes one result per line.
 
-    Raises `CliError` when the file cannot be read.
+    Raises `CliError` if the file cannot be read.
     """
-    # Whoever reads our output may stop when it has seen enough; that is no error (not on Windows).
+    # A reader that stops early is no error (SIGPIPE does not exist on Windows).
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     if sys.stdout is None:
@@ -66,19 +66,19 @@ def check_stream(path: Path, defaults: Defaults) -> None:
 
 
 def answer(line: bytes | None, defaults: Defaults) -> bytes:
-    """What is said of one line; None stands for one that was too long. Never raises."""
+    """The result for one line; None stands for a line that was too long. Never raises."""
     identity: object = None
     try:
         identity, parsed = _parse(line, defaults)
         return _encode(identity, _describe(parsed))
-    except Exception:  # noqa: BLE001 - one line must not cost the others; no text of the error's
+    except Exception:  # noqa: BLE001 - one line must not fail the others; the error's text is never shown
         return _encode(identity, _describe(_UNCHECKED))
 
 
 def batches(descriptor: int, read_bytes: int = _READ_BYTES) -> Iterator[list[bytes | None]]:
-    """The lines of a stream, as many at a time as are there; None for one that is too long.
+    """The lines of a stream, in batches of what is available; None for a line that is too long.
 
-    At most so many bytes are read at a time.
+    Each read takes at most `read_bytes`.
     """
     partial, skipping, first = b"", False, True
     while data := os.read(descriptor, read_bytes):
@@ -172,7 +172,7 @@ def _encode(identity: object, description: dict[str, Any]) -> bytes:
     try:
         return _LINE_BREAKS.sub(_escape, dumps(result)) + b"\n"
     except UnwritableError:
-        # An id may hold half a character (a lone surrogate), which only an escape can write.
+        # An id may hold a lone surrogate, which only an escape sequence can express.
         return json.dumps(result).encode() + b"\n"
 
 

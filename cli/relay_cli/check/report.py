@@ -1,4 +1,4 @@
-"""What `relay check FILE` shows of an event. Pure: from a checked event to parts of a screen."""
+"""The report of `relay check FILE`. Pure: from results to output blocks."""
 
 import shlex
 from collections.abc import Iterator, Sequence
@@ -28,11 +28,11 @@ _LONGEST_NAME: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One thing of a file, and what the rules say of it."""
+    """The result of checking one item of a file."""
 
     item: InputItem
     prepared: Prepared | None
-    """None where it is no event at all."""
+    """None if the item is not an event."""
     findings: tuple[Finding, ...]
 
     @property
@@ -42,7 +42,7 @@ class CheckResult:
 
 
 def report(result: CheckResult) -> Iterator[Block]:
-    """All there is to say about one event."""
+    """The full report on one event."""
     yield Block(Rule(_title(result), align="left", style="quiet"))
     yield Block(_findings(result.findings))
     content, prepared = result.item.content, result.prepared
@@ -60,7 +60,7 @@ def report(result: CheckResult) -> Iterator[Block]:
 
 
 def summary(result: Sequence[CheckResult]) -> Iterator[Block]:
-    """The last line, where there are several events."""
+    """The last line, for several events."""
     sent = sum(one.would_be_sent for one in result)
     rejected = len(result) - sent
     line = Text.assemble(
@@ -75,7 +75,7 @@ def summary(result: Sequence[CheckResult]) -> Iterator[Block]:
 
 
 def curl(prepared: Prepared) -> str:
-    """The request as a command for a POSIX shell; the token is a variable of the shell's (E2)."""
+    """The request as a POSIX shell command; the token is a shell variable (E2)."""
     mobile = prepared.kind is Kind.MOBILE_EVENT
     header = "authentication: " if mobile else "Authorization: Bearer "
     body = (prepared.body or b"").decode()
@@ -99,7 +99,7 @@ def _title(result: CheckResult) -> Text:
 
 
 def _name(prepared: Prepared) -> str:
-    """The event's name, which only its owner sees here."""
+    """The event's name. Only the owner of the file sees it here."""
     name: Any = prepared.event.get(_NAME_FIELDS.get(prepared.kind, ""))
     return printable(name)[:_LONGEST_NAME] if isinstance(name, str) else ""
 
@@ -156,6 +156,6 @@ def _moment(moment: datetime, zone: str) -> str:
         return utc
     try:
         local = moment.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
-    except OverflowError:  # the first and the last day there is
+    except OverflowError:  # the first and the last day that Python can express
         return utc
     return f"{utc} = {local.isoformat(' ', 'minutes')} {zone}"

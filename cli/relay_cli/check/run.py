@@ -1,4 +1,4 @@
-"""`relay check FILE`: what would be sent of a file, and what is wrong with it. Sends nothing."""
+"""`relay check FILE`: shows what would be sent, and what is wrong. Sends nothing."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from relay_cli.terminal.errors import ExitCode
 
 
 def check_file(path: Path, defaults: Defaults, bare_event: BareEvent | None) -> ExitCode:
-    """Shows a report of each event; raises `CliError` when the file is none of events."""
+    """Shows a report on each event; raises `CliError` if the file holds no events."""
     results = [check_item(item) for item in read_items(path, defaults, bare_event)]
     console = stdout_console()
     for one in results:
@@ -22,7 +22,7 @@ def check_file(path: Path, defaults: Defaults, bare_event: BareEvent | None) -> 
 
 
 def check_item(item: InputItem) -> CheckResult:
-    """Applies every rule to one thing of a file."""
+    """Applies every rule to one item of a file."""
     content = item.content
     if isinstance(content, InvalidInput):
         return CheckResult(item, None, content.findings)

@@ -1,4 +1,4 @@
-"""Clients for AWS, or for the sandbox's local one; and AWS's errors as sentences for people."""
+"""Clients for AWS or the sandbox's local AWS, and AWS's errors as messages for people."""
 
 import os
 import re
@@ -33,12 +33,12 @@ _LOCAL_CONFIG: Final = Config(
     connect_timeout=5, read_timeout=60, retries={"total_max_attempts": 1}, proxies={}
 )
 _BATCH_SIZE: Final = 10
-"""Messages that SQS takes in one call."""
+"""The most messages in one SQS call."""
 _QUEUE_HOST: Final = re.compile(r"https://sqs\.([a-z0-9-]+)\.amazonaws\.com(\.cn)?/")
 
 
 def sqs_client(queue_url: str) -> "SQSClient":
-    """SQS by the usual AWS settings; without a region there, that of the queue's address."""
+    """An SQS client by the usual AWS settings; without a region, by that of the queue's URL."""
     match = _QUEUE_HOST.match(queue_url)
     with translate_errors("SQS"):
         session = _session()
@@ -48,13 +48,13 @@ def sqs_client(queue_url: str) -> "SQSClient":
 
 
 def local_sqs_client(endpoint_url: str) -> "SQSClient":
-    """SQS of a sandbox."""
+    """An SQS client for a sandbox."""
     with _check_endpoint(endpoint_url):
         return _local_session().client("sqs", endpoint_url=endpoint_url, config=_LOCAL_CONFIG)
 
 
 def dynamodb_client(endpoint_url: str | None, threads: int) -> "DynamoDBClient":
-    """DynamoDB by the usual AWS settings, or that of a sandbox; for so many threads."""
+    """A DynamoDB client by the usual AWS settings, or for a sandbox; `threads` sizes its pool."""
     if endpoint_url:
         config = _LOCAL_CONFIG.merge(Config(max_pool_connections=threads))
         with _check_endpoint(endpoint_url):
@@ -65,13 +65,13 @@ def dynamodb_client(endpoint_url: str | None, threads: int) -> "DynamoDBClient":
 
 
 def _session() -> boto3.Session:
-    """By the usual AWS settings, AWS_REGION among them, which boto3 by itself does not heed."""
+    """A session by the usual AWS settings, plus AWS_REGION, which boto3 itself ignores."""
     return boto3.Session(region_name=os.environ.get("AWS_REGION") or None)
 
 
 @contextmanager
 def _check_endpoint(endpoint_url: str) -> Iterator[None]:
-    """Explains an address that is none."""
+    """Turns the error about an invalid endpoint URL into `CliError`."""
     try:
         yield
     except ValueError as error:
@@ -79,7 +79,7 @@ def _check_endpoint(endpoint_url: str) -> Iterator[None]:
 
 
 def _local_session() -> boto3.Session:
-    """Takes nothing from the user's AWS settings, above all no credentials."""
+    """A session that ignores the user's AWS settings, above all their credentials."""
     no_files: dict[str, Any] = {
         "config_file": (None, None, os.devnull, None),
         "credentials_file": (None, None, os.devnull, None),
@@ -88,7 +88,7 @@ def _local_session() -> boto3.Session:
     return boto3.Session(
         botocore_session=botocore.session.Session(session_vars=no_files),
         aws_access_key_id="sandbox",
-        aws_secret_access_key="sandbox",  # noqa: S106 - the sandbox takes any
+        aws_secret_access_key="sandbox",  # noqa: S106 - the sandbox accepts any
         region_name="us-east-1",
     )
 
@@ -102,10 +102,9 @@ def stack_outputs(name: str) -> dict[str, str]:
 
 
 def send_messages(sqs: "SQSClient", url: str, messages: Sequence[Message]) -> dict[int, str]:
-    """Puts messages on a queue; the positions of those that it did not take, and why.
+    """Sends messages to a queue. Returns the positions of those that failed, with reasons.
 
-    Not by relay.aws.sqs.Queue: that one logs what fails, as a function should, and a person wants
-    to be told.
+    It does not use relay.aws.sqs.Queue, which logs failures; a command must show them.
     """
     failed = {
         position: "it is larger than SQS takes (1 MiB)"
@@ -139,7 +138,7 @@ def _send_batch(sqs: "SQSClient", url: str, messages: Mapping[int, Message]) -> 
 
 
 def _batches(positions: Sequence[int], messages: Sequence[Message]) -> Iterator[list[int]]:
-    """Positions in groups that one call takes: ten messages, one mebibyte."""
+    """Batches of positions that fit into one call: ten messages, one mebibyte."""
     batch: list[int] = []
     size = 0
     for position in positions:
@@ -155,7 +154,7 @@ def _batches(positions: Sequence[int], messages: Sequence[Message]) -> Iterator[
 
 @contextmanager
 def translate_errors(service: str) -> Iterator[None]:
-    """Turns AWS's errors into `CliError`, with what to do where that is known."""
+    """Turns AWS's errors into `CliError`, with advice where there is any."""
     try:
         yield
     except (NoCredentialsError, NoRegionError) as error:

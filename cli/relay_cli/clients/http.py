@@ -1,4 +1,4 @@
-"""One HTTP request, and its answer whatever the status."""
+"""One HTTP request, and its response whatever the status."""
 
 import functools
 import json
@@ -12,19 +12,19 @@ from urllib.parse import SplitResult, urlsplit
 from relay_cli.terminal.errors import CliError
 
 _MAX_RESPONSE_BYTES: Final = 64 * 1024 * 1024
-_TIMEOUT_SECONDS: Final = 35  # the API gives up after 30
+_TIMEOUT_SECONDS: Final = 35  # the API times out after 30
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
-"""Names of this machine."""
+"""Host names of this machine."""
 
 
 class Response(NamedTuple):
-    """What came back."""
+    """An HTTP response."""
 
     status: int
     body: bytes
 
     def json(self) -> dict[str, Any]:
-        """The body as a JSON object; empty when it is none."""
+        """The body as a JSON object; empty if it is not one."""
         try:
             content = json.loads(self.body)
         except (ValueError, RecursionError):
@@ -33,7 +33,7 @@ class Response(NamedTuple):
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirect is an answer like any other: a token is not carried elsewhere."""
+    """Returns redirects as responses, so that a token is never sent to another address."""
 
     def redirect_request(self, *_: Any) -> None:
         """Follows nothing."""
@@ -41,7 +41,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 @functools.cache
 def _opener(*, is_local: bool) -> urllib.request.OpenerDirector:
-    """Made once: to read the certificates of all authorities takes longer than a call does."""
+    """Cached, because loading the CA certificates takes longer than a request."""
     if is_local:
         return urllib.request.build_opener(
             _NoRedirect,
@@ -51,7 +51,7 @@ def _opener(*, is_local: bool) -> urllib.request.OpenerDirector:
 
 
 def split_url(url: str, description: str) -> SplitResult:
-    """The parts of an address: `what` it is meant to be of. Raises `CliError`."""
+    """The parts of a URL. Raises `CliError`, which names `description`."""
     try:
         return urlsplit(url)
     except ValueError as error:
@@ -61,7 +61,7 @@ def split_url(url: str, description: str) -> SplitResult:
 def call(
     method: str, url: str, headers: Mapping[str, str] | None = None, body: bytes | None = None
 ) -> Response:
-    """Makes one request; raises `CliError` when no answer comes."""
+    """Sends one request; raises `CliError` if there is no response."""
     parts = split_url(url, "an HTTP API")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise CliError(f"{url} is no address of an HTTP API: it begins with https://")

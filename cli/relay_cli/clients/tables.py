@@ -1,4 +1,4 @@
-"""Which tables are meant, and how to get at them."""
+"""Finds the tables of a stack or a sandbox."""
 
 import logging
 from typing import TYPE_CHECKING, Any
@@ -16,12 +16,12 @@ _OUTPUTS = {"identities_table": "IdentitiesTableName", "trail_table": "PaymentTr
 
 
 class Tables:
-    """The tables of a stack or of a sandbox; raises `CliError` where neither is meant."""
+    """The tables of a stack or a sandbox; raises `CliError` if neither is given."""
 
     def __init__(
         self, location: Location, table_name: str | None = None, threads: int = 10
     ) -> None:
-        # What the layer logs of a call that fails is for CloudWatch; a person is told otherwise.
+        # The layer logs failed calls for CloudWatch. A user gets a message instead.
         telemetry.logger().setLevel(logging.CRITICAL)
         self._table_name = table_name
         self._threads = threads
@@ -34,7 +34,7 @@ class Tables:
         return DynamoTable(aws.dynamodb_client(self._endpoint, self._threads), name_in_aws)
 
     def description(self, name: str) -> str:
-        """Which table that is, to tell it from others."""
+        """The endpoint and name of a table, to tell it from others."""
         return f"{self._endpoint or 'AWS'} {self._name_in_aws(name)}"
 
     def _name_in_aws(self, name: str) -> str:

@@ -1,4 +1,4 @@
-"""Which queues are meant: by option, by environment, by a sandbox's ready file, by a stack."""
+"""Finds the queues: by option, environment, a sandbox's ready file, or a stack."""
 
 import os
 from collections.abc import Mapping
@@ -38,7 +38,7 @@ _OPTIONS: Final = {"mobile_queue": "--mobile-queue", "web_queue": "--web-queue"}
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """What the person said about where the queues are."""
+    """The sandbox or stack that the options name."""
 
     ready_file: Path | None = None
     stack: str | None = None
@@ -48,7 +48,7 @@ class Location:
 class Targets:
     """Queue URLs by name (`mobile_queue`, `web_dlq` ...; mobile, web, payments).
 
-    `origin` says where they come from, for people. `endpoint` is the local AWS of a sandbox.
+    `origin` says for people where they come from. `endpoint` is the local AWS of a sandbox.
     """
 
     urls: Mapping[str, str]
@@ -56,7 +56,7 @@ class Targets:
     endpoint: str | None = None
 
     def url(self, name: str) -> str:
-        """A queue's URL; raises `CliError` that says how to give it."""
+        """A queue's URL; raises `CliError`, which says how to give it."""
         if url := self.urls.get(name):
             return url
         option = f"{_OPTIONS[name]}, " if name in _OPTIONS else ""
@@ -74,10 +74,10 @@ class Targets:
 def find_targets(
     location: Location, urls_by_option: Mapping[str, str | None] | None = None
 ) -> Targets:
-    """The queues that are meant; raises `CliError`.
+    """Finds the queues; raises `CliError`.
 
-    What is `given` by option comes first, then a stack or ready file that was named, then the
-    environment, then the ready file of a sandbox that runs here.
+    The order of precedence: URLs by option, a named stack or ready file, the environment, the ready
+    file of a sandbox that runs here.
     """
     given = {name: url for name, url in (urls_by_option or {}).items() if url}
     found = _find(location, bool(given))
@@ -94,7 +94,7 @@ def _find(location: Location, has_given: bool) -> Targets:  # noqa: FBT001 - one
     urls = {name: os.environ.get(variable, "") for name, variable in _VARIABLES.items()}
     if any(urls.values()):
         return Targets(urls, "the environment")
-    # A queue that was named need not be the sandbox's, so its address decides alone.
+    # A URL by option may belong to any AWS, so the ready file must not set the endpoint.
     if DEFAULT_READY_FILE.exists() and not has_given:
         return of_ready_file(DEFAULT_READY_FILE)
     return Targets({}, "the options")
@@ -108,21 +108,21 @@ def of_ready_file(path: Path) -> Targets:
 
 
 def read_ready_file(path: Path) -> dict[str, Any]:
-    """What a sandbox says of itself; raises `CliError`."""
+    """Reads a sandbox's ready file; raises `CliError`."""
     if not path.exists():
         raise CliError(f"{path} is not there: is a sandbox up?")
     return read_object(path, "ready file of a sandbox")
 
 
 def ready_text(ready: Mapping[str, Any], name: str, path: Path) -> str:
-    """A text that every ready file has; raises `CliError`."""
+    """A text field that every ready file has; raises `CliError` if it is missing."""
     if isinstance(text := ready.get(name), str):
         return text
     raise CliError(f"{path} is no ready file of a sandbox: '{name}' is missing")
 
 
 def _local_endpoint(queue_url: str) -> str | None:
-    """The sandbox's local AWS, where a queue's address is on this machine."""
+    """The endpoint of the local AWS if the queue's URL is on this machine."""
     parts = split_url(queue_url, "a queue")
     is_local = parts.hostname in LOOPBACK
     return f"{parts.scheme}://{parts.netloc}" if is_local else None

@@ -1,4 +1,4 @@
-"""`relay dlq`: what could not be delivered, and what is to become of it."""
+"""The actions of `relay dlq`: list, show, export, redrive, drop."""
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -40,7 +40,7 @@ _MAY_BE_MORE = f"There may be more than these {MAX_DEAD_LETTERS:,}."
 
 
 def list_dead_letters(queues: Sequence[DeadLetterQueue]) -> ExitCode:
-    """Shows what there is, by reason and app; raises `CliError`."""
+    """Shows the dead letters by reason and app; raises `CliError`."""
     console, stop = stdout_console(), Event()
     with stop_on_signals(stop):
         for queue in queues:
@@ -56,7 +56,7 @@ def list_dead_letters(queues: Sequence[DeadLetterQueue]) -> ExitCode:
 
 
 def show_dead_letters(queues: Sequence[DeadLetterQueue], id_: str) -> ExitCode:
-    """Shows all letters with a message id or event id; raises `CliError`."""
+    """Shows all dead letters with a message id or event id; raises `CliError`."""
     filter_, selected, stop = Filter(id=id_), list[DeadLetter](), Event()
     with stop_on_signals(stop):
         for queue in queues:
@@ -72,7 +72,7 @@ def show_dead_letters(queues: Sequence[DeadLetterQueue], id_: str) -> ExitCode:
 def export_dead_letters(
     queues: Sequence[DeadLetterQueue], filter_: Filter, path: Path, *, force: bool
 ) -> ExitCode:
-    """Writes letters into a file, one a line, and leaves them where they are; raises `CliError`."""
+    """Writes dead letters to a file, one a line. They stay in the queue. Raises `CliError`."""
     stop, number, is_complete = Event(), 0, True
     with stop_on_signals(stop), new_file(path, force=force) as file:
         for queue in queues:
@@ -125,7 +125,7 @@ def _redrive(
 
 
 def _confirm_redrive(queues: Sequence[DeadLetterQueue], filter_: Filter) -> bool:
-    """Whether a person wants it: asked where it is about all letters, or too late for some."""
+    """Asks for confirmation if all dead letters are selected, or some missed their deadline."""
     selections = _selections(queues, filter_).values()
     number = sum(len(one.ids) for one in selections)
     missed = sum(one.missed for one in selections)
@@ -141,7 +141,7 @@ def _confirm_redrive(queues: Sequence[DeadLetterQueue], filter_: Filter) -> bool
 def purge_dead_letters(
     queues: Sequence[DeadLetterQueue], filter_: Filter, *, assume_yes: bool
 ) -> ExitCode:
-    """Deletes letters for good; raises `CliError`."""
+    """Deletes dead letters for good; raises `CliError`."""
     confirmed_ids: dict[str, AbstractSet[str]] = {}
     if not assume_yes:
         require_interactive()  # before anything is counted
@@ -173,7 +173,7 @@ def _purge(
 
 
 def _confirm_purge(selections: Mapping[str, Selection]) -> bool:
-    """Whether a person wants it, who is told how many there are of each reason."""
+    """Asks for confirmation, and shows the count for each reason."""
     for name, selection in selections.items():
         show(stderr_console(), selection_blocks(selection, name))
     number = sum(len(one.ids) for one in selections.values())
@@ -181,7 +181,7 @@ def _confirm_purge(selections: Mapping[str, Selection]) -> bool:
 
 
 def _selections(queues: Sequence[DeadLetterQueue], filter_: Filter) -> dict[str, Selection]:
-    """What a choice takes of each queue, by its name."""
+    """The dead letters that match, by the name of their queue."""
     stop = Event()
     selections = {queue.name: Selection(utc_now()) for queue in queues}
     with stop_on_signals(stop):

@@ -1,4 +1,4 @@
-"""How `relay dlq` is called."""
+"""The command-line interface of `relay dlq`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -74,7 +74,7 @@ def show(
     )
 
 
-def export(  # noqa: PLR0913 - one for each way to choose
+def export(  # noqa: PLR0913 - one for each way to select
     surface: Surface = None,
     *,
     to: Annotated[Path, typer.Option(help="The file, readable by you only.", metavar="FILE")],
@@ -100,7 +100,7 @@ def export(  # noqa: PLR0913 - one for each way to choose
     raise typer.Exit(export_dead_letters(queues, Filter(reason, app_id, id_), to, force=force))
 
 
-def redrive(  # noqa: PLR0913 - one for each way to choose
+def redrive(  # noqa: PLR0913 - one for each way to select
     surface: Surface = None,
     *,
     reason: Reason = None,

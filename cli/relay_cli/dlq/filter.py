@@ -1,4 +1,4 @@
-"""Which dead letters are meant, and what is to be known of them beforehand. Pure."""
+"""The filter for dead letters, and counts of what it selects. Pure."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from relay_cli.dlq.dead_letter import DeadLetter
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which letters are meant; all of them where nothing is said."""
+    """Which dead letters to act on; all of them without any condition."""
 
     reason: str | None = None
     app_id: str | None = None
@@ -17,11 +17,11 @@ class Filter:
 
     @property
     def matches_all(self) -> bool:
-        """Whether nothing narrows it."""
+        """Whether there is no condition."""
         return self == Filter()
 
     def matches(self, dead_letter: DeadLetter) -> bool:
-        """Whether a letter is meant. A reason may be given without its detail (after the colon)."""
+        """Whether a dead letter matches; a reason also without its detail after the colon."""
         return (
             (self.reason in (None, dead_letter.reason, dead_letter.reason.partition(":")[0]))
             and (self.app_id in (None, dead_letter.app_id))
@@ -31,7 +31,7 @@ class Filter:
 
 @dataclass(slots=True)
 class Selection:
-    """The letters of a queue that a choice takes, counted before anything is done to them."""
+    """The matching dead letters of a queue, counted before any action."""
 
     now: datetime
     ids: set[str] = field(default_factory=set)
@@ -41,7 +41,7 @@ class Selection:
     """How many have missed their deadline."""
 
     def add(self, dead_letter: DeadLetter) -> None:
-        """Counts a letter in."""
+        """Counts a dead letter."""
         self.ids.add(dead_letter.message_id)
         self.by_reason[dead_letter.reason] += 1
         self.missed += dead_letter.has_missed(self.now)

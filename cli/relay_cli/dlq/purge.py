@@ -1,4 +1,4 @@
-"""Deleting dead letters for good: those that were chosen, and no others."""
+"""Deletes dead letters for good: the selected ones, and no others."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -18,34 +18,34 @@ _CLOCK_SKEW: Final = timedelta(seconds=2)
 
 @dataclass(slots=True)
 class PurgeResult:
-    """What became of the letters of one run."""
+    """What happened to the dead letters of one run."""
 
     by_reason: Counter[str] = field(default_factory=Counter)
     """How many were deleted."""
     skipped: int = 0
-    """Not meant by the choice."""
+    """Did not match the filter."""
     newer: int = 0
-    """Came in since they were counted, or since the run began."""
+    """Arrived after the confirmation, or after the run began."""
     not_deleted: int = 0
-    """Meant, and still here: SQS did not delete them."""
+    """Selected, but SQS did not delete them."""
     not_found: int = 0
-    """Counted, and not found again: somebody else has them in hand."""
+    """Confirmed, but not found again: another consumer has received them."""
     interrupted: bool = False
     truncated: bool = False
-    """Whether there may be more letters than one run can look at."""
+    """Whether the queue may hold more than one run can read."""
 
     @property
     def is_complete(self) -> bool:
-        """Whether all that was meant is gone."""
+        """Whether everything selected is gone."""
         return not (self.not_deleted or self.not_found or self.interrupted or self.truncated)
 
 
 @dataclass(slots=True)
 class Purger:
-    """Deletes what `choice` takes from a mailbox.
+    """Deletes the dead letters that match the filter.
 
-    `counted`: message ids that somebody agreed to; a letter that is none of them stays. None: all
-    that were there at `now`, when the run began. `stop` ends the run between two calls.
+    `confirmed_ids`: the message ids that the user agreed to delete; others stay. None: all that
+    were in the queue at `now`, when the run began. `stop` ends the run between two calls.
     """
 
     reader: DeadLetterReader
@@ -55,7 +55,7 @@ class Purger:
     stop: Event = field(default_factory=Event)
 
     def run(self, on_progress: OnProgress) -> PurgeResult:
-        """Deletes until there is nothing left to delete; raises `CliError`."""
+        """Deletes until nothing is left to delete; raises `CliError`."""
         result = PurgeResult()
         with self.reader:
             for dead_letters in self.reader.batches():

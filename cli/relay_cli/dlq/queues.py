@@ -1,4 +1,4 @@
-"""The dead-letter queues that are meant, and looking through them."""
+"""Finds the dead-letter queues, and scans them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterQueue:
-    """A dead-letter queue, and how people call it."""
+    """A dead-letter queue, and its name for people."""
 
     name: str
     url: str
     source: str | None
-    """The queue that its events came from; None to be asked of SQS."""
+    """The queue that its events came from; None: ask SQS."""
     sqs: "SQSClient"
 
     def reader(self) -> DeadLetterReader:
-        """To look through it."""
-        # A local AWS is one server: there are no others to be looked at.
+        """A reader of this queue."""
+        # A local AWS is a single server, so there are no others to poll.
         is_local = urlsplit(self.url).hostname in LOOPBACK
         return DeadLetterReader(self.sqs, self.url, wait_seconds=0 if is_local else 1)
 
@@ -54,7 +54,7 @@ class DeadLetterQueue:
 def find_queues(
     surface: str | None, url: str | None, to: str | None, location: Location
 ) -> list[DeadLetterQueue]:
-    """The dead-letter queues that are meant; raises `CliError`."""
+    """The dead-letter queues that the options name; raises `CliError`."""
     targets = find_targets(location, {"any": url})
     if url:
         return [DeadLetterQueue("queue", url, to, targets.sqs(url))]
@@ -71,9 +71,9 @@ def _queue_of(targets: Targets, surface: str) -> DeadLetterQueue:
 def scan(
     queue: DeadLetterQueue, reader: DeadLetterReader, stop: Event
 ) -> Iterator[Iterator[DeadLetter]]:
-    """Every letter once, with a bar on a terminal; all are given back.
+    """Each dead letter once, with a progress bar on a terminal. All are visible again afterwards.
 
-    Raises `CliError`, also when it was stopped: then not all were seen.
+    Raises `CliError`, also if it was stopped: then some were not read.
     """
     with reader, progress_bar(queue.name, reader.size()) as advance:
         yield _scan(reader, advance, stop)
@@ -91,7 +91,7 @@ def _scan(reader: DeadLetterReader, advance: OnProgress, stop: Event) -> Iterato
 
 @contextmanager
 def progress_bar(name: str, total: int) -> Iterator[OnProgress]:
-    """A bar on a terminal; nothing elsewhere."""
+    """A progress bar on a terminal; nothing elsewhere."""
     console = stderr_console()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(

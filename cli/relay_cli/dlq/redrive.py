@@ -1,11 +1,11 @@
-"""Our own mover: from a dead-letter queue back to where its events came from.
+"""Redrives dead letters: sends their events back to the queue that they came from.
 
-SQS's own (StartMessageMoveTask) takes all or nothing, leaves the marks of a dead letter on the
-message, and knows no letter that was put there by us.
+SQS's own redrive (StartMessageMoveTask) moves all or nothing, leaves the fields of a dead letter on
+the message, and ignores dead letters that the relay itself sent.
 
-Each step is safe to be stopped after, and to be done twice: a letter is deleted only when its
-event is on the queue again, and the event keeps its id, so a second copy can be told from a second
-event.
+The run may stop after each step, and each step may be repeated: a dead letter is deleted only once
+its event is on the queue again. The event keeps its id, so a second copy is recognizable as a
+duplicate.
 """
 
 import time
@@ -26,42 +26,42 @@ if TYPE_CHECKING:
 
 _BATCH_SIZE: Final = 10
 _CLOCK_SKEW: Final = timedelta(seconds=2)
-"""How far SQS's clock may be from ours; a letter younger than that is the next run's."""
+"""How far SQS's clock may be from ours. A newer dead letter is left for the next run."""
 
 
 @dataclass(slots=True)
 class RedriveResult:
-    """What became of the letters of one run."""
+    """What happened to the dead letters of one run."""
 
     sent: int = 0
     missed: int = 0
-    """Of those sent, how many had missed their deadline."""
+    """How many of those sent had missed their deadline."""
     skipped: int = 0
-    """Not meant by the choice."""
+    """Did not match the filter."""
     no_event: int = 0
-    """Without an event that could be sent again."""
+    """Had no event that could be sent again."""
     newer: int = 0
-    """Came in while we were at it: an event may well fail again at once."""
+    """Arrived during the run: such an event may well fail again at once."""
     duplicated: int = 0
     """Sent, but not deleted: they are on both queues."""
     failures: dict[str, int] = field(default_factory=dict)
-    """How many SQS did not take, by what it said."""
+    """How many SQS did not accept, by its error."""
     interrupted: bool = False
     truncated: bool = False
-    """Whether there may be more letters than one run can look at."""
+    """Whether the queue may hold more than one run can read."""
 
     @property
     def failed(self) -> int:
-        """How many letters were meant, and are still where they were."""
+        """How many were selected, but not sent."""
         return sum(self.failures.values())
 
 
 @dataclass(slots=True)
 class Redriver:
-    """Moves what `choice` takes from a mailbox to the queue at `target`.
+    """Moves the dead letters that match the filter to the queue at `target`.
 
-    `rate` is the most letters a second; None is as fast as it goes. `stop` ends the run between
-    two calls. `now` is when the run began.
+    `rate`: the most messages a second; None means no limit. `stop` ends the run between two calls.
+    `now` is when the run began.
     """
 
     reader: DeadLetterReader
@@ -72,10 +72,10 @@ class Redriver:
     rate: float | None = None
     stop: Event = field(default_factory=Event)
     _redriven_ids: set[tuple[str, str]] = field(default_factory=set, init=False)
-    """App and event id of what was sent: an event that fails again at once comes back so."""
+    """App and event id of what was sent: an event that fails again at once comes back with them."""
 
     def run(self, on_progress: OnProgress) -> RedriveResult:
-        """Moves until there is nothing left to move; raises `CliError`."""
+        """Moves until nothing is left to move; raises `CliError`."""
         result, began = RedriveResult(), time.monotonic()
         with self.reader:
             for dead_letters in self.reader.batches(self._batch_size()):
@@ -112,7 +112,7 @@ class Redriver:
         if sent:
             result.duplicated += len(self.reader.delete(sent))
         if len(failed) == len(redrivable) and failed:
-            self.stop.set()  # the queue takes nothing: the others need not be tried
+            self.stop.set()  # the queue accepts nothing, so do not try the others
 
     def _is_selected(self, dead_letter: DeadLetter, result: RedriveResult) -> bool:
         if self._is_newer(dead_letter):
@@ -126,7 +126,7 @@ class Redriver:
     def _is_newer(self, dead_letter: DeadLetter) -> bool:
         if dead_letter.sent_at > self.now + _CLOCK_SKEW:
             return True
-        # In the seconds in which the clocks do not tell, its id does.
+        # Within the clock skew, only its id can tell.
         is_redriven = (dead_letter.app_id, dead_letter.event_id) in self._redriven_ids
         return is_redriven and dead_letter.sent_at > self.now - _CLOCK_SKEW
 

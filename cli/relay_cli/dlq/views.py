@@ -1,4 +1,4 @@
-"""What `relay dlq` shows. Pure: from letters to parts of a screen."""
+"""The output of `relay dlq`. Pure: from dead letters to output blocks."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,12 +34,12 @@ _SHOWN_HASHED = (
 
 
 def dead_letter_count(number: int) -> str:
-    """So many dead letters, in words."""
+    """The number of dead letters, in words."""
     return f"{number:,} dead letter{'' if number == 1 else 's'}"
 
 
 def groups_blocks(queue: str, groups: Sequence[Group], now: datetime) -> Iterator[Block]:
-    """Letters of a queue by reason and app."""
+    """The dead letters of a queue by reason and app."""
     if not groups:
         yield Block(Text(f"{queue}: no dead letters", "good"))
         return
@@ -89,7 +89,7 @@ def _reason(reason: str, app_id: str = "") -> Text:
 
 
 def _ages(group: Group, now: datetime) -> str:
-    """Of the oldest, and of the newest where that is another one."""
+    """The age of the oldest, and of the newest if that differs."""
     if group.oldest is None or group.newest is None:
         return ""
     oldest, newest = format_duration(now - group.oldest), format_duration(now - group.newest)
@@ -97,7 +97,7 @@ def _ages(group: Group, now: datetime) -> str:
 
 
 def _attempts(group: Group) -> str:
-    fewest, most = group.fewest_attempts, group.most_attempts
+    fewest, most = group.min_attempts, group.max_attempts
     if fewest is None or most is None:
         return ""
     return f"{most}" if fewest == most else f"{fewest} to {most}"
@@ -117,7 +117,7 @@ def _deadlines(group: Group, now: datetime) -> Text:
 
 
 def dead_letter_blocks(dead_letter: DeadLetter, now: datetime) -> Iterator[Block]:
-    """All that is known of one letter."""
+    """Everything known about one dead letter."""
     yield Block(_facts(dead_letter, now))
     if not dead_letter.is_crashed:
         findings = list(parse_findings(dead_letter.fields.get("findings")))
@@ -172,7 +172,7 @@ def _moment(moment: datetime | None, now: datetime) -> Text | None:
 
 
 def _digest(fields: Mapping[str, Any]) -> Text | None:
-    """What is kept of a body that is no envelope."""
+    """Size and digest of a body that is not an envelope."""
     if "sha256" not in fields:
         return None
     return _plain(f"{fields.get('bytes')} bytes, SHA-256 {fields['sha256']}")
@@ -197,7 +197,7 @@ def _json(value: object) -> str:
 
 
 def redrive_blocks(result: RedriveResult, queue: str) -> Iterator[Block]:
-    """How a redrive ended."""
+    """The result of a redrive."""
     yield Block(Text(f"{queue}: {result.sent:,} sent back", "good" if result.sent else ""))
     if result.missed:
         yield Block(Text(f"  {result.missed:,} of them {HAVE_MISSED}", "warn"))
@@ -220,13 +220,13 @@ def redrive_blocks(result: RedriveResult, queue: str) -> Iterator[Block]:
 
 
 def selection_blocks(selection: Selection, queue: str) -> Iterator[Block]:
-    """What is about to be dropped."""
+    """What is about to be deleted."""
     yield Block(Text(f"{queue}: {dead_letter_count(len(selection.ids))} to delete"))
     yield from _by_reason(selection.by_reason)
 
 
 def purge_blocks(result: PurgeResult, queue: str) -> Iterator[Block]:
-    """How a drop ended."""
+    """The result of a drop."""
     number = result.by_reason.total()
     yield Block(Text(f"{queue}: {number:,} dropped", "good" if number else ""))
     yield from _by_reason(result.by_reason)

@@ -1,4 +1,4 @@
-"""How `relay identities` and `relay forget` are called."""
+"""The command-line interface of `relay identities` and `relay forget`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +12,7 @@ Table = Annotated[
 ]
 
 
-def import_(  # noqa: PLR0913 - one for each way to choose
+def import_(  # noqa: PLR0913 - one for each option
     file: Annotated[
         Path, typer.Argument(help="A raw-data report of installs: CSV, plain or gzip.")
     ],

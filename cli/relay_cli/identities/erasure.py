@@ -1,4 +1,4 @@
-"""`relay forget`: a customer is erased from all that the relay keeps."""
+"""`relay forget`: erases a customer from all that the relay stores."""
 
 from relay.errors import TableUnavailableError
 from relay.stores.identities import Identities
@@ -11,11 +11,11 @@ from relay_cli.terminal.console import confirm, stdout_console
 from relay_cli.terminal.errors import CliError, ExitCode
 
 _ANY_DAYS = 1
-"""Nothing is kept here."""
+"""A retention; nothing is stored here."""
 
 
 def erase_customer(customer_user_id: str, location: Location, *, assume_yes: bool) -> ExitCode:
-    """Erases a customer and says what was erased; raises `CliError`."""
+    """Erases a customer and reports what was erased; raises `CliError`."""
     if not customer_user_id.strip():
         raise CliError("which customer is meant? An empty id is nobody's")
     tables = Tables(location)
@@ -58,7 +58,7 @@ def _erase_dead_letters(queue: DeadLetterQueue, customer_user_id: str) -> int:
 
 
 def _mentions(dead_letter: DeadLetter, customer_user_id: str) -> bool:
-    """Whether the customer is named anywhere in a letter."""
+    """Whether a dead letter names the customer anywhere."""
     content = dead_letter.notice.content if dead_letter.notice else None
     event = dead_letter.envelope.event if dead_letter.envelope else None
     return _contains(content, customer_user_id) or _contains(event, customer_user_id)

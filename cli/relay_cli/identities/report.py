@@ -1,7 +1,7 @@
-"""A raw-data report of AppsFlyer's: a CSV file of installs, read a line at a time.
+"""Reads AppsFlyer's raw-data report: a CSV file of installs, a line at a time.
 
-Columns go by their report names, in any order; others are ignored. UTF-8, with or without a byte
-order mark, plain or gzip. Memory is bounded by the longest row that is taken.
+Columns are found by their names in the report, in any order; others are ignored. The file is UTF-8,
+with or without a byte order mark, plain or gzip. The longest accepted row bounds memory.
 """
 
 import csv
@@ -32,38 +32,38 @@ COLUMNS: Final[Mapping[str, str]] = {
 _REQUIRED: Final = ("customer_user_id", "appsflyer_id", "app_id", "install_time")
 
 MAX_LINE_BYTES: Final = 1024 * 1024
-"""Bytes of a line, and of a row: one that is quoted may go over several lines."""
+"""The most bytes of a line, and of a row: a quoted row may span several lines."""
 
 _MAX_ID_LENGTH: Final = 255
 _MAX_FUTURE: Final = timedelta(days=1)
-"""A later install is a slip, and would outlive every true one."""
+"""A later install is a mistake, and would win over every true one."""
 
 _GZIP: Final = b"\x1f\x8b"
 _READ_BYTES: Final = 4 * 1024
-"""Packed bytes that are read at a time, so that it shows what becomes of them."""
+"""Compressed bytes to read at a time, so that the compression ratio is known early."""
 _UNCHECKED_BYTES: Final = 1024 * 1024
-"""Bytes that are taken out of any packed file."""
+"""Bytes to read from any compressed file before its ratio is checked."""
 _MAX_RATIO: Final = 200
-"""How many bytes one packed byte may hold: wide reports have up to 80, bombs up to 1,030."""
+"""Bytes per compressed byte: wide reports have up to 80, bombs up to 1,030."""
 _NOT_TEXT: Final[Mapping[str, str]] = {
     "\N{REPLACEMENT CHARACTER}": "is not UTF-8",
     "\0": "holds a NUL character",
 }
-"""What shows that something is no text, and what to say of it."""
+"""Signs that a value is not text, and the message for each."""
 
 
 class Row(NamedTuple):
-    """One row: an identity, or a reason why it is none, or neither without a customer."""
+    """One row: an identity, or a problem, or neither if the row has no customer."""
 
     number: int
-    """Of its first line in the file, where the header is 1."""
+    """The number of its first line in the file; the header is line 1."""
     identity: Identity | None = None
     problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """By what a file is known again: its size, and a digest of how it begins."""
+    """Identifies a file by its size and a digest of its beginning."""
 
     size: int
     sha256: str
@@ -72,7 +72,7 @@ class Fingerprint:
     def of(cls, path: Path) -> "Fingerprint":
         """Raises `CliError`."""
         try:
-            # A pipe or a device could be read only once, and has no size.
+            # A pipe or device can be read only once, and has no size.
             if not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():
                 raise CliError(f"{path} is no plain file: save the report first")
             with path.open("rb") as file:
@@ -83,14 +83,14 @@ class Fingerprint:
 
 
 class _Lines:
-    """The lines of a report, of which those of a row that is none can be read once more."""
+    """The lines of a report. After a broken row, its lines can be read again."""
 
     def __init__(self, lines: Iterator[str]) -> None:
         self._lines = lines
         self._pending = deque[str]()
         self._row: list[str] = []
         self.number = 1
-        """Of the first line of the row that is being read."""
+        """The number of the first line of the current row."""
 
     def __iter__(self) -> Iterator[str]:
         return self
@@ -102,18 +102,18 @@ class _Lines:
         return line
 
     def next_row(self) -> None:
-        """What comes now is another row."""
+        """Begins a new row."""
         self.number += len(self._row)
         self._row.clear()
 
     def retry_rest(self) -> None:
-        """The row is none, by a quotation mark in its first line: those behind it may be some."""
+        """Ends a broken row after its first line, and reads its other lines again."""
         self._pending.extendleft(reversed(self._row[1:]))
         del self._row[1:]
 
 
 class Report:
-    """A report that is being read; `position` is how many of its bytes have been."""
+    """A report that is being read."""
 
     def __init__(self, path: Path, clock: Callable[[], datetime] = utc_now) -> None:
         self._file = open_file(path)
@@ -121,22 +121,22 @@ class Report:
         self._clock = clock
         self._bytes_read = 0
         self._since_row = 0
-        """Bytes that have been taken since the last row ended."""
+        """Bytes read since the last row ended."""
 
     @property
     def position(self) -> int:
-        """Bytes of the file, compressed ones where it is."""
+        """How many bytes of the file have been read, compressed ones if it is compressed."""
         return self._file.tell()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Ends the reading."""
+        """Closes the file."""
         self._file.close()
 
     def rows(self) -> Iterator[Row]:
-        """Every row behind the header; raises `CliError` for a file that is no report."""
+        """Every row after the header; raises `CliError` if the file is not a report."""
         lines = _Lines(self._lines())
         reader = csv.reader(lines, strict=True)
         latest = self._clock() + _MAX_FUTURE
@@ -163,7 +163,7 @@ class Report:
             raise CliError(f"{self._path} is no CSV file: {error}") from error
 
     def _columns(self, header: Sequence[str] | None) -> dict[str, int]:
-        """Where each column stands."""
+        """The position of each column."""
         names = [name.strip().casefold() for name in header or ()]
         if problem := _not_text(names):
             raise CliError(f"{self._path} is no report of installs: its first line {problem}")
@@ -191,7 +191,7 @@ class Report:
             raise CliError(f"{self._path} cannot be read to its end: it is damaged") from error
 
     def _check(self, number: int, size: int, *, is_packed: bool) -> None:
-        """Ends the reading of what is no report before it takes much memory or time."""
+        """Stops reading what is not a report before it takes much memory or time."""
         self._bytes_read += size
         self._since_row += size
         if size > MAX_LINE_BYTES or self._since_row > MAX_LINE_BYTES:
@@ -215,7 +215,7 @@ class Report:
 
 
 class _SmallReads:
-    """A file of which little is read at a time."""
+    """A file that is read in small pieces."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -228,7 +228,7 @@ class _SmallReads:
 
 
 def _bounded(stream: IO[bytes]) -> Iterator[bytes]:
-    """Lines, none of them read beyond what is taken: a bomb is not unpacked."""
+    """The lines, cut off above the limit, so that a bomb is not unpacked."""
     while line := stream.readline(MAX_LINE_BYTES + 1):
         yield line
 
@@ -242,36 +242,36 @@ def _not_text(values: Collection[str]) -> str | None:
 def _row(number: int, fields: Sequence[str], columns: Mapping[str, int], latest: datetime) -> Row:
     if any(columns[name] >= len(fields) for name in _REQUIRED):
         return Row(number, problem="has fewer columns than the first line")
-    given = {
+    values = {
         name: fields[column].strip() if column < len(fields) else ""
         for name, column in columns.items()
     }
-    if not given["customer_user_id"]:
+    if not values["customer_user_id"]:
         return Row(number)
-    if problem := _not_text(given.values()):
+    if problem := _not_text(values.values()):
         return Row(number, problem=problem)
-    installed_at = parse_iso(given["install_time"], needs_offset=False)
-    problem = _problem(given, installed_at, latest)
+    installed_at = parse_iso(values["install_time"], needs_offset=False)
+    problem = _problem(values, installed_at, latest)
     if problem is not None or installed_at is None:
         return Row(number, problem=problem)
-    platform = given.get("platform", "").lower() or None
+    platform = values.get("platform", "").lower() or None
     return Row(
         number,
         Identity(
-            given["app_id"], given["customer_user_id"], given["appsflyer_id"], installed_at,
+            values["app_id"], values["customer_user_id"], values["appsflyer_id"], installed_at,
             platform,
         ),
     )  # fmt: skip
 
 
 def _problem(
-    given: Mapping[str, str], installed_at: datetime | None, latest: datetime
+    values: Mapping[str, str], installed_at: datetime | None, latest: datetime
 ) -> str | None:
     """What is wrong with a row's fields; never their values."""
-    missing = [COLUMNS[name] for name in _REQUIRED if not given[name]]
+    missing = [COLUMNS[name] for name in _REQUIRED if not values[name]]
     if missing:
         return f"{missing[0]} is missing"
-    if len(given["appsflyer_id"]) > _MAX_ID_LENGTH or not given["appsflyer_id"].isprintable():
+    if len(values["appsflyer_id"]) > _MAX_ID_LENGTH or not values["appsflyer_id"].isprintable():
         return f"AppsFlyer ID is not of at most {_MAX_ID_LENGTH} printable characters"
     if installed_at is None:
         return "Install Time is not of the form yyyy-mm-dd hh:mm:ss"

@@ -1,4 +1,4 @@
-"""What `relay identities import` does in front of a person."""
+"""Runs `relay identities import`, with its progress and its summary."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -28,13 +28,13 @@ def import_report(
     threads: int,
     chunk_rows: int,
 ) -> ExitCode:
-    """Imports a report, or goes on with it; without `identities` it is only read.
+    """Imports a report, or resumes the import; without `identities` it only reads the report.
 
-    `into`: which table that is. Raises `CliError`.
+    `into`: a description of the table. Raises `CliError`.
     """
-    for given in (state, rejects):
-        if given is not None and given.resolve() == path.resolve():
-            raise CliError(f"{given} is the report itself: it would be written over")
+    for other in (state, rejects):
+        if other is not None and other.resolve() == path.resolve():
+            raise CliError(f"{other} is the report itself: it would be written over")
     file = Fingerprint.of(path)
     state = state or path.with_name(path.name + ".import.json")
     progress = Progress(None, file) if identities is None else Progress.of(state, file, into)
@@ -71,10 +71,10 @@ def _report(counts: Counts, shown: list[str], *, dry: bool) -> None:
 
 @contextmanager
 def _open_rejects(path: Path, progress: Progress) -> Iterator[TextIO]:
-    """The file of bad lines; where an import goes on, behind those of before."""
+    """The file of bad lines; a resumed import appends to it."""
     is_resumed = progress.counts.rows > 0
     try:
-        # A line at a time, so that what ends the process leaves what was said before.
+        # Line-buffered, so that lines survive if the process is killed.
         with path.open("a" if is_resumed else "w", buffering=1, encoding="utf-8") as file:
             yield file
     except OSError as error:
@@ -83,7 +83,7 @@ def _open_rejects(path: Path, progress: Progress) -> Iterator[TextIO]:
 
 @contextmanager
 def _bar(size: int) -> Iterator["_Advance"]:
-    """A bar on a terminal; nothing elsewhere."""
+    """A progress bar on a terminal; nothing elsewhere."""
     console = stderr_console()
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(),
                TimeRemainingColumn())  # fmt: skip

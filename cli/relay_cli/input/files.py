@@ -1,7 +1,8 @@
-"""The files that `relay check` and `relay send` take, in every form in which an event travels.
+"""Reads the files that `relay check` and `relay send` take, in every form of an event.
 
-An envelope or an array of them; what Lambda hands to a forwarder (`Records`) or to `accept` (HTTP
-API, payload format 2.0); a line-object as in --ndjson; a bare event whose kind and app are given.
+The forms: an envelope, or an array of them; a Lambda event for a forwarder (`Records`) or for
+`accept` (HTTP API, payload format 2.0); an NDJSON line; a bare event, whose kind and app are
+options.
 """
 
 from collections.abc import Mapping
@@ -29,12 +30,12 @@ from relay_cli.terminal.files import MIB, read_bytes
 Json = Mapping[str, Any]
 
 _MAX_FILE_BYTES: Final = 16 * MIB
-"""A file is held as a whole. Lambda itself hands over 6 MB at most."""
+"""The whole file is in memory. Lambda itself passes 6 MB at most."""
 
 
 @dataclass(frozen=True, slots=True)
 class InputItem:
-    """One thing that a file hands in, and where in the file it stands ("record 2")."""
+    """One item of a file, and its position in the file ("record 2")."""
 
     label: str
     content: InputEvent | InvalidInput
@@ -43,9 +44,9 @@ class InputItem:
 def read_items(
     path: Path, defaults: Defaults, bare_event: BareEvent | None = None
 ) -> list[InputItem]:
-    """All that a file (`-`: standard input) hands in, in its order.
+    """All items of a file (`-`: standard input), in order.
 
-    Raises `CliError` when it is no file of events; nothing of its content is quoted.
+    Raises `CliError` if the file holds no events; the message never quotes its content.
     """
     items = _items(_parsed(path), defaults, bare_event, path)
     if not items:
@@ -137,7 +138,7 @@ def _parsed_envelope(body: str, defaults: Defaults) -> InputEvent | InvalidInput
 
 
 def _http_items(event: Json, defaults: Defaults, path: Path) -> list[InputItem]:
-    # Not at the top: `accept` brings Powertools along, which the other files need not wait for.
+    # Imported here: `accept` loads Powertools, which no other form of file needs.
     from relay.accept.accept import ROUTES, with_visitor
 
     try:

@@ -1,4 +1,4 @@
-"""How `relay sandbox` and `relay demo` are called."""
+"""The command-line interface of `relay sandbox` and `relay demo`."""
 
 from pathlib import Path
 from typing import Annotated

@@ -23,8 +23,8 @@ from relay_sandbox.serving import WhenUp, run_sandbox
 SAMPLES: Final = PROJECT / "events"
 
 
-class _Finished(Exception):  # noqa: N818 - it is no error
-    """The demo is done, and the sandbox may stop."""
+class _Finished(Exception):  # noqa: N818 - not an error
+    """Ends the sandbox once the demo is done."""
 
     def __init__(self, run: DemoRun) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class _Finished(Exception):  # noqa: N818 - it is no error
 
 
 def sandbox(options: SandboxOptions, ready_file: Path | None, *, samples: bool) -> ExitCode:
-    """Runs until it is told to stop; raises `CliError` when it does not come up."""
+    """Runs the sandbox until it is stopped; raises `CliError` if it does not start."""
     stop = Event()
 
     async def when_up(up: Sandbox) -> None:
@@ -47,8 +47,8 @@ def sandbox(options: SandboxOptions, ready_file: Path | None, *, samples: bool) 
 
 
 def demo(folder: Path, *, once: bool) -> ExitCode:
-    """Runs the samples once, and then stays up where somebody is there; raises `CliError`."""
-    read_samples(folder)  # a folder of no use is said before anything is started
+    """Runs the samples; on a terminal, the sandbox then stays up. Raises `CliError`."""
+    read_samples(folder)  # report an invalid folder before anything starts
     stop = Event()
     code = ExitCode.OK
     stays = not once and stdout_console().is_terminal
@@ -71,12 +71,12 @@ def demo(folder: Path, *, once: bool) -> ExitCode:
 
 
 def is_once(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether ONCE asks to stop when all have settled."""
+    """Whether the variable ONCE asks to stop after the samples."""
     return environment.get("ONCE", "") not in ("", "0")
 
 
 def program(name: str) -> str:
-    """How to call a program from here: by its name, or by its path beside this Python."""
+    """The command for a program: its name, or its path beside this Python."""
     beside = Path(sys.executable).parent / name
     if shutil.which(name) or not beside.exists():
         return name
@@ -84,7 +84,7 @@ def program(name: str) -> str:
 
 
 async def _in_thread(stop: Event, work: Any, *arguments: Any) -> Any:
-    """Runs blocking work beside the sandbox; when that is told to stop, so is the work."""
+    """Runs blocking work beside the sandbox, and stops it together with the sandbox."""
     try:
         return await asyncio.to_thread(work, *arguments)
     finally:

@@ -31,7 +31,7 @@ _DESCRIPTION: Final = (
 
 
 def document_of(project: Path) -> Schema:
-    """The document of a checkout of the project; raises `CliError`."""
+    """The document for a checkout of the project; raises `CliError`."""
     components = Components()
     bodies = _Bodies(project, components)
     _check_routes(project / "template.yaml")
@@ -57,12 +57,12 @@ def document_of(project: Path) -> Schema:
 
 
 def written(document: Schema) -> str:
-    """A document as its file has it."""
+    """The document as text, in the form of its file."""
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
 def _check_routes(path: Path) -> None:
-    """Raises `CliError` unless the template has the routes that are described, and no others."""
+    """Raises `CliError` unless the template has exactly the routes that are described."""
     try:
         template = Template.read(path)
         functions = {name: name for name in template.source["Resources"]}
@@ -94,7 +94,7 @@ def _operation(key: str, operation: Operation, bodies: "_Bodies", components: Co
 
 
 class _Bodies:
-    """The bodies of requests, with the project's own samples as examples."""
+    """The request bodies, with the project's own samples as examples."""
 
     def __init__(self, project: Path, components: Components) -> None:
         self._components = components
@@ -103,7 +103,7 @@ class _Bodies:
         self._samples = read_samples(project / "events")
 
     def of(self, key: str, operation: Operation) -> Schema | None:
-        """The body of an operation's requests, if they have one."""
+        """The request body of an operation, if it has one."""
         if operation.body is None:
             return None
         schema, components = operation.body, self._components
@@ -117,14 +117,14 @@ class _Bodies:
         return {"required": True, "content": {"application/json": content}}
 
     def _examples(self, key: str) -> Iterator[tuple[str, Schema]]:
-        """The bodies of the samples that are taken, by the samples' names."""
+        """The bodies of the accepted samples, by the samples' names."""
         for sample in self._samples:
             if sample.event.get("routeKey") == key and _is_accepted(sample):
                 yield sample.name, {"summary": sample.description, "value": _body(sample.event)}
 
 
 def _is_accepted(sample: Sample) -> bool:
-    """Whether its body is, whatever comes with it."""
+    """Whether the API accepts its body without a cookie."""
     is_success = sample.status is not None and sample.status < 300  # noqa: PLR2004 - a 2xx
     return is_success and "cookies" not in sample.event
 

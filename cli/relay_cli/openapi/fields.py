@@ -1,7 +1,7 @@
-"""The form in which each field of an event is best sent: JSON Schema, by the field's name.
+"""The JSON Schema of each field of an event, by the field's name: the form to prefer.
 
-What the layer has as data (bounds, patterns, lists) is taken from there. A test holds the rest to
-the checks of the layer: what breaks a form is told of, and an example of a form is taken.
+Bounds, patterns and lists come from the layer. A test compares the rest with the checks of the
+layer: values that break a schema cause findings, and its examples are accepted.
 """
 
 from collections.abc import Mapping
@@ -26,12 +26,12 @@ _PLAIN: Final[Mapping[type, str]] = {str: "string", bool: "boolean"}
 
 
 def text(*examples: str, **bounds: Any) -> Schema:
-    """A text."""
+    """A string schema."""
     return {"type": "string", **bounds, **({"examples": list(examples)} if examples else {})}
 
 
 def whole_pattern(expression: str) -> str:
-    """An expression that has to match all of a text, as JSON Schema writes it."""
+    """A pattern that must match the whole text, as JSON Schema writes it."""
     return f"^(?:{expression})$"
 
 
@@ -166,7 +166,7 @@ IDENTITY: Final[Mapping[str, Schema]] = {
     "last_name": text("Example"),
     **dict.fromkeys(HASHED_FIELDS, _DIGEST),
 }
-"""Of every kind of event: raw, to be hashed, or hashed already."""
+"""Fields of every kind of event: raw, to be hashed, or hashed already."""
 
 IDENTITY_RULES: Final[Mapping[str, tuple[str, ...]]] = {
     "email": ("H1", "H8"),

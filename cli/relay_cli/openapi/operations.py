@@ -1,4 +1,4 @@
-"""What each route of the HTTP API is for: who may call it, what it takes, and how it answers."""
+"""The operations of the HTTP API: who may call them, parameters, bodies and responses."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Operation:
     responses: ResponseSpecs
     parameters: tuple[Schema, ...] = ()
     security: Security = ()
-    """Any one of these; none is asked for when empty."""
+    """Any one of these suffices. Empty: none is needed."""
     body: Kind | str | None = None
     """A kind of event, `install` or `webhook`."""
 
@@ -41,7 +41,7 @@ def _parameter(name: str, location: str, description: str, schema: Schema) -> Sc
 
 
 def _in_query(form: Schema) -> Schema:
-    """The form of a field where everything is text, and its description stands outside."""
+    """The schema of a field in a query string: a string, with its description outside."""
     return {**{key: form[key] for key in form if key != "description"}, "type": "string"}
 
 
@@ -102,7 +102,7 @@ SECURITY: Final[Mapping[str, Schema]] = {
         for name, provider in PROVIDERS.items()
     },
 }
-"""The last are signatures over each body, which OpenAPI has no words for."""
+"""The last ones are signatures over the body, which OpenAPI cannot describe."""
 
 _EVENTS_DESCRIPTION: Final = (
     f"One event, or an array of up to {MAX_EVENTS}, of {MAX_BODY_BYTES // 1024**2} MiB at most. "
@@ -185,4 +185,4 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
         responses=responses.HEALTH,
     ),
 }
-"""By the key of the route, as API Gateway has it."""
+"""By route key, as in API Gateway."""

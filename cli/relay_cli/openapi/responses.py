@@ -1,4 +1,4 @@
-"""What each status means, and with which body it comes."""
+"""The responses of the HTTP API: what each status means, and its body."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -24,12 +24,12 @@ _CHALLENGE: Final[Schema] = {
 
 
 class ResponseSpec(NamedTuple):
-    """An answer: what it means, and its body by content type."""
+    """A response: what it means, and its body by content type."""
 
     description: str
     bodies: Mapping[str, Any]
-    """A type of the layer's, or a schema."""
-    headers: Schema = {}  # noqa: RUF012 - never written to
+    """A type of the layer, or a schema."""
+    headers: Schema = {}  # noqa: RUF012 - never modified
 
 
 ResponseSpecs = Mapping[HTTPStatus, ResponseSpec]
@@ -131,7 +131,7 @@ INSTALLS_IN_QUERY: Final[ResponseSpecs] = {
     for status, spec in INSTALLS.items()
     if status is not HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 }
-"""Without a body; API Gateway bounds what comes before one."""
+"""A GET request has no body; API Gateway limits the rest of it."""
 
 
 def responses_of(specs: ResponseSpecs, components: Components) -> Schema:

@@ -1,7 +1,7 @@
-"""JSON Schema of the types that the layer's answers have.
+"""JSON Schema for the types of the layer's responses.
 
-`TypedDict` with `Annotated[..., "what it says"]`, lists, literals, text and whole numbers: what the
-answers are made of, and no more.
+It supports what these use: `TypedDict` with `Annotated[..., "description"]`, lists, literals,
+strings and integers.
 """
 
 from collections.abc import Mapping
@@ -30,20 +30,20 @@ class Components:
         self.schemas: dict[str, Schema] = {}
 
     def ref(self, shape: Any) -> Schema:
-        """A reference to the schema of a `TypedDict` or `NamedTuple`, which is added if need be."""
+        """A reference to the schema of a `TypedDict` or `NamedTuple`, which is added if missing."""
         name = shape.__name__.removesuffix("Content")
         if name not in self.schemas:
-            self.schemas[name] = {}  # for a shape that holds itself
+            self.schemas[name] = {}  # for a type that contains itself
             self.schemas[name] = self._object(shape)
         return reference(name)
 
     def add(self, name: str, schema: Schema) -> Schema:
-        """A reference to a schema that is added under a name."""
+        """Adds a schema under a name, and returns a reference to it."""
         self.schemas[name] = schema
         return reference(name)
 
     def of(self, form: Any) -> Schema:
-        """The schema of any type that an answer is made of; raises `TypeError` for others."""
+        """The schema of any type in a response; raises `TypeError` for unsupported types."""
         if form in _PLAIN:
             return {"type": _PLAIN[form]}
         if is_typeddict(form):
@@ -62,7 +62,7 @@ class Components:
         raise TypeError(f"no JSON Schema is known for {form}")
 
     def _annotated(self, form: Any) -> Schema:
-        """A text describes; a class says what the objects of a list are made of."""
+        """A string is the description; a class is the type of a list's items."""
         inner, *notes = get_args(form)
         shapes = [note for note in notes if isinstance(note, type)]
         if shapes:

@@ -1,4 +1,4 @@
-"""How `relay payments` is called."""
+"""The command-line interface of `relay payments`."""
 
 import os
 from decimal import Decimal, InvalidOperation
@@ -15,7 +15,7 @@ _MIN_AMOUNT, _AMOUNT_LIMIT = Decimal("0.001"), 10**12
 _SECRET = "RELAY_WEBHOOK_SECRET"  # noqa: S105 - a variable's name
 
 
-def trigger(  # noqa: PLR0913 - one for each thing that may be told
+def trigger(  # noqa: PLR0913 - one for each field of a webhook
     provider: Annotated[
         str, typer.Argument(help="stripe, revenuecat, paddle, adyen, standard_webhooks.")
     ],

@@ -1,4 +1,4 @@
-"""`relay payments explain`: what a webhook's body would become, and why. Nothing is looked up."""
+"""`relay payments explain`: the event that a webhook becomes, and why. Looks nothing up."""
 
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
@@ -35,7 +35,7 @@ _ANY_DAYS: Final = 400
 _SOURCE: Final = "explained"
 _HINTS: Final = ("customer_user_id", "appsflyer_id", "app_id", "platform")
 _ANY_APP: Final = SourceApps(mobile=("id000000000",))
-"""Stands for the source's app where nobody said which there are."""
+"""Stands for the source's app if none is given."""
 _LIKE_ORIGINAL: Final = (
     "becomes an event like its original's: same app, name and order id, the amount turned round"
 )
@@ -56,7 +56,7 @@ _TREATMENTS: Final = {
 
 
 class _MemoryTable:
-    """A table that begins empty and is gone afterwards."""
+    """A table in memory, empty at first."""
 
     def __init__(self) -> None:
         self._items: dict[Key, dict[str, str | int]] = {}
@@ -65,7 +65,7 @@ class _MemoryTable:
         return {key: self._items[key] for key in keys if key in self._items}
 
     def put(self, key: Key, item: Item, only_if: Bound | None = None) -> Item | None:
-        del only_if  # nobody else writes here
+        del only_if  # there are no concurrent writers
         self._items[key] = dict(item)
         return None
 
@@ -97,9 +97,9 @@ class _FixedParameters:
 def explain(
     path: Path, provider: str | None, mobile: list[str], web: list[str], rules: Path | None
 ) -> ExitCode:
-    """Shows what a body tells and becomes; raises `CliError`.
+    """Shows the content of a webhook and the resulting event; raises `CliError`.
 
-    `UNDONE` where some of it cannot be understood.
+    Returns `FAILED` if part of it cannot be interpreted.
     """
     body = read_bytes(path, MAX_BODY_BYTES, " No webhook is.")
     name = provider or _detect_provider(body)
@@ -121,7 +121,7 @@ def explain(
 
 
 def _detect_provider(body: bytes) -> str:
-    """The provider, by the shape of a body; raises `CliError`."""
+    """The provider, recognized by the fields of the body; raises `CliError`."""
     try:
         content = loads(body)
     except InvalidJsonError as error:
@@ -182,7 +182,7 @@ def _show_interpretation(
     *,
     any_app: bool,
 ) -> bool:
-    """Shows what one thing told means and becomes; whether it can be understood."""
+    """Shows the interpretation of a webhook and its event; False if it cannot be interpreted."""
     try:
         interpretation = PROVIDERS[provider].understand(webhook.type, webhook.content, settings)
     except UnreadableWebhookError as error:
@@ -210,7 +210,7 @@ def _interpretation_blocks(
     yield Block(_movement_table(interpretation.movement))
     if any_app:
         settings = settings.model_copy(update={"apps": _apps_named(interpretation)})
-    # Without an app for tests there is nothing to say of one but what it would be otherwise.
+    # If the app does not send test events anywhere, show what a real event would become.
     is_test = webhook.test and rules.get("test_events_to") is not None
     yield from _event_blocks(
         interpretation, interpretation.movement, settings, rules, is_test=is_test
@@ -254,7 +254,7 @@ def _event_blocks(
     *,
     is_test: bool,
 ) -> Iterator[Block]:
-    """What AppsFlyer would be told, if this were all that is known."""
+    """The event for AppsFlyer, if nothing else were known."""
     if movement.about is not None:
         yield Block(Text(_LIKE_ORIGINAL, "quiet"))
         return
@@ -281,7 +281,7 @@ def _event_blocks(
 
 
 def _apps_named(interpretation: Meaning) -> SourceApps:
-    """The app that the webhook itself names, where nobody said which there are."""
+    """The app that the webhook itself names, or a placeholder."""
     named = [link.clues.app_id for link in interpretation.facts if link.clues.app_id]
     if not named:
         return _ANY_APP

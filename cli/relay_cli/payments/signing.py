@@ -1,4 +1,4 @@
-"""How each provider signs a webhook. Written from their pages, apart from how we verify."""
+"""How each provider signs a webhook. From their pages, independent of the verification."""
 
 import base64
 import hmac
@@ -9,14 +9,14 @@ from typing import Any, Final, NamedTuple
 
 
 class SignedWebhook(NamedTuple):
-    """A webhook that is ready to be posted."""
+    """A signed webhook, ready to be sent."""
 
     headers: dict[str, str]
     body: bytes
 
 
 def sign(provider: str, body: bytes, secret: str, now: datetime) -> SignedWebhook:
-    """Signs a body as a provider does, at a moment."""
+    """Signs a body as the provider does, at the time `now`."""
     headers, signed = _SIGNERS[provider](body, secret, int(now.timestamp()))
     return SignedWebhook({"content-type": "application/json", **headers}, signed)
 
@@ -50,7 +50,7 @@ def _standard(body: bytes, secret: str, seconds: int) -> tuple[dict[str, str], b
 
 
 def _adyen(body: bytes, secret: str, _: int) -> tuple[dict[str, str], bytes]:
-    """The signature stands inside the body, with each item."""
+    """Signs each item; the signature is part of the body."""
     content = json.loads(body)
     for one in content["notificationItems"]:
         item = one["NotificationRequestItem"]
@@ -72,7 +72,7 @@ def _digest(key: bytes, message: bytes) -> bytes:
 
 
 def message_id_of(body: bytes) -> str:
-    """A short name for a body."""
+    """An id derived from the body."""
     return hmac.digest(b"", body, "sha256").hex()[:24]
 
 

@@ -1,4 +1,4 @@
-"""`relay payments trigger`: a webhook as the provider would send it."""
+"""`relay payments trigger`: sends a webhook as the provider would."""
 
 import json
 import secrets
@@ -30,7 +30,7 @@ from relay_cli.terminal.errors import CliError, ExitCode
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where webhooks go, under which source's name, and what signs them."""
+    """The URL for webhooks, the name of the source, and its signing secret."""
 
     url: str
     source: str
@@ -38,7 +38,7 @@ class Address:
 
     @classmethod
     def of_sandbox(cls, path: Path | None, provider: str) -> "Address":
-        """That of a running sandbox; raises `CliError`."""
+        """The address of a running sandbox; raises `CliError`."""
         path = path or DEFAULT_READY_FILE
         ready = read_ready_file(path)
         sources = ready.get("payment_sources")
@@ -50,15 +50,15 @@ class Address:
 
 
 def new_tag() -> str:
-    """Part of ids that nobody has used yet."""
+    """A new, random part for ids."""
     return secrets.token_hex(6)
 
 
 def trigger(order: Order, address: Address, original_tag: str | None = None) -> ExitCode:
-    """Posts what an order tells, and first what has to have been told before.
+    """Sends the webhooks of an order, and first those that it depends on.
 
-    `about`: the tag of the payment that is taken back, or of what is reversed; else that is made
-    up too. Raises `CliError`.
+    `original_tag`: the tag of the payment to return, or of the return to reverse. None: make one
+    up. Raises `CliError`.
     """
     check_kind(order.provider, order.kind)
     orders = orders_for(order, original_tag)
@@ -74,7 +74,7 @@ def trigger(order: Order, address: Address, original_tag: str | None = None) -> 
 
 
 def orders_for(order: Order, original_tag: str | None) -> list[Order]:
-    """An order, and before it those that it needs; each with its own tag."""
+    """The order, after those that it depends on; each with its own tag."""
     return_kind = REVERSALS.get(order.kind, order.kind)
     if return_kind not in RETURNS:
         return [order]
@@ -92,7 +92,7 @@ def orders_for(order: Order, original_tag: str | None) -> list[Order]:
 
 
 def movement_id(provider: str, webhooks: Iterable[Json]) -> str:
-    """The money's own id, which is the end of its event id, by what the relay makes of webhooks."""
+    """The movement's id, with which the event id ends, as the relay derives it from webhooks."""
     settings = SourceSettings.model_validate({"provider": provider, "apps": {}})
     for webhook in webhooks:
         for parsed in PROVIDERS[provider].read(json.dumps(webhook).encode(), settings):
@@ -101,7 +101,7 @@ def movement_id(provider: str, webhooks: Iterable[Json]) -> str:
             )
             if movement is not None:
                 return movement.id
-    raise AssertionError  # pragma: no cover - each sample tells of a movement
+    raise AssertionError  # pragma: no cover - each sample has a movement
 
 
 def _post(provider: str, webhook: Json, address: Address) -> None:

@@ -1,4 +1,4 @@
-"""How `relay send` is called."""
+"""The command-line interface of `relay send`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +8,7 @@ import typer
 from relay_cli import options
 
 
-def send(  # noqa: PLR0913 - one for each way to say where to
+def send(  # noqa: PLR0913 - one for each way to name the target
     file: Annotated[
         Path, typer.Argument(help="Events, in any form that `relay check` takes.", metavar="FILE")
     ],

@@ -1,4 +1,4 @@
-"""`relay send FILE`: hands events in, by SQS or over HTTP, as any producer would."""
+"""`relay send FILE`: sends events by SQS or over HTTP, as any producer would."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -44,7 +44,7 @@ _UNSAFE_EVENT_ID: Final = (
 
 @dataclass(frozen=True, slots=True)
 class SendResult:
-    """What became of one event at the entry."""
+    """The result of sending one event."""
 
     item: InputItem
     accepted: bool
@@ -63,7 +63,7 @@ class Api:
 def send_to_queues(
     path: Path, bare_event: BareEvent | None, location: Location, urls: dict[str, str | None]
 ) -> ExitCode:
-    """Puts each event of a file on the queue of its kind; raises `CliError`."""
+    """Sends each event of a file to the queue of its kind; raises `CliError`."""
     items = read_items(path, Defaults(), bare_event)
     targets = find_targets(location, urls)
     return _show(_send_by_sqs(items, targets), targets.origin)
@@ -76,7 +76,7 @@ def send_to_api(path: Path, bare_event: BareEvent | None, api: Api) -> ExitCode:
 
 
 def find_api(url: str, token_variable: str, ready_file: Path | None) -> Api:
-    """The HTTP API with a token: from the environment, or a sandbox's own at its own address."""
+    """The HTTP API with a token: from the environment, or from the sandbox at this URL."""
     url = url.rstrip("/")
     if token := os.environ.get(token_variable, ""):
         if not _is_header_safe(token):
@@ -110,7 +110,7 @@ def _put(messages: Sequence[Message], url: str, targets: Targets) -> dict[int, s
 
 
 def _message(content: InputEvent | InvalidInput) -> Message | None:
-    """The event as a message; None for what cannot be one."""
+    """The event as a message; None if it cannot be one."""
     if isinstance(content, InvalidInput):
         return None
     if content.body is not None:
@@ -165,15 +165,15 @@ def _result_of(item: InputItem, response: Response) -> SendResult:
     content = response.json()
     events = content.get("events")
     entries = [content, *(events if isinstance(events, list) else ())]
-    # The problem and its one event say the same.
+    # The problem and its only event have the same findings.
     shown = [one["findings"] for one in entries if isinstance(one, dict) and one.get("findings")]
     findings = list(parse_findings(shown[0] if shown else []))
-    accepted = response.status == 202  # noqa: PLR2004 - all of it is queued
+    accepted = response.status == 202  # noqa: PLR2004 - everything is queued
     message = "queued" if accepted else str(content.get("detail") or content.get("message") or "")
     return SendResult(item, accepted, f"{response.status} {printable(message)}".rstrip(), findings)
 
 
-# On the screen
+# Output
 
 
 def _show(results: Sequence[SendResult], origin: str) -> ExitCode:

@@ -1,4 +1,4 @@
-"""Lengths of time as text."""
+"""Durations as text."""
 
 from datetime import timedelta
 from typing import Final

@@ -1,4 +1,4 @@
-"""Reading the files that a person names: a bounded part, and every failure explained."""
+"""Reads the files that a user names: a limited size, and a message for every failure."""
 
 import sys
 from pathlib import Path
@@ -12,7 +12,7 @@ _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
 def open_file(path: Path) -> BinaryIO:
-    """A file to read from (`-`: standard input); raises `CliError`."""
+    """Opens a file for reading (`-`: standard input); raises `CliError`."""
     if str(path) == "-":
         return _stdin()
     try:
@@ -22,9 +22,9 @@ def open_file(path: Path) -> BinaryIO:
 
 
 def read_bytes(path: Path, max_bytes: int, hint: str = "") -> bytes:
-    """All of a file (`-`: standard input) of at most so many bytes; raises `CliError`.
+    """The content of a file (`-`: standard input) of at most `max_bytes`; raises `CliError`.
 
-    `hint`: what to do about a larger one.
+    `hint` says what to do about a larger file.
     """
     try:
         with open_file(path) as file:
@@ -37,7 +37,7 @@ def read_bytes(path: Path, max_bytes: int, hint: str = "") -> bytes:
 
 
 def read_object(path: Path, description: str) -> dict[str, Any]:
-    """A small JSON file that holds an object: `what` it is meant to be. Raises `CliError`."""
+    """Reads a small JSON file with an object. Raises `CliError`, which names `description`."""
     try:
         content = loads(read_bytes(path, MIB).removeprefix(_BYTE_ORDER_MARK))
     except InvalidJsonError as error:
@@ -48,7 +48,7 @@ def read_object(path: Path, description: str) -> dict[str, Any]:
 
 
 def read_error(path: Path, error: OSError) -> CliError:
-    """What a person is told of a file that cannot be read."""
+    """The error for a file that cannot be read."""
     return CliError(f"{path} cannot be read: {error.strerror or type(error).__name__}")
 
 

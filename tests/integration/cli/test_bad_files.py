@@ -1,4 +1,4 @@
-"""Files that are not what they should be: each command says so in a sentence, and ends with 2."""
+"""Invalid files: each command reports them in one sentence, and exits with 2."""
 
 import json
 import subprocess
@@ -23,7 +23,7 @@ def _loop(path: Path) -> None:
 
 
 def _huge(path: Path) -> None:
-    """4 GiB that take no room: read as a whole they would take all memory."""
+    """4 GiB that use no disk space; reading all of it would exhaust memory."""
     with path.open("wb") as file:
         file.truncate(4 * 1024 * MIB)
 
@@ -36,7 +36,7 @@ def _of(content: bytes) -> Callable[[Path], None]:
 
 
 def _missing(_path: Path) -> None:
-    """Nothing is there."""
+    """Creates nothing."""
 
 
 UNREADABLE: Mapping[str, Callable[[Path], None]] = {
@@ -67,17 +67,17 @@ A_FEW = {
     for name, make in {**UNREADABLE, **NO_JSON, **NO_OBJECT}.items()
     if name in ("folder", "binary", "huge", "objects nested deeply", "array")
 }
-"""Where files go through what is tried with all of them elsewhere."""
+"""A selection for commands that share their file handling with one that is tested with all."""
 
 
 def files(*kinds: Mapping[str, Callable[[Path], None]]) -> pytest.MarkDecorator:
-    """Parametrises `make` with files that are not what they should be."""
+    """Parametrises `make` with invalid files."""
     made = {name: make for kind in kinds for name, make in kind.items()}
     return pytest.mark.parametrize("make", list(made.values()), ids=list(made))
 
 
 def is_refused(done: subprocess.CompletedProcess[bytes]) -> None:
-    """It ended with 2 and one sentence, which holds nothing of the file's content."""
+    """It exited with 2 and one sentence, which holds nothing of the file's content."""
     problem = done.stderr.decode()
     assert done.returncode == 2, problem
     assert problem.startswith("relay: ")
@@ -232,7 +232,7 @@ def test_dlq_redrive_at_a_rate_that_is_none_is_refused(
 
 
 def test_forget_of_an_empty_id_is_refused(run: Run, queues: LocalQueues) -> None:
-    """An empty id, as of a variable that is not set, must not match every empty text."""
+    """An empty id, such as from an unset variable, must not match every empty string."""
     queues.put("mobile_dlq", '{"app_id": "a", "kind": "mobile_event", "event": {"city": ""}}')
 
     done = run("forget", "", "--yes", *queues.location)

@@ -1,4 +1,4 @@
-"""`relay check FILE` in a process of its own: exit codes, every form of a file, and the screen."""
+"""`relay check FILE` in its own process: exit codes, every form of a file, and the output."""
 
 import json
 import shlex

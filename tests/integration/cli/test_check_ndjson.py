@@ -1,4 +1,4 @@
-"""`relay check --ndjson` in a process of its own: every case, any line, and a pipe that waits."""
+"""`relay check --ndjson` in its own process: every test case, any line, and a waiting pipe."""
 
 import json
 import signal
@@ -35,7 +35,7 @@ def _checked(run: Run, *given: bytes) -> Sequence[dict[str, Any]]:
 
 
 def _parsed(body: str | None) -> Any:
-    """A payload with its stringified fields parsed, as the cases show it."""
+    """A payload with its stringified fields parsed, in the form of the test cases."""
     if body is None:
         return None
     stringified = ("eventValue", "custom_data")
@@ -123,7 +123,7 @@ MALFORMED = {
 
 @pytest.fixture(scope="module")
 def malformed() -> Mapping[str, tuple[Any, Any]]:
-    """Each malformed line's answer, and that of a good line after it, all out of one stream."""
+    """The results of each malformed line and of a good line after it, from a single stream."""
     good = json.dumps(GOOD).encode()
     stream = b"".join(line + b"\n" + good + b"\n" for line in MALFORMED.values())
     done = subprocess.run(
@@ -174,7 +174,7 @@ def test_check_ndjson_of_nothing_says_nothing(run: Run) -> None:
 
 
 def test_check_ndjson_answers_before_its_input_ends() -> None:
-    """A program that writes a line and waits for the answer must get it."""
+    """A program that writes a line and waits for the result must get it."""
     line = json.dumps(GOOD).encode() + b"\n"
     with subprocess.Popen(
         [RELAY, "check", "--ndjson", "-"],
@@ -219,7 +219,7 @@ app(["check", "--ndjson", "-"])
 
 
 def test_check_ndjson_endless_line_takes_no_more_memory() -> None:
-    """700 MiB without a newline, with 600 MiB of memory to live in."""
+    """700 MiB without a newline, with 600 MiB of memory."""
     with subprocess.Popen(
         [sys.executable, "-c", _LIMITED],
         stdin=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""`relay dlq` in a process of its own, against queues with dead letters in them."""
+"""`relay dlq` in its own process, against queues with dead letters."""
 
 import json
 import signal
@@ -81,7 +81,7 @@ def test_dlq_list_shows_the_age_of_the_oldest_and_of_the_newest(
 
 
 def test_dlq_list_that_is_interrupted_leaves_nothing_hidden(queues: LocalQueues) -> None:
-    """Also of the call that was under way: what SQS had just handed over comes back at once."""
+    """Including the current call: what SQS has just returned becomes visible at once."""
     queues.put("mobile_dlq", *[dead_letter(number) for number in range(80)])
     with subprocess.Popen(
         [RELAY, "dlq", "list", "mobile", *queues.location],
@@ -163,7 +163,7 @@ def test_dlq_redrive_sends_all_back_without_the_fields_of_a_dead_letter(
 def test_dlq_redrive_sends_only_what_is_selected_and_leaves_the_rest_visible(
     run: Run, queues: LocalQueues
 ) -> None:
-    (chosen, *_) = queues.put(
+    (message_id, *_) = queues.put(
         "mobile_dlq",
         dead_letter(1, reason="account_blocked"),
         dead_letter(2, app_id="id1"),
@@ -179,7 +179,7 @@ def test_dlq_redrive_sends_only_what_is_selected_and_leaves_the_rest_visible(
     assert redriven("--reason", "account_blocked") == ["order-1"]
     assert redriven("--app", "id1") == ["order-2"]
     assert redriven("--id", "order-3") == ["order-3"]
-    assert redriven("--id", chosen) == []
+    assert redriven("--id", message_id) == []
     assert queues.count("mobile_dlq") == 1
     assert redriven("--reason", "attempts_used_up") == ["order-4"]
 
@@ -252,7 +252,7 @@ def test_dlq_redrive_of_a_queue_by_url_finds_where_its_events_came_from(
 def test_dlq_redrive_that_is_interrupted_leaves_each_event_in_one_place(
     queues: LocalQueues,
 ) -> None:
-    """Ctrl-C in the middle of a slow run: what was sent is gone from here, the rest is back."""
+    """Ctrl-C in the middle of a slow run: sent events are deleted here, the others are visible."""
     queues.put("mobile_dlq", *[dead_letter(number) for number in range(30)])
     with subprocess.Popen(
         [RELAY, "dlq", "redrive", "mobile", "--rate", "5", *queues.location],
@@ -308,7 +308,7 @@ def test_dlq_redrive_asks_a_person_before_events_go_that_are_too_late(
 def test_dlq_redrive_that_was_killed_sends_the_rest_when_run_again(
     run: Run, queues: LocalQueues
 ) -> None:
-    """SIGKILL at any moment: what was in hand may go twice, under the same id; nothing is lost."""
+    """SIGKILL at any time: received events may be sent twice with the same id; none is lost."""
     queues.put("mobile_dlq", *[dead_letter(number) for number in range(30)])
     with subprocess.Popen(
         [RELAY, "dlq", "redrive", "mobile", "--rate", "5", *queues.location], env=environment()

@@ -1,4 +1,4 @@
-"""`relay dlq drop` in a process of its own, against queues with dead letters in them."""
+"""`relay dlq drop` in its own process, against queues with dead letters."""
 
 import json
 import signal
@@ -86,7 +86,7 @@ def test_dlq_drop_deletes_only_what_is_selected_and_leaves_the_rest_visible(
 
 
 def test_dlq_drop_that_is_interrupted_goes_on_when_run_again(run: Run, queues: LocalQueues) -> None:
-    """Ctrl-C in the middle: what is said to be dropped is gone, and the rest is here."""
+    """Ctrl-C in the middle: what is reported as dropped is deleted, and the rest is here."""
     queues.put("mobile_dlq", *[dead_letter(number) for number in range(200)])
     with subprocess.Popen(
         [RELAY, "dlq", "drop", "mobile", "--yes", *queues.location],

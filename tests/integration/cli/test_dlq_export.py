@@ -1,4 +1,4 @@
-"""`relay dlq export` in a process of its own, against queues with dead letters in them."""
+"""`relay dlq export` in its own process, against queues with dead letters."""
 
 import json
 import signal
@@ -117,7 +117,7 @@ def test_dlq_export_that_is_interrupted_leaves_no_file_and_nothing_hidden(
 
 
 def test_dlq_export_lines_are_taken_by_check(run: Run, queues: LocalQueues, tmp_path: Path) -> None:
-    """What was wrong with a letter's event can be seen again, and what it would become now."""
+    """It shows again what was wrong with an event, and its present payload."""
     queues.put("mobile_dlq", dead_letter(1))
     run("dlq", "export", "mobile", "--to", "letters", *queues.location)
 

@@ -1,4 +1,4 @@
-"""`relay identities import`: AppsFlyer's report of installs into the table, and on after a kill."""
+"""`relay identities import`: AppsFlyer's report of installs, and resuming after a kill."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.memory_table import MemoryTable
 
 APP = "id123456789"
 HEADER = ["Media Source", "Install Time", "App ID", "Customer User ID", "AppsFlyer ID", "Platform"]
-LINES = 1_000  # moto takes some two hundred a second
+LINES = 1_000  # moto writes about two hundred a second
 LINES_IN_FULL = 5_000
 
 
@@ -161,7 +161,7 @@ def test_report_line_that_is_cut_off_is_bad(tmp_path: Path) -> None:
 
 
 def test_report_row_without_end_is_not_unpacked(tmp_path: Path) -> None:
-    """Quoted fields may go over many lines, and a row of short ones over as many as it likes."""
+    """A quoted field may span many lines, and a row of short fields any number of them."""
     path = tmp_path / "bomb.gz"
     path.write_bytes(gzip.compress(text_of([]).encode() + b'"' + b'","\n' * MAX_LINE_BYTES))
 
@@ -170,7 +170,7 @@ def test_report_row_without_end_is_not_unpacked(tmp_path: Path) -> None:
 
 
 def test_report_line_without_end_is_not_unpacked(tmp_path: Path) -> None:
-    """A few kilobytes that would be a gigabyte."""
+    """A few kilobytes that unpack to a gigabyte."""
     path = tmp_path / "bomb.gz"
     path.write_bytes(gzip.compress(text_of([]).encode() + b"x" * (MAX_LINE_BYTES * 3)))
 
@@ -281,7 +281,7 @@ def test_import_into_another_table_begins_anew(tmp_path: Path) -> None:
     assert Progress.of(tmp_path / "state", Fingerprint.of(path), "AWS other").counts.rows == 0
 
 
-# As a person runs it
+# The command itself
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""`relay payments trigger` and `explain`: webhooks as the providers would send them."""
+"""`relay payments trigger` and `explain`: webhooks as providers send them."""
 
 from __future__ import annotations
 
@@ -64,8 +64,10 @@ async def test_trigger_each_kind_of_each_provider_reaches_appsflyer_once(
 
     recorded = [entry for entry in sandbox.stand_in.ledger if entry.recorded]
     for provider, kind, tag in sent:
-        mine = [entry for entry in recorded if f"c-{tag}" in json.dumps(entry.payload, default=str)]
-        revenues = sorted(entry.revenue or "none" for entry in mine)
+        matching = [
+            entry for entry in recorded if f"c-{tag}" in json.dumps(entry.payload, default=str)
+        ]
+        revenues = sorted(entry.revenue or "none" for entry in matching)
         assert revenues == REVENUES.get(kind, ["9.99"]), (provider, kind)
 
 
@@ -84,12 +86,12 @@ async def test_trigger_returns_a_payment_that_an_earlier_call_named(
     assert await sandbox.settled(60)
 
     recorded = [entry for entry in sandbox.stand_in.ledger if entry.recorded]
-    mine = [one for one in recorded if f"c-{tag}" in json.dumps(one.payload, default=str)]
-    # RevenueCat knows one refund a transaction; elsewhere the second is another, and reversed.
+    matching = [one for one in recorded if f"c-{tag}" in json.dumps(one.payload, default=str)]
+    # RevenueCat has one refund per transaction; elsewhere, the second is another one, and reversed.
     once = ["-9.99", "9.99", "9.99"]
     twice = ["-9.99", *once]
     expected = once if provider == "revenuecat" else twice
-    assert sorted(str(entry.revenue) for entry in mine) == expected
+    assert sorted(str(entry.revenue) for entry in matching) == expected
     assert await left_on(sandbox, "payments_dlq") == []
 
 
@@ -201,7 +203,7 @@ def test_explain_applies_the_rules_of_an_app(run: Run, tmp_path: Path) -> None:
 
 
 def explained(run: Run, tmp_path: Path, sample: str, *options: str, **fields: Any) -> Any:
-    """What is said of a sample of Stripe's with these fields of its own."""
+    """The output for one of Stripe's samples with changed fields."""
     event = json.loads((DATA / f"{sample}.json").read_text())
     event["data"]["object"].update(fields)
     event["type"] = fields.get("type", event["type"])

@@ -1,4 +1,4 @@
-"""`relay send` in a process of its own, against queues and an HTTP API."""
+"""`relay send` in its own process, against queues and an HTTP API."""
 
 import json
 import threading

@@ -1,4 +1,4 @@
-"""Messages onto a queue, and AWS's errors as sentences."""
+"""Sending messages to a queue, and AWS's errors as sentences."""
 
 from typing import TYPE_CHECKING, Any, cast
 
@@ -80,7 +80,7 @@ def test_translate_errors_says_what_to_do(error: Exception, hint: str) -> None:
 def test_client_uses_the_region_of_the_settings_else_of_the_queue(
     monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], region: str
 ) -> None:
-    """AWS_REGION is what people set, and what boto3 by itself does not heed."""
+    """People set AWS_REGION, which boto3 itself ignores."""
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():

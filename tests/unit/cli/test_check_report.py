@@ -1,4 +1,4 @@
-"""What a report says of one event."""
+"""The report on one event."""
 
 import shlex
 from datetime import UTC, datetime, timedelta

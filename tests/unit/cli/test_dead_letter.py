@@ -1,4 +1,4 @@
-"""Dead letters: read, grouped, chosen, and made into messages again."""
+"""Dead letters: parsed, grouped, filtered, and made into messages again."""
 
 import hashlib
 import json
@@ -56,9 +56,9 @@ def test_redrive_body_without_an_event_is_none(body: str) -> None:
 
 
 def test_redrive_body_of_an_event_kept_as_a_digest_is_none() -> None:
-    """It had outgrown its queue: an empty event in its place would be rejected for another reason.
+    """It was too large for its queue. An empty event instead would be rejected for another reason.
 
-    Its letter, with the digest by which its sender can find it, would then be gone.
+    The dead letter, with the digest by which its sender can find it, would then be lost.
     """
     assert (
         _redriven({**ENVELOPE, **RELAY_FIELDS, "event": {}, "bytes": 1_100_000, "sha256": "0" * 64})
@@ -88,7 +88,7 @@ def test_dead_letter_has_its_reason(content: Any, expected: str) -> None:
     ],
 )
 def test_dead_letter_moved_by_sqs_has_no_fields_of_the_relay(forged: dict[str, Any]) -> None:
-    """What a producer wrote beside its event is anything, and not why it is here."""
+    """A producer may write anything beside its event; it is not the reason of the dead letter."""
     dead_letter = parse_dead_letter(message({**ENVELOPE, **forged}))
 
     assert dead_letter.is_crashed
@@ -97,7 +97,7 @@ def test_dead_letter_moved_by_sqs_has_no_fields_of_the_relay(forged: dict[str, A
 
 
 def test_dead_letter_moved_by_sqs_after_its_own_redrive_is_crashed() -> None:
-    """It still has the marks of the first time, which say nothing of the second."""
+    """It still has the fields of the first time, which say nothing about the second."""
     moved = message({**ENVELOPE, **RELAY_FIELDS})
     moved["Attributes"]["DeadLetterQueueSourceArn"] = "arn:aws:sqs:us-east-1:123456789012:mobile"
 
@@ -203,7 +203,7 @@ def test_group_knows_the_fewest_and_the_most_attempts(
 ) -> None:
     group = _group_of(*({"attempts": one} for one in attempts))
 
-    assert (group.fewest_attempts, group.most_attempts) == expected
+    assert (group.min_attempts, group.max_attempts) == expected
 
 
 def test_groups_are_by_reason_and_app_the_largest_first() -> None:

@@ -1,4 +1,4 @@
-"""Letters as lines, and the file that they go into."""
+"""Dead letters as lines, and the file for them."""
 
 import hashlib
 import json
@@ -141,7 +141,7 @@ def test_new_file_replaces_an_older_one_only_with_force(tmp_path: Path) -> None:
     path.chmod(0o644)
 
     with pytest.raises(CliError, match="--force"):
-        _write(path, meanwhile=_stopped)  # it does not come so far
+        _write(path, meanwhile=_stopped)  # not reached
     assert path.read_text() == "old\n"
 
     _write(path, force=True)

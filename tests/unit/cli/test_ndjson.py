@@ -1,4 +1,4 @@
-"""Lines out of a stream that comes in pieces of any size."""
+"""Lines from a stream that arrives in pieces of any size."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from relay_cli.input.event import Defaults
 
 
 def _lines(*pieces: bytes) -> list[bytes | None]:
-    """The lines of a pipe into which the pieces are written one after the other."""
+    """The lines of a pipe that the pieces are written to, one after the other."""
     reading, writing = os.pipe()
 
     def write() -> None:
@@ -75,7 +75,7 @@ def test_batches_of_a_waiting_pipe_give_what_is_there() -> None:
 
 
 def test_answer_is_one_line_for_every_reader_and_its_body_exact() -> None:
-    """U+0085, U+2028 and U+2029 end a line for Python's `splitlines`, among others."""
+    """Python's `splitlines`, for one, splits at U+0085, U+2028 and U+2029."""
     name = "a\x85b\u2028c\u2029d"
     event = {"appsflyer_id": "1-1", "eventName": name, "os": "1", "bundleIdentifier": "b"}
     line = {"id": name, "kind": "mobile_event", "app_id": "com.example.shop", "event": event}

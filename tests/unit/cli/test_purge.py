@@ -1,4 +1,4 @@
-"""Deleting letters, over a queue in memory that misbehaves on demand."""
+"""The purger, against a fake queue that fails on demand."""
 
 import json
 from collections.abc import Set as AbstractSet
@@ -40,7 +40,7 @@ def test_purger_deletes_what_is_selected_and_releases_the_rest() -> None:
 
 
 def test_purger_leaves_what_was_not_confirmed() -> None:
-    """Also a letter that SQS itself moved here since then, which bears the time of its original."""
+    """Also what SQS itself moved here since then, with the send time of its original."""
     sqs = FakeSqs(3)
     sqs.messages["moved"] = json.dumps(ENVELOPE)
 

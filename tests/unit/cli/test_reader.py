@@ -1,4 +1,4 @@
-"""Looking through a queue whose letters come round again before it is over."""
+"""Reading a queue whose messages come again before all are read."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from tests.dead_letters import FakeSqs, Json
 
 
 class Revolving(FakeSqs):
-    """Once some were seen, shows three of those again in each of its next `times` answers."""
+    """Returns three of the first messages again in each of the next `times` responses."""
 
     def __init__(self, number: int, times: int) -> None:
         super().__init__(number)
@@ -28,14 +28,14 @@ def _seen(sqs: FakeSqs) -> list[str]:
 
 
 def test_reader_goes_on_to_unseen_messages_when_seen_ones_come_again() -> None:
-    """A slow redrive of some letters takes longer than the others stay hidden."""
+    """A slow redrive of some dead letters takes longer than the others stay hidden."""
     sqs = Revolving(40, times=3)
 
     assert sorted(_seen(sqs)) == sorted(sqs.messages)
 
 
 def test_reader_ends_when_only_seen_messages_come() -> None:
-    """SQS's count may be wrong for good, as where somebody else has the rest in hand."""
+    """SQS's count may stay wrong, such as when another consumer holds the rest."""
     sqs = Revolving(40, times=1_000_000)
 
     assert len(_seen(sqs)) == 10
@@ -45,9 +45,9 @@ def test_reader_ends_when_only_seen_messages_come() -> None:
     ("number", "seconds"), [(25, VISIBILITY_TIMEOUT), (100_000, VISIBILITY_TIMEOUT + 2_000)]
 )
 def test_reader_hides_the_messages_of_a_large_queue_for_longer(number: int, seconds: int) -> None:
-    """They must not come round before the last is seen: 50 a second are expected."""
+    """They must not come again before the last is read, at 50 a second."""
     sqs = FakeSqs(1)
-    sqs.get_queue_attributes = lambda **_: {  # type: ignore[method-assign] # a queue that says so
+    sqs.get_queue_attributes = lambda **_: {  # type: ignore[method-assign] # reports this number
         "Attributes": {"ApproximateNumberOfMessages": str(number)}
     }
 

@@ -1,4 +1,4 @@
-"""The mover, over a queue in memory that misbehaves on demand."""
+"""The redriver, against a fake queue that fails on demand."""
 
 import json
 from datetime import timedelta
@@ -86,7 +86,7 @@ def test_redriver_sends_a_message_that_is_received_again_only_once() -> None:
 
 
 def test_redriver_leaves_messages_that_came_in_meanwhile() -> None:
-    """An event that fails again at once must not go round and round."""
+    """An event that fails again at once must not circulate."""
     sqs = FakeSqs(4, sent_at=NOW + timedelta(seconds=10))
 
     result = _run(sqs)
@@ -96,7 +96,7 @@ def test_redriver_leaves_messages_that_came_in_meanwhile() -> None:
 
 
 def test_redriver_sends_an_event_that_comes_back_at_once_only_once() -> None:
-    """Rejected within the seconds by which two clocks may be apart."""
+    """It is rejected within the clock skew."""
     sqs = FakeSqs(4, sent_at=NOW + timedelta(seconds=1))
     bodies = dict(sqs.messages)
     sqs.after_delete = lambda: sqs.messages.update(
@@ -124,7 +124,7 @@ def test_redriver_that_is_stopped_ends_between_two_calls_and_releases_the_rest()
 def test_redriver_counts_sent_events_that_had_missed_their_deadline() -> None:
     sqs = FakeSqs(5)
     sqs.update("m0", deadline=moment(hours=-1))
-    sqs.update("m1", deadline=moment(hours=-1))  # a "rejected" one, which is not chosen
+    sqs.update("m1", deadline=moment(hours=-1))  # a "rejected" one, which does not match
     sqs.update("m2", deadline=moment(hours=1))
     sqs.update("m4", deadline=moment(hours=-1))
     sqs.refused = {"e4"}  # by SQS

@@ -1,4 +1,4 @@
-"""Which event is whose: an event of a sample, a request of the ledger, a dead letter."""
+"""Matching events with requests in the ledger and with dead letters."""
 
 import json
 from datetime import UTC, datetime
@@ -120,7 +120,7 @@ ENVELOPE = {"app_id": "com.example.shop", "kind": "mobile_event", "event": EVENT
 
 
 @pytest.mark.parametrize(
-    ("event_id", "content", "mine"),
+    ("event_id", "content", "matches"),
     [
         ("e1", {**ENVELOPE, "event_id": "e1", "reason": "rejected", "outcome": "rejected"}, True),
         ("e1", {**ENVELOPE, "event_id": "e2", "reason": "rejected", "outcome": "rejected"}, False),
@@ -132,13 +132,13 @@ ENVELOPE = {"app_id": "com.example.shop", "kind": "mobile_event", "event": EVENT
 def test_dead_letter_matches_the_event_by_id(
     event_id: str | None,
     content: dict[str, Any],
-    mine: bool,  # noqa: FBT001 - a parameter of the table
+    matches: bool,  # noqa: FBT001 - a parameter of the table
 ) -> None:
     trace = _trace(event_id=event_id)
 
     match_dead_letter([trace], _dead_letter(content))
 
-    assert (trace.result is not None) is mine
+    assert (trace.result is not None) is matches
 
 
 def test_trace_that_still_waits_matches_held_and_deferred() -> None:
@@ -180,11 +180,11 @@ def test_summary_names_the_file_and_what_was_expected() -> None:
     wrong = _trace()
     wrong.result = TraceResult("rejected")
 
-    said = "".join(str(block.content) for block in summary_blocks([wrong], 1.0))
+    text = "".join(str(block.content) for block in summary_blocks([wrong], 1.0))
 
-    assert "events/forward_mobile_x.json" in said
-    assert "outcome rejected, expected delivered" in said
-    assert "1 did not end as their file says" in said
+    assert "events/forward_mobile_x.json" in text
+    assert "outcome rejected, expected delivered" in text
+    assert "1 did not end as their file says" in text
 
 
 def test_with_age_sets_only_the_time_that_is_there() -> None:

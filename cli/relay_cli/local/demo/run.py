@@ -1,4 +1,4 @@
-"""Runs the samples through a sandbox that is up."""
+"""Runs the samples against a running sandbox."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -18,26 +18,26 @@ from relay_cli.terminal.errors import ExitCode
 
 @dataclass(frozen=True, slots=True)
 class DemoRun:
-    """All that became of the samples, and how long it took."""
+    """The results of all samples, and the duration in seconds."""
 
     traces: Sequence[Trace]
     seconds: float
 
     @property
     def code(self) -> ExitCode:
-        """Whether all ended as their files say."""
+        """OK if all ended as their files say."""
         good = all(trace.as_expected for trace in self.traces)
         return ExitCode.OK if good else ExitCode.FAILED
 
     def show(self) -> None:
-        """Prints the table."""
+        """Prints the table and the summary."""
         console = stdout_console()
         table = Block(traces_table(self.traces, console.width))
         show(console, [table, *summary_blocks(self.traces, self.seconds)])
 
 
 def run_samples(ready: Mapping[str, Any], folder: Path, stop: Event) -> DemoRun:
-    """Sends every sample and waits until all have settled, or `stop` is set; raises `CliError`."""
+    """Sends every sample, and waits until all have ended or `stop` is set; raises `CliError`."""
     began = time.monotonic()
     with stderr_console().status("Sending the samples, and waiting until all have settled ..."):
         traces = send_samples(ready, folder)
@@ -46,6 +46,6 @@ def run_samples(ready: Mapping[str, Any], folder: Path, stop: Event) -> DemoRun:
 
 
 def send_samples(ready: Mapping[str, Any], folder: Path) -> list[Trace]:
-    """Hands every sample in through its entry; raises `CliError`."""
+    """Sends every sample to its entry; raises `CliError`."""
     sender = SampleSender.of(ready)
     return [trace for sample in read_samples(folder) for trace in sender.send(sample)]

@@ -1,4 +1,4 @@
-"""Hands samples in through their real entries: a queue, or the HTTP API."""
+"""Sends samples to their real entries: a queue, or the HTTP API."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -41,18 +41,18 @@ _QUEUES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class SampleSender:
-    """The ways into a running sandbox; `ready` is what its ready file holds."""
+    """Sends samples to a running sandbox; `ready` is the content of its ready file."""
 
     ready: Mapping[str, Any]
     sqs: "SQSClient"
 
     @classmethod
     def of(cls, ready: Mapping[str, Any]) -> "SampleSender":
-        """Those of a sandbox."""
+        """The sender for a sandbox."""
         return cls(ready, local_sqs_client(ready["aws"]))
 
     def send(self, sample: Sample) -> list[Trace]:
-        """Hands a sample in, and begins to trace its events; raises `CliError`."""
+        """Sends a sample and returns a trace of each of its events; raises `CliError`."""
         if sample.entry == ACCEPT:
             return list(self._send_request(sample))
         if sample.entry in (RECEIVE_PAYMENT, RECEIVE_INSTALL):
@@ -60,7 +60,7 @@ class SampleSender:
         return list(self._send_records(sample))
 
     def _send_webhook(self, sample: Sample) -> Iterator[Trace]:
-        """A webhook: what it becomes comes out much later."""
+        """Sends a webhook. Its event comes much later."""
         response = self._request(self._freshly_signed(sample))
         if not sample.expect:
             result = TraceResult(str(response.status), _detail(response))
@@ -70,7 +70,7 @@ class SampleSender:
             yield Trace(sample, number, expected, submitted, status=response.status)
 
     def _freshly_signed(self, sample: Sample) -> Mapping[str, Any]:
-        """The call, with a signature of the present moment where it needs one."""
+        """The request, signed for the present time if it needs a signature."""
         if sample.signed_by is None:
             return sample.event
         secret = self.ready["payment_sources"][sample.signed_by]["secret"]
@@ -117,11 +117,11 @@ class SampleSender:
 
 
 def _event_of_sample(sample: Sample, number: int) -> SubmittedEvent | None:
-    """The event that a sample says it becomes."""
+    """The event that the sample is expected to become."""
     if not sample.becomes:
         return None
     one = sample.becomes[number]
-    # Through JSON, for numbers are exact in an event.
+    # Through JSON, because the relay's JSON keeps numbers exact.
     event = loads(json.dumps(one.event))
     return SubmittedEvent(Kind(one.kind), one.app_id, event, one.event_id)
 
@@ -135,7 +135,7 @@ def _event_of_envelope(body: str) -> SubmittedEvent | None:
 
 
 def _events_of_request(event: Mapping[str, Any]) -> Iterator[SubmittedEvent]:
-    """The events of a call, as `accept` sees them."""
+    """The events of a request, as `accept` sees them."""
     request = Request.of(event)
     kind = ROUTES.get(request.route)
     try:
@@ -152,7 +152,7 @@ def _events_of_request(event: Mapping[str, Any]) -> Iterator[SubmittedEvent]:
 
 
 def _event_results(response: Response) -> list[dict[str, Any]]:
-    """What an answer says of each event: a refused single one stands in the problem itself."""
+    """The result of each event. The problem itself holds that of a single rejected event."""
     content = response.json()
     events: list[dict[str, Any]] = content.get("events") or []
     return events or [{"status": "rejected", "findings": content.get("findings", [])}]
@@ -166,7 +166,7 @@ def _add_entry_result(trace: Trace, entry: Mapping[str, Any], response: Response
 
 
 def _detail(response: Response) -> str:
-    """An answer in a few words."""
+    """The response in a few words."""
     content = response.json()
     if "queued" not in content and (events := content.get("events")):  # a preview
         return ", ".join(f"would {one.get('status')}" for one in events)

@@ -1,4 +1,4 @@
-"""What `relay demo` shows. Pure: from traces to parts of a screen."""
+"""The output of `relay demo`. Pure: from traces to output blocks."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -36,7 +36,7 @@ _STYLES: Final = {
     Outcome.BLOCKED.value: "bad",
 }
 _WIDE: Final = 110
-"""From this width on, the app has a column of its own."""
+"""From this width on, the app has its own column."""
 _COLUMNS: Final[dict[str, int | None]] = {
     "": 1,
     "source": 6,
@@ -47,13 +47,13 @@ _COLUMNS: Final[dict[str, int | None]] = {
     "findings": None,
 }
 _NARROW: Final = {"event and sample": 22, "outcome": 15}
-"""Titles and widths: Rich would take from the names, where the findings are long."""
+"""Fixed widths, because Rich would shrink the names to fit long findings."""
 _OWN_TIME: Final = "own time"
 _ARRIVAL: Final = "arrival"
 
 
 def traces_table(traces: Sequence[Trace], width: int) -> Table:
-    """Every event and what became of it, a row each, for a screen of `width` columns."""
+    """A table with a row for each event, for a terminal of `width` columns."""
     narrow = width < _WIDE
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     for title, columns in _COLUMNS.items():
@@ -87,7 +87,7 @@ def _app(trace: Trace) -> str:
 
 
 def _event(trace: Trace) -> Text:
-    """The event's name, and the file that it is from."""
+    """The event's name, and the file that it comes from."""
     sample = trace.sample
     situation = sample.name.removeprefix(f"{sample.entry}_")
     place = f" {trace.number + 1}" if len(sample.expect) > 1 else ""
@@ -107,7 +107,7 @@ def _name(trace: Trace) -> str:
 
 
 def _outcome(trace: Trace) -> Text:
-    """What became of it; below that the answer over HTTP, or the reason."""
+    """The outcome, and below it the HTTP status or the reason."""
     result = trace.result
     if result is None:
         return Text("nothing", "bad")
@@ -147,7 +147,7 @@ def _findings(findings: Sequence[str], between: str) -> Text:
 
 
 def summary_blocks(traces: Sequence[Trace], seconds: float) -> Iterator[Block]:
-    """The last lines: what did not end as its file says, or that all did."""
+    """The last lines: the events that did not end as expected, or that all did."""
     wrong = [trace for trace in traces if not trace.as_expected]
     for trace in wrong:
         yield Block(_mismatch(trace))

@@ -1,4 +1,4 @@
-"""One event on its way: what is known of it, and what became of it. Pure."""
+"""Follows one event: what was sent, and how it ended. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,14 +17,14 @@ from relay_cli.samples import Expected, Sample
 
 _TIME_FIELDS: Final = ("eventTime", "timestamp")
 WAITING: Final = "waiting"
-"""Neither recorded nor dead when we stopped looking: held or deferred."""
+"""Neither recorded nor a dead letter when the demo stopped watching: held or deferred."""
 NOT_RECORDED: Final = "not recorded"
-"""AppsFlyer said that it was taken, and recorded nothing."""
+"""AppsFlyer accepted it, but recorded nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class SubmittedEvent:
-    """An event as it was handed in."""
+    """An event as it was sent."""
 
     kind: Kind
     app_id: str
@@ -33,14 +33,14 @@ class SubmittedEvent:
     """The sender's own id."""
 
     def prepare(self, arrival: datetime, event_id: str | None) -> Prepared:
-        """What a forwarder makes of it: `arrival` is also what it is stamped with."""
+        """The event as a forwarder prepares it; `arrival` is also its time stamp."""
         event = stamped(self.kind, self.event, arrival)
         return prepare(self.kind, App(self.app_id), event, arrival, event_id)
 
 
 @dataclass(frozen=True, slots=True)
 class TraceResult:
-    """What became of an event."""
+    """How an event ended."""
 
     outcome: str
     detail: str = ""
@@ -52,24 +52,24 @@ class TraceResult:
 
 @dataclass(slots=True)
 class Trace:
-    """One event of a sample, from hand to end; or a call that is about no event."""
+    """One event of a sample from sending to its end, or a request without an event."""
 
     sample: Sample
     number: int
     expected: Expected | None
-    """None for a call that hands no event in: only its status counts."""
+    """None for a request without an event: only its status is compared."""
     submitted: SubmittedEvent | None = None
     message_id: str | None = None
     status: int | None = None
     entry_findings: tuple[str, ...] | None = None
-    """What `accept` said of it."""
+    """The findings in the response of `accept`."""
     result: TraceResult | None = None
     failures: list[str] = field(default_factory=list)
-    """Why AppsFlyer did not record it, each time it was asked."""
+    """Why AppsFlyer did not record it, for each attempt."""
 
     @property
     def event_id(self) -> str | None:
-        """The id by which it goes in the queues: the sender's, else that of the first message."""
+        """Its id in the queues: the sender's, or that of the first message."""
         return (self.submitted.event_id if self.submitted else None) or self.message_id
 
     @property
@@ -78,7 +78,7 @@ class Trace:
         return not self.differences()
 
     def differences(self) -> list[str]:
-        """How its end differs from what its file says."""
+        """How its result differs from the expected one."""
         found = []
         if self.sample.status is not None and self.status != self.sample.status:
             found.append(f"status {self.status}, expected {self.sample.status}")
@@ -93,16 +93,16 @@ class Trace:
             ("findings", sorted(self.result.findings), sorted(self.expected.findings)),
         )
         return found + [
-            f"{name} {_shown(actual)}, expected {_shown(wanted)}"
-            for name, actual, wanted in pairs
-            if actual != wanted
+            f"{name} {_shown(actual)}, expected {_shown(expected)}"
+            for name, actual, expected in pairs
+            if actual != expected
         ]
 
     def _outcome(self) -> str:
         ended = self.result.outcome if self.result else ""
-        wanted = self.expected.outcome if self.expected else ""
-        waits = ended == WAITING and wanted in {Outcome.HELD, Outcome.DEFERRED}
-        return wanted if waits else ended
+        expected = self.expected.outcome if self.expected else ""
+        waits = ended == WAITING and expected in {Outcome.HELD, Outcome.DEFERRED}
+        return expected if waits else ended
 
 
 def _shown(value: object) -> str:
@@ -112,15 +112,15 @@ def _shown(value: object) -> str:
 
 
 def short_findings(findings: Sequence[Finding]) -> tuple[str, ...]:
-    """Findings as the samples write them."""
+    """Findings in the form of the samples."""
     return tuple(f"{finding.severity.value} {finding.rule}" for finding in findings)
 
 
-# What the stand-in says
+# The stand-in's ledger
 
 
 def match_ledger(traces: Sequence[Trace], entries: Sequence[Mapping[str, Any]]) -> None:
-    """Ends the traces of what AppsFlyer recorded; each request of the ledger counts once."""
+    """Ends the traces of recorded events; each request in the ledger counts once."""
     used: set[int] = set()
     for trace in traces:
         if trace.result is not None or trace.submitted is None:
@@ -137,10 +137,10 @@ def match_ledger(traces: Sequence[Trace], entries: Sequence[Mapping[str, Any]]) 
 
 
 def matches(trace: Trace, entry: Mapping[str, Any]) -> bool:
-    """Whether a request of the ledger's carried this very event.
+    """Whether a request in the ledger carried this event.
 
-    A web event has its id with it. A mobile one has none (S6): there the whole payload must be the
-    same, but for the time where the event came without one and was stamped on its way.
+    A web event carries its id. A mobile event has none (S6), so its whole payload must be equal,
+    except for the time if the event was stamped on its way.
     """
     submitted = trace.submitted
     if submitted is None or (submitted.kind, submitted.app_id) != (entry["kind"], entry["app_id"]):
@@ -168,7 +168,7 @@ def _without(payload: Any, names: set[str]) -> Any:
 
 def _arrival(entry: Mapping[str, Any]) -> datetime:
     arrived = parse_iso(entry["arrived"], needs_offset=True)
-    if arrived is None:  # the stand-in writes it in the form that we read
+    if arrived is None:  # never: the stand-in writes this form
         raise ValueError(entry["arrived"])
     return arrived
 
@@ -184,13 +184,13 @@ def _delivered(trace: Trace, submitted: SubmittedEvent, entry: Mapping[str, Any]
 
 
 def _findings(trace: Trace, submitted: SubmittedEvent, arrival: datetime) -> tuple[str, ...]:
-    """What the forwarder found: it is written down nowhere, so the same rules are asked again."""
+    """The forwarder's findings. They are stored nowhere, so the rules are applied again."""
     prepared = submitted.prepare(arrival, trace.event_id)
     money = prepared.has_revenue and submitted.event_id is None
     return short_findings((*prepared.findings, *((money_without_id(),) if money else ())))
 
 
-# What the dead-letter queues say
+# The dead-letter queues
 
 
 def match_dead_letter(traces: Sequence[Trace], dead_letter: DeadLetter) -> None:

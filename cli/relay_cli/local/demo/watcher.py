@@ -1,4 +1,4 @@
-"""Watches handed-in events until all have ended, by what the outside says of them."""
+"""Watches sent events from outside until all have ended."""
 
 import time
 from collections.abc import Sequence
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 _POLL_SECONDS: Final = 0.2
 _TIMEOUT_SECONDS: Final = 60.0
 _GRACE_SECONDS: Final = 3.0
-"""How long an event that is to be held must have had the chance not to be."""
+"""How long to wait for an event that is expected to be held."""
 _DEAD_LETTERS: Final = ("mobile_dlq", "web_dlq", "payments_dlq")
 _WAITING: Final = frozenset({Outcome.HELD, Outcome.DEFERRED})
 
 
 @dataclass(slots=True)
 class Watcher:
-    """Looks at the stand-in's ledger and at the dead-letter queues of a sandbox.
+    """Reads the stand-in's ledger and the dead-letter queues of a sandbox.
 
-    `stop` ends the watching early.
+    `stop` ends the run early.
     """
 
     ready: dict[str, Any]
@@ -43,7 +43,7 @@ class Watcher:
     stop: Event = field(default_factory=Event)
 
     def watch(self, traces: Sequence[Trace]) -> None:
-        """Waits until every trace has ended, or a minute has passed; raises `CliError`."""
+        """Waits until every trace has ended, or for a minute; raises `CliError`."""
         readers = [DeadLetterReader(self.sqs, self.ready[name], 0) for name in _DEAD_LETTERS]
         try:
             self._watch(traces, readers)
@@ -79,7 +79,7 @@ class Watcher:
         return events
 
     def _unfinished(self, trace: Trace) -> TraceResult:
-        """Neither recorded nor dead: it waits in its queue, unless nothing waits there."""
+        """Neither recorded nor dead: it waits in its queue, unless the queue is empty."""
         detail = ", ".join(dict.fromkeys(trace.failures))
         is_mobile = trace.submitted is None or trace.submitted.kind == "mobile_event"
         waiting = self._size(self.ready["mobile_queue" if is_mobile else "web_queue"])

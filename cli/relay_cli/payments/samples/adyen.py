@@ -1,4 +1,4 @@
-"""What Adyen sends."""
+"""Sample webhooks of Adyen."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -25,17 +25,17 @@ def _webhook(order: Order, code: str, reference: str, additional: Json, **more: 
 
 def _payment(interaction: str) -> Build:
     def build(order: Order) -> list[Json]:
-        whose = {f"metadata.{name}": value for name, value in order.metadata.items()}
-        whose |= {"shopperReference": order.customer, "shopperInteraction": interaction}
-        return [_webhook(order, "AUTHORISATION", f"P{order.tag}", whose)]
+        metadata = {f"metadata.{name}": value for name, value in order.metadata.items()}
+        metadata |= {"shopperReference": order.customer, "shopperInteraction": interaction}
+        return [_webhook(order, "AUTHORISATION", f"P{order.tag}", metadata)]
 
     return build
 
 
-def _return(code: str, sort: str) -> Build:
-    """What reverses a refund or a chargeback has its reference."""
+def _return(code: str, prefix: str) -> Build:
+    """A refund or chargeback, or its reversal, which has the same reference."""
     return lambda order: [
-        _webhook(order, code, f"{sort}{order.tag}", {}, originalReference=f"P{order.payment_tag}")
+        _webhook(order, code, f"{prefix}{order.tag}", {}, originalReference=f"P{order.payment_tag}")
     ]
 
 

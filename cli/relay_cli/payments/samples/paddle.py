@@ -1,4 +1,4 @@
-"""What Paddle sends."""
+"""Sample webhooks of Paddle."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -56,7 +56,7 @@ def _subscription(order: Order, kind: str, **more: object) -> list[Json]:
 
 def _adjustment(action: str, status: str = "approved") -> Build:
     def build(order: Order) -> list[Json]:
-        # What reverses a chargeback is an adjustment of its own.
+        # The reversal of a chargeback is an adjustment of its own.
         own = "r" if action == "chargeback_reverse" else ""
         data = {
             "id": f"adj_{order.tag}{own}",

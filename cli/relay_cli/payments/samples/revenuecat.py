@@ -1,4 +1,4 @@
-"""What RevenueCat sends."""
+"""Sample webhooks of RevenueCat."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -8,7 +8,7 @@ from relay_cli.payments.samples.order import PERSON, Build, Json, Order
 
 
 def _event(order: Order, kind: str, price: Decimal, **more: object) -> list[Json]:
-    """What happens to a transaction later has the transaction's own id."""
+    """Later events of a transaction have the transaction's own id."""
     moment = order.seconds * 1000
     attributes = {"$email": {"value": PERSON["email"], "updated_at_ms": moment}}
     if appsflyer_id := order.metadata.get("appsflyer_id"):

@@ -1,4 +1,4 @@
-"""What a company's own billing sends."""
+"""Sample webhooks of a company's own billing."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -1,4 +1,4 @@
-"""What Stripe sends."""
+"""Sample webhooks of Stripe."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -88,10 +88,10 @@ def _purchase(order: Order) -> list[Json]:
     return [_event(order, "checkout.session.completed", session)]
 
 
-def _return(kind: str, sort: str, thing: str, status: str) -> Build:
+def _return(kind: str, prefix: str, thing: str, status: str) -> Build:
     def build(order: Order) -> list[Json]:
         returned = {
-            "id": f"{sort}_{order.tag}",
+            "id": f"{prefix}_{order.tag}",
             "object": thing,
             "status": status,
             "amount": order.minor,
