@@ -1,7 +1,8 @@
-"""The command `relay`: its commands, their options and help.
+"""The command `relay`: its subcommands, their options and help.
 
-Each group of commands is a folder: how it is called stands in its `command`, what it does in the
-modules beside that. A command imports what it needs when it runs, so that `--help` is quick.
+Each group of commands has a folder. `command.py` holds the command-line interface of the group, the
+modules beside it hold what it does. A command imports what it needs when it runs, so that `--help`
+stays fast.
 """
 
 import sys
@@ -26,42 +27,44 @@ _EXIT_CODES = (
     "Exit codes: 0 = all went as it should. 1 = something was rejected, not taken, or did not end "
     "as expected. 2 = nothing could be done: a file, an option or an address is of no use."
 )
-_OURS = ("relay", "relay_cli", "relay_sandbox")
+_OWN_PACKAGES = ("relay", "relay_cli", "relay_sandbox")
 
 
 class _App(typer.Typer):
-    """A Typer app whose errors are sentences for people."""
+    """A Typer app that reports errors as sentences for people."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         try:
             return super().__call__(*args, **kwargs)
         except CliError as error:
-            _end(str(error), error.code)
+            _exit(str(error), error.code)
         except MemoryError:
-            _end("there is not enough memory for this")
+            _exit("there is not enough memory for this")
         except OSError as error:
-            _end(f"this cannot be done: {error.strerror or type(error).__name__}")
-        except Exception as error:  # noqa: BLE001 - the text of one may hold what a file does
-            _end(
-                f"this is a fault of relay's own, {type(error).__name__} at {_place(error)}: "
-                "please report it"
+            _exit(f"this cannot be done: {error.strerror or type(error).__name__}")
+        except Exception as error:  # noqa: BLE001 - the text of an exception may hold the content of a file
+            _exit(
+                f"this is a fault of relay's own, {type(error).__name__} at "
+                f"{_error_location(error)}: please report it"
             )
 
 
-def _end(message: str, code: ExitCode = ExitCode.UNUSABLE) -> NoReturn:
+def _exit(message: str, code: ExitCode = ExitCode.INVALID_INPUT) -> NoReturn:
     with suppress(OSError):
-        print(f"relay: {message}", file=sys.stderr)  # noqa: T201 - Rich would take 0.1 s to load
+        print(f"relay: {message}", file=sys.stderr)  # noqa: T201 - loading Rich would take 0.1 s
     sys.exit(code)
 
 
-def _place(error: BaseException) -> str:
-    """The innermost line of relay's own that was at work."""
-    lines = [
+def _error_location(error: BaseException) -> str:
+    """The innermost frame in the relay's own code."""
+    frames = [
         (frame.f_globals.get("__name__", ""), number)
         for frame, number in traceback.walk_tb(error.__traceback__)
     ]
-    ours = [f"{name}:{number}" for name, number in lines if name.partition(".")[0] in _OURS]
-    return ours[-1]  # this module's, at least
+    own_frames = [
+        f"{name}:{number}" for name, number in frames if name.partition(".")[0] in _OWN_PACKAGES
+    ]
+    return own_frames[-1]  # never empty: this module is always among them
 
 
 app = _App(
@@ -75,8 +78,8 @@ app = _App(
 )
 
 
-def _print_version(wanted: bool) -> None:  # noqa: FBT001 - Typer hands it in so
-    if wanted:
+def _print_version(requested: bool) -> None:  # noqa: FBT001 - Typer passes it by position
+    if requested:
         typer.echo(f"relay {metadata.version('appsflyer-relay')}")
         raise typer.Exit
 
@@ -92,16 +95,16 @@ def main(
     """The options of `relay` itself."""
 
 
-_letters = typer.Typer(
+_dead_letters = typer.Typer(
     help="The dead-letter queues: what could not be delivered, and why.",
     epilog=_EXIT_CODES,
     no_args_is_help=True,
 )
-_letters.command("list", epilog=_EXIT_CODES)(dlq.list_letters)
-_letters.command("show", epilog=_EXIT_CODES)(dlq.show)
-_letters.command("export", epilog=_EXIT_CODES)(dlq.export)
-_letters.command("redrive", epilog=_EXIT_CODES)(dlq.redrive)
-_letters.command("drop", epilog=_EXIT_CODES)(dlq.drop)
+_dead_letters.command("list", epilog=_EXIT_CODES)(dlq.list_dead_letters)
+_dead_letters.command("show", epilog=_EXIT_CODES)(dlq.show)
+_dead_letters.command("export", epilog=_EXIT_CODES)(dlq.export)
+_dead_letters.command("redrive", epilog=_EXIT_CODES)(dlq.redrive)
+_dead_letters.command("drop", epilog=_EXIT_CODES)(dlq.drop)
 
 _identities = typer.Typer(
     help="Who customers are to AppsFlyer: customer user id to AppsFlyer id.",
@@ -120,7 +123,7 @@ _payments.command("explain", epilog=_EXIT_CODES)(payments.explain)
 
 app.command("check", epilog=_EXIT_CODES)(check.check)
 app.command("send", epilog=_EXIT_CODES)(send.send)
-app.add_typer(_letters, name="dlq")
+app.add_typer(_dead_letters, name="dlq")
 app.add_typer(_payments, name="payments")
 app.add_typer(_identities, name="identities")
 app.command("forget", epilog=_EXIT_CODES)(identities.forget)

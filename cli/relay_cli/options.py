@@ -1,4 +1,4 @@
-"""Parameters that several commands share: their forms, and what is read from them."""
+"""Options that several commands share, and the objects that are built from them."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -9,11 +9,11 @@ import typer
 from relay_cli.terminal.errors import CliError
 
 if TYPE_CHECKING:
-    from relay_cli.input.event import Bare, Defaults
+    from relay_cli.input.event import BareEvent, Defaults
 
 
 class KindName(StrEnum):
-    """The kinds of events, as options take them; relay.domain.kinds.Kind has the same."""
+    """The kinds of events as option values; the same as in relay.domain.kinds.Kind."""
 
     MOBILE_EVENT = "mobile_event"
     WEB_EVENT = "web_event"
@@ -21,7 +21,7 @@ class KindName(StrEnum):
 
 
 class QueueName(StrEnum):
-    """The queues of the relay, each with a dead-letter queue."""
+    """The queues of the relay. Each has a dead-letter queue."""
 
     MOBILE = "mobile"
     WEB = "web"
@@ -45,7 +45,7 @@ Stack = Annotated[
 
 
 def defaults(time_zone: str, phone_region: str | None, arrival: str | None) -> "Defaults":
-    """What is taken where a file does not say; raises `CliError`."""
+    """The defaults for what a file does not say; raises `CliError`."""
     from relay import instants
     from relay_cli.input.event import Defaults
 
@@ -61,13 +61,13 @@ def defaults(time_zone: str, phone_region: str | None, arrival: str | None) -> "
     return Defaults(time_zone, phone_region, moment)
 
 
-def bare_event(kind: KindName | None, app_id: str | None) -> "Bare | None":
-    """What a bare event is; None where nobody said. Raises `CliError` for half of it."""
+def bare_event(kind: KindName | None, app_id: str | None) -> "BareEvent | None":
+    """Kind and app of a bare event; None if neither is given. Raises `CliError` if only one is."""
     if kind is None and app_id is None:
         return None
     if kind is None or app_id is None:
         raise CliError("a bare event needs both --kind and --app-id")
     from relay.domain import kinds
-    from relay_cli.input.event import Bare
+    from relay_cli.input.event import BareEvent
 
-    return Bare(kinds.Kind(kind), app_id)
+    return BareEvent(kinds.Kind(kind), app_id)

@@ -1,4 +1,4 @@
-"""The samples of `events/`: what Lambda hands to a function, and how it is to end."""
+"""The samples in `events/`: the Lambda event, and the expected result."""
 
 import json
 from collections.abc import Mapping
@@ -18,9 +18,9 @@ ACCEPT: Final = "accept"
 RECEIVE_INSTALL: Final = "receive_install"
 RECEIVE_PAYMENT: Final = "receive_payment"
 MAP_PAYMENT: Final = "map_payment"
-_LARGEST_BYTES: Final = 16 * MIB
+_MAX_FILE_BYTES: Final = 16 * MIB
 _ENTRIES: Final = (
-    RECEIVE_INSTALL,  # first, for others look up what they tell
+    RECEIVE_INSTALL,  # first, because other samples look up these installs
     FORWARD_MOBILE,
     FORWARD_WEB,
     ACCEPT,
@@ -31,18 +31,18 @@ _ENTRIES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """How one event is to end."""
+    """The expected result of one event."""
 
     outcome: str
     recorded: str | None
     rule: str | None
     findings: tuple[str, ...]
-    """ "warn M5" and so on; the order does not count."""
+    """Such as "warn M5". The order does not matter."""
 
 
 @dataclass(frozen=True, slots=True)
-class Becomes:
-    """The event that a webhook becomes, or an event with what was looked up for it."""
+class ResultingEvent:
+    """The event that results from a webhook, or an event after its lookups."""
 
     app_id: str
     kind: str
@@ -52,24 +52,24 @@ class Becomes:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One file."""
+    """One sample file."""
 
     name: str
     entry: str
-    about: str
+    description: str
     age_seconds: float | None
     status: int | None
-    """The HTTP status that is to come back; None where it does not go over HTTP."""
+    """The expected HTTP status; None if the sample is not an HTTP request."""
     expect: tuple[Expected, ...]
-    becomes: tuple[Becomes, ...]
-    """One for each that is expected, where it is not the event that is handed in."""
+    becomes: tuple[ResultingEvent, ...]
+    """One for each expected result, if it differs from the event in the file."""
     signed_by: str | None
-    """The provider whose signature has to be of the present moment."""
+    """The provider whose signature must be made at the time of sending."""
     event: Mapping[str, Any]
 
 
 def read_samples(folder: Path) -> list[Sample]:
-    """All samples of a folder, by entry and name; raises `CliError`."""
+    """All samples of a folder, sorted by entry and name; raises `CliError`."""
     paths = [path for path in sorted(folder.glob("*.json")) if _entry(path)]
     if not paths:
         raise CliError(f"{folder} holds no samples (<entry>_<situation>.json)")
@@ -83,17 +83,17 @@ def _entry(path: Path) -> str | None:
 
 def _read(path: Path) -> Sample:
     try:
-        event = json.loads(read_bytes(path, _LARGEST_BYTES))
-        says = event["sample"]
+        event = json.loads(read_bytes(path, _MAX_FILE_BYTES))
+        sample = event["sample"]
         return Sample(
             name=path.stem,
             entry=_entry(path) or "",
-            about=says["about"],
-            age_seconds=says.get("age_seconds"),
-            status=says.get("status"),
-            expect=tuple(_expected(one) for one in says["expect"]),
-            becomes=tuple(Becomes(**one) for one in says.get("becomes", ())),
-            signed_by=says.get("signed_by"),
+            description=sample["about"],
+            age_seconds=sample.get("age_seconds"),
+            status=sample.get("status"),
+            expect=tuple(_expected(one) for one in sample["expect"]),
+            becomes=tuple(ResultingEvent(**one) for one in sample.get("becomes", ())),
+            signed_by=sample.get("signed_by"),
             event=event,
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -104,8 +104,8 @@ def _expected(one: Mapping[str, Any]) -> Expected:
     return Expected(one["outcome"], one["recorded"], one["rule"], tuple(one["findings"]))
 
 
-def aged(body: str, age_seconds: float | None, now: datetime) -> str:
-    """A record's body with its event's own time set to `age_seconds` ago, in AppsFlyer's form."""
+def with_age(body: str, age_seconds: float | None, now: datetime) -> str:
+    """A record's body with the event's own time set to `age_seconds` ago, in AppsFlyer's form."""
     if age_seconds is None:
         return body
     try:

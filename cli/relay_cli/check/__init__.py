@@ -1,1 +1,1 @@
-"""`relay check`: what would be sent of a file, and what is wrong with it."""
+"""`relay check`: shows what would be sent, and what is wrong with it."""

@@ -1,4 +1,4 @@
-"""How `relay check` is called."""
+"""The command-line interface of `relay check`."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,7 +1,7 @@
 """`relay check --ndjson`: one line in, one line out, in the same order.
 
-Bounded memory, whatever comes: a line that is too long is skipped while it is read. What has been
-read is answered before more is waited for, so that a pipe never hangs.
+Memory is bounded: a line that is too long is skipped while it is read. All lines that were read get
+their result before more input is awaited, so that a pipe never blocks.
 """
 
 import json
@@ -19,83 +19,89 @@ from relay.domain.findings import Finding
 from relay.exact_json import InvalidJsonError, UnwritableError, dumps, loads
 from relay.instants import iso_form
 from relay.rules.prepare import Prepared
-from relay_cli.input.event import Defaults, Handed, Unusable, from_line
+from relay_cli.input.event import Defaults, InputEvent, InvalidInput, from_line
 from relay_cli.terminal.errors import CliError
-from relay_cli.terminal.files import opened, unreadable
+from relay_cli.terminal.files import open_file, read_error
 
-LONGEST_LINE_BYTES: Final = 1_048_576
-"""SQS takes no message above 1 MiB, so no event is longer."""
+MAX_LINE_BYTES: Final = 1_048_576
+"""SQS accepts no message above 1 MiB, so no event is longer."""
 _READ_BYTES: Final = 65_536
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 _LINE_BREAKS: Final = re.compile(b"\xc2\x85|\xe2\x80[\xa8\xa9]")
-"""What Unicode takes for the end of a line, and so do some readers of lines."""
+"""Line ends in Unicode, which some readers split lines at."""
 
-_TOO_LONG: Final = Unusable.because(
-    "E3", "line", f"is longer than {LONGEST_LINE_BYTES:,} bytes: no queue would take it"
+_TOO_LONG: Final = InvalidInput.with_reason(
+    "E3", "line", f"is longer than {MAX_LINE_BYTES:,} bytes: no queue would take it"
 )
-_NO_OBJECT: Final = Unusable.because("E3", "line", "must be a JSON object: kind, app_id, event")
-_BLANK: Final = Unusable.because("E3", "line", "is blank: one JSON object is expected on each")
-_BAD_ID: Final = Finding(*Unusable.because("E3", "id", "must be text or a number").findings[0])
-_UNCHECKED: Final = Unusable.because(
+_NOT_AN_OBJECT: Final = InvalidInput.with_reason(
+    "E3", "line", "must be a JSON object: kind, app_id, event"
+)
+_BLANK: Final = InvalidInput.with_reason(
+    "E3", "line", "is blank: one JSON object is expected on each"
+)
+_BAD_ID: Final = Finding(
+    *InvalidInput.with_reason("E3", "id", "must be text or a number").findings[0]
+)
+_UNCHECKED: Final = InvalidInput.with_reason(
     "E3", "line", "could not be checked: this is a fault of relay's own, please report it"
 )
 
 
 def check_stream(path: Path, defaults: Defaults) -> None:
-    """Checks each line of a file (`-`: standard input) and writes what is said of it.
+    """Checks each line of a file (`-`: standard input) and writes one result per line.
 
-    Raises `CliError` when the file cannot be read.
+    Raises `CliError` if the file cannot be read.
     """
-    # Whoever reads our output may stop when it has seen enough; that is no error (not on Windows).
+    # A reader that stops early is no error (SIGPIPE does not exist on Windows).
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     if sys.stdout is None:
         raise CliError("standard output is closed: there is nowhere to write")
-    with opened(path) as file:
-        waiting = batches(file.fileno())
-        while (lines := _next(waiting, path)) is not None:
+    with open_file(path) as file:
+        pending = batches(file.fileno())
+        while (lines := _next(pending, path)) is not None:
             sys.stdout.buffer.write(b"".join(answer(line, defaults) for line in lines))
             sys.stdout.buffer.flush()
 
 
 def answer(line: bytes | None, defaults: Defaults) -> bytes:
-    """What is said of one line; None stands for one that was too long. Never raises."""
+    """The result for one line; None stands for a line that was too long. Never raises."""
     identity: object = None
     try:
-        identity, handed = _read(line, defaults)
-        return _written(identity, _described(handed))
-    except Exception:  # noqa: BLE001 - one line must not cost the others; no text of the error's
-        return _written(identity, _described(_UNCHECKED))
+        identity, parsed = _parse(line, defaults)
+        return _encode(identity, _describe(parsed))
+    except Exception:  # noqa: BLE001 - one line must not fail the others; the error's text is never shown
+        return _encode(identity, _describe(_UNCHECKED))
 
 
 def batches(descriptor: int, read_bytes: int = _READ_BYTES) -> Iterator[list[bytes | None]]:
-    """The lines of a stream, as many at a time as are there; None for one that is too long.
+    """The lines of a stream, in batches of what is available; None for a line that is too long.
 
-    At most so many bytes are read at a time.
+    Each read takes at most `read_bytes`.
     """
-    kept, skipping, first = b"", False, True
+    partial, skipping, first = b"", False, True
     while data := os.read(descriptor, read_bytes):
-        *ended, rest = (kept + data).split(b"\n")
-        lines: list[bytes | None] = [_unless_too_long(line) for line in ended]
+        *complete, rest = (partial + data).split(b"\n")
+        lines: list[bytes | None] = [_unless_too_long(line) for line in complete]
         if lines and skipping:
             lines[0], skipping = None, False
         if lines and first and lines[0] is not None:
             lines[0] = lines[0].removeprefix(_BYTE_ORDER_MARK)
         first = first and not lines
-        skipping = skipping or len(rest) > LONGEST_LINE_BYTES
-        kept = b"" if skipping else rest
+        skipping = skipping or len(rest) > MAX_LINE_BYTES
+        partial = b"" if skipping else rest
         if lines:
             yield lines
-    if kept or skipping:
-        yield [None if skipping else kept.removeprefix(_BYTE_ORDER_MARK) if first else kept]
+    if partial or skipping:
+        yield [None if skipping else partial.removeprefix(_BYTE_ORDER_MARK) if first else partial]
 
 
 def _unless_too_long(line: bytes) -> bytes | None:
-    return line if len(line) <= LONGEST_LINE_BYTES else None
+    return line if len(line) <= MAX_LINE_BYTES else None
 
 
-def _read(line: bytes | None, defaults: Defaults) -> tuple[object, Handed | Unusable]:
+def _parse(line: bytes | None, defaults: Defaults) -> tuple[object, InputEvent | InvalidInput]:
     """The line's id and its event."""
     if line is None:
         return None, _TOO_LONG
@@ -104,15 +110,15 @@ def _read(line: bytes | None, defaults: Defaults) -> tuple[object, Handed | Unus
     try:
         content = loads(line)
     except InvalidJsonError as error:
-        return None, Unusable.because("E3", "line", f"is {error}")
+        return None, InvalidInput.with_reason("E3", "line", f"is {error}")
     if not isinstance(content, dict):
-        return None, _NO_OBJECT
-    handed = from_line(content, defaults)
+        return None, _NOT_AN_OBJECT
+    parsed = from_line(content, defaults)
     identity = content.get("id")
     if _is_id(identity):
-        return identity, handed
-    earlier = handed.findings if isinstance(handed, Unusable) else ()
-    return None, Unusable((*earlier, _BAD_ID))
+        return identity, parsed
+    findings = parsed.findings if isinstance(parsed, InvalidInput) else ()
+    return None, InvalidInput((*findings, _BAD_ID))
 
 
 def _is_id(value: object) -> bool:
@@ -123,10 +129,10 @@ def _is_id(value: object) -> bool:
     return value is None or (isinstance(value, str | int) and not isinstance(value, bool))
 
 
-def _described(handed: Handed | Unusable) -> dict[str, Any]:
-    if isinstance(handed, Unusable):
-        return _rejected(handed.findings)
-    prepared = handed.prepared()
+def _describe(parsed: InputEvent | InvalidInput) -> dict[str, Any]:
+    if isinstance(parsed, InvalidInput):
+        return _rejected(parsed.findings)
+    prepared = parsed.prepare()
     if prepared.body is None:
         return _rejected(prepared.findings)
     return {
@@ -134,7 +140,7 @@ def _described(handed: Handed | Unusable) -> dict[str, Any]:
         "url": prepared.url,
         "body": prepared.body.decode(),
         "findings": [finding.as_dict() for finding in prepared.findings],
-        "recorded": _recorded(prepared),
+        "recorded": _recorded_time(prepared),
         "deadline": iso_form(prepared.deadline) if prepared.deadline else None,
     }
 
@@ -150,7 +156,7 @@ def _rejected(findings: tuple[Finding, ...]) -> dict[str, Any]:
     }
 
 
-def _recorded(prepared: Prepared) -> dict[str, str] | None:
+def _recorded_time(prepared: Prepared) -> dict[str, str] | None:
     recorded = prepared.recorded
     if recorded is None:
         return None
@@ -161,21 +167,21 @@ def _recorded(prepared: Prepared) -> dict[str, str] | None:
     }
 
 
-def _written(identity: object, described: dict[str, Any]) -> bytes:
-    result = {"id": identity, **described}
+def _encode(identity: object, description: dict[str, Any]) -> bytes:
+    result = {"id": identity, **description}
     try:
-        return _LINE_BREAKS.sub(_escaped, dumps(result)) + b"\n"
+        return _LINE_BREAKS.sub(_escape, dumps(result)) + b"\n"
     except UnwritableError:
-        # An id may hold half a character (a lone surrogate), which only an escape can write.
+        # An id may hold a lone surrogate, which only an escape sequence can express.
         return json.dumps(result).encode() + b"\n"
 
 
-def _escaped(character: re.Match[bytes]) -> bytes:
+def _escape(character: re.Match[bytes]) -> bytes:
     return b"\\u%04x" % ord(character[0].decode())
 
 
-def _next(waiting: Iterator[list[bytes | None]], path: Path) -> list[bytes | None] | None:
+def _next(pending: Iterator[list[bytes | None]], path: Path) -> list[bytes | None] | None:
     try:
-        return next(waiting, None)
+        return next(pending, None)
     except OSError as error:
-        raise unreadable(path, error) from error
+        raise read_error(path, error) from error

@@ -1,1 +1,1 @@
-"""AWS, HTTP, and which queues and tables are meant."""
+"""Clients for AWS and HTTP, and the lookup of queues and tables."""

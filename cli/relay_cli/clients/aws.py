@@ -1,4 +1,4 @@
-"""Clients for AWS, or for the sandbox's local one; and AWS's errors as sentences for people."""
+"""Clients for AWS or the sandbox's local AWS, and AWS's errors as messages for people."""
 
 import os
 import re
@@ -29,18 +29,18 @@ if TYPE_CHECKING:
 _CONFIG: Final = Config(
     connect_timeout=5, read_timeout=30, retries={"mode": "standard", "max_attempts": 4}
 )
-_LOCAL: Final = Config(
+_LOCAL_CONFIG: Final = Config(
     connect_timeout=5, read_timeout=60, retries={"total_max_attempts": 1}, proxies={}
 )
-_A_CALL: Final = 10
-"""Messages that SQS takes in one call."""
+_BATCH_SIZE: Final = 10
+"""The most messages in one SQS call."""
 _QUEUE_HOST: Final = re.compile(r"https://sqs\.([a-z0-9-]+)\.amazonaws\.com(\.cn)?/")
 
 
 def sqs_client(queue_url: str) -> "SQSClient":
-    """SQS by the usual AWS settings; without a region there, that of the queue's address."""
+    """An SQS client by the usual AWS settings; without a region, by that of the queue's URL."""
     match = _QUEUE_HOST.match(queue_url)
-    with explained("SQS"):
+    with translate_errors("SQS"):
         session = _session()
         return session.client(
             "sqs", config=_CONFIG, region_name=session.region_name or (match and match[1])
@@ -48,30 +48,30 @@ def sqs_client(queue_url: str) -> "SQSClient":
 
 
 def local_sqs_client(endpoint_url: str) -> "SQSClient":
-    """SQS of a sandbox."""
-    with _address(endpoint_url):
-        return _local_session().client("sqs", endpoint_url=endpoint_url, config=_LOCAL)
+    """An SQS client for a sandbox."""
+    with _check_endpoint(endpoint_url):
+        return _local_session().client("sqs", endpoint_url=endpoint_url, config=_LOCAL_CONFIG)
 
 
 def dynamodb_client(endpoint_url: str | None, threads: int) -> "DynamoDBClient":
-    """DynamoDB by the usual AWS settings, or that of a sandbox; for so many threads."""
+    """A DynamoDB client by the usual AWS settings, or for a sandbox; `threads` sizes its pool."""
     if endpoint_url:
-        config = _LOCAL.merge(Config(max_pool_connections=threads))
-        with _address(endpoint_url):
+        config = _LOCAL_CONFIG.merge(Config(max_pool_connections=threads))
+        with _check_endpoint(endpoint_url):
             return _local_session().client("dynamodb", endpoint_url=endpoint_url, config=config)
-    with explained("DynamoDB"):
+    with translate_errors("DynamoDB"):
         config = _CONFIG.merge(Config(max_pool_connections=threads))
         return _session().client("dynamodb", config=config)
 
 
 def _session() -> boto3.Session:
-    """By the usual AWS settings, AWS_REGION among them, which boto3 by itself does not heed."""
+    """A session by the usual AWS settings, plus AWS_REGION, which boto3 itself ignores."""
     return boto3.Session(region_name=os.environ.get("AWS_REGION") or None)
 
 
 @contextmanager
-def _address(endpoint_url: str) -> Iterator[None]:
-    """Explains an address that is none."""
+def _check_endpoint(endpoint_url: str) -> Iterator[None]:
+    """Turns the error about an invalid endpoint URL into `CliError`."""
     try:
         yield
     except ValueError as error:
@@ -79,33 +79,32 @@ def _address(endpoint_url: str) -> Iterator[None]:
 
 
 def _local_session() -> boto3.Session:
-    """Takes nothing from the user's AWS settings, above all no credentials."""
-    nowhere: dict[str, Any] = {
+    """A session that ignores the user's AWS settings, above all their credentials."""
+    no_files: dict[str, Any] = {
         "config_file": (None, None, os.devnull, None),
         "credentials_file": (None, None, os.devnull, None),
         "profile": (None, None, None, None),
     }
     return boto3.Session(
-        botocore_session=botocore.session.Session(session_vars=nowhere),
+        botocore_session=botocore.session.Session(session_vars=no_files),
         aws_access_key_id="sandbox",
-        aws_secret_access_key="sandbox",  # noqa: S106 - the sandbox takes any
+        aws_secret_access_key="sandbox",  # noqa: S106 - the sandbox accepts any
         region_name="us-east-1",
     )
 
 
 def stack_outputs(name: str) -> dict[str, str]:
     """The outputs of a CloudFormation stack; raises `CliError`."""
-    with explained("CloudFormation"):
+    with translate_errors("CloudFormation"):
         client: CloudFormationClient = _session().client("cloudformation", config=_CONFIG)
         (stack,) = client.describe_stacks(StackName=name)["Stacks"]
     return {one["OutputKey"]: one["OutputValue"] for one in stack.get("Outputs", [])}
 
 
-def put(sqs: "SQSClient", url: str, messages: Sequence[Message]) -> dict[int, str]:
-    """Puts messages on a queue; the positions of those that it did not take, and why.
+def send_messages(sqs: "SQSClient", url: str, messages: Sequence[Message]) -> dict[int, str]:
+    """Sends messages to a queue. Returns the positions of those that failed, with reasons.
 
-    Not by relay.aws.sqs.Queue: that one logs what fails, as a function should, and a person wants
-    to be told.
+    It does not use relay.aws.sqs.Queue, which logs failures; a command must show them.
     """
     failed = {
         position: "it is larger than SQS takes (1 MiB)"
@@ -114,11 +113,11 @@ def put(sqs: "SQSClient", url: str, messages: Sequence[Message]) -> dict[int, st
     }
     fitting = [position for position in range(len(messages)) if position not in failed]
     for positions in _batches(fitting, messages):
-        failed |= _put_batch(sqs, url, {position: messages[position] for position in positions})
+        failed |= _send_batch(sqs, url, {position: messages[position] for position in positions})
     return failed
 
 
-def _put_batch(sqs: "SQSClient", url: str, messages: Mapping[int, Message]) -> dict[int, str]:
+def _send_batch(sqs: "SQSClient", url: str, messages: Mapping[int, Message]) -> dict[int, str]:
     entries: list[SendMessageBatchRequestEntryTypeDef] = [
         {
             "Id": str(position),
@@ -128,23 +127,23 @@ def _put_batch(sqs: "SQSClient", url: str, messages: Mapping[int, Message]) -> d
         for position, message in messages.items()
     ]
     try:
-        with explained("SQS"):
-            answer = sqs.send_message_batch(QueueUrl=url, Entries=entries)
+        with translate_errors("SQS"):
+            response = sqs.send_message_batch(QueueUrl=url, Entries=entries)
     except CliError as error:
         return dict.fromkeys(messages, str(error))
     return {
         int(failure["Id"]): f"SQS says {failure.get('Code')}: {failure.get('Message')}"
-        for failure in answer.get("Failed", [])
+        for failure in response.get("Failed", [])
     }
 
 
 def _batches(positions: Sequence[int], messages: Sequence[Message]) -> Iterator[list[int]]:
-    """Positions in groups that one call takes: ten messages, one mebibyte."""
+    """Batches of positions that fit into one call: ten messages, one mebibyte."""
     batch: list[int] = []
     size = 0
     for position in positions:
         length = len(messages[position].body.encode("utf-8", "surrogatepass"))
-        if batch and (len(batch) == _A_CALL or size + length > MAX_MESSAGE_BYTES):
+        if batch and (len(batch) == _BATCH_SIZE or size + length > MAX_MESSAGE_BYTES):
             yield batch
             batch, size = [], 0
         batch.append(position)
@@ -154,8 +153,8 @@ def _batches(positions: Sequence[int], messages: Sequence[Message]) -> Iterator[
 
 
 @contextmanager
-def explained(service: str) -> Iterator[None]:
-    """Turns AWS's errors into `CliError`, with what to do where that is known."""
+def translate_errors(service: str) -> Iterator[None]:
+    """Turns AWS's errors into `CliError`, with advice where there is any."""
     try:
         yield
     except (NoCredentialsError, NoRegionError) as error:

@@ -1,4 +1,4 @@
-"""One HTTP request, and its answer whatever the status."""
+"""One HTTP request, and its response whatever the status."""
 
 import functools
 import json
@@ -11,20 +11,20 @@ from urllib.parse import SplitResult, urlsplit
 
 from relay_cli.terminal.errors import CliError
 
-_LARGEST_ANSWER: Final = 64 * 1024 * 1024
-_TIMEOUT_SECONDS: Final = 35  # the API gives up after 30
+_MAX_RESPONSE_BYTES: Final = 64 * 1024 * 1024
+_TIMEOUT_SECONDS: Final = 35  # the API times out after 30
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
-"""Names of this machine."""
+"""Host names of this machine."""
 
 
-class Answer(NamedTuple):
-    """What came back."""
+class Response(NamedTuple):
+    """An HTTP response."""
 
     status: int
     body: bytes
 
     def json(self) -> dict[str, Any]:
-        """The body as a JSON object; empty when it is none."""
+        """The body as a JSON object; empty if it is not one."""
         try:
             content = json.loads(self.body)
         except (ValueError, RecursionError):
@@ -33,16 +33,16 @@ class Answer(NamedTuple):
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirect is an answer like any other: a token is not carried elsewhere."""
+    """Returns redirects as responses, so that a token is never sent to another address."""
 
     def redirect_request(self, *_: Any) -> None:
         """Follows nothing."""
 
 
 @functools.cache
-def _opener(*, is_here: bool) -> urllib.request.OpenerDirector:
-    """Made once: to read the certificates of all authorities takes longer than a call does."""
-    if is_here:
+def _opener(*, is_local: bool) -> urllib.request.OpenerDirector:
+    """Cached, because loading the CA certificates takes longer than a request."""
+    if is_local:
         return urllib.request.build_opener(
             _NoRedirect,
             urllib.request.ProxyHandler({}),  # no proxy can reach this machine
@@ -50,29 +50,29 @@ def _opener(*, is_here: bool) -> urllib.request.OpenerDirector:
     return urllib.request.build_opener(_NoRedirect)
 
 
-def split_url(url: str, what: str) -> SplitResult:
-    """The parts of an address: `what` it is meant to be of. Raises `CliError`."""
+def split_url(url: str, description: str) -> SplitResult:
+    """The parts of a URL. Raises `CliError`, which names `description`."""
     try:
         return urlsplit(url)
     except ValueError as error:
-        raise CliError(f"this is no address of {what}: {url}") from error
+        raise CliError(f"this is no address of {description}: {url}") from error
 
 
 def call(
     method: str, url: str, headers: Mapping[str, str] | None = None, body: bytes | None = None
-) -> Answer:
-    """Makes one request; raises `CliError` when no answer comes."""
+) -> Response:
+    """Sends one request; raises `CliError` if there is no response."""
     parts = split_url(url, "an HTTP API")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise CliError(f"{url} is no address of an HTTP API: it begins with https://")
     request = urllib.request.Request(url, body, dict(headers or {}), method=method)  # noqa: S310
-    opener = _opener(is_here=parts.hostname in LOOPBACK)
+    opener = _opener(is_local=parts.hostname in LOOPBACK)
     try:
-        with opener.open(request, timeout=_TIMEOUT_SECONDS) as answer:
-            return Answer(answer.status, answer.read(_LARGEST_ANSWER))
+        with opener.open(request, timeout=_TIMEOUT_SECONDS) as response:
+            return Response(response.status, response.read(_MAX_RESPONSE_BYTES))
     except urllib.error.HTTPError as error:
         with error:
-            return Answer(error.code, error.read(_LARGEST_ANSWER))
+            return Response(error.code, error.read(_MAX_RESPONSE_BYTES))
     except (OSError, HTTPException, ValueError) as error:
         reason = getattr(error, "reason", None) or type(error).__name__
         raise CliError(f"{parts.scheme}://{parts.netloc} gave no answer: {reason}") from error

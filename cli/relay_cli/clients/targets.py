@@ -1,4 +1,4 @@
-"""Which queues are meant: by option, by environment, by a sandbox's ready file, by a stack."""
+"""Finds the queues: by option, environment, a sandbox's ready file, or a stack."""
 
 import os
 from collections.abc import Mapping
@@ -37,8 +37,8 @@ _OPTIONS: Final = {"mobile_queue": "--mobile-queue", "web_queue": "--web-queue"}
 
 
 @dataclass(frozen=True, slots=True)
-class Where:
-    """What the person said about where the queues are."""
+class Location:
+    """The sandbox or stack that the options name."""
 
     ready_file: Path | None = None
     stack: str | None = None
@@ -48,7 +48,7 @@ class Where:
 class Targets:
     """Queue URLs by name (`mobile_queue`, `web_dlq` ...; mobile, web, payments).
 
-    `origin` says where they come from, for people. `endpoint` is the local AWS of a sandbox.
+    `origin` says for people where they come from. `endpoint` is the local AWS of a sandbox.
     """
 
     urls: Mapping[str, str]
@@ -56,12 +56,12 @@ class Targets:
     endpoint: str | None = None
 
     def url(self, name: str) -> str:
-        """A queue's URL; raises `CliError` that says how to give it."""
+        """A queue's URL; raises `CliError`, which says how to give it."""
         if url := self.urls.get(name):
             return url
         option = f"{_OPTIONS[name]}, " if name in _OPTIONS else ""
         raise CliError(
-            f"which {_words(name)} is meant? Give {option}--stack NAME or --ready-file PATH, or "
+            f"which {_readable(name)} is meant? Give {option}--stack NAME or --ready-file PATH, or "
             f"set {_VARIABLES[name]}."
         )
 
@@ -71,29 +71,31 @@ class Targets:
         return aws.local_sqs_client(endpoint) if endpoint else aws.sqs_client(queue_url)
 
 
-def find_targets(where: Where, given: Mapping[str, str | None] | None = None) -> Targets:
-    """The queues that are meant; raises `CliError`.
+def find_targets(
+    location: Location, urls_by_option: Mapping[str, str | None] | None = None
+) -> Targets:
+    """Finds the queues; raises `CliError`.
 
-    What is `given` by option comes first, then a stack or ready file that was named, then the
-    environment, then the ready file of a sandbox that runs here.
+    The order of precedence: URLs by option, a named stack or ready file, the environment, the ready
+    file of a sandbox that runs here.
     """
-    named = {name: url for name, url in (given or {}).items() if url}
-    found = _found(where, bool(named))
-    return Targets({**found.urls, **named}, found.origin, found.endpoint)
+    given = {name: url for name, url in (urls_by_option or {}).items() if url}
+    found = _find(location, bool(given))
+    return Targets({**found.urls, **given}, found.origin, found.endpoint)
 
 
-def _found(where: Where, has_named: bool) -> Targets:  # noqa: FBT001 - one caller, right above
-    if where.stack and where.ready_file:
+def _find(location: Location, has_given: bool) -> Targets:  # noqa: FBT001 - one caller, right above
+    if location.stack and location.ready_file:
         raise CliError("give --stack or --ready-file, not both")
-    if where.stack:
-        return _of_stack(where.stack)
-    if where.ready_file:
-        return of_ready_file(where.ready_file)
+    if location.stack:
+        return _of_stack(location.stack)
+    if location.ready_file:
+        return of_ready_file(location.ready_file)
     urls = {name: os.environ.get(variable, "") for name, variable in _VARIABLES.items()}
     if any(urls.values()):
         return Targets(urls, "the environment")
-    # A queue that was named need not be the sandbox's, so its address decides alone.
-    if DEFAULT_READY_FILE.exists() and not has_named:
+    # A URL by option may belong to any AWS, so the ready file must not set the endpoint.
+    if DEFAULT_READY_FILE.exists() and not has_given:
         return of_ready_file(DEFAULT_READY_FILE)
     return Targets({}, "the options")
 
@@ -106,24 +108,24 @@ def of_ready_file(path: Path) -> Targets:
 
 
 def read_ready_file(path: Path) -> dict[str, Any]:
-    """What a sandbox says of itself; raises `CliError`."""
+    """Reads a sandbox's ready file; raises `CliError`."""
     if not path.exists():
         raise CliError(f"{path} is not there: is a sandbox up?")
     return read_object(path, "ready file of a sandbox")
 
 
 def ready_text(ready: Mapping[str, Any], name: str, path: Path) -> str:
-    """A text that every ready file has; raises `CliError`."""
+    """A text field that every ready file has; raises `CliError` if it is missing."""
     if isinstance(text := ready.get(name), str):
         return text
     raise CliError(f"{path} is no ready file of a sandbox: '{name}' is missing")
 
 
 def _local_endpoint(queue_url: str) -> str | None:
-    """The sandbox's local AWS, where a queue's address is on this machine."""
+    """The endpoint of the local AWS if the queue's URL is on this machine."""
     parts = split_url(queue_url, "a queue")
-    local = parts.hostname in LOOPBACK
-    return f"{parts.scheme}://{parts.netloc}" if local else None
+    is_local = parts.hostname in LOOPBACK
+    return f"{parts.scheme}://{parts.netloc}" if is_local else None
 
 
 def _of_stack(name: str) -> Targets:
@@ -135,6 +137,6 @@ def _of_stack(name: str) -> Targets:
     return Targets(urls, f"the stack {name}")
 
 
-def _words(name: str) -> str:
-    surface, _, what = name.partition("_")
-    return f"{surface} dead-letter queue" if what == "dlq" else f"{surface} queue"
+def _readable(name: str) -> str:
+    surface, _, kind = name.partition("_")
+    return f"{surface} dead-letter queue" if kind == "dlq" else f"{surface} queue"

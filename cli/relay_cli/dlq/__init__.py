@@ -1,1 +1,1 @@
-"""`relay dlq`: what could not be delivered, and what is to become of it."""
+"""`relay dlq`: what could not be delivered: list, show, export, redrive, drop."""

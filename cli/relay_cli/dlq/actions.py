@@ -1,4 +1,4 @@
-"""`relay dlq`: what could not be delivered, and what is to become of it."""
+"""The actions of `relay dlq`: list, show, export, redrive, drop."""
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -9,176 +9,185 @@ from rich.text import Text
 
 from relay.instants import utc_now
 from relay_cli.dlq.dead_letter import NOT_AN_ENVELOPE, DeadLetter
-from relay_cli.dlq.drop import Dropped, Dropper
 from relay_cli.dlq.export import line_of, new_file
-from relay_cli.dlq.filter import Choice, Chosen
+from relay_cli.dlq.filter import Filter, Selection
 from relay_cli.dlq.groups import Groups
-from relay_cli.dlq.queues import DeadLetterQueue, look_through, progress
-from relay_cli.dlq.reader import MOST_LETTERS
-from relay_cli.dlq.redrive import Mover, Tally
+from relay_cli.dlq.purge import Purger, PurgeResult
+from relay_cli.dlq.queues import DeadLetterQueue, progress_bar, scan
+from relay_cli.dlq.reader import MAX_DEAD_LETTERS
+from relay_cli.dlq.redrive import Redriver, RedriveResult
 from relay_cli.dlq.views import (
     HAVE_MISSED,
-    chosen_blocks,
-    dropped_blocks,
+    dead_letter_blocks,
+    dead_letter_count,
     groups_blocks,
-    letter_blocks,
-    letters,
-    tally_blocks,
+    purge_blocks,
+    redrive_blocks,
+    selection_blocks,
 )
 from relay_cli.terminal.console import (
-    confirmed,
-    output,
-    remarks,
-    require_somebody,
+    confirm,
+    is_interactive,
+    require_interactive,
     show,
-    somebody_is_there,
+    stderr_console,
+    stdout_console,
 )
 from relay_cli.terminal.errors import CliError, ExitCode
-from relay_cli.terminal.signals import stopped_by_signals
+from relay_cli.terminal.signals import stop_on_signals
 
-_MAY_BE_MORE = f"There may be more than these {MOST_LETTERS:,}."
+_MAY_BE_MORE = f"There may be more than these {MAX_DEAD_LETTERS:,}."
 
 
-def list_letters(queues: Sequence[DeadLetterQueue]) -> ExitCode:
-    """Shows what there is, by reason and app; raises `CliError`."""
-    console, stop = output(), Event()
-    with stopped_by_signals(stop):
+def list_dead_letters(queues: Sequence[DeadLetterQueue]) -> ExitCode:
+    """Shows the dead letters by reason and app; raises `CliError`."""
+    console, stop = stdout_console(), Event()
+    with stop_on_signals(stop):
         for queue in queues:
-            mailbox, now = queue.mailbox(), utc_now()
+            reader, now = queue.reader(), utc_now()
             groups = Groups(now)
-            with look_through(queue, mailbox, stop) as found:
-                for letter in found:
-                    groups.add(letter)
+            with scan(queue, reader, stop) as found:
+                for dead_letter in found:
+                    groups.add(dead_letter)
             show(console, groups_blocks(queue.name, groups.largest_first(), now))
-            if mailbox.full:
+            if reader.truncated:
                 console.print(Text(_MAY_BE_MORE, "warn"))
     return ExitCode.OK
 
 
-def show_letter(queues: Sequence[DeadLetterQueue], id_: str) -> ExitCode:
-    """Shows all letters with a message id or event id; raises `CliError`."""
-    choice, meant, stop = Choice(id=id_), list[DeadLetter](), Event()
-    with stopped_by_signals(stop):
+def show_dead_letters(queues: Sequence[DeadLetterQueue], id_: str) -> ExitCode:
+    """Shows all dead letters with a message id or event id; raises `CliError`."""
+    filter_, selected, stop = Filter(id=id_), list[DeadLetter](), Event()
+    with stop_on_signals(stop):
         for queue in queues:
-            with look_through(queue, queue.mailbox(), stop) as found:
-                meant += [letter for letter in found if choice.takes(letter)]
-    for letter in meant:
-        show(output(), letter_blocks(letter, utc_now()))
-    if not meant:
-        raise CliError("no dead letter has this id", code=ExitCode.UNDONE)
+            with scan(queue, queue.reader(), stop) as found:
+                selected += [dead_letter for dead_letter in found if filter_.matches(dead_letter)]
+    for dead_letter in selected:
+        show(stdout_console(), dead_letter_blocks(dead_letter, utc_now()))
+    if not selected:
+        raise CliError("no dead letter has this id", code=ExitCode.FAILED)
     return ExitCode.OK
 
 
-def export_letters(
-    queues: Sequence[DeadLetterQueue], choice: Choice, path: Path, *, force: bool
+def export_dead_letters(
+    queues: Sequence[DeadLetterQueue], filter_: Filter, path: Path, *, force: bool
 ) -> ExitCode:
-    """Writes letters into a file, one a line, and leaves them where they are; raises `CliError`."""
-    stop, number, is_whole = Event(), 0, True
-    with stopped_by_signals(stop), new_file(path, force=force) as file:
+    """Writes dead letters to a file, one a line. They stay in the queue. Raises `CliError`."""
+    stop, number, is_complete = Event(), 0, True
+    with stop_on_signals(stop), new_file(path, force=force) as file:
         for queue in queues:
-            mailbox = queue.mailbox()
-            with look_through(queue, mailbox, stop) as found:
-                for letter in found:
-                    if choice.takes(letter):
-                        file.write(line_of(letter, queue.name))
+            reader = queue.reader()
+            with scan(queue, reader, stop) as found:
+                for dead_letter in found:
+                    if filter_.matches(dead_letter):
+                        file.write(line_of(dead_letter, queue.name))
                         number += 1
-            is_whole = is_whole and not mailbox.full
-    output().print(Text(f"{letters(number)} written to {path}", "good" if number else ""))
-    if not is_whole:
-        remarks().print(Text(_MAY_BE_MORE, "warn"))
-    return ExitCode.OK if is_whole else ExitCode.UNDONE
+            is_complete = is_complete and not reader.truncated
+    stdout_console().print(
+        Text(f"{dead_letter_count(number)} written to {path}", "good" if number else "")
+    )
+    if not is_complete:
+        stderr_console().print(Text(_MAY_BE_MORE, "warn"))
+    return ExitCode.OK if is_complete else ExitCode.FAILED
 
 
-def redrive_letters(
-    queues: Sequence[DeadLetterQueue], choice: Choice, rate: float | None, *, sure: bool
+def redrive_dead_letters(
+    queues: Sequence[DeadLetterQueue], filter_: Filter, rate: float | None, *, assume_yes: bool
 ) -> ExitCode:
     """Sends events back to the queues that they came from; raises `CliError`."""
-    if choice.reason == NOT_AN_ENVELOPE:
+    if filter_.reason == NOT_AN_ENVELOPE:
         raise CliError(
             "letters of reason not_an_envelope cannot be redriven: only the size and digest of "
             "such a body are kept, so there is no event to send. Its producer must send it again."
         )
-    if not sure and somebody_is_there() and not _may_redrive(queues, choice):
-        return ExitCode.UNDONE
+    if not assume_yes and is_interactive() and not _confirm_redrive(queues, filter_):
+        return ExitCode.FAILED
     done = ExitCode.OK
     stop = Event()
-    with stopped_by_signals(stop):
+    with stop_on_signals(stop):
         for queue in queues:
-            tally = _redriven(queue, choice, rate, stop)
-            show(output(), tally_blocks(tally, queue.name))
-            if tally.failed or tally.twice or tally.interrupted:
-                done = ExitCode.UNDONE
+            result = _redrive(queue, filter_, rate, stop)
+            show(stdout_console(), redrive_blocks(result, queue.name))
+            if result.failed or result.duplicated or result.interrupted:
+                done = ExitCode.FAILED
             if stop.is_set():
                 break
     return done
 
 
-def _redriven(queue: DeadLetterQueue, choice: Choice, rate: float | None, stop: Event) -> Tally:
-    mailbox = queue.mailbox()
-    mover = Mover(mailbox, queue.sqs, queue.source_url(), choice, utc_now(), rate, stop)
-    with progress(queue.name, mailbox.size()) as advance:
-        return mover.run(advance)
+def _redrive(
+    queue: DeadLetterQueue, filter_: Filter, rate: float | None, stop: Event
+) -> RedriveResult:
+    reader = queue.reader()
+    redriver = Redriver(reader, queue.sqs, queue.source_url(), filter_, utc_now(), rate, stop)
+    with progress_bar(queue.name, reader.size()) as advance:
+        return redriver.run(advance)
 
 
-def _may_redrive(queues: Sequence[DeadLetterQueue], choice: Choice) -> bool:
-    """Whether a person wants it: asked where it is about all letters, or too late for some."""
-    chosen = _chosen(queues, choice).values()
-    number, missed = sum(len(one.ids) for one in chosen), sum(one.missed for one in chosen)
+def _confirm_redrive(queues: Sequence[DeadLetterQueue], filter_: Filter) -> bool:
+    """Asks for confirmation if all dead letters are selected, or some missed their deadline."""
+    selections = _selections(queues, filter_).values()
+    number = sum(len(one.ids) for one in selections)
+    missed = sum(one.missed for one in selections)
     if missed:
-        remarks().print(Text(f"{missed:,} of {letters(number)} {HAVE_MISSED}", "warn"))
-    if not (missed or choice.is_all):
+        stderr_console().print(
+            Text(f"{missed:,} of {dead_letter_count(number)} {HAVE_MISSED}", "warn")
+        )
+    if not (missed or filter_.matches_all):
         return True
-    return confirmed(f"Send {letters(number)} back?")
+    return confirm(f"Send {dead_letter_count(number)} back?")
 
 
-def drop_letters(queues: Sequence[DeadLetterQueue], choice: Choice, *, sure: bool) -> ExitCode:
-    """Deletes letters for good; raises `CliError`."""
-    counted: dict[str, AbstractSet[str]] = {}
-    if not sure:
-        require_somebody()  # before anything is counted
-        chosen = _chosen(queues, choice)
-        if not _may_drop(chosen):
-            return ExitCode.UNDONE
-        counted = {name: one.ids for name, one in chosen.items()}
+def purge_dead_letters(
+    queues: Sequence[DeadLetterQueue], filter_: Filter, *, assume_yes: bool
+) -> ExitCode:
+    """Deletes dead letters for good; raises `CliError`."""
+    confirmed_ids: dict[str, AbstractSet[str]] = {}
+    if not assume_yes:
+        require_interactive()  # before anything is counted
+        selections = _selections(queues, filter_)
+        if not _confirm_purge(selections):
+            return ExitCode.FAILED
+        confirmed_ids = {name: one.ids for name, one in selections.items()}
     done, stop = ExitCode.OK, Event()
-    with stopped_by_signals(stop):
+    with stop_on_signals(stop):
         for queue in queues:
-            if not sure and not counted[queue.name]:
+            if not assume_yes and not confirmed_ids[queue.name]:
                 continue
-            dropped = _dropped(queue, choice, counted.get(queue.name), stop)
-            show(output(), dropped_blocks(dropped, queue.name))
-            if not dropped.is_whole:
-                done = ExitCode.UNDONE
+            result = _purge(queue, filter_, confirmed_ids.get(queue.name), stop)
+            show(stdout_console(), purge_blocks(result, queue.name))
+            if not result.is_complete:
+                done = ExitCode.FAILED
             if stop.is_set():
                 break
     return done
 
 
-def _dropped(
-    queue: DeadLetterQueue, choice: Choice, counted: AbstractSet[str] | None, stop: Event
-) -> Dropped:
-    mailbox = queue.mailbox()
-    dropper = Dropper(mailbox, choice, utc_now(), counted, stop)
-    with progress(queue.name, mailbox.size()) as advance:
-        return dropper.run(advance)
+def _purge(
+    queue: DeadLetterQueue, filter_: Filter, confirmed_ids: AbstractSet[str] | None, stop: Event
+) -> PurgeResult:
+    reader = queue.reader()
+    purger = Purger(reader, filter_, utc_now(), confirmed_ids, stop)
+    with progress_bar(queue.name, reader.size()) as advance:
+        return purger.run(advance)
 
 
-def _may_drop(chosen: Mapping[str, Chosen]) -> bool:
-    """Whether a person wants it, who is told how many there are of each reason."""
-    for name, one in chosen.items():
-        show(remarks(), chosen_blocks(one, name))
-    number = sum(len(one.ids) for one in chosen.values())
-    return not number or confirmed(f"Delete {letters(number)} for good?")
+def _confirm_purge(selections: Mapping[str, Selection]) -> bool:
+    """Asks for confirmation, and shows the count for each reason."""
+    for name, selection in selections.items():
+        show(stderr_console(), selection_blocks(selection, name))
+    number = sum(len(one.ids) for one in selections.values())
+    return not number or confirm(f"Delete {dead_letter_count(number)} for good?")
 
 
-def _chosen(queues: Sequence[DeadLetterQueue], choice: Choice) -> dict[str, Chosen]:
-    """What a choice takes of each queue, by its name."""
+def _selections(queues: Sequence[DeadLetterQueue], filter_: Filter) -> dict[str, Selection]:
+    """The dead letters that match, by the name of their queue."""
     stop = Event()
-    chosen = {queue.name: Chosen(utc_now()) for queue in queues}
-    with stopped_by_signals(stop):
+    selections = {queue.name: Selection(utc_now()) for queue in queues}
+    with stop_on_signals(stop):
         for queue in queues:
-            with look_through(queue, queue.mailbox(), stop) as found:
-                for letter in found:
-                    if choice.takes(letter):
-                        chosen[queue.name].add(letter)
-    return chosen
+            with scan(queue, queue.reader(), stop) as found:
+                for dead_letter in found:
+                    if filter_.matches(dead_letter):
+                        selections[queue.name].add(dead_letter)
+    return selections

@@ -1,4 +1,4 @@
-"""How `relay dlq` is called."""
+"""The command-line interface of `relay dlq`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -38,7 +38,7 @@ Id = Annotated[
 ]
 
 
-def list_letters(
+def list_dead_letters(
     surface: Surface = None,
     *,
     queue: Queue = None,
@@ -49,12 +49,12 @@ def list_letters(
 
     They are hidden from others while they are looked through.
     """
-    from relay_cli.clients.targets import Where
+    from relay_cli.clients.targets import Location
     from relay_cli.dlq import actions
     from relay_cli.dlq.queues import find_queues
 
-    queues = find_queues(surface, queue, None, Where(ready_file, stack))
-    raise typer.Exit(actions.list_letters(queues))
+    queues = find_queues(surface, queue, None, Location(ready_file, stack))
+    raise typer.Exit(actions.list_dead_letters(queues))
 
 
 def show(
@@ -65,14 +65,16 @@ def show(
     stack: options.Stack = None,
 ) -> None:
     """Show one dead letter: findings, AppsFlyer's answer, attempts, times."""
-    from relay_cli.clients.targets import Where
-    from relay_cli.dlq.actions import show_letter
+    from relay_cli.clients.targets import Location
+    from relay_cli.dlq.actions import show_dead_letters
     from relay_cli.dlq.queues import find_queues
 
-    raise typer.Exit(show_letter(find_queues(None, queue, None, Where(ready_file, stack)), id_))
+    raise typer.Exit(
+        show_dead_letters(find_queues(None, queue, None, Location(ready_file, stack)), id_)
+    )
 
 
-def export(  # noqa: PLR0913 - one for each way to choose
+def export(  # noqa: PLR0913 - one for each way to select
     surface: Surface = None,
     *,
     to: Annotated[Path, typer.Option(help="The file, readable by you only.", metavar="FILE")],
@@ -89,16 +91,16 @@ def export(  # noqa: PLR0913 - one for each way to choose
     All of them, or those you choose. What SQS itself moved is written as the
     relay would keep it, hashed. The file is there as a whole or not at all.
     """
-    from relay_cli.clients.targets import Where
-    from relay_cli.dlq.actions import export_letters
-    from relay_cli.dlq.filter import Choice
+    from relay_cli.clients.targets import Location
+    from relay_cli.dlq.actions import export_dead_letters
+    from relay_cli.dlq.filter import Filter
     from relay_cli.dlq.queues import find_queues
 
-    queues = find_queues(surface, queue, None, Where(ready_file, stack))
-    raise typer.Exit(export_letters(queues, Choice(reason, app_id, id_), to, force=force))
+    queues = find_queues(surface, queue, None, Location(ready_file, stack))
+    raise typer.Exit(export_dead_letters(queues, Filter(reason, app_id, id_), to, force=force))
 
 
-def redrive(  # noqa: PLR0913 - one for each way to choose
+def redrive(  # noqa: PLR0913 - one for each way to select
     surface: Surface = None,
     *,
     reason: Reason = None,
@@ -126,13 +128,15 @@ def redrive(  # noqa: PLR0913 - one for each way to choose
     All of them, or those you choose. Safe to stop and to run again: a letter
     is deleted only when its event is back on its queue.
     """
-    from relay_cli.clients.targets import Where
-    from relay_cli.dlq.actions import redrive_letters
-    from relay_cli.dlq.filter import Choice
+    from relay_cli.clients.targets import Location
+    from relay_cli.dlq.actions import redrive_dead_letters
+    from relay_cli.dlq.filter import Filter
     from relay_cli.dlq.queues import find_queues
 
-    queues = find_queues(surface, queue, to, Where(ready_file, stack))
-    raise typer.Exit(redrive_letters(queues, Choice(reason, app_id, id_), rate, sure=yes))
+    queues = find_queues(surface, queue, to, Location(ready_file, stack))
+    raise typer.Exit(
+        redrive_dead_letters(queues, Filter(reason, app_id, id_), rate, assume_yes=yes)
+    )
 
 
 def drop(
@@ -151,10 +155,10 @@ def drop(
     All of them, or those you choose; `relay dlq export` keeps a copy first.
     You are told how many there are and asked. Safe to stop and to run again.
     """
-    from relay_cli.clients.targets import Where
-    from relay_cli.dlq.actions import drop_letters
-    from relay_cli.dlq.filter import Choice
+    from relay_cli.clients.targets import Location
+    from relay_cli.dlq.actions import purge_dead_letters
+    from relay_cli.dlq.filter import Filter
     from relay_cli.dlq.queues import find_queues
 
-    queues = find_queues(surface, queue, None, Where(ready_file, stack))
-    raise typer.Exit(drop_letters(queues, Choice(reason, app_id, id_), sure=yes))
+    queues = find_queues(surface, queue, None, Location(ready_file, stack))
+    raise typer.Exit(purge_dead_letters(queues, Filter(reason, app_id, id_), assume_yes=yes))

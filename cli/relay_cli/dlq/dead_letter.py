@@ -1,4 +1,4 @@
-"""Dead letters: what stands in them, and what is sent back of them. Pure."""
+"""Dead letters: their fields, and the message that redrives them. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,12 +16,12 @@ from relay.rules.prepare import Prepared, prepare
 
 NOT_AN_ENVELOPE: Final = "not_an_envelope"
 CRASHED: Final = "crashed"
-"""The reason that is shown for what SQS itself moved: the function failed on it time and again."""
+"""The reason shown for what SQS itself moved: the function failed on it repeatedly."""
 
-_OUR_MARKS: Final = ("reason", "outcome", "dead_since")
-"""What every letter has that was put there by the relay."""
+_REQUIRED_FIELDS: Final = ("reason", "outcome", "dead_since")
+"""The fields of every dead letter that the relay wrote."""
 _MOVED_BY_SQS: Final = "DeadLetterQueueSourceArn"
-"""The attribute that SQS gives to what it moved by itself."""
+"""The attribute that SQS adds to what it moves itself."""
 
 
 @dataclass(frozen=True)
@@ -31,102 +31,102 @@ class DeadLetter:
     message_id: str
     receipt: str
     sent_at: datetime
-    """When SQS took it; for what SQS itself moved, when it took the original."""
-    marks: Mapping[str, Any]
-    """All that the relay wrote: reason, outcome, status, message, findings, deadline, event ...
+    """When SQS received it; for what SQS itself moved, when it received the original."""
+    fields: Mapping[str, Any]
+    """Everything the relay wrote: reason, outcome, status, message, findings, deadline, event ...
 
-    Empty for what SQS itself moved: nothing in that is the relay's, whatever it calls itself.
+    Empty for what SQS itself moved: its producer wrote all of it, even a field called `reason`.
     """
     envelope: Envelope | None
-    """None where there is no event in it to send again."""
+    """None if there is no event to send again."""
     notice: Notice | None = None
-    """What a payment provider told, where it is a letter of the payments queue."""
+    """The webhook of a payment provider, for dead letters of the payments queue."""
     body: str = field(default="", repr=False)
 
     @property
     def is_crashed(self) -> bool:
         """Whether SQS itself moved it: then it is as its producer sent it, perhaps not hashed."""
-        return not self.marks
+        return not self.fields
 
     @property
     def reason(self) -> str:
-        """Why it is here."""
+        """Why it is a dead letter."""
         if not self.is_crashed:
-            return str(self.marks["reason"])
+            return str(self.fields["reason"])
         return CRASHED if self.envelope or self.notice else NOT_AN_ENVELOPE
 
     @property
     def is_digest_only(self) -> bool:
-        """Whether only size and digest are left of its event, so that nothing can be sent again."""
-        return not self.notice and (self.envelope is None or "sha256" in self.marks)
+        """Whether only size and digest are left of its event, so that it cannot be sent again."""
+        return not self.notice and (self.envelope is None or "sha256" in self.fields)
 
     @property
     def app_id(self) -> str:
-        """Whose event it is, or which payment source's; empty where nobody knows."""
+        """The app, or the payment source; empty if unknown."""
         if self.notice:
             return self.notice.source
         return self.envelope.app_id if self.envelope else ""
 
     @property
     def event_id(self) -> str:
-        """The id by which the event goes, here and when it is sent back; a webhook's own id.
+        """The event's id, here and after a redrive; for a webhook, its own id.
 
-        Where there is no event, that of the message that its producer sent.
+        Without an event: the id of the message that its producer sent.
         """
         if self.notice:
             return self.notice.id or self.message_id
         if self.envelope:
             return self.envelope.event_id or self.message_id
-        return str(self.marks.get("message_id") or self.message_id)
+        return str(self.fields.get("message_id") or self.message_id)
 
     @property
     def attempts(self) -> int | None:
-        """How many times it was tried; None where nobody counted."""
-        counted = self.notice or self.envelope
-        return counted.attempts if counted else None
+        """How many times it was tried; None if unknown."""
+        carrier = self.notice or self.envelope
+        return carrier.attempts if carrier else None
 
     @property
     def first_seen(self) -> datetime | None:
-        """When it came in; None where there is no event."""
+        """When it first came in; None without an event."""
         if self.notice:
             return self.notice.first_seen
         return (self.envelope.first_seen or self.sent_at) if self.envelope else None
 
     @property
     def dead_since(self) -> datetime:
-        """When it came here, or the best that is known of it."""
+        """When it became a dead letter, as exactly as is known."""
         return self._time("dead_since") or self.sent_at
 
     @property
     def deadline(self) -> datetime | None:
         """T11: until when AppsFlyer keeps the event's own time.
 
-        Of what SQS itself moved it is known for mobile events only: that of a web event depends on
-        its app's time zone.
+        For what SQS itself moved it is known for mobile events only. The deadline of a web event
+        depends on its app's time zone.
         """
         if not self.is_crashed:
             return self._time("deadline")
-        if self._handled is None or self._handled.kind is not Kind.MOBILE_EVENT:
+        if self._prepared is None or self._prepared.kind is not Kind.MOBILE_EVENT:
             return None
-        return self._handled.deadline
+        return self._prepared.deadline
 
     def has_missed(self, now: datetime) -> bool:
-        """Whether its deadline is over: AppsFlyer would record it at its arrival."""
+        """Whether its deadline has passed: AppsFlyer would record it at its arrival."""
         return self.deadline is not None and self.deadline < now
 
     @property
     def event(self) -> Any:
-        """The event in the form in which it may be shown and kept: hashed, whoever put it here.
+        """The event in the form that may be shown and stored: hashed, also if SQS moved it.
 
-        None where there is none.
+        None without an event.
         """
-        if self._handled is not None:
-            return self._handled.event
+        if self._prepared is not None:
+            return self._prepared.event
         return self.envelope.event if self.envelope else None
 
     @cached_property
-    def _handled(self) -> Prepared | None:
-        """What SQS itself moved, as the forwarder would have made it, had it not crashed."""
+    def _prepared(self) -> Prepared | None:
+        """What SQS itself moved, prepared as the forwarder would have done it."""
         if not self.is_crashed or self.envelope is None:
             return None
         kind, came_in = self.envelope.kind, self.envelope.first_seen or self.sent_at
@@ -134,16 +134,16 @@ class DeadLetter:
         return prepare(kind, App(self.envelope.app_id), event, came_in)
 
     def _time(self, name: str) -> datetime | None:
-        text = self.marks.get(name)
+        text = self.fields.get(name)
         return parse_iso(text, needs_offset=True) if isinstance(text, str) else None
 
 
-def read_letter(message: Mapping[str, Any]) -> DeadLetter:
-    """Reads a message as SQS hands it over, with all its attributes."""
+def parse_dead_letter(message: Mapping[str, Any]) -> DeadLetter:
+    """Parses an SQS message with all its attributes."""
     body, attributes = message["Body"], message["Attributes"]
     content = _object(body)
     is_ours = _MOVED_BY_SQS not in attributes and all(
-        isinstance(content.get(mark), str) for mark in _OUR_MARKS
+        isinstance(content.get(mark), str) for mark in _REQUIRED_FIELDS
     )
     return DeadLetter(
         message["MessageId"],
@@ -178,24 +178,23 @@ def _notice(body: str) -> Notice | None:
         return None
 
 
-def renewed(letter: DeadLetter) -> str | None:
-    """The message that sends an event back to its queue, with all its attempts before it.
+def redrive_body(dead_letter: DeadLetter) -> str | None:
+    """The message that sends an event back to its queue, with its attempts set to zero.
 
-    What made it a dead letter is left out. None where there is no event, or it cannot be written.
-    What SQS itself moved gets the id and the time of the message that brought it, as it would have
-    when it was first handled.
+    It has none of the fields of a dead letter. None if there is no event, or it cannot be written.
+    What SQS itself moved gets the id and time of its message, as at its first attempt.
     """
-    envelope = letter.envelope
-    if letter.notice is not None:
-        return write_notice(letter.notice, attempts=0, held_since=None, not_before=None)
-    if envelope is None or letter.is_digest_only:
+    envelope = dead_letter.envelope
+    if dead_letter.notice is not None:
+        return write_notice(dead_letter.notice, attempts=0, held_since=None, not_before=None)
+    if envelope is None or dead_letter.is_digest_only:
         return None
     try:
         return write_envelope(
             envelope,
             envelope.event,
-            event_id=letter.event_id,
-            first_seen=letter.first_seen,
+            event_id=dead_letter.event_id,
+            first_seen=dead_letter.first_seen,
             attempts=0,
             held_since=None,
         )

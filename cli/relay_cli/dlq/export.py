@@ -1,4 +1,4 @@
-"""Dead letters into a file: one JSON object a line, in the form in which they may be kept."""
+"""Exports dead letters to a file: one JSON object a line, in the form that may be stored."""
 
 import json
 import os
@@ -17,83 +17,88 @@ from relay_cli.dlq.dead_letter import DeadLetter
 from relay_cli.terminal.errors import CliError
 
 
-def line_of(letter: DeadLetter, queue: str) -> bytes:
-    """A letter as a line: what stands in it, and by which queue and id it is found again. Pure."""
-    found_by = {"queue": queue, "letter_id": letter.message_id}
+def line_of(dead_letter: DeadLetter, queue: str) -> bytes:
+    """A dead letter as a line: its content, plus its queue and message id. Pure."""
+    source = {"queue": queue, "letter_id": dead_letter.message_id}
     try:
-        return dumps({**found_by, **_content(letter)}) + b"\n"
+        return dumps({**source, **_content(dead_letter)}) + b"\n"
     except UnwritableError:
-        # Text that no queue of the relay's would take: its sender can tell by the digest.
-        return json.dumps({**found_by, **_known(letter), **digest_of(letter.body)}).encode() + b"\n"
+        # Text that no queue of the relay accepts. The digest tells its sender which event it is.
+        return (
+            json.dumps({**source, **_identity(dead_letter), **digest_of(dead_letter.body)}).encode()
+            + b"\n"
+        )
 
 
-def _content(letter: DeadLetter) -> dict[str, Any]:
-    """The letter as the relay wrote it; what SQS itself moved, as the relay would keep it."""
-    if not letter.is_crashed:
-        return dict(letter.marks)
-    if letter.notice is not None:
-        return {**_known(letter), **loads(write_notice(letter.notice))}
-    if letter.envelope is not None:
-        return {**_known(letter), **loads(_hashed(letter.envelope, letter))}
-    return {**_known(letter), **digest_of(letter.body)}
+def _content(dead_letter: DeadLetter) -> dict[str, Any]:
+    """What the relay wrote; for what SQS itself moved, what the relay would write."""
+    if not dead_letter.is_crashed:
+        return dict(dead_letter.fields)
+    if dead_letter.notice is not None:
+        return {**_identity(dead_letter), **loads(write_notice(dead_letter.notice))}
+    if dead_letter.envelope is not None:
+        return {**_identity(dead_letter), **loads(_hashed(dead_letter.envelope, dead_letter))}
+    return {**_identity(dead_letter), **digest_of(dead_letter.body)}
 
 
-def _known(letter: DeadLetter) -> dict[str, Any]:
-    return {"reason": letter.reason, "message_id": letter.message_id}
+def _identity(dead_letter: DeadLetter) -> dict[str, Any]:
+    return {"reason": dead_letter.reason, "message_id": dead_letter.message_id}
 
 
-def _hashed(envelope: Envelope, letter: DeadLetter) -> str:
+def _hashed(envelope: Envelope, dead_letter: DeadLetter) -> str:
     return write_envelope(
         envelope,
-        letter.event,
-        event_id=letter.event_id,
-        first_seen=letter.first_seen,
-        findings=(),  # a producer's own, and so perhaps anything
-        deadline=iso_form(letter.deadline) if letter.deadline else None,
+        dead_letter.event,
+        event_id=dead_letter.event_id,
+        first_seen=dead_letter.first_seen,
+        findings=(),  # written by the producer, so they may hold anything
+        deadline=iso_form(dead_letter.deadline) if dead_letter.deadline else None,
     )
 
 
 @contextmanager
 def new_file(path: Path, *, force: bool) -> Iterator[BinaryIO]:
-    """A file for its owner's eyes only (0600), that is there when all went well or not at all.
+    """A new file, readable by its owner only (0600), complete or not there at all.
 
-    With `force` it takes the place of an older one. Raises `CliError`.
+    With `force` it replaces an older file. Raises `CliError`.
     """
-    _check_place(path, force=force)
+    _check_target(path, force=force)
     try:
         descriptor, name = tempfile.mkstemp(prefix=".relay-", dir=path.parent)
-        draft = Path(name)
+        temporary = Path(name)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 yield file
                 file.flush()
-                os.fsync(descriptor)  # somebody may delete the letters next
-            _put_in_place(draft, path, force=force)
+                os.fsync(descriptor)  # the user may delete the dead letters next
+            _move_into_place(temporary, path, force=force)
         finally:
-            draft.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
     except FileExistsError:
         raise _exists(path) from None
     except OSError as error:
         raise CliError(f"{path} cannot be written: {error.strerror}") from error
 
 
-def _check_place(path: Path, *, force: bool) -> None:
+def _check_target(path: Path, *, force: bool) -> None:
     if str(path) == "-":
         raise CliError("letters go into a file that only you can read: give its name")
     try:
         mode = path.lstat().st_mode
     except OSError:
-        return  # nothing is there, or writing will say what is wrong
+        return  # it does not exist, or writing will report the problem
     if not stat.S_ISREG(mode):
         raise CliError(f"{path} is no plain file: it cannot be replaced")
     if not force:
         raise _exists(path)
 
 
-def _put_in_place(draft: Path, path: Path, *, force: bool) -> None:
+def _move_into_place(temporary: Path, path: Path, *, force: bool) -> None:
     if not force:
-        path.touch(mode=0o600, exist_ok=False)  # nobody else's, made meanwhile
-    draft.replace(path)
+        path.touch(
+            mode=0o600, exist_ok=False
+        )  # fails if another program has created the file meanwhile
+    temporary.replace(path)
 
 
 def _exists(path: Path) -> CliError:

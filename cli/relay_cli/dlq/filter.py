@@ -1,4 +1,4 @@
-"""Which dead letters are meant, and what is to be known of them beforehand. Pure."""
+"""The filter for dead letters, and counts of what it selects. Pure."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -8,30 +8,30 @@ from relay_cli.dlq.dead_letter import DeadLetter
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """Which letters are meant; all of them where nothing is said."""
+class Filter:
+    """Which dead letters to act on; all of them without any condition."""
 
     reason: str | None = None
     app_id: str | None = None
     id: str | None = None
 
     @property
-    def is_all(self) -> bool:
-        """Whether nothing narrows it."""
-        return self == Choice()
+    def matches_all(self) -> bool:
+        """Whether there is no condition."""
+        return self == Filter()
 
-    def takes(self, letter: DeadLetter) -> bool:
-        """Whether a letter is meant. A reason may be given without its detail (after the colon)."""
+    def matches(self, dead_letter: DeadLetter) -> bool:
+        """Whether a dead letter matches; a reason also without its detail after the colon."""
         return (
-            (self.reason in (None, letter.reason, letter.reason.partition(":")[0]))
-            and (self.app_id in (None, letter.app_id))
-            and (self.id in (None, letter.message_id, letter.event_id))
+            (self.reason in (None, dead_letter.reason, dead_letter.reason.partition(":")[0]))
+            and (self.app_id in (None, dead_letter.app_id))
+            and (self.id in (None, dead_letter.message_id, dead_letter.event_id))
         )
 
 
 @dataclass(slots=True)
-class Chosen:
-    """The letters of a queue that a choice takes, counted before anything is done to them."""
+class Selection:
+    """The matching dead letters of a queue, counted before any action."""
 
     now: datetime
     ids: set[str] = field(default_factory=set)
@@ -40,8 +40,8 @@ class Chosen:
     missed: int = 0
     """How many have missed their deadline."""
 
-    def add(self, letter: DeadLetter) -> None:
-        """Counts a letter in."""
-        self.ids.add(letter.message_id)
-        self.by_reason[letter.reason] += 1
-        self.missed += letter.has_missed(self.now)
+    def add(self, dead_letter: DeadLetter) -> None:
+        """Counts a dead letter."""
+        self.ids.add(dead_letter.message_id)
+        self.by_reason[dead_letter.reason] += 1
+        self.missed += dead_letter.has_missed(self.now)

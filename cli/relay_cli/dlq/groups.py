@@ -1,4 +1,4 @@
-"""Dead letters by reason and app. Pure."""
+"""Groups dead letters by reason and app. Pure."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -8,41 +8,41 @@ from relay_cli.dlq.dead_letter import DeadLetter
 
 @dataclass(slots=True)
 class Group:
-    """Letters of one reason and one app."""
+    """Dead letters with the same reason and app."""
 
     reason: str
     app_id: str
     count: int = 0
     oldest: datetime | None = None
     newest: datetime | None = None
-    fewest_attempts: int | None = None
-    most_attempts: int | None = None
+    min_attempts: int | None = None
+    max_attempts: int | None = None
     in_time: int = 0
     """How many can still keep their own time."""
     next_deadline: datetime | None = None
-    """The first deadline that is not over."""
+    """The earliest deadline that has not passed."""
     missed: int = 0
     """How many have missed their deadline."""
 
-    def add(self, letter: DeadLetter, now: datetime) -> None:
-        """Counts a letter in."""
+    def add(self, dead_letter: DeadLetter, now: datetime) -> None:
+        """Counts a dead letter."""
         self.count += 1
-        self.oldest = min(self.oldest or letter.dead_since, letter.dead_since)
-        self.newest = max(self.newest or letter.dead_since, letter.dead_since)
-        self._add_attempts(letter.attempts)
-        self._add_deadline(letter.deadline, now)
+        self.oldest = min(self.oldest or dead_letter.dead_since, dead_letter.dead_since)
+        self.newest = max(self.newest or dead_letter.dead_since, dead_letter.dead_since)
+        self._add_attempts(dead_letter.attempts)
+        self._add_deadline(dead_letter.deadline, now)
 
     @property
     def without_deadline(self) -> int:
-        """How many have no deadline, or none that is known here."""
+        """How many have no deadline, or an unknown one."""
         return self.count - self.in_time - self.missed
 
     def _add_attempts(self, attempts: int | None) -> None:
         if attempts is None:
             return
-        fewest, most = self.fewest_attempts, self.most_attempts
-        self.fewest_attempts = attempts if fewest is None else min(fewest, attempts)
-        self.most_attempts = attempts if most is None else max(most, attempts)
+        fewest, most = self.min_attempts, self.max_attempts
+        self.min_attempts = attempts if fewest is None else min(fewest, attempts)
+        self.max_attempts = attempts if most is None else max(most, attempts)
 
     def _add_deadline(self, deadline: datetime | None, now: datetime) -> None:
         if deadline is None:
@@ -56,16 +56,16 @@ class Group:
 
 @dataclass(slots=True)
 class Groups:
-    """All groups of a queue, made letter by letter so that none has to be kept."""
+    """All groups of a queue, built one dead letter at a time, so that none is kept in memory."""
 
     now: datetime
     _groups: dict[tuple[str, str], Group] = field(default_factory=dict)
 
-    def add(self, letter: DeadLetter) -> None:
-        """Counts a letter in."""
-        key = (letter.reason, letter.app_id)
-        self._groups.setdefault(key, Group(*key)).add(letter, self.now)
+    def add(self, dead_letter: DeadLetter) -> None:
+        """Counts a dead letter."""
+        key = (dead_letter.reason, dead_letter.app_id)
+        self._groups.setdefault(key, Group(*key)).add(dead_letter, self.now)
 
     def largest_first(self) -> list[Group]:
-        """The groups, the largest first."""
+        """The groups, largest first."""
         return sorted(self._groups.values(), key=lambda one: (-one.count, one.reason, one.app_id))

@@ -1,6 +1,6 @@
-"""The dead-letter queues that are meant, and looking through them."""
+"""Finds the dead-letter queues, and scans them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Event
@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from relay_cli.clients.aws import explained
+from relay_cli.clients.aws import translate_errors
 from relay_cli.clients.http import LOOPBACK
-from relay_cli.clients.targets import QUEUES, Targets, Where, find_targets
+from relay_cli.clients.targets import QUEUES, Location, Targets, find_targets
 from relay_cli.dlq.dead_letter import DeadLetter
-from relay_cli.dlq.reader import Mailbox
-from relay_cli.terminal.console import remarks
+from relay_cli.dlq.reader import DeadLetterReader, OnProgress
+from relay_cli.terminal.console import stderr_console
 from relay_cli.terminal.errors import CliError, ExitCode
 
 if TYPE_CHECKING:
@@ -23,25 +23,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterQueue:
-    """A dead-letter queue, and how people call it."""
+    """A dead-letter queue, and its name for people."""
 
     name: str
     url: str
     source: str | None
-    """The queue that its events came from; None to be asked of SQS."""
+    """The queue that its events came from; None: ask SQS."""
     sqs: "SQSClient"
 
-    def mailbox(self) -> Mailbox:
-        """To look through it."""
-        # A local AWS is one server: there are no others to be looked at.
+    def reader(self) -> DeadLetterReader:
+        """A reader of this queue."""
+        # A local AWS is a single server, so there are no others to poll.
         is_local = urlsplit(self.url).hostname in LOOPBACK
-        return Mailbox(self.sqs, self.url, wait_seconds=0 if is_local else 1)
+        return DeadLetterReader(self.sqs, self.url, wait_seconds=0 if is_local else 1)
 
     def source_url(self) -> str:
         """The queue that its events go back to; raises `CliError`."""
         if self.source:
             return self.source
-        with explained("SQS"):
+        with translate_errors("SQS"):
             urls = self.sqs.list_dead_letter_source_queues(QueueUrl=self.url)["queueUrls"]
         if len(urls) != 1:
             raise CliError(
@@ -52,49 +52,47 @@ class DeadLetterQueue:
 
 
 def find_queues(
-    surface: str | None, url: str | None, to: str | None, where: Where
+    surface: str | None, url: str | None, to: str | None, location: Location
 ) -> list[DeadLetterQueue]:
-    """The dead-letter queues that are meant; raises `CliError`."""
-    targets = find_targets(where, {"any": url})
+    """The dead-letter queues that the options name; raises `CliError`."""
+    targets = find_targets(location, {"any": url})
     if url:
         return [DeadLetterQueue("queue", url, to, targets.sqs(url))]
-    return [_of_surface(targets, one) for one in ((surface,) if surface else QUEUES)]
+    return [_queue_of(targets, one) for one in ((surface,) if surface else QUEUES)]
 
 
-def _of_surface(targets: Targets, surface: str) -> DeadLetterQueue:
+def _queue_of(targets: Targets, surface: str) -> DeadLetterQueue:
     url = targets.url(f"{surface}_dlq")
     source = targets.urls.get(f"{surface}_queue") or None
     return DeadLetterQueue(surface, url, source, targets.sqs(url))
 
 
 @contextmanager
-def look_through(
-    queue: DeadLetterQueue, mailbox: Mailbox, stop: Event
+def scan(
+    queue: DeadLetterQueue, reader: DeadLetterReader, stop: Event
 ) -> Iterator[Iterator[DeadLetter]]:
-    """Every letter once, with a bar on a terminal; all are given back.
+    """Each dead letter once, with a progress bar on a terminal. All are visible again afterwards.
 
-    Raises `CliError`, also when it was stopped: then not all were seen.
+    Raises `CliError`, also if it was stopped: then some were not read.
     """
-    with mailbox, progress(queue.name, mailbox.size()) as advance:
-        yield _one_by_one(mailbox, advance, stop)
+    with reader, progress_bar(queue.name, reader.size()) as advance:
+        yield _scan(reader, advance, stop)
     if stop.is_set():
-        raise CliError("stopped before the end: nothing is changed", code=ExitCode.UNDONE)
+        raise CliError("stopped before the end: nothing is changed", code=ExitCode.FAILED)
 
 
-def _one_by_one(
-    mailbox: Mailbox, advance: Callable[[int], None], stop: Event
-) -> Iterator[DeadLetter]:
-    for letters in mailbox.batches():
-        yield from letters
-        advance(len(letters))
+def _scan(reader: DeadLetterReader, advance: OnProgress, stop: Event) -> Iterator[DeadLetter]:
+    for dead_letters in reader.batches():
+        yield from dead_letters
+        advance(len(dead_letters))
         if stop.is_set():
             return
 
 
 @contextmanager
-def progress(name: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar on a terminal; nothing elsewhere."""
-    console = remarks()
+def progress_bar(name: str, total: int) -> Iterator[OnProgress]:
+    """A progress bar on a terminal; nothing elsewhere."""
+    console = stderr_console()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(
         *columns, console=console, disable=not console.is_terminal, transient=True

@@ -1,18 +1,18 @@
-"""Looking through a dead-letter queue: every letter once, and all of them back in the end.
+"""Reads a dead-letter queue: each message once, and all of them visible again at the end.
 
-SQS has no way of looking: what is received is hidden for a while, and comes again when that is
-over. So ids are remembered, and what is not deleted is made visible again at the end.
+SQS cannot peek. A received message is hidden until its visibility timeout ends, and then comes
+again. So the reader remembers ids, and at the end makes visible what was not deleted.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from relay_cli.clients.aws import explained
-from relay_cli.dlq.dead_letter import DeadLetter, read_letter
+from relay_cli.clients.aws import translate_errors
+from relay_cli.dlq.dead_letter import DeadLetter, parse_dead_letter
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -21,38 +21,42 @@ if TYPE_CHECKING:
         DeleteMessageBatchRequestEntryTypeDef,
     )
 
-HIDDEN_SECONDS: Final = 300
-"""How long a letter of a small queue stays hidden if we are killed before we can give it back."""
-_LETTERS_A_SECOND: Final = 50
-"""A slow look through a queue: a large one is hidden longer, or it would come round too early."""
-_LONGEST_HIDDEN_SECONDS: Final = 43_200
-"""What SQS allows: 12 hours."""
-MOST_LETTERS: Final = 100_000
-"""SQS hides about 120,000 messages of a queue at most; these bound our memory too (50 MB)."""
-_A_CALL: Final = 10
-_EMPTY_ANSWERS: Final = 3
-"""Empty answers after which a queue counts as empty though SQS counts more: its count lags."""
+VISIBILITY_TIMEOUT: Final = 300
+"""Seconds for which messages of a small queue stay hidden if the process is killed."""
+_DEAD_LETTERS_PER_SECOND: Final = 50
+"""A slow rate of reading. Messages of a large queue are hidden longer, or they would come again."""
+_MAX_VISIBILITY_TIMEOUT: Final = 43_200
+"""The limit of SQS: 12 hours."""
+MAX_DEAD_LETTERS: Final = 100_000
+"""SQS hides about 120,000 messages of a queue at most. This also bounds memory (50 MB)."""
+_BATCH_SIZE: Final = 10
+_MAX_EMPTY_RESPONSES: Final = 3
+"""Empty responses after which the queue counts as empty, because SQS's own count lags."""
+
+
+OnProgress = Callable[[int], None]
+"""Receives how many more dead letters have been read."""
 
 
 @dataclass(slots=True)
-class Mailbox:
-    """A dead-letter queue that is looked through, while its `with` block runs.
+class DeadLetterReader:
+    """Reads a dead-letter queue inside a `with` block.
 
-    Leaving the block makes visible again what was received and not deleted.
+    On exit it makes visible again what was received and not deleted.
     """
 
     sqs: "SQSClient"
     url: str
     wait_seconds: int = 1
-    """How long SQS looks on all its servers before it says that there is nothing."""
-    full: bool = False
-    """Whether there may be more than could be looked at."""
-    _hidden_seconds: int = HIDDEN_SECONDS
+    """How long SQS polls all its servers before it returns an empty response."""
+    truncated: bool = False
+    """Whether the queue may hold more than could be read."""
+    _visibility_timeout: int = VISIBILITY_TIMEOUT
     _seen: int = 0
-    _again: int = 0
-    """Of the last answers, how many letters in a row had been seen before."""
+    _repeats: int = 0
+    """How many messages in a row had been seen before."""
     _receipts: dict[str, str] = field(default_factory=dict)
-    """Of all that is to be given back."""
+    """Receipts of the messages to make visible again, by message id."""
 
     def __enter__(self) -> Self:
         return self
@@ -63,79 +67,79 @@ class Mailbox:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Gives back what was taken out."""
-        self.give_back()
+        """Makes visible again what was received and not deleted."""
+        self.release()
 
     def size(self) -> int:
-        """About how many letters there are; raises `CliError`."""
-        with explained("SQS"):
-            answer = self.sqs.get_queue_attributes(
+        """The approximate number of dead letters; raises `CliError`."""
+        with translate_errors("SQS"):
+            response = self.sqs.get_queue_attributes(
                 QueueUrl=self.url, AttributeNames=["ApproximateNumberOfMessages"]
             )
-        return int(answer["Attributes"]["ApproximateNumberOfMessages"])
+        return int(response["Attributes"]["ApproximateNumberOfMessages"])
 
-    def batches(self, most: int = _A_CALL) -> Iterator[list[DeadLetter]]:
-        """New letters, at most ten at a time, until there are none; raises `CliError`."""
+    def batches(self, max_count: int = _BATCH_SIZE) -> Iterator[list[DeadLetter]]:
+        """New dead letters, at most ten at a time, until there are none; raises `CliError`."""
         expected, empty = self.size(), 0
-        self._hidden_seconds = min(
-            HIDDEN_SECONDS + expected // _LETTERS_A_SECOND, _LONGEST_HIDDEN_SECONDS
+        self._visibility_timeout = min(
+            VISIBILITY_TIMEOUT + expected // _DEAD_LETTERS_PER_SECOND, _MAX_VISIBILITY_TIMEOUT
         )
-        while not self.full and empty < _EMPTY_ANSWERS:
-            again = self._again
-            if letters := self.receive(most):
+        while not self.truncated and empty < _MAX_EMPTY_RESPONSES:
+            repeats_before = self._repeats
+            if dead_letters := self.receive(max_count):
                 empty = 0
-                yield letters
-            elif self._seen >= expected or self._again > len(self._receipts):
-                return  # all are seen, or all that are kept have come round once more
-            elif self._again == again:
+                yield dead_letters
+            elif self._seen >= expected or self._repeats > len(self._receipts):
+                return  # all have been seen, or all that are held have come again
+            elif self._repeats == repeats_before:
                 empty += 1
 
-    def receive(self, most: int = _A_CALL) -> list[DeadLetter]:
-        """Letters that have not been seen yet; none when SQS has none, or only seen ones."""
-        with explained("SQS"):
-            answer = self.sqs.receive_message(
+    def receive(self, max_count: int = _BATCH_SIZE) -> list[DeadLetter]:
+        """Dead letters not seen before; empty if SQS returns none, or only known ones."""
+        with translate_errors("SQS"):
+            response = self.sqs.receive_message(
                 QueueUrl=self.url,
-                MaxNumberOfMessages=most,
-                VisibilityTimeout=self._hidden_seconds,
+                MaxNumberOfMessages=max_count,
+                VisibilityTimeout=self._visibility_timeout,
                 WaitTimeSeconds=self.wait_seconds,
                 MessageSystemAttributeNames=["All"],
             )
         new = []
-        for message in answer.get("Messages", []):
+        for message in response.get("Messages", []):
             if message["MessageId"] not in self._receipts:
                 new.append(message)
-            # Of one that came again, only the newest receipt counts.
+            # Of a message that came again, only the newest receipt is valid.
             self._receipts[message["MessageId"]] = message["ReceiptHandle"]
         self._seen += len(new)
-        self._again = 0 if new else self._again + len(answer.get("Messages", []))
-        self.full = len(self._receipts) >= MOST_LETTERS
-        return [read_letter(message) for message in new]
+        self._repeats = 0 if new else self._repeats + len(response.get("Messages", []))
+        self.truncated = len(self._receipts) >= MAX_DEAD_LETTERS
+        return [parse_dead_letter(message) for message in new]
 
-    def delete(self, letters: list[DeadLetter]) -> set[str]:
-        """Deletes letters for good; the message ids of those that SQS did not delete."""
+    def delete(self, dead_letters: list[DeadLetter]) -> set[str]:
+        """Deletes dead letters for good. Returns the message ids that SQS did not delete."""
         entries: list[DeleteMessageBatchRequestEntryTypeDef] = [
-            {"Id": str(position), "ReceiptHandle": letter.receipt}
-            for position, letter in enumerate(letters)
+            {"Id": str(position), "ReceiptHandle": dead_letter.receipt}
+            for position, dead_letter in enumerate(dead_letters)
         ]
-        failed = set(range(len(letters)))
+        failed = set(range(len(dead_letters)))
         try:
-            answer = self.sqs.delete_message_batch(QueueUrl=self.url, Entries=entries)
-            failed = {int(failure["Id"]) for failure in answer.get("Failed", [])}
+            response = self.sqs.delete_message_batch(QueueUrl=self.url, Entries=entries)
+            failed = {int(failure["Id"]) for failure in response.get("Failed", [])}
         except (BotoCoreError, ClientError):
-            pass  # all of them failed, and the caller says so
-        left = {letters[position].message_id for position in failed}
-        for letter in letters:
-            if letter.message_id not in left:
-                self._receipts.pop(letter.message_id, None)
-        return left
+            pass  # all of them failed, and the caller reports it
+        failed_ids = {dead_letters[position].message_id for position in failed}
+        for dead_letter in dead_letters:
+            if dead_letter.message_id not in failed_ids:
+                self._receipts.pop(dead_letter.message_id, None)
+        return failed_ids
 
-    def give_back(self) -> None:
-        """Makes visible again all that was received and not deleted; what fails comes by itself."""
-        kept = list(self._receipts.values())
-        for start in range(0, len(kept), _A_CALL):
+    def release(self) -> None:
+        """Makes visible what was not deleted. On failure, the visibility timeout does it later."""
+        receipts = list(self._receipts.values())
+        for start in range(0, len(receipts), _BATCH_SIZE):
             entries: list[ChangeMessageVisibilityBatchRequestEntryTypeDef] = [
                 {"Id": str(position), "ReceiptHandle": receipt, "VisibilityTimeout": 0}
-                for position, receipt in enumerate(kept[start : start + _A_CALL])
+                for position, receipt in enumerate(receipts[start : start + _BATCH_SIZE])
             ]
             try:
                 self.sqs.change_message_visibility_batch(QueueUrl=self.url, Entries=entries)

@@ -1,4 +1,4 @@
-"""What `relay dlq` shows. Pure: from letters to parts of a screen."""
+"""The output of `relay dlq`. Pure: from dead letters to output blocks."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,34 +12,34 @@ from rich.text import Text
 
 from relay.exact_json import UnwritableError, dumps
 from relay_cli.dlq.dead_letter import CRASHED, NOT_AN_ENVELOPE, DeadLetter
-from relay_cli.dlq.drop import Dropped
-from relay_cli.dlq.filter import Chosen
+from relay_cli.dlq.filter import Selection
 from relay_cli.dlq.groups import Group
-from relay_cli.dlq.redrive import Tally
-from relay_cli.input.report import span
+from relay_cli.dlq.purge import PurgeResult
+from relay_cli.dlq.redrive import RedriveResult
 from relay_cli.terminal.console import Block, printable
-from relay_cli.terminal.findings_view import findings_table, read_findings
+from relay_cli.terminal.durations import format_duration
+from relay_cli.terminal.findings_view import findings_table, parse_findings
 
-_REMARKS = {
+_REASON_NOTES = {
     CRASHED: "moved here by SQS: the function failed on it again and again",
     NOT_AN_ENVELOPE: "no event in it: cannot be redriven",
 }
 HAVE_MISSED = (
     "have missed their deadline: AppsFlyer records them at their arrival, not at their own time."
 )
-_NOT_AS_IT_IS = (
+_SHOWN_HASHED = (
     "Shown as the relay would keep it. In the queue it is as its producer sent it, and may hold "
     "personal data."
 )
 
 
-def letters(number: int) -> str:
-    """So many dead letters, in words."""
+def dead_letter_count(number: int) -> str:
+    """The number of dead letters, in words."""
     return f"{number:,} dead letter{'' if number == 1 else 's'}"
 
 
 def groups_blocks(queue: str, groups: Sequence[Group], now: datetime) -> Iterator[Block]:
-    """Letters of a queue by reason and app."""
+    """The dead letters of a queue by reason and app."""
     if not groups:
         yield Block(Text(f"{queue}: no dead letters", "good"))
         return
@@ -55,7 +55,7 @@ def groups_blocks(queue: str, groups: Sequence[Group], now: datetime) -> Iterato
 
 def _groups_table(queue: str, groups: Sequence[Group], now: datetime) -> Table:
     number = sum(group.count for group in groups)
-    title = f"{queue}: {letters(number)}"
+    title = f"{queue}: {dead_letter_count(number)}"
     table = Table(
         title=title,
         title_justify="left",
@@ -83,21 +83,21 @@ def _reason(reason: str, app_id: str = "") -> Text:
     text = Text(printable(reason), "bad" if reason == CRASHED else "")
     if app_id:
         text.append(f"\n{app_id}", "key")
-    if remark := _REMARKS.get(reason):
-        text.append(f"\n{remark}", "quiet")
+    if note := _REASON_NOTES.get(reason):
+        text.append(f"\n{note}", "quiet")
     return text
 
 
 def _ages(group: Group, now: datetime) -> str:
-    """Of the oldest, and of the newest where that is another one."""
+    """The age of the oldest, and of the newest if that differs."""
     if group.oldest is None or group.newest is None:
         return ""
-    oldest, newest = span(now - group.oldest), span(now - group.newest)
+    oldest, newest = format_duration(now - group.oldest), format_duration(now - group.newest)
     return oldest if oldest == newest else f"{oldest}\nto {newest}"
 
 
 def _attempts(group: Group) -> str:
-    fewest, most = group.fewest_attempts, group.most_attempts
+    fewest, most = group.min_attempts, group.max_attempts
     if fewest is None or most is None:
         return ""
     return f"{most}" if fewest == most else f"{fewest} to {most}"
@@ -106,9 +106,8 @@ def _attempts(group: Group) -> str:
 def _deadlines(group: Group, now: datetime) -> Text:
     parts = []
     if group.next_deadline:
-        parts.append(
-            (f"{group.in_time:,} in time,\nfirst in {span(group.next_deadline - now)}", "")
-        )
+        first = format_duration(group.next_deadline - now)
+        parts.append((f"{group.in_time:,} in time,\nfirst in {first}", ""))
     if group.missed:
         parts.append((f"{group.missed:,} missed", "warn"))
     if group.without_deadline:
@@ -117,38 +116,38 @@ def _deadlines(group: Group, now: datetime) -> Text:
     return Text("\n").join(Text(text, style) for text, style in parts)
 
 
-def letter_blocks(letter: DeadLetter, now: datetime) -> Iterator[Block]:
-    """All that is known of one letter."""
-    yield Block(_facts(letter, now))
-    if not letter.is_crashed:
-        findings = list(read_findings(letter.marks.get("findings")))
+def dead_letter_blocks(dead_letter: DeadLetter, now: datetime) -> Iterator[Block]:
+    """Everything known about one dead letter."""
+    yield Block(_facts(dead_letter, now))
+    if not dead_letter.is_crashed:
+        findings = list(parse_findings(dead_letter.fields.get("findings")))
         yield Block(Text("\nFindings", "heading"))
         yield Block(findings_table(findings) if findings else Text("none", "quiet"))
     yield Block(Text("\nEvent", "heading"))
-    yield from _event(letter)
+    yield from _event(dead_letter)
 
 
-def _facts(letter: DeadLetter, now: datetime) -> Table:
-    marks, envelope = letter.marks, letter.envelope
+def _facts(dead_letter: DeadLetter, now: datetime) -> Table:
+    fields, envelope = dead_letter.fields, dead_letter.envelope
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(style="key", no_wrap=True)
     table.add_column(overflow="fold")
     rows = {
-        "reason": _reason(letter.reason),
-        "outcome": _plain(marks.get("outcome")),
-        "source" if letter.notice else "app": _plain(letter.app_id),
-        "type": _plain(letter.notice.type if letter.notice else None),
-        "webhook id": _plain(letter.notice.id if letter.notice else None),
+        "reason": _reason(dead_letter.reason),
+        "outcome": _plain(fields.get("outcome")),
+        "source" if dead_letter.notice else "app": _plain(dead_letter.app_id),
+        "type": _plain(dead_letter.notice.type if dead_letter.notice else None),
+        "webhook id": _plain(dead_letter.notice.id if dead_letter.notice else None),
         "kind": _plain(envelope.kind.value if envelope else None),
         "event id": _plain(envelope.event_id if envelope else None),
-        "message id": _plain(letter.message_id),
-        "status": _plain(marks.get("status")),
-        "message": _plain(marks.get("message")),
-        "attempts": _plain(letter.attempts),
-        "first seen": _moment(letter.first_seen, now),
-        "dead since": None if letter.is_crashed else _moment(letter.dead_since, now),
-        "deadline": _moment(letter.deadline, now),
-        "body": _digest(marks),
+        "message id": _plain(dead_letter.message_id),
+        "status": _plain(fields.get("status")),
+        "message": _plain(fields.get("message")),
+        "attempts": _plain(dead_letter.attempts),
+        "first seen": _moment(dead_letter.first_seen, now),
+        "dead since": None if dead_letter.is_crashed else _moment(dead_letter.dead_since, now),
+        "deadline": _moment(dead_letter.deadline, now),
+        "body": _digest(fields),
     }
     for name, value in rows.items():
         if value:
@@ -163,27 +162,31 @@ def _plain(value: object) -> Text | None:
 def _moment(moment: datetime | None, now: datetime) -> Text | None:
     if moment is None:
         return None
-    apart = f"{span(now - moment)} ago" if moment <= now else f"in {span(moment - now)}"
+    apart = (
+        f"{format_duration(now - moment)} ago"
+        if moment <= now
+        else f"in {format_duration(moment - now)}"
+    )
     text = f"{moment.replace(tzinfo=None).isoformat(' ', 'milliseconds')} UTC"
     return Text.assemble(text, "  ", (apart, "quiet"))
 
 
-def _digest(marks: Mapping[str, Any]) -> Text | None:
-    """What is kept of a body that is no envelope."""
-    if "sha256" not in marks:
+def _digest(fields: Mapping[str, Any]) -> Text | None:
+    """Size and digest of a body that is not an envelope."""
+    if "sha256" not in fields:
         return None
-    return _plain(f"{marks.get('bytes')} bytes, SHA-256 {marks['sha256']}")
+    return _plain(f"{fields.get('bytes')} bytes, SHA-256 {fields['sha256']}")
 
 
-def _event(letter: DeadLetter) -> Iterator[Block]:
-    if letter.notice is not None:
-        yield Block(JSONHighlighter()(Text(_json(letter.notice.content))), exact=True)
-    elif letter.is_digest_only:
+def _event(dead_letter: DeadLetter) -> Iterator[Block]:
+    if dead_letter.notice is not None:
+        yield Block(JSONHighlighter()(Text(_json(dead_letter.notice.content))), exact=True)
+    elif dead_letter.is_digest_only:
         yield Block(Text("none", "quiet"))
     else:
-        yield Block(JSONHighlighter()(Text(_json(letter.event))), exact=True)
-        if letter.is_crashed:
-            yield Block(Text(_NOT_AS_IT_IS, "quiet"))
+        yield Block(JSONHighlighter()(Text(_json(dead_letter.event))), exact=True)
+        if dead_letter.is_crashed:
+            yield Block(Text(_SHOWN_HASHED, "quiet"))
 
 
 def _json(value: object) -> str:
@@ -193,51 +196,51 @@ def _json(value: object) -> str:
         return "(cannot be written)"
 
 
-def tally_blocks(tally: Tally, queue: str) -> Iterator[Block]:
-    """How a redrive ended."""
-    yield Block(Text(f"{queue}: {tally.sent:,} sent back", "good" if tally.sent else ""))
-    if tally.missed:
-        yield Block(Text(f"  {tally.missed:,} of them {HAVE_MISSED}", "warn"))
-    for count, remark in (
-        (tally.left, "left: not meant by what you chose"),
-        (tally.no_event, "left: no event in them (not_an_envelope), so they cannot be redriven"),
-        (tally.newer, "left: came in meanwhile; run it again to send them, too"),
+def redrive_blocks(result: RedriveResult, queue: str) -> Iterator[Block]:
+    """The result of a redrive."""
+    yield Block(Text(f"{queue}: {result.sent:,} sent back", "good" if result.sent else ""))
+    if result.missed:
+        yield Block(Text(f"  {result.missed:,} of them {HAVE_MISSED}", "warn"))
+    for count, note in (
+        (result.skipped, "left: not meant by what you chose"),
+        (result.no_event, "left: no event in them (not_an_envelope), so they cannot be redriven"),
+        (result.newer, "left: came in meanwhile; run it again to send them, too"),
     ):
         if count:
-            yield Block(Text(f"  {count:,} {remark}", "quiet"))
-    for problem, count in tally.problems.items():
+            yield Block(Text(f"  {count:,} {note}", "quiet"))
+    for problem, count in result.failures.items():
         yield Block(Text(f"  {count:,} not taken: {printable(problem)}", "bad"))
-    if tally.twice:
-        text = f"  {tally.twice:,} sent back, but still here too: SQS did not delete them"
+    if result.duplicated:
+        text = f"  {result.duplicated:,} sent back, but still here too: SQS did not delete them"
         yield Block(Text(text, "bad"))
-    if tally.interrupted and not tally.failed:
+    if result.interrupted and not result.failed:
         yield Block(Text("  stopped before the end; run it again to go on", "warn"))
-    if tally.full:
+    if result.truncated:
         yield Block(Text("  there may be more: run it again", "warn"))
 
 
-def chosen_blocks(chosen: Chosen, queue: str) -> Iterator[Block]:
-    """What is about to be dropped."""
-    yield Block(Text(f"{queue}: {letters(len(chosen.ids))} to delete"))
-    yield from _by_reason(chosen.by_reason)
+def selection_blocks(selection: Selection, queue: str) -> Iterator[Block]:
+    """What is about to be deleted."""
+    yield Block(Text(f"{queue}: {dead_letter_count(len(selection.ids))} to delete"))
+    yield from _by_reason(selection.by_reason)
 
 
-def dropped_blocks(dropped: Dropped, queue: str) -> Iterator[Block]:
-    """How a drop ended."""
-    number = dropped.by_reason.total()
+def purge_blocks(result: PurgeResult, queue: str) -> Iterator[Block]:
+    """The result of a drop."""
+    number = result.by_reason.total()
     yield Block(Text(f"{queue}: {number:,} dropped", "good" if number else ""))
-    yield from _by_reason(dropped.by_reason)
-    for count, remark, style in (
-        (dropped.left, "left: not meant by what you chose", "quiet"),
-        (dropped.newer, "left: came in meanwhile", "quiet"),
-        (dropped.undeleted, "still here: SQS did not delete them; run it again", "bad"),
-        (dropped.unseen, "not found again: somebody else has them in hand; look again", "warn"),
+    yield from _by_reason(result.by_reason)
+    for count, note, style in (
+        (result.skipped, "left: not meant by what you chose", "quiet"),
+        (result.newer, "left: came in meanwhile", "quiet"),
+        (result.not_deleted, "still here: SQS did not delete them; run it again", "bad"),
+        (result.not_found, "not found again: somebody else has them in hand; look again", "warn"),
     ):
         if count:
-            yield Block(Text(f"  {count:,} {remark}", style))
-    if dropped.interrupted:
+            yield Block(Text(f"  {count:,} {note}", style))
+    if result.interrupted:
         yield Block(Text("  stopped before the end; run it again to go on", "warn"))
-    if dropped.full:
+    if result.truncated:
         yield Block(Text("  there may be more: run it again", "warn"))
 
 

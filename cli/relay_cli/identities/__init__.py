@@ -1,1 +1,1 @@
-"""`relay identities`: AppsFlyer's raw-data reports of installs, into the identities."""
+"""`relay identities`: imports AppsFlyer's raw-data reports of installs. And `relay forget`."""

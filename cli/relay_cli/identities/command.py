@@ -1,4 +1,4 @@
-"""How `relay identities` and `relay forget` are called."""
+"""The command-line interface of `relay identities` and `relay forget`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +12,7 @@ Table = Annotated[
 ]
 
 
-def import_(  # noqa: PLR0913 - one for each way to choose
+def import_(  # noqa: PLR0913 - one for each option
     file: Annotated[
         Path, typer.Argument(help="A raw-data report of installs: CSV, plain or gzip.")
     ],
@@ -46,15 +46,15 @@ def import_(  # noqa: PLR0913 - one for each way to choose
     """
     from relay.stores.identities import Identities
     from relay_cli.clients.tables import Tables
-    from relay_cli.clients.targets import Where
+    from relay_cli.clients.targets import Location
     from relay_cli.identities.run import import_report
 
-    where = Where(ready_file, stack)
+    location = Location(ready_file, stack)
     identities, into = None, ""
     if not dry_run:
-        tables = Tables(where, table, threads)
+        tables = Tables(location, table, threads)
         identities = Identities(tables.table("identities_table"))
-        into = tables.place("identities_table")
+        into = tables.description("identities_table")
     raise typer.Exit(
         import_report(
             file, identities, into=into, state=state, rejects=rejects, threads=threads,
@@ -73,7 +73,7 @@ def forget(
     stack: options.Stack = None,
 ) -> None:
     """Erase a customer: identities, money trail and dead letters."""
-    from relay_cli.clients.targets import Where
-    from relay_cli.identities.erasure import forget_customer
+    from relay_cli.clients.targets import Location
+    from relay_cli.identities.erasure import erase_customer
 
-    raise typer.Exit(forget_customer(customer_user_id, Where(ready_file, stack), sure=yes))
+    raise typer.Exit(erase_customer(customer_user_id, Location(ready_file, stack), assume_yes=yes))

@@ -1,38 +1,38 @@
-"""`relay forget`: a customer is erased from all that the relay keeps."""
+"""`relay forget`: erases a customer from all that the relay stores."""
 
 from relay.errors import TableUnavailableError
 from relay.stores.identities import Identities
 from relay.stores.money_trail import Trail
 from relay_cli.clients.tables import Tables
-from relay_cli.clients.targets import Where
+from relay_cli.clients.targets import Location
 from relay_cli.dlq.dead_letter import DeadLetter
 from relay_cli.dlq.queues import DeadLetterQueue, find_queues
-from relay_cli.terminal.console import confirmed, output
+from relay_cli.terminal.console import confirm, stdout_console
 from relay_cli.terminal.errors import CliError, ExitCode
 
 _ANY_DAYS = 1
-"""Nothing is kept here."""
+"""A retention; nothing is stored here."""
 
 
-def forget_customer(customer_user_id: str, where: Where, *, sure: bool) -> ExitCode:
-    """Erases a customer and says what was erased; raises `CliError`."""
+def erase_customer(customer_user_id: str, location: Location, *, assume_yes: bool) -> ExitCode:
+    """Erases a customer and reports what was erased; raises `CliError`."""
     if not customer_user_id.strip():
         raise CliError("which customer is meant? An empty id is nobody's")
-    tables = Tables(where)
-    queues = find_queues(None, None, None, where)
+    tables = Tables(location)
+    queues = find_queues(None, None, None, location)
     question = f"Erase this customer from {tables.origin} for good?"
-    if not sure and not confirmed(question):
-        return ExitCode.UNDONE
+    if not assume_yes and not confirm(question):
+        return ExitCode.FAILED
     try:
         identities = Identities(tables.table("identities_table")).forget(customer_user_id)
         trail = Trail(tables.table("trail_table"), _ANY_DAYS).forget(customer_user_id)
     except TableUnavailableError as error:
         raise CliError(f"a table does not answer ({error}): run the same command again") from error
-    letters = sum(_forget_letters(queue, customer_user_id) for queue in queues)
-    console = output()
+    dead_letters = sum(_erase_dead_letters(queue, customer_user_id) for queue in queues)
+    console = stdout_console()
     console.print(
-        f"{identities} identities, {trail} items of the money trail and {letters} dead letters "
-        "erased."
+        f"{identities} identities, {trail} items of the money trail and {dead_letters} dead "
+        "letters erased."
     )
     console.print(
         "Not reached from here: an event that waits in a queue (7 days at most), and what "
@@ -42,29 +42,31 @@ def forget_customer(customer_user_id: str, where: Where, *, sure: bool) -> ExitC
     return ExitCode.OK
 
 
-def _forget_letters(queue: DeadLetterQueue, customer_user_id: str) -> int:
+def _erase_dead_letters(queue: DeadLetterQueue, customer_user_id: str) -> int:
     erased = 0
-    with queue.mailbox() as mailbox:
-        for batch in mailbox.batches():
-            theirs = [letter for letter in batch if _is_of(letter, customer_user_id)]
-            if theirs:
-                left = mailbox.delete(theirs)
-                erased += len(theirs) - len(left)
-                if left:
-                    raise CliError(f"SQS did not delete {len(left)} letters: run it again")
+    with queue.reader() as reader:
+        for batch in reader.batches():
+            matching = [
+                dead_letter for dead_letter in batch if _mentions(dead_letter, customer_user_id)
+            ]
+            if matching:
+                remaining = reader.delete(matching)
+                erased += len(matching) - len(remaining)
+                if remaining:
+                    raise CliError(f"SQS did not delete {len(remaining)} letters: run it again")
     return erased
 
 
-def _is_of(letter: DeadLetter, customer_user_id: str) -> bool:
-    """Whether the customer is named anywhere in a letter."""
-    content = letter.notice.content if letter.notice else None
-    event = letter.envelope.event if letter.envelope else None
-    return _names(content, customer_user_id) or _names(event, customer_user_id)
+def _mentions(dead_letter: DeadLetter, customer_user_id: str) -> bool:
+    """Whether a dead letter names the customer anywhere."""
+    content = dead_letter.notice.content if dead_letter.notice else None
+    event = dead_letter.envelope.event if dead_letter.envelope else None
+    return _contains(content, customer_user_id) or _contains(event, customer_user_id)
 
 
-def _names(content: object, customer_user_id: str) -> bool:
+def _contains(content: object, customer_user_id: str) -> bool:
     if isinstance(content, dict):
-        return any(_names(value, customer_user_id) for value in content.values())
+        return any(_contains(value, customer_user_id) for value in content.values())
     if isinstance(content, list):
-        return any(_names(value, customer_user_id) for value in content)
+        return any(_contains(value, customer_user_id) for value in content)
     return not isinstance(content, bool) and str(content) == customer_user_id

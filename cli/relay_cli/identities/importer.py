@@ -1,4 +1,4 @@
-"""`relay identities import`: a report into the table, in chunks, to go on where it stopped."""
+"""`relay identities import`: imports a report in chunks, and resumes after a stop."""
 
 import json
 import os
@@ -17,8 +17,8 @@ from relay_cli.terminal.errors import CliError
 from relay_cli.terminal.files import read_object
 
 CHUNK_ROWS: Final = 5_000
-_WAITS: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
-"""Seconds before a write that failed is tried again."""
+_RETRY_DELAYS: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
+"""Seconds before each retry of a failed write."""
 
 Remember = Callable[[Identity], bool]
 Pause = Callable[[float], None]
@@ -26,12 +26,12 @@ Pause = Callable[[float], None]
 
 @dataclass(slots=True)
 class Counts:
-    """What has become of the rows so far."""
+    """What happened to the rows so far."""
 
     rows: int = 0
     remembered: int = 0
     older: int = 0
-    """A newer install of the customer was known."""
+    """A newer install of the customer was already known."""
     without_customer: int = 0
     bad: int = 0
 
@@ -40,21 +40,21 @@ class Counts:
 class Progress:
     """How far an import has come, in a small file beside the report.
 
-    It is replaced as a whole after each chunk, so that whatever ends the process leaves a good one.
+    The file is replaced as a whole after each chunk, so that it is valid whenever the process ends.
     """
 
     path: Path | None
-    """None where nothing is written: what a dry run has read is not imported."""
+    """None: nothing is written, because a dry run imports nothing."""
     file: Fingerprint
     into: str = ""
-    """Which table."""
+    """The table."""
     counts: Counts = field(default_factory=Counts)
 
     @classmethod
     def of(cls, path: Path, file: Fingerprint, into: str = "") -> "Progress":
-        """That of an earlier run of the same file into the same table, else a new one.
+        """The progress of an earlier run of the same file into the same table, or a new one.
 
-        Raises `CliError` for a file that is something else: it would be written over.
+        Raises `CliError` if the path holds another file, which would be overwritten.
         """
         if not path.exists():
             return cls(path, file, into)
@@ -68,7 +68,7 @@ class Progress:
         return cls(path, file, into, Counts(**counts) if is_of_this else Counts())
 
     def save(self) -> None:
-        """Writes it down; raises `CliError`."""
+        """Writes the file; raises `CliError`."""
         if self.path is None:
             return
         content = {"file": asdict(self.file), "into": self.into, "counts": asdict(self.counts)}
@@ -82,13 +82,13 @@ class Progress:
             ) from error
 
     def remove(self) -> None:
-        """All is done."""
+        """Deletes the file after a complete import."""
         if self.path is not None:
             self.path.unlink(missing_ok=True)
 
 
 class Importer:
-    """Takes a report into a table. `rejects` gets the bad rows of each chunk once it is done."""
+    """Imports a report into a table. `rejects` receives the bad rows of each chunk."""
 
     def __init__(
         self,
@@ -106,9 +106,9 @@ class Importer:
         self._pause = pause
 
     def run(self, report: Report, chunk_rows: int = CHUNK_ROWS) -> Iterator[Counts]:
-        """Imports what is left of a report; gives the counts after each chunk.
+        """Imports the rest of a report; yields the counts after each chunk.
 
-        Raises `CliError` when the file is no report, and when the table does not answer for long.
+        Raises `CliError` if the file is not a report, or if the table stays unavailable.
         """
         rows = islice(report.rows(), self._progress.counts.rows, None)
         try:
@@ -122,23 +122,23 @@ class Importer:
     def _import(self, chunk: Sequence[Row]) -> None:
         counts = self._progress.counts
         newest, superseded = _newest(row.identity for row in chunk if row.identity is not None)
-        written = list(self._threads.map(self._written, newest))
-        unusable = dict(one for one, _ in written if one is not None)
+        outcomes = list(self._threads.map(self._write, newest))
+        unusable = dict(one for one, _ in outcomes if one is not None)
         rejected = [row for row in chunk if row.problem is not None]
         numbers = {row.identity: row.number for row in chunk if row.identity is not None}
         rejected += [Row(numbers[one], problem=error) for one, error in unusable.items()]
         self._rejects(sorted(rejected))
-        counts.remembered += sum(one is None and done for one, done in written)
-        counts.older += superseded + sum(one is None and not done for one, done in written)
+        counts.remembered += sum(one is None and done for one, done in outcomes)
+        counts.older += superseded + sum(one is None and not done for one, done in outcomes)
         counts.bad += len(rejected)
         counts.without_customer += sum(
             row.identity is None and row.problem is None for row in chunk
         )
         counts.rows += len(chunk)
 
-    def _written(self, identity: Identity) -> tuple[tuple[Identity, str] | None, bool]:
-        """Whether it was news; or it, and why it cannot be kept."""
-        for wait in (*_WAITS, None):
+    def _write(self, identity: Identity) -> tuple[tuple[Identity, str] | None, bool]:
+        """A rejected identity and why, or None; and whether the table stored the identity."""
+        for wait in (*_RETRY_DELAYS, None):
             try:
                 return None, self._remember(identity)
             except UnusableIdError as error:
@@ -166,25 +166,25 @@ def _newest(identities: Iterable[Identity]) -> tuple[list[Identity], int]:
     return list(newest.values()), superseded
 
 
-def remembering(identities: Identities | None) -> Remember:
-    """Writes to the table; without one, nothing: a dry run."""
+def remember_in(identities: Identities | None) -> Remember:
+    """Writes to the table; without one, does nothing (a dry run)."""
     return (lambda _: True) if identities is None else identities.remember
 
 
-def reject_lines(
-    file: TextIO | None, shown: list[str], most: int
+def reject_writer(
+    file: TextIO | None, shown: list[str], limit: int
 ) -> Callable[[Sequence[Row]], None]:
-    """Notes bad rows: all in a file, where there is one, and the first few to be shown.
+    """A function that writes bad rows to the file, if there is one, and keeps the first to show.
 
-    In the file they are before it is written down that their chunk is done: an import that is
-    killed may list some twice, and leaves none out.
+    The file gets them before the chunk is recorded as done. An import that is killed may list some
+    twice, but never omits one.
     """
 
-    def note(rows: Sequence[Row]) -> None:
+    def write(rows: Sequence[Row]) -> None:
         lines = [f"line {row.number}: {row.problem}" for row in rows]
-        shown.extend(lines[: max(0, most - len(shown))])
+        shown.extend(lines[: max(0, limit - len(shown))])
         if file is not None:
             file.writelines(line + "\n" for line in lines)
             file.flush()
 
-    return note
+    return write

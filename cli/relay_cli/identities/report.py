@@ -1,7 +1,7 @@
-"""A raw-data report of AppsFlyer's: a CSV file of installs, read a line at a time.
+"""Reads AppsFlyer's raw-data report: a CSV file of installs, a line at a time.
 
-Columns go by their report names, in any order; others are ignored. UTF-8, with or without a byte
-order mark, plain or gzip. Memory is bounded by the longest row that is taken.
+Columns are found by their names in the report, in any order; others are ignored. The file is UTF-8,
+with or without a byte order mark, plain or gzip. The longest accepted row bounds memory.
 """
 
 import csv
@@ -20,7 +20,7 @@ from typing import IO, Final, NamedTuple, Self
 from relay.instants import parse_iso, utc_now
 from relay.stores.identities import Identity
 from relay_cli.terminal.errors import CliError
-from relay_cli.terminal.files import opened, unreadable
+from relay_cli.terminal.files import open_file, read_error
 
 COLUMNS: Final[Mapping[str, str]] = {
     "customer_user_id": "Customer User ID",
@@ -29,41 +29,41 @@ COLUMNS: Final[Mapping[str, str]] = {
     "install_time": "Install Time",
     "platform": "Platform",
 }
-_NEEDED: Final = ("customer_user_id", "appsflyer_id", "app_id", "install_time")
+_REQUIRED: Final = ("customer_user_id", "appsflyer_id", "app_id", "install_time")
 
-LONGEST_LINE: Final = 1024 * 1024
-"""Bytes of a line, and of a row: one that is quoted may go over several lines."""
+MAX_LINE_BYTES: Final = 1024 * 1024
+"""The most bytes of a line, and of a row: a quoted row may span several lines."""
 
-_LONGEST_ID: Final = 255
-_FARTHEST_AHEAD: Final = timedelta(days=1)
-"""A later install is a slip, and would outlive every true one."""
+_MAX_ID_LENGTH: Final = 255
+_MAX_FUTURE: Final = timedelta(days=1)
+"""A later install is a mistake, and would win over every true one."""
 
 _GZIP: Final = b"\x1f\x8b"
-_SIP: Final = 4 * 1024
-"""Packed bytes that are read at a time, so that it shows what becomes of them."""
-_UNSUSPICIOUS: Final = 1024 * 1024
-"""Bytes that are taken out of any packed file."""
-_MOST_PACKED: Final = 200
-"""How many bytes one packed byte may hold: wide reports have up to 80, bombs up to 1,030."""
-_NO_TEXT: Final[Mapping[str, str]] = {
+_READ_BYTES: Final = 4 * 1024
+"""Compressed bytes to read at a time, so that the compression ratio is known early."""
+_UNCHECKED_BYTES: Final = 1024 * 1024
+"""Bytes to read from any compressed file before its ratio is checked."""
+_MAX_RATIO: Final = 200
+"""Bytes per compressed byte: wide reports have up to 80, bombs up to 1,030."""
+_NOT_TEXT: Final[Mapping[str, str]] = {
     "\N{REPLACEMENT CHARACTER}": "is not UTF-8",
     "\0": "holds a NUL character",
 }
-"""What shows that something is no text, and what to say of it."""
+"""Signs that a value is not text, and the message for each."""
 
 
 class Row(NamedTuple):
-    """One row: an identity, or a reason why it is none, or neither without a customer."""
+    """One row: an identity, or a problem, or neither if the row has no customer."""
 
     number: int
-    """Of its first line in the file, where the header is 1."""
+    """The number of its first line in the file; the header is line 1."""
     identity: Identity | None = None
     problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """By what a file is known again: its size, and a digest of how it begins."""
+    """Identifies a file by its size and a digest of its beginning."""
 
     size: int
     sha256: str
@@ -72,81 +72,81 @@ class Fingerprint:
     def of(cls, path: Path) -> "Fingerprint":
         """Raises `CliError`."""
         try:
-            # A pipe or a device could be read only once, and has no size.
+            # A pipe or device can be read only once, and has no size.
             if not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():
                 raise CliError(f"{path} is no plain file: save the report first")
             with path.open("rb") as file:
                 beginning = file.read(1024 * 1024)
                 return cls(os.fstat(file.fileno()).st_size, hashlib.sha256(beginning).hexdigest())
         except OSError as error:
-            raise unreadable(path, error) from error
+            raise read_error(path, error) from error
 
 
 class _Lines:
-    """The lines of a report, of which those of a row that is none can be read once more."""
+    """The lines of a report. After a broken row, its lines can be read again."""
 
     def __init__(self, lines: Iterator[str]) -> None:
         self._lines = lines
-        self._again = deque[str]()
+        self._pending = deque[str]()
         self._row: list[str] = []
         self.number = 1
-        """Of the first line of the row that is being read."""
+        """The number of the first line of the current row."""
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
         """The next line."""
-        line = self._again.popleft() if self._again else next(self._lines)
+        line = self._pending.popleft() if self._pending else next(self._lines)
         self._row.append(line)
         return line
 
     def next_row(self) -> None:
-        """What comes now is another row."""
+        """Begins a new row."""
         self.number += len(self._row)
         self._row.clear()
 
-    def again(self) -> None:
-        """The row is none, by a quotation mark in its first line: those behind it may be some."""
-        self._again.extendleft(reversed(self._row[1:]))
+    def retry_rest(self) -> None:
+        """Ends a broken row after its first line, and reads its other lines again."""
+        self._pending.extendleft(reversed(self._row[1:]))
         del self._row[1:]
 
 
 class Report:
-    """A report that is being read; `position` is how many of its bytes have been."""
+    """A report that is being read."""
 
     def __init__(self, path: Path, clock: Callable[[], datetime] = utc_now) -> None:
-        self._file = opened(path)
+        self._file = open_file(path)
         self._path = path
         self._clock = clock
-        self._taken = 0
+        self._bytes_read = 0
         self._since_row = 0
-        """Bytes that have been taken since the last row ended."""
+        """Bytes read since the last row ended."""
 
     @property
     def position(self) -> int:
-        """Bytes of the file, compressed ones where it is."""
+        """How many bytes of the file have been read, compressed ones if it is compressed."""
         return self._file.tell()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Ends the reading."""
+        """Closes the file."""
         self._file.close()
 
     def rows(self) -> Iterator[Row]:
-        """Every row behind the header; raises `CliError` for a file that is no report."""
+        """Every row after the header; raises `CliError` if the file is not a report."""
         lines = _Lines(self._lines())
         reader = csv.reader(lines, strict=True)
-        latest = self._clock() + _FARTHEST_AHEAD
-        places = self._places(self._header(reader))
+        latest = self._clock() + _MAX_FUTURE
+        columns = self._columns(self._header(reader))
         while True:
             lines.next_row()
             try:
                 fields = next(reader, None)
             except csv.Error:
-                lines.again()
+                lines.retry_rest()
                 self._since_row = 0
                 yield Row(lines.number, problem="is not CSV: a quotation mark is out of place")
                 continue
@@ -154,7 +154,7 @@ class Report:
                 return
             if fields:
                 self._since_row = 0
-                yield _row(lines.number, fields, places, latest)
+                yield _row(lines.number, fields, columns, latest)
 
     def _header(self, reader: Iterator[list[str]]) -> list[str] | None:
         try:
@@ -162,23 +162,23 @@ class Report:
         except csv.Error as error:
             raise CliError(f"{self._path} is no CSV file: {error}") from error
 
-    def _places(self, header: Sequence[str] | None) -> dict[str, int]:
-        """Where each column stands."""
+    def _columns(self, header: Sequence[str] | None) -> dict[str, int]:
+        """The position of each column."""
         names = [name.strip().casefold() for name in header or ()]
-        if problem := _no_text(names):
+        if problem := _not_text(names):
             raise CliError(f"{self._path} is no report of installs: its first line {problem}")
-        places = {
+        columns = {
             field: names.index(title.casefold())
             for field, title in COLUMNS.items()
             if title.casefold() in names
         }
-        missing = [COLUMNS[field] for field in _NEEDED if field not in places]
+        missing = [COLUMNS[field] for field in _REQUIRED if field not in columns]
         if missing:
             raise CliError(
                 f"{self._path} is no report of installs: its first line has no column "
                 f"{', '.join(repr(name) for name in missing)}"
             )
-        return places
+        return columns
 
     def _lines(self) -> Iterator[str]:
         stream = self._stream()
@@ -191,18 +191,18 @@ class Report:
             raise CliError(f"{self._path} cannot be read to its end: it is damaged") from error
 
     def _check(self, number: int, size: int, *, is_packed: bool) -> None:
-        """Ends the reading of what is no report before it takes much memory or time."""
-        self._taken += size
+        """Stops reading what is not a report before it takes much memory or time."""
+        self._bytes_read += size
         self._since_row += size
-        if size > LONGEST_LINE or self._since_row > LONGEST_LINE:
-            what = "is" if size > LONGEST_LINE else "and those before it are a row"
+        if size > MAX_LINE_BYTES or self._since_row > MAX_LINE_BYTES:
+            what = "is" if size > MAX_LINE_BYTES else "and those before it are a row"
             raise CliError(
-                f"{self._path}, line {number} {what} longer than {LONGEST_LINE} bytes: this is no "
-                "report"
+                f"{self._path}, line {number} {what} longer than {MAX_LINE_BYTES} bytes: this is "
+                "no report"
             )
-        if is_packed and self._taken > max(_UNSUSPICIOUS, self.position * _MOST_PACKED):
+        if is_packed and self._bytes_read > max(_UNCHECKED_BYTES, self.position * _MAX_RATIO):
             raise CliError(
-                f"{self._path} is packed more than {_MOST_PACKED}-fold: this is no report. If it "
+                f"{self._path} is packed more than {_MAX_RATIO}-fold: this is no report. If it "
                 "is one, unpack it first"
             )
 
@@ -211,67 +211,68 @@ class Report:
         self._file.seek(0)
         if beginning != _GZIP:
             return self._file
-        return gzip.open(_Sips(self._file), "rb")  # type: ignore[return-value] # a GzipFile reads bytes
+        return gzip.open(_SmallReads(self._file), "rb")  # type: ignore[return-value] # a GzipFile reads bytes
 
 
-class _Sips:
-    """A file of which little is read at a time."""
+class _SmallReads:
+    """A file that is read in small pieces."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
 
     def read(self, size: int, /) -> bytes:
-        return self._file.read(min(size, _SIP))
+        return self._file.read(min(size, _READ_BYTES))
 
-    def seek(self, place: int, /) -> object:
-        return self._file.seek(place)
+    def seek(self, column: int, /) -> object:
+        return self._file.seek(column)
 
 
 def _bounded(stream: IO[bytes]) -> Iterator[bytes]:
-    """Lines, none of them read beyond what is taken: a bomb is not unpacked."""
-    while line := stream.readline(LONGEST_LINE + 1):
+    """The lines, cut off above the limit, so that a bomb is not unpacked."""
+    while line := stream.readline(MAX_LINE_BYTES + 1):
         yield line
 
 
-def _no_text(values: Collection[str]) -> str | None:
+def _not_text(values: Collection[str]) -> str | None:
     return next(
-        (problem for sign, problem in _NO_TEXT.items() if any(sign in one for one in values)), None
+        (problem for sign, problem in _NOT_TEXT.items() if any(sign in one for one in values)), None
     )
 
 
-def _row(number: int, fields: Sequence[str], places: Mapping[str, int], latest: datetime) -> Row:
-    if any(places[name] >= len(fields) for name in _NEEDED):
+def _row(number: int, fields: Sequence[str], columns: Mapping[str, int], latest: datetime) -> Row:
+    if any(columns[name] >= len(fields) for name in _REQUIRED):
         return Row(number, problem="has fewer columns than the first line")
-    given = {
-        name: fields[place].strip() if place < len(fields) else "" for name, place in places.items()
+    values = {
+        name: fields[column].strip() if column < len(fields) else ""
+        for name, column in columns.items()
     }
-    if not given["customer_user_id"]:
+    if not values["customer_user_id"]:
         return Row(number)
-    if problem := _no_text(given.values()):
+    if problem := _not_text(values.values()):
         return Row(number, problem=problem)
-    installed_at = parse_iso(given["install_time"], needs_offset=False)
-    problem = _problem(given, installed_at, latest)
+    installed_at = parse_iso(values["install_time"], needs_offset=False)
+    problem = _problem(values, installed_at, latest)
     if problem is not None or installed_at is None:
         return Row(number, problem=problem)
-    platform = given.get("platform", "").lower() or None
+    platform = values.get("platform", "").lower() or None
     return Row(
         number,
         Identity(
-            given["app_id"], given["customer_user_id"], given["appsflyer_id"], installed_at,
+            values["app_id"], values["customer_user_id"], values["appsflyer_id"], installed_at,
             platform,
         ),
     )  # fmt: skip
 
 
 def _problem(
-    given: Mapping[str, str], installed_at: datetime | None, latest: datetime
+    values: Mapping[str, str], installed_at: datetime | None, latest: datetime
 ) -> str | None:
     """What is wrong with a row's fields; never their values."""
-    missing = [COLUMNS[name] for name in _NEEDED if not given[name]]
+    missing = [COLUMNS[name] for name in _REQUIRED if not values[name]]
     if missing:
         return f"{missing[0]} is missing"
-    if len(given["appsflyer_id"]) > _LONGEST_ID or not given["appsflyer_id"].isprintable():
-        return f"AppsFlyer ID is not of at most {_LONGEST_ID} printable characters"
+    if len(values["appsflyer_id"]) > _MAX_ID_LENGTH or not values["appsflyer_id"].isprintable():
+        return f"AppsFlyer ID is not of at most {_MAX_ID_LENGTH} printable characters"
     if installed_at is None:
         return "Install Time is not of the form yyyy-mm-dd hh:mm:ss"
     return "Install Time is more than a day in the future" if installed_at > latest else None

@@ -1,21 +1,21 @@
-"""What `relay identities import` does in front of a person."""
+"""Runs `relay identities import`, with its progress and its summary."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as ProgressBar
 from rich.text import Text
 
 from relay.stores.identities import Identities
-from relay_cli.identities.importer import Counts, Importer, reject_lines, remembering
-from relay_cli.identities.importer import Progress as Done
+from relay_cli.identities.importer import Counts, Importer, Progress, reject_writer, remember_in
 from relay_cli.identities.report import Fingerprint, Report
-from relay_cli.terminal.console import output, printable, remarks
+from relay_cli.terminal.console import printable, stderr_console, stdout_console
 from relay_cli.terminal.errors import CliError, ExitCode
 
-_MOST_SHOWN = 20
+_MAX_SHOWN = 20
 
 
 def import_report(
@@ -28,36 +28,36 @@ def import_report(
     threads: int,
     chunk_rows: int,
 ) -> ExitCode:
-    """Imports a report, or goes on with it; without `identities` it is only read.
+    """Imports a report, or resumes the import; without `identities` it only reads the report.
 
-    `into`: which table that is. Raises `CliError`.
+    `into`: a description of the table. Raises `CliError`.
     """
-    for given in (state, rejects):
-        if given is not None and given.resolve() == path.resolve():
-            raise CliError(f"{given} is the report itself: it would be written over")
+    for other in (state, rejects):
+        if other is not None and other.resolve() == path.resolve():
+            raise CliError(f"{other} is the report itself: it would be written over")
     file = Fingerprint.of(path)
     state = state or path.with_name(path.name + ".import.json")
-    done = Done(None, file) if identities is None else Done.of(state, file, into)
-    if done.counts.rows:
-        remarks().print(Text(f"Going on behind row {done.counts.rows:,}.", "quiet"))
+    progress = Progress(None, file) if identities is None else Progress.of(state, file, into)
+    if progress.counts.rows:
+        stderr_console().print(Text(f"Going on behind row {progress.counts.rows:,}.", "quiet"))
     shown: list[str] = []
     with ExitStack() as stack:
-        listed = stack.enter_context(_opened(rejects, done)) if rejects else None
+        reject_file = stack.enter_context(_open_rejects(rejects, progress)) if rejects else None
         importer = Importer(
-            remembering(identities), done, threads=threads,
-            rejects=reject_lines(listed, shown, _MOST_SHOWN),
+            remember_in(identities), progress, threads=threads,
+            rejects=reject_writer(reject_file, shown, _MAX_SHOWN),
         )  # fmt: skip
         report = stack.enter_context(Report(path))
-        with _bar(done.file.size) as advance:
+        with _bar(progress.file.size) as advance:
             for _ in importer.run(report, chunk_rows):
                 advance(report.position)
-    done.remove()
-    _say(done.counts, shown, dry=identities is None)
-    return ExitCode.UNDONE if done.counts.bad else ExitCode.OK
+    progress.remove()
+    _report(progress.counts, shown, dry=identities is None)
+    return ExitCode.FAILED if progress.counts.bad else ExitCode.OK
 
 
-def _say(counts: Counts, shown: list[str], *, dry: bool) -> None:
-    console = output()
+def _report(counts: Counts, shown: list[str], *, dry: bool) -> None:
+    console = stdout_console()
     for line in shown:
         console.print(Text(printable(line), "warn"))
     if counts.bad > len(shown):
@@ -70,12 +70,12 @@ def _say(counts: Counts, shown: list[str], *, dry: bool) -> None:
 
 
 @contextmanager
-def _opened(path: Path, done: Done) -> Iterator[TextIO]:
-    """The file of bad lines; where an import goes on, behind those of before."""
-    goes_on = done.counts.rows > 0
+def _open_rejects(path: Path, progress: Progress) -> Iterator[TextIO]:
+    """The file of bad lines; a resumed import appends to it."""
+    is_resumed = progress.counts.rows > 0
     try:
-        # A line at a time, so that what ends the process leaves what was said before.
-        with path.open("a" if goes_on else "w", buffering=1, encoding="utf-8") as file:
+        # Line-buffered, so that lines survive if the process is killed.
+        with path.open("a" if is_resumed else "w", buffering=1, encoding="utf-8") as file:
             yield file
     except OSError as error:
         raise CliError(f"{path} cannot be written: {error.strerror}") from error
@@ -83,18 +83,18 @@ def _opened(path: Path, done: Done) -> Iterator[TextIO]:
 
 @contextmanager
 def _bar(size: int) -> Iterator["_Advance"]:
-    """A bar on a terminal; nothing elsewhere."""
-    console = remarks()
+    """A progress bar on a terminal; nothing elsewhere."""
+    console = stderr_console()
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(),
                TimeRemainingColumn())  # fmt: skip
-    with Progress(
+    with ProgressBar(
         *columns, console=console, disable=not console.is_terminal, transient=True
     ) as bar:
         yield _Advance(bar, size)
 
 
 class _Advance:
-    def __init__(self, bar: Progress, size: int) -> None:
+    def __init__(self, bar: ProgressBar, size: int) -> None:
         self._bar = bar
         self._task = bar.add_task("importing", total=size)
 

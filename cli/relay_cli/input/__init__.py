@@ -1,1 +1,1 @@
-"""Events as files hold them, checked and shown."""
+"""Events as files hold them."""

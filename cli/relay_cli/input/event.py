@@ -1,4 +1,4 @@
-"""What is handed in to be checked: one event and all that is known around it."""
+"""One event to check or send, with its context."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,29 +11,29 @@ from relay.domain.kinds import App, Kind
 from relay.rules.prepare import Prepared, prepare
 
 LINE_FIELDS: Final = frozenset({"id", "arrival", "time_zone", "phone_region"})
-"""What a line-object may have besides `kind`, `app_id` and `event`."""
+"""Fields of an NDJSON line besides `kind`, `app_id` and `event`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What is taken where the input itself does not say."""
+    """Values for what the input does not say."""
 
     time_zone: str = "UTC"
     phone_region: str | None = None
     arrival: datetime | None = None
-    """None: the moment of the check."""
+    """None: the time of the check."""
 
 
 @dataclass(frozen=True, slots=True)
-class Bare:
-    """What an event that travels alone is: its kind and its app."""
+class BareEvent:
+    """Kind and app of an event without an envelope."""
 
     kind: Kind
     app_id: str
 
 
 @dataclass(frozen=True, slots=True)
-class Handed:
+class InputEvent:
     """One event, ready to be checked."""
 
     app: App
@@ -42,38 +42,39 @@ class Handed:
     arrival: datetime
     event_id: str | None = None
     body: str | None = None
-    """The envelope that it came in, as it stands in the file."""
-    by_http: bool = False
-    """Whether it came as a call of the HTTP API."""
+    """The envelope that it came in, exactly as in the file."""
+    is_http: bool = False
+    """Whether it came as a request to the HTTP API."""
 
     @property
-    def wants_id(self) -> bool:
-        """Whether it is in the form in which an entry takes it, but without an event id (S6)."""
-        return self.event_id is None and (self.body is not None or self.by_http)
+    def needs_id(self) -> bool:
+        """Whether it is ready to be accepted but has no event id (S6)."""
+        return self.event_id is None and (self.body is not None or self.is_http)
 
-    def prepared(self) -> Prepared:
-        """Applies every rule; nothing is stamped or looked up."""
+    def prepare(self) -> Prepared:
+        """Applies every rule. Stamps nothing and looks nothing up."""
         return prepare(self.kind, self.app, self.event, self.arrival, self.event_id)
 
 
 @dataclass(frozen=True, slots=True)
-class Unusable:
-    """What is no event: why, in the form of findings."""
+class InvalidInput:
+    """Input that is not an event, with the reasons as findings."""
 
     findings: tuple[Finding, ...]
 
     @classmethod
-    def because(cls, rule: str, field: str, message: str) -> "Unusable":
-        """For a single reason."""
+    def with_reason(cls, rule: str, field: str, message: str) -> "InvalidInput":
+        """Invalid input for a single reason."""
         findings = Findings()
         findings.reject(rule, field, message)
         return cls(findings.as_tuple())
 
 
-def from_line(line: Mapping[str, Any], defaults: Defaults) -> Handed | Unusable:
-    """Reads a line-object; all that is wrong with it is said at once.
+def from_line(line: Mapping[str, Any], defaults: Defaults) -> InputEvent | InvalidInput:
+    """Parses an NDJSON line. Reports all its problems at once.
 
-    It has `kind`, `app_id` and `event`, and perhaps `arrival`, `time_zone` and `phone_region`.
+    The line has `kind`, `app_id` and `event`, and optionally `arrival`, `time_zone` and
+    `phone_region`.
     """
     findings = Findings()
     kind = _kind(line.get("kind"), findings)
@@ -86,8 +87,8 @@ def from_line(line: Mapping[str, Any], defaults: Defaults) -> Handed | Unusable:
     region = _text(line, "phone_region", "H5", findings) or defaults.phone_region
     arrival = _arrival(line, findings) or defaults.arrival or instants.utc_now()
     if findings.rejected or kind is None or app_id is None:
-        return Unusable(findings.as_tuple())
-    return Handed(App(app_id, zone, region), kind, line["event"], arrival)
+        return InvalidInput(findings.as_tuple())
+    return InputEvent(App(app_id, zone, region), kind, line["event"], arrival)
 
 
 def _kind(value: object, findings: Findings) -> Kind | None:

@@ -1,7 +1,8 @@
-"""The files that `relay check` and `relay send` take, in every form in which an event travels.
+"""Reads the files that `relay check` and `relay send` take, in every form of an event.
 
-An envelope or an array of them; what Lambda hands to a forwarder (`Records`) or to `accept` (HTTP
-API, payload format 2.0); a line-object as in --ndjson; a bare event whose kind and app are given.
+The forms: an envelope, or an array of them; a Lambda event for a forwarder (`Records`) or for
+`accept` (HTTP API, payload format 2.0); an NDJSON line; a bare event, whose kind and app are
+options.
 """
 
 from collections.abc import Mapping
@@ -15,55 +16,66 @@ from relay.exact_json import InvalidJsonError, UnwritableError, dumps, loads
 from relay.gateway.request import Problem, Request
 from relay.instants import utc_now
 from relay.messages.envelope import parse_envelope
-from relay_cli.input.event import LINE_FIELDS, Bare, Defaults, Handed, Unusable, from_line
+from relay_cli.input.event import (
+    LINE_FIELDS,
+    BareEvent,
+    Defaults,
+    InputEvent,
+    InvalidInput,
+    from_line,
+)
 from relay_cli.terminal.errors import CliError
 from relay_cli.terminal.files import MIB, read_bytes
 
 Json = Mapping[str, Any]
 
-_LARGEST_BYTES: Final = 16 * MIB
-"""A file is held as a whole. Lambda itself hands over 6 MB at most."""
+_MAX_FILE_BYTES: Final = 16 * MIB
+"""The whole file is in memory. Lambda itself passes 6 MB at most."""
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """One thing that a file hands in, and where in the file it stands ("record 2")."""
+class InputItem:
+    """One item of a file, and its position in the file ("record 2")."""
 
-    where: str
-    content: Handed | Unusable
+    label: str
+    content: InputEvent | InvalidInput
 
 
-def read_items(path: Path, defaults: Defaults, bare: Bare | None = None) -> list[Item]:
-    """All that a file (`-`: standard input) hands in, in its order.
+def read_items(
+    path: Path, defaults: Defaults, bare_event: BareEvent | None = None
+) -> list[InputItem]:
+    """All items of a file (`-`: standard input), in order.
 
-    Raises `CliError` when it is no file of events; nothing of its content is quoted.
+    Raises `CliError` if the file holds no events; the message never quotes its content.
     """
-    items = _items(_parsed(path), defaults, bare, path)
+    items = _items(_parsed(path), defaults, bare_event, path)
     if not items:
         raise CliError(f"{path} holds no event.")
     return items
 
 
-def _items(content: Any, defaults: Defaults, bare: Bare | None, path: Path) -> list[Item]:
+def _items(
+    content: Any, defaults: Defaults, bare_event: BareEvent | None, path: Path
+) -> list[InputItem]:
     if isinstance(content, list):
         return [
-            Item(f"event {number}", _one(one, defaults, bare, path))
+            InputItem(f"event {number}", _one(one, defaults, bare_event, path))
             for number, one in enumerate(content, 1)
         ]
     if not isinstance(content, dict):
         raise CliError(f"{path} holds neither an event nor an array of events.")
     if isinstance(content.get("Records"), list):
         return [
-            Item(f"record {number}", _record(record, defaults))
+            InputItem(f"record {number}", _record(record, defaults))
             for number, record in enumerate(content["Records"], 1)
         ]
     if "routeKey" in content and "requestContext" in content:
         return _http_items(content, defaults, path)
-    return [Item("event", _one(content, defaults, bare, path))]
+    return [InputItem("event", _one(content, defaults, bare_event, path))]
 
 
 def _parsed(path: Path) -> Any:
-    raw = read_bytes(path, _LARGEST_BYTES, " Give one event a line, with --ndjson.")
+    raw = read_bytes(path, _MAX_FILE_BYTES, " Give one event a line, with --ndjson.")
     try:
         return loads(raw.removeprefix(b"\xef\xbb\xbf"))
     except InvalidJsonError as error:
@@ -76,41 +88,43 @@ def _has_lines(raw: bytes) -> bool:
     return first.rstrip().endswith(b"}") and second.lstrip().startswith(b"{")
 
 
-def _one(content: Any, defaults: Defaults, bare: Bare | None, path: Path) -> Handed | Unusable:
+def _one(
+    content: Any, defaults: Defaults, bare_event: BareEvent | None, path: Path
+) -> InputEvent | InvalidInput:
     if isinstance(content, dict) and "event" in content:
         is_line = not LINE_FIELDS.isdisjoint(content)
         return from_line(content, defaults) if is_line else _envelope(content, defaults)
-    if bare is None:
+    if bare_event is None:
         raise CliError(
             f"{path} does not say which kind of event this is, and of which app. Give --kind "
             "and --app-id, or put the event into an envelope: "
             '{"app_id": ..., "kind": ..., "event": {...}}.'
         )
-    app = App(bare.app_id, defaults.time_zone, defaults.phone_region)
-    return Handed(app, bare.kind, content, defaults.arrival or utc_now())
+    app = App(bare_event.app_id, defaults.time_zone, defaults.phone_region)
+    return InputEvent(app, bare_event.kind, content, defaults.arrival or utc_now())
 
 
-def _envelope(content: Json, defaults: Defaults) -> Handed | Unusable:
+def _envelope(content: Json, defaults: Defaults) -> InputEvent | InvalidInput:
     try:
         return _parsed_envelope(dumps(content).decode(), defaults)
     except UnwritableError as error:
-        return Unusable.because("E3", "event", str(error))
+        return InvalidInput.with_reason("E3", "event", str(error))
 
 
-def _record(record: Any, defaults: Defaults) -> Handed | Unusable:
+def _record(record: Any, defaults: Defaults) -> InputEvent | InvalidInput:
     body = record.get("body") if isinstance(record, dict) else None
     if not isinstance(body, str):
-        return Unusable.because("E3", "body", "is missing: an SQS record has one, as text")
+        return InvalidInput.with_reason("E3", "body", "is missing: an SQS record has one, as text")
     return _parsed_envelope(body, defaults)
 
 
-def _parsed_envelope(body: str, defaults: Defaults) -> Handed | Unusable:
+def _parsed_envelope(body: str, defaults: Defaults) -> InputEvent | InvalidInput:
     try:
         envelope = parse_envelope(body)
     except NotAnEnvelopeError as error:
-        return Unusable.because("E3", "body", str(error))
+        return InvalidInput.with_reason("E3", "body", str(error))
     app = App(envelope.app_id, defaults.time_zone, defaults.phone_region)
-    return Handed(
+    return InputEvent(
         app,
         envelope.kind,
         envelope.event,
@@ -123,8 +137,8 @@ def _parsed_envelope(body: str, defaults: Defaults) -> Handed | Unusable:
 # HTTP API events
 
 
-def _http_items(event: Json, defaults: Defaults, path: Path) -> list[Item]:
-    # Not at the top: `accept` brings Powertools along, which the other files need not wait for.
+def _http_items(event: Json, defaults: Defaults, path: Path) -> list[InputItem]:
+    # Imported here: `accept` loads Powertools, which no other form of file needs.
     from relay.accept.accept import ROUTES, with_visitor
 
     try:
@@ -139,10 +153,10 @@ def _http_items(event: Json, defaults: Defaults, path: Path) -> list[Item]:
         events, key = loads(request.body), request.idempotency_key
     except (Problem, InvalidJsonError) as error:
         problem = error.detail if isinstance(error, Problem) else f"the body is {error}"
-        return [Item("request", Unusable.because("E3", "body", problem))]
+        return [InputItem("request", InvalidInput.with_reason("E3", "body", problem))]
     several = isinstance(events, list)
     return [
-        Item(
+        InputItem(
             f"event {index + 1}",
             _http_event(
                 kind,
@@ -158,6 +172,8 @@ def _http_items(event: Json, defaults: Defaults, path: Path) -> list[Item]:
 
 def _http_event(
     kind: Kind, app_id: str, event: Any, defaults: Defaults, event_id: str | None
-) -> Handed:
+) -> InputEvent:
     app = App(app_id, defaults.time_zone, defaults.phone_region)
-    return Handed(app, kind, event, defaults.arrival or utc_now(), event_id=event_id, by_http=True)
+    return InputEvent(
+        app, kind, event, defaults.arrival or utc_now(), event_id=event_id, is_http=True
+    )

@@ -1,4 +1,4 @@
-"""How `relay sandbox` and `relay demo` are called."""
+"""The command-line interface of `relay sandbox` and `relay demo`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -59,13 +59,13 @@ def sandbox(
     from relay_cli.local import run
     from relay_sandbox.options import SandboxOptions
 
-    chosen = SandboxOptions(
+    sandbox_options = SandboxOptions(
         port=port,
         mobile_endpoint=mobile_endpoint,
         web_endpoint=web_endpoint,
         retry_schedule=retry_schedule,
     )
-    raise typer.Exit(run.sandbox(chosen, ready_file, samples=not no_samples))
+    raise typer.Exit(run.sandbox(sandbox_options, ready_file, samples=not no_samples))
 
 
 def demo(

@@ -1,4 +1,4 @@
-"""Where a running sandbox can be reached, and what to try. Pure."""
+"""The addresses of a running sandbox, and commands to try. Pure."""
 
 import json
 import shlex
@@ -26,7 +26,7 @@ _EVENT: Final = {
 def guide(
     ready: Mapping[str, Any], ready_file: Path | None, program: Callable[[str], str] = str
 ) -> Iterator[Block]:
-    """The addresses, and commands that work as they stand; `program` says how one is called."""
+    """The addresses, and commands ready to run. `program` gives the path of a program."""
     yield Block("")
     yield Block(Rule(Text("The sandbox is up", "heading"), align="left", style="quiet"))
     yield Block(_addresses(ready, ready_file))

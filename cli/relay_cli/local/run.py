@@ -10,10 +10,10 @@ from threading import Event
 from typing import Any, Final
 
 from relay_cli.clients.targets import DEFAULT_READY_FILE
-from relay_cli.local.demo.run import Run, run_samples, send_samples
+from relay_cli.local.demo.run import DemoRun, run_samples, send_samples
 from relay_cli.local.guide import guide
 from relay_cli.samples import read_samples
-from relay_cli.terminal.console import output, remarks, show
+from relay_cli.terminal.console import show, stderr_console, stdout_console
 from relay_cli.terminal.errors import CliError, ExitCode
 from relay_sandbox.errors import SandboxError
 from relay_sandbox.options import PROJECT, SandboxOptions
@@ -23,45 +23,45 @@ from relay_sandbox.serve import WhenUp, run_sandbox
 SAMPLES: Final = PROJECT / "events"
 
 
-class _Finished(Exception):  # noqa: N818 - it is no error
-    """The demo is done, and the sandbox may stop."""
+class _Finished(Exception):  # noqa: N818 - not an error
+    """Ends the sandbox once the demo is done."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: DemoRun) -> None:
         super().__init__()
         self.run = run
 
 
 def sandbox(options: SandboxOptions, ready_file: Path | None, *, samples: bool) -> ExitCode:
-    """Runs until it is told to stop; raises `CliError` when it does not come up."""
+    """Runs the sandbox until it is stopped; raises `CliError` if it does not start."""
     stop = Event()
 
     async def when_up(up: Sandbox) -> None:
-        show(output(), guide(up.ready, ready_file, program))
+        show(stdout_console(), guide(up.ready, ready_file, program))
         if samples:
             traces = await _in_thread(stop, send_samples, up.ready, SAMPLES)
             number = len({trace.sample.name for trace in traces})
-            output().print(f"\n{number} samples sent; the stand-in's ledger shows them.")
+            stdout_console().print(f"\n{number} samples sent; the stand-in's ledger shows them.")
 
     _run(options, ready_file, when_up)
     return ExitCode.OK
 
 
 def demo(folder: Path, *, once: bool) -> ExitCode:
-    """Runs the samples once, and then stays up where somebody is there; raises `CliError`."""
-    read_samples(folder)  # a folder of no use is said before anything is started
+    """Runs the samples; on a terminal, the sandbox then stays up. Raises `CliError`."""
+    read_samples(folder)  # report an invalid folder before anything starts
     stop = Event()
     code = ExitCode.OK
-    stays = not once and output().is_terminal
+    stays = not once and stdout_console().is_terminal
     ready_file = DEFAULT_READY_FILE if stays else None
 
     async def when_up(up: Sandbox) -> None:
         nonlocal code
-        run: Run = await _in_thread(stop, run_samples, up.ready, folder, stop)
+        run: DemoRun = await _in_thread(stop, run_samples, up.ready, folder, stop)
         code = run.code
         if not stays:
             raise _Finished(run)
         run.show()
-        show(output(), guide(up.ready, ready_file, program))
+        show(stdout_console(), guide(up.ready, ready_file, program))
 
     try:
         _run(SandboxOptions(port=None), ready_file, when_up)
@@ -71,12 +71,12 @@ def demo(folder: Path, *, once: bool) -> ExitCode:
 
 
 def is_once(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether ONCE asks to stop when all have settled."""
+    """Whether the variable ONCE asks to stop after the samples."""
     return environment.get("ONCE", "") not in ("", "0")
 
 
 def program(name: str) -> str:
-    """How to call a program from here: by its name, or by its path beside this Python."""
+    """The command for a program: its name, or its path beside this Python."""
     beside = Path(sys.executable).parent / name
     if shutil.which(name) or not beside.exists():
         return name
@@ -84,7 +84,7 @@ def program(name: str) -> str:
 
 
 async def _in_thread(stop: Event, work: Any, *arguments: Any) -> Any:
-    """Runs blocking work beside the sandbox; when that is told to stop, so is the work."""
+    """Runs blocking work beside the sandbox, and stops it together with the sandbox."""
     try:
         return await asyncio.to_thread(work, *arguments)
     finally:
@@ -92,7 +92,7 @@ async def _in_thread(stop: Event, work: Any, *arguments: Any) -> Any:
 
 
 def _run(options: SandboxOptions, ready_file: Path | None, when_up: WhenUp) -> None:
-    remarks().print("Starting the sandbox ...", style="quiet")
+    stderr_console().print("Starting the sandbox ...", style="quiet")
     try:
         run_sandbox(options, ready_file, when_up=when_up)
     except SandboxError as error:

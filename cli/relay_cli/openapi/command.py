@@ -1,4 +1,4 @@
-"""How `relay openapi` is called."""
+"""The command-line interface of `relay openapi`."""
 
 from pathlib import Path
 from typing import Annotated

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from relay.domain.kinds import Kind
-from relay_cli.openapi.answers import responses_of
 from relay_cli.openapi.events import events_of, read_rules
 from relay_cli.openapi.messages import install_of, webhook_of
 from relay_cli.openapi.operations import OPERATIONS, SECURITY, Operation
+from relay_cli.openapi.responses import responses_of
 from relay_cli.openapi.shapes import Components, Schema
 from relay_cli.samples import Sample, read_samples
 from relay_cli.terminal.errors import CliError
@@ -23,7 +23,7 @@ _SERVER: Final[Schema] = {
     "description": "The output ApiUrl of the stack.",
     "variables": {"api_id": {"default": "api_id"}, "region": {"default": "us-east-1"}},
 }
-_ABOUT: Final = (
+_DESCRIPTION: Final = (
     "Events, payment webhooks and installs by HTTP. What is accepted is on a queue and will be "
     "delivered to AppsFlyer, or kept with the reason. Every error is `application/problem+json` "
     "(RFC 9457), but for those of API Gateway itself."
@@ -31,7 +31,7 @@ _ABOUT: Final = (
 
 
 def document_of(project: Path) -> Schema:
-    """The document of a checkout of the project; raises `CliError`."""
+    """The document for a checkout of the project; raises `CliError`."""
     components = Components()
     bodies = _Bodies(project, components)
     _check_routes(project / "template.yaml")
@@ -43,7 +43,7 @@ def document_of(project: Path) -> Schema:
         "openapi": "3.1.1",
         "info": {
             "title": "AppsFlyer Relay",
-            "description": _ABOUT,
+            "description": _DESCRIPTION,
             "version": metadata.version("appsflyer-relay"),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
@@ -57,23 +57,23 @@ def document_of(project: Path) -> Schema:
 
 
 def written(document: Schema) -> str:
-    """A document as its file has it."""
+    """The document as text, in the form of its file."""
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
 def _check_routes(path: Path) -> None:
-    """Raises `CliError` unless the template has the routes that are described, and no others."""
+    """Raises `CliError` unless the template has exactly the routes that are described."""
     try:
         template = Template.read(path)
         functions = {name: name for name in template.source["Resources"]}
         api = read_api(template, template.parameters({}), functions)
     except SandboxError as error:
         raise CliError(str(error)) from error
-    unlike = sorted({route.key for route in api.routes} ^ OPERATIONS.keys())
-    if unlike:
+    differing = sorted({route.key for route in api.routes} ^ OPERATIONS.keys())
+    if differing:
         raise CliError(
             f"{path.name} and cli/relay_cli/openapi/operations.py do not have the same routes: "
-            f"{', '.join(unlike)}"
+            f"{', '.join(differing)}"
         )
 
 
@@ -83,10 +83,10 @@ def _operation(key: str, operation: Operation, bodies: "_Bodies", components: Co
         "operationId": operation.id,
         "tags": [operation.tag],
         "summary": operation.summary,
-        "description": operation.about,
+        "description": operation.description,
         "parameters": list(operation.parameters),
         **({"requestBody": body} if body else {}),
-        "responses": responses_of(operation.replies, components),
+        "responses": responses_of(operation.responses, components),
         "security": [
             {name: list(scopes) for name, scopes in one.items()} for one in operation.security
         ],
@@ -94,7 +94,7 @@ def _operation(key: str, operation: Operation, bodies: "_Bodies", components: Co
 
 
 class _Bodies:
-    """The bodies of requests, with the project's own samples as examples."""
+    """The request bodies, with the project's own samples as examples."""
 
     def __init__(self, project: Path, components: Components) -> None:
         self._components = components
@@ -103,7 +103,7 @@ class _Bodies:
         self._samples = read_samples(project / "events")
 
     def of(self, key: str, operation: Operation) -> Schema | None:
-        """The body of an operation's requests, if they have one."""
+        """The request body of an operation, if it has one."""
         if operation.body is None:
             return None
         schema, components = operation.body, self._components
@@ -117,14 +117,14 @@ class _Bodies:
         return {"required": True, "content": {"application/json": content}}
 
     def _examples(self, key: str) -> Iterator[tuple[str, Schema]]:
-        """The bodies of the samples that are taken, by the samples' names."""
+        """The bodies of the accepted samples, by the samples' names."""
         for sample in self._samples:
-            if sample.event.get("routeKey") == key and _is_taken(sample):
-                yield sample.name, {"summary": sample.about, "value": _body(sample.event)}
+            if sample.event.get("routeKey") == key and _is_accepted(sample):
+                yield sample.name, {"summary": sample.description, "value": _body(sample.event)}
 
 
-def _is_taken(sample: Sample) -> bool:
-    """Whether its body is, whatever comes with it."""
+def _is_accepted(sample: Sample) -> bool:
+    """Whether the API accepts its body without a cookie."""
     is_success = sample.status is not None and sample.status < 300  # noqa: PLR2004 - a 2xx
     return is_success and "cookies" not in sample.event
 

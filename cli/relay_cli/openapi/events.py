@@ -1,4 +1,4 @@
-"""The schemas of what is sent in: events of each kind, and messages about installs."""
+"""The schemas of events, for each kind."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,13 +19,13 @@ _ABSENT: Final = "A field that is null, and a text that is blank, counts as abse
 
 
 class _Kind(NamedTuple):
-    """What a kind of event is made of."""
+    """What the schema of a kind of event is made of."""
 
     name: str
-    about: str
+    description: str
     forms: Mapping[str, Schema]
     checks: tuple[tuple[str, Callable[..., Any]], ...]
-    needs: Schema
+    required: Schema
     forbidden: frozenset[str] = frozenset()
 
 
@@ -69,18 +69,18 @@ def read_rules(page: Path) -> dict[str, str]:
 
 
 def events_of(kind: Kind, components: Components, rules: Mapping[str, str]) -> Schema:
-    """The schema of a body: one event of a kind, or an array of them."""
+    """The schema of a body: one event, or an array of events."""
     what = _KINDS[kind]
     event = components.add(what.name, _event(what, rules))
-    several = {"type": "array", "items": event, "minItems": 1, "maxItems": MAX_EVENTS}
-    return {"oneOf": [event, several]}
+    array = {"type": "array", "items": event, "minItems": 1, "maxItems": MAX_EVENTS}
+    return {"oneOf": [event, array]}
 
 
 def _event(what: _Kind, rules: Mapping[str, str]) -> Schema:
     return {
-        "description": f"{what.about} {_ABSENT}",
+        "description": f"{what.description} {_ABSENT}",
         "type": "object",
-        **what.needs,
+        **what.required,
         "properties": {
             name: {"description": _text_of(cited, rules), **form}
             for name, form, cited in _fields(what)
@@ -91,7 +91,7 @@ def _event(what: _Kind, rules: Mapping[str, str]) -> Schema:
 
 
 def _fields(what: _Kind) -> Iterator[tuple[str, Schema, Iterable[str]]]:
-    """Each field, its form, and the numbers of its rules: those that its check cites."""
+    """Each field, its schema, and the numbers of the rules that its check cites."""
     for name, check in what.checks:
         if name not in what.forms:
             raise CliError(f"no form is known of the field {name}: add it to openapi/fields.py")

@@ -1,7 +1,7 @@
-"""The form in which each field of an event is best sent: JSON Schema, by the field's name.
+"""The JSON Schema of each field of an event, by the field's name: the form to prefer.
 
-What the layer has as data (bounds, patterns, lists) is taken from there. A test holds the rest to
-the checks of the layer: what breaks a form is told of, and an example of a form is taken.
+Bounds, patterns and lists come from the layer. A test compares the rest with the checks of the
+layer: values that break a schema cause findings, and its examples are accepted.
 """
 
 from collections.abc import Mapping
@@ -26,19 +26,19 @@ _PLAIN: Final[Mapping[type, str]] = {str: "string", bool: "boolean"}
 
 
 def text(*examples: str, **bounds: Any) -> Schema:
-    """A text."""
+    """A string schema."""
     return {"type": "string", **bounds, **({"examples": list(examples)} if examples else {})}
 
 
 def whole_pattern(expression: str) -> str:
-    """An expression that has to match all of a text, as JSON Schema writes it."""
+    """A pattern that must match the whole text, as JSON Schema writes it."""
     return f"^(?:{expression})$"
 
 
-def _whole(bounds: IntRange, *examples: int) -> Schema:
+def _integer(bounds: IntRange, *examples: int) -> Schema:
     named = {"minimum": bounds.lowest, "maximum": bounds.highest}
-    given = {name: bound for name, bound in named.items() if bound is not None}
-    return {"type": "integer", **given, **({"examples": list(examples)} if examples else {})}
+    limits = {name: bound for name, bound in named.items() if bound is not None}
+    return {"type": "integer", **limits, **({"examples": list(examples)} if examples else {})}
 
 
 def _object(properties: Mapping[str, Schema], **bounds: Any) -> Schema:
@@ -51,11 +51,11 @@ def _object(properties: Mapping[str, Schema], **bounds: Any) -> Schema:
 
 def _consent(form: str) -> Schema:
     """M15."""
-    answers = {
-        name: _whole(wanted) if isinstance(wanted, IntRange) else {"type": _PLAIN[wanted]}
+    properties = {
+        name: _integer(wanted) if isinstance(wanted, IntRange) else {"type": _PLAIN[wanted]}
         for name, wanted in CONSENT_FORMS[form].items()
     }
-    return _object({form: _object(answers)}, required=[form])
+    return _object({form: _object(properties)}, required=[form])
 
 
 def _user_id(longest: int | None) -> Schema:
@@ -93,13 +93,13 @@ MOBILE: Final[Mapping[str, Schema]] = {
     "amazon_aid": text(_UUID),
     "imei": text("490154203237518"),
     "app_set_id": _object(
-        {"scope": _whole(APP_SET_SCOPE), "id": text(pattern=whole_pattern(UUID.pattern))},
+        {"scope": _integer(APP_SET_SCOPE), "id": text(pattern=whole_pattern(UUID.pattern))},
         required=["scope", "id"],
         examples=[{"scope": 1, "id": _UUID}],
     ),
     "idfa": _IOS_ID,
     "idfv": _IOS_ID,
-    "att": _whole(ATT, 3),
+    "att": _integer(ATT, 3),
     "aie": {"type": "boolean", "examples": [True]},
     "os": text("17.4"),
     "bundleIdentifier": text("com.example.shop"),
@@ -166,7 +166,7 @@ IDENTITY: Final[Mapping[str, Schema]] = {
     "last_name": text("Example"),
     **dict.fromkeys(HASHED_FIELDS, _DIGEST),
 }
-"""Of every kind of event: raw, to be hashed, or hashed already."""
+"""Fields of every kind of event: raw, to be hashed, or hashed already."""
 
 IDENTITY_RULES: Final[Mapping[str, tuple[str, ...]]] = {
     "email": ("H1", "H8"),

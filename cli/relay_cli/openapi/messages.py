@@ -1,4 +1,4 @@
-"""The schemas of what others tell: AppsFlyer of installs, payment providers of payments."""
+"""The schemas of messages from others: installs from AppsFlyer, webhooks from providers."""
 
 import json
 import re
@@ -33,13 +33,13 @@ INSTALL: Final[Mapping[str, Schema]] = {
     ),
     "platform": text("ios", description="The platform that it was installed on."),
 }
-"""Those of the hundred or so fields of AppsFlyer's Push API that are looked at."""
+"""The fields that the relay reads, of about a hundred in AppsFlyer's Push API."""
 
 _EXAMPLE: Final = re.compile(r"^```json\n(.+?)^```", re.MULTILINE | re.DOTALL)
 
 
 def install_of(components: Components) -> Schema:
-    """The schema of a message about an install."""
+    """The schema of an install message."""
     return components.add(
         "InstallMessage",
         {
@@ -52,8 +52,8 @@ def install_of(components: Components) -> Schema:
 
 
 def webhook_of(components: Components, page: Path) -> Schema:
-    """The schema of a webhook: that of ours, or a provider's own. Raises `CliError`."""
-    ours = components.add(
+    """The schema of a webhook: the relay's own, or a provider's. Raises `CliError`."""
+    own_webhook = components.add(
         "PaymentWebhook",
         {
             "description": "What a company's own billing tells (`standard_webhooks`), see "
@@ -68,15 +68,15 @@ def webhook_of(components: Components, page: Path) -> Schema:
             "examples": [_example(page)],
         },
     )
-    theirs = components.add(
+    provider_webhook = components.add(
         "ProviderWebhook",
         {"description": "What a payment provider itself sends.", "type": "object"},
     )
-    return {"anyOf": [ours, theirs]}
+    return {"anyOf": [own_webhook, provider_webhook]}
 
 
 def _movement() -> Schema:
-    """The layer's own model, but for what is ignored beside it and what marks a test."""
+    """The layer's own model, without ignored fields, plus the mark of a test."""
     schema = Data.model_json_schema()
     schema["properties"]["test"] = {"type": "boolean", "description": "Whether it is a test."}
     del schema["additionalProperties"], schema["title"]

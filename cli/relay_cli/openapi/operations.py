@@ -1,4 +1,4 @@
-"""What each route of the HTTP API is for: who may call it, what it takes, and how it answers."""
+"""The operations of the HTTP API: who may call them, parameters, bodies and responses."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from relay.config.sources import NAME
 from relay.domain.kinds import Kind
 from relay.gateway.request import LONGEST_KEY
 from relay.payments.providers.registry import PROVIDERS
-from relay_cli.openapi import answers
-from relay_cli.openapi.answers import Replies
+from relay_cli.openapi import responses
 from relay_cli.openapi.fields import text, whole_pattern
 from relay_cli.openapi.messages import INSTALL
+from relay_cli.openapi.responses import ResponseSpecs
 from relay_cli.openapi.shapes import Schema
 
 Security = Sequence[Mapping[str, Sequence[str]]]
@@ -26,22 +26,22 @@ class Operation:
     id: str
     tag: str
     summary: str
-    about: str
-    replies: Replies
+    description: str
+    responses: ResponseSpecs
     parameters: tuple[Schema, ...] = ()
     security: Security = ()
-    """Any one of these; none is asked for when empty."""
+    """Any one of these suffices. Empty: none is needed."""
     body: Kind | str | None = None
     """A kind of event, `install` or `webhook`."""
 
 
-def _parameter(name: str, place: str, about: str, schema: Schema) -> Schema:
-    needed = {"required": True} if place == "path" else {}
-    return {"name": name, "in": place, **needed, "description": about, "schema": schema}
+def _parameter(name: str, location: str, description: str, schema: Schema) -> Schema:
+    needed = {"required": True} if location == "path" else {}
+    return {"name": name, "in": location, **needed, "description": description, "schema": schema}
 
 
 def _in_query(form: Schema) -> Schema:
-    """The form of a field where everything is text, and its description stands outside."""
+    """The schema of a field in a query string: a string, with its description outside."""
     return {**{key: form[key] for key in form if key != "description"}, "type": "string"}
 
 
@@ -102,9 +102,9 @@ SECURITY: Final[Mapping[str, Schema]] = {
         for name, provider in PROVIDERS.items()
     },
 }
-"""The last are signatures over each body, which OpenAPI has no words for."""
+"""The last ones are signatures over the body, which OpenAPI cannot describe."""
 
-_TAKEN: Final = (
+_EVENTS_DESCRIPTION: Final = (
     f"One event, or an array of up to {MAX_EVENTS}, of {MAX_BODY_BYTES // 1024**2} MiB at most. "
     "Each is checked against AppsFlyer's rules, its personal data hashed, and queued. Every answer "
     "has the findings: which rule, which field, what to do."
@@ -116,8 +116,8 @@ def _events(name: str, what: str, kind: Kind, *more: Schema) -> Operation:
         id=f"send{name}",
         tag="events",
         summary=f"Send {what}",
-        about=_TAKEN,
-        replies=answers.EVENTS,
+        description=_EVENTS_DESCRIPTION,
+        responses=responses.EVENTS,
         parameters=(_APP, _PREVIEW, _KEY, *more),
         security=_BEARER,
         body=kind,
@@ -134,9 +134,9 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
         id="receivePayment",
         tag="payments",
         summary="Tell of a payment",
-        about="The address to give to a payment provider, or to your own billing. It is signed as "
-        "the provider signs.",
-        replies=answers.WEBHOOKS,
+        description="The address to give to a payment provider, or to your own billing. It is "
+        "signed as the provider signs.",
+        responses=responses.WEBHOOKS,
         parameters=(
             _parameter(
                 "provider", "path", "The provider.", {"type": "string", "enum": list(PROVIDERS)}
@@ -155,9 +155,9 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
         id="tellInstall",
         tag="installs",
         summary="Tell of an install",
-        about="The address to give to AppsFlyer's Push API: by it the events of a customer find "
-        "the AppsFlyer id.",
-        replies=answers.INSTALLS,
+        description="The address to give to AppsFlyer's Push API: by it the events of a customer "
+        "find the AppsFlyer id.",
+        responses=responses.INSTALLS,
         parameters=(_APP,),
         security=_PUSH,
         body="install",
@@ -166,8 +166,8 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
         id="tellInstallInQuery",
         tag="installs",
         summary="Tell of an install, in the query string",
-        about="As by POST. A field that is `null` counts as absent.",
-        replies=answers.INSTALLS_IN_QUERY,
+        description="As by POST. A field that is `null` counts as absent.",
+        responses=responses.INSTALLS_IN_QUERY,
         parameters=(
             _APP,
             *(
@@ -181,8 +181,8 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
         id="health",
         tag="health",
         summary="Is it up?",
-        about="Asks for nothing and reads no setting.",
-        replies=answers.HEALTH,
+        description="Asks for nothing and reads no setting.",
+        responses=responses.HEALTH,
     ),
 }
-"""By the key of the route, as API Gateway has it."""
+"""By route key, as in API Gateway."""

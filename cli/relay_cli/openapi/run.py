@@ -1,4 +1,4 @@
-"""`relay openapi`: the document on standard output, or a look at whether a file still is it."""
+"""`relay openapi`: prints the document, or compares a file with it."""
 
 import sys
 from pathlib import Path
@@ -12,7 +12,7 @@ _HOW: Final = "Run: make openapi"
 
 
 def show(server: str | None) -> None:
-    """Prints the document, for a server of one's own where one is given."""
+    """Prints the document, with the given server if there is one."""
     document = document_of(PROJECT)
     if server is not None:
         document["servers"] = [{"url": server}]
@@ -20,10 +20,10 @@ def show(server: str | None) -> None:
 
 
 def check(file: Path) -> None:
-    """Raises `CliError` unless the file is the document, to the byte."""
+    """Raises `CliError` unless the file equals the document to the byte."""
     try:
         found = file.read_text(encoding="utf-8")
     except OSError as error:
         raise CliError(f"{file} cannot be read: {error.strerror}. {_HOW}") from error
     if found != written(document_of(PROJECT)):
-        raise CliError(f"{file} does not say what the code says. {_HOW}", code=ExitCode.UNDONE)
+        raise CliError(f"{file} does not say what the code says. {_HOW}", code=ExitCode.FAILED)

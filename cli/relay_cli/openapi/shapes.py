@@ -1,7 +1,7 @@
-"""JSON Schema of the types that the layer's answers have.
+"""JSON Schema for the types of the layer's responses.
 
-`TypedDict` with `Annotated[..., "what it says"]`, lists, literals, text and whole numbers: what the
-answers are made of, and no more.
+It supports what these use: `TypedDict` with `Annotated[..., "description"]`, lists, literals,
+strings and integers.
 """
 
 from collections.abc import Mapping
@@ -30,20 +30,20 @@ class Components:
         self.schemas: dict[str, Schema] = {}
 
     def ref(self, shape: Any) -> Schema:
-        """A reference to the schema of a `TypedDict` or `NamedTuple`, which is added if need be."""
+        """A reference to the schema of a `TypedDict` or `NamedTuple`, which is added if missing."""
         name = shape.__name__.removesuffix("Content")
         if name not in self.schemas:
-            self.schemas[name] = {}  # for a shape that holds itself
+            self.schemas[name] = {}  # for a type that contains itself
             self.schemas[name] = self._object(shape)
         return reference(name)
 
     def add(self, name: str, schema: Schema) -> Schema:
-        """A reference to a schema that is added under a name."""
+        """Adds a schema under a name, and returns a reference to it."""
         self.schemas[name] = schema
         return reference(name)
 
     def of(self, form: Any) -> Schema:
-        """The schema of any type that an answer is made of; raises `TypeError` for others."""
+        """The schema of any type in a response; raises `TypeError` for unsupported types."""
         if form in _PLAIN:
             return {"type": _PLAIN[form]}
         if is_typeddict(form):
@@ -62,21 +62,21 @@ class Components:
         raise TypeError(f"no JSON Schema is known for {form}")
 
     def _annotated(self, form: Any) -> Schema:
-        """A text describes; a class says what the objects of a list are made of."""
+        """A string is the description; a class is the type of a list's items."""
         inner, *notes = get_args(form)
         shapes = [note for note in notes if isinstance(note, type)]
         if shapes:
             schema: Schema = {"type": "array", "items": self.ref(shapes[0])}
         else:
             schema = self.of(inner)
-        said = [note for note in notes if isinstance(note, str)]
-        return {**schema, "description": said[-1]} if said else schema
+        descriptions = [note for note in notes if isinstance(note, str)]
+        return {**schema, "description": descriptions[-1]} if descriptions else schema
 
     def _object(self, shape: Any) -> Schema:
         hints: Mapping[str, Any] = get_type_hints(shape, include_extras=True)
         optional: frozenset[str] = getattr(shape, "__optional_keys__", frozenset())
         return {
-            "description": described(shape),
+            "description": description_of(shape),
             "type": "object",
             "properties": {name: self.of(form) for name, form in hints.items()},
             "required": [name for name in hints if name not in optional],
@@ -88,6 +88,6 @@ def reference(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def described(shape: Any) -> str:
+def description_of(shape: Any) -> str:
     """The first paragraph of a docstring, on one line."""
     return " ".join((shape.__doc__ or "").split("\n\n")[0].split())

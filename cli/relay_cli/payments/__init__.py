@@ -1,1 +1,1 @@
-"""`relay payments`: webhooks as the providers send them, and what they become."""
+"""`relay payments`: sends webhooks as providers do, and shows the resulting events."""

@@ -1,4 +1,4 @@
-"""How `relay payments` is called."""
+"""The command-line interface of `relay payments`."""
 
 import os
 from decimal import Decimal, InvalidOperation
@@ -11,11 +11,11 @@ from relay_cli import options
 from relay_cli.terminal.errors import CliError
 
 _CODE_LENGTH = 3
-_SMALLEST, _TOO_MUCH = Decimal("0.001"), 10**12
+_MIN_AMOUNT, _AMOUNT_LIMIT = Decimal("0.001"), 10**12
 _SECRET = "RELAY_WEBHOOK_SECRET"  # noqa: S105 - a variable's name
 
 
-def trigger(  # noqa: PLR0913 - one for each thing that may be told
+def trigger(  # noqa: PLR0913 - one for each field of a webhook
     provider: Annotated[
         str, typer.Argument(help="stripe, revenuecat, paddle, adyen, standard_webhooks.")
     ],
@@ -58,10 +58,10 @@ def trigger(  # noqa: PLR0913 - one for each thing that may be told
     from relay_cli.payments.trigger import Address, new_tag
     from relay_cli.payments.trigger import trigger as send
 
-    clues = {"app_user_id": customer, "appsflyer_id": appsflyer_id, "af_app_id": app_id}
+    metadata = {"app_user_id": customer, "appsflyer_id": appsflyer_id, "af_app_id": app_id}
     order = Order(
         provider, kind, new_tag(), utc_now(), customer, _amount(amount), _currency(currency),
-        {name: value for name, value in clues.items() if value},
+        {name: value for name, value in metadata.items() if value},
     )  # fmt: skip
     if url is None:
         address = Address.of_sandbox(ready_file, provider)
@@ -78,8 +78,8 @@ def _amount(text: str) -> Decimal:
         amount = Decimal(text)
     except InvalidOperation as error:
         raise CliError("--amount must be a number, as in 9.99") from error
-    if not amount.is_finite() or not _SMALLEST <= amount < _TOO_MUCH:
-        raise CliError(f"--amount must be above zero, and below {_TOO_MUCH:,}")
+    if not amount.is_finite() or not _MIN_AMOUNT <= amount < _AMOUNT_LIMIT:
+        raise CliError(f"--amount must be above zero, and below {_AMOUNT_LIMIT:,}")
     return amount
 
 

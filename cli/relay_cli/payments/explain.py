@@ -1,4 +1,4 @@
-"""`relay payments explain`: what a webhook's body would become, and why. Nothing is looked up."""
+"""`relay payments explain`: the event that a webhook becomes, and why. Looks nothing up."""
 
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
@@ -24,7 +24,7 @@ from relay.payments.receive import MAX_BODY_BYTES
 from relay.stores.identities import Identities
 from relay.stores.money_trail import Trail
 from relay.validation import first_fault
-from relay_cli.terminal.console import Block, output, printable, show
+from relay_cli.terminal.console import Block, printable, show, stdout_console
 from relay_cli.terminal.errors import CliError, ExitCode
 from relay_cli.terminal.files import read_bytes, read_object
 
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 
 _ANY_DAYS: Final = 400
 _SOURCE: Final = "explained"
-_CLUES: Final = ("customer_user_id", "appsflyer_id", "app_id", "platform")
+_HINTS: Final = ("customer_user_id", "appsflyer_id", "app_id", "platform")
 _ANY_APP: Final = SourceApps(mobile=("id000000000",))
-"""Stands for the source's app where nobody said which there are."""
-_LIKE_ITS_ORIGINAL: Final = (
+"""Stands for the source's app if none is given."""
+_LIKE_ORIGINAL: Final = (
     "becomes an event like its original's: same app, name and order id, the amount turned round"
 )
-_NOT_BY_THIS_ALONE: Final = (
+_NEEDS_MORE: Final = (
     "by this alone nobody knows whose it is or for which app; what was told before, or an install, "
     "may say"
 )
@@ -48,15 +48,15 @@ _FOR_ANY_APP: Final = (
     "source has"
 )
 _KEPT: Final = "Acknowledged, and kept as a dead letter"
-_WHY: Final = {
+_TREATMENTS: Final = {
     Treatment.COUNTED: "counts",
     Treatment.IGNORED: "ignored",
     Treatment.UNKNOWN: "unknown type: kept as a dead letter by id, type, time and digest",
 }
 
 
-class _Nothing:
-    """A table that begins empty and is gone afterwards."""
+class _MemoryTable:
+    """A table in memory, empty at first."""
 
     def __init__(self) -> None:
         self._items: dict[Key, dict[str, str | int]] = {}
@@ -65,7 +65,7 @@ class _Nothing:
         return {key: self._items[key] for key in keys if key in self._items}
 
     def put(self, key: Key, item: Item, only_if: Condition | None = None) -> Item | None:
-        del only_if  # nobody else writes here
+        del only_if  # there are no concurrent writers
         self._items[key] = dict(item)
         return None
 
@@ -84,7 +84,7 @@ class _Nothing:
         return list(self._items)
 
 
-class _Rules:
+class _FixedParameters:
     """A Parameter Store in which every app has the same settings."""
 
     def __init__(self, rules: Mapping[str, Any]) -> None:
@@ -97,31 +97,31 @@ class _Rules:
 def explain(
     path: Path, provider: str | None, mobile: list[str], web: list[str], rules: Path | None
 ) -> ExitCode:
-    """Shows what a body tells and becomes; raises `CliError`.
+    """Shows the content of a webhook and the resulting event; raises `CliError`.
 
-    `UNDONE` where some of it cannot be understood.
+    Returns `FAILED` if part of it cannot be interpreted.
     """
     body = read_bytes(path, MAX_BODY_BYTES, " No webhook is.")
-    name = provider or _recognised(body)
+    name = provider or _detect_provider(body)
     if name not in PROVIDERS:
         raise CliError(f"no such provider; there are {', '.join(PROVIDERS)}")
     settings = _settings(name, mobile, web)
     try:
-        told = PROVIDERS[name].parse(body, settings)
+        webhooks = PROVIDERS[name].parse(body, settings)
     except UnreadableWebhookError as error:
-        raise CliError(f"{path} is no webhook of {name}: {error}", code=ExitCode.UNDONE) from error
-    app_rules, anybody = _read_rules(rules), not (mobile or web)
-    is_understood = True
-    for one in told:
-        show(output(), _told(name, one))
-        is_understood &= one.problem is None
-        if one.treatment is Treatment.COUNTED:
-            is_understood &= _understood(name, one, settings, app_rules, anybody=anybody)
-    return ExitCode.OK if is_understood else ExitCode.UNDONE
+        raise CliError(f"{path} is no webhook of {name}: {error}", code=ExitCode.FAILED) from error
+    app_rules, any_app = _read_rules(rules), not (mobile or web)
+    is_valid = True
+    for webhook in webhooks:
+        show(stdout_console(), _webhook_blocks(name, webhook))
+        is_valid &= webhook.problem is None
+        if webhook.treatment is Treatment.COUNTED:
+            is_valid &= _show_interpretation(name, webhook, settings, app_rules, any_app=any_app)
+    return ExitCode.OK if is_valid else ExitCode.FAILED
 
 
-def _recognised(body: bytes) -> str:
-    """The provider, by the shape of a body; raises `CliError`."""
+def _detect_provider(body: bytes) -> str:
+    """The provider, recognized by the fields of the body; raises `CliError`."""
     try:
         content = loads(body)
     except InvalidJsonError as error:
@@ -160,70 +160,75 @@ def _read_rules(path: Path | None) -> Mapping[str, Any]:
     return rules
 
 
-def _told(provider: str, told: ParsedWebhook) -> Iterator[Block]:
-    reason = PROVIDERS[provider].why_ignored(told.type) if _is_ignored(told) else ""
-    why = ": ".join(filter(None, (_WHY[told.treatment], reason)))
-    if told.problem is not None:
-        why = f"unreadable: {told.problem}. {_KEPT}"
-    yield Block(Text.assemble(("\n" + printable(told.type), "heading"), f"  {why}"))
-    if told.test:
+def _webhook_blocks(provider: str, webhook: ParsedWebhook) -> Iterator[Block]:
+    reason = PROVIDERS[provider].why_ignored(webhook.type) if _is_ignored(webhook) else ""
+    why = ": ".join(filter(None, (_TREATMENTS[webhook.treatment], reason)))
+    if webhook.problem is not None:
+        why = f"unreadable: {webhook.problem}. {_KEPT}"
+    yield Block(Text.assemble(("\n" + printable(webhook.type), "heading"), f"  {why}"))
+    if webhook.test:
         yield Block(Text("a test: dropped, unless the app says where tests go", "warn"))
 
 
-def _is_ignored(told: ParsedWebhook) -> bool:
-    return told.treatment is Treatment.IGNORED
+def _is_ignored(webhook: ParsedWebhook) -> bool:
+    return webhook.treatment is Treatment.IGNORED
 
 
-def _understood(
+def _show_interpretation(
     provider: str,
-    told: ParsedWebhook,
+    webhook: ParsedWebhook,
     settings: SourceSettings,
     rules: Mapping[str, Any],
     *,
-    anybody: bool,
+    any_app: bool,
 ) -> bool:
-    """Shows what one thing told means and becomes; whether it can be understood."""
+    """Shows the interpretation of a webhook and its event; False if it cannot be interpreted."""
     try:
-        meaning = PROVIDERS[provider].interpret(told.type, told.content, settings)
+        interpretation = PROVIDERS[provider].interpret(webhook.type, webhook.content, settings)
     except UnreadableWebhookError as error:
-        show(output(), [Block(Text(f"unreadable: {error}. {_KEPT}", "warn"))])
+        show(stdout_console(), [Block(Text(f"unreadable: {error}. {_KEPT}", "warn"))])
         return False
-    show(output(), _meant(meaning, told, settings, rules, anybody=anybody))
+    show(
+        stdout_console(),
+        _interpretation_blocks(interpretation, webhook, settings, rules, any_app=any_app),
+    )
     return True
 
 
-def _meant(
-    meaning: Interpretation,
-    told: ParsedWebhook,
+def _interpretation_blocks(
+    interpretation: Interpretation,
+    webhook: ParsedWebhook,
     settings: SourceSettings,
     rules: Mapping[str, Any],
     *,
-    anybody: bool,
+    any_app: bool,
 ) -> Iterator[Block]:
-    yield Block(_facts(meaning))
-    if meaning.movement is None:
+    yield Block(_links_table(interpretation))
+    if interpretation.movement is None:
         yield Block(Text("no movement of money: it only tells what belongs to what", "quiet"))
         return
-    yield Block(_movement(meaning.movement))
-    if anybody:
-        settings = settings.model_copy(update={"apps": _apps_named(meaning)})
-    # Without an app for tests there is nothing to say of one but what it would be otherwise.
-    is_test = told.test and rules.get("test_events_to") is not None
-    yield from _event(meaning, meaning.movement, settings, rules, is_test=is_test)
+    yield Block(_movement_table(interpretation.movement))
+    if any_app:
+        settings = settings.model_copy(update={"apps": _apps_named(interpretation)})
+    # If the app does not send test events anywhere, show what a real event would become.
+    is_test = webhook.test and rules.get("test_events_to") is not None
+    yield from _event_blocks(
+        interpretation, interpretation.movement, settings, rules, is_test=is_test
+    )
 
 
-def _facts(meaning: Interpretation) -> Table:
+def _links_table(interpretation: Interpretation) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
-    for link in meaning.links:
-        known = [f"{name} known" for name in _CLUES if getattr(link.hints, name)]
-        leads = "→ " + ", ".join(map(printable, link.to)) if link.to else ""
+    for link in interpretation.links:
+        known = [f"{name} known" for name in _HINTS if getattr(link.hints, name)]
+        targets = "→ " + ", ".join(map(printable, link.to)) if link.to else ""
         table.add_row(
-            Text("link", "key"), printable(link.ref), leads, Text(", ".join(known), "quiet")
+            Text("link", "key"), printable(link.ref), targets, Text(", ".join(known), "quiet")
         )
     return table
 
 
-def _movement(movement: Movement) -> Table:
+def _movement_table(movement: Movement) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
     amount = movement.amount
     rows = {
@@ -241,26 +246,26 @@ def _movement(movement: Movement) -> Table:
     return table
 
 
-def _event(
-    meaning: Interpretation,
+def _event_blocks(
+    interpretation: Interpretation,
     movement: Movement,
     settings: SourceSettings,
     rules: Mapping[str, Any],
     *,
     is_test: bool,
 ) -> Iterator[Block]:
-    """What AppsFlyer would be told, if this were all that is known."""
+    """The event for AppsFlyer, if nothing else were known."""
     if movement.original_ref is not None:
-        yield Block(Text(_LIKE_ITS_ORIGINAL, "quiet"))
+        yield Block(Text(_LIKE_ORIGINAL, "quiet"))
         return
-    trail = Trail(_Nothing(), _ANY_DAYS)
-    trail.learn(_SOURCE, meaning.links)
-    store = ParameterStore(cast("SSMClient", _Rules(rules)), "/explained")
-    decider = Decider(Apps(store), trail, Identities(_Nothing()), utc_now)
+    trail = Trail(_MemoryTable(), _ANY_DAYS)
+    trail.learn(_SOURCE, interpretation.links)
+    store = ParameterStore(cast("SSMClient", _FixedParameters(rules)), "/explained")
+    decider = Decider(Apps(store), trail, Identities(_MemoryTable()), utc_now)
     try:
         decision = decider.decide(_SOURCE, settings, movement, test=is_test).decision
     except MappingError as error:
-        because = _NOT_BY_THIS_ALONE if error.may_change else f"{error}. {_KEPT}".lstrip(". ")
+        because = _NEEDS_MORE if error.may_change else f"{error}. {_KEPT}".lstrip(". ")
         yield Block(Text(f"{error.reason}: {because}", "warn"))
         return
     except ConfigurationError as error:
@@ -275,9 +280,9 @@ def _event(
     yield Block(Text(printable(dumps(event).decode())), exact=True)
 
 
-def _apps_named(meaning: Interpretation) -> SourceApps:
-    """The app that the webhook itself names, where nobody said which there are."""
-    named = [link.hints.app_id for link in meaning.links if link.hints.app_id]
+def _apps_named(interpretation: Interpretation) -> SourceApps:
+    """The app that the webhook itself names, or a placeholder."""
+    named = [link.hints.app_id for link in interpretation.links if link.hints.app_id]
     if not named:
         return _ANY_APP
     return _settings("stripe", named[:1], []).apps

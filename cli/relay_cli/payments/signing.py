@@ -1,4 +1,4 @@
-"""How each provider signs a webhook. Written from their pages, apart from how we verify."""
+"""How each provider signs a webhook. From their pages, independent of the verification."""
 
 import base64
 import hmac
@@ -8,17 +8,17 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 
-class Signed(NamedTuple):
-    """A webhook that is ready to be posted."""
+class SignedWebhook(NamedTuple):
+    """A signed webhook, ready to be sent."""
 
     headers: dict[str, str]
     body: bytes
 
 
-def sign(provider: str, body: bytes, secret: str, now: datetime) -> Signed:
-    """Signs a body as a provider does, at a moment."""
+def sign(provider: str, body: bytes, secret: str, now: datetime) -> SignedWebhook:
+    """Signs a body as the provider does, at the time `now`."""
     headers, signed = _SIGNERS[provider](body, secret, int(now.timestamp()))
-    return Signed({"content-type": "application/json", **headers}, signed)
+    return SignedWebhook({"content-type": "application/json", **headers}, signed)
 
 
 _Signer = Callable[[bytes, str, int], tuple[dict[str, str], bytes]]
@@ -39,7 +39,7 @@ def _revenuecat(body: bytes, secret: str, _: int) -> tuple[dict[str, str], bytes
 
 
 def _standard(body: bytes, secret: str, seconds: int) -> tuple[dict[str, str], bytes]:
-    message_id = f"msg_{hash_of(body)}"
+    message_id = f"msg_{message_id_of(body)}"
     key = base64.b64decode(secret.removeprefix("whsec_"))
     digest = _digest(key, f"{message_id}.{seconds}.".encode() + body)
     return {
@@ -50,16 +50,16 @@ def _standard(body: bytes, secret: str, seconds: int) -> tuple[dict[str, str], b
 
 
 def _adyen(body: bytes, secret: str, _: int) -> tuple[dict[str, str], bytes]:
-    """The signature stands inside the body, with each item."""
+    """Signs each item; the signature is part of the body."""
     content = json.loads(body)
     for one in content["notificationItems"]:
         item = one["NotificationRequestItem"]
-        digest = _digest(bytes.fromhex(secret), _signed_of(item).encode())
+        digest = _digest(bytes.fromhex(secret), _signed_text(item).encode())
         item.setdefault("additionalData", {})["hmacSignature"] = base64.b64encode(digest).decode()
     return {}, json.dumps(content).encode()
 
 
-def _signed_of(item: Mapping[str, Any]) -> str:
+def _signed_text(item: Mapping[str, Any]) -> str:
     amount = item["amount"]
     names = ("pspReference", "originalReference", "merchantAccountCode", "merchantReference")
     parts = [item.get(name, "") for name in names]
@@ -71,8 +71,8 @@ def _digest(key: bytes, message: bytes) -> bytes:
     return hmac.digest(key, message, "sha256")
 
 
-def hash_of(body: bytes) -> str:
-    """A short name for a body."""
+def message_id_of(body: bytes) -> str:
+    """An id derived from the body."""
     return hmac.digest(b"", body, "sha256").hex()[:24]
 
 

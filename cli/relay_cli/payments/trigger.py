@@ -1,4 +1,4 @@
-"""`relay payments trigger`: a webhook as the provider would send it."""
+"""`relay payments trigger`: sends a webhook as the provider would."""
 
 import json
 import secrets
@@ -16,21 +16,21 @@ from relay_cli.clients.http import call
 from relay_cli.clients.targets import DEFAULT_READY_FILE, read_ready_file, ready_text
 from relay_cli.payments.samples import (
     PAYMENTS,
-    REVERSES,
-    TAKING_BACK,
+    RETURNS,
+    REVERSALS,
     build,
     check_kind,
     payment_of,
 )
 from relay_cli.payments.samples.order import Json, Order
 from relay_cli.payments.signing import sign
-from relay_cli.terminal.console import output
+from relay_cli.terminal.console import stdout_console
 from relay_cli.terminal.errors import CliError, ExitCode
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where webhooks go, under which source's name, and what signs them."""
+    """The URL for webhooks, the name of the source, and its signing secret."""
 
     url: str
     source: str
@@ -38,7 +38,7 @@ class Address:
 
     @classmethod
     def of_sandbox(cls, path: Path | None, provider: str) -> "Address":
-        """That of a running sandbox; raises `CliError`."""
+        """The address of a running sandbox; raises `CliError`."""
         path = path or DEFAULT_READY_FILE
         ready = read_ready_file(path)
         sources = ready.get("payment_sources")
@@ -50,64 +50,68 @@ class Address:
 
 
 def new_tag() -> str:
-    """Part of ids that nobody has used yet."""
+    """A new, random part for ids."""
     return secrets.token_hex(6)
 
 
-def trigger(order: Order, address: Address, about: str | None = None) -> ExitCode:
-    """Posts what an order tells, and first what has to have been told before.
+def trigger(order: Order, address: Address, original_tag: str | None = None) -> ExitCode:
+    """Sends the webhooks of an order, and first those that it depends on.
 
-    `about`: the tag of the payment that is taken back, or of what is reversed; else that is made
-    up too. Raises `CliError`.
+    `original_tag`: the tag of the payment to return, or of the return to reverse. None: make one
+    up. Raises `CliError`.
     """
     check_kind(order.provider, order.kind)
-    orders = orders_for(order, about)
+    orders = orders_for(order, original_tag)
     for one in orders:
         webhooks = build(one)
         for webhook in webhooks:
             _post(one.provider, webhook, address)
-        output().print(
-            f"{one.kind}: taken, event id {address.source}:{money_id(one.provider, webhooks)}"
+        stdout_console().print(
+            f"{one.kind}: taken, event id {address.source}:{movement_id(one.provider, webhooks)}"
         )
-    _say_how_to_go_on(orders[-1])
+    _show_next_step(orders[-1])
     return ExitCode.OK
 
 
-def orders_for(order: Order, about: str | None) -> list[Order]:
-    """An order, and before it those that it needs; each with its own tag."""
-    taking_back = REVERSES.get(order.kind, order.kind)
-    if taking_back not in TAKING_BACK:
+def orders_for(order: Order, original_tag: str | None) -> list[Order]:
+    """The order, after those that it depends on; each with its own tag."""
+    return_kind = REVERSALS.get(order.kind, order.kind)
+    if return_kind not in RETURNS:
         return [order]
-    if about is not None and "-" in about and order.kind in REVERSES:
-        return [replace(order, tag=about)]
-    paid = order.tag if about is None else about.partition("-")[0]
-    payment = replace(order, kind=payment_of(order.provider), tag=paid)
-    taken = replace(order, kind=taking_back, tag=f"{paid}-{secrets.token_hex(2)}")
-    before = [payment] if about is None else []
-    return [*before, taken, *([replace(taken, kind=order.kind)] if order.kind in REVERSES else [])]
+    if original_tag is not None and "-" in original_tag and order.kind in REVERSALS:
+        return [replace(order, tag=original_tag)]
+    payment_tag = order.tag if original_tag is None else original_tag.partition("-")[0]
+    payment = replace(order, kind=payment_of(order.provider), tag=payment_tag)
+    returned = replace(order, kind=return_kind, tag=f"{payment_tag}-{secrets.token_hex(2)}")
+    before = [payment] if original_tag is None else []
+    return [
+        *before,
+        returned,
+        *([replace(returned, kind=order.kind)] if order.kind in REVERSALS else []),
+    ]
 
 
-def money_id(provider: str, webhooks: Iterable[Json]) -> str:
-    """The money's own id, which is the end of its event id, by what the relay makes of webhooks."""
+def movement_id(provider: str, webhooks: Iterable[Json]) -> str:
+    """The movement's id, with which the event id ends, as the relay derives it from webhooks."""
     settings = SourceSettings.model_validate({"provider": provider, "apps": {}})
     for webhook in webhooks:
-        for told in PROVIDERS[provider].parse(json.dumps(webhook).encode(), settings):
-            movement = PROVIDERS[provider].interpret(told.type, told.content, settings).movement
+        for parsed in PROVIDERS[provider].parse(json.dumps(webhook).encode(), settings):
+            movement = PROVIDERS[provider].interpret(parsed.type, parsed.content, settings).movement
             if movement is not None:
                 return movement.id
-    raise AssertionError  # pragma: no cover - each sample tells of a movement
+    raise AssertionError  # pragma: no cover - each sample has a movement
 
 
 def _post(provider: str, webhook: Json, address: Address) -> None:
     signed = sign(provider, json.dumps(webhook).encode(), address.secret, utc_now())
-    answer = call("POST", address.url, signed.headers, signed.body)
-    if answer.status != HTTPStatus.OK:
-        said = answer.json().get("detail", "")
-        raise CliError(f"{address.url} answers {answer.status}: {said}", code=ExitCode.UNDONE)
+    response = call("POST", address.url, signed.headers, signed.body)
+    if response.status != HTTPStatus.OK:
+        detail = response.json().get("detail", "")
+        raise CliError(f"{address.url} answers {response.status}: {detail}", code=ExitCode.FAILED)
 
 
-def _say_how_to_go_on(last: Order) -> None:
+def _show_next_step(last: Order) -> None:
     if last.kind in PAYMENTS:
-        output().print(Text(f"To take this payment back: --about {last.tag}", "quiet"))
-    if last.kind in TAKING_BACK:
-        output().print(Text(f"To reverse it: --about {last.tag}", "quiet"))
+        stdout_console().print(Text(f"To take this payment back: --about {last.tag}", "quiet"))
+    if last.kind in RETURNS:
+        stdout_console().print(Text(f"To reverse it: --about {last.tag}", "quiet"))

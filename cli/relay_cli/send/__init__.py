@@ -1,1 +1,1 @@
-"""`relay send`: hands events in as a producer would."""
+"""`relay send`: sends events as a producer would."""

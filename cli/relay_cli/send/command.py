@@ -1,4 +1,4 @@
-"""How `relay send` is called."""
+"""The command-line interface of `relay send`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +8,7 @@ import typer
 from relay_cli import options
 
 
-def send(  # noqa: PLR0913 - one for each way to say where to
+def send(  # noqa: PLR0913 - one for each way to name the target
     file: Annotated[
         Path, typer.Argument(help="Events, in any form that `relay check` takes.", metavar="FILE")
     ],
@@ -38,12 +38,12 @@ def send(  # noqa: PLR0913 - one for each way to say where to
     AWS is found by the usual settings (AWS_PROFILE, AWS_REGION,
     AWS_ENDPOINT_URL). Nothing is checked first: see `relay check`.
     """
-    from relay_cli.clients.targets import Where
-    from relay_cli.send import run as sending
+    from relay_cli.clients.targets import Location
+    from relay_cli.send import run
 
-    bare = options.bare_event(kind, app_id)
+    bare_event = options.bare_event(kind, app_id)
     if api:
-        found = sending.find_api(api, token_env, ready_file)
-        raise typer.Exit(sending.send_to_api(file, bare, found))
-    given = {"mobile_queue": mobile_queue, "web_queue": web_queue}
-    raise typer.Exit(sending.send_to_queues(file, bare, Where(ready_file, stack), given))
+        http_api = run.find_api(api, token_env, ready_file)
+        raise typer.Exit(run.send_to_api(file, bare_event, http_api))
+    urls = {"mobile_queue": mobile_queue, "web_queue": web_queue}
+    raise typer.Exit(run.send_to_queues(file, bare_event, Location(ready_file, stack), urls))

@@ -1,4 +1,4 @@
-"""`relay send FILE`: hands events in, by SQS or over HTTP, as any producer would."""
+"""`relay send FILE`: sends events by SQS or over HTTP, as any producer would."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -15,20 +15,20 @@ from relay.domain.kinds import Kind
 from relay.exact_json import UnwritableError, dumps
 from relay.messages.envelope import Envelope, write_envelope
 from relay_cli.clients import aws
-from relay_cli.clients.http import Answer, call
+from relay_cli.clients.http import Response, call
 from relay_cli.clients.targets import (
     DEFAULT_READY_FILE,
+    Location,
     Targets,
-    Where,
     find_targets,
     read_ready_file,
     ready_text,
 )
-from relay_cli.input.event import Bare, Defaults, Handed, Unusable
-from relay_cli.input.files import Item, read_items
-from relay_cli.terminal.console import Block, output, printable, show
+from relay_cli.input.event import BareEvent, Defaults, InputEvent, InvalidInput
+from relay_cli.input.files import InputItem, read_items
+from relay_cli.terminal.console import Block, printable, show, stdout_console
 from relay_cli.terminal.errors import CliError, ExitCode
-from relay_cli.terminal.findings_view import findings_table, read_findings
+from relay_cli.terminal.findings_view import findings_table, parse_findings
 
 _PATHS: Final = {
     Kind.MOBILE_EVENT: "/v1/mobile/{}/events",
@@ -37,18 +37,18 @@ _PATHS: Final = {
 }
 
 
-_NO_HEADER: Final = (
+_UNSAFE_EVENT_ID: Final = (
     "its event id cannot go over HTTP, where it is a header and so printable ASCII; send it by SQS"
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """What became of one event at the entry."""
+class SendResult:
+    """The result of sending one event."""
 
-    item: Item
-    taken: bool
-    remark: str
+    item: InputItem
+    accepted: bool
+    message: str
     findings: Sequence[Finding] = ()
 
 
@@ -61,25 +61,25 @@ class Api:
 
 
 def send_to_queues(
-    path: Path, bare: Bare | None, where: Where, given: dict[str, str | None]
+    path: Path, bare_event: BareEvent | None, location: Location, urls: dict[str, str | None]
 ) -> ExitCode:
-    """Puts each event of a file on the queue of its kind; raises `CliError`."""
-    items = read_items(path, Defaults(), bare)
-    targets = find_targets(where, given)
-    return _shown(_queued(items, targets), targets.origin)
+    """Sends each event of a file to the queue of its kind; raises `CliError`."""
+    items = read_items(path, Defaults(), bare_event)
+    targets = find_targets(location, urls)
+    return _show(_send_by_sqs(items, targets), targets.origin)
 
 
-def send_to_api(path: Path, bare: Bare | None, api: Api) -> ExitCode:
+def send_to_api(path: Path, bare_event: BareEvent | None, api: Api) -> ExitCode:
     """Sends each event of a file over HTTP; raises `CliError`."""
-    items = read_items(path, Defaults(), bare)
-    return _shown([_called(item, api) for item in items], api.url)
+    items = read_items(path, Defaults(), bare_event)
+    return _show([_send_by_http(item, api) for item in items], api.url)
 
 
 def find_api(url: str, token_variable: str, ready_file: Path | None) -> Api:
-    """The HTTP API with a token: from the environment, or a sandbox's own at its own address."""
+    """The HTTP API with a token: from the environment, or from the sandbox at this URL."""
     url = url.rstrip("/")
     if token := os.environ.get(token_variable, ""):
-        if not _fits_into_a_header(token):
+        if not _is_header_safe(token):
             raise CliError(f"{token_variable} holds what no bearer token has: use printable ASCII")
         return Api(url, token)
     file = ready_file or DEFAULT_READY_FILE
@@ -91,27 +91,27 @@ def find_api(url: str, token_variable: str, ready_file: Path | None) -> Api:
 # By SQS
 
 
-def _queued(items: Sequence[Item], targets: Targets) -> list[Sent]:
-    messages = {item.where: message for item in items if (message := _message(item.content))}
-    sent = {item.where: _unusable(item) for item in items if item.where not in messages}
+def _send_by_sqs(items: Sequence[InputItem], targets: Targets) -> list[SendResult]:
+    messages = {item.label: message for item in items if (message := _message(item.content))}
+    results = {item.label: _not_sent(item) for item in items if item.label not in messages}
     for queue in ("mobile_queue", "web_queue"):
-        group = [item for item in items if item.where in messages and _queue_of(item) == queue]
+        group = [item for item in items if item.label in messages and _queue_of(item) == queue]
         if group:
-            failed = _put([messages[item.where] for item in group], targets.url(queue), targets)
+            failed = _put([messages[item.label] for item in group], targets.url(queue), targets)
             for position, item in enumerate(group):
                 problem = failed.get(position)
-                remark = problem or f"on the {queue.replace('_', ' ')}"
-                sent[item.where] = Sent(item, not problem, remark)
-    return [sent[item.where] for item in items]
+                text = problem or f"on the {queue.replace('_', ' ')}"
+                results[item.label] = SendResult(item, not problem, text)
+    return [results[item.label] for item in items]
 
 
 def _put(messages: Sequence[Message], url: str, targets: Targets) -> dict[int, str]:
-    return aws.put(targets.sqs(url), url, messages)
+    return aws.send_messages(targets.sqs(url), url, messages)
 
 
-def _message(content: Handed | Unusable) -> Message | None:
-    """The event as a message; None for what cannot be one."""
-    if isinstance(content, Unusable):
+def _message(content: InputEvent | InvalidInput) -> Message | None:
+    """The event as a message; None if it cannot be one."""
+    if isinstance(content, InvalidInput):
         return None
     if content.body is not None:
         return Message(content.body, content.app.id)
@@ -124,72 +124,74 @@ def _message(content: Handed | Unusable) -> Message | None:
         return None
 
 
-def _queue_of(item: Item) -> str:
-    is_mobile = isinstance(item.content, Handed) and item.content.kind is Kind.MOBILE_EVENT
+def _queue_of(item: InputItem) -> str:
+    is_mobile = isinstance(item.content, InputEvent) and item.content.kind is Kind.MOBILE_EVENT
     return "mobile_queue" if is_mobile else "web_queue"
 
 
-def _unusable(item: Item) -> Sent:
-    if isinstance(item.content, Unusable):
-        return Sent(item, taken=False, remark="not sent", findings=item.content.findings)
-    return Sent(item, taken=False, remark="not sent: it holds text that is not valid Unicode")
+def _not_sent(item: InputItem) -> SendResult:
+    if isinstance(item.content, InvalidInput):
+        return SendResult(item, accepted=False, message="not sent", findings=item.content.findings)
+    return SendResult(
+        item, accepted=False, message="not sent: it holds text that is not valid Unicode"
+    )
 
 
 # Over HTTP
 
 
-def _called(item: Item, api: Api) -> Sent:
-    handed = item.content
-    if isinstance(handed, Unusable):
-        return Sent(item, taken=False, remark="not sent", findings=handed.findings)
+def _send_by_http(item: InputItem, api: Api) -> SendResult:
+    content = item.content
+    if isinstance(content, InvalidInput):
+        return SendResult(item, accepted=False, message="not sent", findings=content.findings)
     headers = {"Authorization": f"Bearer {api.token}", "Content-Type": "application/json"}
-    if handed.event_id:
-        if not _fits_into_a_header(handed.event_id):
-            return Sent(item, taken=False, remark="not sent: " + _NO_HEADER)
-        headers["Idempotency-Key"] = handed.event_id
+    if content.event_id:
+        if not _is_header_safe(content.event_id):
+            return SendResult(item, accepted=False, message="not sent: " + _UNSAFE_EVENT_ID)
+        headers["Idempotency-Key"] = content.event_id
     try:
-        body = dumps(handed.event)
+        body = dumps(content.event)
     except UnwritableError as error:
-        return Sent(item, taken=False, remark=str(error))
-    url = api.url + _PATHS[handed.kind].format(quote(handed.app.id, safe=""))
-    return _answered(item, call("POST", url, headers, body))
+        return SendResult(item, accepted=False, message=str(error))
+    url = api.url + _PATHS[content.kind].format(quote(content.app.id, safe=""))
+    return _result_of(item, call("POST", url, headers, body))
 
 
-def _fits_into_a_header(text: str) -> bool:
+def _is_header_safe(text: str) -> bool:
     return text.isascii() and text.isprintable()
 
 
-def _answered(item: Item, answer: Answer) -> Sent:
-    content = answer.json()
+def _result_of(item: InputItem, response: Response) -> SendResult:
+    content = response.json()
     events = content.get("events")
     entries = [content, *(events if isinstance(events, list) else ())]
-    # The problem and its one event say the same.
+    # The problem and its only event have the same findings.
     shown = [one["findings"] for one in entries if isinstance(one, dict) and one.get("findings")]
-    findings = list(read_findings(shown[0] if shown else []))
-    taken = answer.status == 202  # noqa: PLR2004 - all of it is queued
-    remark = "queued" if taken else str(content.get("detail") or content.get("message") or "")
-    return Sent(item, taken, f"{answer.status} {printable(remark)}".rstrip(), findings)
+    findings = list(parse_findings(shown[0] if shown else []))
+    accepted = response.status == 202  # noqa: PLR2004 - everything is queued
+    message = "queued" if accepted else str(content.get("detail") or content.get("message") or "")
+    return SendResult(item, accepted, f"{response.status} {printable(message)}".rstrip(), findings)
 
 
-# On the screen
+# Output
 
 
-def _shown(sent: Sequence[Sent], origin: str) -> ExitCode:
-    console = output()
-    for one in sent:
+def _show(results: Sequence[SendResult], origin: str) -> ExitCode:
+    console = stdout_console()
+    for one in results:
         show(console, _blocks(one))
-    taken = sum(one.taken for one in sent)
-    style = "good" if taken == len(sent) else "bad"
-    console.print(Text.assemble((f"{taken} of {len(sent)} taken", style), f" by {origin}."))
-    return ExitCode.OK if taken == len(sent) else ExitCode.UNDONE
+    accepted = sum(one.accepted for one in results)
+    style = "good" if accepted == len(results) else "bad"
+    console.print(Text.assemble((f"{accepted} of {len(results)} taken", style), f" by {origin}."))
+    return ExitCode.OK if accepted == len(results) else ExitCode.FAILED
 
 
-def _blocks(sent: Sent) -> Iterator[Block]:
-    line = Text.assemble((sent.item.where, "quiet"), " ")
-    if isinstance(sent.item.content, Handed):
-        handed = sent.item.content
-        line.append(f"{handed.kind.value} for {printable(handed.app.id)} ", "heading")
-    line.append(sent.remark, "good" if sent.taken else "bad")
+def _blocks(result: SendResult) -> Iterator[Block]:
+    line = Text.assemble((result.item.label, "quiet"), " ")
+    if isinstance(result.item.content, InputEvent):
+        content = result.item.content
+        line.append(f"{content.kind.value} for {printable(content.app.id)} ", "heading")
+    line.append(result.message, "good" if result.accepted else "bad")
     yield Block(line)
-    if sent.findings:
-        yield Block(findings_table(sent.findings))
+    if result.findings:
+        yield Block(findings_table(result.findings))

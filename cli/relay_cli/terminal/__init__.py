@@ -1,1 +1,1 @@
-"""What a person sees and types: text, files, signals, errors."""
+"""The terminal: console output, files, signals, errors."""

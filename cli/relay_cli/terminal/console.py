@@ -1,4 +1,4 @@
-"""Where text for people goes, and how it looks there."""
+"""The consoles that text for people goes to, and their theme."""
 
 import errno
 import os
@@ -14,7 +14,7 @@ from rich.theme import Theme
 from relay_cli.terminal.errors import CliError
 
 _PIPED_WIDTH: Final = 120
-"""Columns when no terminal says how many there are: a log is read on a wide screen."""
+"""Columns when the output is not a terminal: logs are read on wide screens."""
 
 _THEME: Final = Theme(
     {
@@ -32,64 +32,64 @@ _THEME: Final = Theme(
 
 
 class Block(NamedTuple):
-    """One part of a screen. An `exact` one is never broken into lines, so that it can be copied."""
+    """One part of the output. An `exact` block is never wrapped, so that it can be copied."""
 
     content: RenderableType
     exact: bool = False
 
 
-class _Screen(Console):
+class _PipeConsole(Console):
     def on_broken_pipe(self) -> None:
-        """Whoever read our output has seen enough; the command then ends quietly."""
+        """Raises an error that ends the command silently: the reader closed the pipe."""
         raise BrokenPipeError(errno.EPIPE, "nobody reads on")
 
 
-def output() -> Console:
+def stdout_console() -> Console:
     """Standard output."""
     return _console(sys.stdout)
 
 
-def remarks() -> Console:
-    """Standard error: progress and problems, so that they never mix with results."""
+def stderr_console() -> Console:
+    """Standard error: progress and problems, kept apart from results."""
     return _console(sys.stderr)
 
 
 def show(console: Console, blocks: Iterable[Block]) -> None:
-    """Prints the parts of a screen one below the other."""
+    """Prints blocks one below the other."""
     for block in blocks:
         console.print(block.content, soft_wrap=block.exact)
 
 
 def printable(text: str) -> str:
-    """Somebody else's text, unable to steer a terminal: control characters are replaced."""
+    """Replaces control characters, so that foreign text cannot control the terminal."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
-def somebody_is_there() -> bool:
-    """Whether a person can be asked: who types, and sees what is asked."""
+def is_interactive() -> bool:
+    """Whether a person can read a question and type the answer."""
     streams = (sys.stdin, sys.stderr)
     return all(stream is not None and stream.isatty() for stream in streams)
 
 
-def require_somebody() -> None:
-    """Raises `CliError` where nobody is there to be asked."""
-    if not somebody_is_there():
+def require_interactive() -> None:
+    """Raises `CliError` if no person can answer a question."""
+    if not is_interactive():
         raise CliError("nobody is there to be asked: give --yes to do it without a question")
 
 
-def confirmed(question: str) -> bool:
-    """What a person says to a question; raises `CliError` where nobody is there."""
-    require_somebody()
-    return Confirm.ask(question, console=remarks())
+def confirm(question: str) -> bool:
+    """Asks a yes-or-no question; raises `CliError` if no person can answer it."""
+    require_interactive()
+    return Confirm.ask(question, console=stderr_console())
 
 
 def _console(stream: TextIO | None) -> Console:
     if stream is None:
         raise CliError("standard output or standard error is closed: there is nowhere to write")
     if isinstance(stream, TextIOWrapper):
-        # A payload may hold what the terminal's encoding does not: shown as an escape, never fatal.
+        # Characters that the terminal's encoding lacks are escaped: a payload may hold them.
         stream.reconfigure(errors="backslashreplace")
     has_width = stream.isatty() or "COLUMNS" in os.environ
-    return _Screen(
+    return _PipeConsole(
         file=stream, theme=_THEME, highlight=False, width=None if has_width else _PIPED_WIDTH
     )

@@ -1,25 +1,25 @@
-"""What goes wrong in front of a person."""
+"""Errors and exit codes of the command."""
 
 from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """How every command of `relay` ends."""
+    """The exit codes of every command of `relay`."""
 
     OK = 0
-    """All went as it should."""
-    UNDONE = 1
-    """Something was rejected, not taken, or did not end as expected."""
-    UNUSABLE = 2
-    """Nothing could be done: a file, an option or an address is of no use."""
+    """Everything succeeded."""
+    FAILED = 1
+    """Something was rejected, not accepted, or did not end as expected."""
+    INVALID_INPUT = 2
+    """Invalid input or configuration: nothing was done."""
 
 
 class CliError(Exception):
-    """A message for the person at the keyboard: what is wrong, and what to do.
+    """An error message for the user: what is wrong, and what to do.
 
-    Never holds the content of a file or a message. `code` is how the command then ends.
+    It never holds the content of a file or a message. `code` is the exit code of the command.
     """
 
-    def __init__(self, message: str, *, code: ExitCode = ExitCode.UNUSABLE) -> None:
+    def __init__(self, message: str, *, code: ExitCode = ExitCode.INVALID_INPUT) -> None:
         super().__init__(message)
         self.code = code

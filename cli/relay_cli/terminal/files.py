@@ -1,4 +1,4 @@
-"""Reading the files that a person names: a bounded part, and every failure explained."""
+"""Reads the files that a user names: a limited size, and a message for every failure."""
 
 import sys
 from pathlib import Path
@@ -11,48 +11,48 @@ MIB: Final = 1024 * 1024
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
-def opened(path: Path) -> BinaryIO:
-    """A file to read from (`-`: standard input); raises `CliError`."""
+def open_file(path: Path) -> BinaryIO:
+    """Opens a file for reading (`-`: standard input); raises `CliError`."""
     if str(path) == "-":
-        return _standard_input()
+        return _stdin()
     try:
         return path.open("rb")
     except OSError as error:
-        raise unreadable(path, error) from error
+        raise read_error(path, error) from error
 
 
-def read_bytes(path: Path, most: int, hint: str = "") -> bytes:
-    """All of a file (`-`: standard input) of at most so many bytes; raises `CliError`.
+def read_bytes(path: Path, max_bytes: int, hint: str = "") -> bytes:
+    """The content of a file (`-`: standard input) of at most `max_bytes`; raises `CliError`.
 
-    `hint`: what to do about a larger one.
+    `hint` says what to do about a larger file.
     """
     try:
-        with opened(path) as file:
-            content = file.read(most + 1)
+        with open_file(path) as file:
+            content = file.read(max_bytes + 1)
     except OSError as error:
-        raise unreadable(path, error) from error
-    if len(content) > most:
-        raise CliError(f"{path} is larger than {most // MIB} MiB.{hint}")
+        raise read_error(path, error) from error
+    if len(content) > max_bytes:
+        raise CliError(f"{path} is larger than {max_bytes // MIB} MiB.{hint}")
     return content
 
 
-def read_object(path: Path, what: str) -> dict[str, Any]:
-    """A small JSON file that holds an object: `what` it is meant to be. Raises `CliError`."""
+def read_object(path: Path, description: str) -> dict[str, Any]:
+    """Reads a small JSON file with an object. Raises `CliError`, which names `description`."""
     try:
         content = loads(read_bytes(path, MIB).removeprefix(_BYTE_ORDER_MARK))
     except InvalidJsonError as error:
-        raise CliError(f"{path} is no {what}: it is {error}") from error
+        raise CliError(f"{path} is no {description}: it is {error}") from error
     if not isinstance(content, dict):
-        raise CliError(f"{path} is no {what}: it is no JSON object")
+        raise CliError(f"{path} is no {description}: it is no JSON object")
     return content
 
 
-def unreadable(path: Path, error: OSError) -> CliError:
-    """What a person is told of a file that cannot be read."""
+def read_error(path: Path, error: OSError) -> CliError:
+    """The error for a file that cannot be read."""
     return CliError(f"{path} cannot be read: {error.strerror or type(error).__name__}")
 
 
-def _standard_input() -> BinaryIO:
+def _stdin() -> BinaryIO:
     if sys.stdin is None:
         raise CliError("standard input is closed: there is nothing to read")
     return sys.stdin.buffer

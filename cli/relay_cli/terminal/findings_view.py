@@ -1,4 +1,4 @@
-"""Findings as a table for people, and read back from what was shown or kept."""
+"""Findings as a table, and parsed from a response or a dead letter."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
@@ -13,13 +13,13 @@ _SEVERITIES: Final = frozenset(severity.value for severity in Severity)
 
 
 def findings_table(findings: Sequence[Finding]) -> Table:
-    """Findings, one a row: how bad, which rule, which field, what to do."""
+    """A table with one finding a row: severity, rule, field, message."""
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(style="rule", no_wrap=True)
     table.add_column(overflow="fold", max_width=24)
     table.add_column(overflow="fold")
-    # What stops the event comes first; the rest stays in the order of the fields.
+    # Findings that reject the event come first. The others stay in the order of the fields.
     for one in sorted(findings, key=lambda finding: finding.severity is not Severity.REJECT):
         severity = Text(one.severity.value, one.severity.value)
         field, message = Text(printable(one.field)), Text(printable(one.message))
@@ -27,9 +27,9 @@ def findings_table(findings: Sequence[Finding]) -> Table:
     return table
 
 
-def read_findings(shown: Any) -> Iterator[Finding]:
-    """Findings as they stand in an answer or a dead letter; what is none is left out."""
-    for one in shown if isinstance(shown, list) else ():
+def parse_findings(content: Any) -> Iterator[Finding]:
+    """Parses the findings of a response or a dead letter; skips what is not a finding."""
+    for one in content if isinstance(content, list) else ():
         if isinstance(one, dict) and one.get("severity") in _SEVERITIES:
             rule, field, message = (str(one.get(key, "")) for key in ("rule", "field", "message"))
             yield Finding(rule, Severity(one["severity"]), field, message)

@@ -1,4 +1,4 @@
-"""Ending long work where it is safe."""
+"""Signals that end long work at a safe point."""
 
 import signal
 from collections.abc import Iterator
@@ -8,8 +8,8 @@ from types import FrameType
 
 
 @contextmanager
-def stopped_by_signals(stop: Event) -> Iterator[None]:
-    """Ctrl-C and SIGTERM stop a run where it is safe, instead of anywhere."""
+def stop_on_signals(stop: Event) -> Iterator[None]:
+    """Ctrl-C and SIGTERM set `stop`, so that the run ends at a safe point."""
 
     def ask_to_stop(_number: int, _frame: FrameType | None) -> None:
         stop.set()

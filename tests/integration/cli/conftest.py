@@ -1,4 +1,4 @@
-"""The command as people run it, in a process of its own; and a local AWS for it."""
+"""Runs the command in a process of its own, as users do, with a local AWS."""
 
 import json
 import os
@@ -32,8 +32,8 @@ FINDING = {"rule": "M12", "severity": "warn", "field": "os", "message": "is miss
 
 
 def dead_letter(number: int, **more: Any) -> str:
-    """A letter as the relay writes it, with other marks where they are given."""
-    letter = {
+    """A dead letter as the relay writes it, with changed fields."""
+    content = {
         "app_id": "com.example.shop",
         "kind": "mobile_event",
         "event": EVENT,
@@ -46,11 +46,11 @@ def dead_letter(number: int, **more: Any) -> str:
         "outcome": "deferred",
         "status": 500,
         "message": "Internal Server Error",
-        # Half an hour more than is shown: however long the tests have run, the words are the same.
+        # Half an hour more than shown, so that the words are the same however long the tests take.
         "deadline": f"{NOW + timedelta(days=2, hours=5, minutes=30):%Y-%m-%dT%H:%M:%S}.000Z",
         "dead_since": f"{NOW - timedelta(days=1, hours=3, minutes=30):%Y-%m-%dT%H:%M:%S}.000Z",
     }
-    return json.dumps({**letter, **more})
+    return json.dumps({**content, **more})
 
 
 class Run(Protocol):
@@ -60,7 +60,7 @@ class Run(Protocol):
 
 
 def environment(**more: str) -> dict[str, str]:
-    """That of the tests, without what would change how the command looks or where it sends."""
+    """The tests' environment, without variables that change the command's output or target."""
     dropped = ("COLUMNS", "NO_COLOR", "FORCE_COLOR", "ONCE")
     kept = {name: value for name, value in os.environ.items() if name not in dropped}
     return {name: value for name, value in kept.items() if not name.startswith("RELAY_")} | more
@@ -85,41 +85,46 @@ def run(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def until(condition: Callable[[], object], process: "subprocess.Popen[bytes]") -> None:
-    """Waits for a condition; asking without a pause would keep the local AWS from its work."""
+    """Waits for a condition. The pause leaves the local AWS time to work."""
     while not condition():
         assert process.poll() is None, "it ended before that"
         time.sleep(0.01)
 
 
 def in_terminal(*arguments: str, question: str, answer: str) -> tuple[int, str]:
-    """Runs `relay ...` in a terminal, and answers its question; its exit code and what it shows."""
-    ours, its = pty.openpty()
+    """Runs `relay ...` in a terminal and answers its question; returns exit code and output."""
+    controller, terminal = pty.openpty()
     env = environment(COLUMNS="200", TERM="dumb")
     with subprocess.Popen(
-        [RELAY, *arguments], stdin=its, stdout=its, stderr=its, env=env, start_new_session=True
+        [RELAY, *arguments],
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        env=env,
+        start_new_session=True,
     ) as process:
-        os.close(its)
+        os.close(terminal)
         shown = ""
-        while piece := _read(ours):
+        while piece := _read(controller):
             shown += piece
             if answer and question in shown:
-                os.write(ours, answer.encode() + b"\n")
+                os.write(controller, answer.encode() + b"\n")
                 answer = ""
         code = process.wait(timeout=60)
-    os.close(ours)
+    os.close(controller)
     return code, shown
 
 
 def _read(terminal: int) -> str:
     try:
         return os.read(terminal, 65_536).decode()
-    except OSError:  # the program has ended, and nobody has its end of the line any more
+    except OSError:  # the program has ended and closed its end of the terminal
         return ""
 
 
 @dataclass(frozen=True)
 class LocalQueues:
-    """The relay's queues and their dead-letter queues, in an AWS of their own."""
+    """The relay's queues and dead-letter queues, in a local AWS."""
 
     endpoint: str
     sqs: "SQSClient"
@@ -127,18 +132,18 @@ class LocalQueues:
     ready_file: Path
 
     @property
-    def where(self) -> tuple[str, str]:
-        """The option that finds them."""
+    def location(self) -> tuple[str, str]:
+        """The option that names them."""
         return "--ready-file", str(self.ready_file)
 
     def put(self, name: str, *bodies: str) -> list[str]:
-        """Puts messages on a queue; their ids."""
+        """Sends messages to a queue; returns their ids."""
         url = self.urls[name]
-        answers = [self.sqs.send_message(QueueUrl=url, MessageBody=body) for body in bodies]
-        return [answer["MessageId"] for answer in answers]
+        responses = [self.sqs.send_message(QueueUrl=url, MessageBody=body) for body in bodies]
+        return [response["MessageId"] for response in responses]
 
     def bodies(self, name: str) -> list[dict[str, Any]]:
-        """Takes all messages off a queue."""
+        """Receives and deletes all messages of a queue."""
         found: list[dict[str, Any]] = []
         url = self.urls[name]
         while messages := self.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get(
@@ -150,24 +155,24 @@ class LocalQueues:
         return found
 
     def count(self, name: str) -> int:
-        """How many messages can be received from a queue at this moment."""
-        answer = self.sqs.get_queue_attributes(
+        """How many messages of a queue are visible now."""
+        response = self.sqs.get_queue_attributes(
             QueueUrl=self.urls[name], AttributeNames=["ApproximateNumberOfMessages"]
         )
-        return int(answer["Attributes"]["ApproximateNumberOfMessages"])
+        return int(response["Attributes"]["ApproximateNumberOfMessages"])
 
     def unhide(self, name: str) -> None:
-        """Ends the time for which a killed program had messages hidden, as waiting for it would."""
+        """Ends the visibility timeout of a killed program's messages, as waiting would."""
         account, queue = self.urls[name].split("/")[-2:]
         for message in sqs_backends[account]["us-east-1"].queues[queue]._messages:  # noqa: SLF001 - its clock cannot be set
             message.change_visibility(0)
 
     def crash(self, name: str, body: str) -> str:
-        """Lets SQS itself move a message to the dead-letter queue; its id."""
+        """Makes SQS itself move a message to the dead-letter queue; returns its id."""
         (message_id,) = self.put(name, body)
         dead = f"{name.partition('_')[0]}_dlq"
         before = self.count(dead)
-        while self.count(dead) == before:  # moto moves it when it is looked for once too often
+        while self.count(dead) == before:  # moto moves it when it is received once too often
             self.sqs.receive_message(QueueUrl=self.urls[name], VisibilityTimeout=0)
         return message_id
 
@@ -183,7 +188,7 @@ def aws_endpoint() -> Iterator[str]:
 
 @pytest.fixture
 def queues(aws_endpoint: str, tmp_path: Path, request: pytest.FixtureRequest) -> LocalQueues:
-    """Empty queues of the test's own."""
+    """Empty queues for one test."""
     sqs: SQSClient = boto3.client("sqs", endpoint_url=aws_endpoint, region_name="us-east-1")
     urls: dict[str, str] = {}
     for surface in ("mobile", "web", "payments"):
@@ -200,10 +205,10 @@ def queues(aws_endpoint: str, tmp_path: Path, request: pytest.FixtureRequest) ->
 
 
 def _arn(sqs: "SQSClient", url: str) -> str:
-    answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
-    return answer["Attributes"]["QueueArn"]
+    response = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    return response["Attributes"]["QueueArn"]
 
 
 def lines(output: bytes) -> Sequence[dict[str, Any]]:
-    """The JSON objects of an output."""
+    """The JSON objects of an output, one a line."""
     return [json.loads(line) for line in output.splitlines()]

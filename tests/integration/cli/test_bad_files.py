@@ -1,4 +1,4 @@
-"""Files that are not what they should be: each command says so in a sentence, and ends with 2."""
+"""Invalid files: each command reports them in one sentence, and exits with 2."""
 
 import json
 import subprocess
@@ -23,7 +23,7 @@ def _loop(path: Path) -> None:
 
 
 def _huge(path: Path) -> None:
-    """4 GiB that take no room: read as a whole they would take all memory."""
+    """4 GiB that use no disk space; reading all of it would exhaust memory."""
     with path.open("wb") as file:
         file.truncate(4 * 1024 * MIB)
 
@@ -36,7 +36,7 @@ def _of(content: bytes) -> Callable[[Path], None]:
 
 
 def _missing(_path: Path) -> None:
-    """Nothing is there."""
+    """Creates nothing."""
 
 
 UNREADABLE: Mapping[str, Callable[[Path], None]] = {
@@ -67,17 +67,17 @@ A_FEW = {
     for name, make in {**UNREADABLE, **NO_JSON, **NO_OBJECT}.items()
     if name in ("folder", "binary", "huge", "objects nested deeply", "array")
 }
-"""Where files go through what is tried with all of them elsewhere."""
+"""A selection for commands that share their file handling with one that is tested with all."""
 
 
 def files(*kinds: Mapping[str, Callable[[Path], None]]) -> pytest.MarkDecorator:
-    """Parametrises `make` with files that are not what they should be."""
+    """Parametrises `make` with invalid files."""
     made = {name: make for kind in kinds for name, make in kind.items()}
     return pytest.mark.parametrize("make", list(made.values()), ids=list(made))
 
 
 def is_refused(done: subprocess.CompletedProcess[bytes]) -> None:
-    """It ended with 2 and one sentence, which holds nothing of the file's content."""
+    """It exited with 2 and one sentence, which holds nothing of the file's content."""
     problem = done.stderr.decode()
     assert done.returncode == 2, problem
     assert problem.startswith("relay: ")
@@ -132,13 +132,13 @@ def test_check_of_a_file_that_fails_while_it_is_read_says_so(run: Run, options: 
     ids=["half a character", "half a character as app", "huge number", "keys twice", "records"],
 )
 @pytest.mark.parametrize("command", ["check", "send"])
-def test_event_that_nobody_can_send_is_a_finding(
+def test_event_that_cannot_be_sent_is_a_finding(
     run: Run, queues: LocalQueues, tmp_path: Path, command: str, content: bytes
 ) -> None:
     (tmp_path / "file").write_bytes(content)
-    where = queues.where if command == "send" else ()
+    location = queues.location if command == "send" else ()
 
-    done = run(command, "file", *where)
+    done = run(command, "file", *location)
 
     assert done.returncode == 1, done.stderr
     assert done.stderr == b""
@@ -151,7 +151,7 @@ def test_send_of_a_bad_file_says_so(
 ) -> None:
     make(tmp_path / "file")
 
-    is_refused(run("send", "file", *queues.where))
+    is_refused(run("send", "file", *queues.location))
 
 
 def test_send_over_http_leaves_out_what_cannot_be_a_header_and_sends_the_rest(
@@ -212,7 +212,7 @@ def test_dlq_with_a_ready_file_of_wrong_values_says_so(
     ready = json.loads(queues.ready_file.read_text())
     queues.ready_file.write_text(json.dumps({**ready, **change}))
 
-    is_refused(run("dlq", "list", *queues.where))
+    is_refused(run("dlq", "list", *queues.location))
 
 
 @pytest.mark.parametrize("url", ["http://[", "http://127.0.0.1:1/queue"])
@@ -224,18 +224,18 @@ def test_dlq_of_what_is_no_queue_says_so(run: Run, url: str) -> None:
 def test_dlq_redrive_at_a_rate_that_is_none_is_refused(
     run: Run, queues: LocalQueues, rate: str
 ) -> None:
-    done = run("dlq", "redrive", "--rate", rate, *queues.where)
+    done = run("dlq", "redrive", "--rate", rate, *queues.location)
 
     assert done.returncode == 2
     assert b"--rate" in done.stderr
     assert b"Traceback" not in done.stderr
 
 
-def test_forget_of_nobody_is_refused(run: Run, queues: LocalQueues) -> None:
-    """An empty id, as of a variable that is not set, must not match every empty text."""
+def test_forget_of_an_empty_id_is_refused(run: Run, queues: LocalQueues) -> None:
+    """An empty id, such as from an unset variable, must not match every empty string."""
     queues.put("mobile_dlq", '{"app_id": "a", "kind": "mobile_event", "event": {"city": ""}}')
 
-    done = run("forget", "", "--yes", *queues.where)
+    done = run("forget", "", "--yes", *queues.location)
 
     is_refused(done)
     assert b"which customer is meant?" in done.stderr
@@ -264,7 +264,7 @@ def test_command_with_a_closed_standard_output_says_so(command: str) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux's")
 @pytest.mark.parametrize("options", ["", "--ndjson"])
-def test_check_whose_output_finds_no_room_says_so(tmp_path: Path, options: str) -> None:
+def test_check_whose_output_does_not_fit_says_so(tmp_path: Path, options: str) -> None:
     (tmp_path / "file").write_text('{"app_id": "w", "kind": "web_visit", "event": {}}')
 
     is_refused(_in_shell(f"check {options} {tmp_path / 'file'} >/dev/full"))

@@ -1,4 +1,4 @@
-"""Files that `relay identities import` must not choke on, in a process with little memory."""
+"""Invalid files for `relay identities import`, in a process with little memory."""
 
 import gzip
 import json
@@ -30,7 +30,7 @@ app(["identities", "import", "report", "--dry-run", "--threads", "1"])
 
 
 def imported(folder: Path) -> subprocess.CompletedProcess[bytes]:
-    """Reads `report` in a process that has 600 MiB to live in."""
+    """Reads `report` in a process with 600 MiB of memory."""
     return subprocess.run(
         [sys.executable, "-c", _LIMITED],
         cwd=folder,
@@ -42,7 +42,7 @@ def imported(folder: Path) -> subprocess.CompletedProcess[bytes]:
 
 
 def is_refused(done: subprocess.CompletedProcess[bytes], why: bytes) -> None:
-    """It ended with 2 and one sentence, which holds nothing of the report's content."""
+    """It exited with 2 and one sentence, which holds nothing of the report's content."""
     assert done.returncode == 2, done.stderr
     assert done.stderr.startswith(b"relay: report")
     assert done.stderr.count(b"\n") == 1
@@ -55,11 +55,11 @@ def _written(path: Path, pieces: Iterator[bytes]) -> None:
         file.writelines(pieces)
 
 
-# Bombs: a few megabytes that would be ten gigabytes
+# Bombs: a few megabytes that unpack to ten gigabytes
 
 
 def _bomb(path: Path, piece: bytes) -> None:
-    """The header and 10 GiB of a piece, packed; members of a gzip file follow one another."""
+    """The header and 10 GiB of `piece`, compressed. A gzip file may have many members."""
     member = gzip.compress(piece * (64 * MIB // len(piece)))
     _written(path, iter([gzip.compress(HEADER), *repeat(member, 160)]))
 
@@ -89,7 +89,7 @@ def test_import_of_zeros_without_a_header_ends_before_they_are_unpacked(tmp_path
 
 
 def test_import_of_a_report_that_packs_well_is_read(tmp_path: Path) -> None:
-    """Eighty columns, nearly all of them empty, as AppsFlyer's raw data has them."""
+    """Eighty columns, nearly all of them empty, as in AppsFlyer's raw data."""
     wide = b"".join(
         b"2026-10-26 08:00:00,id123456789,user-%d,1698765432100-%07d%s\n" % (n, n, b"," * 400)
         for n in range(20_000)
@@ -103,7 +103,7 @@ def test_import_of_a_report_that_packs_well_is_read(tmp_path: Path) -> None:
     assert b"20,000 would be remembered" in done.stdout
 
 
-# Fields and rows without end
+# Endless fields and rows
 
 
 def _field_of_one_line(path: Path) -> None:
@@ -137,7 +137,7 @@ def test_import_of_a_row_without_end_takes_no_more_memory(
 def test_import_of_a_field_without_end_lists_its_lines_and_takes_no_more_memory(
     tmp_path: Path,
 ) -> None:
-    """A quotation mark that is never closed: each line behind it may be a row."""
+    """A quotation mark that is never closed: each line after it may be a row."""
     _quoted_field_of_many_lines(tmp_path / "report")
 
     done = imported(tmp_path)
@@ -146,7 +146,7 @@ def test_import_of_a_field_without_end_lists_its_lines_and_takes_no_more_memory(
     assert b"102,401 bad" in done.stdout
 
 
-# Damaged and foreign files
+# Damaged files, and files of other kinds
 
 
 @pytest.mark.parametrize(
@@ -206,12 +206,12 @@ def test_import_of_what_is_no_file_says_so(run: Run, tmp_path: Path, kind: str) 
     elif kind == "loop of links":
         path.symlink_to(path)
     elif kind == "pipe":
-        os.mkfifo(path)  # nobody writes: to open it would wait for ever
+        os.mkfifo(path)  # without a writer, opening it would block forever
 
     is_refused(run("identities", "import", "report", "--dry-run"), b"")
 
 
-# Where it is written how far it has come, and what was bad
+# The state file and the file of rejected lines
 
 
 @pytest.mark.parametrize("option", ["--state", "--rejects"])

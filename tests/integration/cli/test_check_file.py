@@ -1,4 +1,4 @@
-"""`relay check FILE` in a process of its own: exit codes, every form of a file, and the screen."""
+"""`relay check FILE` in its own process: exit codes, every form of a file, and the output."""
 
 import json
 import shlex
@@ -62,7 +62,7 @@ def test_check_shows_the_exact_payload_of_every_form_of_a_file(
     assert done.stdout.decode().count(f"\n{BODY}\n") == events
 
 
-def test_check_shows_payload_curl_size_and_times_to_the_letter(run: Run, tmp_path: Path) -> None:
+def test_check_shows_payload_curl_size_and_times_exactly(run: Run, tmp_path: Path) -> None:
     event = {**EVENT, "eventTime": "2026-11-22 11:59:01.123"}
     body = BODY.replace('"os":', '"eventTime":"2026-11-22 11:59:01.123","os":')
 
@@ -137,7 +137,7 @@ def test_check_rejected_event_ends_with_1_and_names_the_rule(run: Run, tmp_path:
     assert "2 events: 1 would be sent, 1 rejected." in shown
 
 
-def test_check_event_with_revenue_and_without_id_hears_of_it(run: Run, tmp_path: Path) -> None:
+def test_check_event_with_revenue_and_without_id_is_warned(run: Run, tmp_path: Path) -> None:
     event = {**EVENT, "eventValue": {"af_revenue": "1"}, "eventCurrency": "USD"}
 
     without = run("check", _file(tmp_path, {**ENVELOPE, "event": event})).stdout.decode()
@@ -157,7 +157,7 @@ def test_check_event_id_of_an_envelope_is_sent_as_dedup_id(run: Run, tmp_path: P
     assert '"customer_dedup_id":"visit-1"' in done.stdout.decode()
 
 
-UNUSABLE = {
+INVALID_FILES = {
     "not JSON": "{secret",
     "not UTF-8": "\udcff",
     "no events": "[]",
@@ -169,8 +169,8 @@ UNUSABLE = {
 }
 
 
-@pytest.mark.parametrize("content", list(UNUSABLE.values()), ids=list(UNUSABLE))
-def test_check_file_of_no_use_ends_with_2_and_quotes_nothing(
+@pytest.mark.parametrize("content", list(INVALID_FILES.values()), ids=list(INVALID_FILES))
+def test_check_invalid_file_ends_with_2_and_quotes_nothing(
     content: Any, run: Run, tmp_path: Path
 ) -> None:
     path = tmp_path / "file.json"
@@ -201,7 +201,7 @@ def test_check_missing_file_folder_and_bad_options_end_with_2(run: Run, tmp_path
         assert run("check", *arguments).returncode == 2, arguments
 
 
-def test_check_lines_without_ndjson_are_told_of_the_option(run: Run, tmp_path: Path) -> None:
+def test_check_lines_without_ndjson_names_the_option(run: Run, tmp_path: Path) -> None:
     line = json.dumps(ENVELOPE)
 
     done = run("check", _file(tmp_path, f"{line}\n{line}\n"))

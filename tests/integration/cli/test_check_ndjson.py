@@ -1,4 +1,4 @@
-"""`relay check --ndjson` in a process of its own: every case, any line, and a pipe that waits."""
+"""`relay check --ndjson` in its own process: every test case, any line, and a waiting pipe."""
 
 import json
 import signal
@@ -35,7 +35,7 @@ def _checked(run: Run, *given: bytes) -> Sequence[dict[str, Any]]:
 
 
 def _parsed(body: str | None) -> Any:
-    """A payload with its stringified fields parsed, as the cases show it."""
+    """A payload with its stringified fields parsed, in the form of the test cases."""
     if body is None:
         return None
     stringified = ("eventValue", "custom_data")
@@ -49,44 +49,44 @@ def test_check_ndjson_gives_what_every_case_expects(run: Run) -> None:
     done = run("check", "--ndjson", str(CASES))
 
     cases = [loads(line) for line in CASES.read_bytes().splitlines()]
-    answers = [loads(line) for line in done.stdout.splitlines()]
+    results = [loads(line) for line in done.stdout.splitlines()]
     assert len(cases) == 311
-    assert [answer["id"] for answer in answers] == [case["id"] for case in cases]
-    for case, answer in zip(cases, answers, strict=True):
+    assert [result["id"] for result in results] == [case["id"] for case in cases]
+    for case, result in zip(cases, results, strict=True):
         expected = case["expect"]
         found = sorted(
             [finding["severity"], finding["rule"]]
-            for finding in answer["findings"]
+            for finding in result["findings"]
             if expected["verdict"] == "send" or finding["severity"] == "reject"
         )
-        assert answer["verdict"] == expected["verdict"], case["id"]
-        assert answer["url"] == expected["url"], case["id"]
-        assert _parsed(answer["body"]) == expected["body"], case["id"]
+        assert result["verdict"] == expected["verdict"], case["id"]
+        assert result["url"] == expected["url"], case["id"]
+        assert _parsed(result["body"]) == expected["body"], case["id"]
         assert found == sorted(expected["findings"]), case["id"]
         for name, text in (expected.get("strings") or {}).items():
-            assert json.loads(answer["body"])[name] == text, case["id"]
+            assert json.loads(result["body"])[name] == text, case["id"]
 
 
 def test_check_ndjson_says_which_time_is_recorded_and_until_when(run: Run) -> None:
     event = {**GOOD["event"], "timestamp": 1795348740000}  # type: ignore[dict-item]
     line = {**GOOD, "event": event, "arrival": "2026-11-22T12:00:00.000Z"}
 
-    (answer,) = _checked(run, json.dumps(line).encode())
+    (result,) = _checked(run, json.dumps(line).encode())
 
-    assert answer["recorded"] == {
+    assert result["recorded"] == {
         "time": "2026-11-22T11:59:00.000Z",
         "source": "event",
         "rule": "T7",
     }
-    assert answer["deadline"] == "2026-11-23T00:30:00.000Z"
+    assert result["deadline"] == "2026-11-23T00:30:00.000Z"
 
 
 def test_check_ndjson_stamps_nothing_and_knows_no_event_id(run: Run) -> None:
-    (answer,) = _checked(run, json.dumps(GOOD).encode())
+    (result,) = _checked(run, json.dumps(GOOD).encode())
 
-    assert json.loads(answer["body"]) == GOOD["event"]
-    assert answer["recorded"]["rule"] == "T6"
-    assert answer["deadline"] is None
+    assert json.loads(result["body"]) == GOOD["event"]
+    assert result["recorded"]["rule"] == "T6"
+    assert result["deadline"] is None
 
 
 MALFORMED = {
@@ -123,7 +123,7 @@ MALFORMED = {
 
 @pytest.fixture(scope="module")
 def malformed() -> Mapping[str, tuple[Any, Any]]:
-    """Each malformed line's answer, and that of a good line after it, all out of one stream."""
+    """The results of each malformed line and of a good line after it, from a single stream."""
     good = json.dumps(GOOD).encode()
     stream = b"".join(line + b"\n" + good + b"\n" for line in MALFORMED.values())
     done = subprocess.run(
@@ -133,40 +133,40 @@ def malformed() -> Mapping[str, tuple[Any, Any]]:
         env=environment(),
         check=True,
     )
-    answers = iter(lines(done.stdout))
+    results = iter(lines(done.stdout))
     assert done.stderr == b""
-    return dict(zip(MALFORMED, zip(answers, answers, strict=True), strict=True))
+    return dict(zip(MALFORMED, zip(results, results, strict=True), strict=True))
 
 
 @pytest.mark.parametrize("name", list(MALFORMED))
 def test_check_ndjson_malformed_line_is_rejected_and_the_next_one_is_checked(
     name: str, malformed: Mapping[str, tuple[Any, Any]]
 ) -> None:
-    answer, following = malformed[name]
+    result, following = malformed[name]
 
-    assert answer["verdict"] == "reject"
-    assert answer["findings"]
-    for finding in answer["findings"]:
+    assert result["verdict"] == "reject"
+    assert result["findings"]
+    for finding in result["findings"]:
         assert finding.keys() == {"rule", "severity", "field", "message"}
-    assert (answer["url"], answer["body"], answer["recorded"], answer["deadline"]) == (None,) * 4
-    assert answer["id"] in (None, "good")
-    assert "secret" not in json.dumps(answer)
+    assert (result["url"], result["body"], result["recorded"], result["deadline"]) == (None,) * 4
+    assert result["id"] in (None, "good")
+    assert "secret" not in json.dumps(result)
     assert following["verdict"] == "send"
 
 
 def test_check_ndjson_last_line_without_newline_and_byte_order_mark_are_read(run: Run) -> None:
     line = json.dumps(GOOD).encode()
 
-    answers = _checked(run, b"\xef\xbb\xbf" + line, line + b"\r", line)
+    results = _checked(run, b"\xef\xbb\xbf" + line, line + b"\r", line)
 
-    assert [answer["verdict"] for answer in answers] == ["send"] * 3
+    assert [result["verdict"] for result in results] == ["send"] * 3
 
 
 @pytest.mark.parametrize("identity", ["text", 7, -1.5, None, "", "\ud800"])
 def test_check_ndjson_id_comes_back_as_given(identity: object, run: Run) -> None:
-    (answer,) = _checked(run, json.dumps({**GOOD, "id": identity}).encode())
+    (result,) = _checked(run, json.dumps({**GOOD, "id": identity}).encode())
 
-    assert answer["id"] == identity
+    assert result["id"] == identity
 
 
 def test_check_ndjson_of_nothing_says_nothing(run: Run) -> None:
@@ -174,7 +174,7 @@ def test_check_ndjson_of_nothing_says_nothing(run: Run) -> None:
 
 
 def test_check_ndjson_answers_before_its_input_ends() -> None:
-    """A program that writes a line and waits for the answer must get it."""
+    """A program that writes a line and waits for the result must get it."""
     line = json.dumps(GOOD).encode() + b"\n"
     with subprocess.Popen(
         [RELAY, "check", "--ndjson", "-"],
@@ -192,7 +192,7 @@ def test_check_ndjson_answers_before_its_input_ends() -> None:
         assert process.wait() == 0
 
 
-def test_check_ndjson_reader_that_has_seen_enough_makes_no_noise(tmp_path: Path) -> None:
+def test_check_ndjson_reader_that_stops_early_causes_no_error(tmp_path: Path) -> None:
     many = tmp_path / "many.ndjson"
     many.write_bytes(json.dumps(GOOD).encode().join([b"", b"\n"]) * 5_000)
     with subprocess.Popen(
@@ -219,7 +219,7 @@ app(["check", "--ndjson", "-"])
 
 
 def test_check_ndjson_endless_line_takes_no_more_memory() -> None:
-    """700 MiB without a newline, with 600 MiB of memory to live in."""
+    """700 MiB without a newline, with 600 MiB of memory."""
     with subprocess.Popen(
         [sys.executable, "-c", _LIMITED],
         stdin=subprocess.PIPE,
@@ -233,7 +233,7 @@ def test_check_ndjson_endless_line_takes_no_more_memory() -> None:
         process.stdin.write(b"\n" + json.dumps(GOOD).encode())
         process.stdin.close()
 
-        assert [answer["verdict"] for answer in lines(process.stdout.read())] == ["reject", "send"]
+        assert [result["verdict"] for result in lines(process.stdout.read())] == ["reject", "send"]
         assert process.wait() == 0
 
 

@@ -1,4 +1,4 @@
-"""`relay dlq` in a process of its own, against queues with dead letters in them."""
+"""`relay dlq` in its own process, against queues with dead letters."""
 
 import json
 import signal
@@ -25,12 +25,12 @@ NO_ENVELOPE = dead_letter_of_no_envelope("whatever", "id-1", "missing: app_id", 
 def test_dlq_list_counts_by_reason_and_app_and_leaves_all_in_place(
     run: Run, queues: LocalQueues
 ) -> None:
-    letters = [dead_letter(number) for number in range(12)]
+    dead_letters = [dead_letter(number) for number in range(12)]
     blocked = dead_letter(99, reason="account_blocked", app_id="com.example.blocked")
-    queues.put("mobile_dlq", *letters, blocked, NO_ENVELOPE)
+    queues.put("mobile_dlq", *dead_letters, blocked, NO_ENVELOPE)
 
-    first = run("dlq", "list", *queues.where)
-    second = run("dlq", "list", *queues.where)
+    first = run("dlq", "list", *queues.location)
+    second = run("dlq", "list", *queues.location)
 
     assert first.returncode == 0, first.stderr
     shown = first.stdout.decode()
@@ -50,7 +50,7 @@ def test_dlq_list_counts_by_reason_and_app_and_leaves_all_in_place(
     assert queues.count("mobile_dlq") == 14
 
 
-def test_dlq_list_says_who_can_keep_its_own_time_and_who_has_missed_it(
+def test_dlq_list_counts_events_in_time_and_events_past_their_deadline(
     run: Run, queues: LocalQueues
 ) -> None:
     late = f"{NOW - timedelta(hours=1):%Y-%m-%dT%H:%M:%S}.000Z"
@@ -61,30 +61,30 @@ def test_dlq_list_says_who_can_keep_its_own_time_and_who_has_missed_it(
         *(dead_letter(number, deadline=late, attempts=number) for number in (3, 4, 5)),
     )
 
-    shown = run("dlq", "list", "mobile", *queues.where).stdout.decode()
+    shown = run("dlq", "list", "mobile", *queues.location).stdout.decode()
 
     assert "2 can still keep their own time." in shown
     assert "3 have missed their deadline" in shown
     assert "3 to 11" in shown  # attempts
 
 
-def test_dlq_list_tells_the_age_of_the_oldest_and_of_the_newest(
+def test_dlq_list_shows_the_age_of_the_oldest_and_of_the_newest(
     run: Run, queues: LocalQueues
 ) -> None:
     since = f"{NOW - timedelta(hours=2, minutes=30):%Y-%m-%dT%H:%M:%S}.000Z"
     queues.put("mobile_dlq", dead_letter(1), dead_letter(2, dead_since=since))
 
-    shown = run("dlq", "list", "mobile", *queues.where).stdout.decode()
+    shown = run("dlq", "list", "mobile", *queues.location).stdout.decode()
 
     assert "1 d 3 h" in shown
     assert "to 2 h 3" in shown  # and some minutes
 
 
 def test_dlq_list_that_is_interrupted_leaves_nothing_hidden(queues: LocalQueues) -> None:
-    """Also of the call that was under way: what SQS had just handed over comes back at once."""
+    """Including the current call: what SQS has just returned becomes visible at once."""
     queues.put("mobile_dlq", *[dead_letter(number) for number in range(80)])
     with subprocess.Popen(
-        [RELAY, "dlq", "list", "mobile", *queues.where],
+        [RELAY, "dlq", "list", "mobile", *queues.location],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environment(),
@@ -101,16 +101,16 @@ def test_dlq_list_that_is_interrupted_leaves_nothing_hidden(queues: LocalQueues)
 def test_dlq_list_shows_what_sqs_itself_moved(run: Run, queues: LocalQueues) -> None:
     queues.crash("web_queue", json.dumps({"app_id": "w", "kind": "web_visit", "event": {}}))
 
-    done = run("dlq", "list", "web", *queues.where)
+    done = run("dlq", "list", "web", *queues.location)
 
     assert "crashed" in done.stdout.decode()
     assert "mobile" not in done.stdout.decode()
 
 
-def test_dlq_show_tells_all_that_is_known_of_adead_letter(run: Run, queues: LocalQueues) -> None:
+def test_dlq_show_shows_all_that_is_known_of_a_dead_letter(run: Run, queues: LocalQueues) -> None:
     queues.put("mobile_dlq", dead_letter(1), dead_letter(2))
 
-    done = run("dlq", "show", "order-2", *queues.where)
+    done = run("dlq", "show", "order-2", *queues.location)
 
     shown = done.stdout.decode()
     assert done.returncode == 0, done.stderr
@@ -128,27 +128,27 @@ def test_dlq_show_tells_all_that_is_known_of_adead_letter(run: Run, queues: Loca
     assert queues.count("mobile_dlq") == 2
 
 
-def test_dlq_show_keeps_to_itself_what_may_not_be_hashed(run: Run, queues: LocalQueues) -> None:
+def test_dlq_show_never_shows_what_may_not_be_hashed(run: Run, queues: LocalQueues) -> None:
     event = {"email": "ada@example.com"}
     body = json.dumps({"app_id": "w", "kind": "web_visit", "event": event})
     message_id = queues.crash("web_queue", body)
 
-    done = run("dlq", "show", message_id, *queues.where)
+    done = run("dlq", "show", message_id, *queues.location)
 
     assert done.returncode == 0
     assert b"ada@example.com" not in done.stdout + done.stderr
 
 
 def test_dlq_show_id_that_is_not_there_ends_with_1(run: Run, queues: LocalQueues) -> None:
-    assert run("dlq", "show", "nothing", *queues.where).returncode == 1
+    assert run("dlq", "show", "nothing", *queues.location).returncode == 1
 
 
-def test_dlq_redrive_sends_all_back_without_the_marks_of_a_dead_letter(
+def test_dlq_redrive_sends_all_back_without_the_fields_of_a_dead_letter(
     run: Run, queues: LocalQueues
 ) -> None:
     queues.put("mobile_dlq", *[dead_letter(number) for number in range(23)])
 
-    done = run("dlq", "redrive", *queues.where)
+    done = run("dlq", "redrive", *queues.location)
 
     assert done.returncode == 0, done.stderr
     bodies = queues.bodies("mobile_queue")
@@ -160,10 +160,10 @@ def test_dlq_redrive_sends_all_back_without_the_marks_of_a_dead_letter(
     assert queues.count("mobile_dlq") == 0
 
 
-def test_dlq_redrive_takes_only_what_was_chosen_and_leaves_the_rest_visible(
+def test_dlq_redrive_sends_only_what_is_selected_and_leaves_the_rest_visible(
     run: Run, queues: LocalQueues
 ) -> None:
-    (chosen, *_) = queues.put(
+    (message_id, *_) = queues.put(
         "mobile_dlq",
         dead_letter(1, reason="account_blocked"),
         dead_letter(2, app_id="id1"),
@@ -171,15 +171,15 @@ def test_dlq_redrive_takes_only_what_was_chosen_and_leaves_the_rest_visible(
         dead_letter(4),
     )
 
-    def redriven(*choice: str) -> list[str]:
-        done = run("dlq", "redrive", "mobile", *choice, *queues.where)
+    def redriven(*options: str) -> list[str]:
+        done = run("dlq", "redrive", "mobile", *options, *queues.location)
         assert done.returncode == 0, done.stderr
         return [body["event_id"] for body in queues.bodies("mobile_queue")]
 
     assert redriven("--reason", "account_blocked") == ["order-1"]
     assert redriven("--app", "id1") == ["order-2"]
     assert redriven("--id", "order-3") == ["order-3"]
-    assert redriven("--id", chosen) == []
+    assert redriven("--id", message_id) == []
     assert queues.count("mobile_dlq") == 1
     assert redriven("--reason", "attempts_used_up") == ["order-4"]
 
@@ -192,7 +192,7 @@ def test_dlq_redrive_of_what_sqs_itself_moved_keeps_its_id_and_its_time(
     body = json.dumps({"app_id": "w", "kind": "web_visit", "event": event})
     message_id = queues.crash("web_queue", body)
 
-    done = run("dlq", "redrive", "web", *queues.where)
+    done = run("dlq", "redrive", "web", *queues.location)
 
     assert done.returncode == 0, done.stderr
     (sent,) = queues.bodies("web_queue")
@@ -204,8 +204,8 @@ def test_dlq_redrive_of_what_sqs_itself_moved_keeps_its_id_and_its_time(
 def test_dlq_redrive_leaves_what_holds_no_event_and_says_so(run: Run, queues: LocalQueues) -> None:
     queues.put("mobile_dlq", NO_ENVELOPE, dead_letter(1))
 
-    done = run("dlq", "redrive", "mobile", *queues.where)
-    asked = run("dlq", "redrive", "mobile", "--reason", "not_an_envelope", *queues.where)
+    done = run("dlq", "redrive", "mobile", *queues.location)
+    asked = run("dlq", "redrive", "mobile", "--reason", "not_an_envelope", *queues.location)
 
     assert done.returncode == 0
     assert b"1 sent back" in done.stdout
@@ -218,14 +218,16 @@ def test_dlq_redrive_leaves_what_holds_no_event_and_says_so(run: Run, queues: Lo
 def test_dlq_redrive_run_twice_sends_nothing_twice(run: Run, queues: LocalQueues) -> None:
     queues.put("mobile_dlq", *[dead_letter(number) for number in range(5)])
 
-    run("dlq", "redrive", "mobile", *queues.where)
-    again = run("dlq", "redrive", "mobile", *queues.where)
+    run("dlq", "redrive", "mobile", *queues.location)
+    again = run("dlq", "redrive", "mobile", *queues.location)
 
     assert b"0 sent back" in again.stdout
     assert len(queues.bodies("mobile_queue")) == 5
 
 
-def test_dlq_redrive_queue_that_takes_nothing_loses_nothing(run: Run, queues: LocalQueues) -> None:
+def test_dlq_redrive_to_a_queue_that_accepts_nothing_loses_nothing(
+    run: Run, queues: LocalQueues
+) -> None:
     queues.put("mobile_dlq", *[dead_letter(number) for number in range(15)])
     dead, missing = queues.urls["mobile_dlq"], queues.urls["mobile_queue"] + "-missing"
 
@@ -250,10 +252,10 @@ def test_dlq_redrive_of_a_queue_by_url_finds_where_its_events_came_from(
 def test_dlq_redrive_that_is_interrupted_leaves_each_event_in_one_place(
     queues: LocalQueues,
 ) -> None:
-    """Ctrl-C in the middle of a slow run: what was sent is gone from here, the rest is back."""
+    """Ctrl-C in the middle of a slow run: sent events are deleted here, the others are visible."""
     queues.put("mobile_dlq", *[dead_letter(number) for number in range(30)])
     with subprocess.Popen(
-        [RELAY, "dlq", "redrive", "mobile", "--rate", "5", *queues.where],
+        [RELAY, "dlq", "redrive", "mobile", "--rate", "5", *queues.location],
         stdout=subprocess.PIPE,
         env=environment(),
     ) as process:
@@ -280,7 +282,7 @@ def test_dlq_redrive_says_how_many_had_missed_their_deadline(run: Run, queues: L
     late = f"{NOW - timedelta(hours=1):%Y-%m-%dT%H:%M:%S}.000Z"
     queues.put("mobile_dlq", dead_letter(1), dead_letter(2, deadline=late))
 
-    done = run("dlq", "redrive", "mobile", *queues.where)
+    done = run("dlq", "redrive", "mobile", *queues.location)
 
     assert b"2 sent back" in done.stdout
     assert b"1 of them have missed their deadline" in done.stdout
@@ -291,7 +293,7 @@ def test_dlq_redrive_asks_a_person_before_events_go_that_are_too_late(
 ) -> None:
     late = f"{NOW - timedelta(hours=1):%Y-%m-%dT%H:%M:%S}.000Z"
     queues.put("mobile_dlq", dead_letter(1), dead_letter(2, deadline=late))
-    command = ("dlq", "redrive", "mobile", "--app", "com.example.shop", *queues.where)
+    command = ("dlq", "redrive", "mobile", "--app", "com.example.shop", *queues.location)
 
     declined, shown = in_terminal(*command, question="Send 2 dead letters back?", answer="n")
     assert declined == 1
@@ -306,16 +308,16 @@ def test_dlq_redrive_asks_a_person_before_events_go_that_are_too_late(
 def test_dlq_redrive_that_was_killed_sends_the_rest_when_run_again(
     run: Run, queues: LocalQueues
 ) -> None:
-    """SIGKILL at any moment: what was in hand may go twice, under the same id; nothing is lost."""
+    """SIGKILL at any time: received events may be sent twice with the same id; none is lost."""
     queues.put("mobile_dlq", *[dead_letter(number) for number in range(30)])
     with subprocess.Popen(
-        [RELAY, "dlq", "redrive", "mobile", "--rate", "5", *queues.where], env=environment()
+        [RELAY, "dlq", "redrive", "mobile", "--rate", "5", *queues.location], env=environment()
     ) as process:
         until(lambda: queues.count("mobile_queue") != 0, process)
         process.kill()
     queues.unhide("mobile_dlq")
 
-    done = run("dlq", "redrive", "mobile", *queues.where)
+    done = run("dlq", "redrive", "mobile", *queues.location)
 
     assert done.returncode == 0, done.stderr
     sent = [body["event_id"] for body in queues.bodies("mobile_queue")]

@@ -1,4 +1,4 @@
-"""`relay dlq drop` in a process of its own, against queues with dead letters in them."""
+"""`relay dlq drop` in its own process, against queues with dead letters."""
 
 import json
 import signal
@@ -15,14 +15,14 @@ from tests.integration.cli.conftest import (
 )
 
 
-def test_dlq_drop_asks_with_the_number_and_deletes_what_was_chosen(queues: LocalQueues) -> None:
+def test_dlq_drop_asks_with_the_number_and_deletes_what_is_selected(queues: LocalQueues) -> None:
     queues.put("mobile_dlq", *[dead_letter(number) for number in range(12)])
     blocked = [dead_letter(number, reason="account_blocked") for number in range(20, 23)]
     queues.put("web_dlq", *blocked)
     queues.put("mobile_dlq", *blocked)
 
     code, shown = in_terminal(
-        "dlq", "drop", "--reason", "account_blocked", *queues.where,
+        "dlq", "drop", "--reason", "account_blocked", *queues.location,
         question="Delete 6 dead letters for good?", answer="y",
     )  # fmt: skip
 
@@ -37,7 +37,7 @@ def test_dlq_drop_that_is_declined_deletes_nothing(queues: LocalQueues) -> None:
     queues.put("mobile_dlq", *[dead_letter(number) for number in range(12)])
 
     code, _ = in_terminal(
-        "dlq", "drop", *queues.where,
+        "dlq", "drop", *queues.location,
         question="Delete 12 dead letters for good?", answer="n",
     )  # fmt: skip
 
@@ -45,10 +45,10 @@ def test_dlq_drop_that_is_declined_deletes_nothing(queues: LocalQueues) -> None:
     assert queues.count("mobile_dlq") == 12
 
 
-def test_dlq_drop_where_nobody_can_be_asked_wants_to_be_told(run: Run, queues: LocalQueues) -> None:
+def test_dlq_drop_without_a_terminal_needs_yes(run: Run, queues: LocalQueues) -> None:
     queues.put("mobile_dlq", dead_letter(1))
 
-    refused = run("dlq", "drop", "mobile", *queues.where)
+    refused = run("dlq", "drop", "mobile", *queues.location)
 
     assert refused.returncode == 2
     assert b"--yes" in refused.stderr
@@ -61,7 +61,7 @@ def test_dlq_drop_with_yes_says_how_many_of_each_reason(run: Run, queues: LocalQ
     body = json.dumps({"app_id": "w", "kind": "web_visit", "event": {}})
     queues.crash("web_queue", body)
 
-    done = run("dlq", "drop", "--yes", *queues.where)
+    done = run("dlq", "drop", "--yes", *queues.location)
 
     assert done.returncode == 0, done.stderr
     shown = done.stdout.decode()
@@ -72,24 +72,24 @@ def test_dlq_drop_with_yes_says_how_many_of_each_reason(run: Run, queues: LocalQ
     assert (queues.count("mobile_dlq"), queues.count("web_dlq")) == (0, 0)
 
 
-def test_dlq_drop_takes_only_what_was_chosen_and_leaves_the_rest_visible(
+def test_dlq_drop_deletes_only_what_is_selected_and_leaves_the_rest_visible(
     run: Run, queues: LocalQueues
 ) -> None:
     (by_id, *_) = queues.put(
         "mobile_dlq", dead_letter(1), dead_letter(2, app_id="id1"), dead_letter(3), dead_letter(4)
     )
 
-    for choice in (("--id", by_id), ("--app", "id1"), ("--id", "order-3")):
-        assert run("dlq", "drop", "mobile", *choice, "--yes", *queues.where).returncode == 0
+    for options in (("--id", by_id), ("--app", "id1"), ("--id", "order-3")):
+        assert run("dlq", "drop", "mobile", *options, "--yes", *queues.location).returncode == 0
 
     assert [body["event_id"] for body in queues.bodies("mobile_dlq")] == ["order-4"]
 
 
 def test_dlq_drop_that_is_interrupted_goes_on_when_run_again(run: Run, queues: LocalQueues) -> None:
-    """Ctrl-C in the middle: what is said to be dropped is gone, and the rest is here."""
+    """Ctrl-C in the middle: what is reported as dropped is deleted, and the rest is here."""
     queues.put("mobile_dlq", *[dead_letter(number) for number in range(200)])
     with subprocess.Popen(
-        [RELAY, "dlq", "drop", "mobile", "--yes", *queues.where],
+        [RELAY, "dlq", "drop", "mobile", "--yes", *queues.location],
         stdout=subprocess.PIPE,
         env=environment(),
     ) as process:
@@ -103,6 +103,6 @@ def test_dlq_drop_that_is_interrupted_goes_on_when_run_again(run: Run, queues: L
     assert f"mobile: {200 - left} dropped".encode() in output
     assert b"run it again" in output
 
-    again = run("dlq", "drop", "mobile", "--yes", *queues.where)
+    again = run("dlq", "drop", "mobile", "--yes", *queues.location)
     assert f"mobile: {left} dropped".encode() in again.stdout
     assert queues.count("mobile_dlq") == 0

@@ -1,4 +1,4 @@
-"""`relay dlq export` in a process of its own, against queues with dead letters in them."""
+"""`relay dlq export` in its own process, against queues with dead letters."""
 
 import json
 import signal
@@ -17,19 +17,19 @@ from tests.integration.cli.conftest import (
 )
 
 
-def test_dlq_export_writes_a_letter_a_line_and_leaves_all_in_place(
+def test_dlq_export_writes_a_dead_letter_a_line_and_leaves_all_in_place(
     run: Run, queues: LocalQueues, tmp_path: Path
 ) -> None:
-    letters = [dead_letter(number) for number in range(12)]
-    ids = queues.put("mobile_dlq", *letters)
+    dead_letters = [dead_letter(number) for number in range(12)]
+    ids = queues.put("mobile_dlq", *dead_letters)
     queues.put("web_dlq", dead_letter(99))
 
-    done = run("dlq", "export", "--to", "letters.ndjson", *queues.where)
+    done = run("dlq", "export", "--to", "letters.ndjson", *queues.location)
 
     assert done.returncode == 0, done.stderr
     assert b"13 dead letters written to letters.ndjson" in done.stdout
     written = lines((tmp_path / "letters.ndjson").read_bytes())
-    expected = {id_: json.loads(text) for id_, text in zip(ids, letters, strict=True)}
+    expected = {id_: json.loads(text) for id_, text in zip(ids, dead_letters, strict=True)}
     mobile = [line for line in written if line["queue"] == "mobile"]
     assert {line["letter_id"] for line in mobile} == set(ids)
     for line in mobile:
@@ -39,7 +39,7 @@ def test_dlq_export_writes_a_letter_a_line_and_leaves_all_in_place(
     assert queues.count("web_dlq") == 1
 
 
-def test_dlq_export_takes_only_what_was_chosen(
+def test_dlq_export_writes_only_what_is_selected(
     run: Run, queues: LocalQueues, tmp_path: Path
 ) -> None:
     queues.put(
@@ -49,8 +49,10 @@ def test_dlq_export_takes_only_what_was_chosen(
         dead_letter(3),
     )
 
-    def exported(*choice: str) -> list[str]:
-        done = run("dlq", "export", "mobile", *choice, "--to", "letters", "--force", *queues.where)
+    def exported(*options: str) -> list[str]:
+        done = run(
+            "dlq", "export", "mobile", *options, "--to", "letters", "--force", *queues.location
+        )
         assert done.returncode == 0, done.stderr
         return [line["event_id"] for line in lines((tmp_path / "letters").read_bytes())]
 
@@ -66,7 +68,7 @@ def test_dlq_export_of_what_sqs_itself_moved_holds_no_raw_value_and_its_original
     body = json.dumps({"app_id": "w", "kind": "web_visit", "event": event})
     envelope, garbage = queues.crash("web_queue", body), queues.crash("web_queue", event["email"])
 
-    done = run("dlq", "export", "web", "--to", "letters", *queues.where)
+    done = run("dlq", "export", "web", "--to", "letters", *queues.location)
 
     assert done.returncode == 0, done.stderr
     text = (tmp_path / "letters").read_bytes()
@@ -78,12 +80,12 @@ def test_dlq_export_of_what_sqs_itself_moved_holds_no_raw_value_and_its_original
     assert b"12025550123" not in text
 
 
-def test_dlq_export_does_not_replace_a_file_unless_it_is_told_to(
+def test_dlq_export_does_not_replace_a_file_without_force(
     run: Run, queues: LocalQueues, tmp_path: Path
 ) -> None:
     (tmp_path / "letters").write_text("mine")
     queues.put("mobile_dlq", dead_letter(1))
-    command = ("dlq", "export", "mobile", "--to", "letters", *queues.where)
+    command = ("dlq", "export", "mobile", "--to", "letters", *queues.location)
 
     refused = run(*command)
     assert refused.returncode == 2
@@ -99,7 +101,7 @@ def test_dlq_export_that_is_interrupted_leaves_no_file_and_nothing_hidden(
 ) -> None:
     queues.put("mobile_dlq", *[dead_letter(number) for number in range(200)])
     with subprocess.Popen(
-        [RELAY, "dlq", "export", "mobile", "--to", "letters", *queues.where],
+        [RELAY, "dlq", "export", "mobile", "--to", "letters", *queues.location],
         cwd=tmp_path,
         stderr=subprocess.PIPE,
         env=environment(),
@@ -115,11 +117,11 @@ def test_dlq_export_that_is_interrupted_leaves_no_file_and_nothing_hidden(
 
 
 def test_dlq_export_lines_are_taken_by_check(run: Run, queues: LocalQueues, tmp_path: Path) -> None:
-    """What was wrong with a letter's event can be seen again, and what it would become now."""
+    """It shows again what was wrong with an event, and its present payload."""
     queues.put("mobile_dlq", dead_letter(1))
-    run("dlq", "export", "mobile", "--to", "letters", *queues.where)
+    run("dlq", "export", "mobile", "--to", "letters", *queues.location)
 
-    (answer,) = lines(run("check", "--ndjson", "letters").stdout)
+    (result,) = lines(run("check", "--ndjson", "letters").stdout)
 
-    assert answer["verdict"] == "send"
-    assert answer["url"].endswith("/inappevent/com.example.shop")
+    assert result["verdict"] == "send"
+    assert result["url"].endswith("/inappevent/com.example.shop")

@@ -1,4 +1,4 @@
-"""`relay identities import`: AppsFlyer's report of installs into the table, and on after a kill."""
+"""`relay identities import`: AppsFlyer's report of installs, and resuming after a kill."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from relay.aws.table import DynamoTable
 from relay.errors import TableUnavailableError
 from relay.stores.identities import Identities, Identity
 from relay_cli.identities.importer import Counts, Importer, Progress
-from relay_cli.identities.report import LONGEST_LINE, Fingerprint, Report, Row
+from relay_cli.identities.report import MAX_LINE_BYTES, Fingerprint, Report, Row
 from relay_cli.terminal.errors import CliError
 from tests.integration.cli.conftest import RELAY, LocalQueues, Run, environment, until
 from tests.memory_table import MemoryTable
 
 APP = "id123456789"
 HEADER = ["Media Source", "Install Time", "App ID", "Customer User ID", "AppsFlyer ID", "Platform"]
-LINES = 1_000  # moto takes some two hundred a second
+LINES = 1_000  # moto writes about two hundred a second
 LINES_IN_FULL = 5_000
 
 
@@ -119,7 +119,7 @@ def test_report_without_a_needed_column_says_which(tmp_path: Path) -> None:
         ({"Customer User ID": "\ufffd"}, "is not UTF-8"),
     ],
 )
-def test_report_bad_line_is_told_by_number_and_reason(
+def test_report_bad_line_has_number_and_reason(
     tmp_path: Path, fields: dict[str, str], problem: str
 ) -> None:
     path = write(tmp_path / "installs.csv", line(1), line(2, **fields))
@@ -161,18 +161,18 @@ def test_report_line_that_is_cut_off_is_bad(tmp_path: Path) -> None:
 
 
 def test_report_row_without_end_is_not_unpacked(tmp_path: Path) -> None:
-    """Quoted fields may go over many lines, and a row of short ones over as many as it likes."""
+    """A quoted field may span many lines, and a row of short fields any number of them."""
     path = tmp_path / "bomb.gz"
-    path.write_bytes(gzip.compress(text_of([]).encode() + b'"' + b'","\n' * LONGEST_LINE))
+    path.write_bytes(gzip.compress(text_of([]).encode() + b'"' + b'","\n' * MAX_LINE_BYTES))
 
     with pytest.raises(CliError, match="are a row longer than"):
         rows(path)
 
 
 def test_report_line_without_end_is_not_unpacked(tmp_path: Path) -> None:
-    """A few kilobytes that would be a gigabyte."""
+    """A few kilobytes that unpack to a gigabyte."""
     path = tmp_path / "bomb.gz"
-    path.write_bytes(gzip.compress(text_of([]).encode() + b"x" * (LONGEST_LINE * 3)))
+    path.write_bytes(gzip.compress(text_of([]).encode() + b"x" * (MAX_LINE_BYTES * 3)))
 
     with pytest.raises(CliError, match="line 2 is longer than"):
         rows(path)
@@ -223,7 +223,7 @@ def test_import_counts_what_became_of_each_row(tmp_path: Path) -> None:
     assert "xxx" not in str(rejected[1].problem)
 
 
-def test_import_table_that_answers_again_loses_nothing(tmp_path: Path) -> None:
+def test_import_goes_on_when_the_table_answers_again(tmp_path: Path) -> None:
     path = write(tmp_path / "installs.csv", line(1), line(2))
     table, waits = MemoryTable(), []
 
@@ -281,7 +281,7 @@ def test_import_into_another_table_begins_anew(tmp_path: Path) -> None:
     assert Progress.of(tmp_path / "state", Fingerprint.of(path), "AWS other").counts.rows == 0
 
 
-# As a person runs it
+# The command itself
 
 
 @pytest.fixture
@@ -321,7 +321,7 @@ def test_import_goes_on_after_a_kill(
     count = LINES_IN_FULL if pytestconfig.getoption("--full") else LINES
     path = write(tmp_path / "installs.csv", *(line(number) for number in range(count)))
     state = tmp_path / "installs.csv.import.json"
-    command = ["identities", "import", str(path), "--chunk-rows", "100", *queues.where]
+    command = ["identities", "import", str(path), "--chunk-rows", "100", *queues.location]
     first = subprocess.Popen([RELAY, *command], cwd=tmp_path, env=environment())
     until(state.exists, first)
     first.send_signal(signal.SIGKILL)
@@ -366,7 +366,7 @@ def test_import_that_goes_on_keeps_the_bad_lines_of_before(
     done.save()
     rejects.write_text("line 2: AppsFlyer ID is missing\n")
 
-    run("identities", "import", str(path), "--rejects", str(rejects), *queues.where)
+    run("identities", "import", str(path), "--rejects", str(rejects), *queues.location)
 
     listed = rejects.read_text().splitlines()
     assert listed == [f"line {number}: AppsFlyer ID is missing" for number in (2, 4)]

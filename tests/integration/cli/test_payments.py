@@ -1,4 +1,4 @@
-"""`relay payments trigger` and `explain`: webhooks as the providers would send them."""
+"""`relay payments trigger` and `explain`: webhooks as providers send them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from relay.instants import utc_now
-from relay_cli.payments.samples import KINDS, REVERSES, TAKING_BACK, build
+from relay_cli.payments.samples import KINDS, RETURNS, REVERSALS, build
 from relay_cli.payments.samples.order import Order
-from relay_cli.payments.trigger import Address, money_id, new_tag, orders_for, trigger
+from relay_cli.payments.trigger import Address, movement_id, new_tag, orders_for, trigger
 from relay_cli.terminal.errors import CliError, ExitCode
 from relay_sandbox.sandbox import Sandbox
 from tests.integration.cli.conftest import Run
@@ -22,16 +22,24 @@ from tests.integration.conftest import left_on
 
 DATA = Path(__file__).parents[2] / "data" / "webhooks"
 REVENUES = {"trial": ["none"], "cancellation": ["none"]}
-REVENUES |= {kind: ["-9.99", "9.99"] for kind in TAKING_BACK}
-REVENUES |= {kind: ["-9.99", "9.99", "9.99"] for kind in REVERSES}
+REVENUES |= {kind: ["-9.99", "9.99"] for kind in RETURNS}
+REVENUES |= {kind: ["-9.99", "9.99", "9.99"] for kind in REVERSALS}
 
 pytestmark = pytest.mark.xdist_group("sandbox for payments")
 
 
 def order(provider: str, kind: str, tag: str, **more: Any) -> Order:
-    clues = {"app_user_id": f"c-{tag}", "appsflyer_id": "1-2", "af_app_id": "id123456789"}
+    metadata = {"app_user_id": f"c-{tag}", "appsflyer_id": "1-2", "af_app_id": "id123456789"}
     return Order(
-        provider, kind, tag, utc_now(), f"c-{tag}", Decimal("9.99"), "EUR", clues=clues, **more
+        provider,
+        kind,
+        tag,
+        utc_now(),
+        f"c-{tag}",
+        Decimal("9.99"),
+        "EUR",
+        metadata=metadata,
+        **more,
     )
 
 
@@ -41,57 +49,59 @@ def sandbox(sandbox_for_payments: Sandbox) -> Sandbox:
 
 
 @pytest.mark.asyncio(loop_scope="session")
-async def test_trigger_each_thing_that_each_provider_tells_reaches_appsflyer_once(
+async def test_trigger_each_kind_of_each_provider_reaches_appsflyer_once(
     sandbox: Sandbox, tmp_path: Path
 ) -> None:
     ready = tmp_path / "ready.json"
     ready.write_text(json.dumps(sandbox.ready))
-    told = [(provider, kind, new_tag()) for provider, kinds in KINDS.items() for kind in kinds]
+    sent = [(provider, kind, new_tag()) for provider, kinds in KINDS.items() for kind in kinds]
 
-    for provider, kind, tag in told:
+    for provider, kind, tag in sent:
         address = Address.of_sandbox(ready, provider)
         done = await asyncio.to_thread(trigger, order(provider, kind, tag), address)
         assert done is ExitCode.OK
     assert await sandbox.settled(60)
 
     recorded = [entry for entry in sandbox.stand_in.ledger if entry.recorded]
-    for provider, kind, tag in told:
-        mine = [entry for entry in recorded if f"c-{tag}" in json.dumps(entry.payload, default=str)]
-        revenues = sorted(entry.revenue or "none" for entry in mine)
+    for provider, kind, tag in sent:
+        matching = [
+            entry for entry in recorded if f"c-{tag}" in json.dumps(entry.payload, default=str)
+        ]
+        revenues = sorted(entry.revenue or "none" for entry in matching)
         assert revenues == REVENUES.get(kind, ["9.99"]), (provider, kind)
 
 
 @pytest.mark.asyncio(loop_scope="session")
 @pytest.mark.parametrize("provider", KINDS)
-async def test_trigger_takes_back_what_an_earlier_call_named(
+async def test_trigger_returns_a_payment_that_an_earlier_call_named(
     sandbox: Sandbox, tmp_path: Path, provider: str
 ) -> None:
     ready = tmp_path / "ready.json"
     ready.write_text(json.dumps(sandbox.ready))
     address, tag = Address.of_sandbox(ready, provider), new_tag()
 
-    for kind, about in (("renewal", None), ("refund", tag), ("refund_reversed", tag)):
-        told = order(provider, kind, tag)
-        assert await asyncio.to_thread(trigger, told, address, about) is ExitCode.OK
+    for kind, original_tag in (("renewal", None), ("refund", tag), ("refund_reversed", tag)):
+        sent = order(provider, kind, tag)
+        assert await asyncio.to_thread(trigger, sent, address, original_tag) is ExitCode.OK
     assert await sandbox.settled(60)
 
     recorded = [entry for entry in sandbox.stand_in.ledger if entry.recorded]
-    mine = [one for one in recorded if f"c-{tag}" in json.dumps(one.payload, default=str)]
-    # RevenueCat knows one refund a transaction; elsewhere the second is another, and reversed.
+    matching = [one for one in recorded if f"c-{tag}" in json.dumps(one.payload, default=str)]
+    # RevenueCat has one refund per transaction; elsewhere, the second is another one, and reversed.
     once = ["-9.99", "9.99", "9.99"]
     twice = ["-9.99", *once]
     expected = once if provider == "revenuecat" else twice
-    assert sorted(str(entry.revenue) for entry in mine) == expected
+    assert sorted(str(entry.revenue) for entry in matching) == expected
     assert await left_on(sandbox, "payments_dlq") == []
 
 
-def test_orders_for_what_reverses_a_refund_that_is_named_is_that_alone() -> None:
+def test_orders_for_the_reversal_of_a_named_refund_is_that_alone() -> None:
     (reversal,) = orders_for(order("stripe", "refund_reversed", "new"), "paid-1f2e")
 
-    assert (reversal.tag, reversal.paid) == ("paid-1f2e", "paid")
+    assert (reversal.tag, reversal.payment_tag) == ("paid-1f2e", "paid")
 
 
-def test_trigger_something_that_a_provider_does_not_tell_posts_nothing() -> None:
+def test_trigger_kind_that_a_provider_does_not_have_posts_nothing() -> None:
     nowhere = Address("http://127.0.0.1:9/", "s", "s")
 
     with pytest.raises(CliError, match="tells of no such thing"):
@@ -100,18 +110,18 @@ def test_trigger_something_that_a_provider_does_not_tell_posts_nothing() -> None
 
 @pytest.mark.parametrize("provider", KINDS)
 def test_build_amount_with_more_places_than_its_currency_is_refused(provider: str) -> None:
-    told = replace(order(provider, "purchase", "t"), amount=Decimal("9.999"))
+    sent = replace(order(provider, "purchase", "t"), amount=Decimal("9.999"))
 
     with pytest.raises(CliError, match="more decimal places than EUR"):
-        build(told)
+        build(sent)
 
 
-def test_trigger_something_that_a_provider_does_not_tell_says_what_it_tells() -> None:
+def test_build_kind_that_a_provider_does_not_have_lists_its_kinds() -> None:
     with pytest.raises(CliError, match="renewal, purchase, refund, refund_reversed, dispute"):
         build(order("adyen", "trial", "t"))
 
 
-def test_trigger_unknown_provider_says_which_there_are() -> None:
+def test_build_unknown_provider_lists_the_providers() -> None:
     with pytest.raises(CliError, match="stripe, revenuecat, paddle, adyen, standard_webhooks"):
         build(order("braintree", "trial", "t"))
 
@@ -125,14 +135,14 @@ def test_trigger_unknown_provider_says_which_there_are() -> None:
         ("adyen", "dispute_won", "Ca-b:won"),
     ],
 )
-def test_money_id_is_that_of_the_event(provider: str, kind: str, expected: str) -> None:
-    assert money_id(provider, build(order(provider, kind, "a-b"))) == expected
+def test_movement_id_is_that_of_the_event(provider: str, kind: str, expected: str) -> None:
+    assert movement_id(provider, build(order(provider, kind, "a-b"))) == expected
 
 
-def test_money_id_of_a_cancellation_tells_when() -> None:
-    told = order("stripe", "cancellation", "a")
+def test_movement_id_of_a_cancellation_has_its_time() -> None:
+    sent = order("stripe", "cancellation", "a")
 
-    assert money_id("stripe", build(told)) == f"sub_a:cancelled:{told.seconds}"
+    assert movement_id("stripe", build(sent)) == f"sub_a:cancelled:{sent.seconds}"
 
 
 def test_trigger_without_a_sandbox_ends_with_2(run: Run, tmp_path: Path) -> None:
@@ -193,7 +203,7 @@ def test_explain_applies_the_rules_of_an_app(run: Run, tmp_path: Path) -> None:
 
 
 def explained(run: Run, tmp_path: Path, sample: str, *options: str, **fields: Any) -> Any:
-    """What is said of a sample of Stripe's with these fields of its own."""
+    """The output for one of Stripe's samples with changed fields."""
     event = json.loads((DATA / f"{sample}.json").read_text())
     event["data"]["object"].update(fields)
     event["type"] = fields.get("type", event["type"])
@@ -202,9 +212,7 @@ def explained(run: Run, tmp_path: Path, sample: str, *options: str, **fields: An
     return run("payments", "explain", str(file), *options)
 
 
-def test_explain_what_cannot_be_understood_says_why_and_ends_with_1(
-    run: Run, tmp_path: Path
-) -> None:
+def test_explain_unreadable_webhook_says_why_and_ends_with_1(run: Run, tmp_path: Path) -> None:
     done = explained(run, tmp_path, "stripe_invoice_paid_first", amount_paid="all of it")
 
     assert (done.returncode, done.stderr) == (1, b"")
@@ -212,7 +220,7 @@ def test_explain_what_cannot_be_understood_says_why_and_ends_with_1(
     assert b"all of it" not in done.stdout
 
 
-def test_explain_second_telling_says_what_tells_of_it(run: Run, tmp_path: Path) -> None:
+def test_explain_duplicate_webhook_names_the_one_that_counts(run: Run, tmp_path: Path) -> None:
     kind = "invoice.payment_succeeded"
 
     done = explained(run, tmp_path, "stripe_invoice_paid_first", type=kind)
@@ -220,15 +228,13 @@ def test_explain_second_telling_says_what_tells_of_it(run: Run, tmp_path: Path) 
     assert b"ignored: the same payment: an invoice" in done.stdout
 
 
-def test_explain_app_of_somebody_else_is_not_said_to_be_unknown_yet(
-    run: Run, tmp_path: Path
-) -> None:
+def test_explain_foreign_app_is_not_reported_as_unknown_yet(run: Run, tmp_path: Path) -> None:
     done = explained(run, tmp_path, "stripe_invoice_paid_first", "--mobile-app", "id555")
 
     assert b"foreign_app: Acknowledged, and kept as a dead letter" in done.stdout
 
 
-def test_explain_without_any_app_says_that_it_shows_none_of_yours(run: Run) -> None:
+def test_explain_without_any_app_says_that_none_is_named(run: Run) -> None:
     done = run("payments", "explain", str(DATA / "paddle_transaction_completed_web.json"))
 
     assert b"no app is named here" in done.stdout
@@ -244,7 +250,7 @@ def test_explain_test_goes_where_the_app_sends_tests(run: Run, tmp_path: Path) -
     assert b"becomes mobile_event for id999999999" in done.stdout
 
 
-def test_explain_file_of_nobody_says_so(run: Run, tmp_path: Path) -> None:
+def test_explain_file_of_no_known_provider_says_so(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "body.json"
     file.write_text('{"hello": 1}')
 

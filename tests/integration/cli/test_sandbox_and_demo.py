@@ -1,4 +1,4 @@
-"""`relay sandbox` and `relay demo` in a process of their own, with the real functions behind."""
+"""`relay sandbox` and `relay demo` in their own process, with the real functions."""
 
 import json
 import os
@@ -59,7 +59,7 @@ def _ledger(ready: Any) -> Any:
     return call("GET", f"{ready['stand_in']}/_standin/events").json()["events"]
 
 
-def test_sandbox_tells_where_it_is_and_stops_cleanly(run: Run, tmp_path: Path) -> None:
+def test_sandbox_prints_its_addresses_and_stops_cleanly(run: Run, tmp_path: Path) -> None:
     sample = str(EVENTS / "accept_mobile_event.json")
     with _sandbox(tmp_path, "--no-samples") as (process, ready):
         assert ready.keys() == READY
@@ -84,7 +84,7 @@ def test_sandbox_tells_where_it_is_and_stops_cleanly(run: Run, tmp_path: Path) -
 
 @contextmanager
 def _unavailable() -> Iterator[tuple[str, list[str]]]:
-    """An endpoint that answers 503 to everything: its base URL, and the paths asked for."""
+    """An endpoint that responds with 503 to everything: its base URL, and the requested paths."""
     paths: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -107,16 +107,16 @@ def _unavailable() -> Iterator[tuple[str, list[str]]]:
 def test_sandbox_sends_to_the_endpoints_it_is_given_as_often_as_the_schedule_says(
     run: Run, tmp_path: Path
 ) -> None:
-    """Both written as people write them: a slash at the end, spaces after the commas."""
-    where = ("--ready-file", "ready.json")
+    """As people write them: a trailing slash, and spaces after the commas."""
+    location = ("--ready-file", "ready.json")
     with _unavailable() as (url, paths):
         endpoints = ("--mobile-endpoint", f"{url}/", "--web-endpoint", f"{url}/")
         options = (*endpoints, "--retry-schedule", "0.1, 0.1", "--no-samples")
         with _sandbox(tmp_path, *options) as (_, ready):
             for sample in ("forward_mobile_purchase", "forward_web_visit"):
-                run("send", str(EVENTS / f"{sample}.json"), *where)
+                run("send", str(EVENTS / f"{sample}.json"), *location)
             for surface in ("mobile", "web"):
-                while b"attempts_used_up" not in run("dlq", "list", surface, *where).stdout:
+                while b"attempts_used_up" not in run("dlq", "list", surface, *location).stdout:
                     pass
             assert _ledger(ready) == []
 
@@ -184,24 +184,24 @@ def test_demo_ends_with_1_and_names_the_samples_that_ended_otherwise(
 
 def test_demo_on_a_terminal_stays_up_and_shows_what_to_try(tmp_path: Path) -> None:
     samples = _samples(tmp_path, "accept_health")
-    ours, theirs = os.openpty()
+    controller, terminal = os.openpty()
     with subprocess.Popen(
         [RELAY, "demo", "--samples", str(samples)],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
         cwd=tmp_path,
         env=environment(TERM="xterm"),
     ) as process:
-        os.close(theirs)
+        os.close(terminal)
         shown = b""
         while b"Ctrl-C stops it" not in shown:
-            shown += os.read(ours, 65_536)
+            shown += os.read(controller, 65_536)
         ready = json.loads((tmp_path / ".relay" / "ready.json").read_text())
         started = children(process.pid)
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0
-    os.close(ours)
+    os.close(controller)
 
     assert len(started) >= 4 or sys.platform != "linux", "the local AWS and some functions"
     assert not alive(started)

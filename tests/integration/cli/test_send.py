@@ -1,4 +1,4 @@
-"""`relay send` in a process of its own, against queues and an HTTP API."""
+"""`relay send` in its own process, against queues and an HTTP API."""
 
 import json
 import threading
@@ -26,7 +26,7 @@ def _file(folder: Path, content: Any) -> str:
 def test_send_puts_each_event_on_the_queue_of_its_kind(
     run: Run, queues: LocalQueues, tmp_path: Path
 ) -> None:
-    done = run("send", _file(tmp_path, [MOBILE, VISIT, MOBILE]), *queues.where)
+    done = run("send", _file(tmp_path, [MOBILE, VISIT, MOBILE]), *queues.location)
 
     assert done.returncode == 0, done.stderr
     assert queues.bodies("mobile_queue") == [MOBILE, MOBILE]
@@ -34,15 +34,13 @@ def test_send_puts_each_event_on_the_queue_of_its_kind(
     assert b"3 of 3 taken" in done.stdout
 
 
-def test_send_hands_a_record_on_to_the_letter(
-    run: Run, queues: LocalQueues, tmp_path: Path
-) -> None:
+def test_send_forwards_a_record_unchanged(run: Run, queues: LocalQueues, tmp_path: Path) -> None:
     body = json.dumps({**MOBILE, "event_id": "order-1", "event": {"eventValue": {"x": 1e22}}})
 
-    run("send", _file(tmp_path, {"Records": [{"body": body}]}), *queues.where)
+    run("send", _file(tmp_path, {"Records": [{"body": body}]}), *queues.location)
 
-    answer = queues.sqs.receive_message(QueueUrl=queues.urls["mobile_queue"])
-    assert [message["Body"] for message in answer["Messages"]] == [body]
+    response = queues.sqs.receive_message(QueueUrl=queues.urls["mobile_queue"])
+    assert [message["Body"] for message in response["Messages"]] == [body]
 
 
 def test_send_http_sample_keeps_its_idempotency_key_as_event_id(
@@ -51,7 +49,7 @@ def test_send_http_sample_keeps_its_idempotency_key_as_event_id(
     sample = ROOT / "events" / "accept_mobile_event.json"
     key = json.loads(sample.read_text())["headers"]["idempotency-key"]
 
-    done = run("send", str(sample), *queues.where)
+    done = run("send", str(sample), *queues.location)
 
     assert done.returncode == 0, done.stderr
     assert [body["event_id"] for body in queues.bodies("mobile_queue")] == [key]
@@ -100,9 +98,7 @@ def test_send_finds_queues_by_the_outputs_of_a_stack(
     assert missing.stderr.startswith(b"relay: CloudFormation says ValidationError")
 
 
-def test_send_queue_that_is_not_there_is_said(
-    run: Run, queues: LocalQueues, tmp_path: Path
-) -> None:
+def test_send_to_a_missing_queue_says_so(run: Run, queues: LocalQueues, tmp_path: Path) -> None:
     url = queues.urls["mobile_queue"] + "-missing"
 
     done = run("send", _file(tmp_path, MOBILE), "--mobile-queue", url)
@@ -111,12 +107,12 @@ def test_send_queue_that_is_not_there_is_said(
     assert b"NonExistentQueue" in done.stdout
 
 
-def test_send_what_is_no_event_is_not_sent_and_the_rest_is(
+def test_send_leaves_out_what_is_no_event_and_sends_the_rest(
     run: Run, queues: LocalQueues, tmp_path: Path
 ) -> None:
     content = {"Records": [{"body": "{}"}, {"body": json.dumps(VISIT)}]}
 
-    done = run("send", _file(tmp_path, content), *queues.where)
+    done = run("send", _file(tmp_path, content), *queues.location)
 
     assert done.returncode == 1
     assert b"1 of 2 taken" in done.stdout
@@ -129,12 +125,12 @@ def test_send_what_is_no_event_is_not_sent_and_the_rest_is(
 class _Api(BaseHTTPRequestHandler):
     url: ClassVar[str]
     calls: ClassVar[list[tuple[str, Message, bytes]]]
-    answer: ClassVar[tuple[int, dict[str, Any]]]
+    response: ClassVar[tuple[int, dict[str, Any]]]
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.calls.append((self.path, self.headers, body))
-        status, content = self.answer
+        status, content = self.response
         self.send_response(status)
         self.end_headers()
         self.wfile.write(json.dumps(content).encode())
@@ -146,7 +142,7 @@ class _Api(BaseHTTPRequestHandler):
 def api() -> Iterator[type[_Api]]:
     class Api(_Api):
         calls: ClassVar[list[tuple[str, Message, bytes]]] = []
-        answer: ClassVar[tuple[int, dict[str, Any]]] = (202, {"queued": 1, "events": []})
+        response: ClassVar[tuple[int, dict[str, Any]]] = (202, {"queued": 1, "events": []})
 
     with HTTPServer(("127.0.0.1", 0), Api) as server:
         Api.url = f"http://127.0.0.1:{server.server_port}"
@@ -176,7 +172,7 @@ def test_send_over_http_calls_the_route_of_the_kind_with_token_and_key(
 
 def test_send_over_http_shows_the_findings_of_a_refusal(api: Any, run: Run, tmp_path: Path) -> None:
     finding = {"rule": "M1", "severity": "reject", "field": "appsflyer_id", "message": "is missing"}
-    api.answer = (400, {"detail": "the event breaks a rule", "findings": [finding]})
+    api.response = (400, {"detail": "the event breaks a rule", "findings": [finding]})
 
     done = run(
         "send", _file(tmp_path, MOBILE), "--api", api.url, "--token-env", "T", env={"T": "t"}
@@ -187,7 +183,7 @@ def test_send_over_http_shows_the_findings_of_a_refusal(api: Any, run: Run, tmp_
     assert b"M1" in done.stdout
 
 
-def test_send_over_http_without_a_token_or_an_answer_ends_with_2(
+def test_send_over_http_without_a_token_or_a_response_ends_with_2(
     api: Any, run: Run, tmp_path: Path
 ) -> None:
     file = _file(tmp_path, MOBILE)

@@ -1,9 +1,8 @@
-"""`relay ...` in a process of its own, forked from one that has loaded the command already.
+"""Runs `relay ...` in its own process, forked from one that has loaded the command already.
 
-Loading is most of what a short run takes, and some hundred tests run one. Such a process is what
-`relay` is behind its imports: it has memory, files, environment and exit code of its own. How the
-command starts from nothing is shown by the tests that start it in a shell, in a terminal, or to
-stop it.
+Loading takes most of a short run, and some hundred tests run one. The process equals a real one
+after its imports: it has its own memory, files, environment and exit code. Tests that start the
+command in a shell, in a terminal, or in order to stop it, cover a cold start.
 """
 
 import multiprocessing
@@ -29,7 +28,7 @@ _processes.set_forkserver_preload(_MODULES)
 def run(
     arguments: Sequence[str], *, stdin: bytes, cwd: Path, env: Mapping[str, str], scratch: Path
 ) -> subprocess.CompletedProcess[bytes]:
-    """Runs it to its end; `scratch` is a folder for what goes in and what comes out."""
+    """Runs it to its end; `scratch` is a folder for input and output."""
     files = [scratch / name for name in ("stdin", "stdout", "stderr")]
     files[0].write_bytes(stdin)
     process = _processes.Process(target=_relay, args=(arguments, files, cwd, env))
@@ -54,6 +53,6 @@ def _relay(
         descriptor = os.open(file, os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT)
         os.dup2(descriptor, number)
         os.close(descriptor)
-    sys.stdin = open(0, closefd=False)  # noqa: SIM115 - as long as the process lives
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115 - open as long as the process lives
     sys.argv = ["relay", *arguments]
     app()

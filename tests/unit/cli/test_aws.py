@@ -1,4 +1,4 @@
-"""Messages onto a queue, and AWS's errors as sentences."""
+"""Sending messages to a queue, and AWS's errors as sentences."""
 
 from typing import TYPE_CHECKING, Any, cast
 
@@ -6,14 +6,14 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
 
 from relay.aws.sqs import MAX_MESSAGE_BYTES, Message
-from relay_cli.clients.aws import explained, put, sqs_client
+from relay_cli.clients.aws import send_messages, sqs_client, translate_errors
 from relay_cli.terminal.errors import CliError
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 
-class FakeSqs:
+class RecordingSqs:
     def __init__(self, error: Exception | None = None) -> None:
         self.calls: list[list[str]] = []
         self.error = error
@@ -25,32 +25,32 @@ class FakeSqs:
         return {"Successful": []}
 
 
-def _put(sqs: FakeSqs, *bodies: str) -> dict[int, str]:
-    return put(cast("SQSClient", sqs), "url", [Message(body, "app") for body in bodies])
+def _send(sqs: RecordingSqs, *bodies: str) -> dict[int, str]:
+    return send_messages(cast("SQSClient", sqs), "url", [Message(body, "app") for body in bodies])
 
 
-def test_put_sends_ten_a_call_and_a_mebibyte_at_most() -> None:
-    sqs = FakeSqs()
+def test_send_messages_sends_ten_a_call_and_a_mebibyte_at_most() -> None:
+    sqs = RecordingSqs()
     half = "x" * (MAX_MESSAGE_BYTES // 2 + 1)
 
-    assert _put(sqs, *map(str, range(11)), half, half) == {}
+    assert _send(sqs, *map(str, range(11)), half, half) == {}
 
     assert sqs.calls == [[str(n) for n in range(10)], ["10", half], [half]]
 
 
-def test_put_message_that_is_too_large_does_not_keep_the_others_back() -> None:
-    sqs = FakeSqs()
+def test_send_messages_with_one_too_large_sends_the_others() -> None:
+    sqs = RecordingSqs()
 
-    failed = _put(sqs, "a", "x" * (MAX_MESSAGE_BYTES + 1), "b")
+    failed = _send(sqs, "a", "x" * (MAX_MESSAGE_BYTES + 1), "b")
 
     assert list(failed) == [1]
     assert sqs.calls == [["a", "b"]]
 
 
-def test_put_call_that_fails_says_why_for_all_of_it() -> None:
+def test_send_messages_call_that_fails_gives_the_reason_for_all_of_it() -> None:
     error = ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "SendMessageBatch")
 
-    failed = _put(FakeSqs(error), "a", "b")
+    failed = _send(RecordingSqs(error), "a", "b")
 
     assert failed == dict.fromkeys((0, 1), "SQS says AccessDenied: no")
 
@@ -62,8 +62,8 @@ def test_put_call_that_fails_says_why_for_all_of_it() -> None:
         (EndpointConnectionError(endpoint_url="http://127.0.0.1:9"), "cannot be reached"),
     ],
 )
-def test_explained_error_says_what_to_do(error: Exception, hint: str) -> None:
-    with pytest.raises(CliError, match=hint), explained("SQS"):
+def test_translate_errors_says_what_to_do(error: Exception, hint: str) -> None:
+    with pytest.raises(CliError, match=hint), translate_errors("SQS"):
         raise error
 
 
@@ -77,10 +77,10 @@ def test_explained_error_says_what_to_do(error: Exception, hint: str) -> None:
         ({}, "ap-south-1"),
     ],
 )
-def test_client_is_of_the_region_of_the_settings_else_of_the_queues(
+def test_client_uses_the_region_of_the_settings_else_of_the_queue(
     monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], region: str
 ) -> None:
-    """AWS_REGION is what people set, and what boto3 by itself does not heed."""
+    """People set AWS_REGION, which boto3 itself ignores."""
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
@@ -91,7 +91,7 @@ def test_client_is_of_the_region_of_the_settings_else_of_the_queues(
     assert sqs.meta.region_name == region
 
 
-def test_client_of_a_profile_that_is_not_there_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_client_of_a_missing_profile_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "nobodys")
 
     with pytest.raises(CliError, match="nobodys"):

@@ -1,4 +1,4 @@
-"""Lines out of a stream that comes in pieces of any size."""
+"""Lines from a stream that arrives in pieces of any size."""
 
 import json
 import os
@@ -8,12 +8,12 @@ from itertools import chain
 
 import pytest
 
-from relay_cli.check.ndjson import LONGEST_LINE_BYTES, answer, batches
+from relay_cli.check.ndjson import MAX_LINE_BYTES, answer, batches
 from relay_cli.input.event import Defaults
 
 
 def _lines(*pieces: bytes) -> list[bytes | None]:
-    """The lines of a pipe into which the pieces are written one after the other."""
+    """The lines of a pipe that the pieces are written to, one after the other."""
     reading, writing = os.pipe()
 
     def write() -> None:
@@ -51,7 +51,7 @@ def test_batches_give_the_lines_however_they_come(
 
 @pytest.mark.parametrize("end", [b"\n", b""])
 def test_batches_line_of_the_largest_size_is_whole_and_a_longer_one_is_none(end: bytes) -> None:
-    longest = b"x" * LONGEST_LINE_BYTES
+    longest = b"x" * MAX_LINE_BYTES
 
     assert _lines(b"a\n", longest + b"\n", longest + b"x\n", b"b\n", longest + b"x" + end) == [
         b"a",
@@ -75,7 +75,7 @@ def test_batches_of_a_waiting_pipe_give_what_is_there() -> None:
 
 
 def test_answer_is_one_line_for_every_reader_and_its_body_exact() -> None:
-    """U+0085, U+2028 and U+2029 end a line for Python's `splitlines`, among others."""
+    """Python's `splitlines`, for one, splits at U+0085, U+2028 and U+2029."""
     name = "a\x85b\u2028c\u2029d"
     event = {"appsflyer_id": "1-1", "eventName": name, "os": "1", "bundleIdentifier": "b"}
     line = {"id": name, "kind": "mobile_event", "app_id": "com.example.shop", "event": event}
@@ -83,12 +83,12 @@ def test_answer_is_one_line_for_every_reader_and_its_body_exact() -> None:
     text = answer(json.dumps(line).encode(), Defaults()).decode()
 
     assert len(text.splitlines()) == 1
-    answered = json.loads(text)
-    assert answered["id"] == name
-    assert name in answered["body"]
+    result = json.loads(text)
+    assert result["id"] == name
+    assert name in result["body"]
 
 
-def test_answer_of_a_fault_of_our_own_is_a_reject_without_its_text(
+def test_answer_after_an_internal_error_is_a_reject_without_its_text(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def fail(*_: object) -> None:
@@ -96,7 +96,7 @@ def test_answer_of_a_fault_of_our_own_is_a_reject_without_its_text(
 
     monkeypatch.setattr("relay_cli.check.ndjson.from_line", fail)
 
-    shown = answer(b'{"id": "1"}', Defaults())
+    line = answer(b'{"id": "1"}', Defaults())
 
-    assert b'"reject"' in shown
-    assert b"secret" not in shown
+    assert b'"reject"' in line
+    assert b"secret" not in line

@@ -1,4 +1,4 @@
-"""Which event is whose: an event of a sample, a request of the ledger, a dead letter."""
+"""Matching events with requests in the ledger and with dead letters."""
 
 import json
 from datetime import UTC, datetime
@@ -9,10 +9,17 @@ import pytest
 from rich.console import Console
 
 from relay.domain.kinds import Kind
-from relay_cli.dlq.dead_letter import read_letter
-from relay_cli.local.demo.table import traces_table, verdict
-from relay_cli.local.demo.traces import WAITING, Ending, Handed, Trace, match_ledger, match_letter
-from relay_cli.samples import Expected, Sample, aged
+from relay_cli.dlq.dead_letter import parse_dead_letter
+from relay_cli.local.demo.table import summary_blocks, traces_table
+from relay_cli.local.demo.traces import (
+    WAITING,
+    SubmittedEvent,
+    Trace,
+    TraceResult,
+    match_dead_letter,
+    match_ledger,
+)
+from relay_cli.samples import Expected, Sample, with_age
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 EVENT = {"appsflyer_id": "1415211453000-6513894", "eventName": "af_login", "os": "14"}
@@ -25,7 +32,7 @@ def _trace(
     sample = Sample(
         name="forward_mobile_x",
         entry="forward_mobile",
-        about="About it.",
+        description="About it.",
         age_seconds=None,
         status=None,
         expect=(expected,),
@@ -33,8 +40,8 @@ def _trace(
         signed_by=None,
         event={},
     )
-    handed = Handed(Kind.MOBILE_EVENT, "com.example.shop", event or EVENT, event_id)
-    return Trace(sample, 0, expected, handed, message_id="m1", **more)
+    submitted = SubmittedEvent(Kind.MOBILE_EVENT, "com.example.shop", event or EVENT, event_id)
+    return Trace(sample, 0, expected, submitted, message_id="m1", **more)
 
 
 def _entry(sequence: int = 1, **more: Any) -> dict[str, Any]:
@@ -55,7 +62,7 @@ def _entry(sequence: int = 1, **more: Any) -> dict[str, Any]:
     return {**entry, **more}
 
 
-def test_ledger_request_with_the_same_payload_is_the_events() -> None:
+def test_ledger_request_with_the_same_payload_matches_the_event() -> None:
     trace = _trace()
 
     match_ledger([trace], [_entry()])
@@ -73,21 +80,21 @@ def test_ledger_request_with_the_same_payload_is_the_events() -> None:
         {"recorded": False, "why": "no"},
     ],
 )
-def test_ledger_request_of_another_event_is_not(other: dict[str, Any]) -> None:
+def test_ledger_request_of_another_event_does_not_match(other: dict[str, Any]) -> None:
     trace = _trace()
 
     match_ledger([trace], [_entry(**other)])
 
-    assert trace.ending is None
+    assert trace.result is None
 
 
-def test_ledger_two_events_alike_need_two_requests() -> None:
+def test_ledger_two_equal_events_need_two_requests() -> None:
     first, second = _trace(), _trace()
 
     match_ledger([first, second], [_entry(1)])
 
-    assert first.ending is not None
-    assert second.ending is None
+    assert first.result is not None
+    assert second.result is None
 
 
 def test_ledger_time_of_its_own_must_be_the_same() -> None:
@@ -95,11 +102,11 @@ def test_ledger_time_of_its_own_must_be_the_same() -> None:
 
     match_ledger([trace], [_entry()])
 
-    assert trace.ending is None
+    assert trace.result is None
 
 
-def _letter(content: dict[str, Any], message_id: str = "other") -> Any:
-    return read_letter(
+def _dead_letter(content: dict[str, Any], message_id: str = "other") -> Any:
+    return parse_dead_letter(
         {
             "MessageId": message_id,
             "ReceiptHandle": "r",
@@ -113,7 +120,7 @@ ENVELOPE = {"app_id": "com.example.shop", "kind": "mobile_event", "event": EVENT
 
 
 @pytest.mark.parametrize(
-    ("event_id", "content", "mine"),
+    ("event_id", "content", "matches"),
     [
         ("e1", {**ENVELOPE, "event_id": "e1", "reason": "rejected", "outcome": "rejected"}, True),
         ("e1", {**ENVELOPE, "event_id": "e2", "reason": "rejected", "outcome": "rejected"}, False),
@@ -122,28 +129,28 @@ ENVELOPE = {"app_id": "com.example.shop", "kind": "mobile_event", "event": EVENT
         ("e1", {"reason": "not_an_envelope", "outcome": "rejected", "message_id": "m2"}, False),
     ],
 )
-def test_letter_is_the_events_by_id(
+def test_dead_letter_matches_the_event_by_id(
     event_id: str | None,
     content: dict[str, Any],
-    mine: bool,  # noqa: FBT001 - a parameter of the table
+    matches: bool,  # noqa: FBT001 - a parameter of the table
 ) -> None:
     trace = _trace(event_id=event_id)
 
-    match_letter([trace], _letter(content))
+    match_dead_letter([trace], _dead_letter(content))
 
-    assert (trace.ending is not None) is mine
+    assert (trace.result is not None) is matches
 
 
-def test_trace_that_still_waits_is_what_held_and_deferred_look_like() -> None:
+def test_trace_that_still_waits_matches_held_and_deferred() -> None:
     held = _trace(Expected("held", None, None, ()))
-    held.ending = Ending(WAITING)
+    held.result = TraceResult(WAITING)
 
     assert held.as_expected
 
 
 def test_trace_that_ended_otherwise_says_how() -> None:
     trace = _trace()
-    trace.ending = Ending("rejected", findings=("reject M1",))
+    trace.result = TraceResult("rejected", findings=("reject M1",))
 
     assert trace.differences() == [
         "outcome rejected, expected delivered",
@@ -156,7 +163,7 @@ def test_trace_that_ended_otherwise_says_how() -> None:
 @pytest.mark.parametrize("width", [80, 120])
 def test_table_shows_a_mismatch_clearly(width: int) -> None:
     wrong, right = _trace(), _trace()
-    wrong.ending = Ending("rejected", findings=("reject M1",))
+    wrong.result = TraceResult("rejected", findings=("reject M1",))
     match_ledger([right], [_entry()])
     screen = StringIO()
     console = Console(file=screen, width=width)
@@ -169,22 +176,22 @@ def test_table_shows_a_mismatch_clearly(width: int) -> None:
     assert all(len(line) <= width for line in text.splitlines())
 
 
-def test_verdict_names_the_file_and_what_was_expected() -> None:
+def test_summary_names_the_file_and_what_was_expected() -> None:
     wrong = _trace()
-    wrong.ending = Ending("rejected")
+    wrong.result = TraceResult("rejected")
 
-    said = "".join(str(block.content) for block in verdict([wrong], 1.0))
+    text = "".join(str(block.content) for block in summary_blocks([wrong], 1.0))
 
-    assert "events/forward_mobile_x.json" in said
-    assert "outcome rejected, expected delivered" in said
-    assert "1 did not end as their file says" in said
+    assert "events/forward_mobile_x.json" in text
+    assert "outcome rejected, expected delivered" in text
+    assert "1 did not end as their file says" in text
 
 
-def test_aged_sets_the_time_that_is_there_and_nothing_else() -> None:
+def test_with_age_sets_only_the_time_that_is_there() -> None:
     body = json.dumps({**ENVELOPE, "event": {"eventTime": "x", "n": 1}})
 
-    event = json.loads(aged(body, 3600, NOW))["event"]
+    event = json.loads(with_age(body, 3600, NOW))["event"]
 
     assert event == {"eventTime": "2026-11-22 11:00:00.000", "n": 1}
-    assert aged(body, None, NOW) == body
-    assert aged("not JSON", 3600, NOW) == "not JSON"
+    assert with_age(body, None, NOW) == body
+    assert with_age("not JSON", 3600, NOW) == "not JSON"

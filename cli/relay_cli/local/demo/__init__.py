@@ -1,1 +1,1 @@
-"""`relay demo`: every sample through its real entry, and what became of it."""
+"""`relay demo`: sends every sample to its real entry, and shows the result."""

@@ -1,4 +1,4 @@
-"""Runs the samples through a sandbox that is up."""
+"""Runs the samples against a running sandbox."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -7,45 +7,45 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from relay_cli.local.demo.entries import Entries
-from relay_cli.local.demo.table import traces_table, verdict
+from relay_cli.local.demo.sender import SampleSender
+from relay_cli.local.demo.table import summary_blocks, traces_table
 from relay_cli.local.demo.traces import Trace
 from relay_cli.local.demo.watcher import Watcher
 from relay_cli.samples import read_samples
-from relay_cli.terminal.console import Block, output, remarks, show
+from relay_cli.terminal.console import Block, show, stderr_console, stdout_console
 from relay_cli.terminal.errors import ExitCode
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """All that became of the samples, and how long it took."""
+class DemoRun:
+    """The results of all samples, and the duration in seconds."""
 
     traces: Sequence[Trace]
     seconds: float
 
     @property
     def code(self) -> ExitCode:
-        """Whether all ended as their files say."""
+        """OK if all ended as their files say."""
         good = all(trace.as_expected for trace in self.traces)
-        return ExitCode.OK if good else ExitCode.UNDONE
+        return ExitCode.OK if good else ExitCode.FAILED
 
     def show(self) -> None:
-        """Prints the table."""
-        console = output()
+        """Prints the table and the summary."""
+        console = stdout_console()
         table = Block(traces_table(self.traces, console.width))
-        show(console, [table, *verdict(self.traces, self.seconds)])
+        show(console, [table, *summary_blocks(self.traces, self.seconds)])
 
 
-def run_samples(ready: Mapping[str, Any], folder: Path, stop: Event) -> Run:
-    """Sends every sample and waits until all have settled, or `stop` is set; raises `CliError`."""
+def run_samples(ready: Mapping[str, Any], folder: Path, stop: Event) -> DemoRun:
+    """Sends every sample, and waits until all have ended or `stop` is set; raises `CliError`."""
     began = time.monotonic()
-    with remarks().status("Sending the samples, and waiting until all have settled ..."):
+    with stderr_console().status("Sending the samples, and waiting until all have settled ..."):
         traces = send_samples(ready, folder)
-        Watcher(dict(ready), Entries.of(ready).sqs, stop).watch(traces)
-    return Run(traces, time.monotonic() - began)
+        Watcher(dict(ready), SampleSender.of(ready).sqs, stop).watch(traces)
+    return DemoRun(traces, time.monotonic() - began)
 
 
 def send_samples(ready: Mapping[str, Any], folder: Path) -> list[Trace]:
-    """Hands every sample in through its entry; raises `CliError`."""
-    entries = Entries.of(ready)
-    return [trace for sample in read_samples(folder) for trace in entries.hand_in(sample)]
+    """Sends every sample to its entry; raises `CliError`."""
+    sender = SampleSender.of(ready)
+    return [trace for sample in read_samples(folder) for trace in sender.send(sample)]

@@ -1,4 +1,4 @@
-"""What `relay demo` shows. Pure: from traces to parts of a screen."""
+"""The output of `relay demo`. Pure: from traces to output blocks."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -36,7 +36,7 @@ _STYLES: Final = {
     Outcome.BLOCKED.value: "bad",
 }
 _WIDE: Final = 110
-"""From this width on, the app has a column of its own."""
+"""From this width on, the app has its own column."""
 _COLUMNS: Final[dict[str, int | None]] = {
     "": 1,
     "source": 6,
@@ -47,13 +47,13 @@ _COLUMNS: Final[dict[str, int | None]] = {
     "findings": None,
 }
 _NARROW: Final = {"event and sample": 22, "outcome": 15}
-"""Titles and widths: Rich would take from the names, where the findings are long."""
+"""Fixed widths, because Rich would shrink the names to fit long findings."""
 _OWN_TIME: Final = "own time"
 _ARRIVAL: Final = "arrival"
 
 
 def traces_table(traces: Sequence[Trace], width: int) -> Table:
-    """Every event and what became of it, a row each, for a screen of `width` columns."""
+    """A table with a row for each event, for a terminal of `width` columns."""
     narrow = width < _WIDE
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     for title, columns in _COLUMNS.items():
@@ -75,19 +75,19 @@ def _row(trace: Trace, *, narrow: bool) -> tuple[Text, ...]:
         *((app + "\n" + event,) if narrow else (app, event)),
         _outcome(trace),
         _recorded(trace),
-        _findings(trace.ending.findings if trace.ending else (), "\n" if narrow else ", "),
+        _findings(trace.result.findings if trace.result else (), "\n" if narrow else ", "),
     )
 
 
 def _app(trace: Trace) -> str:
-    if trace.handed is not None:
-        return trace.handed.app_id
+    if trace.submitted is not None:
+        return trace.submitted.app_id
     parameters: dict[str, str] = trace.sample.event.get("pathParameters") or {}
     return parameters.get("app_id") or parameters.get("source", "-")
 
 
 def _event(trace: Trace) -> Text:
-    """The event's name, and the file that it is from."""
+    """The event's name, and the file that it comes from."""
     sample = trace.sample
     situation = sample.name.removeprefix(f"{sample.entry}_")
     place = f" {trace.number + 1}" if len(sample.expect) > 1 else ""
@@ -95,42 +95,42 @@ def _event(trace: Trace) -> Text:
 
 
 def _name(trace: Trace) -> str:
-    event: Any = trace.handed.event if trace.handed else None
+    event: Any = trace.submitted.event if trace.submitted else None
     if isinstance(event, dict):
         name = event.get("eventName") or event.get("event_name")
         if isinstance(name, str) and name.strip():
             return name
-        if trace.handed is not None and trace.handed.kind == "web_visit":
+        if trace.submitted is not None and trace.submitted.kind == "web_visit":
             return "(visit)"
         return "(no name)"
     return "(no event)"
 
 
 def _outcome(trace: Trace) -> Text:
-    """What became of it; below that the answer over HTTP, or the reason."""
-    ending = trace.ending
-    if ending is None:
+    """The outcome, and below it the HTTP status or the reason."""
+    result = trace.result
+    if result is None:
         return Text("nothing", "bad")
     if trace.expected is None and trace.status is not None:
         return Text(f"{trace.status} {HTTPStatus(trace.status).phrase}")
-    text = Text(printable(ending.outcome), _STYLES.get(ending.outcome, "warn"))
+    text = Text(printable(result.outcome), _STYLES.get(result.outcome, "warn"))
     if trace.status is not None:
         text.append(f"\nanswer {trace.status}", "quiet")
-    elif ending.detail not in ("", ending.outcome):
-        text.append(f"\n{printable(ending.detail)}", "quiet")
+    elif result.detail not in ("", result.outcome):
+        text.append(f"\n{printable(result.detail)}", "quiet")
     return text
 
 
 def _recorded(trace: Trace) -> Text:
-    ending = trace.ending
-    if ending is None or ending.time is None:
+    result = trace.result
+    if result is None or result.time is None:
         return Text("-", "quiet")
-    own = ending.recorded == "event"
+    own = result.recorded == "event"
     return Text.assemble(
-        _moment(ending.time),
+        _moment(result.time),
         "\n",
         (_OWN_TIME if own else _ARRIVAL, "good" if own else "warn"),
-        (f" ({ending.rule})", "quiet"),
+        (f" ({result.rule})", "quiet"),
     )
 
 
@@ -146,8 +146,8 @@ def _findings(findings: Sequence[str], between: str) -> Text:
     return text
 
 
-def verdict(traces: Sequence[Trace], seconds: float) -> Iterator[Block]:
-    """The last lines: what did not end as its file says, or that all did."""
+def summary_blocks(traces: Sequence[Trace], seconds: float) -> Iterator[Block]:
+    """The last lines: the events that did not end as expected, or that all did."""
     wrong = [trace for trace in traces if not trace.as_expected]
     for trace in wrong:
         yield Block(_mismatch(trace))
@@ -165,5 +165,5 @@ def _mismatch(trace: Trace) -> Text:
         (f"✗ events/{trace.sample.name}.json", "bad"),
         f", event {trace.number + 1}: ",
         "; ".join(map(printable, trace.differences())),
-        ("\n  It says: " + trace.sample.about, "quiet"),
+        ("\n  It says: " + trace.sample.description, "quiet"),
     )

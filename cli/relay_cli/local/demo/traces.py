@@ -1,4 +1,4 @@
-"""One event on its way: what is known of it, and what became of it. Pure."""
+"""Follows one event: what was sent, and how it ended. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,14 +17,14 @@ from relay_cli.samples import Expected, Sample
 
 _TIME_FIELDS: Final = ("eventTime", "timestamp")
 WAITING: Final = "waiting"
-"""Neither recorded nor dead when we stopped looking: held or deferred."""
+"""Neither recorded nor a dead letter when the demo stopped watching: held or deferred."""
 NOT_RECORDED: Final = "not recorded"
-"""AppsFlyer said that it was taken, and recorded nothing."""
+"""AppsFlyer accepted it, but recorded nothing."""
 
 
 @dataclass(frozen=True, slots=True)
-class Handed:
-    """An event as it was handed in."""
+class SubmittedEvent:
+    """An event as it was sent."""
 
     kind: Kind
     app_id: str
@@ -32,15 +32,15 @@ class Handed:
     event_id: str | None
     """The sender's own id."""
 
-    def prepared(self, arrival: datetime, event_id: str | None) -> Prepared:
-        """What a forwarder makes of it: `arrival` is also what it is stamped with."""
+    def prepare(self, arrival: datetime, event_id: str | None) -> Prepared:
+        """The event as a forwarder prepares it; `arrival` is also its time stamp."""
         event = stamped(self.kind, self.event, arrival)
         return prepare(self.kind, App(self.app_id), event, arrival, event_id)
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
-    """What became of an event."""
+class TraceResult:
+    """How an event ended."""
 
     outcome: str
     detail: str = ""
@@ -52,25 +52,25 @@ class Ending:
 
 @dataclass(slots=True)
 class Trace:
-    """One event of a sample, from hand to end; or a call that is about no event."""
+    """One event of a sample from sending to its end, or a request without an event."""
 
     sample: Sample
     number: int
     expected: Expected | None
-    """None for a call that hands no event in: only its status counts."""
-    handed: Handed | None = None
+    """None for a request without an event: only its status is compared."""
+    submitted: SubmittedEvent | None = None
     message_id: str | None = None
     status: int | None = None
     entry_findings: tuple[str, ...] | None = None
-    """What `accept` said of it."""
-    ending: Ending | None = None
+    """The findings in the response of `accept`."""
+    result: TraceResult | None = None
     failures: list[str] = field(default_factory=list)
-    """Why AppsFlyer did not record it, each time it was asked."""
+    """Why AppsFlyer did not record it, for each attempt."""
 
     @property
     def event_id(self) -> str | None:
-        """The id by which it goes in the queues: the sender's, else that of the first message."""
-        return (self.handed.event_id if self.handed else None) or self.message_id
+        """Its id in the queues: the sender's, or that of the first message."""
+        return (self.submitted.event_id if self.submitted else None) or self.message_id
 
     @property
     def as_expected(self) -> bool:
@@ -78,31 +78,31 @@ class Trace:
         return not self.differences()
 
     def differences(self) -> list[str]:
-        """How its end differs from what its file says."""
+        """How its result differs from the expected one."""
         found = []
         if self.sample.status is not None and self.status != self.sample.status:
             found.append(f"status {self.status}, expected {self.sample.status}")
         if self.expected is None:
             return found
-        if self.ending is None:
+        if self.result is None:
             return [*found, f"nothing became of it, expected {self.expected.outcome}"]
         pairs = (
             ("outcome", self._outcome(), self.expected.outcome),
-            ("recorded", self.ending.recorded, self.expected.recorded),
-            ("rule", self.ending.rule, self.expected.rule),
-            ("findings", sorted(self.ending.findings), sorted(self.expected.findings)),
+            ("recorded", self.result.recorded, self.expected.recorded),
+            ("rule", self.result.rule, self.expected.rule),
+            ("findings", sorted(self.result.findings), sorted(self.expected.findings)),
         )
         return found + [
-            f"{name} {_shown(actual)}, expected {_shown(wanted)}"
-            for name, actual, wanted in pairs
-            if actual != wanted
+            f"{name} {_shown(actual)}, expected {_shown(expected)}"
+            for name, actual, expected in pairs
+            if actual != expected
         ]
 
     def _outcome(self) -> str:
-        ended = self.ending.outcome if self.ending else ""
-        wanted = self.expected.outcome if self.expected else ""
-        waits = ended == WAITING and wanted in {Outcome.HELD, Outcome.DEFERRED}
-        return wanted if waits else ended
+        ended = self.result.outcome if self.result else ""
+        expected = self.expected.outcome if self.expected else ""
+        waits = ended == WAITING and expected in {Outcome.HELD, Outcome.DEFERRED}
+        return expected if waits else ended
 
 
 def _shown(value: object) -> str:
@@ -111,47 +111,51 @@ def _shown(value: object) -> str:
     return str(value or "none")
 
 
-def short(findings: Sequence[Finding]) -> tuple[str, ...]:
-    """Findings as the samples write them."""
+def short_findings(findings: Sequence[Finding]) -> tuple[str, ...]:
+    """Findings in the form of the samples."""
     return tuple(f"{finding.severity.value} {finding.rule}" for finding in findings)
 
 
-# What the stand-in says
+# The stand-in's ledger
 
 
 def match_ledger(traces: Sequence[Trace], entries: Sequence[Mapping[str, Any]]) -> None:
-    """Ends the traces of what AppsFlyer recorded; each request of the ledger counts once."""
+    """Ends the traces of recorded events; each request in the ledger counts once."""
     used: set[int] = set()
     for trace in traces:
-        if trace.ending is not None or trace.handed is None:
+        if trace.result is not None or trace.submitted is None:
             continue
-        mine = [entry for entry in entries if is_of(trace, entry) and entry["sequence"] not in used]
-        trace.failures = [str(entry["why"]) for entry in mine if not entry["recorded"]]
-        for entry in mine:
+        matching = [
+            entry for entry in entries if matches(trace, entry) and entry["sequence"] not in used
+        ]
+        trace.failures = [str(entry["why"]) for entry in matching if not entry["recorded"]]
+        for entry in matching:
             if entry["recorded"]:
                 used.add(entry["sequence"])
-                trace.ending = _delivered(trace, trace.handed, entry)
+                trace.result = _delivered(trace, trace.submitted, entry)
                 break
 
 
-def is_of(trace: Trace, entry: Mapping[str, Any]) -> bool:
-    """Whether a request of the ledger's carried this very event.
+def matches(trace: Trace, entry: Mapping[str, Any]) -> bool:
+    """Whether a request in the ledger carried this event.
 
-    A web event has its id with it. A mobile one has none (S6): there the whole payload must be the
-    same, but for the time where the event came without one and was stamped on its way.
+    A web event carries its id. A mobile event has none (S6), so its whole payload must be equal,
+    except for the time if the event was stamped on its way.
     """
-    handed = trace.handed
-    if handed is None or (handed.kind, handed.app_id) != (entry["kind"], entry["app_id"]):
+    submitted = trace.submitted
+    if submitted is None or (submitted.kind, submitted.app_id) != (entry["kind"], entry["app_id"]):
         return False
-    if not isinstance(handed.event, dict):
+    if not isinstance(submitted.event, dict):
         return False
-    if handed.kind is not Kind.MOBILE_EVENT and trace.event_id is not None:
-        own = handed.event.get("customer_dedup_id") or trace.event_id
+    if submitted.kind is not Kind.MOBILE_EVENT and trace.event_id is not None:
+        own = submitted.event.get("customer_dedup_id") or trace.event_id
         return bool(entry["customer_dedup_id"] == own)
-    prepared = handed.prepared(_arrived(entry), None)
+    prepared = submitted.prepare(_arrival(entry), None)
     if prepared.body is None:
         return False
-    left_out = {name for name in _TIME_FIELDS if name not in handed.event} | {"customer_dedup_id"}
+    left_out = {name for name in _TIME_FIELDS if name not in submitted.event} | {
+        "customer_dedup_id"
+    }
     payload = loads(prepared.body)
     return bool(_without(payload, left_out) == _without(entry["payload"], left_out))
 
@@ -162,55 +166,55 @@ def _without(payload: Any, names: set[str]) -> Any:
     return {name: value for name, value in payload.items() if name not in names}
 
 
-def _arrived(entry: Mapping[str, Any]) -> datetime:
+def _arrival(entry: Mapping[str, Any]) -> datetime:
     arrived = parse_iso(entry["arrived"], needs_offset=True)
-    if arrived is None:  # the stand-in writes it in the form that we read
+    if arrived is None:  # never: the stand-in writes this form
         raise ValueError(entry["arrived"])
     return arrived
 
 
-def _delivered(trace: Trace, handed: Handed, entry: Mapping[str, Any]) -> Ending:
-    return Ending(
+def _delivered(trace: Trace, submitted: SubmittedEvent, entry: Mapping[str, Any]) -> TraceResult:
+    return TraceResult(
         Outcome.DELIVERED,
         time=parse_iso(entry["recorded_time"] or "", needs_offset=True),
         recorded=entry["recorded_source"],
         rule=entry["recorded_rule"],
-        findings=trace.entry_findings or _findings(trace, handed, _arrived(entry)),
+        findings=trace.entry_findings or _findings(trace, submitted, _arrival(entry)),
     )
 
 
-def _findings(trace: Trace, handed: Handed, arrival: datetime) -> tuple[str, ...]:
-    """What the forwarder found: it is written down nowhere, so the same rules are asked again."""
-    prepared = handed.prepared(arrival, trace.event_id)
-    money = prepared.has_revenue and handed.event_id is None
-    return short((*prepared.findings, *((money_without_id(),) if money else ())))
+def _findings(trace: Trace, submitted: SubmittedEvent, arrival: datetime) -> tuple[str, ...]:
+    """The forwarder's findings. They are stored nowhere, so the rules are applied again."""
+    prepared = submitted.prepare(arrival, trace.event_id)
+    money = prepared.has_revenue and submitted.event_id is None
+    return short_findings((*prepared.findings, *((money_without_id(),) if money else ())))
 
 
-# What the dead-letter queues say
+# The dead-letter queues
 
 
-def match_letter(traces: Sequence[Trace], letter: DeadLetter) -> None:
+def match_dead_letter(traces: Sequence[Trace], dead_letter: DeadLetter) -> None:
     """Ends the trace of a dead letter's event."""
     for trace in traces:
-        if trace.ending is None and _is_letter_of(trace, letter):
-            findings = letter.marks.get("findings") or ()
-            trace.ending = Ending(
-                str(letter.marks.get("outcome") or letter.reason),
-                detail=letter.reason,
+        if trace.result is None and _is_dead_letter_of(trace, dead_letter):
+            findings = dead_letter.fields.get("findings") or ()
+            trace.result = TraceResult(
+                str(dead_letter.fields.get("outcome") or dead_letter.reason),
+                detail=dead_letter.reason,
                 findings=tuple(f"{one['severity']} {one['rule']}" for one in findings),
             )
             return
 
 
-def _is_letter_of(trace: Trace, letter: DeadLetter) -> bool:
-    if letter.envelope is None:
-        id_ = letter.marks.get("message_id", letter.message_id)
+def _is_dead_letter_of(trace: Trace, dead_letter: DeadLetter) -> bool:
+    if dead_letter.envelope is None:
+        id_ = dead_letter.fields.get("message_id", dead_letter.message_id)
         return trace.message_id is not None and trace.message_id == id_
     if trace.event_id is not None:
-        return trace.event_id == letter.event_id
-    handed, envelope = trace.handed, letter.envelope
-    if handed is None or (handed.app_id, handed.kind) != (envelope.app_id, envelope.kind):
+        return trace.event_id == dead_letter.event_id
+    submitted, envelope = trace.submitted, dead_letter.envelope
+    if submitted is None or (submitted.app_id, submitted.kind) != (envelope.app_id, envelope.kind):
         return False
-    kept = handed.prepared(letter.sent_at, None).event
-    times = set(_TIME_FIELDS)
-    return bool(_without(kept, times) == _without(envelope.event, times))
+    prepared = submitted.prepare(dead_letter.sent_at, None).event
+    time_fields = set(_TIME_FIELDS)
+    return bool(_without(prepared, time_fields) == _without(envelope.event, time_fields))

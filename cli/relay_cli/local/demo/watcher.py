@@ -1,4 +1,4 @@
-"""Watches handed-in events until all have ended, by what the outside says of them."""
+"""Watches sent events from outside until all have ended."""
 
 import time
 from collections.abc import Sequence
@@ -7,16 +7,16 @@ from threading import Event
 from typing import TYPE_CHECKING, Any, Final
 
 from relay.domain.outcomes import Outcome
-from relay_cli.clients.aws import explained
+from relay_cli.clients.aws import translate_errors
 from relay_cli.clients.http import call
-from relay_cli.dlq.reader import Mailbox
+from relay_cli.dlq.reader import DeadLetterReader
 from relay_cli.local.demo.traces import (
     NOT_RECORDED,
     WAITING,
-    Ending,
     Trace,
+    TraceResult,
+    match_dead_letter,
     match_ledger,
-    match_letter,
 )
 from relay_cli.terminal.errors import CliError
 
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 _POLL_SECONDS: Final = 0.2
-_LONGEST_SECONDS: Final = 60.0
+_TIMEOUT_SECONDS: Final = 60.0
 _GRACE_SECONDS: Final = 3.0
-"""How long an event that is to be held must have had the chance not to be."""
+"""How long to wait for an event that is expected to be held."""
 _DEAD_LETTERS: Final = ("mobile_dlq", "web_dlq", "payments_dlq")
 _WAITING: Final = frozenset({Outcome.HELD, Outcome.DEFERRED})
 
 
 @dataclass(slots=True)
 class Watcher:
-    """Looks at the stand-in's ledger and at the dead-letter queues of a sandbox.
+    """Reads the stand-in's ledger and the dead-letter queues of a sandbox.
 
-    `stop` ends the watching early.
+    `stop` ends the run early.
     """
 
     ready: dict[str, Any]
@@ -43,51 +43,51 @@ class Watcher:
     stop: Event = field(default_factory=Event)
 
     def watch(self, traces: Sequence[Trace]) -> None:
-        """Waits until every trace has ended, or a minute has passed; raises `CliError`."""
-        boxes = [Mailbox(self.sqs, self.ready[name], 0) for name in _DEAD_LETTERS]
+        """Waits until every trace has ended, or for a minute; raises `CliError`."""
+        readers = [DeadLetterReader(self.sqs, self.ready[name], 0) for name in _DEAD_LETTERS]
         try:
-            self._watch(traces, boxes)
+            self._watch(traces, readers)
         finally:
-            for box in boxes:
-                box.give_back()
+            for reader in readers:
+                reader.release()
 
-    def _watch(self, traces: Sequence[Trace], boxes: Sequence[Mailbox]) -> None:
+    def _watch(self, traces: Sequence[Trace], readers: Sequence[DeadLetterReader]) -> None:
         began = time.monotonic()
-        while time.monotonic() - began < _LONGEST_SECONDS and not self.stop.is_set():
-            self._look(traces, boxes)
-            open_ones = [trace for trace in traces if trace.ending is None]
-            waits_on = all(_is_to_wait(trace) for trace in open_ones)
-            if not open_ones or (waits_on and time.monotonic() - began > _GRACE_SECONDS):
+        while time.monotonic() - began < _TIMEOUT_SECONDS and not self.stop.is_set():
+            self._poll(traces, readers)
+            unfinished = [trace for trace in traces if trace.result is None]
+            all_expect_to_wait = all(_expects_to_wait(trace) for trace in unfinished)
+            if not unfinished or (all_expect_to_wait and time.monotonic() - began > _GRACE_SECONDS):
                 break
             self.stop.wait(_POLL_SECONDS)
         for trace in traces:
-            if trace.ending is None:
-                trace.ending = self._unended(trace)
+            if trace.result is None:
+                trace.result = self._unfinished(trace)
 
-    def _look(self, traces: Sequence[Trace], boxes: Sequence[Mailbox]) -> None:
+    def _poll(self, traces: Sequence[Trace], readers: Sequence[DeadLetterReader]) -> None:
         match_ledger(traces, self._ledger())
-        for box in boxes:
-            while letters := box.receive():
-                for letter in letters:
-                    match_letter(traces, letter)
+        for reader in readers:
+            while dead_letters := reader.receive():
+                for dead_letter in dead_letters:
+                    match_dead_letter(traces, dead_letter)
 
     def _ledger(self) -> list[dict[str, Any]]:
-        answer = call("GET", f"{self.ready['stand_in']}/_standin/events")
-        if answer.status != 200:  # noqa: PLR2004 - OK
-            raise CliError(f"the stand-in answers {answer.status} when asked for its ledger")
-        events: list[dict[str, Any]] = answer.json()["events"]
+        response = call("GET", f"{self.ready['stand_in']}/_standin/events")
+        if response.status != 200:  # noqa: PLR2004 - OK
+            raise CliError(f"the stand-in answers {response.status} when asked for its ledger")
+        events: list[dict[str, Any]] = response.json()["events"]
         return events
 
-    def _unended(self, trace: Trace) -> Ending:
-        """Neither recorded nor dead: it waits in its queue, unless nothing waits there."""
+    def _unfinished(self, trace: Trace) -> TraceResult:
+        """Neither recorded nor dead: it waits in its queue, unless the queue is empty."""
         detail = ", ".join(dict.fromkeys(trace.failures))
-        is_mobile = trace.handed is None or trace.handed.kind == "mobile_event"
+        is_mobile = trace.submitted is None or trace.submitted.kind == "mobile_event"
         waiting = self._size(self.ready["mobile_queue" if is_mobile else "web_queue"])
-        return Ending(WAITING if waiting else NOT_RECORDED, detail)
+        return TraceResult(WAITING if waiting else NOT_RECORDED, detail)
 
     def _size(self, url: str) -> int:
-        with explained("SQS"):
-            answer = self.sqs.get_queue_attributes(
+        with translate_errors("SQS"):
+            response = self.sqs.get_queue_attributes(
                 QueueUrl=url,
                 AttributeNames=[
                     "ApproximateNumberOfMessages",
@@ -95,8 +95,8 @@ class Watcher:
                     "ApproximateNumberOfMessagesNotVisible",
                 ],
             )
-        return sum(int(number) for number in answer["Attributes"].values())
+        return sum(int(number) for number in response["Attributes"].values())
 
 
-def _is_to_wait(trace: Trace) -> bool:
+def _expects_to_wait(trace: Trace) -> bool:
     return trace.expected is not None and trace.expected.outcome in _WAITING

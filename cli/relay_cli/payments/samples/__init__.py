@@ -1,8 +1,8 @@
-"""Fresh webhooks for `relay payments trigger`: new ids, present times, somebody at example.com.
+"""Fresh webhooks for `relay payments trigger`: new ids, current times, example.com addresses.
 
-Each provider's module gives all that the provider sends for one thing, the links that a later
-refund needs included. They are as rich as the real ones where it is about people, so that one can
-see that nothing of it stays.
+Each provider's module builds every webhook that the provider sends for one kind, including the
+links that a later refund needs. They hold as much personal data as real ones, so that one can see
+that the relay keeps none of it.
 """
 
 from collections.abc import Mapping
@@ -19,15 +19,15 @@ KINDS: Final[Mapping[str, Mapping[str, Build]]] = {
     "adyen": adyen.KINDS,
     "standard_webhooks": standard_webhooks.KINDS,
 }
-"""What each provider tells of."""
+"""The kinds of each provider."""
 
 PAYMENTS: Final = frozenset({"first_payment", "renewal", "purchase"})
-REVERSES: Final[Mapping[str, str]] = {"refund_reversed": "refund", "dispute_won": "dispute"}
-TAKING_BACK: Final = frozenset(REVERSES.values())
+REVERSALS: Final[Mapping[str, str]] = {"refund_reversed": "refund", "dispute_won": "dispute"}
+RETURNS: Final = frozenset(REVERSALS.values())
 
 
 def kinds_of(provider: str) -> Mapping[str, Build]:
-    """What a provider tells of; raises `CliError`."""
+    """The kinds of a provider; raises `CliError`."""
     kinds = KINDS.get(provider)
     if kinds is None:
         raise CliError(f"no such provider; there are {', '.join(KINDS)}")
@@ -35,18 +35,18 @@ def kinds_of(provider: str) -> Mapping[str, Build]:
 
 
 def check_kind(provider: str, kind: str) -> None:
-    """Raises `CliError` unless the provider tells of it."""
+    """Raises `CliError` unless the provider has this kind."""
     kinds = kinds_of(provider)
     if kind not in kinds:
         raise CliError(f"{provider} tells of no such thing; it tells of {', '.join(kinds)}")
 
 
 def build(order: Order) -> list[Json]:
-    """The webhooks, in the order in which they are sent; raises `CliError`."""
+    """The webhooks in the order of sending; raises `CliError`."""
     check_kind(order.provider, order.kind)
     return KINDS[order.provider][order.kind](order)
 
 
 def payment_of(provider: str) -> str:
-    """What is paid first where a refund names no payment; raises `CliError`."""
+    """The payment to make first if a refund names none; raises `CliError`."""
     return "first_payment" if "first_payment" in kinds_of(provider) else "purchase"

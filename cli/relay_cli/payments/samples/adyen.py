@@ -1,4 +1,4 @@
-"""What Adyen sends."""
+"""Sample webhooks of Adyen."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -13,7 +13,7 @@ def _webhook(order: Order, code: str, reference: str, additional: Json, **more: 
         "eventCode": code,
         "eventDate": f"{order.now:%Y-%m-%dT%H:%M:%S}+00:00",
         "merchantAccountCode": "ExampleECOM",
-        "merchantReference": f"order-{order.paid}",
+        "merchantReference": f"order-{order.payment_tag}",
         "paymentMethod": "visa",
         "pspReference": reference,
         "reason": "033899:4242:08/2030",
@@ -24,26 +24,26 @@ def _webhook(order: Order, code: str, reference: str, additional: Json, **more: 
 
 
 def _payment(interaction: str) -> Build:
-    def made(order: Order) -> list[Json]:
-        whose = {f"metadata.{name}": value for name, value in order.clues.items()}
-        whose |= {"shopperReference": order.customer, "shopperInteraction": interaction}
-        return [_webhook(order, "AUTHORISATION", f"P{order.tag}", whose)]
+    def build(order: Order) -> list[Json]:
+        metadata = {f"metadata.{name}": value for name, value in order.metadata.items()}
+        metadata |= {"shopperReference": order.customer, "shopperInteraction": interaction}
+        return [_webhook(order, "AUTHORISATION", f"P{order.tag}", metadata)]
 
-    return made
+    return build
 
 
-def _afterwards(code: str, sort: str) -> Build:
-    """What reverses a refund or a chargeback has its reference."""
+def _return(code: str, prefix: str) -> Build:
+    """A refund or chargeback, or its reversal, which has the same reference."""
     return lambda order: [
-        _webhook(order, code, f"{sort}{order.tag}", {}, originalReference=f"P{order.paid}")
+        _webhook(order, code, f"{prefix}{order.tag}", {}, originalReference=f"P{order.payment_tag}")
     ]
 
 
 KINDS: Final[Mapping[str, Build]] = {
     "renewal": _payment("ContAuth"),
     "purchase": _payment("Ecommerce"),
-    "refund": _afterwards("REFUND", "R"),
-    "refund_reversed": _afterwards("REFUND_FAILED", "R"),
-    "dispute": _afterwards("CHARGEBACK", "C"),
-    "dispute_won": _afterwards("CHARGEBACK_REVERSED", "C"),
+    "refund": _return("REFUND", "R"),
+    "refund_reversed": _return("REFUND_FAILED", "R"),
+    "dispute": _return("CHARGEBACK", "C"),
+    "dispute_won": _return("CHARGEBACK_REVERSED", "C"),
 }

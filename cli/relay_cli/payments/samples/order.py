@@ -1,4 +1,4 @@
-"""The order: what a webhook is to tell."""
+"""The order that sample webhooks are built from."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,26 +16,26 @@ PERSON: Final = {"name": "Jane Roe", "email": "jane.roe@example.com"}
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a webhook is to tell."""
+    """The data of the webhooks to build."""
 
     provider: str
     kind: str
     tag: str
-    """Part of every id. What takes a payment back has the payment's in front: `4f2a-91c0`."""
+    """Part of every id. A return's tag begins with the payment's: `4f2a-91c0`."""
     now: datetime
     customer: str
     amount: Decimal
     currency: str
-    clues: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def paid(self) -> str:
-        """The tag of the payment that it is about."""
+    def payment_tag(self) -> str:
+        """The tag of the payment."""
         return self.tag.partition("-")[0]
 
     @property
     def minor(self) -> int:
-        """The amount in the provider's minor units; raises `CliError` where it has none."""
+        """The amount in the provider's minor units; raises `CliError` unless it is an integer."""
         provider = cast("Literal['stripe', 'paddle', 'adyen']", self.provider)
         units = self.amount / from_minor(provider, self.currency, 1, {})
         if units != int(units):
@@ -44,24 +44,24 @@ class Order:
 
     @property
     def major(self) -> Decimal:
-        """The amount with all its currency's places; raises `CliError` where it has more."""
+        """The amount with all decimal places of its currency; raises `CliError` if it has more."""
         if not fits(self.currency, self.amount, {}):
             raise _too_fine(self)
         return rounded(self.currency, self.amount, {})
 
     @property
     def seconds(self) -> int:
-        """Unix time."""
+        """The time as Unix time."""
         return int(self.now.timestamp())
 
     @property
     def iso(self) -> str:
-        """RFC 3339."""
+        """The time in RFC 3339."""
         return f"{self.now:%Y-%m-%dT%H:%M:%S}.000000Z"
 
 
 Build = Callable[[Order], list[Json]]
-"""All the webhooks that a provider sends for one thing."""
+"""Builds all the webhooks that a provider sends for an order."""
 
 
 def _too_fine(order: Order) -> CliError:

@@ -1,4 +1,4 @@
-"""What Paddle sends."""
+"""Sample webhooks of Paddle."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -23,7 +23,7 @@ def _totals(order: Order) -> Json:
 
 
 def _transaction(origin: str, *, is_recurring: bool) -> Build:
-    def made(order: Order) -> list[Json]:
+    def build(order: Order) -> list[Json]:
         period = {"starts_at": order.iso, "ends_at": order.iso}
         data = {
             "id": f"txn_{order.tag}",
@@ -31,7 +31,7 @@ def _transaction(origin: str, *, is_recurring: bool) -> Build:
             "origin": origin,
             "subscription_id": f"sub_{order.tag}" if is_recurring else None,
             "currency_code": order.currency,
-            "custom_data": dict(order.clues),
+            "custom_data": dict(order.metadata),
             "details": {"totals": _totals(order)},
             "items": [{"price": {"id": "pri_yearly"}, "quantity": 1}],
             "billing_period": period if is_recurring else None,
@@ -40,13 +40,13 @@ def _transaction(origin: str, *, is_recurring: bool) -> Build:
         }
         return [_event(order, "transaction.completed", data)]
 
-    return made
+    return build
 
 
 def _subscription(order: Order, kind: str, **more: object) -> list[Json]:
     data = {
         "id": f"sub_{order.tag}",
-        "custom_data": dict(order.clues),
+        "custom_data": dict(order.metadata),
         "started_at": order.iso,
         "items": [{"price": {"id": "pri_yearly"}, "quantity": 1}],
         **more,
@@ -55,14 +55,14 @@ def _subscription(order: Order, kind: str, **more: object) -> list[Json]:
 
 
 def _adjustment(action: str, status: str = "approved") -> Build:
-    def made(order: Order) -> list[Json]:
-        # What reverses a chargeback is an adjustment of its own.
+    def build(order: Order) -> list[Json]:
+        # The reversal of a chargeback is an adjustment of its own.
         own = "r" if action == "chargeback_reverse" else ""
         data = {
             "id": f"adj_{order.tag}{own}",
             "action": action,
             "status": status,
-            "transaction_id": f"txn_{order.paid}",
+            "transaction_id": f"txn_{order.payment_tag}",
             "currency_code": order.currency,
             "totals": _totals(order),
             "created_at": order.iso,
@@ -70,7 +70,7 @@ def _adjustment(action: str, status: str = "approved") -> Build:
         }
         return [_event(order, "adjustment.updated", data)]
 
-    return made
+    return build
 
 
 def _trial(order: Order) -> list[Json]:

@@ -1,4 +1,4 @@
-"""What RevenueCat sends."""
+"""Sample webhooks of RevenueCat."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -8,10 +8,10 @@ from relay_cli.payments.samples.order import PERSON, Build, Json, Order
 
 
 def _event(order: Order, kind: str, price: Decimal, **more: object) -> list[Json]:
-    """What happens to a transaction later has the transaction's own id."""
+    """Later events of a transaction have the transaction's own id."""
     moment = order.seconds * 1000
     attributes = {"$email": {"value": PERSON["email"], "updated_at_ms": moment}}
-    if appsflyer_id := order.clues.get("appsflyer_id"):
+    if appsflyer_id := order.metadata.get("appsflyer_id"):
         attributes["$appsflyerId"] = {"value": appsflyer_id, "updated_at_ms": moment}
     event = {
         "id": f"{kind}-{order.tag}",
@@ -22,8 +22,8 @@ def _event(order: Order, kind: str, price: Decimal, **more: object) -> list[Json
         "store": "APP_STORE",
         "period_type": "NORMAL",
         "product_id": "premium_yearly",
-        "transaction_id": order.paid,
-        "original_transaction_id": order.paid,
+        "transaction_id": order.payment_tag,
+        "original_transaction_id": order.payment_tag,
         "app_user_id": order.customer,
         "original_app_user_id": order.customer,
         "aliases": [order.customer],

@@ -1,4 +1,4 @@
-"""What a company's own billing sends."""
+"""Sample webhooks of a company's own billing."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -9,12 +9,12 @@ _NAMES: Final = {"app_user_id": "customer_user_id", "af_app_id": "app_id"}
 
 
 def _webhook(order: Order, name: str, **more: object) -> list[Json]:
-    data = {"id": f"{name}-{order.tag}", "subscription_id": f"s-{order.paid}", **more}
+    data = {"id": f"{name}-{order.tag}", "subscription_id": f"s-{order.payment_tag}", **more}
     return [{"type": f"payment.{order.kind}", "timestamp": order.iso, "data": data}]
 
 
-def _whose(order: Order) -> Json:
-    return {_NAMES.get(name, name): value for name, value in order.clues.items()}
+def _metadata(order: Order) -> Json:
+    return {_NAMES.get(name, name): value for name, value in order.metadata.items()}
 
 
 def _money(order: Order) -> Json:
@@ -22,15 +22,15 @@ def _money(order: Order) -> Json:
 
 
 def _payment(order: Order) -> list[Json]:
-    return _webhook(order, "payment", **_money(order), **_whose(order))
+    return _webhook(order, "payment", **_money(order), **_metadata(order))
 
 
 def _step(order: Order) -> list[Json]:
-    return _webhook(order, order.kind, **_whose(order))
+    return _webhook(order, order.kind, **_metadata(order))
 
 
 def _return(order: Order) -> list[Json]:
-    return _webhook(order, order.kind, original_id=f"payment-{order.paid}", **_money(order))
+    return _webhook(order, order.kind, original_id=f"payment-{order.payment_tag}", **_money(order))
 
 
 def _reversal(of: str) -> Build:

@@ -1,4 +1,4 @@
-"""What Stripe sends."""
+"""Sample webhooks of Stripe."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -24,7 +24,7 @@ def _subscription(order: Order, **more: object) -> Json:
         "object": "subscription",
         "customer": f"cus_{order.customer}",
         "status": "active",
-        "metadata": dict(order.clues),
+        "metadata": dict(order.metadata),
         "items": {"data": [{"quantity": 1, "price": {"id": "price_yearly"}}]},
         **more,
     }
@@ -46,7 +46,7 @@ def _invoice(order: Order, reason: str) -> list[Json]:
         "parent": {
             "subscription_details": {
                 "subscription": f"sub_{order.tag}",
-                "metadata": dict(order.clues),
+                "metadata": dict(order.metadata),
             }
         },
         "lines": {
@@ -83,26 +83,26 @@ def _purchase(order: Order) -> list[Json]:
         "amount_total": order.minor,
         "currency": order.currency.lower(),
         "client_reference_id": order.customer,
-        "metadata": dict(order.clues),
+        "metadata": dict(order.metadata),
     }
     return [_event(order, "checkout.session.completed", session)]
 
 
-def _return(kind: str, sort: str, thing: str, status: str) -> Build:
-    def made(order: Order) -> list[Json]:
+def _return(kind: str, prefix: str, thing: str, status: str) -> Build:
+    def build(order: Order) -> list[Json]:
         returned = {
-            "id": f"{sort}_{order.tag}",
+            "id": f"{prefix}_{order.tag}",
             "object": thing,
             "status": status,
             "amount": order.minor,
             "currency": order.currency.lower(),
-            "charge": f"ch_{order.paid}",
-            "payment_intent": f"pi_{order.paid}",
+            "charge": f"ch_{order.payment_tag}",
+            "payment_intent": f"pi_{order.payment_tag}",
             "created": order.seconds,
         }
         return [_event(order, kind, returned)]
 
-    return made
+    return build
 
 
 def _cancellation(order: Order) -> list[Json]:

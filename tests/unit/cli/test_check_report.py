@@ -1,4 +1,4 @@
-"""What a report says of one event."""
+"""The report on one event."""
 
 import shlex
 from datetime import UTC, datetime, timedelta
@@ -7,7 +7,8 @@ import pytest
 
 from relay.domain.kinds import App, Kind
 from relay.rules.prepare import prepare
-from relay_cli.input.report import curl, span
+from relay_cli.check.report import curl
+from relay_cli.terminal.durations import format_duration
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -27,8 +28,8 @@ NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
         (100_000, "1 d 3 h"),
     ],
 )
-def test_span_says_its_two_largest_units(seconds: float, expected: str) -> None:
-    assert span(timedelta(seconds=seconds)) == expected
+def test_format_duration_gives_its_two_largest_units(seconds: float, expected: str) -> None:
+    assert format_duration(timedelta(seconds=seconds)) == expected
 
 
 @pytest.mark.parametrize("kind", [Kind.WEB_EVENT, Kind.WEB_VISIT])

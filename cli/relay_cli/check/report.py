@@ -1,4 +1,4 @@
-"""What `relay check FILE` shows of an event. Pure: from a checked event to parts of a screen."""
+"""The report of `relay check FILE`. Pure: from results to output blocks."""
 
 import shlex
 from collections.abc import Iterator, Sequence
@@ -16,9 +16,10 @@ from relay.domain.findings import Finding
 from relay.domain.kinds import Kind
 from relay.rules.mobile import MAX_BODY_BYTES
 from relay.rules.prepare import Prepared
-from relay_cli.input.event import Unusable
-from relay_cli.input.files import Item
+from relay_cli.input.event import InvalidInput
+from relay_cli.input.files import InputItem
 from relay_cli.terminal.console import Block, printable
+from relay_cli.terminal.durations import format_duration
 from relay_cli.terminal.findings_view import findings_table
 
 _NAME_FIELDS: Final = {Kind.MOBILE_EVENT: "eventName", Kind.WEB_EVENT: "event_name"}
@@ -26,12 +27,12 @@ _LONGEST_NAME: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
-    """One thing of a file, and what the rules say of it."""
+class CheckResult:
+    """The result of checking one item of a file."""
 
-    item: Item
+    item: InputItem
     prepared: Prepared | None
-    """None where it is no event at all."""
+    """None if the item is not an event."""
     findings: tuple[Finding, ...]
 
     @property
@@ -40,30 +41,30 @@ class Checked:
         return self.prepared is not None and self.prepared.body is not None
 
 
-def report(checked: Checked) -> Iterator[Block]:
-    """All there is to say about one event."""
-    yield Block(Rule(_title(checked), align="left", style="quiet"))
-    yield Block(_findings(checked.findings))
-    handed, prepared = checked.item.content, checked.prepared
-    if isinstance(handed, Unusable) or prepared is None or prepared.body is None:
+def report(result: CheckResult) -> Iterator[Block]:
+    """The full report on one event."""
+    yield Block(Rule(_title(result), align="left", style="quiet"))
+    yield Block(_findings(result.findings))
+    content, prepared = result.item.content, result.prepared
+    if isinstance(content, InvalidInput) or prepared is None or prepared.body is None:
         yield Block("")
         return
     body = prepared.body.decode()
     yield _heading("Payload", _size(prepared))
     yield Block(JSONHighlighter()(Text(body)), exact=True)
     yield _heading("Time")
-    yield Block(_times(prepared, handed.arrival, handed.app.time_zone))
+    yield Block(_times(prepared, content.arrival, content.app.time_zone))
     yield _heading("By hand", "the same request with curl; $APPSFLYER_TOKEN is the app's S2S key")
     yield Block(Text(curl(prepared)), exact=True)
     yield Block("")
 
 
-def summary(checked: Sequence[Checked]) -> Iterator[Block]:
-    """The last line, where there are several events."""
-    sent = sum(one.would_be_sent for one in checked)
-    rejected = len(checked) - sent
+def summary(result: Sequence[CheckResult]) -> Iterator[Block]:
+    """The last line, for several events."""
+    sent = sum(one.would_be_sent for one in result)
+    rejected = len(result) - sent
     line = Text.assemble(
-        f"{len(checked)} events: ",
+        f"{len(result)} events: ",
         (f"{sent} would be sent", "good" if sent else ""),
         ", ",
         (f"{rejected} rejected", "bad" if rejected else ""),
@@ -74,7 +75,7 @@ def summary(checked: Sequence[Checked]) -> Iterator[Block]:
 
 
 def curl(prepared: Prepared) -> str:
-    """The request as a command for a POSIX shell; the token is a variable of the shell's (E2)."""
+    """The request as a POSIX shell command; the token is a shell variable (E2)."""
     mobile = prepared.kind is Kind.MOBILE_EVENT
     header = "authentication: " if mobile else "Authorization: Bearer "
     body = (prepared.body or b"").decode()
@@ -86,19 +87,19 @@ def curl(prepared: Prepared) -> str:
     )
 
 
-def _title(checked: Checked) -> Text:
-    verdict = (" SEND ", "reverse green") if checked.would_be_sent else (" REJECT ", "reverse red")
-    title = Text.assemble(verdict, " ", (checked.item.where, "quiet"))
-    if checked.prepared is not None:
-        name = _name(checked.prepared)
-        title.append(f" {checked.prepared.kind.value}", "heading")
+def _title(result: CheckResult) -> Text:
+    verdict = (" SEND ", "reverse green") if result.would_be_sent else (" REJECT ", "reverse red")
+    title = Text.assemble(verdict, " ", (result.item.label, "quiet"))
+    if result.prepared is not None:
+        name = _name(result.prepared)
+        title.append(f" {result.prepared.kind.value}", "heading")
         title.append(f" {name}" if name.strip() else "")
-        title.append(f" for {printable(checked.prepared.app_id)}")
+        title.append(f" for {printable(result.prepared.app_id)}")
     return title
 
 
 def _name(prepared: Prepared) -> str:
-    """The event's name, which only its owner sees here."""
+    """The event's name. Only the owner of the file sees it here."""
     name: Any = prepared.event.get(_NAME_FIELDS.get(prepared.kind, ""))
     return printable(name)[:_LONGEST_NAME] if isinstance(name, str) else ""
 
@@ -109,8 +110,8 @@ def _findings(findings: Sequence[Finding]) -> Table | Text:
     return findings_table(findings)
 
 
-def _heading(text: str, remark: str = "") -> Block:
-    return Block(Text.assemble("\n", (text, "heading"), "  " if remark else "", (remark, "quiet")))
+def _heading(text: str, note: str = "") -> Block:
+    return Block(Text.assemble("\n", (text, "heading"), "  " if note else "", (note, "quiet")))
 
 
 def _size(prepared: Prepared) -> str:
@@ -141,12 +142,12 @@ def _deadline(deadline: datetime | None, arrival: datetime, zone: str) -> Text:
     if deadline is None:
         return Text("none: it has no time of its own", "quiet")
     left = deadline - arrival
-    remark = (
-        (f"{span(left)} after the arrival", "quiet")
+    note = (
+        (f"{format_duration(left)} after the arrival", "quiet")
         if left >= timedelta(0)
-        else (f"passed {span(-left)} before the arrival", "warn")
+        else (f"passed {format_duration(-left)} before the arrival", "warn")
     )
-    return Text.assemble(_moment(deadline, zone), "  ", remark)
+    return Text.assemble(_moment(deadline, zone), "  ", note)
 
 
 def _moment(moment: datetime, zone: str) -> str:
@@ -155,20 +156,6 @@ def _moment(moment: datetime, zone: str) -> str:
         return utc
     try:
         local = moment.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
-    except OverflowError:  # the first and the last day there is
+    except OverflowError:  # the first and the last day that Python can express
         return utc
     return f"{utc} = {local.isoformat(' ', 'minutes')} {zone}"
-
-
-def span(length: timedelta) -> str:
-    """A length of time as people say it: its two largest units at most."""
-    seconds = int(length.total_seconds())
-    units = [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")]
-    for position, (size, name) in enumerate(units):
-        if seconds >= size:
-            text = f"{seconds // size} {name}"
-            rest = seconds % size
-            if position + 1 < len(units) and (more := rest // units[position + 1][0]):
-                text += f" {more} {units[position + 1][1]}"
-            return text
-    return "0 s"

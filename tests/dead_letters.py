@@ -1,4 +1,4 @@
-"""Dead letters as SQS hands them over, and an SQS in memory that misbehaves on demand."""
+"""Dead letters as SQS returns them, and a fake SQS in memory that fails on demand."""
 
 import json
 from collections.abc import Callable
@@ -11,16 +11,16 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 NOW: Final = datetime(2026, 11, 22, 12, tzinfo=UTC)
 ENVELOPE: Final = {"app_id": "id1", "kind": "mobile_event", "event": {"eventName": "a"}}
-MARKS: Final = {
+RELAY_FIELDS: Final = {
     "reason": "rejected",
     "outcome": "rejected",
     "dead_since": "2026-11-22T12:00:00.000Z",
 }
-"""What the relay writes on every letter."""
+"""Fields that the relay writes on every dead letter."""
 
 
 def message(content: Any, message_id: str = "message-1", sent_at: datetime = NOW) -> Json:
-    """A message with this content as its body, or with a body as it stands."""
+    """An SQS message; `content` is the body itself, or a value to write as JSON."""
     return {
         "MessageId": message_id,
         "ReceiptHandle": message_id,
@@ -30,50 +30,51 @@ def message(content: Any, message_id: str = "message-1", sent_at: datetime = NOW
 
 
 def moment(**apart: float) -> str:
-    """The moment that is so far from NOW, as it stands in letters."""
+    """A time relative to NOW, in the form of dead letters."""
     return f"{NOW + timedelta(**apart):%Y-%m-%dT%H:%M:%S}.000Z"
 
 
 class FakeSqs:
-    """A dead-letter queue whose messages hide when received, and a target that keeps what comes.
+    """A dead-letter queue that hides received messages, and a target queue that keeps sent ones.
 
-    `comes_back` are received again although they are hidden, as happens on a standard queue.
+    Messages in `redelivered` are received again although they are hidden, as a standard queue may
+    do.
     """
 
     def __init__(self, number: int, sent_at: datetime = NOW) -> None:
-        self.letters = {f"m{n}": _numbered(n) for n in range(number)}
+        self.messages = {f"m{n}": _numbered(n) for n in range(number)}
         self.sent_at = sent_at
         self.hidden: set[str] = set()
         self.target: list[str] = []
         self.refused: set[str] = set()
         self.undeletable: set[str] = set()
-        self.comes_back: list[str] = []
+        self.redelivered: list[str] = []
         self.after_send: Callable[[], None] = lambda: None
         self.after_delete: Callable[[], None] = lambda: None
-        self.hidden_seconds: int | None = None
+        self.visibility_timeout: int | None = None
 
     @property
     def client(self) -> "SQSClient":
         return cast("SQSClient", self)
 
-    def mark(self, id_: str, **marks: Any) -> None:
-        """Writes more on a letter."""
-        self.letters[id_] = json.dumps({**json.loads(self.letters[id_]), **marks})
+    def update(self, id_: str, **fields: Any) -> None:
+        """Writes more fields on a message."""
+        self.messages[id_] = json.dumps({**json.loads(self.messages[id_]), **fields})
 
     def get_queue_attributes(self, **_: Any) -> Json:
-        visible = len(self.letters) - len(self.hidden)
+        visible = len(self.messages) - len(self.hidden)
         return {"Attributes": {"ApproximateNumberOfMessages": str(visible)}}
 
     def receive_message(self, **call: Any) -> Json:
-        self.hidden_seconds = call["VisibilityTimeout"]
-        visible = [id_ for id_ in self.letters if id_ not in self.hidden]
-        again = [self.comes_back.pop()] if self.comes_back else []
+        self.visibility_timeout = call["VisibilityTimeout"]
+        visible = [id_ for id_ in self.messages if id_ not in self.hidden]
+        again = [self.redelivered.pop()] if self.redelivered else []
         taken = (again + visible)[: call["MaxNumberOfMessages"]]
         self.hidden |= set(taken)
-        return {"Messages": [self._message(id_) for id_ in taken if id_ in self.letters]}
+        return {"Messages": [self._message(id_) for id_ in taken if id_ in self.messages]}
 
     def _message(self, id_: str) -> Json:
-        return message(self.letters[id_], id_, self.sent_at)
+        return message(self.messages[id_], id_, self.sent_at)
 
     def send_message_batch(self, **call: Any) -> Json:
         failed = [entry for entry in call["Entries"] if self._is_refused(entry["MessageBody"])]
@@ -88,7 +89,7 @@ class FakeSqs:
         failed = [e for e in call["Entries"] if e["ReceiptHandle"] in self.undeletable]
         for entry in call["Entries"]:
             if entry not in failed:
-                del self.letters[entry["ReceiptHandle"]]
+                del self.messages[entry["ReceiptHandle"]]
                 self.hidden.discard(entry["ReceiptHandle"])
         self.after_delete()
         return {"Failed": [{"Id": entry["Id"]} for entry in failed]}
@@ -102,4 +103,4 @@ class FakeSqs:
 
 def _numbered(number: int) -> str:
     event = {"app_id": "id1", "kind": "mobile_event", "event": {}, "event_id": f"e{number}"}
-    return json.dumps({**event, **MARKS, "reason": "rejected" if number % 2 else "refused"})
+    return json.dumps({**event, **RELAY_FIELDS, "reason": "rejected" if number % 2 else "refused"})

@@ -1,4 +1,4 @@
-"""Letters as lines, and the file that they go into."""
+"""Dead letters as lines, and the file for them."""
 
 import hashlib
 import json
@@ -11,16 +11,16 @@ from typing import Any, NoReturn
 import pytest
 
 from relay.exact_json import loads
-from relay_cli.dlq.dead_letter import read_letter
+from relay_cli.dlq.dead_letter import parse_dead_letter
 from relay_cli.dlq.export import line_of, new_file
 from relay_cli.terminal.errors import CliError
-from tests.letters import ENVELOPE, MARKS, message
+from tests.dead_letters import ENVELOPE, RELAY_FIELDS, message
 
 RAW = "ada@example.com"
 
 
 def _line(content: Any, message_id: str = "message-1") -> Any:
-    line = line_of(read_letter(message(content, message_id)), "mobile")
+    line = line_of(parse_dead_letter(message(content, message_id)), "mobile")
     assert line.endswith(b"}\n")
     assert line.count(b"\n") == 1
     return loads(line)
@@ -29,10 +29,10 @@ def _line(content: Any, message_id: str = "message-1") -> Any:
 # Lines
 
 
-def test_line_holds_all_that_the_relay_wrote_and_by_which_id_it_is_found() -> None:
-    letter = {
+def test_line_holds_all_that_the_relay_wrote_and_its_message_id() -> None:
+    dead_letter = {
         **ENVELOPE,
-        **MARKS,
+        **RELAY_FIELDS,
         "event_id": "order-1",
         "attempts": 11,
         "status": 500,
@@ -42,13 +42,13 @@ def test_line_holds_all_that_the_relay_wrote_and_by_which_id_it_is_found() -> No
         "deadline": "2026-11-21T01:59:59.999Z",
     }
 
-    assert _line(letter) == {"queue": "mobile", "letter_id": "message-1", **letter}
+    assert _line(dead_letter) == {"queue": "mobile", "letter_id": "message-1", **dead_letter}
 
 
 def test_line_keeps_numbers_to_the_digit() -> None:
-    body = json.dumps({**ENVELOPE, **MARKS}).replace('"a"', "123456789012345678901.4990")
+    body = json.dumps({**ENVELOPE, **RELAY_FIELDS}).replace('"a"', "123456789012345678901.4990")
 
-    assert b"123456789012345678901.4990" in line_of(read_letter(message(body)), "mobile")
+    assert b"123456789012345678901.4990" in line_of(parse_dead_letter(message(body)), "mobile")
 
 
 def test_line_of_what_sqs_itself_moved_has_its_original_id_and_is_hashed() -> None:
@@ -84,7 +84,7 @@ def test_line_of_a_body_without_an_envelope_is_its_digest(body: str) -> None:
 
 
 def test_line_of_half_a_character_is_a_digest_instead() -> None:
-    body = json.dumps({**ENVELOPE, **MARKS, "message": "\ud800" + RAW})
+    body = json.dumps({**ENVELOPE, **RELAY_FIELDS, "message": "\ud800" + RAW})
 
     line = _line(body)
 
@@ -92,7 +92,7 @@ def test_line_of_half_a_character_is_a_digest_instead() -> None:
     assert RAW not in json.dumps(line)
 
 
-def test_line_of_a_crashed_notice_holds_what_the_provider_told() -> None:
+def test_line_of_a_crashed_notice_holds_the_webhooks_content() -> None:
     notice = {
         "provider": "stripe",
         "source": "shop",
@@ -123,7 +123,7 @@ def _stopped() -> NoReturn:
     raise KeyboardInterrupt
 
 
-def test_new_file_is_its_owners_alone_whatever_the_umask(tmp_path: Path) -> None:
+def test_new_file_is_readable_by_its_owner_only_whatever_the_umask(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         _write(tmp_path / "letters")
@@ -135,13 +135,13 @@ def test_new_file_is_its_owners_alone_whatever_the_umask(tmp_path: Path) -> None
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_new_file_replaces_an_older_one_only_by_force(tmp_path: Path) -> None:
+def test_new_file_replaces_an_older_one_only_with_force(tmp_path: Path) -> None:
     path = tmp_path / "letters"
     path.write_text("old\n")
     path.chmod(0o644)
 
     with pytest.raises(CliError, match="--force"):
-        _write(path, meanwhile=_stopped)  # it does not come so far
+        _write(path, meanwhile=_stopped)  # not reached
     assert path.read_text() == "old\n"
 
     _write(path, force=True)
@@ -175,7 +175,7 @@ def test_new_file_that_is_not_finished_leaves_things_as_they_were(
 
 
 @pytest.mark.parametrize("kind", ["directory", "link", "dangling link", "pipe"])
-def test_new_file_takes_the_place_of_nothing_but_a_file(tmp_path: Path, kind: str) -> None:
+def test_new_file_replaces_only_a_plain_file(tmp_path: Path, kind: str) -> None:
     path, other = tmp_path / "letters", tmp_path / "other"
     if kind == "directory":
         path.mkdir()
