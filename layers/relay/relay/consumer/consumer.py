@@ -131,13 +131,13 @@ class Consumer(Generic[J]):
         for job in jobs:
             settlement = None
             if deadline.allows(self._handler.needed_seconds):
-                settlement = await self._settled(job, handle)
+                settlement = await self._settle(job, handle)
             if settlement is None:
                 batch.failed.add(job.message_id)
             else:
                 batch.settlements[job.message_id] = settlement
 
-    async def _settled(self, job: J, handle: "Handle[J]") -> Settlement | None:
+    async def _settle(self, job: J, handle: "Handle[J]") -> Settlement | None:
         """A job's settlement; None where even a bug of ours could not be settled."""
         try:
             return await handle(job)
@@ -152,9 +152,9 @@ class Consumer(Generic[J]):
     def _put_on_queues(self, batch: Batch[J], deadline: Deadline) -> None:
         for destination, queue in self._queues.items():
             messages = {
-                id_: done.message
-                for id_, done in batch.settlements.items()
-                if done.destination is destination and done.message is not None
+                id_: settlement.message
+                for id_, settlement in batch.settlements.items()
+                if settlement.destination is destination and settlement.message is not None
             }
             try:
                 batch.failed.update(_put(queue, messages, deadline))

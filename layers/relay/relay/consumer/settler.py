@@ -87,12 +87,12 @@ class Settler:
         settings: WaitSettings,
         clock: Clock,
         jitter: Jitter,
-        soon_over: Collection[str],
+        short_hold_reasons: Collection[str],
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._jitter = jitter
-        self._soon_over = frozenset(soon_over)
+        self._short_hold_reasons = frozenset(short_hold_reasons)
 
     def settle(self, job: Job, verdict: Verdict) -> Settlement:
         """What a verdict means for a job's record."""
@@ -115,12 +115,12 @@ class Settler:
     def no_envelope(self, body: str, message_id: str, problem: str) -> Settlement:
         """A body that is no envelope."""
         letter = dead_letter_of_no_envelope(body, message_id, problem, self._clock())
-        return _dead(_NOT_AN_ENVELOPE, Message(letter, ""))._replace(verdict=None)
+        return _dead_lettered(_NOT_AN_ENVELOPE, Message(letter, ""))._replace(verdict=None)
 
     def dead_letter(self, job: Job, verdict: Verdict, attempts: int | None = None) -> Settlement:
         """The dead-letter queue, with the reason."""
         letter = job.dead_letter(verdict, self._clock(), attempts)
-        return _dead(verdict, Message(letter, job.group))
+        return _dead_lettered(verdict, Message(letter, job.group))
 
     def held_seconds(self, job: Job) -> float:
         """How long a job has been held."""
@@ -159,7 +159,7 @@ class Settler:
         if verdict.reason == CIRCUIT_OPEN:
             first = self._settings.retry_schedule_seconds[0]
             return wait_while_held(held, longest, self._jitter, first)
-        if verdict.reason in self._soon_over:
+        if verdict.reason in self._short_hold_reasons:
             return wait_while_held(held, longest, self._jitter)
         return self._jitter(0.0, longest)  # a person is slow
 
@@ -180,5 +180,5 @@ class Settler:
         )
 
 
-def _dead(verdict: Verdict, letter: Message) -> Settlement:
+def _dead_lettered(verdict: Verdict, letter: Message) -> Settlement:
     return Settlement(verdict.outcome, verdict.reason, verdict, Destination.DEAD_LETTERS, letter)

@@ -37,7 +37,7 @@ class EventJob:
     """Whether it was sent in this invocation."""
     identity: Identity | None = None
     """Of its customer, where it had to be looked up and is known."""
-    without_identity: Verdict | None = None
+    identity_problem: Verdict | None = None
     """What becomes of it because its customer could not be looked up."""
 
     @property
@@ -105,13 +105,13 @@ class EventJob:
         came from as it was.
         """
         event = self.prepared.event if self.prepared else self.envelope.event
-        return write_envelope(self.envelope, event, **self._marks(self.prepared), **changes)
+        return write_envelope(self.envelope, event, **self._state_fields(self.prepared), **changes)
 
     def dead_letter(self, verdict: Verdict, now: datetime, attempts: int | None) -> str:
         """Its envelope with the reason, always in its hashed form."""
         prepared = self.prepared or self.checked(self.app or App(self.envelope.app_id), now)
         response = verdict.response
-        marks = {
+        fields = {
             "reason": verdict.reason,
             "outcome": verdict.outcome,
             "dead_since": now,
@@ -119,14 +119,14 @@ class EventJob:
             "message": without_clear_email(response.text) if response else None,
             "deadline": prepared.deadline,
             "attempts": self.attempts + self.attempted if attempts is None else attempts,
-            **self._marks(prepared),
+            **self._state_fields(prepared),
         }
-        letter = write_envelope(self.envelope, prepared.event, **marks)
+        letter = write_envelope(self.envelope, prepared.event, **fields)
         if size_of(letter) > MAX_MESSAGE_BYTES:
-            letter = write_envelope(self.envelope, {}, **marks, **digest_of(letter))
+            letter = write_envelope(self.envelope, {}, **fields, **digest_of(letter))
         return letter
 
-    def _marks(self, prepared: Prepared | None) -> dict[str, object]:
+    def _state_fields(self, prepared: Prepared | None) -> dict[str, object]:
         return {
             "event_id": self.event_id,
             "first_seen": self.first_seen,

@@ -45,8 +45,8 @@ _BUG: Final = Verdict(Outcome.DEFERRED, "", "unexpected")
 _UNKNOWN_APP: Final = Verdict(Outcome.REJECTED, "", "unknown_app")
 _WRONG_QUEUE: Final = Verdict(Outcome.REJECTED, "", "wrong_queue")
 _BROKEN_RULE: Final = Verdict(Outcome.REJECTED, "", "rejected")
-_NOBODY_KNOWN: Final = Verdict(Outcome.HELD, "S4", IDENTITY_UNKNOWN)
-_NO_IDENTITIES: Final = Verdict(Outcome.DEFERRED, "", "identities_unavailable")
+_UNKNOWN_CUSTOMER: Final = Verdict(Outcome.HELD, "S4", IDENTITY_UNKNOWN)
+_IDENTITIES_UNAVAILABLE: Final = Verdict(Outcome.DEFERRED, "", "identities_unavailable")
 
 
 class Forwarder:
@@ -111,7 +111,7 @@ class Forwarder:
 
     def interrupted(self, job: EventJob) -> Settlement:
         """What a bug of ours interrupted may have been written, and recorded (E16)."""
-        return self._settled(job, _BUG._replace(uncertain=job.attempted))
+        return self._settle(job, _BUG._replace(uncertain=job.attempted))
 
     def report(self, batch: Batch[EventJob]) -> None:
         """Logs and counts a batch."""
@@ -136,11 +136,13 @@ class Forwarder:
                 waiting[job.envelope.app_id][job.customer].append(job)
         for app_id, by_customer in waiting.items():
             found = await self._find(app_id, list(by_customer))
-            for customer, theirs in by_customer.items():
-                for job in theirs:
+            for customer, customer_jobs in by_customer.items():
+                for job in customer_jobs:
                     job.identity = None if found is None else found.get(customer)
                     if job.identity is None:
-                        job.without_identity = _NO_IDENTITIES if found is None else _NOBODY_KNOWN
+                        job.identity_problem = (
+                            _IDENTITIES_UNAVAILABLE if found is None else _UNKNOWN_CUSTOMER
+                        )
 
     async def _find(self, app_id: str, customers: Sequence[str]) -> dict[str, Identity] | None:
         """None where the table does not answer."""
@@ -156,21 +158,21 @@ class Forwarder:
 
     async def _handle(self, job: EventJob, invocation: Invocation) -> Settlement:
         if Surface.of(job.envelope.kind) is not self._surface:
-            return self._settled(job, _WRONG_QUEUE)
+            return self._settle(job, _WRONG_QUEUE)
         problem, moment = self._check(job), self._not_before(job)
         may_wait = problem is None or problem.outcome is not Outcome.REJECTED
         if may_wait and moment is not None and moment > self._clock():
             return self._settler.extend_delay(job, moment)
         if problem is not None:
-            return self._settled(job, problem)
-        return self._settled(job, await self._sender.deliver(job, invocation))
+            return self._settle(job, problem)
+        return self._settle(job, await self._sender.deliver(job, invocation))
 
-    def _settled(self, job: EventJob, verdict: Verdict) -> Settlement:
-        if verdict.uncertain and self._is_doubtful_money(job):
+    def _settle(self, job: EventJob, verdict: Verdict) -> Settlement:
+        if verdict.uncertain and self._is_uncertain_money(job):
             return self._settler.dead_letter(job, verdict.because("uncertain_money"))
         return self._settler.settle(job, verdict)
 
-    def _is_doubtful_money(self, job: EventJob) -> bool:
+    def _is_uncertain_money(self, job: EventJob) -> bool:
         has_revenue = job.prepared is not None and job.prepared.has_revenue
         return has_revenue and self._settings.uncertain_money == "dead_letter"
 
@@ -193,4 +195,4 @@ class Forwarder:
             return _WRONG_SETTINGS
         job.app = app
         job.prepared = job.checked(app, self._clock())
-        return _BROKEN_RULE if job.prepared.body is None else job.without_identity
+        return _BROKEN_RULE if job.prepared.body is None else job.identity_problem

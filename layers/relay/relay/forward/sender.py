@@ -97,13 +97,13 @@ class Sender:
         try:
             token = self._apps.token(self._surface, app_id)
             if token is None:
-                token = await self._token_read_anew(app_id, invocation)
+                token = await self._token_after_refresh(app_id, invocation)
         except ParametersUnavailableError:
             return NO_SETTINGS
         if token is None:
             return _NO_TOKEN
         # The last attempt is always made: nothing is given up that was not tried at the end.
-        if not await invocation.breaker.allow(app_id, anyway=self._is_last_attempt(job)):
+        if not await invocation.breaker.allow(app_id, force=self._is_last_attempt(job)):
             return _CIRCUIT_OPEN
         failed: bool | None = None
         try:
@@ -115,14 +115,14 @@ class Sender:
 
     async def _send_once(self, job: EventJob, token: Secret, invocation: Invocation) -> Verdict:
         """Sends, unless the event is not ours to send (S6)."""
-        if not self._is_covered(job):
+        if not self._is_deduplicated(job):
             return await self._send(job, token, invocation)
         digest = content_digest(job.envelope, _sendable(job).event, job.first_seen)
         refusal = await self._claim(job, digest)
         if refusal is not None:
             return refusal
         verdict = await self._send(job, token, invocation)
-        await self._note(job, digest, delivered=verdict.outcome is Outcome.DELIVERED)
+        await self._finish_claim(job, digest, delivered=verdict.outcome is Outcome.DELIVERED)
         return verdict
 
     def _is_last_attempt(self, job: EventJob) -> bool:
@@ -130,12 +130,12 @@ class Sender:
 
     # Deliveries (S6): what is claimed before it is sent, and remembered after
 
-    def _is_covered(self, job: EventJob) -> bool:
+    def _is_deduplicated(self, job: EventJob) -> bool:
         """Payments always; other events as the setting says."""
-        covered = self._settings.deduplicate
-        if job.envelope.source is not None or covered == "all":
+        deduplicated = self._settings.deduplicate
+        if job.envelope.source is not None or deduplicated == "all":
             return True
-        return covered == "money" and _sendable(job).has_revenue
+        return deduplicated == "money" and _sendable(job).has_revenue
 
     async def _claim(self, job: EventJob, digest: str) -> Verdict | None:
         """None when the event is ours to send."""
@@ -147,7 +147,7 @@ class Sender:
             return _NO_DELIVERIES
         return _REFUSED_CLAIMS.get(claim)
 
-    async def _note(self, job: EventJob, digest: str, *, delivered: bool) -> None:
+    async def _finish_claim(self, job: EventJob, digest: str, *, delivered: bool) -> None:
         """Remembers a delivery, or frees the event for its next attempt.
 
         Where that fails, the claim runs out by itself. What was delivered may then be sent again by
@@ -168,10 +168,10 @@ class Sender:
         verdict = await self._request(job, token)
         if verdict.reason != CREDENTIALS_REASON or not self._has_time(invocation):
             return verdict
-        another = await self._another_token(job.envelope.app_id, token)
-        if another is None or not self._has_time(invocation):
+        fresh = await self._fresh_token(job.envelope.app_id, token)
+        if fresh is None or not self._has_time(invocation):
             return verdict
-        return await self._request(job, another)
+        return await self._request(job, fresh)
 
     async def _request(self, job: EventJob, token: Secret) -> Verdict:
         prepared = _sendable(job)
@@ -192,13 +192,13 @@ class Sender:
     def _has_time(self, invocation: Invocation) -> bool:
         return invocation.deadline.allows(self.needed_seconds)
 
-    async def _token_read_anew(self, app_id: str, invocation: Invocation) -> Secret | None:
+    async def _token_after_refresh(self, app_id: str, invocation: Invocation) -> Secret | None:
         """The token, once the read that another event's refusal has begun is over."""
         async with self._token_reading:
             has_time = self._has_time(invocation)
             return self._apps.token(self._surface, app_id) if has_time else None
 
-    async def _another_token(self, app_id: str, refused: Secret) -> Secret | None:
+    async def _fresh_token(self, app_id: str, refused: Secret) -> Secret | None:
         async with self._token_reading:  # one fresh read serves all that were under way
             return await asyncio.to_thread(self._apps.refuse, self._surface, app_id, refused)
 
