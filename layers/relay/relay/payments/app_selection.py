@@ -30,12 +30,14 @@ def select_app(
 
     `installs`: the customer's, the latest first. Raises `ForeignAppError`.
     """
-    theirs = [one for one in installs if one.app_id in _mobile_apps(settings, hints.platform)]
+    eligible = [
+        install for install in installs if install.app_id in _mobile_apps(settings, hints.platform)
+    ]
     for rule in settings.app_selection:
         if rule == "metadata":
-            app_match = _by_metadata(settings, hints, theirs)
+            app_match = _by_metadata(settings, hints, eligible)
         elif rule == "latest_install":
-            app_match = _by_install(theirs)
+            app_match = _by_install(eligible)
         else:
             app_match = _by_web(settings, hints)
         if app_match is not None:
@@ -57,24 +59,26 @@ def _mobile_apps(settings: SourceSettings, platform: str | None) -> list[str]:
 def _by_metadata(
     settings: SourceSettings, hints: CustomerHints, installs: Sequence[Identity]
 ) -> AppMatch | None:
-    app_id = hints.app_id or _app_of_id(hints, installs) or _app_of_platform(settings, hints)
+    app_id = (
+        hints.app_id or _app_of_appsflyer_id(hints, installs) or _app_of_platform(settings, hints)
+    )
     if app_id is None:
         return None
     if app_id in settings.apps.web:
-        return _on_web(app_id, hints.customer_user_id, hints.appsflyer_id)
+        return _web_match(app_id, hints.customer_user_id, hints.appsflyer_id)
     if app_id not in settings.apps.mobile:
         raise ForeignAppError
-    identity = next((one for one in installs if one.app_id == app_id), None)
-    known = hints.appsflyer_id or (identity.appsflyer_id if identity else None)
-    if known is None and hints.customer_user_id is None:
+    identity = next((install for install in installs if install.app_id == app_id), None)
+    known_id = hints.appsflyer_id or (identity.appsflyer_id if identity else None)
+    if known_id is None and hints.customer_user_id is None:
         return None  # nobody to look up
-    return AppMatch(Surface.MOBILE, app_id, known, identity)
+    return AppMatch(Surface.MOBILE, app_id, known_id, identity)
 
 
-def _app_of_id(hints: CustomerHints, installs: Sequence[Identity]) -> str | None:
+def _app_of_appsflyer_id(hints: CustomerHints, installs: Sequence[Identity]) -> str | None:
     """Without an app beside it, an AppsFlyer id is that of the install that has it."""
-    named = (one.app_id for one in installs if one.appsflyer_id == hints.appsflyer_id)
-    return next(named, None)
+    app_ids = (install.app_id for install in installs if install.appsflyer_id == hints.appsflyer_id)
+    return next(app_ids, None)
 
 
 def _app_of_platform(settings: SourceSettings, hints: CustomerHints) -> str | None:
@@ -102,10 +106,12 @@ def _by_web(settings: SourceSettings, hints: CustomerHints) -> AppMatch | None:
     """The first web app, by the customer user id: an AppsFlyer id may be a mobile app's."""
     if not settings.apps.web:
         return None
-    return _on_web(settings.apps.web[0], hints.customer_user_id, None)
+    return _web_match(settings.apps.web[0], hints.customer_user_id, None)
 
 
-def _on_web(app_id: str, customer_user_id: str | None, appsflyer_id: str | None) -> AppMatch | None:
+def _web_match(
+    app_id: str, customer_user_id: str | None, appsflyer_id: str | None
+) -> AppMatch | None:
     """A web event is somebody's by either id (W1)."""
     if customer_user_id is None and appsflyer_id is None:
         return None

@@ -18,7 +18,7 @@ from relay.instants import Clock, from_milliseconds, to_milliseconds, utc_now
 from relay.payments.app_selection import AppMatch, select_app
 from relay.payments.errors import IdConflictError, IdentityUnknownError, OriginalUnknownError
 from relay.payments.events import event_name
-from relay.payments.revenue import NO_MONEY, Money, given_back, paid, unreported
+from relay.payments.revenue import NO_MONEY, Money, money_paid, money_returned, money_unreported
 from relay.rules.identity_lookup import not_before_of
 from relay.stores.decision import Decision
 from relay.stores.identities import Identities, Identity
@@ -34,7 +34,7 @@ deliveries have forgotten it (35 days), the trail has not."""
 _SAME_MOMENT: Final = timedelta(minutes=1)
 
 
-class NotWantedError(Exception):
+class UnwantedTestError(Exception):
     """It is a test, and no app asks for tests."""
 
 
@@ -87,16 +87,16 @@ class Decider:
         standing = lookup.decisions.get(movement.ref)
         if standing is None:
             decision = (
-                self._first_telling(settings, movement, lookup, test=test)
+                self._decide_by_customer(settings, movement, lookup, test=test)
                 if movement.original_ref is None
-                else self._taking_back(source, movement, lookup)
+                else self._decide_by_original(source, movement, lookup)
             )
             # Another telling may have been decided meanwhile; then that one stands.
             standing = self._trail.decide(source, movement.ref, decision)
         self._trail.assign(source, lookup, standing.customer_user_id, known_refs)
-        return self._as_told(standing, movement)
+        return self._decided(standing, movement)
 
-    def _as_told(self, standing: Decision, movement: Movement) -> Decided:
+    def _decided(self, standing: Decision, movement: Movement) -> Decided:
         """A decision for this telling, which must tell of as much money."""
         amount = None if movement.kind in REVERSALS else movement.amount
         if amount is not None and (
@@ -108,7 +108,7 @@ class Decider:
 
     # Payments, trials, cancellations
 
-    def _first_telling(
+    def _decide_by_customer(
         self, settings: SourceSettings, movement: Movement, lookup: TrailLookup, *, test: bool
     ) -> Decision:
         customer = lookup.hints.customer_user_id
@@ -117,11 +117,11 @@ class Decider:
         if app_match is None:
             raise IdentityUnknownError
         if test:
-            app_match = self._for_tests(app_match)
+            app_match = self._test_app(app_match)
         rules = self._rules(app_match.surface, app_match.app_id)
-        kind = _kind(movement, lookup)
+        kind = _movement_kind(movement, lookup)
         name = event_name(kind, rules, None)
-        money = _money(movement, rules, is_heard=name is not None)
+        money = _money(movement, rules, is_reported=name is not None)
         return Decision(
             kind=kind,
             id=movement.id,
@@ -137,15 +137,15 @@ class Decider:
             product_id=movement.product_id,
             quantity=movement.quantity,
             **money._asdict(),
-            **_device(movement),
+            **_device_fields(movement),
         )
 
-    def _for_tests(self, app_match: AppMatch) -> AppMatch:
+    def _test_app(self, app_match: AppMatch) -> AppMatch:
         """The app that hears of another one's test payments, as its own rules say."""
-        test_app = self._rules(app_match.surface, app_match.app_id).test_events_to
-        if test_app is None:
-            raise NotWantedError
-        return app_match._replace(app_id=test_app)
+        test_app_id = self._rules(app_match.surface, app_match.app_id).test_events_to
+        if test_app_id is None:
+            raise UnwantedTestError
+        return app_match._replace(app_id=test_app_id)
 
     def _not_before(self, identity: Identity | None) -> int | None:
         """S3, for an id that the forwarder will not look up."""
@@ -154,7 +154,7 @@ class Decider:
 
     # Refunds, disputes, and what reverses them
 
-    def _taking_back(self, source: str, movement: Movement, lookup: TrailLookup) -> Decision:
+    def _decide_by_original(self, source: str, movement: Movement, lookup: TrailLookup) -> Decision:
         """It goes where the original went, under its name and order id."""
         original = lookup.first(NEGATIVE if movement.kind in REVERSALS else PAYMENTS)
         if original is None:
@@ -162,7 +162,7 @@ class Decider:
         rules = self._rules(Surface(original.surface), original.app_id)
         # What reverses a refund brings back just what that took.
         amount = None if movement.kind in REVERSALS else movement.amount
-        before = self._given_back_before(source, movement, lookup, original)
+        returned_before = self._returned_before(source, movement, lookup, original)
         return replace(
             original,
             kind=movement.kind,
@@ -171,21 +171,25 @@ class Decider:
             decided_at=to_milliseconds(self._clock()),
             name=event_name(movement.kind, rules, original),
             quantity=None,
-            **given_back(amount, original, before)._asdict(),
+            **money_returned(amount, original, returned_before)._asdict(),
         )
 
-    def _given_back_before(
+    def _returned_before(
         self, source: str, movement: Movement, lookup: TrailLookup, original: Decision
     ) -> Decimal:
         """How much of the payment was given back before: net parts are rounded to add up."""
         payment = lookup.first_ref(PAYMENTS)
         if payment is None or original.basis in (None, "gross"):
             return Decimal(0)
-        is_back = movement.kind in REVERSALS
-        amount = None if is_back else movement.amount
+        is_reversal = movement.kind in REVERSALS
+        amount = None if is_reversal else movement.amount
         gross = Decimal(original.gross or 0) if amount is None else amount.gross
         return self._trail.part_before(
-            source, payment, movement.ref, -gross if is_back else gross, original.customer_user_id
+            source,
+            payment,
+            movement.ref,
+            -gross if is_reversal else gross,
+            original.customer_user_id,
         )
 
     def _rules(self, surface: Surface, app_id: str) -> PaymentRules:
@@ -193,7 +197,7 @@ class Decider:
         return self._apps.payment_rules(surface, app_id)
 
 
-def _kind(movement: Movement, lookup: TrailLookup) -> MovementKind:
+def _movement_kind(movement: Movement, lookup: TrailLookup) -> MovementKind:
     """A renewal of a trial is the first payment."""
     starts, ends = movement.period_start, lookup.trial_end
     is_conversion = (
@@ -205,12 +209,12 @@ def _kind(movement: Movement, lookup: TrailLookup) -> MovementKind:
     return MovementKind.FIRST_PAYMENT if is_conversion else movement.kind
 
 
-def _money(movement: Movement, rules: PaymentRules, *, is_heard: bool) -> Money:
+def _money(movement: Movement, rules: PaymentRules, *, is_reported: bool) -> Money:
     """Of what an app does not hear, it need not be known on which basis."""
     if movement.amount is None:
         return NO_MONEY
-    return paid(movement.amount, rules) if is_heard else unreported(movement.amount)
+    return money_paid(movement.amount, rules) if is_reported else money_unreported(movement.amount)
 
 
-def _device(movement: Movement) -> dict[str, str | None]:
+def _device_fields(movement: Movement) -> dict[str, str | None]:
     return {name: movement.device.get(name) for name in ("idfa", "idfv", "advertising_id")}

@@ -34,7 +34,7 @@ def event_name(kind: MovementKind, rules: PaymentRules, original: Decision | Non
     return NAMES[kind] if original is None else original.name
 
 
-def digest_of(decision: Decision) -> str:
+def movement_digest(decision: Decision) -> str:
     """A digest of the movement, whatever the app is told of it: a retelling has the same one."""
     text = dumps([decision.kind, decision.id, decision.currency, decision.gross])
     return hashlib.sha256(text).hexdigest()
@@ -43,17 +43,19 @@ def digest_of(decision: Decision) -> str:
 def event_of(decision: Decision) -> tuple[Kind, dict[str, Any]]:
     """The event, as a producer would hand it in. The decision has a name."""
     if decision.surface == Surface.MOBILE:
-        return Kind.MOBILE_EVENT, _mobile(decision)
-    return Kind.WEB_EVENT, _web(decision)
+        return Kind.MOBILE_EVENT, _mobile_event(decision)
+    return Kind.WEB_EVENT, _web_event(decision)
 
 
-def _mobile(decision: Decision) -> dict[str, Any]:
+def _mobile_event(decision: Decision) -> dict[str, Any]:
     revenue, currency = _revenue(decision)
-    return _given(
+    return _without_none(
         appsflyer_id=decision.appsflyer_id,
         customer_user_id=decision.customer_user_id,
         eventName=decision.name,
-        eventValue=_given(af_revenue=revenue, af_currency=currency, **_sold(decision)),
+        eventValue=_without_none(
+            af_revenue=revenue, af_currency=currency, **_product_fields(decision)
+        ),
         eventCurrency=currency,
         eventTime=mobile_form(from_milliseconds(decision.at)),
         idfa=decision.idfa,
@@ -64,17 +66,17 @@ def _mobile(decision: Decision) -> dict[str, Any]:
     )
 
 
-def _web(decision: Decision) -> dict[str, Any]:
+def _web_event(decision: Decision) -> dict[str, Any]:
     revenue, currency = _revenue(decision)
-    sold = _given(**_sold(decision))
-    return _given(
-        user_id=_given(
+    product_fields = _without_none(**_product_fields(decision))
+    return _without_none(
+        user_id=_without_none(
             customer_user_id=decision.customer_user_id, appsflyer_id=decision.appsflyer_id
         ),
         event_name=decision.name,
         event_revenue=None if revenue is None else Decimal(revenue),
         event_revenue_currency=currency,
-        event_value={"custom_parameters": sold} if sold else None,
+        event_value={"custom_parameters": product_fields} if product_fields else None,
         timestamp=decision.at,
     )
 
@@ -83,11 +85,11 @@ def _revenue(decision: Decision) -> tuple[str | None, str | None]:
     """Signed revenue and its currency; neither where the app hears of no revenue."""
     if decision.revenue is None:
         return None, None
-    is_taken = decision.kind in NEGATIVE and Decimal(decision.revenue)
-    return f"-{decision.revenue}" if is_taken else decision.revenue, decision.currency
+    is_negative = decision.kind in NEGATIVE and Decimal(decision.revenue)
+    return f"-{decision.revenue}" if is_negative else decision.revenue, decision.currency
 
 
-def _sold(decision: Decision) -> dict[str, str | int | None]:
+def _product_fields(decision: Decision) -> dict[str, str | int | None]:
     return {
         "af_order_id": decision.order_id,
         "af_content_id": decision.product_id,
@@ -95,5 +97,5 @@ def _sold(decision: Decision) -> dict[str, str | int | None]:
     }
 
 
-def _given(**fields: Any) -> dict[str, Any]:
+def _without_none(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}

@@ -33,9 +33,9 @@ from relay.instants import Clock, from_milliseconds, utc_now
 from relay.messages.backoff import Jitter
 from relay.messages.envelope import Envelope, write_envelope
 from relay.messages.notice import Notice, parse_notice
-from relay.payments.decide import Decider, NotWantedError
+from relay.payments.decide import Decider, UnwantedTestError
 from relay.payments.errors import MappingError, OriginalUnknownError
-from relay.payments.events import digest_of, event_of
+from relay.payments.events import event_of, movement_digest
 from relay.payments.notice_job import NoticeJob
 from relay.payments.providers.registry import PROVIDERS
 from relay.payments.reporting import MappingResult, report_batch
@@ -85,8 +85,8 @@ class Mapper:
         self._trail = trail
         self._clock = clock
         self._decider = Decider(apps, trail, identities, clock)
-        soon_over = {IDENTITY_UNKNOWN, ORIGINAL_UNKNOWN, _CONFIGURATION}
-        self._settler = Settler(settings, clock, jitter, soon_over)
+        short_hold_reasons = {IDENTITY_UNKNOWN, ORIGINAL_UNKNOWN, _CONFIGURATION}
+        self._settler = Settler(settings, clock, jitter, short_hold_reasons)
         self._consumer = Consumer(
             self,
             self._settler,
@@ -130,50 +130,52 @@ class Mapper:
         if not_before is not None and not_before > self._clock():
             return self._settler.extend_delay(job, not_before)
         try:
-            return self._mapped(job)
-        except NotWantedError:
+            return self._map_notice(job)
+        except UnwantedTestError:
             return Settlement(MappingResult.TEST_DROPPED)
         except MappingError as error:
             outcome = Outcome.HELD if error.may_change else Outcome.REJECTED
             detail = "" if error.may_change else str(error)
-            return self._settled(job, outcome, error.reason, detail)
+            return self._settle(job, outcome, error.reason, detail)
         except (UnknownAppError, UnreadableWebhookError) as error:
-            return self._settled(job, Outcome.REJECTED, _REASONS[type(error)], str(error))
+            return self._settle(job, Outcome.REJECTED, _REASONS[type(error)], str(error))
         except ConfigurationError as error:
             telemetry.wrong_setting(error)
-            return self._settled(job, Outcome.HELD, _CONFIGURATION)
+            return self._settle(job, Outcome.HELD, _CONFIGURATION)
         except (ParametersUnavailableError, TableUnavailableError) as error:
-            return self._settled(job, Outcome.DEFERRED, _REASONS[type(error)])
+            return self._settle(job, Outcome.DEFERRED, _REASONS[type(error)])
 
-    def _settled(
+    def _settle(
         self, job: NoticeJob, outcome: Outcome, reason: str, detail: str = ""
     ) -> Settlement:
         return self._settler.settle(job, Verdict(outcome, "", reason, detail=detail))
 
-    def _mapped(self, job: NoticeJob) -> Settlement:
+    def _map_notice(self, job: NoticeJob) -> Settlement:
         notice = job.notice
         if notice.problem is not None:
             reason, _, detail = notice.problem.partition(": ")
-            return self._settled(job, Outcome.REJECTED, reason, detail)
+            return self._settle(job, Outcome.REJECTED, reason, detail)
         settings = self._sources.settings(notice.source)
         if settings is None or settings.provider != notice.provider:
-            return self._settled(job, Outcome.REJECTED, "unknown_source")
+            return self._settle(job, Outcome.REJECTED, "unknown_source")
         if notice.test and not self._wants_tests(settings):
             return Settlement(MappingResult.TEST_DROPPED)
         provider = PROVIDERS[notice.provider]
-        found = provider.interpret(notice.type or "", notice.content, settings)
-        self._trail.learn(notice.source, found.links)
-        if found.movement is None:
-            self._assign(notice.source, found)
+        interpretation = provider.interpret(notice.type or "", notice.content, settings)
+        self._trail.learn(notice.source, interpretation.links)
+        if interpretation.movement is None:
+            self._assign_customer(notice.source, interpretation)
             return Settlement(MappingResult.LEARNT)
-        return self._queued(job, settings, found, found.movement)
+        return self._map_movement(job, settings, interpretation, interpretation.movement)
 
-    def _assign(self, source: str, found: Interpretation) -> None:
+    def _assign_customer(self, source: str, interpretation: Interpretation) -> None:
         """Assigns ownerless links to the customer they lead to, so that `forget` finds them."""
-        ownerless = [one.ref for one in found.links if one.hints.customer_user_id is None]
+        ownerless = [
+            link.ref for link in interpretation.links if link.hints.customer_user_id is None
+        ]
         lookup = self._trail.look_up(source, ownerless)
         if ownerless and lookup.hints.customer_user_id is None:
-            self._trail.add_back_references(source, found.links)
+            self._trail.add_back_references(source, interpretation.links)
             lookup = self._trail.look_up(source, ownerless)  # it may have been told meanwhile
         self._trail.assign(source, lookup, lookup.hints.customer_user_id)
 
@@ -191,14 +193,14 @@ class Mapper:
         except UnknownAppError:
             return False
 
-    def _queued(
+    def _map_movement(
         self,
         job: NoticeJob,
         settings: SourceSettings,
-        found: Interpretation,
+        interpretation: Interpretation,
         movement: Movement,
     ) -> Settlement:
-        notice, refs = job.notice, [link.ref for link in found.links]
+        notice, refs = job.notice, [link.ref for link in interpretation.links]
         try:
             decided = self._decider.decide(
                 notice.source, settings, movement, test=notice.test, known_refs=refs
@@ -233,6 +235,6 @@ def _message(notice: Notice, decision: Decision) -> Message:
         not_before=None if after is None else from_milliseconds(after),
         first_seen=notice.first_seen,
         source=notice.source,
-        content_sha256=digest_of(decision),
+        content_sha256=movement_digest(decision),
     )
     return Message(write_envelope(envelope, event), decision.app_id)

@@ -41,14 +41,14 @@ class NoticeJob:
 
     def dead_letter(self, verdict: Verdict, now: datetime, attempts: int | None) -> str:
         """The notice with the reason."""
-        marks = {
+        added_fields = {
             "reason": verdict.reason,
             "outcome": verdict.outcome,
             "message": verdict.detail,
             "dead_since": now,
             "attempts": self.attempts if attempts is None else attempts,
         }
-        letter = write_notice(self.notice, **marks)
-        if size_of(letter) > MAX_MESSAGE_BYTES:  # no webhook is; its digest stands for it
-            letter = write_notice(self.notice, **marks, content=None)
-        return letter
+        body = write_notice(self.notice, **added_fields)
+        if size_of(body) > MAX_MESSAGE_BYTES:  # no webhook is; its digest stands for it
+            body = write_notice(self.notice, **added_fields, content=None)
+        return body

@@ -56,7 +56,7 @@ class Receiver:
             self._verify(provider, source, Webhook(request.headers, request.body), settings)
         except (ParametersUnavailableError, ConfigurationError) as error:
             raise settings_unavailable(error) from error
-        self._keep(_notices(provider, name, source, request, settings))
+        self._queue_notices(_notices(provider, name, source, request, settings))
         return Response(HTTPStatus.OK, provider.ACKNOWLEDGEMENT)
 
     def _settings(self, provider: str, source: str) -> SourceSettings:
@@ -70,14 +70,14 @@ class Receiver:
         self, provider: Provider, source: str, webhook: Webhook, settings: SourceSettings
     ) -> None:
         try:
-            self._check(provider, source, webhook, settings)
+            self._verify_with_refresh(provider, source, webhook, settings)
         except StaleSignatureError as error:
             detail = "the signature's time is too far off"
             raise _refused(HTTPStatus.BAD_REQUEST, detail, error) from None
         except SignatureRefusedError as error:
             raise _refused(HTTPStatus.UNAUTHORIZED, "the signature is wrong", error) from None
 
-    def _check(
+    def _verify_with_refresh(
         self, provider: Provider, source: str, webhook: Webhook, settings: SourceSettings
     ) -> None:
         """Raises where none of the secrets signed it, a fresh look at them included."""
@@ -92,7 +92,7 @@ class Receiver:
                 raise
             provider.verify(webhook, latest, settings, now)
 
-    def _keep(self, notices: list[Notice]) -> None:
+    def _queue_notices(self, notices: list[Notice]) -> None:
         messages = [Message(write_notice(notice), notice.source) for notice in notices]
         if self._queue.send(messages):
             raise Problem(
@@ -115,10 +115,12 @@ def _notices(
     """What is to be kept of a webhook: second tellings and none of our business are not."""
     body, came_in = request.body, request.came_in
     try:
-        webhook = provider.parse(body, settings)
+        parsed_webhooks = provider.parse(body, settings)
     except UnreadableWebhookError as error:
         telemetry.count({"WebhookUnreadable": 1})
         return [Notice.of_unreadable(str(error), name, source, body, came_in)]
-    kept = [one for one in webhook if one.treatment is not Treatment.IGNORED]
-    telemetry.count({"WebhookReceived": len(kept), "WebhookIgnored": len(webhook) - len(kept)})
-    return [Notice.of_webhook(one, name, source, body, came_in) for one in kept]
+    relevant = [parsed for parsed in parsed_webhooks if parsed.treatment is not Treatment.IGNORED]
+    telemetry.count(
+        {"WebhookReceived": len(relevant), "WebhookIgnored": len(parsed_webhooks) - len(relevant)}
+    )
+    return [Notice.of_webhook(parsed, name, source, body, came_in) for parsed in relevant]

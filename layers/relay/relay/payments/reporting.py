@@ -28,18 +28,20 @@ def report_batch(batch: Batch[NoticeJob]) -> None:
     Of those that come back by themselves nothing has become yet.
     """
     counts: Counter[str] = Counter(HandedBack=len(batch.failed))
-    for message_id, done in batch.settlements.items():
+    for message_id, settlement in batch.settlements.items():
         if message_id in batch.failed:
             continue
-        counts[_counter(done)] += 1
-        if done.reason:
-            facts = {"message_id": message_id, "reason": done.reason}
-            telemetry.logger().warning("payment not mapped", extra=facts)
+        counts[_counter(settlement)] += 1
+        if settlement.reason:
+            fields = {"message_id": message_id, "reason": settlement.reason}
+            telemetry.logger().warning("payment not mapped", extra=fields)
     telemetry.logger().info("batch", extra=dict(counts))
     telemetry.count(counts)
 
 
-def _counter(done: Settlement) -> str:
-    if done.destination is Destination.DEAD_LETTERS:
+def _counter(settlement: Settlement) -> str:
+    if settlement.destination is Destination.DEAD_LETTERS:
         return "DeadLettered"
-    return str(done.outcome) if done.verdict is None else done.outcome.capitalize()
+    return (
+        str(settlement.outcome) if settlement.verdict is None else settlement.outcome.capitalize()
+    )

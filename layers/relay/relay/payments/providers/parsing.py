@@ -57,32 +57,32 @@ def keep(content: object, shape: Shape) -> dict[str, Any]:
     """
     kept: dict[str, Any] = {}
     if isinstance(content, dict):
-        for name, inner in shape.items():
-            value = _kept(content.get(name), inner)
+        for name, inner_shape in shape.items():
+            value = _keep_value(content.get(name), inner_shape)
             if value not in (None, {}, []):
                 kept[name] = value
     return kept
 
 
-def _kept(value: object, shape: Shape | None) -> object:
+def _keep_value(value: object, shape: Shape | None) -> object:
     if shape is None:
-        return value if _is_plain(value) else None
+        return value if _is_bounded_scalar(value) else None
     if isinstance(value, list):
         return [keep(element, shape) for element in value[:MOST_ELEMENTS]]
     return keep(value, shape)
 
 
-def _is_plain(value: object) -> bool:
+def _is_bounded_scalar(value: object) -> bool:
     """A boolean, a number of bounded size, or a text that is short and can be written."""
     if isinstance(value, str):
-        return len(value) <= LONGEST_TEXT and not _has_half_characters(value)
+        return len(value) <= LONGEST_TEXT and not _has_lone_surrogate(value)
     if isinstance(value, Decimal):
         digits = len(value.as_tuple().digits)
         return abs(value.adjusted()) < _MOST_DIGITS and digits <= LONGEST_PLAIN
     return isinstance(value, bool | int)
 
 
-def _has_half_characters(text: str) -> bool:
+def _has_lone_surrogate(text: str) -> bool:
     """Whether a text holds half a surrogate pair, which has no UTF-8."""
     try:
         text.encode()
@@ -111,14 +111,14 @@ def text_or_none(content: object, path: str) -> str | None:
     value = at(content, path)
     if value is None:
         return None
-    if not isinstance(value, str) or not _is_plain(value):
+    if not isinstance(value, str) or not _is_bounded_scalar(value):
         raise UnreadableWebhookError(f"{path} is not a text of at most {LONGEST_TEXT} characters")
     return value.strip() or None
 
 
 def text(content: object, path: str) -> str:
     """A text that must be there."""
-    return _needed(text_or_none(content, path), path)
+    return _required(text_or_none(content, path), path)
 
 
 def identifier_or_none(content: object, path: str) -> str | None:
@@ -131,7 +131,7 @@ def identifier_or_none(content: object, path: str) -> str | None:
 
 def identifier(content: object, path: str) -> str:
     """An id at the provider that must be there."""
-    return _needed(identifier_or_none(content, path), path)
+    return _required(identifier_or_none(content, path), path)
 
 
 def whole_or_none(content: object, path: str) -> int | None:
@@ -149,7 +149,7 @@ def whole_or_none(content: object, path: str) -> int | None:
 
 def whole(content: object, path: str) -> int:
     """A whole number that must be there."""
-    return _needed(whole_or_none(content, path), path)
+    return _required(whole_or_none(content, path), path)
 
 
 def number_or_none(content: object, path: str) -> Decimal | None:
@@ -165,7 +165,7 @@ def number_or_none(content: object, path: str) -> Decimal | None:
 
 def number(content: object, path: str) -> Decimal:
     """A JSON number that must be there."""
-    return _needed(number_or_none(content, path), path)
+    return _required(number_or_none(content, path), path)
 
 
 def flag(content: object, path: str) -> bool:
@@ -213,7 +213,7 @@ def moment_of_milliseconds_or_none(
 
 def moment_of_milliseconds(content: object, path: str) -> datetime:
     """A moment from Unix milliseconds that must be there."""
-    return _needed(moment_of_milliseconds_or_none(content, path), path)
+    return _required(moment_of_milliseconds_or_none(content, path), path)
 
 
 def moment_of_unix_or_none(content: object, path: str) -> datetime | None:
@@ -223,7 +223,7 @@ def moment_of_unix_or_none(content: object, path: str) -> datetime | None:
 
 def moment_of_unix(content: object, path: str) -> datetime:
     """A moment from Unix seconds that must be there."""
-    return _needed(moment_of_unix_or_none(content, path), path)
+    return _required(moment_of_unix_or_none(content, path), path)
 
 
 def moment_of_iso_or_none(content: object, path: str) -> datetime | None:
@@ -239,7 +239,7 @@ def moment_of_iso_or_none(content: object, path: str) -> datetime | None:
 
 def moment_of_iso(content: object, path: str) -> datetime:
     """A moment from ISO 8601 that must be there."""
-    return _needed(moment_of_iso_or_none(content, path), path)
+    return _required(moment_of_iso_or_none(content, path), path)
 
 
 # Whose it is
@@ -289,22 +289,22 @@ def chain(
     links = (
         Link(
             ref,
-            to=tuple(refs[number + 1 :]),
-            hints=_for(ref, hints),
+            to=tuple(refs[position + 1 :]),
+            hints=_hints_for(ref, hints),
             trial_end=trial_end if ref.startswith("subscription:") else None,
         )
-        for number, ref in enumerate(refs)
+        for position, ref in enumerate(refs)
     )
     return tuple(link for link in links if link != Link(link.ref))
 
 
-def _for(ref: Ref, hints: CustomerHints) -> CustomerHints:
+def _hints_for(ref: Ref, hints: CustomerHints) -> CustomerHints:
     if ref.startswith("customer:"):
         return CustomerHints(customer_user_id=hints.customer_user_id)
     return hints
 
 
-def _needed(value: Value | None, path: str) -> Value:
+def _required(value: Value | None, path: str) -> Value:
     if value is None:
         raise UnreadableWebhookError(f"{path} is missing")
     return value

@@ -42,7 +42,7 @@ class Provider(Protocol):
         ...
 
     def interpret(
-        self, kind: str, content: Mapping[str, Any], settings: SourceSettings
+        self, webhook_type: str, content: Mapping[str, Any], settings: SourceSettings
     ) -> Interpretation:
         """What the content of one `ParsedWebhook` means, by its type.
 
@@ -50,7 +50,7 @@ class Provider(Protocol):
         """
         ...
 
-    def why_ignored(self, kind: str) -> str:
+    def why_ignored(self, webhook_type: str) -> str:
         """Why a type of webhook that is known does not count; empty where it does, or is unknown.
 
         For people: `read` is what decides.

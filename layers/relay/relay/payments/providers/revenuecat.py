@@ -52,7 +52,7 @@ from relay.payments.providers.parsing import (
     text_or_none,
 )
 from relay.payments.providers.protocol import Webhook
-from relay.payments.providers.signatures import any_alike, header
+from relay.payments.providers.signatures import any_matches, header
 from relay.secrets import Secret
 
 ACKNOWLEDGEMENT: Final = ""
@@ -111,9 +111,11 @@ be used in an app of any platform."""
 
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 
-_REFUNDED: Final = "CUSTOMER_SUPPORT"
-_LEAVING: Final = frozenset({"UNSUBSCRIBE", "DEVELOPER_INITIATED", "PRICE_INCREASE", "UNKNOWN"})
-_UNPAID: Final = "BILLING_ERROR"
+_REFUND_REASON: Final = "CUSTOMER_SUPPORT"
+_CANCEL_REASONS: Final = frozenset(
+    {"UNSUBSCRIBE", "DEVELOPER_INITIATED", "PRICE_INCREASE", "UNKNOWN"}
+)
+_BILLING_ERROR: Final = "BILLING_ERROR"
 """The store tries again and the subscription may well go on: nobody has left."""
 
 
@@ -126,7 +128,7 @@ def verify(
     """Refuses unless the whole `Authorization` value is one of the secrets."""
     del settings, now  # nothing to set, and no time is signed
     expected = [value for secret in secrets if (value := secret.reveal()).strip()]
-    if not any_alike([header(webhook, SIGNATURE_HEADER)], expected):
+    if not any_matches([header(webhook, SIGNATURE_HEADER)], expected):
         raise SignatureRefusedError("the authorization value is none of the secrets")
 
 
@@ -137,13 +139,13 @@ def parse(body: bytes, settings: SourceSettings) -> list[ParsedWebhook]:
     """The one event of a webhook."""
     content = read_object(body)
     head = keep(content, _HEAD)
-    kind = identifier(head, "event.type")
-    treatment = _treatment(kind)
+    webhook_type = identifier(head, "event.type")
+    treatment = _treatment_of(webhook_type)
     is_counted = treatment is Treatment.COUNTED
     return [
         ParsedWebhook(
             id=identifier(head, "event.id"),
-            type=kind,
+            type=webhook_type,
             treatment=treatment,
             occurred_at=moment_of_milliseconds_or_none(head, "event.event_timestamp_ms"),
             test=settings.test or (is_counted and _is_test(head)),
@@ -152,15 +154,15 @@ def parse(body: bytes, settings: SourceSettings) -> list[ParsedWebhook]:
     ]
 
 
-def why_ignored(kind: str) -> str:
+def why_ignored(webhook_type: str) -> str:
     """Why a type does not count."""
-    return IGNORED.get(kind, "")
+    return IGNORED.get(webhook_type, "")
 
 
-def _treatment(kind: str) -> Treatment:
-    if kind in _COUNTED:
+def _treatment_of(webhook_type: str) -> Treatment:
+    if webhook_type in _COUNTED:
         return Treatment.COUNTED
-    return Treatment.IGNORED if kind in IGNORED else Treatment.UNKNOWN
+    return Treatment.IGNORED if webhook_type in IGNORED else Treatment.UNKNOWN
 
 
 def _is_test(head: object) -> bool:
@@ -193,11 +195,13 @@ def _customer_user_id(event: Mapping[str, Any]) -> str | None:
 # What it means
 
 
-def interpret(kind: str, content: Mapping[str, Any], settings: SourceSettings) -> Interpretation:
+def interpret(
+    webhook_type: str, content: Mapping[str, Any], settings: SourceSettings
+) -> Interpretation:
     """A movement, and clues to whose transaction and subscription it is."""
     if flag(content, "is_family_share"):
         return Interpretation()  # somebody else of the family paid, and that is told on its own
-    movement = _movement(kind, content, settings)
+    movement = _movement(webhook_type, content, settings)
     transaction, subscription = _links(content)
     hints = _hints(content, settings)
     links = list(chain((transaction, subscription), hints, _trial_end(content)))
@@ -208,19 +212,21 @@ def interpret(kind: str, content: Mapping[str, Any], settings: SourceSettings) -
     return Interpretation(tuple(links), movement)
 
 
-def _movement(kind: str, content: Mapping[str, Any], settings: SourceSettings) -> Movement | None:
-    if kind in _PAYMENTS:
-        return _payment(_PAYMENTS[kind], content, settings)
-    if kind == _REFUND_REVERSED:
-        return _reversed_refund(content, settings)
-    if kind != _CANCELLATION:
+def _movement(
+    webhook_type: str, content: Mapping[str, Any], settings: SourceSettings
+) -> Movement | None:
+    if webhook_type in _PAYMENTS:
+        return _payment(_PAYMENTS[webhook_type], content, settings)
+    if webhook_type == _REFUND_REVERSED:
+        return _refund_reversal(content, settings)
+    if webhook_type != _CANCELLATION:
         raise UnreadableWebhookError("not a type that counts")
     reason = text(content, "cancel_reason")
-    if reason == _REFUNDED:
+    if reason == _REFUND_REASON:
         return _refund(content, settings)
-    if reason in _LEAVING:
-        return _leaving(content)
-    if reason == _UNPAID:
+    if reason in _CANCEL_REASONS:
+        return _cancellation(content)
+    if reason == _BILLING_ERROR:
         return None
     raise UnreadableWebhookError("cancel_reason is none that is known")
 
@@ -246,17 +252,19 @@ def _payment(
     if price is not None and price < 0:
         raise UnreadableWebhookError(f"{_PRICE} of a payment is below zero")
     if not price and period == "TRIAL":
-        return _paid(MovementKind.TRIAL, content, None)
+        return _payment_movement(MovementKind.TRIAL, content, None)
     if period == "PROMOTIONAL" or price == 0:
         return None  # given away
     if price is None:
         raise UnreadableWebhookError(f"{_PRICE} is missing")
     if flag(content, "is_trial_conversion"):
         kind = MovementKind.FIRST_PAYMENT
-    return _paid(kind, content, _amount(content, settings))
+    return _payment_movement(kind, content, _amount(content, settings))
 
 
-def _paid(kind: MovementKind, content: Mapping[str, Any], amount: Amount | None) -> Movement:
+def _payment_movement(
+    kind: MovementKind, content: Mapping[str, Any], amount: Amount | None
+) -> Movement:
     transaction = identifier(content, "transaction_id")
     return Movement(
         kind,
@@ -276,15 +284,17 @@ def _refund(content: Mapping[str, Any], settings: SourceSettings) -> Movement | 
     if price == 0 or (price is None and text_or_none(content, "period_type") == "TRIAL"):
         return None  # a trial that support ended
     amount = _amount(content, settings)
-    return _afterwards(MovementKind.REFUND, "transaction", "refund", content, amount)
+    return _later_movement(MovementKind.REFUND, "transaction", "refund", content, amount)
 
 
-def _reversed_refund(content: Mapping[str, Any], settings: SourceSettings) -> Movement:
+def _refund_reversal(content: Mapping[str, Any], settings: SourceSettings) -> Movement:
     amount = _amount(content, settings)
-    return _afterwards(MovementKind.REFUND_REVERSED, "refund", "refund_reversed", content, amount)
+    return _later_movement(
+        MovementKind.REFUND_REVERSED, "refund", "refund_reversed", content, amount
+    )
 
 
-def _afterwards(
+def _later_movement(
     kind: MovementKind,
     original_ref: str,
     sort: str,
@@ -305,16 +315,16 @@ def _afterwards(
     )
 
 
-def _leaving(content: Mapping[str, Any]) -> Movement:
+def _cancellation(content: Mapping[str, Any]) -> Movement:
     """Who comes back may leave once more, at another time."""
-    left = moment_of_milliseconds(content, "event_timestamp_ms")
+    cancelled_at = moment_of_milliseconds(content, "event_timestamp_ms")
     subscription = _links(content)[1].removeprefix("subscription:")
-    name = f"{subscription}:cancelled:{int(left.timestamp())}"
+    name = f"{subscription}:cancelled:{int(cancelled_at.timestamp())}"
     return Movement(
         MovementKind.CANCELLATION,
         name,
         f"cancellation:{name}",
-        at=left,
+        at=cancelled_at,
         product_id=text_or_none(content, "product_id"),
         device=_device(content),
     )

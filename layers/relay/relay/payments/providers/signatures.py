@@ -54,7 +54,7 @@ def timed_signatures(value: str, separator: str, time_key: str, scheme: str) -> 
     return TimedSignatures(times[0], [given for key, _, given in pairs if key == scheme])
 
 
-def keys_as_text(secrets: Iterable[Secret]) -> list[bytes]:
+def text_keys(secrets: Iterable[Secret]) -> list[bytes]:
     """The keys of secrets whose very characters are the key. A blank one is none."""
     return [value.encode() for secret in secrets if (value := secret.reveal()).strip()]
 
@@ -70,7 +70,10 @@ def in_base64(digest: bytes) -> str:
 
 
 def check_hmac(
-    given: Iterable[str], keys: Sequence[bytes], message: bytes, form: Callable[[bytes], str]
+    given: Iterable[str],
+    keys: Sequence[bytes],
+    message: bytes,
+    encode_digest: Callable[[bytes], str],
 ) -> None:
     """Refuses unless one of the signatures is the HMAC-SHA256 of the message by one of the keys.
 
@@ -79,22 +82,22 @@ def check_hmac(
     usable = [key for key in keys if key]
     if not usable:
         raise SignatureRefusedError("no secret to check the signature with")
-    expected = [form(hmac.digest(key, message, "sha256")) for key in usable]
-    if not any_alike(given, expected):
+    expected = [encode_digest(hmac.digest(key, message, "sha256")) for key in usable]
+    if not any_matches(given, expected):
         raise SignatureRefusedError("no signature by any of the secrets")
 
 
-def any_alike(given: Iterable[str], expected: Sequence[str]) -> bool:
+def any_matches(given: Iterable[str], expected: Sequence[str]) -> bool:
     """Whether one of the first texts given is one of those expected.
 
     Every pair is compared, in constant time: how long it takes tells nothing of what was expected.
     """
-    alike = False
+    matches = False
     for text in islice(given, MOST_SIGNATURES):
         raw = text.encode("utf-8", "surrogatepass")
         for other in expected:
-            alike |= hmac.compare_digest(raw, other.encode())
-    return alike
+            matches |= hmac.compare_digest(raw, other.encode())
+    return matches
 
 
 def check_age(timestamp: str, now: datetime, tolerance_seconds: int) -> None:

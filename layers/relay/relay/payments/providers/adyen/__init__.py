@@ -21,14 +21,14 @@ from relay.domain.movements import Interpretation, ParsedWebhook, Treatment
 from relay.domain.payment_rules import SourceSettings
 from relay.errors import UnreadableWebhookError
 from relay.payments.providers.adyen.item import Item, items_of, shape
-from relay.payments.providers.adyen.kinds import COUNTED, treatment, treatment_of_event
+from relay.payments.providers.adyen.kinds import COUNTED, treatment_of_event, treatment_of_item
 from relay.payments.providers.adyen.kinds import why_ignored as why_ignored
 from relay.payments.providers.adyen.signing import (
     BODY_SIGNATURE,
     check_basic_auth,
     check_body,
     check_items,
-    keys_of,
+    hex_keys,
 )
 from relay.payments.providers.parsing import (
     identifier,
@@ -55,7 +55,7 @@ def verify(
     """
     del now  # no time is signed
     check_basic_auth(webhook, settings.basic_auth_sha256)
-    keys = keys_of(secrets)
+    keys = hex_keys(secrets)
     if BODY_SIGNATURE in webhook.headers:
         check_body(webhook, keys)
     else:
@@ -66,9 +66,9 @@ def parse(body: bytes, settings: SourceSettings) -> list[ParsedWebhook]:
     """The items of a standard webhook, or the one event of a type that is signed by its header."""
     content = read_object(body)
     if "notificationItems" not in content:
-        return [_event_told(content, settings)]
+        return [_parse_event(content, settings)]
     test = settings.test or _is_test(content)
-    return [_told(item, settings, test=test) for item in items_of(content)]
+    return [_parse_item(item, settings, test=test) for item in items_of(content)]
 
 
 def _is_test(content: object) -> bool:
@@ -79,20 +79,20 @@ def _is_test(content: object) -> bool:
     return live == "false"
 
 
-def _told(item: Mapping[str, Any], settings: SourceSettings, *, test: bool) -> ParsedWebhook:
+def _parse_item(item: Mapping[str, Any], settings: SourceSettings, *, test: bool) -> ParsedWebhook:
     """An item that cannot be read must not cost its neighbours."""
     try:
-        return _item_told(item, settings, test=test)
+        return _parse_valid_item(item, settings, test=test)
     except UnreadableWebhookError as error:
         return ParsedWebhook(
-            id=_name(item, "pspReference"),
-            type=_name(item, "eventCode"),
+            id=_id_or_empty(item, "pspReference"),
+            type=_id_or_empty(item, "eventCode"),
             treatment=Treatment.UNKNOWN,
             problem=str(error),
         )
 
 
-def _name(item: Mapping[str, Any], field: str) -> str:
+def _id_or_empty(item: Mapping[str, Any], field: str) -> str:
     """An id as far as there is one."""
     try:
         return identifier_or_none(item, field) or ""
@@ -100,32 +100,36 @@ def _name(item: Mapping[str, Any], field: str) -> str:
         return ""
 
 
-def _item_told(item: Mapping[str, Any], settings: SourceSettings, *, test: bool) -> ParsedWebhook:
-    kind = identifier(item, "eventCode")
-    becomes = treatment(kind, text_or_none(item, "success"), settings)
+def _parse_valid_item(
+    item: Mapping[str, Any], settings: SourceSettings, *, test: bool
+) -> ParsedWebhook:
+    webhook_type = identifier(item, "eventCode")
+    treatment = treatment_of_item(webhook_type, text_or_none(item, "success"), settings)
     return ParsedWebhook(
         id=identifier(item, "pspReference"),
-        type=kind,
-        treatment=becomes,
+        type=webhook_type,
+        treatment=treatment,
         occurred_at=moment_of_iso_or_none(item, "eventDate"),
         test=test,
-        content=keep(item, shape(settings)) if becomes is Treatment.COUNTED else {},
+        content=keep(item, shape(settings)) if treatment is Treatment.COUNTED else {},
     )
 
 
-def _event_told(content: Mapping[str, Any], settings: SourceSettings) -> ParsedWebhook:
-    kind = identifier(content, "type")
+def _parse_event(content: Mapping[str, Any], settings: SourceSettings) -> ParsedWebhook:
+    webhook_type = identifier(content, "type")
     return ParsedWebhook(
-        id=identifier_or_none(content, "eventId") or kind,
-        type=kind,
-        treatment=treatment_of_event(kind),
+        id=identifier_or_none(content, "eventId") or webhook_type,
+        type=webhook_type,
+        treatment=treatment_of_event(webhook_type),
         occurred_at=moment_of_iso_or_none(content, "createdAt"),
         test=settings.test or text_or_none(content, "environment") == "test",
     )
 
 
-def interpret(kind: str, content: Mapping[str, Any], settings: SourceSettings) -> Interpretation:
+def interpret(
+    webhook_type: str, content: Mapping[str, Any], settings: SourceSettings
+) -> Interpretation:
     """What an item means: whose a payment is, and a movement where money moved."""
-    if kind not in COUNTED:
+    if webhook_type not in COUNTED:
         raise UnreadableWebhookError("its type does not count")
-    return COUNTED[kind](Item(kind, content, settings))
+    return COUNTED[webhook_type](Item(webhook_type, content, settings))

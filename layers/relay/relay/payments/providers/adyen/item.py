@@ -49,7 +49,7 @@ def shape(settings: SourceSettings) -> Shape:
 class Item(NamedTuple):
     """One item, cut down to its allow-list."""
 
-    kind: str
+    type: str
     content: Mapping[str, Any]
     settings: SourceSettings
 
@@ -57,11 +57,11 @@ class Item(NamedTuple):
         """Of what the item tells of: a payment, a refund, a dispute."""
         return identifier(self.content, "pspReference")
 
-    def payment(self) -> str | None:
+    def payment_reference(self) -> str | None:
         """The reference of the payment that a refund, capture or dispute is of."""
         return identifier_or_none(self.content, "originalReference")
 
-    def happened(self) -> datetime:
+    def occurred_at(self) -> datetime:
         """When Adyen says it did."""
         return moment_of_iso(self.content, "eventDate")
 
@@ -77,7 +77,7 @@ class Item(NamedTuple):
         shopper = CustomerHints(customer_user_id=text_or_none(additional, "shopperReference"))
         return hints_from(additional, self.settings.metadata, "metadata.").or_else(shopper)
 
-    def says(self, name: str) -> object:
+    def additional_field(self, name: str) -> object:
         """A field of `additionalData`, whose names may hold dots."""
         additional = self.content.get("additionalData")
         return additional.get(name) if isinstance(additional, Mapping) else None
@@ -88,5 +88,5 @@ class Item(NamedTuple):
         """Something that happened to a payment; its id is the ref's."""
         name = ref.partition(":")[2]
         return Movement(
-            kind, name, ref, at=self.happened(), amount=amount, original_ref=original_ref
+            kind, name, ref, at=self.occurred_at(), amount=amount, original_ref=original_ref
         )

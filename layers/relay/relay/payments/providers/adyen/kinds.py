@@ -10,7 +10,7 @@ from relay.payments.providers.adyen.item import Item
 
 _CAPTURE: Final = "CAPTURE"
 
-_GIVEN_UP: Final[Mapping[str, Callable[[Item], Interpretation]]] = {
+_AUTHORISATION_ENDED: Final[Mapping[str, Callable[[Item], Interpretation]]] = {
     "CANCELLATION": returns.cancellation,
     "TECHNICAL_CANCEL": returns.cancellation,
     "EXPIRE": returns.expiry,
@@ -23,12 +23,12 @@ COUNTED: Final[Mapping[str, Callable[[Item], Interpretation]]] = {
     "CAPTURE_FAILED": returns.refund,
     "REFUND": returns.refund,
     "CANCEL_OR_REFUND": returns.cancel_or_refund,
-    "REFUND_FAILED": returns.refund_came_back,
-    "REFUNDED_REVERSED": returns.refund_came_back,
+    "REFUND_FAILED": returns.refund_reversed,
+    "REFUNDED_REVERSED": returns.refund_reversed,
     "CHARGEBACK": returns.chargeback,
     "SECOND_CHARGEBACK": returns.second_chargeback,
     "CHARGEBACK_REVERSED": returns.chargeback_reversed,
-    **_GIVEN_UP,
+    **_AUTHORISATION_ENDED,
 }
 
 _REASONS: Final = {
@@ -60,31 +60,35 @@ How an arbitration ended (`PREARBITRATION_WON` and the like) is unknown on purpo
 differ in what it does to the money, so that a person should look.
 """
 
-_STORED_METHODS: Final = "recurring.token."
+_STORED_METHOD_PREFIX: Final = "recurring.token."
 """How the types about stored payment methods begin, which are signed by a header: no money."""
 
 
-def treatment(kind: str, success: str | None, settings: SourceSettings) -> Treatment:
+def treatment_of_item(
+    webhook_type: str, success: str | None, settings: SourceSettings
+) -> Treatment:
     """What becomes of an item, by its type and by what the source counts as the payment."""
-    if kind in IGNORED:
+    if webhook_type in IGNORED:
         return Treatment.IGNORED
-    if kind not in COUNTED or success not in {"true", "false"}:
+    if webhook_type not in COUNTED or success not in {"true", "false"}:
         return Treatment.UNKNOWN
     at_capture = settings.payment_event == "capture"
-    is_no_news = kind in _GIVEN_UP if at_capture else kind == _CAPTURE
-    if success == "false" or is_no_news:
+    is_irrelevant = webhook_type in _AUTHORISATION_ENDED if at_capture else webhook_type == _CAPTURE
+    if success == "false" or is_irrelevant:
         return Treatment.IGNORED
     return Treatment.COUNTED
 
 
-def treatment_of_event(kind: str) -> Treatment:
+def treatment_of_event(webhook_type: str) -> Treatment:
     """What becomes of an event that is signed by a header."""
-    return Treatment.IGNORED if kind.startswith(_STORED_METHODS) else Treatment.UNKNOWN
+    return (
+        Treatment.IGNORED if webhook_type.startswith(_STORED_METHOD_PREFIX) else Treatment.UNKNOWN
+    )
 
 
-def why_ignored(kind: str) -> str:
+def why_ignored(webhook_type: str) -> str:
     """Why an item does not count, by its type; one that counts as a rule, why this one may not."""
-    if kind.startswith(_STORED_METHODS):
+    if webhook_type.startswith(_STORED_METHOD_PREFIX):
         return "a stored payment method: no money was moved"
     by_rule = "it did not succeed, or by the source's settings another type tells of the money"
-    return IGNORED.get(kind) or (by_rule if kind in COUNTED else "")
+    return IGNORED.get(webhook_type) or (by_rule if webhook_type in COUNTED else "")

@@ -7,7 +7,7 @@ from relay.payments.providers.adyen.item import Item
 
 def refund(item: Item) -> Interpretation:
     """Part of a payment or all of it; also a capture that failed after it was told."""
-    links = _about_payment(item, f"refund:{item.reference()}", item.payment())
+    links = _links_to_payment(item, f"refund:{item.reference()}", item.payment_reference())
     amount = item.amount()
     if not amount.gross:
         return Interpretation(links)
@@ -19,30 +19,32 @@ def refund(item: Item) -> Interpretation:
 
 def cancel_or_refund(item: Item) -> Interpretation:
     """All of a payment, captured or not; what was never captured may not have been counted."""
-    if _was_never_captured(item):
-        return Interpretation(_about_payment(item, f"refund:{item.reference()}", item.payment()))
+    if _is_uncounted_cancellation(item):
+        return Interpretation(
+            _links_to_payment(item, f"refund:{item.reference()}", item.payment_reference())
+        )
     return cancellation(item)
 
 
-def _was_never_captured(item: Item) -> bool:
+def _is_uncounted_cancellation(item: Item) -> bool:
     """Whether it cancelled a payment that was not counted yet."""
-    is_cancelled = item.says("modification.action") == "cancel"
+    is_cancelled = item.additional_field("modification.action") == "cancel"
     return is_cancelled and item.settings.payment_event == "capture"
 
 
 def cancellation(item: Item) -> Interpretation:
     """An authorisation that was counted and is given up; without an amount, all of it."""
-    return _given_up(item, item.reference(), item.payment())
+    return _ended_authorisation(item, item.reference(), item.payment_reference())
 
 
 def expiry(item: Item) -> Interpretation:
     """What was never captured of an authorisation; it may have the payment's own reference."""
     name = item.reference()
-    return _given_up(item, f"{name}:expired", item.payment() or name)
+    return _ended_authorisation(item, f"{name}:expired", item.payment_reference() or name)
 
 
-def _given_up(item: Item, name: str, payment: str | None) -> Interpretation:
-    links = _about_payment(item, f"refund:{name}", payment)
+def _ended_authorisation(item: Item, name: str, payment: str | None) -> Interpretation:
+    links = _links_to_payment(item, f"refund:{name}", payment)
     (original_ref,) = links[0].to
     amount = item.amount()
     movement = item.movement(
@@ -51,20 +53,20 @@ def _given_up(item: Item, name: str, payment: str | None) -> Interpretation:
     return Interpretation(links, movement)
 
 
-def _about_payment(item: Item, ref: str, payment: str | None) -> tuple[Link, ...]:
+def _links_to_payment(item: Item, ref: str, payment: str | None) -> tuple[Link, ...]:
     if payment is None:
         raise UnreadableWebhookError("originalReference is missing")
     return (Link(ref, to=(f"payment:{payment}",), hints=item.hints()),)
 
 
-def refund_came_back(item: Item) -> Interpretation:
+def refund_reversed(item: Item) -> Interpretation:
     """The bank refused a refund, or sent it back: by whichever type it is told, it came once."""
     return _reversal(item, MovementKind.REFUND_REVERSED, "refund", "failed")
 
 
 def chargeback(item: Item) -> Interpretation:
     """The disputed money is taken."""
-    links = _about_payment(item, f"dispute:{item.reference()}", item.payment())
+    links = _links_to_payment(item, f"dispute:{item.reference()}", item.payment_reference())
     (original_ref,) = links[0].to
     return Interpretation(
         links, item.movement(MovementKind.DISPUTE, links[0].ref, original_ref, item.amount())
@@ -76,7 +78,7 @@ def second_chargeback(item: Item) -> Interpretation:
 
     It may leave the payment out; the first chargeback, which has the same reference, leads there.
     """
-    first, payment = f"dispute:{item.reference()}", item.payment()
+    first, payment = f"dispute:{item.reference()}", item.payment_reference()
     original_ref = f"payment:{payment}" if payment else first
     ref = f"{first}:second"
     link = Link(ref, to=(original_ref,), hints=item.hints())
@@ -92,7 +94,7 @@ def chargeback_reversed(item: Item) -> Interpretation:
 
 def _reversal(item: Item, kind: MovementKind, sort: str, ending: str) -> Interpretation:
     """It has the reference of what it reverses, and may leave out the payment's."""
-    reversed_ref, payment = f"{sort}:{item.reference()}", item.payment()
+    reversed_ref, payment = f"{sort}:{item.reference()}", item.payment_reference()
     movement = item.movement(kind, f"{reversed_ref}:{ending}", reversed_ref, item.amount())
     links = [Link(movement.ref, to=(reversed_ref,), hints=item.hints())]
     if payment:

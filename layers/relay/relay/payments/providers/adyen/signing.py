@@ -9,7 +9,7 @@ from relay.errors import SignatureRefusedError, UnreadableWebhookError
 from relay.payments.providers.adyen.item import items_of
 from relay.payments.providers.parsing import at, read_object
 from relay.payments.providers.protocol import Webhook
-from relay.payments.providers.signatures import any_alike, check_hmac, header, in_base64
+from relay.payments.providers.signatures import any_matches, check_hmac, header, in_base64
 from relay.secrets import Secret
 
 _SIGNED: Final = (
@@ -21,12 +21,12 @@ BODY_SIGNATURE: Final = "hmacsignature"
 _MAY_HOLD_COLONS: Final = "merchantReference"
 
 
-def keys_of(secrets: Sequence[Secret]) -> list[bytes]:
+def hex_keys(secrets: Sequence[Secret]) -> list[bytes]:
     """The keys whose hexadecimal digits the secrets are; what is malformed is no key."""
-    return list(_keys(secrets))
+    return list(_decoded_keys(secrets))
 
 
-def _keys(secrets: Sequence[Secret]) -> Iterator[bytes]:
+def _decoded_keys(secrets: Sequence[Secret]) -> Iterator[bytes]:
     for secret in secrets:
         try:
             yield bytes.fromhex(secret.reveal())
@@ -43,7 +43,7 @@ def check_basic_auth(webhook: Webhook, digests: Sequence[str]) -> None:
         given = b64decode(credentials.strip(), validate=True)
     except ValueError:
         raise SignatureRefusedError("the authorization is not Base64") from None
-    if scheme.lower() != "basic" or not any_alike([hashlib.sha256(given).hexdigest()], digests):
+    if scheme.lower() != "basic" or not any_matches([hashlib.sha256(given).hexdigest()], digests):
         raise SignatureRefusedError("the authorization is none of the source's")
 
 

@@ -14,19 +14,19 @@ from relay.payments.providers.parsing import at, currency, hints_from, whole_or_
 class Event(NamedTuple):
     """One event, cut down to its allow-list."""
 
-    thing: Mapping[str, Any]
+    entity: Mapping[str, Any]
     """What it is about: `data`."""
     occurred_at: datetime
     settings: SourceSettings
 
     def hints(self) -> CustomerHints:
         """The clues in its custom data."""
-        return hints_from(at(self.thing, "custom_data"), self.settings.metadata)
+        return hints_from(at(self.entity, "custom_data"), self.settings.metadata)
 
     def amount(self, totals: str, gross: int, tax: int | None) -> Amount:
         """An amount in the buyer's currency, from the minor units of totals at a path."""
-        code = currency(self.thing, f"{totals}.currency_code")
-        earnings = whole_or_none(self.thing, f"{totals}.earnings")
+        code = currency(self.entity, f"{totals}.currency_code")
+        earnings = whole_or_none(self.entity, f"{totals}.earnings")
         return Amount(
             code,
             from_minor("paddle", code, gross, self.settings.minor_units),

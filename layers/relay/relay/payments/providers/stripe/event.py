@@ -13,14 +13,14 @@ from relay.payments.providers.parsing import at, currency, hints_from, identifie
 class Event(NamedTuple):
     """One event, cut down to its allow-list."""
 
-    thing: Mapping[str, Any]
+    entity: Mapping[str, Any]
     """What it is about: `data.object`."""
     created: datetime
     settings: SourceSettings
 
     def amount(self, gross: int, net_of_tax: int | None = None) -> Amount:
         """An amount in the thing's currency, from minor units. Stripe does not tell its fee."""
-        code = currency(self.thing, "currency")
+        code = currency(self.entity, "currency")
         places = self.settings.minor_units
         return Amount(
             code,
@@ -32,12 +32,12 @@ class Event(NamedTuple):
         """The clues in metadata; what stands at an earlier path wins."""
         found = CustomerHints()
         for path in paths:
-            found = found.or_else(hints_from(at(self.thing, path), self.settings.metadata))
+            found = found.or_else(hints_from(at(self.entity, path), self.settings.metadata))
         return found
 
     def customer(self) -> str | None:
         """The customer's id; accounts of the newer kind stand in a field of their own."""
-        return first_id(self.thing, "customer", "customer_account")
+        return first_id(self.entity, "customer", "customer_account")
 
 
 def first_id(content: object, *paths: str) -> str | None:
@@ -51,6 +51,6 @@ def price_of(item: object) -> str | None:
     return first_id(item, "pricing.price_details.price", "price.id")
 
 
-def plain(names: str) -> dict[str, None]:
+def scalars(names: str) -> dict[str, None]:
     """The allow-list of texts, numbers and booleans, by their names with spaces between."""
     return dict.fromkeys(names.split())
