@@ -1,7 +1,7 @@
 """The use case of `forward_mobile` and `forward_web`: records in, events at AppsFlyer.
 
-The apps of a batch are looked up together, and so are customers whose AppsFlyer id is needed. Its
-events are then sent concurrently.
+The forwarder looks up the apps of a batch together, and the customers whose AppsFlyer id is needed.
+It then sends the events concurrently.
 """
 
 import asyncio
@@ -52,11 +52,11 @@ _IDENTITIES_UNAVAILABLE: Final = Verdict(Outcome.DEFERRED, "", "identities_unava
 class Forwarder:
     """Sends the events of one surface to AppsFlyer. Lives as long as its process.
 
-    `clock` gives the present moment (UTC) and `jitter` the random part of waits: both are arguments
-    so that a test can hold them still.
+    `clock` returns the current time (UTC) and `jitter` the random part of waits. Both are arguments
+    so that tests can fix them.
     """
 
-    def __init__(  # noqa: PLR0913 - all that a forwarder speaks to
+    def __init__(  # noqa: PLR0913 - everything that a forwarder uses
         self,
         surface: Surface,
         settings: ForwardSettings,
@@ -88,14 +88,14 @@ class Forwarder:
     async def forward(
         self, records: Sequence[Mapping[str, Any]], remaining: Remaining
     ) -> list[str]:
-        """Handles a batch of SQS records; returns the message ids of those to be tried again."""
+        """Handles a batch of SQS records; returns the message ids of those to retry."""
         return await self._consumer.consume(records, remaining)
 
     # What the consumer calls
 
     @property
     def needed_seconds(self) -> float:
-        """The longest that one event takes from now on."""
+        """The longest that one event can take from now on."""
         return self._sender.needed_seconds
 
     def read(self, record: Record) -> EventJob:
@@ -104,13 +104,13 @@ class Forwarder:
         return EventJob(record["messageId"], came_in, parse_envelope(record["body"]))
 
     async def begin(self, jobs: Collection[EventJob], deadline: Deadline) -> Handle[EventJob]:
-        """Looks up apps and customers, as many as can be in one call."""
+        """Looks up apps and customers, as many as possible per call."""
         await self._look_up_apps(jobs)
         await self._look_up_customers(jobs)
         return partial(self._handle, invocation=self._sender.begin(deadline))
 
     def interrupted(self, job: EventJob) -> Settlement:
-        """What a bug of ours interrupted may have been written, and recorded (E16)."""
+        """Counts a bug as a failed attempt; AppsFlyer may have recorded the event if sent (E16)."""
         return self._settle(job, _BUG._replace(uncertain=job.attempted))
 
     def report(self, batch: Batch[EventJob]) -> None:
@@ -125,7 +125,7 @@ class Forwarder:
             return
         try:
             await asyncio.to_thread(self._apps.preload, self._surface, app_ids)
-        except ParametersUnavailableError as error:  # each event hears of it in its turn
+        except ParametersUnavailableError as error:  # `_check` reports it for each event
             telemetry.logger().error("parameters unavailable", extra={"problem": str(error)})
 
     async def _look_up_customers(self, jobs: Collection[EventJob]) -> None:
@@ -145,7 +145,7 @@ class Forwarder:
                         )
 
     async def _find(self, app_id: str, customers: Sequence[str]) -> dict[str, Identity] | None:
-        """None where the table does not answer."""
+        """The identities by customer; None if the table does not answer."""
         if self._identities is None:
             return {}
         try:
@@ -177,13 +177,13 @@ class Forwarder:
         return has_revenue and self._settings.uncertain_money == "dead_letter"
 
     def _not_before(self, job: EventJob) -> datetime | None:
-        """The sender's own moment, or the one until which an install is too young (S3)."""
+        """The sender's own `not_before`, or the end of the install's waiting time (S3)."""
         if job.envelope.not_before is not None or job.identity is None:
             return job.envelope.not_before
         return not_before_of(job.identity.installed_at, self._clock())
 
     def _check(self, job: EventJob) -> Verdict | None:
-        """The app's settings and every rule; None when the event may be sent."""
+        """Checks the app's settings and every rule; None when the event may be sent."""
         try:
             app = self._apps.app(self._surface, job.envelope.app_id)
         except UnknownAppError:

@@ -1,4 +1,4 @@
-"""What a forwarder says of a batch: a line for it, one for each failure, and counters."""
+"""What a forwarder reports of a batch: one log line, one more for each failure, and counters."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ _LATE: Final = frozenset({"T3", "T8"})
 
 
 def report_batch(surface: Surface, batch: Batch[EventJob], now: datetime) -> None:
-    """One line for the batch, one for each failure, and counters by outcome and class of app."""
+    """Logs the batch and each failure; counts by outcome and class of app."""
     counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
     tries: defaultdict[str, list[int]] = defaultdict(list)
     for message_id, settlement in batch.settlements.items():
@@ -37,14 +37,14 @@ def report_batch(surface: Surface, batch: Batch[EventJob], now: datetime) -> Non
     total = sum(counts.values(), Counter(HandedBack=handed_back))
     telemetry.logger().info("batch", extra={"surface": surface.value, **total})
     for app_class, counters in counts.items():
-        # At most a hundred values a metric; a batch has rarely more that came after retries.
+        # A metric takes at most a hundred values; a batch rarely has more deliveries after retries.
         retried = tries[app_class][:_MOST_VALUES]
         telemetry.count({**counters, "TriesUntilDelivered": retried}, app_class=app_class)
     telemetry.count({"HandedBack": handed_back})
 
 
 def _counters(job: EventJob | None, settlement: Settlement, now: datetime) -> Iterator[str]:
-    """What one event adds to."""
+    """The counters that one event adds to."""
     yield settlement.outcome.capitalize()
     if settlement.verdict is not None and settlement.verdict.uncertain:
         yield "Uncertain"
@@ -61,12 +61,12 @@ def _counters(job: EventJob | None, settlement: Settlement, now: datetime) -> It
 
 
 def _tries(job: EventJob, settlement: Settlement) -> int:
-    """How many it took until AppsFlyer accepted it; 0 when it has not."""
+    """How many tries it took until AppsFlyer accepted the event; 0 if it did not."""
     return job.attempts + 1 if settlement.outcome is Outcome.DELIVERED else 0
 
 
 def _is_late(job: EventJob, settlement: Settlement) -> bool:
-    """T11: delivered, and too late for AppsFlyer to keep the event's own time."""
+    """T11: delivered too late for AppsFlyer to keep the event's own time."""
     recorded = job.prepared.recorded if job.prepared else None
     return (
         settlement.outcome is Outcome.DELIVERED and recorded is not None and recorded.rule in _LATE
@@ -74,7 +74,7 @@ def _is_late(job: EventJob, settlement: Settlement) -> bool:
 
 
 def _is_near_deadline(job: EventJob, settlement: Settlement, now: datetime) -> bool:
-    """T11: it waits, still could be in time, and will be late, or nearly, at the next look."""
+    """T11: it waits and is still in time, but will be late or nearly late at its next attempt."""
     deadline = job.prepared.deadline if job.prepared else None
     if settlement.next_look is None or deadline is None or deadline <= now:
         return False
@@ -89,7 +89,7 @@ def _report_failure(message_id: str, job: EventJob | None, settlement: Settlemen
         "event not delivered",
         extra={
             "message_id": message_id,
-            # Of an app that is set up; whatever else a sender calls an app is not shown.
+            # Only of an app that is set up: any other app id could be anything a sender wrote.
             "app_id": job.app.id if job and job.app else None,
             "outcome": settlement.outcome.value,
             "reason": settlement.reason,
