@@ -1,4 +1,4 @@
-"""From what was decided about a movement to AppsFlyer's event. Pure."""
+"""Builds AppsFlyer's event from the decision about a movement. Pure."""
 
 import hashlib
 from collections.abc import Mapping
@@ -19,13 +19,13 @@ NAMES: Final[Mapping[MovementKind, str]] = {
     MovementKind.PURCHASE: "af_purchase",
     MovementKind.CANCELLATION: "subscription_cancelled",
 }
-"""What AppsFlyer is told; the other kinds have the name of what they take back."""
+"""The default event names; the other kinds take the name of their original."""
 
 
 def event_name(kind: MovementKind, rules: PaymentRules, original: Decision | None) -> str | None:
-    """The name for an app; None where the app does not want to hear of it.
+    """The event's name for an app; None if the app does not want the event.
 
-    Nor does it hear that something is taken back of which it never heard.
+    An app that got no event for the original gets none for its return or reversal either.
     """
     if original is not None and original.name is None:
         return None
@@ -35,13 +35,13 @@ def event_name(kind: MovementKind, rules: PaymentRules, original: Decision | Non
 
 
 def movement_digest(decision: Decision) -> str:
-    """A digest of the movement, whatever the app is told of it: a retelling has the same one."""
+    """A digest of the movement, whatever the event says: a redelivery has the same digest."""
     text = dumps([decision.kind, decision.id, decision.currency, decision.gross])
     return hashlib.sha256(text).hexdigest()
 
 
 def event_of(decision: Decision) -> tuple[Kind, dict[str, Any]]:
-    """The event, as a producer would hand it in. The decision has a name."""
+    """The event, as a producer would hand it in. The decision must have a name."""
     if decision.surface == Surface.MOBILE:
         return Kind.MOBILE_EVENT, _mobile_event(decision)
     return Kind.WEB_EVENT, _web_event(decision)
@@ -82,7 +82,7 @@ def _web_event(decision: Decision) -> dict[str, Any]:
 
 
 def _revenue(decision: Decision) -> tuple[str | None, str | None]:
-    """Signed revenue and its currency; neither where the app hears of no revenue."""
+    """Signed revenue and its currency; neither if no revenue is reported to the app."""
     if decision.revenue is None:
         return None, None
     is_negative = decision.kind in NEGATIVE and Decimal(decision.revenue)

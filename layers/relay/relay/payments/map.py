@@ -1,8 +1,8 @@
 """The use case of `map_payment`: notices in, events on the delivery queues.
 
-A notice is interpreted, its links are kept, and its movement, if it tells of one, is decided about
-and queued as an event. What has to wait goes back on the payments queue, what cannot be mapped on
-the dead-letter queue.
+The mapper interprets a notice and keeps its links. If there is a movement, it decides about it and
+queues the event. A notice that has to wait goes back on the payments queue; one that cannot be
+mapped goes on the dead-letter queue.
 """
 
 import random
@@ -44,7 +44,7 @@ from relay.stores.identities import Identities
 from relay.stores.money_trail import Trail
 
 NEEDED_SECONDS: Final = 30.0
-"""A notice is begun with time for the calls that it may need, and for putting it on a queue."""
+"""A notice starts only with time for the calls it may need and for putting it on a queue."""
 _THREADS: Final = 8
 _CONFIGURATION: Final = "configuration"
 
@@ -65,7 +65,7 @@ class Mapper:
 
     needed_seconds = NEEDED_SECONDS
 
-    def __init__(  # noqa: PLR0913 - all that it speaks to
+    def __init__(  # noqa: PLR0913 - everything that a mapper uses
         self,
         settings: MapPaymentSettings,
         sources: Sources,
@@ -100,7 +100,7 @@ class Mapper:
         )
 
     def map(self, records: Sequence[Mapping[str, Any]], remaining: Remaining) -> list[str]:
-        """Handles a batch of SQS records; returns the message ids of those to be tried again."""
+        """Handles a batch of SQS records; returns the message ids of those to retry."""
         return run_at_once(self._consumer.consume(records, remaining))
 
     # What the consumer calls
@@ -110,12 +110,12 @@ class Mapper:
         return NoticeJob(record["messageId"], parse_notice(record["body"]))
 
     async def begin(self, jobs: Collection[NoticeJob], deadline: Deadline) -> Handle[NoticeJob]:
-        """Nothing is looked up for a batch as a whole."""
+        """Returns the function that maps one notice; nothing is looked up per batch."""
         del jobs, deadline
         return self._handle
 
     def interrupted(self, job: NoticeJob) -> Settlement:
-        """A bug must cost its own notice an attempt, no more."""
+        """A bug costs only its own notice an attempt."""
         return self._settler.settle(job, Verdict(Outcome.DEFERRED, "", "unexpected"))
 
     def report(self, batch: Batch[NoticeJob]) -> None:
@@ -125,7 +125,7 @@ class Mapper:
     # One notice
 
     async def _handle(self, job: NoticeJob) -> Settlement:
-        """Blocks: the consumer calls it in a thread."""
+        """Maps one notice. Blocks: the consumer calls it in a thread."""
         not_before = job.notice.not_before
         if not_before is not None and not_before > self._clock():
             return self._settler.extend_delay(job, not_before)
@@ -176,7 +176,7 @@ class Mapper:
         lookup = self._trail.look_up(source, ownerless)
         if ownerless and lookup.hints.customer_user_id is None:
             self._trail.add_back_references(source, interpretation.links)
-            lookup = self._trail.look_up(source, ownerless)  # it may have been told meanwhile
+            lookup = self._trail.look_up(source, ownerless)  # it may be known by now
         self._trail.assign(source, lookup, lookup.hints.customer_user_id)
 
     def _wants_tests(self, settings: SourceSettings) -> bool:
@@ -224,7 +224,7 @@ class Mapper:
 
 
 def _message(notice: Notice, decision: Decision) -> Message:
-    """The event as it goes on its delivery queue, in the envelope of a payment."""
+    """The event for its delivery queue, in the envelope of a payment."""
     kind, event = event_of(decision)
     after = decision.not_before
     envelope = Envelope(

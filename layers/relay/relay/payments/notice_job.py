@@ -1,4 +1,4 @@
-"""One notice on its way to an event. Pure."""
+"""One notice, to be mapped to an event. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,19 +10,19 @@ from relay.messages.notice import Notice, write_notice
 
 @dataclass(frozen=True, slots=True)
 class NoticeJob:
-    """One notice on its way to an event; a `relay.consumer.job.Job`."""
+    """One notice, to be mapped to an event; a `relay.consumer.job.Job`."""
 
     message_id: str
     notice: Notice
 
     @property
     def group(self) -> str:
-        """Its source."""
+        """The notice's source."""
         return self.notice.source
 
     @property
     def attempts(self) -> int:
-        """How many attempts to map it failed before."""
+        """How many earlier attempts to map it failed."""
         return self.notice.attempts
 
     @property
@@ -32,7 +32,7 @@ class NoticeJob:
 
     @property
     def held_since_after_attempt(self) -> datetime | None:
-        """A failed attempt ends no hold: what it waits for is still not known."""
+        """Unchanged: a failed attempt does not end a hold, what it waits for is still unknown."""
         return self.notice.held_since
 
     def waiting_body(self, **changes: object) -> str:
@@ -49,6 +49,7 @@ class NoticeJob:
             "attempts": self.attempts if attempts is None else attempts,
         }
         body = write_notice(self.notice, **added_fields)
-        if size_of(body) > MAX_MESSAGE_BYTES:  # no webhook is; its digest stands for it
+        # No webhook is this large. If one ever is, its digest still identifies it.
+        if size_of(body) > MAX_MESSAGE_BYTES:
             body = write_notice(self.notice, **added_fields, content=None)
         return body

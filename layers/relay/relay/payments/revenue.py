@@ -1,4 +1,4 @@
-"""How much of a movement's money an app hears of. Pure and exact: never a float."""
+"""Reported revenue: how much of an amount is reported to an app. Pure and exact: no floats."""
 
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Final, NamedTuple, cast
@@ -10,7 +10,7 @@ from relay.stores.decision import Decision
 
 
 class Money(NamedTuple):
-    """Amounts as a decision keeps them: texts in major units, never negative."""
+    """Amounts as a decision stores them: texts in major units, never negative."""
 
     currency: str | None = None
     gross: str | None = None
@@ -22,7 +22,7 @@ NO_MONEY: Final = Money()
 
 
 def money_paid(amount: Amount, rules: PaymentRules) -> Money:
-    """A payment, on the basis that an app asks for; raises `RevenueUnknownError`."""
+    """The money of a payment, on the app's basis; raises `RevenueUnknownError`."""
     if rules.revenue == "none":
         return money_unreported(amount)
     revenue = amount.on(rules.revenue)
@@ -32,17 +32,17 @@ def money_paid(amount: Amount, rules: PaymentRules) -> Money:
 
 
 def money_unreported(amount: Amount) -> Money:
-    """Money of which an app hears nothing."""
+    """Money of which no revenue is reported to the app."""
     return Money(amount.currency, amount_text(amount.gross))
 
 
 def money_returned(
     amount: Amount | None, original: Decision, returned_before: Decimal = Decimal(0)
 ) -> Money:
-    """What is taken back of a payment, on the basis that the payment was told on.
+    """The money that a return takes or a reversal brings back, on the original's basis.
 
-    Without an amount it is all of the original; so is what a reversal brings back of a refund.
-    `before`: the gross amount of what was taken back of the payment earlier.
+    Without an amount it is all of the original. `returned_before`: the gross amount that earlier
+    returns took of the payment. Raises `RevenueUnknownError`.
     """
     basis = cast("Basis | None", original.basis)
     if amount is None:
@@ -56,14 +56,14 @@ def money_returned(
 
 
 def _proportional_revenue(gross: Decimal, original: Decision, returned_before: Decimal) -> Decimal:
-    """Where only the gross is told: as much of it as of the original, half a unit up.
+    """The revenue of a return that has only a gross amount: in proportion, rounded half up.
 
-    Rounded together with what went before, so that parts which make up the whole add up to it.
+    Rounded together with the earlier returns, so that parts of the whole add up to the whole.
     """
     original_gross, original_revenue = Decimal(original.gross or 0), Decimal(original.revenue or 0)
     if not original_gross:
         raise RevenueUnknownError("the original was of nothing, so nothing is in proportion to it")
-    places = gross + original_revenue  # a sum has the finer places of the two
+    places = gross + original_revenue  # a sum has as many places as the finer of the two
 
     def share(part: Decimal) -> Decimal:
         return (part * original_revenue / original_gross).quantize(places, ROUND_HALF_UP)
@@ -72,5 +72,5 @@ def _proportional_revenue(gross: Decimal, original: Decision, returned_before: D
 
 
 def amount_text(amount: Decimal) -> str:
-    """Digits alone, with the places that the amount came with."""
+    """An amount as plain digits, with all the decimal places it came with."""
     return f"{amount:f}"

@@ -1,15 +1,16 @@
-"""RevenueCat: subscriptions and purchases of the app stores, and of the web through it.
+"""RevenueCat: subscriptions and purchases from app stores, and from the web through RevenueCat.
 
-RevenueCat does not sign what it sends. With each webhook it repeats an `Authorization` value of our
-choice, and that alone proves who speaks: the value must be long, random and nobody else's.
+RevenueCat does not sign its webhooks. Each one repeats an `Authorization` value of our choice,
+which is the only proof of the sender: the value must be long, random and used nowhere else.
 
-One transaction is one payment, whose id stays the same however often it is told. Refunds are told
-of the latest period only, once a transaction; those of earlier periods fire nothing.
+One transaction is one payment, and its id is the same in every redelivery. RevenueCat reports
+refunds for the latest period only, once per transaction; refunds of earlier periods send no
+webhook.
 
-Amounts are those in the buyer's currency (`price` would be US dollars). Tax and commission come as
+Amounts are in the buyer's currency (`price` would be in US dollars). Tax and commission come as
 estimated shares of the price, so the net amounts are price x (1 - tax) and
-price x (1 - tax - commission), each rounded once, half a unit up, to the places that the currency
-has by ISO 4217 (or that the source's `minor_units` gives it).
+price x (1 - tax - commission). Each is rounded once, half up, to the currency's places by ISO 4217
+(or by the source's `minor_units`).
 """
 
 import re
@@ -82,7 +83,7 @@ IGNORED: Final[Mapping[str, str]] = {
     "UNCANCELLATION": "no money; the next renewal tells of some",
     "VIRTUAL_CURRENCY_TRANSACTION": "the app's own coins; the money for them is a purchase",
 }
-"""Types that tell of no money, or tell of it a second time, and why."""
+"""Types that report no money, or report it a second time, and why."""
 
 _PRICE: Final = "price_in_purchased_currency"
 _HEAD: Final[Shape] = {
@@ -97,7 +98,7 @@ _SHAPE: Final[Shape] = dict.fromkeys(
     )
 )
 _ATTRIBUTES: Final = ("$appsflyerId", "$idfa", "$idfv", "$gpsAdId")
-"""Of the customer's attributes; not the e-mail, phone, name or network address."""
+"""The customer attributes that are kept; never e-mail, phone, name or network address."""
 
 _ANONYMOUS: Final = "$RCAnonymousID:"
 _PLATFORMS: Final = {
@@ -106,8 +107,8 @@ _PLATFORMS: Final = {
     "PLAY_STORE": "android",
     "AMAZON": "android",
 }
-"""Where the store leaves no doubt. What is bought on the web (Stripe, Paddle, RevenueCat's own) may
-be used in an app of any platform."""
+"""Only stores that imply a platform. A web purchase (Stripe, Paddle, RevenueCat's own) may be used
+in an app of any platform."""
 
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 
@@ -116,10 +117,10 @@ _CANCEL_REASONS: Final = frozenset(
     {"UNSUBSCRIBE", "DEVELOPER_INITIATED", "PRICE_INCREASE", "UNKNOWN"}
 )
 _BILLING_ERROR: Final = "BILLING_ERROR"
-"""The store tries again and the subscription may well go on: nobody has left."""
+"""The store retries and the subscription may continue, so this is no cancellation."""
 
 
-# Who speaks
+# Verify
 
 
 def verify(
@@ -132,11 +133,11 @@ def verify(
         raise SignatureRefusedError("the authorization value is none of the secrets")
 
 
-# What is told
+# Parse
 
 
 def parse(body: bytes, settings: SourceSettings) -> list[ParsedWebhook]:
-    """The one event of a webhook."""
+    """The one event in a webhook."""
     content = read_object(body)
     head = keep(content, _HEAD)
     webhook_type = identifier(head, "event.type")
@@ -166,7 +167,7 @@ def _treatment_of(webhook_type: str) -> Treatment:
 
 
 def _is_test(head: object) -> bool:
-    """Raises where it is not said: money that is taken for a test is dropped."""
+    """Raises if the webhook does not say: money taken for a test would be dropped."""
     environment = text(head, "event.environment")
     if environment not in {"PRODUCTION", "SANDBOX"}:
         raise UnreadableWebhookError("event.environment is neither PRODUCTION nor SANDBOX")
@@ -182,7 +183,7 @@ def _content(event: Mapping[str, Any], settings: SourceSettings) -> dict[str, An
 
 
 def _customer_user_id(event: Mapping[str, Any]) -> str | None:
-    """The id that the app gave, the last seen first; an anonymous one is RevenueCat's own."""
+    """The id that the app set, last seen first; anonymous ids are RevenueCat's and skipped."""
     aliases = at(event, "aliases")
     more = aliases[:MOST_ELEMENTS] if isinstance(aliases, list) else []
     for given in (at(event, "app_user_id"), at(event, "original_app_user_id"), *more):
@@ -192,15 +193,15 @@ def _customer_user_id(event: Mapping[str, Any]) -> str | None:
     return None
 
 
-# What it means
+# Interpret
 
 
 def interpret(
     webhook_type: str, content: Mapping[str, Any], settings: SourceSettings
 ) -> Interpretation:
-    """A movement, and clues to whose transaction and subscription it is."""
+    """A movement, and customer hints for its transaction and subscription."""
     if flag(content, "is_family_share"):
-        return Interpretation()  # somebody else of the family paid, and that is told on its own
+        return Interpretation()  # another family member paid, and gets a webhook of their own
     movement = _movement(webhook_type, content, settings)
     transaction, subscription = _links(content)
     hints = _hints(content, settings)
@@ -232,7 +233,7 @@ def _movement(
 
 
 def _links(content: Mapping[str, Any]) -> tuple[Ref, Ref]:
-    """A subscription has the name of its first transaction, a purchase that of its own."""
+    """Transaction and subscription; a subscription is named after its first transaction."""
     transaction = identifier(content, "transaction_id")
     first = identifier_or_none(content, "original_transaction_id") or transaction
     return f"transaction:{transaction}", f"subscription:{first}"
@@ -254,7 +255,7 @@ def _payment(
     if not price and period == "TRIAL":
         return _payment_movement(MovementKind.TRIAL, content, None)
     if period == "PROMOTIONAL" or price == 0:
-        return None  # given away
+        return None  # free
     if price is None:
         raise UnreadableWebhookError(f"{_PRICE} is missing")
     if flag(content, "is_trial_conversion"):
@@ -279,10 +280,10 @@ def _payment_movement(
 
 
 def _refund(content: Mapping[str, Any], settings: SourceSettings) -> Movement | None:
-    """The price comes with a minus; where there is none, all of the original was given back."""
+    """A refund; its price is negative. Without a price it returns all of the original."""
     price = number_or_none(content, _PRICE)
     if price == 0 or (price is None and text_or_none(content, "period_type") == "TRIAL"):
-        return None  # a trial that support ended
+        return None  # customer support ended a trial
     amount = _amount(content, settings)
     return _later_movement(MovementKind.REFUND, "transaction", "refund", content, amount)
 
@@ -301,7 +302,7 @@ def _later_movement(
     content: Mapping[str, Any],
     amount: Amount | None,
 ) -> Movement:
-    """What happened to a transaction later, at a time that a repeated webhook keeps."""
+    """A later movement of a transaction; its time is the same in a redelivered webhook."""
     transaction = identifier(content, "transaction_id")
     return Movement(
         kind,
@@ -316,7 +317,7 @@ def _later_movement(
 
 
 def _cancellation(content: Mapping[str, Any]) -> Movement:
-    """Who comes back may leave once more, at another time."""
+    """A cancellation; its id has the time, because customers may return and cancel again."""
     cancelled_at = moment_of_milliseconds(content, "event_timestamp_ms")
     subscription = _links(content)[1].removeprefix("subscription:")
     name = f"{subscription}:cancelled:{int(cancelled_at.timestamp())}"
@@ -330,11 +331,11 @@ def _cancellation(content: Mapping[str, Any]) -> Movement:
     )
 
 
-# How much
+# Amounts
 
 
 def _amount(content: Mapping[str, Any], settings: SourceSettings) -> Amount | None:
-    """The price on each basis, without its sign; None where it is not told."""
+    """The price on each basis, without its sign; None if there is no price."""
     price = number_or_none(content, _PRICE)
     if price is None:
         return None
@@ -349,7 +350,7 @@ def _amount(content: Mapping[str, Any], settings: SourceSettings) -> Amount | No
 
 
 def _net_shares(content: Mapping[str, Any]) -> tuple[Decimal | None, Decimal | None]:
-    """What is left of a price without tax, and without tax and commission."""
+    """The shares of a price that remain without tax, and without tax and commission."""
     tax, commission = _share(content, "tax_percentage"), _share(content, "commission_percentage")
     if tax is None:
         return None, None
@@ -367,11 +368,11 @@ def _share(content: Mapping[str, Any], path: str) -> Decimal | None:
     return share
 
 
-# Whose
+# Customer hints
 
 
 def _hints(content: Mapping[str, Any], settings: SourceSettings) -> CustomerHints:
-    """What the app says by attributes of its own goes before what RevenueCat knows."""
+    """Customer hints: the app's own attributes take precedence over what RevenueCat knows."""
     attributes = {name: _attribute(content, name) for name in hint_shape(settings.metadata)}
     known = CustomerHints(
         customer_user_id=text_or_none(content, "customer_user_id"),
@@ -382,7 +383,7 @@ def _hints(content: Mapping[str, Any], settings: SourceSettings) -> CustomerHint
 
 
 def _device(content: Mapping[str, Any]) -> dict[str, str]:
-    """Ids of the platform that the store is on: a customer may have devices of two."""
+    """Device ids of the store's platform only: a customer may have devices of two platforms."""
     if _platform(content) == "ios":
         named = {"idfa": "$idfa", "idfv": "$idfv"}
     else:
@@ -396,7 +397,7 @@ def _platform(content: Mapping[str, Any]) -> str | None:
 
 
 def _attribute(content: Mapping[str, Any], name: str) -> str | None:
-    """A customer attribute; one that is no text says nothing."""
+    """A customer attribute; None if it is not a text."""
     attributes = content.get("subscriber_attributes")
     given = at(attributes.get(name), "value") if isinstance(attributes, Mapping) else None
     return given.strip() or None if isinstance(given, str) else None

@@ -1,7 +1,7 @@
-"""A company's own billing, by the Standard Webhooks specification and a schema of ours.
+"""A company's own billing: signed by the Standard Webhooks specification, in our own schema.
 
-The specification (https://www.standardwebhooks.com) says how a webhook is signed; what it says of
-payments is ours: docs/payments-schema.md. A type is `payment.` and the name of a kind of movement.
+The specification (https://www.standardwebhooks.com) defines how a webhook is signed. The payment
+schema is ours: docs/payments-schema.md. A type is `payment.` plus the name of a kind of movement.
 """
 
 from base64 import b64decode
@@ -49,17 +49,17 @@ Value = TypeVar("Value")
 
 ACKNOWLEDGEMENT: Final = ""
 SIGNATURE_HEADER: Final = "webhook-signature"
-"""Or `svix-signature`. The id and the time in the headers beside it are signed, too."""
+"""Or `svix-signature`. The id and the time in the neighbouring headers are signed too."""
 
 
 TYPES: Final = {f"payment.{kind}": kind for kind in MovementKind}
 
 _SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - what every secret begins with
 _SCHEME: Final = "v1"
-"""HMAC-SHA256. `v1a` is Ed25519, for which a source has no key."""
+"""HMAC-SHA256. `v1a` would be Ed25519, but a source has no key for it."""
 
 
-# Who speaks
+# Verify
 
 
 def verify(
@@ -94,7 +94,7 @@ def _keys(secrets: Sequence[Secret]) -> Iterator[bytes]:
             continue
 
 
-# What is told
+# Parse
 
 _SHAPE: Final[Shape] = {
     "timestamp": None,
@@ -109,7 +109,7 @@ _SHAPE: Final[Shape] = {
 
 
 def parse(body: bytes, settings: SourceSettings) -> list[ParsedWebhook]:
-    """The one movement of a webhook; what is wrong with its fields is told by `interpret`."""
+    """The one movement of a webhook; `interpret` reports what is wrong with its fields."""
     content = read_object(body)
     webhook_type = identifier(content, "type")
     is_known = webhook_type in TYPES
@@ -126,7 +126,7 @@ def parse(body: bytes, settings: SourceSettings) -> list[ParsedWebhook]:
 
 
 def why_ignored(_webhook_type: str) -> str:
-    """None is: each type of ours counts, and the others are unknown."""
+    """Always empty: every type of our schema counts, and all others are unknown."""
     return ""
 
 
@@ -139,7 +139,7 @@ def _if_readable(
         return None
 
 
-# What it means
+# Interpret
 
 
 def _none_if_blank(value: object) -> object:
@@ -180,7 +180,7 @@ class Data(BaseModel):
 def interpret(
     webhook_type: str, content: Mapping[str, Any], settings: SourceSettings
 ) -> Interpretation:
-    """A movement, and clues to whose it and its subscription are."""
+    """A movement, and customer hints for it and its subscription."""
     if webhook_type not in TYPES:
         raise UnreadableWebhookError("not a type that counts")
     data = _data(content)
@@ -212,7 +212,7 @@ def _data(content: Mapping[str, Any]) -> Data:
 
 
 def _check_fields(kind: MovementKind, data: Data) -> None:
-    """What a kind of movement has to have, and must not have."""
+    """Checks the fields that a kind of movement must have, and must not have."""
     needs_original = kind in NEGATIVE | REVERSALS
     if kind in WITHOUT_MONEY and data.amount:
         raise UnreadableWebhookError(f"data.amount: a {kind} moves no money")
@@ -227,7 +227,7 @@ def _check_fields(kind: MovementKind, data: Data) -> None:
 
 
 def _amount(data: Data, places: Mapping[str, int]) -> Amount | None:
-    """What is told of the money; None where it is all of the original's, or none."""
+    """The amount; None for a movement without money, or one of all the original's money."""
     if data.amount is None or data.currency is None:
         return None
     gross = _exact_amount("amount", data.amount, data.currency, places)
@@ -245,7 +245,7 @@ def _amount(data: Data, places: Mapping[str, int]) -> Amount | None:
 
 
 def _exact_amount(name: str, given: str, currency: str, places: Mapping[str, int]) -> Decimal:
-    """An amount with all its currency's places; one with more of them cannot be paid."""
+    """An amount with all its currency's places; raises if it has more, which nobody can pay."""
     amount = Decimal(given)
     if not fits(currency, amount, places):
         raise UnreadableWebhookError(f"data.{name}: has more decimal places than its currency")

@@ -1,16 +1,16 @@
-"""Adyen: payments, what is given back of them, and disputes.
+"""Adyen: payments, refunds and disputes.
 
-Adyen signs of each item its references, its amount, its type and its success. **Not signed** are
-the time, `live`, and all of `additionalData`, which says whose a payment is. Whoever gets hold of a
-true webhook could tell it once more, about somebody else: TLS keeps it from strangers, and where
-the source asks for basic authentication (`basic_auth_sha256`) only Adyen may speak at all. The
-money counts once either way. Nor is a time signed, so that there is no age to check.
+Adyen signs each item's references, amount, type and success. **Not signed** are the time, `live`,
+and all of `additionalData`, which says whose a payment is. So anybody who obtains a genuine webhook
+could send it again with another customer. TLS keeps webhooks from strangers, and a source that
+requires basic authentication (`basic_auth_sha256`) accepts requests from Adyen only. Either way the
+money counts once. Since no time is signed, there is no age to check.
 
-Adyen knows no subscriptions: a payment is a purchase, or a renewal where `shopperInteraction` says
-that the shopper was absent (`ContAuth`). `paid_at` of the source says when a payment counts: when
-it is authorised, or when it is captured; one capture a payment is expected.
+Adyen has no subscriptions: a payment is a purchase, or a renewal if `shopperInteraction` says that
+the shopper was absent (`ContAuth`). The source's `paid_at` says when a payment counts: at its
+authorisation or at its capture. One capture per payment is expected.
 
-The id of a payment's money is the payment's own reference, whichever of the two tells of it.
+A payment's id is the reference of its authorisation, no matter which of the two reports it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -63,7 +63,7 @@ def verify(
 
 
 def parse(body: bytes, settings: SourceSettings) -> list[ParsedWebhook]:
-    """The items of a standard webhook, or the one event of a type that is signed by its header."""
+    """The items of a standard webhook, or the one event of a webhook signed by its header."""
     content = read_object(body)
     if "notificationItems" not in content:
         return [_parse_event(content, settings)]
@@ -72,7 +72,7 @@ def parse(body: bytes, settings: SourceSettings) -> list[ParsedWebhook]:
 
 
 def _is_test(content: object) -> bool:
-    """Raises where it is not said: money that is taken for a test is dropped."""
+    """Raises if the webhook does not say: money taken for a test would be dropped."""
     live = text(content, "live")
     if live not in {"true", "false"}:
         raise UnreadableWebhookError("live is neither true nor false")
@@ -80,7 +80,7 @@ def _is_test(content: object) -> bool:
 
 
 def _parse_item(item: Mapping[str, Any], settings: SourceSettings, *, test: bool) -> ParsedWebhook:
-    """An item that cannot be read must not cost its neighbours."""
+    """One item; a problem in it must not cost the other items of the webhook."""
     try:
         return _parse_valid_item(item, settings, test=test)
     except UnreadableWebhookError as error:
@@ -93,7 +93,7 @@ def _parse_item(item: Mapping[str, Any], settings: SourceSettings, *, test: bool
 
 
 def _id_or_empty(item: Mapping[str, Any], field: str) -> str:
-    """An id as far as there is one."""
+    """An id; empty if it is absent or malformed."""
     try:
         return identifier_or_none(item, field) or ""
     except UnreadableWebhookError:
@@ -129,7 +129,7 @@ def _parse_event(content: Mapping[str, Any], settings: SourceSettings) -> Parsed
 def interpret(
     webhook_type: str, content: Mapping[str, Any], settings: SourceSettings
 ) -> Interpretation:
-    """What an item means: whose a payment is, and a movement where money moved."""
+    """What an item means: whose a payment is, and a movement if money moved."""
     if webhook_type not in COUNTED:
         raise UnreadableWebhookError("its type does not count")
     return COUNTED[webhook_type](Item(webhook_type, content, settings))

@@ -1,4 +1,4 @@
-"""What becomes of each type of Adyen's events."""
+"""How each type of Adyen's webhooks is treated."""
 
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -15,7 +15,7 @@ _AUTHORISATION_ENDED: Final[Mapping[str, Callable[[Item], Interpretation]]] = {
     "TECHNICAL_CANCEL": returns.cancellation,
     "EXPIRE": returns.expiry,
 }
-"""They end an authorisation without its money: no news, unless the authorisation was counted."""
+"""These end an authorisation without a capture; they count only if authorisations do."""
 
 COUNTED: Final[Mapping[str, Callable[[Item], Interpretation]]] = {
     "AUTHORISATION": payments.authorisation,
@@ -54,20 +54,20 @@ _REASONS: Final = {
 IGNORED: Final[Mapping[str, str]] = {
     name: reason for reason, names in _REASONS.items() for name in names.split()
 }
-"""Types that are acknowledged and counted, and why they are no more than that.
+"""Types that are only acknowledged and counted, and why.
 
-How an arbitration ended (`PREARBITRATION_WON` and the like) is unknown on purpose: card schemes
-differ in what it does to the money, so that a person should look.
+Results of an arbitration (`PREARBITRATION_WON` and the like) are unknown on purpose: card schemes
+differ in what they do to the money, so a person should look.
 """
 
 _STORED_METHOD_PREFIX: Final = "recurring.token."
-"""How the types about stored payment methods begin, which are signed by a header: no money."""
+"""The prefix of types about stored payment methods: signed by a header, and no money."""
 
 
 def treatment_of_item(
     webhook_type: str, success: str | None, settings: SourceSettings
 ) -> Treatment:
-    """What becomes of an item, by its type and by what the source counts as the payment."""
+    """How an item is treated, by its type and by what the source counts as the payment."""
     if webhook_type in IGNORED:
         return Treatment.IGNORED
     if webhook_type not in COUNTED or success not in {"true", "false"}:
@@ -80,14 +80,14 @@ def treatment_of_item(
 
 
 def treatment_of_event(webhook_type: str) -> Treatment:
-    """What becomes of an event that is signed by a header."""
+    """How an event that is signed by a header is treated."""
     return (
         Treatment.IGNORED if webhook_type.startswith(_STORED_METHOD_PREFIX) else Treatment.UNKNOWN
     )
 
 
 def why_ignored(webhook_type: str) -> str:
-    """Why an item does not count, by its type; one that counts as a rule, why this one may not."""
+    """Why an item does not count; for a type that normally counts, why an item may not."""
     if webhook_type.startswith(_STORED_METHOD_PREFIX):
         return "a stored payment method: no money was moved"
     by_rule = "it did not succeed, or by the source's settings another type tells of the money"

@@ -1,4 +1,4 @@
-"""Payments: authorised, and captured."""
+"""Payments: authorisations and captures."""
 
 from typing import Final
 
@@ -11,13 +11,13 @@ _INTERACTION_OF_RENEWALS: Final = "ContAuth"
 
 
 def authorisation(item: Item) -> Interpretation:
-    """The payment, or only whose it is where captures count."""
+    """The payment; only its customer hints if captures count."""
     is_counted = item.settings.payment_event == "authorisation"
     return _interpret_payment(item, item.reference(), is_counted=is_counted)
 
 
 def capture(item: Item) -> Interpretation:
-    """The payment, under the reference that its authorisation had."""
+    """The payment, under the reference of its authorisation."""
     payment = item.payment_reference()
     if payment is None:
         raise UnreadableWebhookError("originalReference is missing")
@@ -25,7 +25,7 @@ def capture(item: Item) -> Interpretation:
 
 
 def _interpret_payment(item: Item, payment: str, *, is_counted: bool) -> Interpretation:
-    """A payment of nothing only checks a card, or stores it."""
+    """A payment; one with amount zero only checks or stores a card and is no movement."""
     links = (Link(f"payment:{payment}", hints=item.hints()),)
     amount = item.amount()
     if not is_counted or not amount.gross:
@@ -42,6 +42,6 @@ def _interpret_payment(item: Item, payment: str, *, is_counted: bool) -> Interpr
 
 
 def _movement_kind(item: Item) -> MovementKind:
-    """Nobody signs this, so that no more than the event's name hangs on it."""
+    """Renewal or purchase; this field is not signed, so it decides only the event's name."""
     is_renewal = item.additional_field("shopperInteraction") == _INTERACTION_OF_RENEWALS
     return MovementKind.RENEWAL if is_renewal else MovementKind.PURCHASE

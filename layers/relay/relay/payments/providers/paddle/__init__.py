@@ -1,8 +1,8 @@
-"""Paddle Billing: which of its events tell of money, and what they mean.
+"""Paddle Billing: which of its webhooks report money, and what they mean.
 
-An adjustment (a refund, a chargeback) names its transaction and says nothing of whose it is; the
-transaction's `custom_data` does. A chargeback that is reversed names the transaction too, never
-the chargeback: `chargeback:<transaction>` leads there.
+An adjustment (a refund, a chargeback) names its transaction but not the customer; the transaction's
+`custom_data` has the customer hints. A chargeback reversal also names only the transaction and
+never the chargeback: the ref `chargeback:<transaction>` links to it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -50,7 +50,7 @@ def verify(
 
 
 def parse(body: bytes, settings: SourceSettings) -> list[ParsedWebhook]:
-    """One event. That an account is a sandbox Paddle says nowhere; the settings do."""
+    """The one event in a webhook. Paddle never marks a sandbox account; the settings do."""
     event = read_object(body)
     webhook_type = identifier(event, "event_type")
     counted = COUNTED.get(webhook_type)
@@ -73,7 +73,7 @@ def parse(body: bytes, settings: SourceSettings) -> list[ParsedWebhook]:
 def interpret(
     webhook_type: str, content: Mapping[str, Any], settings: SourceSettings
 ) -> Interpretation:
-    """What an event means: facts for the money trail, and at most one movement."""
+    """What an event means: links for the money trail, and at most one movement."""
     if webhook_type not in COUNTED:
         raise UnreadableWebhookError("its type does not count")
     entity = at(content, "data") or {}

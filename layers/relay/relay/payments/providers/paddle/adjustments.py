@@ -1,4 +1,4 @@
-"""Money that is given back (refunds) or taken away (chargebacks) at Paddle."""
+"""Refunds and chargebacks at Paddle."""
 
 from typing import Final
 
@@ -30,14 +30,14 @@ _RETURNS: Final = {
     ("refund", "approved"): MovementKind.REFUND,
     ("refund", "reversed"): MovementKind.REFUND_REVERSED,
     ("chargeback", "approved"): MovementKind.DISPUTE,
-    # The chargeback's own status becomes `reversed` as well: a second telling.
+    # The chargeback's own status becomes `reversed` as well: a duplicate report.
     ("chargeback_reverse", "approved"): MovementKind.DISPUTE_WON,
 }
-"""By action and status. The others move nothing yet, or move credit, or warn."""
+"""By action and status. Other adjustments move no money yet, move credit, or warn."""
 
 
 def adjustment(event: Event) -> Interpretation:
-    """Money that is given back or taken away, once that is settled; else links alone."""
+    """A refund, a chargeback or its reversal, once final; before that, only links."""
     kind = _RETURNS.get((text(event.entity, "action"), text(event.entity, "status")))
     refs = refs_of(
         adjustment=identifier(event.entity, "id"),

@@ -1,4 +1,4 @@
-"""What becomes of each type of Paddle's events."""
+"""How each type of Paddle's webhooks is treated."""
 
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
@@ -10,10 +10,10 @@ from relay.payments.providers.parsing import Shape
 
 
 class CountedType(NamedTuple):
-    """A type that counts."""
+    """A type that counts: which fields to keep, and how to interpret them."""
 
     shape: Callable[[Shape], Shape]
-    """The allow-list of what the event is about, from that of its custom data."""
+    """Builds the allow-list of the event's object from the one of its custom data."""
     interpret: Callable[[Event], Interpretation]
 
 
@@ -69,11 +69,11 @@ _REASONS: Final = {
 IGNORED: Final[Mapping[str, str]] = {
     name: reason for reason, names in _REASONS.items() for name in names.split()
 }
-"""Types that are acknowledged and counted, and why they are no more than that."""
+"""Types that are only acknowledged and counted, and why."""
 
 
 def treatment_of(webhook_type: str) -> Treatment:
-    """What becomes of an event, by its type."""
+    """How an event is treated, by its type."""
     if webhook_type in COUNTED:
         return Treatment.COUNTED
     return Treatment.IGNORED if webhook_type in IGNORED else Treatment.UNKNOWN

@@ -1,4 +1,4 @@
-"""The life of a subscription at Paddle: whose it is, its trial, its end."""
+"""Subscriptions at Paddle: whose they are, their trials, their end."""
 
 from datetime import datetime
 
@@ -28,7 +28,7 @@ def subscription_shape(custom_data: Shape) -> Shape:
 
 
 def subscription(event: Event) -> Interpretation:
-    """Whose it is, and when its trial ends."""
+    """Whose the subscription is, and when its trial ends."""
     refs = refs_of(
         transaction=identifier_or_none(event.entity, "transaction_id"),
         subscription=identifier(event.entity, "id"),
@@ -38,7 +38,7 @@ def subscription(event: Event) -> Interpretation:
 
 
 def _trial_moment(subscription: object, boundary: str) -> datetime | None:
-    """An end of the trial; without dates of its own it is the period that runs."""
+    """The start or end of the trial; without trial dates, that of the current period."""
     if text_or_none(subscription, "status") != "trialing":
         return None
     dates = moment_of_iso_or_none(subscription, f"items.0.trial_dates.{boundary}")
@@ -46,7 +46,7 @@ def _trial_moment(subscription: object, boundary: str) -> datetime | None:
 
 
 def subscription_started(event: Event) -> Interpretation:
-    """The start of a trial; without one the transaction tells of the money."""
+    """The start of a trial; without a trial, the transaction reports the money."""
     if text_or_none(event.entity, "status") != "trialing":
         return subscription(event)
     started = _trial_moment(event.entity, "starts_at") or event.occurred_at
@@ -54,7 +54,7 @@ def subscription_started(event: Event) -> Interpretation:
 
 
 def subscription_canceled(event: Event) -> Interpretation:
-    """It has ended, for good."""
+    """The subscription has ended for good."""
     ended = moment_of_iso_or_none(event.entity, "canceled_at") or event.occurred_at
     name = f"cancelled:{int(ended.timestamp())}"
     return _step(event, MovementKind.CANCELLATION, "cancellation", name, ended)
@@ -63,7 +63,7 @@ def subscription_canceled(event: Event) -> Interpretation:
 def _step(
     event: Event, kind: MovementKind, sort: str, name: str, moment: datetime
 ) -> Interpretation:
-    """A step in a subscription's life, and the link from it to the subscription."""
+    """A movement in a subscription's life, and its link to the subscription."""
     subscription_id = identifier(event.entity, "id")
     step_id = f"{subscription_id}:{name}"
     step = Movement(

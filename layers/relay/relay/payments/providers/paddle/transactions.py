@@ -1,4 +1,4 @@
-"""What is paid with Paddle."""
+"""Payments at Paddle."""
 
 from relay.domain.movements import Interpretation, Movement, MovementKind
 from relay.payments.providers.paddle.event import Event
@@ -30,7 +30,7 @@ def transaction_shape(custom_data: Shape) -> Shape:
 
 
 def transaction(event: Event) -> Interpretation:
-    """Paid money. Nothing is paid where a trial starts or a payment method is changed."""
+    """A payment; a trial start or a change of payment method pays nothing and is no movement."""
     transaction_id = identifier(event.entity, "id")
     refs = refs_of(
         transaction=transaction_id,
@@ -56,13 +56,13 @@ def transaction(event: Event) -> Interpretation:
 
 
 def _tax(transaction: object) -> int | None:
-    """In what was paid; `tax` is that in the total before credit was used."""
+    """The tax in what was paid; `tax` is the tax in the total before credit was used."""
     tax_paid = whole_or_none(transaction, "details.totals.grand_total_tax")
     return whole_or_none(transaction, "details.totals.tax") if tax_paid is None else tax_paid
 
 
 def _movement_kind(transaction: object) -> MovementKind:
-    """By where it comes from. An upgrade is paid within a running subscription: a renewal."""
+    """The kind, by the origin. An upgrade within a running subscription is a renewal."""
     origin = text_or_none(transaction, "origin")
     if origin == "subscription_charge" or not _is_recurring(transaction):
         return MovementKind.PURCHASE
@@ -70,7 +70,7 @@ def _movement_kind(transaction: object) -> MovementKind:
 
 
 def _is_recurring(transaction: object) -> bool:
-    """Whether it is a subscription's, or begins one that is not made yet."""
+    """Whether it belongs to a subscription, or starts one that does not exist yet."""
     return identifier_or_none(transaction, "subscription_id") is not None or any(
         at(item, "price.billing_cycle") for item in objects(transaction, "items")
     )

@@ -1,9 +1,9 @@
-"""Stripe: which of its events tell of money, and what they mean.
+"""Stripe: which of its webhooks report money, and what they mean.
 
-A refund or dispute names nothing but the payment, and no payment bears the metadata of its
-subscription: `invoice_payment.paid` leads from the payment to the invoice, and that one's snapshot
-of the subscription's metadata says whose it is. Fields are those of API version 2025-03-31 and
-later; the few that moved then are looked for in their older places too.
+A refund or dispute names only the payment, and a payment does not have its subscription's metadata.
+`invoice_payment.paid` links the payment to the invoice, whose snapshot of the subscription's
+metadata says whose it is. Fields are those of API version 2025-03-31 and later; the few that moved
+in it are also looked up in their older places.
 """
 
 from collections.abc import Mapping, Sequence
@@ -55,7 +55,7 @@ def verify(
 
 
 def parse(body: bytes, settings: SourceSettings) -> list[ParsedWebhook]:
-    """One event. A thin one (`v2.core.event`) holds nothing to count, and is unknown."""
+    """The one event in a webhook; a thin one (`v2.core.event`) holds nothing to count: unknown."""
     event = read_object(body)
     webhook_type = identifier(event, "type")
     treatment = treatment_of(webhook_type, event, settings)
@@ -76,7 +76,7 @@ def parse(body: bytes, settings: SourceSettings) -> list[ParsedWebhook]:
 
 
 def _occurred_at(event: Mapping[str, Any]) -> datetime | None:
-    """Unix seconds; ISO 8601 in a thin event."""
+    """When it occurred: from Unix seconds, or ISO 8601 in a thin event."""
     if isinstance(event.get("created"), str):
         return moment_of_iso_or_none(event, "created")
     return moment_of_unix_or_none(event, "created")
@@ -85,7 +85,7 @@ def _occurred_at(event: Mapping[str, Any]) -> datetime | None:
 def interpret(
     webhook_type: str, content: Mapping[str, Any], settings: SourceSettings
 ) -> Interpretation:
-    """What an event means: facts for the money trail, and at most one movement."""
+    """What an event means: links for the money trail, and at most one movement."""
     if webhook_type not in COUNTED:
         raise UnreadableWebhookError("its type does not count")
     entity = at(content, "data.object") or {}

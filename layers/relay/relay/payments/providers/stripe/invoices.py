@@ -1,4 +1,4 @@
-"""What is paid with Stripe by an invoice: subscriptions, and what is billed by hand."""
+"""Payments by invoice at Stripe: subscriptions, and manual billing."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -62,10 +62,10 @@ _METADATA: Final = (
 
 
 def invoice(event: Event) -> Interpretation:
-    """What was paid; or the start of a trial, whose invoice is one of nothing.
+    """A payment, or the start of a trial, which has an invoice of zero.
 
-    That of a plan which costs nothing looks the same: where a source has some, the subscription
-    alone tells of trials.
+    A free plan's invoice looks the same. If a source has free plans (`free_plans`), only the
+    subscription reports trials.
     """
     subscription = first_id(event.entity, *_SUBSCRIPTION_OF_INVOICE)
     refs = refs_of(
@@ -86,7 +86,7 @@ def invoice(event: Event) -> Interpretation:
 
 
 def _is_trial(entity: object) -> bool:
-    """Nothing was asked for. What a coupon or credit pays for was asked for, and is no trial."""
+    """Whether nothing was charged. A charge paid by coupon or credit is no trial."""
     return (
         text_or_none(entity, "billing_reason") == "subscription_create"
         and whole(entity, "amount_paid") == 0
@@ -105,7 +105,7 @@ def _trial(event: Event, subscription: str) -> Movement:
 
 
 def _payment_movement(event: Event, subscription: str | None) -> Movement | None:
-    """What was paid by any means, outside Stripe too. Credit that was used up is no payment."""
+    """What was paid by any means, also outside Stripe. Credit that was used is no payment."""
     paid = whole(event.entity, "amount_paid")
     if paid == 0 or (subscription is None and event.settings.one_off_source != "checkout"):
         return None
@@ -125,7 +125,7 @@ def _payment_movement(event: Event, subscription: str | None) -> Movement | None
 
 
 def _movement_kind(entity: object, subscription: str | None) -> MovementKind:
-    """An upgrade, or use above a threshold, is paid within a running subscription: a renewal."""
+    """The kind. An upgrade, or use above a threshold, of a running subscription is a renewal."""
     if subscription is None:
         return MovementKind.PURCHASE
     if text_or_none(entity, "billing_reason") == "subscription_create":
@@ -140,7 +140,7 @@ def _paid_at(event: Event) -> datetime:
 def _net_of_tax(entity: object, paid: int) -> int | None:
     """What was paid without its tax, to the nearest minor unit.
 
-    Less than the total is paid where credit pays the rest, and tax is in both in proportion.
+    If credit pays part of the total, the tax is split in proportion.
     """
     total = whole_or_none(entity, "total")
     net = whole_or_none(entity, "total_excluding_tax")
@@ -150,14 +150,14 @@ def _net_of_tax(entity: object, paid: int) -> int | None:
 
 
 def _charged_line(entity: object) -> Mapping[str, Any]:
-    """What was sold: the first line with a charge. What an upgrade gives back may stand before."""
+    """What was sold: the first line with a charge. An upgrade may list its credit before it."""
     lines = objects(entity, "lines.data")
     charged = (line for line in lines if (whole_or_none(line, "amount") or 0) > 0)
     return next(charged, lines[0] if lines else {})
 
 
 def _period_start(entity: object) -> datetime | None:
-    """The latest start among the subscription's lines; what is charged afterwards began before."""
+    """The latest start among the subscription's lines; charges in arrears start earlier."""
     starts = (
         moment_of_unix_or_none(line, "period.start")
         for line in objects(entity, "lines.data")
@@ -167,12 +167,12 @@ def _period_start(entity: object) -> datetime | None:
 
 
 def invoice_payment_shape(_metadata: Shape) -> Shape:
-    """The allow-list of an invoice's payment."""
+    """The allow-list of an invoice payment."""
     return {"invoice": None, "payment": scalars("payment_intent charge")}
 
 
 def invoice_payment(event: Event) -> Interpretation:
-    """Which payment paid an invoice: nothing else says so."""
+    """Which payment paid an invoice: no other webhook says so."""
     refs = refs_of(
         charge=identifier_or_none(event.entity, "payment.charge"),
         payment=identifier_or_none(event.entity, "payment.payment_intent"),

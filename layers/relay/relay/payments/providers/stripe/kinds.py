@@ -1,4 +1,4 @@
-"""What becomes of each type of Stripe's events."""
+"""How each type of Stripe's webhooks is treated."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
@@ -11,10 +11,10 @@ from relay.payments.providers.stripe.event import Event
 
 
 class CountedType(NamedTuple):
-    """A type that counts."""
+    """A type that counts: which fields to keep, and how to interpret them."""
 
     shape: Callable[[Shape], Shape]
-    """The allow-list of what the event is about, from that of its metadata."""
+    """Builds the allow-list of the event's object from the one of its metadata."""
     interpret: Callable[[Event], Interpretation]
 
 
@@ -99,10 +99,10 @@ def _by_name(reasons: Mapping[str, str]) -> dict[str, str]:
 
 
 IGNORED: Final[Mapping[str, str]] = _by_name(_REASONS)
-"""Types that are acknowledged and counted, and why they are no more than that."""
+"""Types that are only acknowledged and counted, and why."""
 
 IGNORED_FAMILIES: Final[Mapping[str, str]] = _by_name(_REASONS_OF_FAMILIES)
-"""The same by how a type begins: families that tell of no customer's money, now or later."""
+"""The same by prefix: families of types that will never report a customer's money."""
 
 _FAMILIES: Final = tuple(IGNORED_FAMILIES)
 
@@ -110,7 +110,7 @@ _FAMILIES: Final = tuple(IGNORED_FAMILIES)
 def treatment_of(
     webhook_type: str, event: Mapping[str, Any], settings: SourceSettings
 ) -> Treatment:
-    """What becomes of an event; by its type, and for a payment alone by whether it counts."""
+    """How an event is treated, by its type; a `payment_intent` only if it counts by itself."""
     if event.get("object") != "event":
         return Treatment.UNKNOWN
     if webhook_type == "payment_intent.succeeded":
@@ -123,7 +123,7 @@ def treatment_of(
 
 
 def why_ignored(webhook_type: str) -> str:
-    """Why a type is no more than acknowledged and counted; empty where it counts or is unknown."""
+    """Why a type is only acknowledged and counted; empty if it counts or is unknown."""
     if webhook_type == "payment_intent.succeeded":
         return "by the source's settings it does not count, or it does not say whose it is"
     families = (

@@ -1,4 +1,4 @@
-"""What is paid with Stripe without an invoice: in Checkout, or by a payment alone."""
+"""Payments without an invoice at Stripe: in Checkout, or by a PaymentIntent alone."""
 
 from relay.domain.movements import CustomerHints, Interpretation, Movement, MovementKind, Ref
 from relay.domain.payment_rules import SourceSettings
@@ -32,7 +32,7 @@ def session_shape(metadata: Shape) -> Shape:
 
 
 def session(event: Event) -> Interpretation:
-    """Whose a subscription, invoice or payment is; and a purchase that nothing else tells of."""
+    """Whose a subscription, invoice or payment is; a purchase if nothing else reports it."""
     payment = identifier_or_none(event.entity, "payment_intent")
     refs = refs_of(
         checkout=None if payment else identifier(event.entity, "id"),
@@ -49,10 +49,10 @@ def session(event: Event) -> Interpretation:
 
 
 def _session_counts(event: Event) -> bool:
-    """Whether the session is what tells of its payment.
+    """Whether the session is what reports its payment.
 
-    Where there is an invoice (always with a subscription, and where a session makes one for what
-    was paid), the invoice is.
+    If there is an invoice, the invoice reports it. Subscriptions always have one, and a session can
+    create one for a single payment.
     """
     return (
         event.settings.one_off_source == "checkout"
@@ -78,7 +78,7 @@ def _purchase(event: Event, ref: Ref, paid: int, net_of_tax: int | None = None) 
     )
 
 
-# Payments alone, for sources whose settings say so
+# PaymentIntents alone, for sources whose settings say so
 
 
 def payment_shape(metadata: Shape) -> Shape:
@@ -90,9 +90,9 @@ def payment_shape(metadata: Shape) -> Shape:
 
 
 def payment_counts(entity: object, settings: SourceSettings) -> bool:
-    """Whether a payment counts by itself: where the settings say so, and it says whose it is.
+    """Whether a payment counts by itself: if the settings say so and it says whose it is.
 
-    A payment of an invoice bears no metadata of ours, and is told by the invoice.
+    The payment of an invoice has none of our metadata, and the invoice reports it.
     """
     hints = hints_from(at(entity, "metadata"), settings.metadata)
     owner = hints.customer_user_id or hints.appsflyer_id

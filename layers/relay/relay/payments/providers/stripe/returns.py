@@ -1,4 +1,4 @@
-"""Money that is given back (refunds) or taken away (disputes) at Stripe."""
+"""Refunds and disputes at Stripe."""
 
 from datetime import datetime
 from typing import Final
@@ -29,7 +29,7 @@ def return_shape(_metadata: Shape) -> Shape:
 
 
 def refund(event: Event) -> Interpretation:
-    """A refund counts from its start, pending or done; that it failed is told later."""
+    """A refund counts from its start, pending or done; a failure is reported later."""
     links = _links(event, "refund")
     if text_or_none(event.entity, "status") in _FAILED:
         return Interpretation(links)
@@ -40,14 +40,14 @@ def refund(event: Event) -> Interpretation:
 
 
 def refund_updated(event: Event) -> Interpretation:
-    """That a refund was cancelled is told by no type of its own."""
+    """Detects a cancelled refund, which has no type of its own."""
     if text_or_none(event.entity, "status") in _FAILED:
         return refund_failed(event)
     return Interpretation(_links(event, "refund"))
 
 
 def refund_failed(event: Event) -> Interpretation:
-    """The money is back."""
+    """The refund failed and the money is ours again."""
     return _reversal(event, MovementKind.REFUND_REVERSED, "refund", "failed")
 
 
@@ -55,12 +55,12 @@ def refund_failed(event: Event) -> Interpretation:
 
 
 def dispute(event: Event) -> Interpretation:
-    """It was opened, or ended without money being moved."""
+    """The dispute was opened, or ended without moving money."""
     return Interpretation(_links(event, "dispute"))
 
 
 def dispute_withdrawn(event: Event) -> Interpretation:
-    """The money was taken away."""
+    """The disputed money was taken."""
     links = _links(event, "dispute")
     movement = _movement(
         event, MovementKind.DISPUTE, links[0].ref, _payment_ref(event), event.created
@@ -69,23 +69,23 @@ def dispute_withdrawn(event: Event) -> Interpretation:
 
 
 def dispute_reinstated(event: Event) -> Interpretation:
-    """The money was given back to us."""
+    """The disputed money came back to us."""
     return _reversal(event, MovementKind.DISPUTE_WON, "dispute", "won")
 
 
 def dispute_closed(event: Event) -> Interpretation:
-    """Lost and won say again what the moving of the money said; else none was moved."""
+    """Lost or won: repeats what the movement of the money reported. Else no money moved."""
     status = text_or_none(event.entity, "status")
     if status == "lost":
         return dispute_withdrawn(event)
     return dispute_reinstated(event) if status == "won" else dispute(event)
 
 
-# What they have in common
+# For both
 
 
 def _payment_ref(event: Event) -> Ref:
-    """The payment that is returned; the charge where there is no more than that."""
+    """The payment that is returned; the charge if no payment is named."""
     payment = identifier_or_none(event.entity, "payment_intent")
     found = refs_of(payment=payment, charge=identifier_or_none(event.entity, "charge"))
     if not found:
@@ -94,7 +94,7 @@ def _payment_ref(event: Event) -> Ref:
 
 
 def _links(event: Event, sort: str) -> tuple[Link, ...]:
-    """From the return to its payment, and from the payment's charge."""
+    """Links from the return to its payment, and from the payment's charge to the payment."""
     own_ref = f"{sort}:{identifier(event.entity, 'id')}"
     charge = identifier_or_none(event.entity, "charge")
     payment = identifier_or_none(event.entity, "payment_intent")
@@ -105,7 +105,7 @@ def _links(event: Event, sort: str) -> tuple[Link, ...]:
 
 
 def _reversal(event: Event, kind: MovementKind, sort: str, ending: str) -> Interpretation:
-    """What undoes a return: about that return, and from there on about the payment."""
+    """A reversal: its original is the return, which leads on to the payment."""
     links = _links(event, sort)
     reversed_ref = links[0].ref
     movement = _movement(event, kind, f"{reversed_ref}:{ending}", reversed_ref, event.created)

@@ -1,4 +1,4 @@
-"""The life of a subscription at Stripe: whose it is, its trial, its end."""
+"""Subscriptions at Stripe: whose they are, their trials, their end."""
 
 from datetime import datetime
 
@@ -28,7 +28,7 @@ def subscription_shape(metadata: Shape) -> Shape:
 
 
 def subscription_created(event: Event) -> Interpretation:
-    """Whose it is, and the start of its trial."""
+    """Whose the subscription is, and the start of its trial."""
     if text_or_none(event.entity, "status") != "trialing":
         return Interpretation(_links(event))
     subscription, item = identifier(event.entity, "id"), at(event.entity, "items.data.0")
@@ -44,7 +44,7 @@ def subscription_created(event: Event) -> Interpretation:
 def trial_movement(
     subscription: str, *, started: datetime, price: str | None, quantity: int | None
 ) -> Movement:
-    """The start of a trial: the same by whichever of its two tellings."""
+    """The start of a trial; the subscription and its first invoice yield the same movement."""
     name = f"{subscription}:trial"
     return Movement(
         MovementKind.TRIAL,
@@ -57,9 +57,9 @@ def trial_movement(
 
 
 def subscription_updated(event: Event) -> Interpretation:
-    """A cancellation is told when it is asked for; the subscription may run on for months.
+    """A cancellation counts when it is requested; the subscription may run on for months.
 
-    One made for a fixed term has an end (`cancel_at`) too, but nobody asked for it.
+    A fixed-term subscription also has an end (`cancel_at`), but nobody requested that.
     """
     was_requested = at(event.entity, "cancel_at") and at(event.entity, "canceled_at")
     if flag(event.entity, "cancel_at_period_end") or was_requested:
@@ -68,7 +68,7 @@ def subscription_updated(event: Event) -> Interpretation:
 
 
 def subscription_cancelled(event: Event) -> Interpretation:
-    """One movement for one end, announced or come."""
+    """A cancellation; the request and the actual end yield the same movement."""
     subscription = identifier(event.entity, "id")
     requested_at = moment_of_unix_or_none(event.entity, "canceled_at") or event.created
     end = (
@@ -90,7 +90,7 @@ def subscription_cancelled(event: Event) -> Interpretation:
 
 
 def link_to_subscription(movement: Movement, subscription: str) -> Link:
-    """From a step in a subscription's life to the subscription."""
+    """A link from a movement in a subscription's life to the subscription."""
     return Link(movement.ref, to=(f"subscription:{subscription}",))
 
 
