@@ -29,7 +29,7 @@ PAYMENTS: Final = frozenset(
 )
 REPLAY_LIMIT: Final = timedelta(days=30)
 """A dispute is reported when its money is taken and again, months later, when it is lost. By then
-the deliveries have forgotten it (after 35 days), but the trail has not."""
+the deliveries have forgotten it (`DeliveryDays`: 35, never below 31), but the trail has not."""
 
 _SAME_MOMENT: Final = timedelta(minutes=1)
 
