@@ -1,6 +1,6 @@
 import asyncio
 
-from relay.consumer.circuit_breaker import LEAST, PROBES, RECENT, BreakerRound, CircuitBreaker
+from relay.consumer.circuit_breaker import MIN_SENDS, PROBES, RECENT, BreakerRound, CircuitBreaker
 
 APP = "id1"
 
@@ -24,8 +24,8 @@ def test_health_is_open_when_most_of_the_latest_sends_failed() -> None:
 
 
 def test_circuit_is_closed_after_too_few_sends() -> None:
-    assert not breaker_after(*[True] * (LEAST - 1)).is_open(APP)
-    assert breaker_after(*[True] * LEAST).is_open(APP)
+    assert not breaker_after(*[True] * (MIN_SENDS - 1)).is_open(APP)
+    assert breaker_after(*[True] * MIN_SENDS).is_open(APP)
 
 
 def test_circuit_forgets_what_was_long_ago() -> None:
@@ -38,7 +38,7 @@ def test_circuit_forgets_what_was_long_ago() -> None:
 
 def test_circuit_of_one_app_says_nothing_of_another_that_has_sends_of_its_own() -> None:
     breaker = breaker_after(*[True] * RECENT)
-    breaker_after(*[False] * LEAST, app_id="id2", breaker=breaker)
+    breaker_after(*[False] * MIN_SENDS, app_id="id2", breaker=breaker)
 
     assert breaker.is_open(APP)
     assert not breaker.is_open("id2")
@@ -103,8 +103,8 @@ async def test_round_lets_nobody_wait_for_probes_that_were_not_sent() -> None:
 
 async def test_round_stops_when_its_own_sends_fail() -> None:
     round_ = BreakerRound(CircuitBreaker())
-    await allowed(round_, LEAST)
-    for _ in range(LEAST):
+    await allowed(round_, MIN_SENDS)
+    for _ in range(MIN_SENDS):
         round_.record(APP, failed=True)
     await allowed(round_, PROBES)
     for _ in range(PROBES):
@@ -119,7 +119,7 @@ async def test_round_allows_what_has_to_be_sent_anyway() -> None:
     for _ in range(PROBES):
         round_.record(APP, failed=True)
 
-    assert await round_.allow(APP, anyway=True)
+    assert await round_.allow(APP, force=True)
 
 
 async def test_rounds_begin_with_new_probes() -> None:

@@ -39,8 +39,8 @@ REJECTED = Verdict(Outcome.REJECTED, "", "rejected")
 
 
 def make_settler(jitter: Any = longest, now: datetime = NOW, **settings: Any) -> Settler:
-    soon_over = {IDENTITY_UNKNOWN, IN_PROGRESS}
-    return Settler(make_settings(**settings), lambda: now, jitter, soon_over)
+    short_hold_reasons = {IDENTITY_UNKNOWN, IN_PROGRESS}
+    return Settler(make_settings(**settings), lambda: now, jitter, short_hold_reasons)
 
 
 def make_job(app: App | None = None, **envelope: Any) -> EventJob:

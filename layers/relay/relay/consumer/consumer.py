@@ -1,7 +1,7 @@
-"""One batch of records: read, handled while there is time, put on queues, reported.
+"""One batch of records: read, handle while there is time, put on queues, report.
 
-A record is only acknowledged when what became of it is safe: delivered, or on a queue. The others
-are reported as failed and come back by themselves.
+A record is acknowledged only when its result is safe: delivered, or on a queue. The others are
+reported to SQS as failed, which delivers them again.
 """
 
 from collections.abc import (
@@ -27,19 +27,19 @@ from relay.errors import NotAnEnvelopeError
 
 J = TypeVar("J", bound=Job)
 Record = Mapping[str, Any]
-"""An SQS record, as Lambda hands it over."""
+"""An SQS record, as Lambda passes it in."""
 Handle = Callable[[J], Awaitable[Settlement]]
 Work = Coroutine[Any, Any, None]
 
 
 @dataclass(slots=True)
 class Batch(Generic[J]):
-    """What has become of one invocation's records, by message id."""
+    """The state of one invocation's records, by message id."""
 
     jobs: dict[str, J] = field(default_factory=dict)
     settlements: dict[str, Settlement] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
-    """Neither done nor on a queue: these come back by themselves."""
+    """Neither done nor on a queue: SQS delivers these again."""
 
 
 class Handler(Protocol[J]):
@@ -47,7 +47,7 @@ class Handler(Protocol[J]):
 
     @property
     def needed_seconds(self) -> float:
-        """The longest that one job takes from now on, with what has to be done around it."""
+        """The longest that one job can take from now on, its overhead included."""
         ...
 
     def read(self, record: Record) -> J:
@@ -55,11 +55,11 @@ class Handler(Protocol[J]):
         ...
 
     async def begin(self, jobs: Collection[J], deadline: Deadline) -> "Handle[J]":
-        """Looks up what the jobs share; gives what handles each of them."""
+        """Looks up what the jobs share; returns the function that handles one job."""
         ...
 
     def interrupted(self, job: J) -> Settlement:
-        """What becomes of a job whose handling a bug of ours ended."""
+        """The settlement of a job whose handling ended with a bug of ours."""
         ...
 
     def report(self, batch: Batch[J]) -> None:
@@ -68,14 +68,14 @@ class Handler(Protocol[J]):
 
 
 class Workers(Protocol):
-    """How jobs are handled side by side: as tasks of an event loop, or in threads."""
+    """How jobs are handled concurrently: as tasks of an event loop, or in threads."""
 
     async def run(self, work: Callable[[], Work], jobs: int) -> None:
-        """Runs `work` several times at once, as often as makes sense for so many jobs."""
+        """Runs several copies of `work` at once, as many as suit the number of jobs."""
         ...
 
     async def block(self, call: Callable[[], None]) -> None:
-        """Makes a call that blocks."""
+        """Makes a blocking call."""
         ...
 
 
@@ -95,10 +95,10 @@ class Consumer(Generic[J]):
         self._queues = queues
 
     async def consume(self, records: Sequence[Record], remaining: Remaining) -> list[str]:
-        """Handles a batch; returns the message ids of the records to be tried again.
+        """Handles a batch; returns the message ids of the records to retry.
 
-        When the time that remains is no longer enough for a job, no new work is begun: the rest of
-        the batch is handed back untouched.
+        When the remaining time is too short for a job, no new work starts: the rest of the batch
+        goes back untouched.
         """
         deadline, batch = Deadline(remaining), Batch[J]()
         for record in records:
@@ -120,57 +120,57 @@ class Consumer(Generic[J]):
         except NotAnEnvelopeError as error:
             settlement = self._settler.no_envelope(record["body"], message_id, str(error))
             batch.settlements[message_id] = settlement
-        except Exception as error:  # noqa: BLE001 - a bug must cost its own record, no more
+        except Exception as error:  # noqa: BLE001 - a bug must cost only its own record
             telemetry.unexpected(error, message_id=message_id)
             batch.failed.add(message_id)
 
     async def _work(
         self, jobs: Iterator[J], handle: "Handle[J]", batch: Batch[J], deadline: Deadline
     ) -> None:
-        """One of the workers that share a batch."""
+        """One of the workers that share a batch's jobs."""
         for job in jobs:
             settlement = None
             if deadline.allows(self._handler.needed_seconds):
-                settlement = await self._settled(job, handle)
+                settlement = await self._settle(job, handle)
             if settlement is None:
                 batch.failed.add(job.message_id)
             else:
                 batch.settlements[job.message_id] = settlement
 
-    async def _settled(self, job: J, handle: "Handle[J]") -> Settlement | None:
-        """A job's settlement; None where even a bug of ours could not be settled."""
+    async def _settle(self, job: J, handle: "Handle[J]") -> Settlement | None:
+        """A job's settlement; None if a bug prevents even that."""
         try:
             return await handle(job)
-        except Exception as error:  # noqa: BLE001 - a bug must cost its own job an attempt, no more
+        except Exception as error:  # noqa: BLE001 - a bug must cost only its own job an attempt
             telemetry.unexpected(error, message_id=job.message_id)
         try:
             return self._handler.interrupted(job)
-        except Exception as error:  # noqa: BLE001 - then the record itself comes back
+        except Exception as error:  # noqa: BLE001 - then SQS delivers the record again
             telemetry.unexpected(error, message_id=job.message_id)
             return None
 
     def _put_on_queues(self, batch: Batch[J], deadline: Deadline) -> None:
         for destination, queue in self._queues.items():
             messages = {
-                id_: done.message
-                for id_, done in batch.settlements.items()
-                if done.destination is destination and done.message is not None
+                id_: settlement.message
+                for id_, settlement in batch.settlements.items()
+                if settlement.destination is destination and settlement.message is not None
             }
             try:
                 batch.failed.update(_put(queue, messages, deadline))
-            except Exception as error:  # noqa: BLE001 - then these come back, and only these
+            except Exception as error:  # noqa: BLE001 - then only these records come back
                 telemetry.unexpected(error)
                 batch.failed.update(messages)
 
     def _report(self, batch: Batch[J]) -> None:
         try:
             self._handler.report(batch)
-        except Exception as error:  # noqa: BLE001 - what is delivered must not come back for a metric
+        except Exception as error:  # noqa: BLE001 - a failed metric must not bring records back
             telemetry.unexpected(error)
 
 
 def _put(queue: Queue, messages: Mapping[str, Message], deadline: Deadline) -> Iterable[str]:
-    """Gives the ids of those that did not get there."""
+    """Puts messages on a queue; returns the ids of those that it did not take."""
     ids = list(messages)
     missing = queue.send(list(messages.values()), lambda: deadline.allows(LONGEST_CALL_SECONDS + 1))
     return (ids[position] for position in missing)

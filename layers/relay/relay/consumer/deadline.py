@@ -3,15 +3,15 @@
 from collections.abc import Callable
 
 Remaining = Callable[[], float]
-"""Seconds that the invocation may still run."""
+"""Returns the seconds that the invocation may still run."""
 
 
 class Deadline:
-    """The end of one invocation: Lambda ends it then, whatever is under way."""
+    """The end of one invocation: Lambda then stops it, even in the middle of work."""
 
     def __init__(self, remaining: Remaining) -> None:
         self._remaining = remaining
 
     def allows(self, seconds: float) -> bool:
-        """Whether something that takes up to `seconds` still ends in time."""
+        """Whether work that takes up to `seconds` would still finish in time."""
         return self._remaining() >= seconds

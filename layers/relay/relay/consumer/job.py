@@ -1,4 +1,4 @@
-"""What the settler asks of a job: the content of one record, on its way."""
+"""What the settler needs to know of a job, which is the content of one record."""
 
 from datetime import datetime
 from typing import Protocol
@@ -7,37 +7,37 @@ from relay.domain.outcomes import Verdict
 
 
 class Job(Protocol):
-    """The content of one record, as far as it has to wait or is given up."""
+    """The content of one record, seen by the settler: how to wait and how to be dead-lettered."""
 
     @property
     def message_id(self) -> str:
-        """Of the SQS message that brought it."""
+        """The id of the SQS message that brought it."""
         ...
 
     @property
     def group(self) -> str:
-        """The message group of what is put on a queue for it."""
+        """The message group for messages that are queued for it."""
         ...
 
     @property
     def attempts(self) -> int:
-        """How many attempts were made before this one, without success."""
+        """How many attempts failed before this one."""
         ...
 
     @property
     def held_since(self) -> datetime | None:
-        """Since when it is held; None when it is not."""
+        """Since when it is held; None when it is not held."""
         ...
 
     @property
     def held_since_after_attempt(self) -> datetime | None:
-        """The same, once one more attempt has failed."""
+        """The value of `held_since` after one more failed attempt."""
         ...
 
     def waiting_body(self, **changes: object) -> str:
-        """The message in which it waits; `changes` replace fields, None takes one away."""
+        """The message body in which it waits; `changes` replace fields, None removes one."""
         ...
 
     def dead_letter(self, verdict: Verdict, now: datetime, attempts: int | None) -> str:
-        """The dead letter, with the reason. `attempts`: None for as many as there were."""
+        """The dead letter, with the reason. `attempts` None: the number made so far."""
         ...

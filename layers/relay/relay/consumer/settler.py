@@ -1,7 +1,7 @@
-"""What happens to a record: acknowledge, retry later, hold, or dead-letter. Pure but for the clock.
+"""Decides what happens to a record: acknowledge, retry later, hold, or dead-letter.
 
-A settlement is an outcome and, unless the job is done, the message that keeps it: in its own queue
-to wait, or in the dead-letter queue with the reason.
+A settlement is an outcome and, unless the job is done, the message that keeps the job: on its own
+queue to wait, or on the dead-letter queue with the reason. Pure except for clock and jitter.
 """
 
 from collections.abc import Collection
@@ -24,23 +24,23 @@ from relay.messages.backoff import (
 from relay.messages.envelope import dead_letter_of_no_envelope
 
 _FARTHEST_AHEAD: Final = timedelta(days=14)
-"""A later `not_before` is a mistake: no queue keeps a message for so long."""
+"""A `not_before` further ahead is a mistake: no queue keeps a message for that long."""
 _TOO_EARLY: Final = Verdict(Outcome.HELD, "", "not_before")
 _NOT_AN_ENVELOPE: Final = Verdict(Outcome.REJECTED, "", "not_an_envelope")
 
 
 class Destination(StrEnum):
-    """Where a message goes."""
+    """The queue that a message goes to."""
 
     WAITING = "waiting"
-    """The queue that its record came from."""
+    """The queue that the record came from."""
     DEAD_LETTERS = "dead"
     MOBILE = "mobile"
     WEB = "web"
 
 
 class Settlement(NamedTuple):
-    """What became of a record, and the message that has to be on a queue first."""
+    """The outcome of a record, and the message that must be on a queue before it counts."""
 
     outcome: StrEnum
     reason: str = ""
@@ -48,7 +48,7 @@ class Settlement(NamedTuple):
     destination: Destination | None = None
     message: Message | None = None
     next_look: datetime | None = None
-    """When a job that waits is handled next."""
+    """When a waiting job is handled next."""
 
 
 class WaitSettings(Protocol):
@@ -61,7 +61,7 @@ class WaitSettings(Protocol):
 
     @property
     def hold_seconds(self) -> float:
-        """The longest wait between two looks at what is held."""
+        """The longest wait between two checks of a held job."""
         ...
 
     @property
@@ -71,15 +71,15 @@ class WaitSettings(Protocol):
 
     @property
     def identity_limit_seconds(self) -> float:
-        """The same for what waits to become known: an identity, an original payment."""
+        """The same for a job that waits for an identity or an original payment to become known."""
         ...
 
 
 class Settler:
-    """Turns verdicts into settlements, by one function's settings. It changes no job.
+    """Turns verdicts into settlements, by one function's settings. It never changes a job.
 
-    `soon_over`: reasons for a hold that mostly ends within seconds, so that looks at it start close
-    together. Other holds wait for a person.
+    `short_hold_reasons`: reasons of holds that mostly end within seconds, so that the first checks
+    are close together. Other holds wait for a person.
     """
 
     def __init__(
@@ -87,15 +87,15 @@ class Settler:
         settings: WaitSettings,
         clock: Clock,
         jitter: Jitter,
-        soon_over: Collection[str],
+        short_hold_reasons: Collection[str],
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._jitter = jitter
-        self._soon_over = frozenset(soon_over)
+        self._short_hold_reasons = frozenset(short_hold_reasons)
 
     def settle(self, job: Job, verdict: Verdict) -> Settlement:
-        """What a verdict means for a job's record."""
+        """The settlement that follows from a verdict."""
         match verdict.outcome:
             case Outcome.DELIVERED | Outcome.DUPLICATE:
                 return Settlement(verdict.outcome, verdict.reason, verdict)
@@ -107,20 +107,20 @@ class Settler:
                 return self.dead_letter(job, verdict)
 
     def extend_delay(self, job: Job, not_before: datetime) -> Settlement:
-        """A job whose moment has not come waits on, by at most one delay of its queue."""
+        """Makes a job wait for its `not_before`, by at most one delay of its queue at a time."""
         if not_before - self._clock() > _FARTHEST_AHEAD:
             return self.dead_letter(job, _TOO_EARLY.because("hold_limit"))
         return self._wait(job, _TOO_EARLY, delay_until(not_before, self._clock()))
 
     def no_envelope(self, body: str, message_id: str, problem: str) -> Settlement:
-        """A body that is no envelope."""
+        """Dead-letters a body that is not an envelope."""
         letter = dead_letter_of_no_envelope(body, message_id, problem, self._clock())
-        return _dead(_NOT_AN_ENVELOPE, Message(letter, ""))._replace(verdict=None)
+        return _dead_lettered(_NOT_AN_ENVELOPE, Message(letter, ""))._replace(verdict=None)
 
     def dead_letter(self, job: Job, verdict: Verdict, attempts: int | None = None) -> Settlement:
-        """The dead-letter queue, with the reason."""
+        """Dead-letters a job, with the reason."""
         letter = job.dead_letter(verdict, self._clock(), attempts)
-        return _dead(verdict, Message(letter, job.group))
+        return _dead_lettered(verdict, Message(letter, job.group))
 
     def held_seconds(self, job: Job) -> float:
         """How long a job has been held."""
@@ -128,7 +128,7 @@ class Settler:
         return (now - (job.held_since or now)).total_seconds()
 
     def _retry_later(self, job: Job, verdict: Verdict) -> Settlement:
-        """E16, or something of ours failed: another attempt, or the last one is over."""
+        """Schedules another attempt after E16 or a failure of ours; dead-letters after the last."""
         attempts = job.attempts + 1
         wait = wait_after_attempt(
             attempts,
@@ -144,7 +144,7 @@ class Settler:
         )
 
     def _hold(self, job: Job, verdict: Verdict) -> Settlement:
-        """Waits for a person, for something to be known or for AppsFlyer; uses up no attempt."""
+        """Waits for a person, a missing fact or AppsFlyer, without using up an attempt."""
         held = self.held_seconds(job)
         if verdict.reason in NOT_KNOWN_YET and held >= self._settings.identity_limit_seconds:
             return self.dead_letter(job, verdict)
@@ -159,12 +159,12 @@ class Settler:
         if verdict.reason == CIRCUIT_OPEN:
             first = self._settings.retry_schedule_seconds[0]
             return wait_while_held(held, longest, self._jitter, first)
-        if verdict.reason in self._soon_over:
+        if verdict.reason in self._short_hold_reasons:
             return wait_while_held(held, longest, self._jitter)
-        return self._jitter(0.0, longest)  # a person is slow
+        return self._jitter(0.0, longest)  # people take a while: no need to check early
 
     def _wait(self, job: Job, verdict: Verdict, delay: Delay, **changes: object) -> Settlement:
-        """Its own queue, with what is known of it by now."""
+        """Puts a job back on its own queue, with what is known of it by now."""
         if changes:
             changes["not_before"] = delay.not_before
         body = job.waiting_body(**changes)
@@ -180,5 +180,5 @@ class Settler:
         )
 
 
-def _dead(verdict: Verdict, letter: Message) -> Settlement:
+def _dead_lettered(verdict: Verdict, letter: Message) -> Settlement:
     return Settlement(verdict.outcome, verdict.reason, verdict, Destination.DEAD_LETTERS, letter)

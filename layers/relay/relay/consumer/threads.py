@@ -1,7 +1,7 @@
-"""Workers as threads, for jobs that block; without an event loop.
+"""Workers as threads, for blocking jobs, without an event loop.
 
-asyncio is not imported here: it would add 20 ms to the cold start of a function that has no use
-for it.
+This module does not import asyncio: that would add 20 ms to the cold start of a function that does
+not use it.
 """
 
 from collections.abc import Callable, Coroutine
@@ -14,29 +14,29 @@ Result = TypeVar("Result")
 
 
 class Threads:
-    """Workers as threads, `most` at once; they live as long as the process."""
+    """Workers as threads, up to `limit` at once; they live as long as the process."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._pool = ThreadPoolExecutor(most, thread_name_prefix="consumer")
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._pool = ThreadPoolExecutor(limit, thread_name_prefix="consumer")
 
     async def run(self, work: Callable[[], Work], jobs: int) -> None:
-        """Runs `work` in as many threads as there are jobs, up to the most."""
-        count = range(min(self._most, jobs))
-        for done in [self._pool.submit(lambda: run_at_once(work())) for _ in count]:
-            done.result()
+        """Runs `work` in one thread per job, up to the limit."""
+        count = range(min(self._limit, jobs))
+        for future in [self._pool.submit(lambda: run_at_once(work())) for _ in count]:
+            future.result()
 
     async def block(self, call: Callable[[], None]) -> None:
-        """Makes a blocking call, here and now."""
+        """Makes a blocking call directly."""
         call()
 
 
 def run_at_once(coroutine: Coroutine[Any, Any, Result]) -> Result:
-    """Runs a coroutine that blocks instead of awaiting; raises `RuntimeError` for any other."""
+    """Runs a coroutine that blocks and never awaits; raises `RuntimeError` for any other."""
     try:
         coroutine.send(None)
-    except StopIteration as done:
-        result: Result = done.value
+    except StopIteration as stop:
+        result: Result = stop.value
         return result
     coroutine.close()
     message = "the coroutine waits for an event loop, and there is none"

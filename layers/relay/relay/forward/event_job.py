@@ -1,4 +1,4 @@
-"""One event on its way to AppsFlyer: what came, and what was found out about it. Pure."""
+"""One event on its way to AppsFlyer: the envelope, and what is known about it so far. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,26 +28,26 @@ class EventJob:
 
     message_id: str
     came_in: datetime
-    """When SQS took the message."""
+    """When SQS received the message."""
     envelope: Envelope
     app: App | None = None
-    """Its settings, where it is set up and they could be read."""
+    """The app's settings, if the app is set up and they could be read."""
     prepared: Prepared | None = None
     attempted: bool = False
     """Whether it was sent in this invocation."""
     identity: Identity | None = None
-    """Of its customer, where it had to be looked up and is known."""
-    without_identity: Verdict | None = None
-    """What becomes of it because its customer could not be looked up."""
+    """The customer's identity, if it was needed and is known."""
+    identity_problem: Verdict | None = None
+    """The verdict if the customer's identity is needed and missing."""
 
     @property
     def group(self) -> str:
-        """Its app: one app's flood does not delay the others."""
+        """The app id: a flood of events for one app does not delay the others."""
         return self.envelope.app_id
 
     @property
     def attempts(self) -> int:
-        """How many times it was sent before without success."""
+        """How many earlier sends failed."""
         return self.envelope.attempts
 
     @property
@@ -57,12 +57,12 @@ class EventJob:
 
     @property
     def held_since_after_attempt(self) -> None:
-        """An attempt ends a hold: what it was held for is over."""
+        """None: an attempt shows that the reason for the hold is gone."""
         return
 
     @property
     def event_id(self) -> str:
-        """The sender's, or the id of the message that brought it: a re-sent one gets another."""
+        """The sender's id, or the SQS message's, which differs when an event is sent again."""
         return self.envelope.event_id or self.message_id
 
     @property
@@ -77,7 +77,7 @@ class EventJob:
 
     @property
     def app_class(self) -> str:
-        """`ios`, `android`, `windows` (E9) or `web`: what counters tell apart."""
+        """`ios`, `android`, `windows` (E9) or `web`: the dimension of the counters."""
         envelope = self.envelope
         if envelope.kind is not Kind.MOBILE_EVENT:
             return "web"
@@ -85,33 +85,33 @@ class EventJob:
 
     @property
     def delivery_key(self) -> str:
-        """Its key among the deliveries (S6)."""
+        """The event's key in the table of deliveries (S6)."""
         envelope = self.envelope
         scope = f"source {envelope.source}" if envelope.source else f"app {envelope.app_id}"
         return delivery_key(scope, self.event_id)
 
     def checked(self, app: App, now: datetime) -> Prepared:
-        """Applies every rule, with the event stamped with the time at which it came in."""
+        """Applies every rule, after stamping the event with the time at which it came in."""
         kind = self.envelope.kind
         event = stamped(kind, self.envelope.event, self.first_seen)
         appsflyer_id = self.identity.appsflyer_id if self.identity else None
         return prepare_with_lookup(kind, app, event, now, self.event_id, appsflyer_id)
 
     def waiting_body(self, **changes: object) -> str:
-        """Its envelope with what is known of it by now.
+        """The envelope, with what is known of the event by now.
 
-        Hashed, unless the app's settings could not be read: without its region a national phone
-        number cannot be hashed and must not be lost, so it goes back into the very queue that it
-        came from as it was.
+        The event is hashed, unless the app's settings could not be read. Without the app's region a
+        national phone number cannot be hashed and must not be lost, so the event returns unchanged
+        to the queue that it came from.
         """
         event = self.prepared.event if self.prepared else self.envelope.event
-        return write_envelope(self.envelope, event, **self._marks(self.prepared), **changes)
+        return write_envelope(self.envelope, event, **self._state_fields(self.prepared), **changes)
 
     def dead_letter(self, verdict: Verdict, now: datetime, attempts: int | None) -> str:
-        """Its envelope with the reason, always in its hashed form."""
+        """The envelope with the reason; the event is always hashed."""
         prepared = self.prepared or self.checked(self.app or App(self.envelope.app_id), now)
         response = verdict.response
-        marks = {
+        fields = {
             "reason": verdict.reason,
             "outcome": verdict.outcome,
             "dead_since": now,
@@ -119,14 +119,14 @@ class EventJob:
             "message": without_clear_email(response.text) if response else None,
             "deadline": prepared.deadline,
             "attempts": self.attempts + self.attempted if attempts is None else attempts,
-            **self._marks(prepared),
+            **self._state_fields(prepared),
         }
-        letter = write_envelope(self.envelope, prepared.event, **marks)
+        letter = write_envelope(self.envelope, prepared.event, **fields)
         if size_of(letter) > MAX_MESSAGE_BYTES:
-            letter = write_envelope(self.envelope, {}, **marks, **digest_of(letter))
+            letter = write_envelope(self.envelope, {}, **fields, **digest_of(letter))
         return letter
 
-    def _marks(self, prepared: Prepared | None) -> dict[str, object]:
+    def _state_fields(self, prepared: Prepared | None) -> dict[str, object]:
         return {
             "event_id": self.event_id,
             "first_seen": self.first_seen,
@@ -134,16 +134,16 @@ class EventJob:
         }
 
     def _findings(self, prepared: Prepared | None) -> list[dict[str, str]]:
-        """All findings in the form in which they travel, those of the entry (S6) included."""
+        """All findings as an envelope carries them, the one from acceptance (S6) included."""
         found: Sequence[Finding] = prepared.findings if prepared else ()
-        # Only the fact is taken from the envelope: its text may be anybody's.
+        # Only the rule number is trusted: anybody may have written the envelope's text.
         noted = any(item.get("rule") == "S6" for item in self.envelope.findings)
         lacks_id = noted or (not self.envelope.event_id and self._has_revenue(prepared))
         entry = [money_without_id().as_dict()] if lacks_id else []
         return [finding.as_dict() for finding in found] + entry
 
     def _has_revenue(self, prepared: Prepared | None) -> bool:
-        """Money needs none of the app's settings to be seen, so they are not waited for."""
+        """Revenue can be detected without the app's settings, so this does not wait for them."""
         if prepared:
             return prepared.has_revenue
         app, event = App(self.envelope.app_id), self.envelope.event

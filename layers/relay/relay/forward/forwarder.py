@@ -1,7 +1,7 @@
 """The use case of `forward_mobile` and `forward_web`: records in, events at AppsFlyer.
 
-The apps of a batch are looked up together, and so are customers whose AppsFlyer id is needed. Its
-events are then sent concurrently.
+The forwarder looks up the apps of a batch together, and the customers whose AppsFlyer id is needed.
+It then sends the events concurrently.
 """
 
 import asyncio
@@ -45,18 +45,18 @@ _BUG: Final = Verdict(Outcome.DEFERRED, "", "unexpected")
 _UNKNOWN_APP: Final = Verdict(Outcome.REJECTED, "", "unknown_app")
 _WRONG_QUEUE: Final = Verdict(Outcome.REJECTED, "", "wrong_queue")
 _BROKEN_RULE: Final = Verdict(Outcome.REJECTED, "", "rejected")
-_NOBODY_KNOWN: Final = Verdict(Outcome.HELD, "S4", IDENTITY_UNKNOWN)
-_NO_IDENTITIES: Final = Verdict(Outcome.DEFERRED, "", "identities_unavailable")
+_UNKNOWN_CUSTOMER: Final = Verdict(Outcome.HELD, "S4", IDENTITY_UNKNOWN)
+_IDENTITIES_UNAVAILABLE: Final = Verdict(Outcome.DEFERRED, "", "identities_unavailable")
 
 
 class Forwarder:
     """Sends the events of one surface to AppsFlyer. Lives as long as its process.
 
-    `clock` gives the present moment (UTC) and `jitter` the random part of waits: both are arguments
-    so that a test can hold them still.
+    `clock` returns the current time (UTC) and `jitter` the random part of waits. Both are arguments
+    so that tests can fix them.
     """
 
-    def __init__(  # noqa: PLR0913 - all that a forwarder speaks to
+    def __init__(  # noqa: PLR0913 - everything that a forwarder uses
         self,
         surface: Surface,
         settings: ForwardSettings,
@@ -88,14 +88,14 @@ class Forwarder:
     async def forward(
         self, records: Sequence[Mapping[str, Any]], remaining: Remaining
     ) -> list[str]:
-        """Handles a batch of SQS records; returns the message ids of those to be tried again."""
+        """Handles a batch of SQS records; returns the message ids of those to retry."""
         return await self._consumer.consume(records, remaining)
 
     # What the consumer calls
 
     @property
     def needed_seconds(self) -> float:
-        """The longest that one event takes from now on."""
+        """The longest that one event can take from now on."""
         return self._sender.needed_seconds
 
     def read(self, record: Record) -> EventJob:
@@ -104,14 +104,14 @@ class Forwarder:
         return EventJob(record["messageId"], came_in, parse_envelope(record["body"]))
 
     async def begin(self, jobs: Collection[EventJob], deadline: Deadline) -> Handle[EventJob]:
-        """Looks up apps and customers, as many as can be in one call."""
+        """Looks up apps and customers, as many as possible per call."""
         await self._look_up_apps(jobs)
         await self._look_up_customers(jobs)
         return partial(self._handle, invocation=self._sender.begin(deadline))
 
     def interrupted(self, job: EventJob) -> Settlement:
-        """What a bug of ours interrupted may have been written, and recorded (E16)."""
-        return self._settled(job, _BUG._replace(uncertain=job.attempted))
+        """Counts a bug as a failed attempt; AppsFlyer may have recorded the event if sent (E16)."""
+        return self._settle(job, _BUG._replace(uncertain=job.attempted))
 
     def report(self, batch: Batch[EventJob]) -> None:
         """Logs and counts a batch."""
@@ -125,7 +125,7 @@ class Forwarder:
             return
         try:
             await asyncio.to_thread(self._apps.preload, self._surface, app_ids)
-        except ParametersUnavailableError as error:  # each event hears of it in its turn
+        except ParametersUnavailableError as error:  # `_check` reports it for each event
             telemetry.logger().error("parameters unavailable", extra={"problem": str(error)})
 
     async def _look_up_customers(self, jobs: Collection[EventJob]) -> None:
@@ -136,14 +136,16 @@ class Forwarder:
                 waiting[job.envelope.app_id][job.customer].append(job)
         for app_id, by_customer in waiting.items():
             found = await self._find(app_id, list(by_customer))
-            for customer, theirs in by_customer.items():
-                for job in theirs:
+            for customer, customer_jobs in by_customer.items():
+                for job in customer_jobs:
                     job.identity = None if found is None else found.get(customer)
                     if job.identity is None:
-                        job.without_identity = _NO_IDENTITIES if found is None else _NOBODY_KNOWN
+                        job.identity_problem = (
+                            _IDENTITIES_UNAVAILABLE if found is None else _UNKNOWN_CUSTOMER
+                        )
 
     async def _find(self, app_id: str, customers: Sequence[str]) -> dict[str, Identity] | None:
-        """None where the table does not answer."""
+        """The identities by customer; None if the table does not answer."""
         if self._identities is None:
             return {}
         try:
@@ -156,32 +158,32 @@ class Forwarder:
 
     async def _handle(self, job: EventJob, invocation: Invocation) -> Settlement:
         if Surface.of(job.envelope.kind) is not self._surface:
-            return self._settled(job, _WRONG_QUEUE)
+            return self._settle(job, _WRONG_QUEUE)
         problem, moment = self._check(job), self._not_before(job)
         may_wait = problem is None or problem.outcome is not Outcome.REJECTED
         if may_wait and moment is not None and moment > self._clock():
             return self._settler.extend_delay(job, moment)
         if problem is not None:
-            return self._settled(job, problem)
-        return self._settled(job, await self._sender.deliver(job, invocation))
+            return self._settle(job, problem)
+        return self._settle(job, await self._sender.deliver(job, invocation))
 
-    def _settled(self, job: EventJob, verdict: Verdict) -> Settlement:
-        if verdict.uncertain and self._is_doubtful_money(job):
+    def _settle(self, job: EventJob, verdict: Verdict) -> Settlement:
+        if verdict.uncertain and self._is_uncertain_money(job):
             return self._settler.dead_letter(job, verdict.because("uncertain_money"))
         return self._settler.settle(job, verdict)
 
-    def _is_doubtful_money(self, job: EventJob) -> bool:
+    def _is_uncertain_money(self, job: EventJob) -> bool:
         has_revenue = job.prepared is not None and job.prepared.has_revenue
         return has_revenue and self._settings.uncertain_money == "dead_letter"
 
     def _not_before(self, job: EventJob) -> datetime | None:
-        """The sender's own moment, or the one until which an install is too young (S3)."""
+        """The sender's own `not_before`, or the end of the install's waiting time (S3)."""
         if job.envelope.not_before is not None or job.identity is None:
             return job.envelope.not_before
         return not_before_of(job.identity.installed_at, self._clock())
 
     def _check(self, job: EventJob) -> Verdict | None:
-        """The app's settings and every rule; None when the event may be sent."""
+        """Checks the app's settings and every rule; None when the event may be sent."""
         try:
             app = self._apps.app(self._surface, job.envelope.app_id)
         except UnknownAppError:
@@ -193,4 +195,4 @@ class Forwarder:
             return _WRONG_SETTINGS
         job.app = app
         job.prepared = job.checked(app, self._clock())
-        return _BROKEN_RULE if job.prepared.body is None else job.without_identity
+        return _BROKEN_RULE if job.prepared.body is None else job.identity_problem

@@ -1,7 +1,7 @@
-"""The rate (S2): in no second are more requests begun than one invocation may begin.
+"""Rate limiter (S2): bounds the requests that one invocation starts in any second.
 
-AppsFlyer's baseline is for all senders together. Nothing is shared between invocations, so each
-keeps to its part: the rate of all, divided by the number of invocations that can run at once.
+AppsFlyer's baseline applies to all senders together. Invocations share nothing, so each keeps to
+its part: the total rate, divided by the number of invocations that can run at once.
 """
 
 import asyncio
@@ -11,17 +11,17 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 CATCH_UP_SECONDS: Final = 0.01
-"""How much of a turn that came late may be made up for; the turns are that much farther apart."""
+"""How much of a late turn may be made up for; the turns are spaced that much further apart."""
 
 _ROUNDING: Final = 0.0001
-"""Seconds are floats: what ten thousand of them are off by when they are added up."""
+"""Seconds are floats: the error of adding up ten thousand of them."""
 
 
 class RateLimiter:
     """Gives turns, one after the other.
 
-    Lives as long as its process: a second does not begin anew with an invocation. Of a rate above
-    one, `requests_a_second`, only whole requests are taken.
+    Lives as long as its process: a new invocation does not start a new second. A rate
+    (`requests_a_second`) above one is rounded down to whole requests.
     """
 
     def __init__(
@@ -40,12 +40,12 @@ class RateLimiter:
 
     @property
     def wait_seconds(self) -> float:
-        """How long whoever comes now has to wait, about."""
+        """About how long a request that arrives now has to wait."""
         until_next = max(0.0, self._next - self._clock())
         return until_next + self._queued * self._interval
 
     async def acquire(self) -> None:
-        """Returns when a request may be begun."""
+        """Waits for a turn: a request may start when this returns."""
         self._queued += 1
         try:
             async with self._turn:

@@ -1,4 +1,4 @@
-"""What a forwarder says of a batch: a line for it, one for each failure, and counters."""
+"""What a forwarder reports of a batch: one log line, one more for each failure, and counters."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -14,85 +14,88 @@ from relay.forward.event_job import EventJob
 
 _MOST_VALUES: Final = 99
 _ROUTINE: Final = frozenset({Outcome.DELIVERED, Outcome.DUPLICATE})
-_NEEDS_A_LOOK: Final = frozenset({Outcome.REFUSED, Outcome.BLOCKED})
+_LOGGED_AS_ERRORS: Final = frozenset({Outcome.REFUSED, Outcome.BLOCKED})
 _NEAR_DEADLINE: Final = timedelta(hours=1)
 _LATE: Final = frozenset({"T3", "T8"})
 
 
 def report_batch(surface: Surface, batch: Batch[EventJob], now: datetime) -> None:
-    """One line for the batch, one for each failure, and counters by outcome and class of app."""
+    """Logs the batch and each failure; counts by outcome and class of app."""
     counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
     tries: defaultdict[str, list[int]] = defaultdict(list)
-    for message_id, done in batch.settlements.items():
+    for message_id, settlement in batch.settlements.items():
         job = batch.jobs.get(message_id)
         app_class = job.app_class if job else "unknown"
-        counts[app_class].update(_counters(job, done, now))
-        if done.destination is Destination.DEAD_LETTERS and message_id not in batch.failed:
+        counts[app_class].update(_counters(job, settlement, now))
+        if settlement.destination is Destination.DEAD_LETTERS and message_id not in batch.failed:
             counts[app_class]["DeadLettered"] += 1
-        if job and _tries(job, done) > 1:
-            tries[app_class].append(_tries(job, done))
-        if done.outcome not in _ROUTINE:
-            _report_failure(message_id, job, done)
+        if job and _tries(job, settlement) > 1:
+            tries[app_class].append(_tries(job, settlement))
+        if settlement.outcome not in _ROUTINE:
+            _report_failure(message_id, job, settlement)
     handed_back = len(batch.failed)
     total = sum(counts.values(), Counter(HandedBack=handed_back))
     telemetry.logger().info("batch", extra={"surface": surface.value, **total})
-    for app_class, of_class in counts.items():
-        # At most a hundred values a metric; a batch has rarely more that came after retries.
+    for app_class, counters in counts.items():
+        # A metric takes at most a hundred values; a batch rarely has more deliveries after retries.
         retried = tries[app_class][:_MOST_VALUES]
-        telemetry.count({**of_class, "TriesUntilDelivered": retried}, app_class=app_class)
+        telemetry.count({**counters, "TriesUntilDelivered": retried}, app_class=app_class)
     telemetry.count({"HandedBack": handed_back})
 
 
-def _counters(job: EventJob | None, done: Settlement, now: datetime) -> Iterator[str]:
-    """What one event adds to."""
-    yield done.outcome.capitalize()
-    if done.verdict is not None and done.verdict.uncertain:
+def _counters(job: EventJob | None, settlement: Settlement, now: datetime) -> Iterator[str]:
+    """The counters that one event adds to."""
+    yield settlement.outcome.capitalize()
+    if settlement.verdict is not None and settlement.verdict.uncertain:
         yield "Uncertain"
-    if done.outcome is Outcome.HELD and done.reason == CREDENTIALS_REASON:
+    if settlement.outcome is Outcome.HELD and settlement.reason == CREDENTIALS_REASON:
         yield "CredentialsRefused"
     if job is None:
         return
-    if _tries(job, done) > 1:
+    if _tries(job, settlement) > 1:
         yield "DeliveredAfterRetry"
-    if _is_late(job, done):
+    if _is_late(job, settlement):
         yield "Late"
-    if _is_near_deadline(job, done, now):
+    if _is_near_deadline(job, settlement, now):
         yield "NearDeadline"
 
 
-def _tries(job: EventJob, done: Settlement) -> int:
-    """How many it took until AppsFlyer accepted it; 0 when it has not."""
-    return job.attempts + 1 if done.outcome is Outcome.DELIVERED else 0
+def _tries(job: EventJob, settlement: Settlement) -> int:
+    """How many tries it took until AppsFlyer accepted the event; 0 if it did not."""
+    return job.attempts + 1 if settlement.outcome is Outcome.DELIVERED else 0
 
 
-def _is_late(job: EventJob, done: Settlement) -> bool:
-    """T11: delivered, and too late for AppsFlyer to keep the event's own time."""
+def _is_late(job: EventJob, settlement: Settlement) -> bool:
+    """T11: delivered too late for AppsFlyer to keep the event's own time."""
     recorded = job.prepared.recorded if job.prepared else None
-    return done.outcome is Outcome.DELIVERED and recorded is not None and recorded.rule in _LATE
+    return (
+        settlement.outcome is Outcome.DELIVERED and recorded is not None and recorded.rule in _LATE
+    )
 
 
-def _is_near_deadline(job: EventJob, done: Settlement, now: datetime) -> bool:
-    """T11: it waits, still could be in time, and will be late, or nearly, at the next look."""
+def _is_near_deadline(job: EventJob, settlement: Settlement, now: datetime) -> bool:
+    """T11: it waits and is still in time, but will be late or nearly late at its next attempt."""
     deadline = job.prepared.deadline if job.prepared else None
-    if done.next_look is None or deadline is None or deadline <= now:
+    if settlement.next_look is None or deadline is None or deadline <= now:
         return False
-    return done.next_look > deadline - _NEAR_DEADLINE
+    return settlement.next_look > deadline - _NEAR_DEADLINE
 
 
-def _report_failure(message_id: str, job: EventJob | None, done: Settlement) -> None:
-    say = telemetry.logger().error if done.outcome in _NEEDS_A_LOOK else telemetry.logger().warning
-    verdict, waits = done.verdict, done.destination is Destination.WAITING
-    say(
+def _report_failure(message_id: str, job: EventJob | None, settlement: Settlement) -> None:
+    logger, verdict, message = telemetry.logger(), settlement.verdict, settlement.message
+    is_waiting = settlement.destination is Destination.WAITING
+    log = logger.error if settlement.outcome in _LOGGED_AS_ERRORS else logger.warning
+    log(
         "event not delivered",
         extra={
             "message_id": message_id,
-            # Of an app that is set up; whatever else a sender calls an app is not shown.
+            # Only of an app that is set up: any other app id could be anything a sender wrote.
             "app_id": job.app.id if job and job.app else None,
-            "outcome": done.outcome.value,
-            "reason": done.reason,
+            "outcome": settlement.outcome.value,
+            "reason": settlement.reason,
             "rule": verdict.rule if verdict else "",
             "status": verdict.response.status if verdict and verdict.response else None,
             "uncertain": verdict is not None and verdict.uncertain,
-            "delay_seconds": done.message.delay_seconds if waits and done.message else None,
+            "delay_seconds": message.delay_seconds if is_waiting and message else None,
         },
     )

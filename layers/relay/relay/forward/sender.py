@@ -1,7 +1,7 @@
-"""One event to AppsFlyer: with a token that works, at the agreed rate, once if it is money.
+"""Sends one event to AppsFlyer: with a valid token, at the agreed rate, and money only once.
 
-Nothing is sent while the app's circuit is open. Where a second delivery would count twice, the
-event is claimed before and remembered after (S6).
+Nothing is sent while the app's circuit is open. If a second delivery would count twice, the event
+is claimed before the send and remembered after it (S6).
 """
 
 import asyncio
@@ -37,10 +37,11 @@ from relay.secrets import Secret
 from relay.stores.deliveries import Claim, Deliveries
 
 MARGIN_SECONDS: Final = 2 * LONGEST_CALL_SECONDS
-"""Kept back for a claim and its note. What else it takes is begun only if there is time for it: a
-fresh token and a second request, calls to SQS (`Queue.send`)."""
+"""Reserved for claiming an event and remembering or releasing it. Everything else starts only if
+there is time for it: a fresh token and a second request, calls to SQS (`Queue.send`)."""
 _LEASE_SECONDS: Final = 4 * LONGEST_CALL_SECONDS
-"""A claim's: its own call, a fresh token, perhaps behind that of another app, and the note."""
+"""What a claim lasts besides the requests: its own call, a fresh token (perhaps after waiting for
+another app's), and the call that ends it."""
 
 NO_SETTINGS: Final = Verdict(Outcome.DEFERRED, "", "parameters_unavailable")
 _NO_TOKEN: Final = Verdict(Outcome.HELD, "E13", CREDENTIALS_REASON)
@@ -54,7 +55,7 @@ _REFUSED_CLAIMS: Final = {  # S6
 
 
 class Invocation(NamedTuple):
-    """What the sends of one invocation share."""
+    """State that the sends of one invocation share."""
 
     deadline: Deadline
     breaker: BreakerRound
@@ -83,27 +84,27 @@ class Sender:
 
     @property
     def needed_seconds(self) -> float:
-        """The longest that one request takes from now on, with what has to be done around it."""
+        """The longest that one request can take from now on, its overhead included."""
         longest = self._settings.longest_request_seconds + MARGIN_SECONDS
         return longest + self._limiter.wait_seconds
 
     def begin(self, deadline: Deadline) -> Invocation:
-        """For the events of one invocation."""
+        """Starts an invocation."""
         return Invocation(deadline, self._breaker.begin_round())
 
     async def deliver(self, job: EventJob, invocation: Invocation) -> Verdict:
-        """Sends, unless there is no token to send with or the app's circuit is open."""
+        """Sends an event, unless the app has no valid token or its circuit is open."""
         app_id = job.envelope.app_id
         try:
             token = self._apps.token(self._surface, app_id)
             if token is None:
-                token = await self._token_read_anew(app_id, invocation)
+                token = await self._token_after_refresh(app_id, invocation)
         except ParametersUnavailableError:
             return NO_SETTINGS
         if token is None:
             return _NO_TOKEN
-        # The last attempt is always made: nothing is given up that was not tried at the end.
-        if not await invocation.breaker.allow(app_id, anyway=self._is_last_attempt(job)):
+        # The last attempt is always made: no event is dead-lettered without a final try.
+        if not await invocation.breaker.allow(app_id, force=self._is_last_attempt(job)):
             return _CIRCUIT_OPEN
         failed: bool | None = None
         try:
@@ -114,31 +115,31 @@ class Sender:
         return verdict
 
     async def _send_once(self, job: EventJob, token: Secret, invocation: Invocation) -> Verdict:
-        """Sends, unless the event is not ours to send (S6)."""
-        if not self._is_covered(job):
+        """Sends an event, unless its claim is refused (S6)."""
+        if not self._is_deduplicated(job):
             return await self._send(job, token, invocation)
         digest = content_digest(job.envelope, _sendable(job).event, job.first_seen)
         refusal = await self._claim(job, digest)
         if refusal is not None:
             return refusal
         verdict = await self._send(job, token, invocation)
-        await self._note(job, digest, delivered=verdict.outcome is Outcome.DELIVERED)
+        await self._finish_claim(job, digest, delivered=verdict.outcome is Outcome.DELIVERED)
         return verdict
 
     def _is_last_attempt(self, job: EventJob) -> bool:
         return job.attempts >= len(self._settings.retry_schedule_seconds)
 
-    # Deliveries (S6): what is claimed before it is sent, and remembered after
+    # Deliveries (S6): claim before the send, remember after it
 
-    def _is_covered(self, job: EventJob) -> bool:
-        """Payments always; other events as the setting says."""
-        covered = self._settings.deduplicate
-        if job.envelope.source is not None or covered == "all":
+    def _is_deduplicated(self, job: EventJob) -> bool:
+        """Whether to deduplicate: payments always, other events by the setting."""
+        deduplicated = self._settings.deduplicate
+        if job.envelope.source is not None or deduplicated == "all":
             return True
-        return covered == "money" and _sendable(job).has_revenue
+        return deduplicated == "money" and _sendable(job).has_revenue
 
     async def _claim(self, job: EventJob, digest: str) -> Verdict | None:
-        """None when the event is ours to send."""
+        """Claims an event; None if this invocation may send it."""
         try:
             longest = 2 * self._settings.longest_request_seconds + _LEASE_SECONDS
             seconds = longest + 2 * self._limiter.wait_seconds
@@ -147,11 +148,11 @@ class Sender:
             return _NO_DELIVERIES
         return _REFUSED_CLAIMS.get(claim)
 
-    async def _note(self, job: EventJob, digest: str, *, delivered: bool) -> None:
-        """Remembers a delivery, or frees the event for its next attempt.
+    async def _finish_claim(self, job: EventJob, digest: str, *, delivered: bool) -> None:
+        """Remembers a delivery, or releases the event for its next attempt.
 
-        Where that fails, the claim runs out by itself. What was delivered may then be sent again by
-        somebody who hands it in again, and is counted.
+        If that fails, the claim expires by itself. An event that was delivered may then be sent
+        twice if its sender hands it in again; the counter `Unremembered` shows it.
         """
         try:
             if delivered:
@@ -164,14 +165,14 @@ class Sender:
     # Sending
 
     async def _send(self, job: EventJob, token: Secret, invocation: Invocation) -> Verdict:
-        """Sends with the app's token; if AppsFlyer refuses that, once more with another one."""
+        """Sends with the app's token; if AppsFlyer refuses it, once more with a fresh one."""
         verdict = await self._request(job, token)
         if verdict.reason != CREDENTIALS_REASON or not self._has_time(invocation):
             return verdict
-        another = await self._another_token(job.envelope.app_id, token)
-        if another is None or not self._has_time(invocation):
+        fresh = await self._fresh_token(job.envelope.app_id, token)
+        if fresh is None or not self._has_time(invocation):
             return verdict
-        return await self._request(job, another)
+        return await self._request(job, fresh)
 
     async def _request(self, job: EventJob, token: Secret) -> Verdict:
         prepared = _sendable(job)
@@ -181,7 +182,7 @@ class Sender:
             response = await self._client.send(
                 prepared.kind, prepared.app_id, prepared.path, prepared.body or b"", token
             )
-        except ConfigurationError as error:  # a token that no header can carry: as good as none
+        except ConfigurationError as error:  # no header can carry the token
             job.attempted = False
             telemetry.wrong_setting(error)
             return _NO_TOKEN
@@ -192,19 +193,19 @@ class Sender:
     def _has_time(self, invocation: Invocation) -> bool:
         return invocation.deadline.allows(self.needed_seconds)
 
-    async def _token_read_anew(self, app_id: str, invocation: Invocation) -> Secret | None:
-        """The token, once the read that another event's refusal has begun is over."""
+    async def _token_after_refresh(self, app_id: str, invocation: Invocation) -> Secret | None:
+        """Waits for a token read that another event started, then returns the token."""
         async with self._token_reading:
             has_time = self._has_time(invocation)
             return self._apps.token(self._surface, app_id) if has_time else None
 
-    async def _another_token(self, app_id: str, refused: Secret) -> Secret | None:
-        async with self._token_reading:  # one fresh read serves all that were under way
+    async def _fresh_token(self, app_id: str, refused: Secret) -> Secret | None:
+        async with self._token_reading:  # one fresh read serves every request that was in flight
             return await asyncio.to_thread(self._apps.refuse, self._surface, app_id, refused)
 
 
 def _sendable(job: EventJob) -> Prepared:
-    if job.prepared is None:  # pragma: no cover - it has been checked before
+    if job.prepared is None:  # pragma: no cover - every job is checked before
         message = "a job is checked before it is sent"
         raise AssertionError(message)
     return job.prepared

@@ -1,5 +1,5 @@
-"""Payment providers' webhooks: from what a provider tells to what AppsFlyer is to be told.
+"""Payments: maps payment providers' webhooks to AppsFlyer events.
 
-A provider is one module. It verifies a webhook, keeps the fields that matter (`read`), and says
-what they mean (`interpret`). Everything behind that knows only movements of money.
+Each provider is one module. It verifies a webhook (`verify`), keeps the fields that matter
+(`parse`), and says what they mean (`interpret`). All later steps know only movements of money.
 """

@@ -1,4 +1,4 @@
-"""Which app an event of a source is for, and who its customer is there. Pure."""
+"""App selection: which app a source's event is for, and who the customer is in it. Pure."""
 
 import re
 from collections.abc import Sequence
@@ -14,28 +14,30 @@ _IOS: Final = re.compile(r"id\d+", re.ASCII)  # E9
 
 
 class AppMatch(NamedTuple):
-    """An app, and the customer's AppsFlyer id in it as far as it is known."""
+    """An app, and the customer's AppsFlyer id in it if that is known."""
 
     surface: Surface
     app_id: str
     appsflyer_id: str | None = None
     identity: Identity | None = None
-    """The customer's install of the app, where one is known."""
+    """The customer's install of the app, if one is known."""
 
 
 def select_app(
     settings: SourceSettings, hints: CustomerHints, installs: Sequence[Identity]
 ) -> AppMatch | None:
-    """The app that the first of the source's rules knows; None when none does yet.
+    """The app found by the first of the source's rules that finds one; None if none does yet.
 
-    `installs`: the customer's, the latest first. Raises `ForeignAppError`.
+    `installs`: the customer's installs, latest first. Raises `ForeignAppError`.
     """
-    theirs = [one for one in installs if one.app_id in _mobile_apps(settings, hints.platform)]
+    eligible = [
+        install for install in installs if install.app_id in _mobile_apps(settings, hints.platform)
+    ]
     for rule in settings.app_selection:
         if rule == "metadata":
-            app_match = _by_metadata(settings, hints, theirs)
+            app_match = _by_metadata(settings, hints, eligible)
         elif rule == "latest_install":
-            app_match = _by_install(theirs)
+            app_match = _by_install(eligible)
         else:
             app_match = _by_web(settings, hints)
         if app_match is not None:
@@ -44,41 +46,43 @@ def select_app(
 
 
 def _mobile_apps(settings: SourceSettings, platform: str | None) -> list[str]:
-    """The source's apps of a platform; all, where none is said or it was paid for on the web."""
+    """The source's mobile apps of a platform; all of them if it is unknown or `web`."""
     apps = settings.apps.mobile
     if platform in {"ios", "android"}:
         return [app for app in apps if bool(_IOS.fullmatch(app)) == (platform == "ios")]
     return list(apps)
 
 
-# By what the provider hands over
+# By what the provider sends
 
 
 def _by_metadata(
     settings: SourceSettings, hints: CustomerHints, installs: Sequence[Identity]
 ) -> AppMatch | None:
-    app_id = hints.app_id or _app_of_id(hints, installs) or _app_of_platform(settings, hints)
+    app_id = (
+        hints.app_id or _app_of_appsflyer_id(hints, installs) or _app_of_platform(settings, hints)
+    )
     if app_id is None:
         return None
     if app_id in settings.apps.web:
-        return _on_web(app_id, hints.customer_user_id, hints.appsflyer_id)
+        return _web_match(app_id, hints.customer_user_id, hints.appsflyer_id)
     if app_id not in settings.apps.mobile:
         raise ForeignAppError
-    identity = next((one for one in installs if one.app_id == app_id), None)
-    known = hints.appsflyer_id or (identity.appsflyer_id if identity else None)
-    if known is None and hints.customer_user_id is None:
-        return None  # nobody to look up
-    return AppMatch(Surface.MOBILE, app_id, known, identity)
+    identity = next((install for install in installs if install.app_id == app_id), None)
+    known_id = hints.appsflyer_id or (identity.appsflyer_id if identity else None)
+    if known_id is None and hints.customer_user_id is None:
+        return None  # there is no id to look up
+    return AppMatch(Surface.MOBILE, app_id, known_id, identity)
 
 
-def _app_of_id(hints: CustomerHints, installs: Sequence[Identity]) -> str | None:
-    """Without an app beside it, an AppsFlyer id is that of the install that has it."""
-    named = (one.app_id for one in installs if one.appsflyer_id == hints.appsflyer_id)
-    return next(named, None)
+def _app_of_appsflyer_id(hints: CustomerHints, installs: Sequence[Identity]) -> str | None:
+    """The app of the customer's install with the AppsFlyer id that the hints give."""
+    app_ids = (install.app_id for install in installs if install.appsflyer_id == hints.appsflyer_id)
+    return next(app_ids, None)
 
 
 def _app_of_platform(settings: SourceSettings, hints: CustomerHints) -> str | None:
-    """The source's only app of the platform; for an AppsFlyer id alone, its only mobile app."""
+    """The source's only app of the platform; with only an AppsFlyer id, its only mobile app."""
     if hints.platform == "web":
         apps = list(settings.apps.web)
     elif hints.platform or hints.appsflyer_id:
@@ -99,14 +103,16 @@ def _by_install(installs: Sequence[Identity]) -> AppMatch | None:
 
 
 def _by_web(settings: SourceSettings, hints: CustomerHints) -> AppMatch | None:
-    """The first web app, by the customer user id: an AppsFlyer id may be a mobile app's."""
+    """The first web app, by customer user id only: an AppsFlyer id may be a mobile app's."""
     if not settings.apps.web:
         return None
-    return _on_web(settings.apps.web[0], hints.customer_user_id, None)
+    return _web_match(settings.apps.web[0], hints.customer_user_id, None)
 
 
-def _on_web(app_id: str, customer_user_id: str | None, appsflyer_id: str | None) -> AppMatch | None:
-    """A web event is somebody's by either id (W1)."""
+def _web_match(
+    app_id: str, customer_user_id: str | None, appsflyer_id: str | None
+) -> AppMatch | None:
+    """A web app; None without an id of the customer, since a web event needs one (W1)."""
     if customer_user_id is None and appsflyer_id is None:
         return None
     return AppMatch(Surface.WEB, app_id, appsflyer_id)

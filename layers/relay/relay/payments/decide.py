@@ -1,7 +1,7 @@
-"""What becomes of one movement: whose it is, for which app, under which name and for how much.
+"""Decides about one movement: whose it is, for which app, under which name and for how much.
 
-Everything that is needed is looked up here, in the money trail and among the identities; what is
-decided is kept, so that the next telling of the same money comes to the same.
+The decider looks up what it needs in the money trail and the identities. It stores the decision, so
+that a redelivered webhook yields the same event.
 """
 
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ from relay.instants import Clock, from_milliseconds, to_milliseconds, utc_now
 from relay.payments.app_selection import AppMatch, select_app
 from relay.payments.errors import IdConflictError, IdentityUnknownError, OriginalUnknownError
 from relay.payments.events import event_name
-from relay.payments.revenue import NO_MONEY, Money, given_back, paid, unreported
+from relay.payments.revenue import NO_MONEY, Money, money_paid, money_returned, money_unreported
 from relay.rules.identity_lookup import not_before_of
 from relay.stores.decision import Decision
 from relay.stores.identities import Identities, Identity
@@ -28,28 +28,28 @@ PAYMENTS: Final = frozenset(
     {MovementKind.FIRST_PAYMENT, MovementKind.RENEWAL, MovementKind.PURCHASE}
 )
 REPLAY_LIMIT: Final = timedelta(days=30)
-"""A dispute is told when its money is taken and again when it is lost, months later. By then the
-deliveries have forgotten it (35 days), the trail has not."""
+"""A dispute is reported when its money is taken and again, months later, when it is lost. By then
+the deliveries have forgotten it (`DeliveryDays`: 35, never below 31), but the trail has not."""
 
 _SAME_MOMENT: Final = timedelta(minutes=1)
 
 
-class NotWantedError(Exception):
-    """It is a test, and no app asks for tests."""
+class UnwantedTestError(Exception):
+    """The movement is a test, and its app has no app for test payments."""
 
 
 class Decided(NamedTuple):
-    """A decision that stands."""
+    """The decision about a movement."""
 
     decision: Decision
     is_replay: bool = False
-    """It was decided so long ago that its event is not sent again."""
+    """Whether this is a redelivery after `REPLAY_LIMIT`, whose event is not sent again."""
 
 
 class Decider:
-    """Decides about movements. Blocking; lives as long as its process.
+    """Decides about movements. Blocks; lives as long as its process.
 
-    `decide` raises `MappingError`, `NotWantedError`, `UnknownAppError`, `ConfigurationError`,
+    `decide` raises `MappingError`, `UnwantedTestError`, `UnknownAppError`, `ConfigurationError`,
     `ParametersUnavailableError` and `TableUnavailableError`.
     """
 
@@ -74,9 +74,9 @@ class Decider:
         test: bool,
         known_refs: Iterable[Ref] = (),
     ) -> Decided:
-        """What is sent for a movement, by what is known now; or what was decided before.
+        """The earlier decision about a movement, or a new one by what is known now.
 
-        `known_refs`: the things of which its notice told as well; they are the same customer's.
+        `known_refs`: the other things in the movement's notice; they are the same customer's.
         """
         refs = (
             [movement.ref]
@@ -87,17 +87,17 @@ class Decider:
         standing = lookup.decisions.get(movement.ref)
         if standing is None:
             decision = (
-                self._first_telling(settings, movement, lookup, test=test)
+                self._decide_by_customer(settings, movement, lookup, test=test)
                 if movement.original_ref is None
-                else self._taking_back(source, movement, lookup)
+                else self._decide_by_original(source, movement, lookup)
             )
-            # Another telling may have been decided meanwhile; then that one stands.
+            # A redelivery may have been decided in the meantime; then that decision stands.
             standing = self._trail.decide(source, movement.ref, decision)
         self._trail.assign(source, lookup, standing.customer_user_id, known_refs)
-        return self._as_told(standing, movement)
+        return self._decided(standing, movement)
 
-    def _as_told(self, standing: Decision, movement: Movement) -> Decided:
-        """A decision for this telling, which must tell of as much money."""
+    def _decided(self, standing: Decision, movement: Movement) -> Decided:
+        """Applies a decision to a movement; raises `IdConflictError` if their amounts differ."""
         amount = None if movement.kind in REVERSALS else movement.amount
         if amount is not None and (
             standing.currency != amount.currency or Decimal(standing.gross or 0) != amount.gross
@@ -108,7 +108,7 @@ class Decider:
 
     # Payments, trials, cancellations
 
-    def _first_telling(
+    def _decide_by_customer(
         self, settings: SourceSettings, movement: Movement, lookup: TrailLookup, *, test: bool
     ) -> Decision:
         customer = lookup.hints.customer_user_id
@@ -117,11 +117,11 @@ class Decider:
         if app_match is None:
             raise IdentityUnknownError
         if test:
-            app_match = self._for_tests(app_match)
+            app_match = self._test_app(app_match)
         rules = self._rules(app_match.surface, app_match.app_id)
-        kind = _kind(movement, lookup)
+        kind = _movement_kind(movement, lookup)
         name = event_name(kind, rules, None)
-        money = _money(movement, rules, is_heard=name is not None)
+        money = _money(movement, rules, is_reported=name is not None)
         return Decision(
             kind=kind,
             id=movement.id,
@@ -137,32 +137,32 @@ class Decider:
             product_id=movement.product_id,
             quantity=movement.quantity,
             **money._asdict(),
-            **_device(movement),
+            **_device_fields(movement),
         )
 
-    def _for_tests(self, app_match: AppMatch) -> AppMatch:
-        """The app that hears of another one's test payments, as its own rules say."""
-        test_app = self._rules(app_match.surface, app_match.app_id).test_events_to
-        if test_app is None:
-            raise NotWantedError
-        return app_match._replace(app_id=test_app)
+    def _test_app(self, app_match: AppMatch) -> AppMatch:
+        """The app that gets this app's test payments; raises `UnwantedTestError`."""
+        test_app_id = self._rules(app_match.surface, app_match.app_id).test_events_to
+        if test_app_id is None:
+            raise UnwantedTestError
+        return app_match._replace(app_id=test_app_id)
 
     def _not_before(self, identity: Identity | None) -> int | None:
-        """S3, for an id that the forwarder will not look up."""
+        """S3 for an AppsFlyer id found here: the forwarder will not look it up."""
         moment = identity and not_before_of(identity.installed_at, self._clock())
         return to_milliseconds(moment) if moment else None
 
     # Refunds, disputes, and what reverses them
 
-    def _taking_back(self, source: str, movement: Movement, lookup: TrailLookup) -> Decision:
-        """It goes where the original went, under its name and order id."""
+    def _decide_by_original(self, source: str, movement: Movement, lookup: TrailLookup) -> Decision:
+        """A decision for the original's app, under the original's name and order id."""
         original = lookup.first(NEGATIVE if movement.kind in REVERSALS else PAYMENTS)
         if original is None:
             raise OriginalUnknownError
         rules = self._rules(Surface(original.surface), original.app_id)
-        # What reverses a refund brings back just what that took.
+        # A reversal brings back exactly what its original took.
         amount = None if movement.kind in REVERSALS else movement.amount
-        before = self._given_back_before(source, movement, lookup, original)
+        returned_before = self._returned_before(source, movement, lookup, original)
         return replace(
             original,
             kind=movement.kind,
@@ -171,21 +171,25 @@ class Decider:
             decided_at=to_milliseconds(self._clock()),
             name=event_name(movement.kind, rules, original),
             quantity=None,
-            **given_back(amount, original, before)._asdict(),
+            **money_returned(amount, original, returned_before)._asdict(),
         )
 
-    def _given_back_before(
+    def _returned_before(
         self, source: str, movement: Movement, lookup: TrailLookup, original: Decision
     ) -> Decimal:
-        """How much of the payment was given back before: net parts are rounded to add up."""
+        """How much of the payment was returned before: net parts are rounded to add up."""
         payment = lookup.first_ref(PAYMENTS)
         if payment is None or original.basis in (None, "gross"):
             return Decimal(0)
-        is_back = movement.kind in REVERSALS
-        amount = None if is_back else movement.amount
+        is_reversal = movement.kind in REVERSALS
+        amount = None if is_reversal else movement.amount
         gross = Decimal(original.gross or 0) if amount is None else amount.gross
         return self._trail.part_before(
-            source, payment, movement.ref, -gross if is_back else gross, original.customer_user_id
+            source,
+            payment,
+            movement.ref,
+            -gross if is_reversal else gross,
+            original.customer_user_id,
         )
 
     def _rules(self, surface: Surface, app_id: str) -> PaymentRules:
@@ -193,8 +197,8 @@ class Decider:
         return self._apps.payment_rules(surface, app_id)
 
 
-def _kind(movement: Movement, lookup: TrailLookup) -> MovementKind:
-    """A renewal of a trial is the first payment."""
+def _movement_kind(movement: Movement, lookup: TrailLookup) -> MovementKind:
+    """The movement's kind; a renewal that starts where a trial ends is the first payment."""
     starts, ends = movement.period_start, lookup.trial_end
     is_conversion = (
         movement.kind is MovementKind.RENEWAL
@@ -205,12 +209,12 @@ def _kind(movement: Movement, lookup: TrailLookup) -> MovementKind:
     return MovementKind.FIRST_PAYMENT if is_conversion else movement.kind
 
 
-def _money(movement: Movement, rules: PaymentRules, *, is_heard: bool) -> Money:
-    """Of what an app does not hear, it need not be known on which basis."""
+def _money(movement: Movement, rules: PaymentRules, *, is_reported: bool) -> Money:
+    """The money on the app's basis; an event that is not sent needs no basis."""
     if movement.amount is None:
         return NO_MONEY
-    return paid(movement.amount, rules) if is_heard else unreported(movement.amount)
+    return money_paid(movement.amount, rules) if is_reported else money_unreported(movement.amount)
 
 
-def _device(movement: Movement) -> dict[str, str | None]:
+def _device_fields(movement: Movement) -> dict[str, str | None]:
     return {name: movement.device.get(name) for name in ("idfa", "idfv", "advertising_id")}

@@ -1,12 +1,12 @@
-"""Why a movement cannot become an event: now, or at all."""
+"""Why a movement cannot become an event: not yet, or never."""
 
 from typing import ClassVar
 
 
 class MappingError(Exception):
-    """The root of these reasons. `reason` is a stable code, in logs and dead letters.
+    """The base of these errors. `reason` is a stable code for logs and dead letters.
 
-    The message may say more to whoever reads a dead letter, and holds nothing of the provider's.
+    The message may explain more in the dead letter; it never holds the provider's data.
     """
 
     reason: ClassVar[str]
@@ -15,32 +15,32 @@ class MappingError(Exception):
 
 
 class IdentityUnknownError(MappingError):
-    """Nobody knows yet whose it is, or for which app."""
+    """It is not known yet whose movement this is, or for which app."""
 
     reason = "identity_unknown"
     may_change = True
 
 
 class OriginalUnknownError(MappingError):
-    """The payment that it takes back, or what it reverses, has not been told yet."""
+    """The original (the payment it returns, or the return it reverses) is not known yet."""
 
     reason = "original_unknown"
     may_change = True
 
 
 class IdConflictError(MappingError):
-    """The same money was told before with another amount."""
+    """The same movement was reported before with another amount."""
 
     reason = "id_conflict"
 
 
 class ForeignAppError(MappingError):
-    """The metadata names an app that its source may not feed."""
+    """The metadata names an app that the source may not feed."""
 
     reason = "foreign_app"
 
 
 class RevenueUnknownError(MappingError):
-    """The provider does not tell the amount on the basis that the app asks for."""
+    """The provider does not give the amount on the basis that the app asks for."""
 
     reason = "revenue_unknown"

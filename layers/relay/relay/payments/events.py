@@ -1,4 +1,4 @@
-"""From what was decided about a movement to AppsFlyer's event. Pure."""
+"""Builds AppsFlyer's event from the decision about a movement. Pure."""
 
 import hashlib
 from collections.abc import Mapping
@@ -19,13 +19,13 @@ NAMES: Final[Mapping[MovementKind, str]] = {
     MovementKind.PURCHASE: "af_purchase",
     MovementKind.CANCELLATION: "subscription_cancelled",
 }
-"""What AppsFlyer is told; the other kinds have the name of what they take back."""
+"""The default event names; the other kinds take the name of their original."""
 
 
 def event_name(kind: MovementKind, rules: PaymentRules, original: Decision | None) -> str | None:
-    """The name for an app; None where the app does not want to hear of it.
+    """The event's name for an app; None if the app does not want the event.
 
-    Nor does it hear that something is taken back of which it never heard.
+    An app that got no event for the original gets none for its return or reversal either.
     """
     if original is not None and original.name is None:
         return None
@@ -34,26 +34,28 @@ def event_name(kind: MovementKind, rules: PaymentRules, original: Decision | Non
     return NAMES[kind] if original is None else original.name
 
 
-def digest_of(decision: Decision) -> str:
-    """A digest of the movement, whatever the app is told of it: a retelling has the same one."""
+def movement_digest(decision: Decision) -> str:
+    """A digest of the movement, whatever the event says: a redelivery has the same digest."""
     text = dumps([decision.kind, decision.id, decision.currency, decision.gross])
     return hashlib.sha256(text).hexdigest()
 
 
 def event_of(decision: Decision) -> tuple[Kind, dict[str, Any]]:
-    """The event, as a producer would hand it in. The decision has a name."""
+    """The event, as a producer would hand it in. The decision must have a name."""
     if decision.surface == Surface.MOBILE:
-        return Kind.MOBILE_EVENT, _mobile(decision)
-    return Kind.WEB_EVENT, _web(decision)
+        return Kind.MOBILE_EVENT, _mobile_event(decision)
+    return Kind.WEB_EVENT, _web_event(decision)
 
 
-def _mobile(decision: Decision) -> dict[str, Any]:
+def _mobile_event(decision: Decision) -> dict[str, Any]:
     revenue, currency = _revenue(decision)
-    return _given(
+    return _without_none(
         appsflyer_id=decision.appsflyer_id,
         customer_user_id=decision.customer_user_id,
         eventName=decision.name,
-        eventValue=_given(af_revenue=revenue, af_currency=currency, **_sold(decision)),
+        eventValue=_without_none(
+            af_revenue=revenue, af_currency=currency, **_product_fields(decision)
+        ),
         eventCurrency=currency,
         eventTime=mobile_form(from_milliseconds(decision.at)),
         idfa=decision.idfa,
@@ -64,30 +66,30 @@ def _mobile(decision: Decision) -> dict[str, Any]:
     )
 
 
-def _web(decision: Decision) -> dict[str, Any]:
+def _web_event(decision: Decision) -> dict[str, Any]:
     revenue, currency = _revenue(decision)
-    sold = _given(**_sold(decision))
-    return _given(
-        user_id=_given(
+    product_fields = _without_none(**_product_fields(decision))
+    return _without_none(
+        user_id=_without_none(
             customer_user_id=decision.customer_user_id, appsflyer_id=decision.appsflyer_id
         ),
         event_name=decision.name,
         event_revenue=None if revenue is None else Decimal(revenue),
         event_revenue_currency=currency,
-        event_value={"custom_parameters": sold} if sold else None,
+        event_value={"custom_parameters": product_fields} if product_fields else None,
         timestamp=decision.at,
     )
 
 
 def _revenue(decision: Decision) -> tuple[str | None, str | None]:
-    """Signed revenue and its currency; neither where the app hears of no revenue."""
+    """Signed revenue and its currency; neither if no revenue is reported to the app."""
     if decision.revenue is None:
         return None, None
-    is_taken = decision.kind in NEGATIVE and Decimal(decision.revenue)
-    return f"-{decision.revenue}" if is_taken else decision.revenue, decision.currency
+    is_negative = decision.kind in NEGATIVE and Decimal(decision.revenue)
+    return f"-{decision.revenue}" if is_negative else decision.revenue, decision.currency
 
 
-def _sold(decision: Decision) -> dict[str, str | int | None]:
+def _product_fields(decision: Decision) -> dict[str, str | int | None]:
     return {
         "af_order_id": decision.order_id,
         "af_content_id": decision.product_id,
@@ -95,5 +97,5 @@ def _sold(decision: Decision) -> dict[str, str | int | None]:
     }
 
 
-def _given(**fields: Any) -> dict[str, Any]:
+def _without_none(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}

@@ -1,8 +1,8 @@
 """The use case of `map_payment`: notices in, events on the delivery queues.
 
-A notice is interpreted, its links are kept, and its movement, if it tells of one, is decided about
-and queued as an event. What has to wait goes back on the payments queue, what cannot be mapped on
-the dead-letter queue.
+The mapper interprets a notice and keeps its links. If there is a movement, it decides about it and
+queues the event. A notice that has to wait goes back on the payments queue; one that cannot be
+mapped goes on the dead-letter queue.
 """
 
 import random
@@ -33,9 +33,9 @@ from relay.instants import Clock, from_milliseconds, utc_now
 from relay.messages.backoff import Jitter
 from relay.messages.envelope import Envelope, write_envelope
 from relay.messages.notice import Notice, parse_notice
-from relay.payments.decide import Decider, NotWantedError
+from relay.payments.decide import Decider, UnwantedTestError
 from relay.payments.errors import MappingError, OriginalUnknownError
-from relay.payments.events import digest_of, event_of
+from relay.payments.events import event_of, movement_digest
 from relay.payments.notice_job import NoticeJob
 from relay.payments.providers.registry import PROVIDERS
 from relay.payments.reporting import MappingResult, report_batch
@@ -44,7 +44,7 @@ from relay.stores.identities import Identities
 from relay.stores.money_trail import Trail
 
 NEEDED_SECONDS: Final = 30.0
-"""A notice is begun with time for the calls that it may need, and for putting it on a queue."""
+"""A notice starts only with time for the calls it may need and for putting it on a queue."""
 _THREADS: Final = 8
 _CONFIGURATION: Final = "configuration"
 
@@ -65,7 +65,7 @@ class Mapper:
 
     needed_seconds = NEEDED_SECONDS
 
-    def __init__(  # noqa: PLR0913 - all that it speaks to
+    def __init__(  # noqa: PLR0913 - everything that a mapper uses
         self,
         settings: MapPaymentSettings,
         sources: Sources,
@@ -85,8 +85,8 @@ class Mapper:
         self._trail = trail
         self._clock = clock
         self._decider = Decider(apps, trail, identities, clock)
-        soon_over = {IDENTITY_UNKNOWN, ORIGINAL_UNKNOWN, _CONFIGURATION}
-        self._settler = Settler(settings, clock, jitter, soon_over)
+        short_hold_reasons = {IDENTITY_UNKNOWN, ORIGINAL_UNKNOWN, _CONFIGURATION}
+        self._settler = Settler(settings, clock, jitter, short_hold_reasons)
         self._consumer = Consumer(
             self,
             self._settler,
@@ -100,7 +100,7 @@ class Mapper:
         )
 
     def map(self, records: Sequence[Mapping[str, Any]], remaining: Remaining) -> list[str]:
-        """Handles a batch of SQS records; returns the message ids of those to be tried again."""
+        """Handles a batch of SQS records; returns the message ids of those to retry."""
         return run_at_once(self._consumer.consume(records, remaining))
 
     # What the consumer calls
@@ -110,12 +110,12 @@ class Mapper:
         return NoticeJob(record["messageId"], parse_notice(record["body"]))
 
     async def begin(self, jobs: Collection[NoticeJob], deadline: Deadline) -> Handle[NoticeJob]:
-        """Nothing is looked up for a batch as a whole."""
+        """Returns the function that maps one notice; nothing is looked up per batch."""
         del jobs, deadline
         return self._handle
 
     def interrupted(self, job: NoticeJob) -> Settlement:
-        """A bug must cost its own notice an attempt, no more."""
+        """A bug costs only its own notice an attempt."""
         return self._settler.settle(job, Verdict(Outcome.DEFERRED, "", "unexpected"))
 
     def report(self, batch: Batch[NoticeJob]) -> None:
@@ -125,56 +125,58 @@ class Mapper:
     # One notice
 
     async def _handle(self, job: NoticeJob) -> Settlement:
-        """Blocks: the consumer calls it in a thread."""
+        """Maps one notice. Blocks: the consumer calls it in a thread."""
         not_before = job.notice.not_before
         if not_before is not None and not_before > self._clock():
             return self._settler.extend_delay(job, not_before)
         try:
-            return self._mapped(job)
-        except NotWantedError:
+            return self._map_notice(job)
+        except UnwantedTestError:
             return Settlement(MappingResult.TEST_DROPPED)
         except MappingError as error:
             outcome = Outcome.HELD if error.may_change else Outcome.REJECTED
             detail = "" if error.may_change else str(error)
-            return self._settled(job, outcome, error.reason, detail)
+            return self._settle(job, outcome, error.reason, detail)
         except (UnknownAppError, UnreadableWebhookError) as error:
-            return self._settled(job, Outcome.REJECTED, _REASONS[type(error)], str(error))
+            return self._settle(job, Outcome.REJECTED, _REASONS[type(error)], str(error))
         except ConfigurationError as error:
             telemetry.wrong_setting(error)
-            return self._settled(job, Outcome.HELD, _CONFIGURATION)
+            return self._settle(job, Outcome.HELD, _CONFIGURATION)
         except (ParametersUnavailableError, TableUnavailableError) as error:
-            return self._settled(job, Outcome.DEFERRED, _REASONS[type(error)])
+            return self._settle(job, Outcome.DEFERRED, _REASONS[type(error)])
 
-    def _settled(
+    def _settle(
         self, job: NoticeJob, outcome: Outcome, reason: str, detail: str = ""
     ) -> Settlement:
         return self._settler.settle(job, Verdict(outcome, "", reason, detail=detail))
 
-    def _mapped(self, job: NoticeJob) -> Settlement:
+    def _map_notice(self, job: NoticeJob) -> Settlement:
         notice = job.notice
         if notice.problem is not None:
             reason, _, detail = notice.problem.partition(": ")
-            return self._settled(job, Outcome.REJECTED, reason, detail)
+            return self._settle(job, Outcome.REJECTED, reason, detail)
         settings = self._sources.settings(notice.source)
         if settings is None or settings.provider != notice.provider:
-            return self._settled(job, Outcome.REJECTED, "unknown_source")
+            return self._settle(job, Outcome.REJECTED, "unknown_source")
         if notice.test and not self._wants_tests(settings):
             return Settlement(MappingResult.TEST_DROPPED)
         provider = PROVIDERS[notice.provider]
-        found = provider.interpret(notice.type or "", notice.content, settings)
-        self._trail.learn(notice.source, found.links)
-        if found.movement is None:
-            self._assign(notice.source, found)
+        interpretation = provider.interpret(notice.type or "", notice.content, settings)
+        self._trail.learn(notice.source, interpretation.links)
+        if interpretation.movement is None:
+            self._assign_customer(notice.source, interpretation)
             return Settlement(MappingResult.LEARNT)
-        return self._queued(job, settings, found, found.movement)
+        return self._map_movement(job, settings, interpretation, interpretation.movement)
 
-    def _assign(self, source: str, found: Interpretation) -> None:
+    def _assign_customer(self, source: str, interpretation: Interpretation) -> None:
         """Assigns ownerless links to the customer they lead to, so that `forget` finds them."""
-        ownerless = [one.ref for one in found.links if one.hints.customer_user_id is None]
+        ownerless = [
+            link.ref for link in interpretation.links if link.hints.customer_user_id is None
+        ]
         lookup = self._trail.look_up(source, ownerless)
         if ownerless and lookup.hints.customer_user_id is None:
-            self._trail.add_back_references(source, found.links)
-            lookup = self._trail.look_up(source, ownerless)  # it may have been told meanwhile
+            self._trail.add_back_references(source, interpretation.links)
+            lookup = self._trail.look_up(source, ownerless)  # it may be known by now
         self._trail.assign(source, lookup, lookup.hints.customer_user_id)
 
     def _wants_tests(self, settings: SourceSettings) -> bool:
@@ -191,14 +193,14 @@ class Mapper:
         except UnknownAppError:
             return False
 
-    def _queued(
+    def _map_movement(
         self,
         job: NoticeJob,
         settings: SourceSettings,
-        found: Interpretation,
+        interpretation: Interpretation,
         movement: Movement,
     ) -> Settlement:
-        notice, refs = job.notice, [link.ref for link in found.links]
+        notice, refs = job.notice, [link.ref for link in interpretation.links]
         try:
             decided = self._decider.decide(
                 notice.source, settings, movement, test=notice.test, known_refs=refs
@@ -222,7 +224,7 @@ class Mapper:
 
 
 def _message(notice: Notice, decision: Decision) -> Message:
-    """The event as it goes on its delivery queue, in the envelope of a payment."""
+    """The event for its delivery queue, in the envelope of a payment."""
     kind, event = event_of(decision)
     after = decision.not_before
     envelope = Envelope(
@@ -233,6 +235,6 @@ def _message(notice: Notice, decision: Decision) -> Message:
         not_before=None if after is None else from_milliseconds(after),
         first_seen=notice.first_seen,
         source=notice.source,
-        content_sha256=digest_of(decision),
+        content_sha256=movement_digest(decision),
     )
     return Message(write_envelope(envelope, event), decision.app_id)

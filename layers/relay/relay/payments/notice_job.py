@@ -1,4 +1,4 @@
-"""One notice on its way to an event. Pure."""
+"""One notice, to be mapped to an event. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,19 +10,19 @@ from relay.messages.notice import Notice, write_notice
 
 @dataclass(frozen=True, slots=True)
 class NoticeJob:
-    """One notice on its way to an event; a `relay.consumer.job.Job`."""
+    """One notice, to be mapped to an event; a `relay.consumer.job.Job`."""
 
     message_id: str
     notice: Notice
 
     @property
     def group(self) -> str:
-        """Its source."""
+        """The notice's source."""
         return self.notice.source
 
     @property
     def attempts(self) -> int:
-        """How many attempts to map it failed before."""
+        """How many earlier attempts to map it failed."""
         return self.notice.attempts
 
     @property
@@ -32,7 +32,7 @@ class NoticeJob:
 
     @property
     def held_since_after_attempt(self) -> datetime | None:
-        """A failed attempt ends no hold: what it waits for is still not known."""
+        """Unchanged: a failed attempt does not end a hold, what it waits for is still unknown."""
         return self.notice.held_since
 
     def waiting_body(self, **changes: object) -> str:
@@ -41,14 +41,15 @@ class NoticeJob:
 
     def dead_letter(self, verdict: Verdict, now: datetime, attempts: int | None) -> str:
         """The notice with the reason."""
-        marks = {
+        added_fields = {
             "reason": verdict.reason,
             "outcome": verdict.outcome,
             "message": verdict.detail,
             "dead_since": now,
             "attempts": self.attempts if attempts is None else attempts,
         }
-        letter = write_notice(self.notice, **marks)
-        if size_of(letter) > MAX_MESSAGE_BYTES:  # no webhook is; its digest stands for it
-            letter = write_notice(self.notice, **marks, content=None)
-        return letter
+        body = write_notice(self.notice, **added_fields)
+        # No webhook is this large. If one ever is, its digest still identifies it.
+        if size_of(body) > MAX_MESSAGE_BYTES:
+            body = write_notice(self.notice, **added_fields, content=None)
+        return body

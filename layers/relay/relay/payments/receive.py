@@ -1,7 +1,7 @@
 """The use case of `receive_payment`: a provider's webhook in, notices on the payments queue.
 
-Verify over the raw bytes, cut down to what matters, queue, answer 200. What a webhook means is
-found out behind the queue: a provider waits for the answer, and repeats what is not answered.
+Verify the raw bytes, keep only the fields that matter, queue, respond 200. Interpretation happens
+behind the queue: a provider waits for the response, and redelivers a webhook that gets none.
 """
 
 from collections.abc import Mapping
@@ -29,11 +29,11 @@ from relay.payments.providers.registry import PROVIDERS
 
 ROUTE: Final = "POST /v1/payments/{provider}/{source}"
 MAX_BODY_BYTES: Final = 1024 * 1024
-"""The largest webhooks of the providers are a tenth of it."""
+"""Ten times the size of the providers' largest webhooks."""
 
 
 class Receiver:
-    """Takes webhooks for one payments queue. Lives as long as its process."""
+    """Receives webhooks for one payments queue. Lives as long as its process."""
 
     def __init__(self, sources: Sources, queue: Queue, clock: Clock = utc_now) -> None:
         self._sources = sources
@@ -41,7 +41,7 @@ class Receiver:
         self._clock = clock
 
     def handle(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        """Answers one HTTP API event (payload format 2.0)."""
+        """Responds to one HTTP API event (payload format 2.0)."""
         return respond(event, self._respond)
 
     def _respond(self, request: Request) -> Response:
@@ -56,7 +56,7 @@ class Receiver:
             self._verify(provider, source, Webhook(request.headers, request.body), settings)
         except (ParametersUnavailableError, ConfigurationError) as error:
             raise settings_unavailable(error) from error
-        self._keep(_notices(provider, name, source, request, settings))
+        self._queue_notices(_notices(provider, name, source, request, settings))
         return Response(HTTPStatus.OK, provider.ACKNOWLEDGEMENT)
 
     def _settings(self, provider: str, source: str) -> SourceSettings:
@@ -70,17 +70,17 @@ class Receiver:
         self, provider: Provider, source: str, webhook: Webhook, settings: SourceSettings
     ) -> None:
         try:
-            self._check(provider, source, webhook, settings)
+            self._verify_with_refresh(provider, source, webhook, settings)
         except StaleSignatureError as error:
             detail = "the signature's time is too far off"
             raise _refused(HTTPStatus.BAD_REQUEST, detail, error) from None
         except SignatureRefusedError as error:
             raise _refused(HTTPStatus.UNAUTHORIZED, "the signature is wrong", error) from None
 
-    def _check(
+    def _verify_with_refresh(
         self, provider: Provider, source: str, webhook: Webhook, settings: SourceSettings
     ) -> None:
-        """Raises where none of the secrets signed it, a fresh look at them included."""
+        """Raises `SignatureRefusedError` unless a secret fits; rereads the secrets before that."""
         secrets, now = self._sources.secrets(source), self._clock()
         try:
             provider.verify(webhook, secrets, settings, now)
@@ -92,7 +92,7 @@ class Receiver:
                 raise
             provider.verify(webhook, latest, settings, now)
 
-    def _keep(self, notices: list[Notice]) -> None:
+    def _queue_notices(self, notices: list[Notice]) -> None:
         messages = [Message(write_notice(notice), notice.source) for notice in notices]
         if self._queue.send(messages):
             raise Problem(
@@ -103,7 +103,7 @@ class Receiver:
 
 
 def _refused(status: HTTPStatus, detail: str, error: SignatureRefusedError) -> Problem:
-    """The answer does not help a forger; the log helps us."""
+    """The response gives a forger no hint; the log gives the reason."""
     telemetry.count({"WebhookRefused": 1})
     telemetry.logger().warning("webhook refused", extra={"problem": str(error)})
     return Problem(status, detail)
@@ -112,13 +112,15 @@ def _refused(status: HTTPStatus, detail: str, error: SignatureRefusedError) -> P
 def _notices(
     provider: Provider, name: str, source: str, request: Request, settings: SourceSettings
 ) -> list[Notice]:
-    """What is to be kept of a webhook: second tellings and none of our business are not."""
+    """The notices of a webhook, without its ignored parts."""
     body, came_in = request.body, request.came_in
     try:
-        webhook = provider.parse(body, settings)
+        parsed_webhooks = provider.parse(body, settings)
     except UnreadableWebhookError as error:
         telemetry.count({"WebhookUnreadable": 1})
         return [Notice.of_unreadable(str(error), name, source, body, came_in)]
-    kept = [one for one in webhook if one.treatment is not Treatment.IGNORED]
-    telemetry.count({"WebhookReceived": len(kept), "WebhookIgnored": len(webhook) - len(kept)})
-    return [Notice.of_webhook(one, name, source, body, came_in) for one in kept]
+    relevant = [parsed for parsed in parsed_webhooks if parsed.treatment is not Treatment.IGNORED]
+    telemetry.count(
+        {"WebhookReceived": len(relevant), "WebhookIgnored": len(parsed_webhooks) - len(relevant)}
+    )
+    return [Notice.of_webhook(parsed, name, source, body, came_in) for parsed in relevant]

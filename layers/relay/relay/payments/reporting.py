@@ -1,4 +1,4 @@
-"""What `map_payment` says of a batch: a line for it, one for each failure, and counters."""
+"""What `map_payment` reports of a batch: one log line, one more for each failure, and counters."""
 
 from collections import Counter
 from enum import StrEnum
@@ -10,36 +10,38 @@ from relay.payments.notice_job import NoticeJob
 
 
 class MappingResult(StrEnum):
-    """What became of a notice that is done. The values are counters."""
+    """The outcome of a notice that is done. The values are names of counters."""
 
     MAPPED = "MovementMapped"
     LEARNT = "LinksLearnt"
-    """It told of no movement."""
+    """The notice had no movement."""
     DROPPED = "MovementDropped"
-    """The app does not want to hear of it, or there is nothing to reverse."""
+    """The app does not want the event, or there is nothing to reverse."""
     TEST_DROPPED = "TestDropped"
     REPLAYED = "MovementRetold"
-    """A redelivery of what was sent so long ago that only the trail knows."""
+    """A redelivery of something sent so long ago that only the trail remembers it."""
 
 
 def report_batch(batch: Batch[NoticeJob]) -> None:
-    """A line for the batch, and one for each notice of which something has to be said.
+    """Logs the batch and each notice with a reason, and counts outcomes.
 
-    Of those that come back by themselves nothing has become yet.
+    Failed records have no outcome yet: SQS delivers them again.
     """
     counts: Counter[str] = Counter(HandedBack=len(batch.failed))
-    for message_id, done in batch.settlements.items():
+    for message_id, settlement in batch.settlements.items():
         if message_id in batch.failed:
             continue
-        counts[_counter(done)] += 1
-        if done.reason:
-            facts = {"message_id": message_id, "reason": done.reason}
-            telemetry.logger().warning("payment not mapped", extra=facts)
+        counts[_counter(settlement)] += 1
+        if settlement.reason:
+            fields = {"message_id": message_id, "reason": settlement.reason}
+            telemetry.logger().warning("payment not mapped", extra=fields)
     telemetry.logger().info("batch", extra=dict(counts))
     telemetry.count(counts)
 
 
-def _counter(done: Settlement) -> str:
-    if done.destination is Destination.DEAD_LETTERS:
+def _counter(settlement: Settlement) -> str:
+    if settlement.destination is Destination.DEAD_LETTERS:
         return "DeadLettered"
-    return str(done.outcome) if done.verdict is None else done.outcome.capitalize()
+    return (
+        str(settlement.outcome) if settlement.verdict is None else settlement.outcome.capitalize()
+    )

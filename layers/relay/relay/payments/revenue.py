@@ -1,4 +1,4 @@
-"""How much of a movement's money an app hears of. Pure and exact: never a float."""
+"""Reported revenue: how much of an amount is reported to an app. Pure and exact: no floats."""
 
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Final, NamedTuple, cast
@@ -10,7 +10,7 @@ from relay.stores.decision import Decision
 
 
 class Money(NamedTuple):
-    """Amounts as a decision keeps them: texts in major units, never negative."""
+    """Amounts as a decision stores them: texts in major units, never negative."""
 
     currency: str | None = None
     gross: str | None = None
@@ -21,54 +21,56 @@ class Money(NamedTuple):
 NO_MONEY: Final = Money()
 
 
-def paid(amount: Amount, rules: PaymentRules) -> Money:
-    """A payment, on the basis that an app asks for; raises `RevenueUnknownError`."""
+def money_paid(amount: Amount, rules: PaymentRules) -> Money:
+    """The money of a payment, on the app's basis; raises `RevenueUnknownError`."""
     if rules.revenue == "none":
-        return unreported(amount)
+        return money_unreported(amount)
     revenue = amount.on(rules.revenue)
     if revenue is None:
         raise RevenueUnknownError(f"the provider does not tell {rules.revenue}")
-    return Money(amount.currency, plain(amount.gross), plain(revenue), rules.revenue)
+    return Money(amount.currency, amount_text(amount.gross), amount_text(revenue), rules.revenue)
 
 
-def unreported(amount: Amount) -> Money:
-    """Money of which an app hears nothing."""
-    return Money(amount.currency, plain(amount.gross))
+def money_unreported(amount: Amount) -> Money:
+    """Money of which no revenue is reported to the app."""
+    return Money(amount.currency, amount_text(amount.gross))
 
 
-def given_back(amount: Amount | None, original: Decision, before: Decimal = Decimal(0)) -> Money:
-    """What is taken back of a payment, on the basis that the payment was told on.
+def money_returned(
+    amount: Amount | None, original: Decision, returned_before: Decimal = Decimal(0)
+) -> Money:
+    """The money that a return takes or a reversal brings back, on the original's basis.
 
-    Without an amount it is all of the original; so is what a reversal brings back of a refund.
-    `before`: the gross amount of what was taken back of the payment earlier.
+    Without an amount it is all of the original. `returned_before`: the gross amount that earlier
+    returns took of the payment. Raises `RevenueUnknownError`.
     """
     basis = cast("Basis | None", original.basis)
     if amount is None:
         return Money(original.currency, original.gross, original.revenue, basis)
     if basis is None:
-        return unreported(amount)
+        return money_unreported(amount)
     revenue = amount.on(basis)
     if revenue is None:
-        revenue = _in_proportion(amount.gross, original, before)
-    return Money(amount.currency, plain(amount.gross), plain(revenue), basis)
+        revenue = _proportional_revenue(amount.gross, original, returned_before)
+    return Money(amount.currency, amount_text(amount.gross), amount_text(revenue), basis)
 
 
-def _in_proportion(gross: Decimal, original: Decision, before: Decimal) -> Decimal:
-    """Where only the gross is told: as much of it as of the original, half a unit up.
+def _proportional_revenue(gross: Decimal, original: Decision, returned_before: Decimal) -> Decimal:
+    """The revenue of a return that has only a gross amount: in proportion, rounded half up.
 
-    Rounded together with what went before, so that parts which make up the whole add up to it.
+    Rounded together with the earlier returns, so that parts of the whole add up to the whole.
     """
-    whole, counted = Decimal(original.gross or 0), Decimal(original.revenue or 0)
-    if not whole:
+    original_gross, original_revenue = Decimal(original.gross or 0), Decimal(original.revenue or 0)
+    if not original_gross:
         raise RevenueUnknownError("the original was of nothing, so nothing is in proportion to it")
-    places = gross + counted  # a sum has the finer places of the two
+    places = gross + original_revenue  # a sum has as many places as the finer of the two
 
-    def share(of: Decimal) -> Decimal:
-        return (of * counted / whole).quantize(places, ROUND_HALF_UP)
+    def share(part: Decimal) -> Decimal:
+        return (part * original_revenue / original_gross).quantize(places, ROUND_HALF_UP)
 
-    return share(before + gross) - share(before)
+    return share(returned_before + gross) - share(returned_before)
 
 
-def plain(amount: Decimal) -> str:
-    """Digits alone, with the places that the amount came with."""
+def amount_text(amount: Decimal) -> str:
+    """An amount as plain digits, with all the decimal places it came with."""
     return f"{amount:f}"

@@ -11,7 +11,7 @@ from relay.domain.movements import MovementKind
 from relay.domain.payment_rules import PaymentRules
 from relay.exact_json import dumps, loads
 from relay.instants import to_milliseconds
-from relay.payments.events import digest_of, event_name, event_of
+from relay.payments.events import event_name, event_of, movement_digest
 from relay.rules.prepare import Prepared, prepare
 from relay.stores.decision import Decision
 from tests.builders import MOBILE_APP, NOW, WEB_APP, Json
@@ -217,8 +217,8 @@ def test_digest_is_the_same_whatever_the_app_is_told() -> None:
         "decided_at": 0,
     }
 
-    assert digest_of(replace(PAID, **told_otherwise)) == digest_of(PAID)
-    assert re.fullmatch("[0-9a-f]{64}", digest_of(PAID))
+    assert movement_digest(replace(PAID, **told_otherwise)) == movement_digest(PAID)
+    assert re.fullmatch("[0-9a-f]{64}", movement_digest(PAID))
 
 
 @pytest.mark.parametrize(
@@ -226,4 +226,4 @@ def test_digest_is_the_same_whatever_the_app_is_told() -> None:
     [{"gross": "59.50"}, {"currency": "USD"}, {"kind": MovementKind.REFUND}, {"id": "in_2"}],
 )
 def test_digest_of_another_movement_is_another(other: dict[str, Any]) -> None:
-    assert digest_of(replace(PAID, **other)) != digest_of(PAID)
+    assert movement_digest(replace(PAID, **other)) != movement_digest(PAID)

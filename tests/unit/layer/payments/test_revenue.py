@@ -6,7 +6,7 @@ import pytest
 from relay.domain.movements import Amount, MovementKind
 from relay.domain.payment_rules import PaymentRules
 from relay.payments.errors import RevenueUnknownError
-from relay.payments.revenue import Money, given_back, paid, unreported
+from relay.payments.revenue import Money, money_paid, money_returned, money_unreported
 from relay.stores.decision import Decision
 
 FULL = Amount("EUR", Decimal("59.49"), Decimal("49.99"), Decimal("46.51"))
@@ -22,17 +22,17 @@ def rules(revenue: Any) -> PaymentRules:
     [("gross", "59.49"), ("net_of_tax", "49.99"), ("net_of_tax_and_fee", "46.51")],
 )
 def test_payment_is_told_on_the_basis_of_the_app(basis: Any, expected: str) -> None:
-    assert paid(FULL, rules(basis)) == Money("EUR", "59.49", expected, basis)
+    assert money_paid(FULL, rules(basis)) == Money("EUR", "59.49", expected, basis)
 
 
 def test_payment_without_revenue_keeps_what_it_was() -> None:
-    assert paid(FULL, rules("none")) == unreported(FULL) == Money("EUR", "59.49")
+    assert money_paid(FULL, rules("none")) == money_unreported(FULL) == Money("EUR", "59.49")
 
 
 @pytest.mark.parametrize("basis", ["net_of_tax", "net_of_tax_and_fee"])
 def test_payment_on_a_basis_that_is_not_told_is_no_guess(basis: Any) -> None:
     with pytest.raises(RevenueUnknownError, match=f"^the provider does not tell {basis}$"):
-        paid(GROSS_ONLY, rules(basis))
+        money_paid(GROSS_ONLY, rules(basis))
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_payment_on_a_basis_that_is_not_told_is_no_guess(basis: Any) -> None:
     ],
 )
 def test_amount_is_plain_digits_with_the_places_it_came_with(amount: str, expected: str) -> None:
-    assert paid(Amount("JPY", Decimal(amount)), rules("gross")).revenue == expected
+    assert money_paid(Amount("JPY", Decimal(amount)), rules("gross")).revenue == expected
 
 
 # Given back
@@ -70,13 +70,13 @@ def original(basis: str | None, gross: str | None, revenue: str | None) -> Decis
 def test_refund_without_an_amount_is_all_of_the_original() -> None:
     whole = original("net_of_tax", "59.49", "49.99")
 
-    assert given_back(None, whole) == Money("EUR", "59.49", "49.99", "net_of_tax")
+    assert money_returned(None, whole) == Money("EUR", "59.49", "49.99", "net_of_tax")
 
 
 def test_refund_is_told_on_the_basis_of_its_original() -> None:
     whole = original("net_of_tax", "118.98", "99.98")
 
-    assert given_back(FULL, whole) == Money("EUR", "59.49", "49.99", "net_of_tax")
+    assert money_returned(FULL, whole) == Money("EUR", "59.49", "49.99", "net_of_tax")
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_refund_of_which_only_the_gross_is_told_is_in_the_originals_proportion(
 ) -> None:
     whole = original("net_of_tax", "59.49", "49.99")
 
-    assert given_back(Amount("EUR", Decimal(gross)), whole).revenue == expected
+    assert money_returned(Amount("EUR", Decimal(gross)), whole).revenue == expected
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_proportion_has_the_places_of_the_currency(
 ) -> None:
     whole = original("net_of_tax", paid_gross, paid_net)
 
-    assert given_back(Amount("EUR", Decimal(back)), whole).revenue == expected
+    assert money_returned(Amount("EUR", Decimal(back)), whole).revenue == expected
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_parts_that_make_up_the_whole_add_up_to_it(parts: list[str]) -> None:
     before, told = Decimal(0), Decimal(0)
 
     for part in parts:
-        revenue = given_back(Amount("EUR", Decimal(part)), whole, before).revenue
+        revenue = money_returned(Amount("EUR", Decimal(part)), whole, before).revenue
         before, told = before + Decimal(part), told + Decimal(revenue or 0)
 
     assert before == Decimal("59.49")
@@ -129,9 +129,9 @@ def test_parts_that_make_up_the_whole_add_up_to_it(parts: list[str]) -> None:
 
 
 def test_refund_of_what_was_told_without_revenue_is_without_revenue() -> None:
-    assert given_back(FULL, original(None, "59.49", None)) == Money("EUR", "59.49")
+    assert money_returned(FULL, original(None, "59.49", None)) == Money("EUR", "59.49")
 
 
 def test_refund_in_proportion_to_nothing_is_no_guess() -> None:
     with pytest.raises(RevenueUnknownError):
-        given_back(GROSS_ONLY, original("net_of_tax", "0.00", "0.00"))
+        money_returned(GROSS_ONLY, original("net_of_tax", "0.00", "0.00"))

@@ -11,13 +11,13 @@ from relay.errors import SignatureRefusedError, StaleSignatureError
 from relay.payments.providers.protocol import Webhook
 from relay.payments.providers.signatures import (
     MOST_SIGNATURES,
-    any_alike,
+    any_matches,
     check_age,
     check_hmac,
     header,
     in_base64,
     in_hex,
-    keys_as_text,
+    text_keys,
     timed_signatures,
 )
 from relay.secrets import Secret
@@ -86,12 +86,12 @@ def test_in_base64_each_other_spelling_of_a_digest_is_refused() -> None:
     others = {right[:-2] + chr(last) + "=" for last in alphabet} - {right}
 
     assert len(others) == 63
-    assert not any(any_alike([other], [right]) for other in others)
+    assert not any(any_matches([other], [right]) for other in others)
 
 
 @pytest.mark.parametrize("blank", ["", " ", "\t\n"])
-def test_keys_as_text_blank_secret_is_none(blank: str) -> None:
-    assert keys_as_text([Secret(blank), Secret(" whsec_é ")]) == [" whsec_é ".encode()]
+def test_text_keys_blank_secret_is_none(blank: str) -> None:
+    assert text_keys([Secret(blank), Secret(" whsec_é ")]) == [" whsec_é ".encode()]
 
 
 def test_header_absent_or_blank_is_refused() -> None:

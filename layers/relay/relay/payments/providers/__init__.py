@@ -1,1 +1,1 @@
-"""The payment providers, a module or folder each, and what they share."""
+"""The payment providers, one module or folder each, and what they share."""

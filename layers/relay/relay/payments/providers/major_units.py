@@ -1,7 +1,7 @@
 """Amounts in major units: how many decimal places a currency has by ISO 4217.
 
-For those who write 10.00 USD as 10 or "10.00": RevenueCat, and a company's own billing. Providers
-who count in minor units have places of their own (`minor_units`).
+For providers that write 10.00 USD as 10 or "10.00": RevenueCat, and a company's own billing.
+Providers that use minor units have their own decimal places (`minor_units`).
 """
 
 from collections.abc import Mapping
@@ -20,12 +20,12 @@ _PLACES: Final[Mapping[str, int]] = {
 
 
 def places_of(currency: str, overrides: Mapping[str, int]) -> int:
-    """Decimal places of a currency: the source's own, else ISO 4217's, else two."""
+    """Decimal places of a currency: the source's setting, else ISO 4217's, else two."""
     return overrides.get(currency, _PLACES.get(currency, 2))
 
 
 def rounded(currency: str, amount: Decimal, overrides: Mapping[str, int]) -> Decimal:
-    """An amount with exactly its currency's places, half a unit up: 4.995 USD is `5.00`."""
+    """An amount rounded half up to its currency's places: 4.995 USD becomes `5.00`."""
     unit = Decimal((0, (1,), -places_of(currency, overrides)))
     return amount.quantize(unit, ROUND_HALF_UP)
 

@@ -1,8 +1,8 @@
-"""Minor units: how many decimal places an amount has at a provider.
+"""Amounts in minor units: how many decimal places a currency has at each provider.
 
-Providers write 10.00 USD as 1000, and differ from ISO 4217 and from each other in a few
-currencies. A currency that stands in no list has two places: nine in ten have, and whether
-AppsFlyer knows it is checked with the event. `minor_units` of a source's settings wins over all.
+These providers write 10.00 USD as 1000. In a few currencies they differ from ISO 4217 and from each
+other. A currency in no list has two places, as nine in ten do; whether AppsFlyer knows the currency
+is checked with the event. `minor_units` in a source's settings overrides everything here.
 """
 
 import re
@@ -26,14 +26,14 @@ def _places(**currencies: str) -> dict[str, int]:
 
 
 _PLACES: Final[Mapping[MinorUnitsProvider, Mapping[str, int]]] = {
-    # ISK has no cents, and Stripe wants it with two places all the same. HUF and TWD are without
-    # in payouts only.
+    # ISK has no cents, but Stripe writes it with two places. HUF and TWD lack places in
+    # payouts only.
     "stripe": _places(
         none="BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF UGX VND VUV XAF XOF XPF",
         three="BHD JOD KWD OMR TND",
     ),
     "paddle": _places(none="CLP JPY KRW VND"),
-    # Its own: CLP and ISK have two places, CVE and IDR none.
+    # Different from ISO 4217: CLP and ISK have two places, CVE and IDR none.
     "adyen": _places(
         none="BIF CVE DJF GNF IDR JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF",
         one="MRO",
@@ -47,8 +47,8 @@ def from_minor(
 ) -> Decimal:
     """An amount in major units, with all its places: 1000 is `10.00` USD and `1000` JPY.
 
-    Raises `UnreadableWebhookError` for a currency that is none (ISO 4217, upper case) and for an
-    amount below zero: the kind of movement gives the sign.
+    Raises `UnreadableWebhookError` for a malformed currency code (ISO 4217, upper case) and for an
+    amount below zero: the sign comes from the kind of movement.
     """
     if _CODE.fullmatch(currency) is None:
         raise UnreadableWebhookError("a currency is not three capital letters")

@@ -1,7 +1,7 @@
-"""Reading what a provider sent: strictly, by path, and never more of it than an allow-list names.
+"""Reads what a provider sent: strictly, by path, and only the fields of an allow-list.
 
-A path is written with dots, and a number in it counts in a list: `lines.data.0.quantity`. What is
-wrong is told by its path and never by its value.
+A path is written with dots; a number in it is an index into a list: `lines.data.0.quantity`. Error
+messages name the path of what is wrong and never its value.
 """
 
 import re
@@ -19,14 +19,14 @@ from relay.instants import from_milliseconds, parse_iso, whole_number
 Value = TypeVar("Value")
 
 Shape = Mapping[str, "Shape | None"]
-"""An allow-list: names of the fields kept. None keeps a text, number or boolean; a shape keeps the
-fields that it names of an object, or of each object of a list."""
+"""An allow-list, by field name. None keeps a text, number or boolean; a shape keeps the fields it
+names in an object, or in each object of a list."""
 
 LONGEST_TEXT: Final = 500
-"""Characters: what Stripe allows for a value of metadata. Ids and clues are shorter."""
+"""Characters: Stripe's limit for a metadata value. Ids and customer hints are shorter."""
 
 MOST_ELEMENTS: Final = 20
-"""Of a list. Nothing here looks further than the first few."""
+"""The elements of a list that are kept. Nothing here needs more than the first few."""
 
 _MOST_DIGITS: Final = 18
 _LATEST_MILLISECONDS: Final = 253_402_300_799_999  # the end of the year 9999
@@ -36,7 +36,7 @@ _IDENTIFIER: Final = re.compile(r"[!-~]{1,128}", re.ASCII)
 _PLATFORMS: Final = frozenset({"ios", "android", "web"})
 
 
-# The whole
+# The whole body
 
 
 def read_object(body: bytes) -> dict[str, Any]:
@@ -51,39 +51,39 @@ def read_object(body: bytes) -> dict[str, Any]:
 
 
 def keep(content: object, shape: Shape) -> dict[str, Any]:
-    """What an allow-list names of an object; what is absent, empty or of another kind is left out.
+    """The fields of an object that an allow-list names, without absent, empty or mistyped values.
 
-    A text of more than 500 characters is left out as well, and of a list all but the first twenty.
+    Texts of more than 500 characters are left out too, and list elements after the first twenty.
     """
     kept: dict[str, Any] = {}
     if isinstance(content, dict):
-        for name, inner in shape.items():
-            value = _kept(content.get(name), inner)
+        for name, inner_shape in shape.items():
+            value = _keep_value(content.get(name), inner_shape)
             if value not in (None, {}, []):
                 kept[name] = value
     return kept
 
 
-def _kept(value: object, shape: Shape | None) -> object:
+def _keep_value(value: object, shape: Shape | None) -> object:
     if shape is None:
-        return value if _is_plain(value) else None
+        return value if _is_bounded_scalar(value) else None
     if isinstance(value, list):
         return [keep(element, shape) for element in value[:MOST_ELEMENTS]]
     return keep(value, shape)
 
 
-def _is_plain(value: object) -> bool:
-    """A boolean, a number of bounded size, or a text that is short and can be written."""
+def _is_bounded_scalar(value: object) -> bool:
+    """Whether a value is a boolean, a number of bounded size, or a short text with valid UTF-8."""
     if isinstance(value, str):
-        return len(value) <= LONGEST_TEXT and not _has_half_characters(value)
+        return len(value) <= LONGEST_TEXT and not _has_lone_surrogate(value)
     if isinstance(value, Decimal):
         digits = len(value.as_tuple().digits)
         return abs(value.adjusted()) < _MOST_DIGITS and digits <= LONGEST_PLAIN
     return isinstance(value, bool | int)
 
 
-def _has_half_characters(text: str) -> bool:
-    """Whether a text holds half a surrogate pair, which has no UTF-8."""
+def _has_lone_surrogate(text: str) -> bool:
+    """Whether a text contains half a surrogate pair, which has no UTF-8 form."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -95,7 +95,7 @@ def _has_half_characters(text: str) -> bool:
 
 
 def at(content: object, path: str) -> Any:
-    """What stands at a path; None where nothing does."""
+    """The value at a path; None if there is none."""
     for part in path.split("."):
         if isinstance(content, Mapping):
             content = content.get(part)
@@ -107,22 +107,22 @@ def at(content: object, path: str) -> Any:
 
 
 def text_or_none(content: object, path: str) -> str | None:
-    """A text without the white space around it; None where it is absent or blank."""
+    """A text without surrounding white space; None if it is absent or blank."""
     value = at(content, path)
     if value is None:
         return None
-    if not isinstance(value, str) or not _is_plain(value):
+    if not isinstance(value, str) or not _is_bounded_scalar(value):
         raise UnreadableWebhookError(f"{path} is not a text of at most {LONGEST_TEXT} characters")
     return value.strip() or None
 
 
 def text(content: object, path: str) -> str:
-    """A text that must be there."""
-    return _needed(text_or_none(content, path), path)
+    """A required text."""
+    return _required(text_or_none(content, path), path)
 
 
 def identifier_or_none(content: object, path: str) -> str | None:
-    """An id at the provider: visible ASCII, at most 128 characters; None where it is absent."""
+    """A provider's id: visible ASCII, at most 128 characters; None if it is absent."""
     given = text_or_none(content, path)
     if given is not None and _IDENTIFIER.fullmatch(given) is None:
         raise UnreadableWebhookError(f"{path} is not an id of at most 128 visible characters")
@@ -130,12 +130,12 @@ def identifier_or_none(content: object, path: str) -> str | None:
 
 
 def identifier(content: object, path: str) -> str:
-    """An id at the provider that must be there."""
-    return _needed(identifier_or_none(content, path), path)
+    """A required id of the provider."""
+    return _required(identifier_or_none(content, path), path)
 
 
 def whole_or_none(content: object, path: str) -> int | None:
-    """A whole number, as JSON's number or as digits in a text; None where it is absent."""
+    """A whole number, as a JSON number or as digits in a text; None if it is absent."""
     value = at(content, path)
     if value is None:
         return None
@@ -148,12 +148,12 @@ def whole_or_none(content: object, path: str) -> int | None:
 
 
 def whole(content: object, path: str) -> int:
-    """A whole number that must be there."""
-    return _needed(whole_or_none(content, path), path)
+    """A required whole number."""
+    return _required(whole_or_none(content, path), path)
 
 
 def number_or_none(content: object, path: str) -> Decimal | None:
-    """A JSON number, exact; None where it is absent."""
+    """An exact JSON number; None if it is absent."""
     value = at(content, path)
     if value is None:
         return None
@@ -164,12 +164,12 @@ def number_or_none(content: object, path: str) -> Decimal | None:
 
 
 def number(content: object, path: str) -> Decimal:
-    """A JSON number that must be there."""
-    return _needed(number_or_none(content, path), path)
+    """A required JSON number."""
+    return _required(number_or_none(content, path), path)
 
 
 def flag(content: object, path: str) -> bool:
-    """A boolean; false where it is absent."""
+    """A boolean; false if it is absent."""
     value = at(content, path)
     if value is not None and not isinstance(value, bool):
         raise UnreadableWebhookError(f"{path} is not true or false")
@@ -177,7 +177,7 @@ def flag(content: object, path: str) -> bool:
 
 
 def currency(content: object, path: str) -> str:
-    """An ISO 4217 code, in upper case."""
+    """A required ISO 4217 code, converted to upper case."""
     given = text(content, path)
     code = given.upper() if given.isascii() else given
     if _CURRENCY.fullmatch(code) is None:
@@ -186,7 +186,7 @@ def currency(content: object, path: str) -> str:
 
 
 def objects(content: object, path: str) -> list[Mapping[str, Any]]:
-    """The objects of a list; empty where it is absent."""
+    """The objects of a list; empty if it is absent."""
     value = at(content, path)
     if value is None:
         return []
@@ -201,7 +201,7 @@ def objects(content: object, path: str) -> list[Mapping[str, Any]]:
 def moment_of_milliseconds_or_none(
     content: object, path: str, milliseconds_each: int = 1
 ) -> datetime | None:
-    """A moment from Unix milliseconds; None where it is absent."""
+    """A moment from Unix milliseconds; None if it is absent."""
     given = whole_or_none(content, path)
     if given is None:
         return None
@@ -212,22 +212,22 @@ def moment_of_milliseconds_or_none(
 
 
 def moment_of_milliseconds(content: object, path: str) -> datetime:
-    """A moment from Unix milliseconds that must be there."""
-    return _needed(moment_of_milliseconds_or_none(content, path), path)
+    """A required moment from Unix milliseconds."""
+    return _required(moment_of_milliseconds_or_none(content, path), path)
 
 
 def moment_of_unix_or_none(content: object, path: str) -> datetime | None:
-    """A moment from Unix seconds; None where it is absent."""
+    """A moment from Unix seconds; None if it is absent."""
     return moment_of_milliseconds_or_none(content, path, milliseconds_each=1000)
 
 
 def moment_of_unix(content: object, path: str) -> datetime:
-    """A moment from Unix seconds that must be there."""
-    return _needed(moment_of_unix_or_none(content, path), path)
+    """A required moment from Unix seconds."""
+    return _required(moment_of_unix_or_none(content, path), path)
 
 
 def moment_of_iso_or_none(content: object, path: str) -> datetime | None:
-    """A moment from ISO 8601 with an offset, cut to milliseconds; None where it is absent."""
+    """A moment from ISO 8601 with an offset, cut to milliseconds; None if it is absent."""
     given = text_or_none(content, path)
     if given is None:
         return None
@@ -238,20 +238,20 @@ def moment_of_iso_or_none(content: object, path: str) -> datetime | None:
 
 
 def moment_of_iso(content: object, path: str) -> datetime:
-    """A moment from ISO 8601 that must be there."""
-    return _needed(moment_of_iso_or_none(content, path), path)
+    """A required moment from ISO 8601 with an offset."""
+    return _required(moment_of_iso_or_none(content, path), path)
 
 
-# Whose it is
+# Customer hints and links
 
 
 def hint_shape(keys: HintKeys, prefix: str = "") -> Shape:
-    """The allow-list of metadata: the four keys that the source's owner named."""
+    """The allow-list of metadata: the four keys that the source's settings name."""
     return {f"{prefix}{key}": None for key in keys.model_dump().values()}
 
 
 def hints_from(metadata: object, keys: HintKeys, prefix: str = "") -> CustomerHints:
-    """Whose it is by its metadata. What is no text or whole number there is no clue."""
+    """The customer hints in metadata; a value that is no text or whole number gives none."""
     platform = _hint(metadata, prefix + keys.platform)
     return CustomerHints(
         customer_user_id=_hint(metadata, prefix + keys.customer_user_id),
@@ -274,37 +274,38 @@ def _platform(given: str | None) -> str | None:
 
 
 def refs_of(**ids: str | None) -> tuple[Ref, ...]:
-    """The provider's names of things, by their sorts; what has no id is left out."""
+    """A ref for each thing, by its sort; things without an id are left out."""
     return tuple(f"{sort}:{given}" for sort, given in ids.items() if given)
 
 
 def chain(
     refs: Sequence[Ref], hints: CustomerHints, trial_end: datetime | None = None
 ) -> tuple[Link, ...]:
-    """Facts about things that belong to each other, from the one nearest to the money outwards.
+    """Links between things that belong together, ordered from the money towards the customer.
 
-    Each leads to all behind it; of which nothing is known, nothing is said. Of a customer only who
-    he is is kept: he may have several devices and apps. The end of a trial is the subscription's.
+    Each links to all that follow it; a link without any information is left out. For a customer
+    node, keep only `customer_user_id`: a customer may have several devices and apps. The end of a
+    trial belongs to the subscription.
     """
     links = (
         Link(
             ref,
-            to=tuple(refs[number + 1 :]),
-            hints=_for(ref, hints),
+            to=tuple(refs[position + 1 :]),
+            hints=_hints_for(ref, hints),
             trial_end=trial_end if ref.startswith("subscription:") else None,
         )
-        for number, ref in enumerate(refs)
+        for position, ref in enumerate(refs)
     )
     return tuple(link for link in links if link != Link(link.ref))
 
 
-def _for(ref: Ref, hints: CustomerHints) -> CustomerHints:
+def _hints_for(ref: Ref, hints: CustomerHints) -> CustomerHints:
     if ref.startswith("customer:"):
         return CustomerHints(customer_user_id=hints.customer_user_id)
     return hints
 
 
-def _needed(value: Value | None, path: str) -> Value:
+def _required(value: Value | None, path: str) -> Value:
     if value is None:
         raise UnreadableWebhookError(f"{path} is missing")
     return value

@@ -1,4 +1,4 @@
-"""What a module has to have to be a payment provider."""
+"""The interface of a payment provider."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -10,7 +10,7 @@ from relay.secrets import Secret
 
 
 class Webhook(NamedTuple):
-    """A request as it came: the signature is over these very bytes."""
+    """A request as received: the signature covers exactly these bytes."""
 
     headers: Mapping[str, str]
     """By lower-case names."""
@@ -21,38 +21,38 @@ class Provider(Protocol):
     """One payment provider. Nothing here does I/O or reads a clock."""
 
     ACKNOWLEDGEMENT: str
-    """The body of the answer 200."""
+    """The body of the response 200."""
     SIGNATURE_HEADER: str
-    """The header, in lower case, in which a webhook shows whose it is."""
+    """The header, in lower case, with a webhook's signature or secret (Adyen: or in the body)."""
 
     def verify(
         self, webhook: Webhook, secrets: Sequence[Secret], settings: SourceSettings, now: datetime
     ) -> None:
-        """Raises `SignatureRefusedError` unless one of the secrets signed all that is told.
+        """Raises `SignatureRefusedError` unless one of the secrets shows that the provider sent it.
 
-        Several are valid at once while one is rotated.
+        Several secrets are valid at once during a rotation.
         """
         ...
 
     def parse(self, body: bytes, settings: SourceSettings) -> list[ParsedWebhook]:
-        """Everything that a verified webhook tells, cut down to an allow-list.
+        """The parts of a verified webhook, reduced to an allow-list of fields.
 
         Raises `UnreadableWebhookError`.
         """
         ...
 
     def interpret(
-        self, kind: str, content: Mapping[str, Any], settings: SourceSettings
+        self, webhook_type: str, content: Mapping[str, Any], settings: SourceSettings
     ) -> Interpretation:
         """What the content of one `ParsedWebhook` means, by its type.
 
-        Raises `UnreadableWebhookError` where what is told cannot be (an amount that is none).
+        Raises `UnreadableWebhookError` for content that makes no sense (a malformed amount).
         """
         ...
 
-    def why_ignored(self, kind: str) -> str:
-        """Why a type of webhook that is known does not count; empty where it does, or is unknown.
+    def why_ignored(self, webhook_type: str) -> str:
+        """Why a known type of webhook does not count; empty if it counts or is unknown.
 
-        For people: `read` is what decides.
+        For people to read: `parse` makes the decision.
         """
         ...

@@ -1,4 +1,4 @@
-"""The payment providers, each a module of its own."""
+"""The payment providers by name."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -13,4 +13,4 @@ PROVIDERS: Final[Mapping[str, Provider]] = {
     "adyen": adyen,
     "standard_webhooks": standard_webhooks,
 }
-"""By the name that stands in a webhook's address and in a source's settings."""
+"""By the name in a webhook's URL and in a source's settings."""

@@ -1,15 +1,16 @@
-"""RevenueCat: subscriptions and purchases of the app stores, and of the web through it.
+"""RevenueCat: subscriptions and purchases from app stores, and from the web through RevenueCat.
 
-RevenueCat does not sign what it sends. With each webhook it repeats an `Authorization` value of our
-choice, and that alone proves who speaks: the value must be long, random and nobody else's.
+RevenueCat does not sign its webhooks. Each one repeats an `Authorization` value of our choice,
+which is the only proof of the sender: the value must be long, random and used nowhere else.
 
-One transaction is one payment, whose id stays the same however often it is told. Refunds are told
-of the latest period only, once a transaction; those of earlier periods fire nothing.
+One transaction is one payment, and its id is the same in every redelivery. RevenueCat reports
+refunds for the latest period only, once per transaction; refunds of earlier periods send no
+webhook.
 
-Amounts are those in the buyer's currency (`price` would be US dollars). Tax and commission come as
+Amounts are in the buyer's currency (`price` would be in US dollars). Tax and commission come as
 estimated shares of the price, so the net amounts are price x (1 - tax) and
-price x (1 - tax - commission), each rounded once, half a unit up, to the places that the currency
-has by ISO 4217 (or that the source's `minor_units` gives it).
+price x (1 - tax - commission). Each is rounded once, half up, to the currency's places by ISO 4217
+(or by the source's `minor_units`).
 """
 
 import re
@@ -52,7 +53,7 @@ from relay.payments.providers.parsing import (
     text_or_none,
 )
 from relay.payments.providers.protocol import Webhook
-from relay.payments.providers.signatures import any_alike, header
+from relay.payments.providers.signatures import any_matches, header
 from relay.secrets import Secret
 
 ACKNOWLEDGEMENT: Final = ""
@@ -82,7 +83,7 @@ IGNORED: Final[Mapping[str, str]] = {
     "UNCANCELLATION": "no money; the next renewal tells of some",
     "VIRTUAL_CURRENCY_TRANSACTION": "the app's own coins; the money for them is a purchase",
 }
-"""Types that tell of no money, or tell of it a second time, and why."""
+"""Types that report no money, or report it a second time, and why."""
 
 _PRICE: Final = "price_in_purchased_currency"
 _HEAD: Final[Shape] = {
@@ -97,7 +98,7 @@ _SHAPE: Final[Shape] = dict.fromkeys(
     )
 )
 _ATTRIBUTES: Final = ("$appsflyerId", "$idfa", "$idfv", "$gpsAdId")
-"""Of the customer's attributes; not the e-mail, phone, name or network address."""
+"""The customer attributes that are kept; never e-mail, phone, name or network address."""
 
 _ANONYMOUS: Final = "$RCAnonymousID:"
 _PLATFORMS: Final = {
@@ -106,18 +107,20 @@ _PLATFORMS: Final = {
     "PLAY_STORE": "android",
     "AMAZON": "android",
 }
-"""Where the store leaves no doubt. What is bought on the web (Stripe, Paddle, RevenueCat's own) may
-be used in an app of any platform."""
+"""Only stores that imply a platform. A web purchase (Stripe, Paddle, RevenueCat's own) may be used
+in an app of any platform."""
 
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 
-_REFUNDED: Final = "CUSTOMER_SUPPORT"
-_LEAVING: Final = frozenset({"UNSUBSCRIBE", "DEVELOPER_INITIATED", "PRICE_INCREASE", "UNKNOWN"})
-_UNPAID: Final = "BILLING_ERROR"
-"""The store tries again and the subscription may well go on: nobody has left."""
+_REFUND_REASON: Final = "CUSTOMER_SUPPORT"
+_CANCEL_REASONS: Final = frozenset(
+    {"UNSUBSCRIBE", "DEVELOPER_INITIATED", "PRICE_INCREASE", "UNKNOWN"}
+)
+_BILLING_ERROR: Final = "BILLING_ERROR"
+"""The store retries and the subscription may continue, so this is no cancellation."""
 
 
-# Who speaks
+# Verify
 
 
 def verify(
@@ -126,24 +129,24 @@ def verify(
     """Refuses unless the whole `Authorization` value is one of the secrets."""
     del settings, now  # nothing to set, and no time is signed
     expected = [value for secret in secrets if (value := secret.reveal()).strip()]
-    if not any_alike([header(webhook, SIGNATURE_HEADER)], expected):
+    if not any_matches([header(webhook, SIGNATURE_HEADER)], expected):
         raise SignatureRefusedError("the authorization value is none of the secrets")
 
 
-# What is told
+# Parse
 
 
 def parse(body: bytes, settings: SourceSettings) -> list[ParsedWebhook]:
-    """The one event of a webhook."""
+    """The one event in a webhook."""
     content = read_object(body)
     head = keep(content, _HEAD)
-    kind = identifier(head, "event.type")
-    treatment = _treatment(kind)
+    webhook_type = identifier(head, "event.type")
+    treatment = _treatment_of(webhook_type)
     is_counted = treatment is Treatment.COUNTED
     return [
         ParsedWebhook(
             id=identifier(head, "event.id"),
-            type=kind,
+            type=webhook_type,
             treatment=treatment,
             occurred_at=moment_of_milliseconds_or_none(head, "event.event_timestamp_ms"),
             test=settings.test or (is_counted and _is_test(head)),
@@ -152,19 +155,19 @@ def parse(body: bytes, settings: SourceSettings) -> list[ParsedWebhook]:
     ]
 
 
-def why_ignored(kind: str) -> str:
+def why_ignored(webhook_type: str) -> str:
     """Why a type does not count."""
-    return IGNORED.get(kind, "")
+    return IGNORED.get(webhook_type, "")
 
 
-def _treatment(kind: str) -> Treatment:
-    if kind in _COUNTED:
+def _treatment_of(webhook_type: str) -> Treatment:
+    if webhook_type in _COUNTED:
         return Treatment.COUNTED
-    return Treatment.IGNORED if kind in IGNORED else Treatment.UNKNOWN
+    return Treatment.IGNORED if webhook_type in IGNORED else Treatment.UNKNOWN
 
 
 def _is_test(head: object) -> bool:
-    """Raises where it is not said: money that is taken for a test is dropped."""
+    """Raises if the webhook does not say: money taken for a test would be dropped."""
     environment = text(head, "event.environment")
     if environment not in {"PRODUCTION", "SANDBOX"}:
         raise UnreadableWebhookError("event.environment is neither PRODUCTION nor SANDBOX")
@@ -180,7 +183,7 @@ def _content(event: Mapping[str, Any], settings: SourceSettings) -> dict[str, An
 
 
 def _customer_user_id(event: Mapping[str, Any]) -> str | None:
-    """The id that the app gave, the last seen first; an anonymous one is RevenueCat's own."""
+    """The id that the app set, last seen first; anonymous ids are RevenueCat's and skipped."""
     aliases = at(event, "aliases")
     more = aliases[:MOST_ELEMENTS] if isinstance(aliases, list) else []
     for given in (at(event, "app_user_id"), at(event, "original_app_user_id"), *more):
@@ -190,14 +193,16 @@ def _customer_user_id(event: Mapping[str, Any]) -> str | None:
     return None
 
 
-# What it means
+# Interpret
 
 
-def interpret(kind: str, content: Mapping[str, Any], settings: SourceSettings) -> Interpretation:
-    """A movement, and clues to whose transaction and subscription it is."""
+def interpret(
+    webhook_type: str, content: Mapping[str, Any], settings: SourceSettings
+) -> Interpretation:
+    """A movement, and customer hints for its transaction and subscription."""
     if flag(content, "is_family_share"):
-        return Interpretation()  # somebody else of the family paid, and that is told on its own
-    movement = _movement(kind, content, settings)
+        return Interpretation()  # another family member paid, and gets a webhook of their own
+    movement = _movement(webhook_type, content, settings)
     transaction, subscription = _links(content)
     hints = _hints(content, settings)
     links = list(chain((transaction, subscription), hints, _trial_end(content)))
@@ -208,25 +213,27 @@ def interpret(kind: str, content: Mapping[str, Any], settings: SourceSettings) -
     return Interpretation(tuple(links), movement)
 
 
-def _movement(kind: str, content: Mapping[str, Any], settings: SourceSettings) -> Movement | None:
-    if kind in _PAYMENTS:
-        return _payment(_PAYMENTS[kind], content, settings)
-    if kind == _REFUND_REVERSED:
-        return _reversed_refund(content, settings)
-    if kind != _CANCELLATION:
+def _movement(
+    webhook_type: str, content: Mapping[str, Any], settings: SourceSettings
+) -> Movement | None:
+    if webhook_type in _PAYMENTS:
+        return _payment(_PAYMENTS[webhook_type], content, settings)
+    if webhook_type == _REFUND_REVERSED:
+        return _refund_reversal(content, settings)
+    if webhook_type != _CANCELLATION:
         raise UnreadableWebhookError("not a type that counts")
     reason = text(content, "cancel_reason")
-    if reason == _REFUNDED:
+    if reason == _REFUND_REASON:
         return _refund(content, settings)
-    if reason in _LEAVING:
-        return _leaving(content)
-    if reason == _UNPAID:
+    if reason in _CANCEL_REASONS:
+        return _cancellation(content)
+    if reason == _BILLING_ERROR:
         return None
     raise UnreadableWebhookError("cancel_reason is none that is known")
 
 
 def _links(content: Mapping[str, Any]) -> tuple[Ref, Ref]:
-    """A subscription has the name of its first transaction, a purchase that of its own."""
+    """Transaction and subscription; a subscription is named after its first transaction."""
     transaction = identifier(content, "transaction_id")
     first = identifier_or_none(content, "original_transaction_id") or transaction
     return f"transaction:{transaction}", f"subscription:{first}"
@@ -246,17 +253,19 @@ def _payment(
     if price is not None and price < 0:
         raise UnreadableWebhookError(f"{_PRICE} of a payment is below zero")
     if not price and period == "TRIAL":
-        return _paid(MovementKind.TRIAL, content, None)
+        return _payment_movement(MovementKind.TRIAL, content, None)
     if period == "PROMOTIONAL" or price == 0:
-        return None  # given away
+        return None  # free
     if price is None:
         raise UnreadableWebhookError(f"{_PRICE} is missing")
     if flag(content, "is_trial_conversion"):
         kind = MovementKind.FIRST_PAYMENT
-    return _paid(kind, content, _amount(content, settings))
+    return _payment_movement(kind, content, _amount(content, settings))
 
 
-def _paid(kind: MovementKind, content: Mapping[str, Any], amount: Amount | None) -> Movement:
+def _payment_movement(
+    kind: MovementKind, content: Mapping[str, Any], amount: Amount | None
+) -> Movement:
     transaction = identifier(content, "transaction_id")
     return Movement(
         kind,
@@ -271,27 +280,29 @@ def _paid(kind: MovementKind, content: Mapping[str, Any], amount: Amount | None)
 
 
 def _refund(content: Mapping[str, Any], settings: SourceSettings) -> Movement | None:
-    """The price comes with a minus; where there is none, all of the original was given back."""
+    """A refund; its price is negative. Without a price it returns all of the original."""
     price = number_or_none(content, _PRICE)
     if price == 0 or (price is None and text_or_none(content, "period_type") == "TRIAL"):
-        return None  # a trial that support ended
+        return None  # customer support ended a trial
     amount = _amount(content, settings)
-    return _afterwards(MovementKind.REFUND, "transaction", "refund", content, amount)
+    return _later_movement(MovementKind.REFUND, "transaction", "refund", content, amount)
 
 
-def _reversed_refund(content: Mapping[str, Any], settings: SourceSettings) -> Movement:
+def _refund_reversal(content: Mapping[str, Any], settings: SourceSettings) -> Movement:
     amount = _amount(content, settings)
-    return _afterwards(MovementKind.REFUND_REVERSED, "refund", "refund_reversed", content, amount)
+    return _later_movement(
+        MovementKind.REFUND_REVERSED, "refund", "refund_reversed", content, amount
+    )
 
 
-def _afterwards(
+def _later_movement(
     kind: MovementKind,
     original_ref: str,
     sort: str,
     content: Mapping[str, Any],
     amount: Amount | None,
 ) -> Movement:
-    """What happened to a transaction later, at a time that a repeated webhook keeps."""
+    """A later movement of a transaction; its time is the same in a redelivered webhook."""
     transaction = identifier(content, "transaction_id")
     return Movement(
         kind,
@@ -305,26 +316,26 @@ def _afterwards(
     )
 
 
-def _leaving(content: Mapping[str, Any]) -> Movement:
-    """Who comes back may leave once more, at another time."""
-    left = moment_of_milliseconds(content, "event_timestamp_ms")
+def _cancellation(content: Mapping[str, Any]) -> Movement:
+    """A cancellation; its id has the time, because customers may return and cancel again."""
+    cancelled_at = moment_of_milliseconds(content, "event_timestamp_ms")
     subscription = _links(content)[1].removeprefix("subscription:")
-    name = f"{subscription}:cancelled:{int(left.timestamp())}"
+    name = f"{subscription}:cancelled:{int(cancelled_at.timestamp())}"
     return Movement(
         MovementKind.CANCELLATION,
         name,
         f"cancellation:{name}",
-        at=left,
+        at=cancelled_at,
         product_id=text_or_none(content, "product_id"),
         device=_device(content),
     )
 
 
-# How much
+# Amounts
 
 
 def _amount(content: Mapping[str, Any], settings: SourceSettings) -> Amount | None:
-    """The price on each basis, without its sign; None where it is not told."""
+    """The price on each basis, without its sign; None if there is no price."""
     price = number_or_none(content, _PRICE)
     if price is None:
         return None
@@ -339,7 +350,7 @@ def _amount(content: Mapping[str, Any], settings: SourceSettings) -> Amount | No
 
 
 def _net_shares(content: Mapping[str, Any]) -> tuple[Decimal | None, Decimal | None]:
-    """What is left of a price without tax, and without tax and commission."""
+    """The shares of a price that remain without tax, and without tax and commission."""
     tax, commission = _share(content, "tax_percentage"), _share(content, "commission_percentage")
     if tax is None:
         return None, None
@@ -357,11 +368,11 @@ def _share(content: Mapping[str, Any], path: str) -> Decimal | None:
     return share
 
 
-# Whose
+# Customer hints
 
 
 def _hints(content: Mapping[str, Any], settings: SourceSettings) -> CustomerHints:
-    """What the app says by attributes of its own goes before what RevenueCat knows."""
+    """Customer hints: the app's own attributes take precedence over what RevenueCat knows."""
     attributes = {name: _attribute(content, name) for name in hint_shape(settings.metadata)}
     known = CustomerHints(
         customer_user_id=text_or_none(content, "customer_user_id"),
@@ -372,7 +383,7 @@ def _hints(content: Mapping[str, Any], settings: SourceSettings) -> CustomerHint
 
 
 def _device(content: Mapping[str, Any]) -> dict[str, str]:
-    """Ids of the platform that the store is on: a customer may have devices of two."""
+    """Device ids of the store's platform only: a customer may have devices of two platforms."""
     if _platform(content) == "ios":
         named = {"idfa": "$idfa", "idfv": "$idfv"}
     else:
@@ -386,7 +397,7 @@ def _platform(content: Mapping[str, Any]) -> str | None:
 
 
 def _attribute(content: Mapping[str, Any], name: str) -> str | None:
-    """A customer attribute; one that is no text says nothing."""
+    """A customer attribute; None if it is not a text."""
     attributes = content.get("subscriber_attributes")
     given = at(attributes.get(name), "value") if isinstance(attributes, Mapping) else None
     return given.strip() or None if isinstance(given, str) else None

@@ -1,8 +1,7 @@
-"""Signatures: any of those given, by any of the secrets, compared in constant time.
+"""Signatures: accept any of those given by any of the secrets, compared in constant time.
 
-Several secrets are valid while one is rotated, and several signatures may be given for the same
-reason. Everything that is wrong with a signature is a `SignatureRefusedError`, whatever a stranger
-puts into a header.
+During a rotation several secrets are valid, and a webhook may carry several signatures. Whatever a
+stranger puts into a header, a wrong signature always raises `SignatureRefusedError`.
 """
 
 import base64
@@ -18,7 +17,7 @@ from relay.payments.providers.protocol import Webhook
 from relay.secrets import Secret
 
 MOST_SIGNATURES: Final = 16
-"""Signatures looked at; whoever sends more is not a provider who rotates a secret."""
+"""The signatures that are checked; a provider that rotates a secret never sends more."""
 
 _MOST_PARTS: Final = 64
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -26,7 +25,7 @@ _UNIX_SECONDS: Final = re.compile(r"[0-9]{1,12}", re.ASCII)
 
 
 def header(webhook: Webhook, name: str) -> str:
-    """A header by its lower-case name; raises `SignatureRefusedError` where it is absent."""
+    """A header by its lower-case name; raises `SignatureRefusedError` if absent or blank."""
     value = webhook.headers.get(name, "")
     if not value.strip():
         raise SignatureRefusedError(f"no header {name}")
@@ -34,18 +33,18 @@ def header(webhook: Webhook, name: str) -> str:
 
 
 class TimedSignatures(NamedTuple):
-    """What a header of the form `t=1793001603,v1=...,v1=...` holds."""
+    """The content of a header of the form `t=1793001603,v1=...,v1=...`."""
 
     timestamp: str
-    """Unix seconds, as they were signed."""
+    """Unix seconds, as signed."""
     signatures: list[str]
-    """Of the scheme asked for; those of others are left out."""
+    """Those of the requested scheme only."""
 
 
 def timed_signatures(value: str, separator: str, time_key: str, scheme: str) -> TimedSignatures:
     """The time and the signatures in a header; raises `SignatureRefusedError`.
 
-    Exactly one time: of two, the signed one could be the other.
+    There must be exactly one time: with two, the wrong one could be the signed one.
     """
     pairs = [part.partition("=") for part in value.split(separator, _MOST_PARTS)]
     times = [given for key, _, given in pairs if key == time_key]
@@ -54,8 +53,8 @@ def timed_signatures(value: str, separator: str, time_key: str, scheme: str) -> 
     return TimedSignatures(times[0], [given for key, _, given in pairs if key == scheme])
 
 
-def keys_as_text(secrets: Iterable[Secret]) -> list[bytes]:
-    """The keys of secrets whose very characters are the key. A blank one is none."""
+def text_keys(secrets: Iterable[Secret]) -> list[bytes]:
+    """The keys of secrets whose characters are the key itself; blank secrets are skipped."""
     return [value.encode() for secret in secrets if (value := secret.reveal()).strip()]
 
 
@@ -70,37 +69,41 @@ def in_base64(digest: bytes) -> str:
 
 
 def check_hmac(
-    given: Iterable[str], keys: Sequence[bytes], message: bytes, form: Callable[[bytes], str]
+    given: Iterable[str],
+    keys: Sequence[bytes],
+    message: bytes,
+    encode_digest: Callable[[bytes], str],
 ) -> None:
-    """Refuses unless one of the signatures is the HMAC-SHA256 of the message by one of the keys.
+    """Raises `SignatureRefusedError` unless a signature is the message's HMAC-SHA256 by a key.
 
-    They are compared as text, so that a signature has one spelling. An empty key signs nothing.
+    Signatures are compared as text, so that each has only one spelling. Empty keys are skipped.
     """
     usable = [key for key in keys if key]
     if not usable:
         raise SignatureRefusedError("no secret to check the signature with")
-    expected = [form(hmac.digest(key, message, "sha256")) for key in usable]
-    if not any_alike(given, expected):
+    expected = [encode_digest(hmac.digest(key, message, "sha256")) for key in usable]
+    if not any_matches(given, expected):
         raise SignatureRefusedError("no signature by any of the secrets")
 
 
-def any_alike(given: Iterable[str], expected: Sequence[str]) -> bool:
-    """Whether one of the first texts given is one of those expected.
+def any_matches(given: Iterable[str], expected: Sequence[str]) -> bool:
+    """Whether one of the first `MOST_SIGNATURES` texts given is one of those expected.
 
-    Every pair is compared, in constant time: how long it takes tells nothing of what was expected.
+    Compares every pair in constant time, so that the duration reveals nothing about the expected
+    texts.
     """
-    alike = False
+    matches = False
     for text in islice(given, MOST_SIGNATURES):
         raw = text.encode("utf-8", "surrogatepass")
         for other in expected:
-            alike |= hmac.compare_digest(raw, other.encode())
-    return alike
+            matches |= hmac.compare_digest(raw, other.encode())
+    return matches
 
 
 def check_age(timestamp: str, now: datetime, tolerance_seconds: int) -> None:
-    """Refuses a time (Unix seconds, as signed) that is too far from ours, either way.
+    """Refuses a time (Unix seconds, as signed) that is too far from `now`, in either direction.
 
-    Raises `StaleSignatureError`, and `SignatureRefusedError` where it is no time.
+    Raises `StaleSignatureError`, or `SignatureRefusedError` if the timestamp is malformed.
     """
     if _UNIX_SECONDS.fullmatch(timestamp) is None:
         raise SignatureRefusedError("the timestamp is not Unix seconds")

@@ -1,7 +1,7 @@
-"""A company's own billing, by the Standard Webhooks specification and a schema of ours.
+"""A company's own billing: signed by the Standard Webhooks specification, in our own schema.
 
-The specification (https://www.standardwebhooks.com) says how a webhook is signed; what it says of
-payments is ours: docs/payments-schema.md. A type is `payment.` and the name of a kind of movement.
+The specification (https://www.standardwebhooks.com) defines how a webhook is signed. The payment
+schema is ours: docs/payments-schema.md. A type is `payment.` plus the name of a kind of movement.
 """
 
 from base64 import b64decode
@@ -49,17 +49,17 @@ Value = TypeVar("Value")
 
 ACKNOWLEDGEMENT: Final = ""
 SIGNATURE_HEADER: Final = "webhook-signature"
-"""Or `svix-signature`. The id and the time in the headers beside it are signed, too."""
+"""Or `svix-signature`. The id and the time in the neighbouring headers are signed too."""
 
 
 TYPES: Final = {f"payment.{kind}": kind for kind in MovementKind}
 
 _SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - what every secret begins with
 _SCHEME: Final = "v1"
-"""HMAC-SHA256. `v1a` is Ed25519, for which a source has no key."""
+"""HMAC-SHA256. `v1a` would be Ed25519, but a source has no key for it."""
 
 
-# Who speaks
+# Verify
 
 
 def verify(
@@ -74,11 +74,11 @@ def verify(
     timestamp = header(webhook, f"{prefix}-timestamp")
     given = header(webhook, f"{prefix}-signature").split(" ")
     signed = f"{message_id}.{timestamp}.".encode("utf-8", "surrogatepass") + webhook.body
-    check_hmac(_of_scheme(given), list(_keys(secrets)), signed, in_base64)
+    check_hmac(_signatures_of_scheme(given), list(_keys(secrets)), signed, in_base64)
     check_age(timestamp, now, settings.tolerance_seconds)
 
 
-def _of_scheme(given: Sequence[str]) -> Iterator[str]:
+def _signatures_of_scheme(given: Sequence[str]) -> Iterator[str]:
     for one in given:
         scheme, _, signature = one.partition(",")
         if scheme == _SCHEME:
@@ -94,7 +94,7 @@ def _keys(secrets: Sequence[Secret]) -> Iterator[bytes]:
             continue
 
 
-# What is told
+# Parse
 
 _SHAPE: Final[Shape] = {
     "timestamp": None,
@@ -109,24 +109,24 @@ _SHAPE: Final[Shape] = {
 
 
 def parse(body: bytes, settings: SourceSettings) -> list[ParsedWebhook]:
-    """The one movement of a webhook; what is wrong with its fields is told by `interpret`."""
+    """The one movement of a webhook; `interpret` reports what is wrong with its fields."""
     content = read_object(body)
-    kind = identifier(content, "type")
-    is_ours = kind in TYPES
+    webhook_type = identifier(content, "type")
+    is_known = webhook_type in TYPES
     return [
         ParsedWebhook(
-            id=_if_readable(identifier_or_none, content, "data.id") or kind,
-            type=kind,
-            treatment=Treatment.COUNTED if is_ours else Treatment.UNKNOWN,
+            id=_if_readable(identifier_or_none, content, "data.id") or webhook_type,
+            type=webhook_type,
+            treatment=Treatment.COUNTED if is_known else Treatment.UNKNOWN,
             occurred_at=_if_readable(moment_of_iso_or_none, content, "timestamp"),
-            test=settings.test or (is_ours and flag(content, "data.test")),
-            content=keep(content, _SHAPE) if is_ours else {},
+            test=settings.test or (is_known and flag(content, "data.test")),
+            content=keep(content, _SHAPE) if is_known else {},
         )
     ]
 
 
-def why_ignored(_kind: str) -> str:
-    """None is: each type of ours counts, and the others are unknown."""
+def why_ignored(_webhook_type: str) -> str:
+    """Always empty: every type of our schema counts, and all others are unknown."""
     return ""
 
 
@@ -139,10 +139,10 @@ def _if_readable(
         return None
 
 
-# What it means
+# Interpret
 
 
-def _nothing_where_blank(value: object) -> object:
+def _none_if_blank(value: object) -> object:
     return None if isinstance(value, str) and not value.strip() else value
 
 
@@ -151,7 +151,7 @@ def _upper(value: str) -> str:
 
 
 _Id = Annotated[str, Field(pattern=r"^[!-~]{1,128}$")]
-_Text = Annotated[str | None, BeforeValidator(_nothing_where_blank)]
+_Text = Annotated[str | None, BeforeValidator(_none_if_blank)]
 _Decimal = Annotated[str, Field(pattern=r"^(0|[1-9][0-9]{0,14})(\.[0-9]{1,4})?$")]
 _Currency = Annotated[str, Field(pattern=r"^[A-Za-z]{3}$"), AfterValidator(_upper)]
 
@@ -177,18 +177,20 @@ class Data(BaseModel):
     platform: Literal["ios", "android", "web"] | None = None
 
 
-def interpret(kind: str, content: Mapping[str, Any], settings: SourceSettings) -> Interpretation:
-    """A movement, and clues to whose it and its subscription are."""
-    if kind not in TYPES:
+def interpret(
+    webhook_type: str, content: Mapping[str, Any], settings: SourceSettings
+) -> Interpretation:
+    """A movement, and customer hints for it and its subscription."""
+    if webhook_type not in TYPES:
         raise UnreadableWebhookError("not a type that counts")
     data = _data(content)
-    _check(TYPES[kind], data)
+    _check_fields(TYPES[webhook_type], data)
     ref = f"movement:{data.id}"
     original = refs_of(movement=data.original_id)
     subscription = refs_of(subscription=data.subscription_id)
     hints = CustomerHints(data.customer_user_id, data.appsflyer_id, data.app_id, data.platform)
     movement = Movement(
-        TYPES[kind],
+        TYPES[webhook_type],
         data.id,
         ref,
         at=moment_of_iso(content, "timestamp"),
@@ -209,41 +211,41 @@ def _data(content: Mapping[str, Any]) -> Data:
         raise UnreadableWebhookError(f"data.{first_fault(error)}") from None
 
 
-def _check(kind: MovementKind, data: Data) -> None:
-    """What a kind of movement has to have, and must not have."""
-    takes_back = kind in NEGATIVE | REVERSALS
+def _check_fields(kind: MovementKind, data: Data) -> None:
+    """Checks the fields that a kind of movement must have, and must not have."""
+    needs_original = kind in NEGATIVE | REVERSALS
     if kind in WITHOUT_MONEY and data.amount:
         raise UnreadableWebhookError(f"data.amount: a {kind} moves no money")
-    if kind not in WITHOUT_MONEY and not takes_back and not data.amount:
+    if kind not in WITHOUT_MONEY and not needs_original and not data.amount:
         raise UnreadableWebhookError("data.amount: Field required")
-    if takes_back and data.original_id is None:
+    if needs_original and data.original_id is None:
         raise UnreadableWebhookError("data.original_id: Field required")
-    if data.original_id is not None and (not takes_back or data.original_id == data.id):
+    if data.original_id is not None and (not needs_original or data.original_id == data.id):
         raise UnreadableWebhookError("data.original_id: must name another movement, taken back")
     if data.amount and not data.currency:
         raise UnreadableWebhookError("data.currency: Field required")
 
 
 def _amount(data: Data, places: Mapping[str, int]) -> Amount | None:
-    """What is told of the money; None where it is all of the original's, or none."""
+    """The amount; None for a movement without money, or one of all the original's money."""
     if data.amount is None or data.currency is None:
         return None
-    gross = _exact("amount", data.amount, data.currency, places)
+    gross = _exact_amount("amount", data.amount, data.currency, places)
     if not gross:
         raise UnreadableWebhookError("data.amount: must be more than nothing")
     if data.tax is None:
         if data.fee is not None:
             raise UnreadableWebhookError("data.tax: Field required where there is a fee")
         return Amount(data.currency, gross)
-    net = gross - _exact("tax", data.tax, data.currency, places)
-    fee = None if data.fee is None else _exact("fee", data.fee, data.currency, places)
+    net = gross - _exact_amount("tax", data.tax, data.currency, places)
+    fee = None if data.fee is None else _exact_amount("fee", data.fee, data.currency, places)
     if net < (fee or 0):
         raise UnreadableWebhookError("data.amount: is less than its tax and fee")
     return Amount(data.currency, gross, net, None if fee is None else net - fee)
 
 
-def _exact(name: str, given: str, currency: str, places: Mapping[str, int]) -> Decimal:
-    """An amount with all its currency's places; one with more of them cannot be paid."""
+def _exact_amount(name: str, given: str, currency: str, places: Mapping[str, int]) -> Decimal:
+    """An amount with all its currency's places; raises if it has more, which nobody can pay."""
     amount = Decimal(given)
     if not fits(currency, amount, places):
         raise UnreadableWebhookError(f"data.{name}: has more decimal places than its currency")

@@ -1,16 +1,16 @@
-"""Adyen: payments, what is given back of them, and disputes.
+"""Adyen: payments, refunds and disputes.
 
-Adyen signs of each item its references, its amount, its type and its success. **Not signed** are
-the time, `live`, and all of `additionalData`, which says whose a payment is. Whoever gets hold of a
-true webhook could tell it once more, about somebody else: TLS keeps it from strangers, and where
-the source asks for basic authentication (`basic_auth_sha256`) only Adyen may speak at all. The
-money counts once either way. Nor is a time signed, so that there is no age to check.
+Adyen signs each item's references, amount, type and success. **Not signed** are the time, `live`,
+and all of `additionalData`, which says whose a payment is. So anybody who obtains a genuine webhook
+could send it again with another customer. TLS keeps webhooks from strangers, and a source that
+requires basic authentication (`basic_auth_sha256`) accepts requests from Adyen only. Either way the
+money counts once. Since no time is signed, there is no age to check.
 
-Adyen knows no subscriptions: a payment is a purchase, or a renewal where `shopperInteraction` says
-that the shopper was absent (`ContAuth`). `paid_at` of the source says when a payment counts: when
-it is authorised, or when it is captured; one capture a payment is expected.
+Adyen has no subscriptions: a payment is a purchase, or a renewal if `shopperInteraction` says that
+the shopper was absent (`ContAuth`). The source's `paid_at` says when a payment counts: at its
+authorisation or at its capture. One capture per payment is expected.
 
-The id of a payment's money is the payment's own reference, whichever of the two tells of it.
+A payment's id is the reference of its authorisation, no matter which of the two reports it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,14 +21,14 @@ from relay.domain.movements import Interpretation, ParsedWebhook, Treatment
 from relay.domain.payment_rules import SourceSettings
 from relay.errors import UnreadableWebhookError
 from relay.payments.providers.adyen.item import Item, items_of, shape
-from relay.payments.providers.adyen.kinds import COUNTED, treatment, treatment_of_event
+from relay.payments.providers.adyen.kinds import COUNTED, treatment_of_event, treatment_of_item
 from relay.payments.providers.adyen.kinds import why_ignored as why_ignored
 from relay.payments.providers.adyen.signing import (
     BODY_SIGNATURE,
     check_basic_auth,
     check_body,
     check_items,
-    keys_of,
+    hex_keys,
 )
 from relay.payments.providers.parsing import (
     identifier,
@@ -55,7 +55,7 @@ def verify(
     """
     del now  # no time is signed
     check_basic_auth(webhook, settings.basic_auth_sha256)
-    keys = keys_of(secrets)
+    keys = hex_keys(secrets)
     if BODY_SIGNATURE in webhook.headers:
         check_body(webhook, keys)
     else:
@@ -63,69 +63,73 @@ def verify(
 
 
 def parse(body: bytes, settings: SourceSettings) -> list[ParsedWebhook]:
-    """The items of a standard webhook, or the one event of a type that is signed by its header."""
+    """The items of a standard webhook, or the one event of a webhook signed by its header."""
     content = read_object(body)
     if "notificationItems" not in content:
-        return [_event_told(content, settings)]
+        return [_parse_event(content, settings)]
     test = settings.test or _is_test(content)
-    return [_told(item, settings, test=test) for item in items_of(content)]
+    return [_parse_item(item, settings, test=test) for item in items_of(content)]
 
 
 def _is_test(content: object) -> bool:
-    """Raises where it is not said: money that is taken for a test is dropped."""
+    """Raises if the webhook does not say: money taken for a test would be dropped."""
     live = text(content, "live")
     if live not in {"true", "false"}:
         raise UnreadableWebhookError("live is neither true nor false")
     return live == "false"
 
 
-def _told(item: Mapping[str, Any], settings: SourceSettings, *, test: bool) -> ParsedWebhook:
-    """An item that cannot be read must not cost its neighbours."""
+def _parse_item(item: Mapping[str, Any], settings: SourceSettings, *, test: bool) -> ParsedWebhook:
+    """One item; a problem in it must not cost the other items of the webhook."""
     try:
-        return _item_told(item, settings, test=test)
+        return _parse_valid_item(item, settings, test=test)
     except UnreadableWebhookError as error:
         return ParsedWebhook(
-            id=_name(item, "pspReference"),
-            type=_name(item, "eventCode"),
+            id=_id_or_empty(item, "pspReference"),
+            type=_id_or_empty(item, "eventCode"),
             treatment=Treatment.UNKNOWN,
             problem=str(error),
         )
 
 
-def _name(item: Mapping[str, Any], field: str) -> str:
-    """An id as far as there is one."""
+def _id_or_empty(item: Mapping[str, Any], field: str) -> str:
+    """An id; empty if it is absent or malformed."""
     try:
         return identifier_or_none(item, field) or ""
     except UnreadableWebhookError:
         return ""
 
 
-def _item_told(item: Mapping[str, Any], settings: SourceSettings, *, test: bool) -> ParsedWebhook:
-    kind = identifier(item, "eventCode")
-    becomes = treatment(kind, text_or_none(item, "success"), settings)
+def _parse_valid_item(
+    item: Mapping[str, Any], settings: SourceSettings, *, test: bool
+) -> ParsedWebhook:
+    webhook_type = identifier(item, "eventCode")
+    treatment = treatment_of_item(webhook_type, text_or_none(item, "success"), settings)
     return ParsedWebhook(
         id=identifier(item, "pspReference"),
-        type=kind,
-        treatment=becomes,
+        type=webhook_type,
+        treatment=treatment,
         occurred_at=moment_of_iso_or_none(item, "eventDate"),
         test=test,
-        content=keep(item, shape(settings)) if becomes is Treatment.COUNTED else {},
+        content=keep(item, shape(settings)) if treatment is Treatment.COUNTED else {},
     )
 
 
-def _event_told(content: Mapping[str, Any], settings: SourceSettings) -> ParsedWebhook:
-    kind = identifier(content, "type")
+def _parse_event(content: Mapping[str, Any], settings: SourceSettings) -> ParsedWebhook:
+    webhook_type = identifier(content, "type")
     return ParsedWebhook(
-        id=identifier_or_none(content, "eventId") or kind,
-        type=kind,
-        treatment=treatment_of_event(kind),
+        id=identifier_or_none(content, "eventId") or webhook_type,
+        type=webhook_type,
+        treatment=treatment_of_event(webhook_type),
         occurred_at=moment_of_iso_or_none(content, "createdAt"),
         test=settings.test or text_or_none(content, "environment") == "test",
     )
 
 
-def interpret(kind: str, content: Mapping[str, Any], settings: SourceSettings) -> Interpretation:
-    """What an item means: whose a payment is, and a movement where money moved."""
-    if kind not in COUNTED:
+def interpret(
+    webhook_type: str, content: Mapping[str, Any], settings: SourceSettings
+) -> Interpretation:
+    """What an item means: whose a payment is, and a movement if money moved."""
+    if webhook_type not in COUNTED:
         raise UnreadableWebhookError("its type does not count")
-    return COUNTED[kind](Item(kind, content, settings))
+    return COUNTED[webhook_type](Item(webhook_type, content, settings))

@@ -1,4 +1,4 @@
-"""An item of a standard webhook, and what those who read it have in common."""
+"""An item of a standard webhook, and how to read its fields."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -24,7 +24,7 @@ from relay.payments.providers.parsing import (
 
 
 def items_of(content: object) -> list[Mapping[str, Any]]:
-    """The items of a webhook, out of their wrappings; raises `UnreadableWebhookError`."""
+    """The items of a webhook, unwrapped; raises `UnreadableWebhookError`."""
     wrappers = objects(content, "notificationItems")
     items = [at(wrapper, "NotificationRequestItem") for wrapper in wrappers]
     if not all(isinstance(item, Mapping) for item in items):
@@ -35,7 +35,7 @@ def items_of(content: object) -> list[Mapping[str, Any]]:
 
 
 def shape(settings: SourceSettings) -> Shape:
-    """The allow-list: without the card (`reason`) and the shopper's name, e-mail and address."""
+    """The allow-list: without the card (`reason`) or the shopper's name, e-mail and address."""
     return {
         **dict.fromkeys(("pspReference", "originalReference", "merchantReference", "eventDate")),
         "amount": {"currency": None, "value": None},
@@ -47,46 +47,46 @@ def shape(settings: SourceSettings) -> Shape:
 
 
 class Item(NamedTuple):
-    """One item, cut down to its allow-list."""
+    """One item, reduced to its allow-list."""
 
-    kind: str
+    type: str
     content: Mapping[str, Any]
     settings: SourceSettings
 
     def reference(self) -> str:
-        """Of what the item tells of: a payment, a refund, a dispute."""
+        """The reference of what the item reports: a payment, a refund, a dispute."""
         return identifier(self.content, "pspReference")
 
-    def payment(self) -> str | None:
-        """The reference of the payment that a refund, capture or dispute is of."""
+    def payment_reference(self) -> str | None:
+        """The reference of the payment behind a refund, capture or dispute."""
         return identifier_or_none(self.content, "originalReference")
 
-    def happened(self) -> datetime:
-        """When Adyen says it did."""
+    def occurred_at(self) -> datetime:
+        """When it happened, according to Adyen."""
         return moment_of_iso(self.content, "eventDate")
 
     def amount(self) -> Amount:
-        """The gross amount; Adyen tells no other."""
+        """The gross amount; Adyen sends no other."""
         code = currency(self.content, "amount.currency")
         minor = whole(self.content, "amount.value")
         return Amount(code, from_minor("adyen", code, minor, self.settings.minor_units))
 
     def hints(self) -> CustomerHints:
-        """Metadata of the merchant's goes before the reference of the shopper."""
+        """Customer hints: the merchant's metadata takes precedence over the shopper reference."""
         additional = self.content.get("additionalData", {})
         shopper = CustomerHints(customer_user_id=text_or_none(additional, "shopperReference"))
         return hints_from(additional, self.settings.metadata, "metadata.").or_else(shopper)
 
-    def says(self, name: str) -> object:
-        """A field of `additionalData`, whose names may hold dots."""
+    def additional_field(self, name: str) -> object:
+        """A field of `additionalData`, where names may contain dots."""
         additional = self.content.get("additionalData")
         return additional.get(name) if isinstance(additional, Mapping) else None
 
     def movement(
         self, kind: MovementKind, ref: Ref, original_ref: Ref, amount: Amount | None
     ) -> Movement:
-        """Something that happened to a payment; its id is the ref's."""
+        """A later movement of a payment; its id is the one in its ref."""
         name = ref.partition(":")[2]
         return Movement(
-            kind, name, ref, at=self.happened(), amount=amount, original_ref=original_ref
+            kind, name, ref, at=self.occurred_at(), amount=amount, original_ref=original_ref
         )

@@ -1,4 +1,4 @@
-"""What becomes of each type of Adyen's events."""
+"""How each type of Adyen's webhooks is treated."""
 
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -10,12 +10,12 @@ from relay.payments.providers.adyen.item import Item
 
 _CAPTURE: Final = "CAPTURE"
 
-_GIVEN_UP: Final[Mapping[str, Callable[[Item], Interpretation]]] = {
+_AUTHORISATION_ENDED: Final[Mapping[str, Callable[[Item], Interpretation]]] = {
     "CANCELLATION": returns.cancellation,
     "TECHNICAL_CANCEL": returns.cancellation,
     "EXPIRE": returns.expiry,
 }
-"""They end an authorisation without its money: no news, unless the authorisation was counted."""
+"""These end an authorisation without a capture; they count only if authorisations do."""
 
 COUNTED: Final[Mapping[str, Callable[[Item], Interpretation]]] = {
     "AUTHORISATION": payments.authorisation,
@@ -23,12 +23,12 @@ COUNTED: Final[Mapping[str, Callable[[Item], Interpretation]]] = {
     "CAPTURE_FAILED": returns.refund,
     "REFUND": returns.refund,
     "CANCEL_OR_REFUND": returns.cancel_or_refund,
-    "REFUND_FAILED": returns.refund_came_back,
-    "REFUNDED_REVERSED": returns.refund_came_back,
+    "REFUND_FAILED": returns.refund_reversed,
+    "REFUNDED_REVERSED": returns.refund_reversed,
     "CHARGEBACK": returns.chargeback,
     "SECOND_CHARGEBACK": returns.second_chargeback,
     "CHARGEBACK_REVERSED": returns.chargeback_reversed,
-    **_GIVEN_UP,
+    **_AUTHORISATION_ENDED,
 }
 
 _REASONS: Final = {
@@ -54,37 +54,41 @@ _REASONS: Final = {
 IGNORED: Final[Mapping[str, str]] = {
     name: reason for reason, names in _REASONS.items() for name in names.split()
 }
-"""Types that are acknowledged and counted, and why they are no more than that.
+"""Types that are only acknowledged and counted, and why.
 
-How an arbitration ended (`PREARBITRATION_WON` and the like) is unknown on purpose: card schemes
-differ in what it does to the money, so that a person should look.
+Results of an arbitration (`PREARBITRATION_WON` and the like) are unknown on purpose: card schemes
+differ in what they do to the money, so a person should look.
 """
 
-_STORED_METHODS: Final = "recurring.token."
-"""How the types about stored payment methods begin, which are signed by a header: no money."""
+_STORED_METHOD_PREFIX: Final = "recurring.token."
+"""The prefix of types about stored payment methods: signed by a header, and no money."""
 
 
-def treatment(kind: str, success: str | None, settings: SourceSettings) -> Treatment:
-    """What becomes of an item, by its type and by what the source counts as the payment."""
-    if kind in IGNORED:
+def treatment_of_item(
+    webhook_type: str, success: str | None, settings: SourceSettings
+) -> Treatment:
+    """How an item is treated, by its type and by what the source counts as the payment."""
+    if webhook_type in IGNORED:
         return Treatment.IGNORED
-    if kind not in COUNTED or success not in {"true", "false"}:
+    if webhook_type not in COUNTED or success not in {"true", "false"}:
         return Treatment.UNKNOWN
     at_capture = settings.payment_event == "capture"
-    is_no_news = kind in _GIVEN_UP if at_capture else kind == _CAPTURE
-    if success == "false" or is_no_news:
+    is_irrelevant = webhook_type in _AUTHORISATION_ENDED if at_capture else webhook_type == _CAPTURE
+    if success == "false" or is_irrelevant:
         return Treatment.IGNORED
     return Treatment.COUNTED
 
 
-def treatment_of_event(kind: str) -> Treatment:
-    """What becomes of an event that is signed by a header."""
-    return Treatment.IGNORED if kind.startswith(_STORED_METHODS) else Treatment.UNKNOWN
+def treatment_of_event(webhook_type: str) -> Treatment:
+    """How an event that is signed by a header is treated."""
+    return (
+        Treatment.IGNORED if webhook_type.startswith(_STORED_METHOD_PREFIX) else Treatment.UNKNOWN
+    )
 
 
-def why_ignored(kind: str) -> str:
-    """Why an item does not count, by its type; one that counts as a rule, why this one may not."""
-    if kind.startswith(_STORED_METHODS):
+def why_ignored(webhook_type: str) -> str:
+    """Why an item does not count; for a type that normally counts, why an item may not."""
+    if webhook_type.startswith(_STORED_METHOD_PREFIX):
         return "a stored payment method: no money was moved"
     by_rule = "it did not succeed, or by the source's settings another type tells of the money"
-    return IGNORED.get(kind) or (by_rule if kind in COUNTED else "")
+    return IGNORED.get(webhook_type) or (by_rule if webhook_type in COUNTED else "")

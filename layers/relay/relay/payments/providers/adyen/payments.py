@@ -1,4 +1,4 @@
-"""Payments: authorised, and captured."""
+"""Payments: authorisations and captures."""
 
 from typing import Final
 
@@ -11,37 +11,37 @@ _INTERACTION_OF_RENEWALS: Final = "ContAuth"
 
 
 def authorisation(item: Item) -> Interpretation:
-    """The payment, or only whose it is where captures count."""
-    counts = item.settings.payment_event == "authorisation"
-    return _payment(item, item.reference(), counts=counts)
+    """The payment; only its customer hints if captures count."""
+    is_counted = item.settings.payment_event == "authorisation"
+    return _interpret_payment(item, item.reference(), is_counted=is_counted)
 
 
 def capture(item: Item) -> Interpretation:
-    """The payment, under the reference that its authorisation had."""
-    payment = item.payment()
+    """The payment, under the reference of its authorisation."""
+    payment = item.payment_reference()
     if payment is None:
         raise UnreadableWebhookError("originalReference is missing")
-    return _payment(item, payment, counts=True)
+    return _interpret_payment(item, payment, is_counted=True)
 
 
-def _payment(item: Item, payment: str, *, counts: bool) -> Interpretation:
-    """A payment of nothing only checks a card, or stores it."""
+def _interpret_payment(item: Item, payment: str, *, is_counted: bool) -> Interpretation:
+    """A payment; one with amount zero only checks or stores a card and is no movement."""
     links = (Link(f"payment:{payment}", hints=item.hints()),)
     amount = item.amount()
-    if not counts or not amount.gross:
+    if not is_counted or not amount.gross:
         return Interpretation(links)
     movement = Movement(
-        _kind(item),
+        _movement_kind(item),
         payment,
         f"payment:{payment}",
-        at=item.happened(),
+        at=item.occurred_at(),
         amount=amount,
         order_id=text_or_none(item.content, "merchantReference"),
     )
     return Interpretation(links, movement)
 
 
-def _kind(item: Item) -> MovementKind:
-    """Nobody signs this, so that no more than the event's name hangs on it."""
-    is_renewal = item.says("shopperInteraction") == _INTERACTION_OF_RENEWALS
+def _movement_kind(item: Item) -> MovementKind:
+    """Renewal or purchase; this field is not signed, so it decides only the event's name."""
+    is_renewal = item.additional_field("shopperInteraction") == _INTERACTION_OF_RENEWALS
     return MovementKind.RENEWAL if is_renewal else MovementKind.PURCHASE

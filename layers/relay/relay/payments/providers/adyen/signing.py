@@ -1,4 +1,4 @@
-"""Who speaks: Adyen's signatures, within the body and beside it, and basic authentication."""
+"""Adyen's signatures, in the body or in a header, and basic authentication."""
 
 import hashlib
 from base64 import b64decode
@@ -9,7 +9,7 @@ from relay.errors import SignatureRefusedError, UnreadableWebhookError
 from relay.payments.providers.adyen.item import items_of
 from relay.payments.providers.parsing import at, read_object
 from relay.payments.providers.protocol import Webhook
-from relay.payments.providers.signatures import any_alike, check_hmac, header, in_base64
+from relay.payments.providers.signatures import any_matches, check_hmac, header, in_base64
 from relay.secrets import Secret
 
 _SIGNED: Final = (
@@ -17,16 +17,16 @@ _SIGNED: Final = (
     *("amount.value", "amount.currency", "eventCode", "success"),
 )
 BODY_SIGNATURE: Final = "hmacsignature"
-"""Of those webhooks whose items do not hold their signatures themselves."""
+"""The signature header of webhooks whose items carry no signatures of their own."""
 _MAY_HOLD_COLONS: Final = "merchantReference"
 
 
-def keys_of(secrets: Sequence[Secret]) -> list[bytes]:
-    """The keys whose hexadecimal digits the secrets are; what is malformed is no key."""
-    return list(_keys(secrets))
+def hex_keys(secrets: Sequence[Secret]) -> list[bytes]:
+    """The keys that the secrets spell in hexadecimal; malformed secrets are skipped."""
+    return list(_decoded_keys(secrets))
 
 
-def _keys(secrets: Sequence[Secret]) -> Iterator[bytes]:
+def _decoded_keys(secrets: Sequence[Secret]) -> Iterator[bytes]:
     for secret in secrets:
         try:
             yield bytes.fromhex(secret.reveal())
@@ -35,7 +35,7 @@ def _keys(secrets: Sequence[Secret]) -> Iterator[bytes]:
 
 
 def check_basic_auth(webhook: Webhook, digests: Sequence[str]) -> None:
-    """Refuses unless `user:password` has one of these SHA-256 digests, where there are any."""
+    """Refuses unless `user:password` has one of the SHA-256 digests; accepts all if none is set."""
     if not digests:
         return
     scheme, _, credentials = header(webhook, "authorization").partition(" ")
@@ -43,17 +43,17 @@ def check_basic_auth(webhook: Webhook, digests: Sequence[str]) -> None:
         given = b64decode(credentials.strip(), validate=True)
     except ValueError:
         raise SignatureRefusedError("the authorization is not Base64") from None
-    if scheme.lower() != "basic" or not any_alike([hashlib.sha256(given).hexdigest()], digests):
+    if scheme.lower() != "basic" or not any_matches([hashlib.sha256(given).hexdigest()], digests):
         raise SignatureRefusedError("the authorization is none of the source's")
 
 
 def check_body(webhook: Webhook, keys: Sequence[bytes]) -> None:
-    """Refuses unless the header's signature is one of the whole body."""
+    """Refuses unless the header's signature is valid for the whole body."""
     check_hmac([header(webhook, BODY_SIGNATURE)], keys, webhook.body, in_base64)
 
 
 def check_items(body: bytes, keys: Sequence[bytes]) -> None:
-    """Refuses unless there are items and each of them is signed."""
+    """Refuses unless there are items and each has a valid signature."""
     try:
         items = items_of(read_object(body))
     except UnreadableWebhookError as error:
@@ -75,11 +75,11 @@ def _signed_text(item: Mapping[str, Any]) -> bytes:
 
 
 def _signed_field(item: Mapping[str, Any], path: str) -> str:
-    """A field as it is signed; what is absent is empty.
+    """A field as it is signed; empty if it is absent.
 
-    Colons part the fields and are not escaped, so that only one of them may hold any. In others
-    they would let a true signature stand for another item, by moving the end of one field to the
-    start of the next: the same money under another reference.
+    Colons separate the fields and are not escaped, so only one field may contain any. In others, a
+    valid signature would also fit another item, made by moving the end of one field to the start of
+    the next: the same money under another reference.
     """
     value = at(item, path)
     if value is None:

@@ -1,8 +1,8 @@
-"""Paddle Billing: which of its events tell of money, and what they mean.
+"""Paddle Billing: which of its webhooks report money, and what they mean.
 
-An adjustment (a refund, a chargeback) names its transaction and says nothing of whose it is; the
-transaction's `custom_data` does. A chargeback that is reversed names the transaction too, never
-the chargeback: `chargeback:<transaction>` leads there.
+An adjustment (a refund, a chargeback) names its transaction but not the customer; the transaction's
+`custom_data` has the customer hints. A chargeback reversal also names only the transaction and
+never the chargeback: the ref `chargeback:<transaction>` links to it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from relay.domain.movements import Interpretation, ParsedWebhook
 from relay.domain.payment_rules import SourceSettings
 from relay.errors import UnreadableWebhookError
 from relay.payments.providers.paddle.event import Event
-from relay.payments.providers.paddle.kinds import COUNTED, IGNORED, treatment
+from relay.payments.providers.paddle.kinds import COUNTED, IGNORED, treatment_of
 from relay.payments.providers.parsing import (
     Shape,
     at,
@@ -30,7 +30,7 @@ from relay.payments.providers.signatures import (
     check_hmac,
     header,
     in_hex,
-    keys_as_text,
+    text_keys,
     timed_signatures,
 )
 from relay.secrets import Secret
@@ -45,15 +45,15 @@ def verify(
     """`Paddle-Signature: ts=...;h1=...`: HMAC-SHA256 in hex over `<ts>:<body>`."""
     given = timed_signatures(header(webhook, SIGNATURE_HEADER), ";", "ts", "h1")
     message = b"%s:%s" % (given.timestamp.encode(), webhook.body)
-    check_hmac(given.signatures, keys_as_text(secrets), message, in_hex)
+    check_hmac(given.signatures, text_keys(secrets), message, in_hex)
     check_age(given.timestamp, now, settings.tolerance_seconds)
 
 
 def parse(body: bytes, settings: SourceSettings) -> list[ParsedWebhook]:
-    """One event. That an account is a sandbox Paddle says nowhere; the settings do."""
+    """The one event in a webhook. Paddle never marks a sandbox account; the settings do."""
     event = read_object(body)
-    kind = identifier(event, "event_type")
-    counted = COUNTED.get(kind)
+    webhook_type = identifier(event, "event_type")
+    counted = COUNTED.get(webhook_type)
     content = {}
     if counted:
         shape: Shape = {"occurred_at": None, "data": counted.shape(hint_shape(settings.metadata))}
@@ -61,8 +61,8 @@ def parse(body: bytes, settings: SourceSettings) -> list[ParsedWebhook]:
     return [
         ParsedWebhook(
             id=identifier(event, "event_id"),
-            type=kind,
-            treatment=treatment(kind),
+            type=webhook_type,
+            treatment=treatment_of(webhook_type),
             occurred_at=moment_of_iso_or_none(event, "occurred_at"),
             test=settings.test,
             content=content,
@@ -70,14 +70,18 @@ def parse(body: bytes, settings: SourceSettings) -> list[ParsedWebhook]:
     ]
 
 
-def interpret(kind: str, content: Mapping[str, Any], settings: SourceSettings) -> Interpretation:
-    """What an event means: facts for the money trail, and at most one movement."""
-    if kind not in COUNTED:
+def interpret(
+    webhook_type: str, content: Mapping[str, Any], settings: SourceSettings
+) -> Interpretation:
+    """What an event means: links for the money trail, and at most one movement."""
+    if webhook_type not in COUNTED:
         raise UnreadableWebhookError("its type does not count")
-    thing = at(content, "data") or {}
-    return COUNTED[kind].meaning(Event(thing, moment_of_iso(content, "occurred_at"), settings))
+    entity = at(content, "data") or {}
+    return COUNTED[webhook_type].interpret(
+        Event(entity, moment_of_iso(content, "occurred_at"), settings)
+    )
 
 
-def why_ignored(kind: str) -> str:
+def why_ignored(webhook_type: str) -> str:
     """Why a type does not count."""
-    return IGNORED.get(kind, "")
+    return IGNORED.get(webhook_type, "")

@@ -1,4 +1,4 @@
-"""Money that is given back (refunds) or taken away (chargebacks) at Paddle."""
+"""Refunds and chargebacks at Paddle."""
 
 from typing import Final
 
@@ -30,39 +30,39 @@ _RETURNS: Final = {
     ("refund", "approved"): MovementKind.REFUND,
     ("refund", "reversed"): MovementKind.REFUND_REVERSED,
     ("chargeback", "approved"): MovementKind.DISPUTE,
-    # The chargeback's own status becomes `reversed` as well: a second telling.
+    # The chargeback's own status becomes `reversed` as well: a duplicate report.
     ("chargeback_reverse", "approved"): MovementKind.DISPUTE_WON,
 }
-"""By action and status. The others move nothing yet, or move credit, or warn."""
+"""By action and status. Other adjustments move no money yet, move credit, or warn."""
 
 
 def adjustment(event: Event) -> Interpretation:
-    """Money that is given back or taken away, once that is settled; else links alone."""
-    kind = _RETURNS.get((text(event.thing, "action"), text(event.thing, "status")))
+    """A refund, a chargeback or its reversal, once final; before that, only links."""
+    kind = _RETURNS.get((text(event.entity, "action"), text(event.entity, "status")))
     refs = refs_of(
-        adjustment=identifier(event.thing, "id"),
-        transaction=identifier(event.thing, "transaction_id"),
-        subscription=identifier_or_none(event.thing, "subscription_id"),
-        customer=identifier_or_none(event.thing, "customer_id"),
+        adjustment=identifier(event.entity, "id"),
+        transaction=identifier(event.entity, "transaction_id"),
+        subscription=identifier_or_none(event.entity, "subscription_id"),
+        customer=identifier_or_none(event.entity, "customer_id"),
     )
     links = chain(refs, CustomerHints())
     if kind is None:
         return Interpretation(links)
-    own, transaction = refs[:2]
-    chargeback = f"chargeback:{identifier(event.thing, 'transaction_id')}"
+    adjustment_ref, transaction = refs[:2]
+    chargeback = f"chargeback:{identifier(event.entity, 'transaction_id')}"
     ref, original_ref = {
-        MovementKind.REFUND_REVERSED: (f"{own}:reversed", own),
-        MovementKind.DISPUTE_WON: (own, chargeback),
-    }.get(kind, (own, transaction))
-    link = {
-        MovementKind.REFUND_REVERSED: (Link(ref, to=(own,)),),
-        MovementKind.DISPUTE: (Link(chargeback, to=(own,)),),
+        MovementKind.REFUND_REVERSED: (f"{adjustment_ref}:reversed", adjustment_ref),
+        MovementKind.DISPUTE_WON: (adjustment_ref, chargeback),
+    }.get(kind, (adjustment_ref, transaction))
+    extra_links = {
+        MovementKind.REFUND_REVERSED: (Link(ref, to=(adjustment_ref,)),),
+        MovementKind.DISPUTE: (Link(chargeback, to=(adjustment_ref,)),),
     }.get(kind, ())
-    return Interpretation((*links, *link), _returned(event, kind, ref, original_ref))
+    return Interpretation((*links, *extra_links), _return_movement(event, kind, ref, original_ref))
 
 
-def _returned(event: Event, kind: MovementKind, ref: Ref, original_ref: Ref) -> Movement:
-    total, tax = whole(event.thing, "totals.total"), whole_or_none(event.thing, "totals.tax")
+def _return_movement(event: Event, kind: MovementKind, ref: Ref, original_ref: Ref) -> Movement:
+    total, tax = whole(event.entity, "totals.total"), whole_or_none(event.entity, "totals.tax")
     amount = event.amount("totals", total, tax)
     name = ref.partition(":")[2]
     return Movement(kind, name, ref, event.occurred_at, amount=amount, original_ref=original_ref)

@@ -1,4 +1,4 @@
-"""An event of Paddle's, and what those who read it have in common."""
+"""An event of Paddle's, and how to read its fields."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -12,21 +12,21 @@ from relay.payments.providers.parsing import at, currency, hints_from, whole_or_
 
 
 class Event(NamedTuple):
-    """One event, cut down to its allow-list."""
+    """One event, reduced to its allow-list."""
 
-    thing: Mapping[str, Any]
-    """What it is about: `data`."""
+    entity: Mapping[str, Any]
+    """The object of the event: `data`."""
     occurred_at: datetime
     settings: SourceSettings
 
     def hints(self) -> CustomerHints:
-        """The clues in its custom data."""
-        return hints_from(at(self.thing, "custom_data"), self.settings.metadata)
+        """The customer hints in its custom data."""
+        return hints_from(at(self.entity, "custom_data"), self.settings.metadata)
 
     def amount(self, totals: str, gross: int, tax: int | None) -> Amount:
-        """An amount in the buyer's currency, from the minor units of totals at a path."""
-        code = currency(self.thing, f"{totals}.currency_code")
-        earnings = whole_or_none(self.thing, f"{totals}.earnings")
+        """An amount in the buyer's currency; `totals` is the path of its totals in minor units."""
+        code = currency(self.entity, f"{totals}.currency_code")
+        earnings = whole_or_none(self.entity, f"{totals}.earnings")
         return Amount(
             code,
             from_minor("paddle", code, gross, self.settings.minor_units),
@@ -35,7 +35,7 @@ class Event(NamedTuple):
         )
 
     def _net(self, code: str, minor: int | None) -> Decimal | None:
-        """Below zero (a fee that is higher than the price) it is not told: amounts have no sign."""
+        """A net amount; None below zero (a fee above the price), since amounts have no sign."""
         if minor is None or minor < 0:
             return None
         return from_minor("paddle", code, minor, self.settings.minor_units)

@@ -1,4 +1,4 @@
-"""What becomes of each type of Paddle's events."""
+"""How each type of Paddle's webhooks is treated."""
 
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
@@ -9,28 +9,30 @@ from relay.payments.providers.paddle.event import Event
 from relay.payments.providers.parsing import Shape
 
 
-class Kind(NamedTuple):
-    """A type that counts."""
+class CountedType(NamedTuple):
+    """A type that counts: which fields to keep, and how to interpret them."""
 
     shape: Callable[[Shape], Shape]
-    """The allow-list of what the event is about, from that of its custom data."""
-    meaning: Callable[[Event], Interpretation]
+    """Builds the allow-list of the event's object from the one of its custom data."""
+    interpret: Callable[[Event], Interpretation]
 
 
-COUNTED: Final[Mapping[str, Kind]] = {
-    "transaction.completed": Kind(transactions.transaction_shape, transactions.transaction),
-    "subscription.created": Kind(
+COUNTED: Final[Mapping[str, CountedType]] = {
+    "transaction.completed": CountedType(transactions.transaction_shape, transactions.transaction),
+    "subscription.created": CountedType(
         subscriptions.subscription_shape, subscriptions.subscription_started
     ),
-    "subscription.trialing": Kind(
+    "subscription.trialing": CountedType(
         subscriptions.subscription_shape, subscriptions.subscription_started
     ),
-    "subscription.imported": Kind(subscriptions.subscription_shape, subscriptions.subscription),
-    "subscription.canceled": Kind(
+    "subscription.imported": CountedType(
+        subscriptions.subscription_shape, subscriptions.subscription
+    ),
+    "subscription.canceled": CountedType(
         subscriptions.subscription_shape, subscriptions.subscription_canceled
     ),
-    "adjustment.created": Kind(adjustments.adjustment_shape, adjustments.adjustment),
-    "adjustment.updated": Kind(adjustments.adjustment_shape, adjustments.adjustment),
+    "adjustment.created": CountedType(adjustments.adjustment_shape, adjustments.adjustment),
+    "adjustment.updated": CountedType(adjustments.adjustment_shape, adjustments.adjustment),
 }
 
 _REASONS: Final = {
@@ -67,11 +69,11 @@ _REASONS: Final = {
 IGNORED: Final[Mapping[str, str]] = {
     name: reason for reason, names in _REASONS.items() for name in names.split()
 }
-"""Types that are acknowledged and counted, and why they are no more than that."""
+"""Types that are only acknowledged and counted, and why."""
 
 
-def treatment(kind: str) -> Treatment:
-    """What becomes of an event, by its type."""
-    if kind in COUNTED:
+def treatment_of(webhook_type: str) -> Treatment:
+    """How an event is treated, by its type."""
+    if webhook_type in COUNTED:
         return Treatment.COUNTED
-    return Treatment.IGNORED if kind in IGNORED else Treatment.UNKNOWN
+    return Treatment.IGNORED if webhook_type in IGNORED else Treatment.UNKNOWN

@@ -1,4 +1,4 @@
-"""The life of a subscription at Paddle: whose it is, its trial, its end."""
+"""Subscriptions at Paddle: whose they are, their trials, their end."""
 
 from datetime import datetime
 
@@ -28,51 +28,51 @@ def subscription_shape(custom_data: Shape) -> Shape:
 
 
 def subscription(event: Event) -> Interpretation:
-    """Whose it is, and when its trial ends."""
+    """Whose the subscription is, and when its trial ends."""
     refs = refs_of(
-        transaction=identifier_or_none(event.thing, "transaction_id"),
-        subscription=identifier(event.thing, "id"),
-        customer=identifier_or_none(event.thing, "customer_id"),
+        transaction=identifier_or_none(event.entity, "transaction_id"),
+        subscription=identifier(event.entity, "id"),
+        customer=identifier_or_none(event.entity, "customer_id"),
     )
-    return Interpretation(chain(refs, event.hints(), _trial_moment(event.thing, "ends_at")))
+    return Interpretation(chain(refs, event.hints(), _trial_moment(event.entity, "ends_at")))
 
 
-def _trial_moment(subscription: object, end: str) -> datetime | None:
-    """An end of the trial; without dates of its own it is the period that runs."""
+def _trial_moment(subscription: object, boundary: str) -> datetime | None:
+    """The start or end of the trial; without trial dates, that of the current period."""
     if text_or_none(subscription, "status") != "trialing":
         return None
-    dates = moment_of_iso_or_none(subscription, f"items.0.trial_dates.{end}")
-    return dates or moment_of_iso_or_none(subscription, f"current_billing_period.{end}")
+    dates = moment_of_iso_or_none(subscription, f"items.0.trial_dates.{boundary}")
+    return dates or moment_of_iso_or_none(subscription, f"current_billing_period.{boundary}")
 
 
 def subscription_started(event: Event) -> Interpretation:
-    """The start of a trial; without one the transaction tells of the money."""
-    if text_or_none(event.thing, "status") != "trialing":
+    """The start of a trial; without a trial, the transaction reports the money."""
+    if text_or_none(event.entity, "status") != "trialing":
         return subscription(event)
-    started = _trial_moment(event.thing, "starts_at") or event.occurred_at
+    started = _trial_moment(event.entity, "starts_at") or event.occurred_at
     return _step(event, MovementKind.TRIAL, "trial", "trial", started)
 
 
 def subscription_canceled(event: Event) -> Interpretation:
-    """It has ended, for good."""
-    ended = moment_of_iso_or_none(event.thing, "canceled_at") or event.occurred_at
+    """The subscription has ended for good."""
+    ended = moment_of_iso_or_none(event.entity, "canceled_at") or event.occurred_at
     name = f"cancelled:{int(ended.timestamp())}"
     return _step(event, MovementKind.CANCELLATION, "cancellation", name, ended)
 
 
 def _step(
-    event: Event, kind: MovementKind, sort: str, name: str, happened: datetime
+    event: Event, kind: MovementKind, sort: str, name: str, moment: datetime
 ) -> Interpretation:
-    """A step in a subscription's life, and the link from it to the subscription."""
-    owner = identifier(event.thing, "id")
-    own = f"{owner}:{name}"
+    """A movement in a subscription's life, and its link to the subscription."""
+    subscription_id = identifier(event.entity, "id")
+    step_id = f"{subscription_id}:{name}"
     step = Movement(
         kind,
-        own,
-        f"{sort}:{own}",
-        happened,
-        product_id=identifier_or_none(event.thing, "items.0.price.id"),
-        quantity=whole_or_none(event.thing, "items.0.quantity"),
+        step_id,
+        f"{sort}:{step_id}",
+        moment,
+        product_id=identifier_or_none(event.entity, "items.0.price.id"),
+        quantity=whole_or_none(event.entity, "items.0.quantity"),
     )
-    link = Link(step.ref, to=(f"subscription:{owner}",))
+    link = Link(step.ref, to=(f"subscription:{subscription_id}",))
     return Interpretation((*subscription(event).links, link), step)

@@ -1,4 +1,4 @@
-"""What is paid with Paddle."""
+"""Payments at Paddle."""
 
 from relay.domain.movements import Interpretation, Movement, MovementKind
 from relay.payments.providers.paddle.event import Event
@@ -30,39 +30,39 @@ def transaction_shape(custom_data: Shape) -> Shape:
 
 
 def transaction(event: Event) -> Interpretation:
-    """Paid money. Nothing is paid where a trial starts or a payment method is changed."""
-    money = identifier(event.thing, "id")
+    """A payment; a trial start or a change of payment method pays nothing and is no movement."""
+    transaction_id = identifier(event.entity, "id")
     refs = refs_of(
-        transaction=money,
-        subscription=identifier_or_none(event.thing, "subscription_id"),
-        customer=identifier_or_none(event.thing, "customer_id"),
+        transaction=transaction_id,
+        subscription=identifier_or_none(event.entity, "subscription_id"),
+        customer=identifier_or_none(event.entity, "customer_id"),
     )
     links = chain(refs, event.hints())
-    paid = whole(event.thing, "details.totals.grand_total")
-    if paid == 0:
+    grand_total = whole(event.entity, "details.totals.grand_total")
+    if grand_total == 0:
         return Interpretation(links)
     movement = Movement(
-        _kind_of(event.thing),
-        money,
+        _movement_kind(event.entity),
+        transaction_id,
         refs[0],
         event.occurred_at,
-        amount=event.amount("details.totals", paid, _tax(event.thing)),
-        order_id=money,
-        product_id=identifier_or_none(event.thing, "items.0.price.id"),
-        quantity=whole_or_none(event.thing, "items.0.quantity"),
-        period_start=moment_of_iso_or_none(event.thing, "billing_period.starts_at"),
+        amount=event.amount("details.totals", grand_total, _tax(event.entity)),
+        order_id=transaction_id,
+        product_id=identifier_or_none(event.entity, "items.0.price.id"),
+        quantity=whole_or_none(event.entity, "items.0.quantity"),
+        period_start=moment_of_iso_or_none(event.entity, "billing_period.starts_at"),
     )
     return Interpretation(links, movement)
 
 
 def _tax(transaction: object) -> int | None:
-    """In what was paid; `tax` is that in the total before credit was used."""
-    paid = whole_or_none(transaction, "details.totals.grand_total_tax")
-    return whole_or_none(transaction, "details.totals.tax") if paid is None else paid
+    """The tax in what was paid; `tax` is the tax in the total before credit was used."""
+    tax_paid = whole_or_none(transaction, "details.totals.grand_total_tax")
+    return whole_or_none(transaction, "details.totals.tax") if tax_paid is None else tax_paid
 
 
-def _kind_of(transaction: object) -> MovementKind:
-    """By where it comes from. An upgrade is paid within a running subscription: a renewal."""
+def _movement_kind(transaction: object) -> MovementKind:
+    """The kind, by the origin. An upgrade within a running subscription is a renewal."""
     origin = text_or_none(transaction, "origin")
     if origin == "subscription_charge" or not _is_recurring(transaction):
         return MovementKind.PURCHASE
@@ -70,7 +70,7 @@ def _kind_of(transaction: object) -> MovementKind:
 
 
 def _is_recurring(transaction: object) -> bool:
-    """Whether it is a subscription's, or begins one that is not made yet."""
+    """Whether it belongs to a subscription, or starts one that does not exist yet."""
     return identifier_or_none(transaction, "subscription_id") is not None or any(
         at(item, "price.billing_cycle") for item in objects(transaction, "items")
     )

@@ -1,9 +1,9 @@
-"""Stripe: which of its events tell of money, and what they mean.
+"""Stripe: which of its webhooks report money, and what they mean.
 
-A refund or dispute names nothing but the payment, and no payment bears the metadata of its
-subscription: `invoice_payment.paid` leads from the payment to the invoice, and that one's snapshot
-of the subscription's metadata says whose it is. Fields are those of API version 2025-03-31 and
-later; the few that moved then are looked for in their older places too.
+A refund or dispute names only the payment, and a payment does not have its subscription's metadata.
+`invoice_payment.paid` links the payment to the invoice, whose snapshot of the subscription's
+metadata says whose it is. Fields are those of API version 2025-03-31 and later; the few that moved
+in it are also looked up in their older places.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,11 +29,11 @@ from relay.payments.providers.signatures import (
     check_hmac,
     header,
     in_hex,
-    keys_as_text,
+    text_keys,
     timed_signatures,
 )
 from relay.payments.providers.stripe.event import Event
-from relay.payments.providers.stripe.kinds import COUNTED, treatment
+from relay.payments.providers.stripe.kinds import COUNTED, treatment_of
 from relay.payments.providers.stripe.kinds import why_ignored as why_ignored
 from relay.secrets import Secret
 
@@ -50,24 +50,24 @@ def verify(
     """
     given = timed_signatures(header(webhook, SIGNATURE_HEADER), ",", "t", "v1")
     message = b"%s.%s" % (given.timestamp.encode(), webhook.body)
-    check_hmac(given.signatures, keys_as_text(secrets), message, in_hex)
+    check_hmac(given.signatures, text_keys(secrets), message, in_hex)
     check_age(given.timestamp, now, settings.tolerance_seconds)
 
 
 def parse(body: bytes, settings: SourceSettings) -> list[ParsedWebhook]:
-    """One event. A thin one (`v2.core.event`) holds nothing to count, and is unknown."""
+    """The one event in a webhook; a thin one (`v2.core.event`) holds nothing to count: unknown."""
     event = read_object(body)
-    kind = identifier(event, "type")
-    becomes = treatment(kind, event, settings)
+    webhook_type = identifier(event, "type")
+    treatment = treatment_of(webhook_type, event, settings)
     content = {}
-    if becomes is Treatment.COUNTED:
-        thing = COUNTED[kind].shape(hint_shape(settings.metadata))
-        content = keep(event, {"created": None, "data": {"object": thing}})
+    if treatment is Treatment.COUNTED:
+        entity_shape = COUNTED[webhook_type].shape(hint_shape(settings.metadata))
+        content = keep(event, {"created": None, "data": {"object": entity_shape}})
     return [
         ParsedWebhook(
             id=identifier(event, "id"),
-            type=kind,
-            treatment=becomes,
+            type=webhook_type,
+            treatment=treatment,
             occurred_at=_occurred_at(event),
             test=settings.test or at(event, "livemode") is False,
             content=content,
@@ -76,15 +76,19 @@ def parse(body: bytes, settings: SourceSettings) -> list[ParsedWebhook]:
 
 
 def _occurred_at(event: Mapping[str, Any]) -> datetime | None:
-    """Unix seconds; ISO 8601 in a thin event."""
+    """When it occurred: from Unix seconds, or ISO 8601 in a thin event."""
     if isinstance(event.get("created"), str):
         return moment_of_iso_or_none(event, "created")
     return moment_of_unix_or_none(event, "created")
 
 
-def interpret(kind: str, content: Mapping[str, Any], settings: SourceSettings) -> Interpretation:
-    """What an event means: facts for the money trail, and at most one movement."""
-    if kind not in COUNTED:
+def interpret(
+    webhook_type: str, content: Mapping[str, Any], settings: SourceSettings
+) -> Interpretation:
+    """What an event means: links for the money trail, and at most one movement."""
+    if webhook_type not in COUNTED:
         raise UnreadableWebhookError("its type does not count")
-    thing = at(content, "data.object") or {}
-    return COUNTED[kind].meaning(Event(thing, moment_of_unix(content, "created"), settings))
+    entity = at(content, "data.object") or {}
+    return COUNTED[webhook_type].interpret(
+        Event(entity, moment_of_unix(content, "created"), settings)
+    )

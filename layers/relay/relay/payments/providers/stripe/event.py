@@ -1,4 +1,4 @@
-"""An event of Stripe's, and what those who read it have in common."""
+"""An event of Stripe's, and how to read its fields."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -11,16 +11,16 @@ from relay.payments.providers.parsing import at, currency, hints_from, identifie
 
 
 class Event(NamedTuple):
-    """One event, cut down to its allow-list."""
+    """One event, reduced to its allow-list."""
 
-    thing: Mapping[str, Any]
-    """What it is about: `data.object`."""
+    entity: Mapping[str, Any]
+    """The object of the event: `data.object`."""
     created: datetime
     settings: SourceSettings
 
     def amount(self, gross: int, net_of_tax: int | None = None) -> Amount:
-        """An amount in the thing's currency, from minor units. Stripe does not tell its fee."""
-        code = currency(self.thing, "currency")
+        """An amount in the entity's currency, from minor units. Stripe does not send its fee."""
+        code = currency(self.entity, "currency")
         places = self.settings.minor_units
         return Amount(
             code,
@@ -29,28 +29,28 @@ class Event(NamedTuple):
         )
 
     def hints(self, *paths: str) -> CustomerHints:
-        """The clues in metadata; what stands at an earlier path wins."""
+        """The customer hints in metadata; those at an earlier path win."""
         found = CustomerHints()
         for path in paths:
-            found = found.or_else(hints_from(at(self.thing, path), self.settings.metadata))
+            found = found.or_else(hints_from(at(self.entity, path), self.settings.metadata))
         return found
 
     def customer(self) -> str | None:
-        """The customer's id; accounts of the newer kind stand in a field of their own."""
-        return first_id(self.thing, "customer", "customer_account")
+        """The customer's id; customers of the newer kind have it in `customer_account`."""
+        return first_id(self.entity, "customer", "customer_account")
 
 
 def first_id(content: object, *paths: str) -> str | None:
-    """The id at the first path that has one."""
+    """The id at the first path that has one; None if none has."""
     found = (identifier_or_none(content, path) for path in paths)
     return next((given for given in found if given), None)
 
 
 def price_of(item: object) -> str | None:
-    """The price behind an invoice's line or a subscription's item."""
+    """The id of the price of an invoice line or a subscription item."""
     return first_id(item, "pricing.price_details.price", "price.id")
 
 
-def plain(names: str) -> dict[str, None]:
-    """The allow-list of texts, numbers and booleans, by their names with spaces between."""
+def scalars(names: str) -> dict[str, None]:
+    """The allow-list of texts, numbers and booleans; their names are separated by spaces."""
     return dict.fromkeys(names.split())

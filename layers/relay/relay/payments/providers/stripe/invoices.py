@@ -1,4 +1,4 @@
-"""What is paid with Stripe by an invoice: subscriptions, and what is billed by hand."""
+"""Payments by invoice at Stripe: subscriptions, and manual billing."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -18,17 +18,17 @@ from relay.payments.providers.parsing import (
     whole,
     whole_or_none,
 )
-from relay.payments.providers.stripe.event import Event, first_id, plain, price_of
-from relay.payments.providers.stripe.subscriptions import link_of_step, trial_of
+from relay.payments.providers.stripe.event import Event, first_id, price_of, scalars
+from relay.payments.providers.stripe.subscriptions import link_to_subscription, trial_movement
 
 
 def invoice_shape(metadata: Shape) -> Shape:
     """The allow-list of an invoice."""
     details: Shape = {"subscription": None, "metadata": metadata}
     return {
-        **plain("id billing_reason currency amount_paid subtotal total total_excluding_tax"),
-        **plain("subscription payment_intent charge customer customer_account"),
-        "status_transitions": plain("paid_at"),
+        **scalars("id billing_reason currency amount_paid subtotal total total_excluding_tax"),
+        **scalars("subscription payment_intent charge customer customer_account"),
+        "status_transitions": scalars("paid_at"),
         "parent": {"subscription_details": details},
         "subscription_details": details,
         "metadata": metadata,
@@ -38,11 +38,11 @@ def invoice_shape(metadata: Shape) -> Shape:
 
 def _line_shape(metadata: Shape) -> Shape:
     return {
-        **plain("amount quantity subscription"),
-        "period": plain("start end"),
-        "parent": {"subscription_item_details": plain("subscription")},
-        "pricing": {"price_details": plain("price")},
-        "price": plain("id"),
+        **scalars("amount quantity subscription"),
+        "period": scalars("start end"),
+        "parent": {"subscription_item_details": scalars("subscription")},
+        "pricing": {"price_details": scalars("price")},
+        "price": scalars("id"),
         "metadata": metadata,
     }
 
@@ -62,39 +62,41 @@ _METADATA: Final = (
 
 
 def invoice(event: Event) -> Interpretation:
-    """What was paid; or the start of a trial, whose invoice is one of nothing.
+    """A payment, or the start of a trial, which has an invoice of zero.
 
-    That of a plan which costs nothing looks the same: where a source has some, the subscription
-    alone tells of trials.
+    A free plan's invoice looks the same. If a source has free plans (`free_plans`), only the
+    subscription reports trials.
     """
-    subscription = first_id(event.thing, *_SUBSCRIPTION_OF_INVOICE)
+    subscription = first_id(event.entity, *_SUBSCRIPTION_OF_INVOICE)
     refs = refs_of(
-        charge=identifier_or_none(event.thing, "charge"),
-        payment=identifier_or_none(event.thing, "payment_intent"),
-        invoice=identifier(event.thing, "id"),
+        charge=identifier_or_none(event.entity, "charge"),
+        payment=identifier_or_none(event.entity, "payment_intent"),
+        invoice=identifier(event.entity, "id"),
         subscription=subscription,
         customer=event.customer(),
     )
     hints = event.hints(*_METADATA)
-    if subscription and _is_trial(event.thing) and not event.settings.free_plans:
+    if subscription and _is_trial(event.entity) and not event.settings.free_plans:
         trial = _trial(event, subscription)
-        ends = moment_of_unix_or_none(event.thing, "lines.data.0.period.end")
-        return Interpretation((*chain(refs, hints, ends), link_of_step(trial, subscription)), trial)
-    return Interpretation(chain(refs, hints), _paid(event, subscription))
+        ends = moment_of_unix_or_none(event.entity, "lines.data.0.period.end")
+        return Interpretation(
+            (*chain(refs, hints, ends), link_to_subscription(trial, subscription)), trial
+        )
+    return Interpretation(chain(refs, hints), _payment_movement(event, subscription))
 
 
-def _is_trial(thing: object) -> bool:
-    """Nothing was asked for. What a coupon or credit pays for was asked for, and is no trial."""
+def _is_trial(entity: object) -> bool:
+    """Whether nothing was charged. A charge paid by coupon or credit is no trial."""
     return (
-        text_or_none(thing, "billing_reason") == "subscription_create"
-        and whole(thing, "amount_paid") == 0
-        and whole_or_none(thing, "subtotal") == 0
+        text_or_none(entity, "billing_reason") == "subscription_create"
+        and whole(entity, "amount_paid") == 0
+        and whole_or_none(entity, "subtotal") == 0
     )
 
 
 def _trial(event: Event, subscription: str) -> Movement:
-    line = at(event.thing, "lines.data.0")
-    return trial_of(
+    line = at(event.entity, "lines.data.0")
+    return trial_movement(
         subscription,
         started=moment_of_unix_or_none(line, "period.start") or _paid_at(event),
         price=price_of(line),
@@ -102,78 +104,78 @@ def _trial(event: Event, subscription: str) -> Movement:
     )
 
 
-def _paid(event: Event, subscription: str | None) -> Movement | None:
-    """What was paid by any means, outside Stripe too. Credit that was used up is no payment."""
-    paid = whole(event.thing, "amount_paid")
+def _payment_movement(event: Event, subscription: str | None) -> Movement | None:
+    """What was paid by any means, also outside Stripe. Credit that was used is no payment."""
+    paid = whole(event.entity, "amount_paid")
     if paid == 0 or (subscription is None and event.settings.one_off_source != "checkout"):
         return None
-    money = identifier(event.thing, "id")
-    line = _charged_line(event.thing)
+    invoice_id = identifier(event.entity, "id")
+    line = _charged_line(event.entity)
     return Movement(
-        _kind(event.thing, subscription),
-        money,
-        f"invoice:{money}",
+        _movement_kind(event.entity, subscription),
+        invoice_id,
+        f"invoice:{invoice_id}",
         _paid_at(event),
-        amount=event.amount(paid, _net_of_tax(event.thing, paid)),
-        order_id=money,
+        amount=event.amount(paid, _net_of_tax(event.entity, paid)),
+        order_id=invoice_id,
         product_id=price_of(line),
         quantity=whole_or_none(line, "quantity"),
-        period_start=_period_start(event.thing),
+        period_start=_period_start(event.entity),
     )
 
 
-def _kind(thing: object, subscription: str | None) -> MovementKind:
-    """An upgrade, or use above a threshold, is paid within a running subscription: a renewal."""
+def _movement_kind(entity: object, subscription: str | None) -> MovementKind:
+    """The kind. An upgrade, or use above a threshold, of a running subscription is a renewal."""
     if subscription is None:
         return MovementKind.PURCHASE
-    if text_or_none(thing, "billing_reason") == "subscription_create":
+    if text_or_none(entity, "billing_reason") == "subscription_create":
         return MovementKind.FIRST_PAYMENT
     return MovementKind.RENEWAL
 
 
 def _paid_at(event: Event) -> datetime:
-    return moment_of_unix_or_none(event.thing, "status_transitions.paid_at") or event.created
+    return moment_of_unix_or_none(event.entity, "status_transitions.paid_at") or event.created
 
 
-def _net_of_tax(thing: object, paid: int) -> int | None:
+def _net_of_tax(entity: object, paid: int) -> int | None:
     """What was paid without its tax, to the nearest minor unit.
 
-    Less than the total is paid where credit pays the rest, and tax is in both in proportion.
+    If credit pays part of the total, the tax is split in proportion.
     """
-    total = whole_or_none(thing, "total")
-    net = whole_or_none(thing, "total_excluding_tax")
+    total = whole_or_none(entity, "total")
+    net = whole_or_none(entity, "total_excluding_tax")
     if not total or net is None or not 0 <= net <= total:
         return None
     return (2 * paid * net + total) // (2 * total)
 
 
-def _charged_line(thing: object) -> Mapping[str, Any]:
-    """What was sold: the first line with a charge. What an upgrade gives back may stand before."""
-    lines = objects(thing, "lines.data")
+def _charged_line(entity: object) -> Mapping[str, Any]:
+    """What was sold: the first line with a charge. An upgrade may list its credit before it."""
+    lines = objects(entity, "lines.data")
     charged = (line for line in lines if (whole_or_none(line, "amount") or 0) > 0)
     return next(charged, lines[0] if lines else {})
 
 
-def _period_start(thing: object) -> datetime | None:
-    """The latest start among the subscription's lines; what is charged afterwards began before."""
+def _period_start(entity: object) -> datetime | None:
+    """The latest start among the subscription's lines; charges in arrears start earlier."""
     starts = (
         moment_of_unix_or_none(line, "period.start")
-        for line in objects(thing, "lines.data")
+        for line in objects(entity, "lines.data")
         if first_id(line, *_SUBSCRIPTION_OF_LINE)
     )
     return max((start for start in starts if start), default=None)
 
 
 def invoice_payment_shape(_metadata: Shape) -> Shape:
-    """The allow-list of an invoice's payment."""
-    return {"invoice": None, "payment": plain("payment_intent charge")}
+    """The allow-list of an invoice payment."""
+    return {"invoice": None, "payment": scalars("payment_intent charge")}
 
 
 def invoice_payment(event: Event) -> Interpretation:
-    """Which payment paid an invoice: nothing else says so."""
+    """Which payment paid an invoice: no other webhook says so."""
     refs = refs_of(
-        charge=identifier_or_none(event.thing, "payment.charge"),
-        payment=identifier_or_none(event.thing, "payment.payment_intent"),
-        invoice=identifier(event.thing, "invoice"),
+        charge=identifier_or_none(event.entity, "payment.charge"),
+        payment=identifier_or_none(event.entity, "payment.payment_intent"),
+        invoice=identifier(event.entity, "invoice"),
     )
     return Interpretation(chain(refs, CustomerHints()))

@@ -1,4 +1,4 @@
-"""What becomes of each type of Stripe's events."""
+"""How each type of Stripe's webhooks is treated."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
@@ -10,37 +10,41 @@ from relay.payments.providers.stripe import invoices, payments, returns, subscri
 from relay.payments.providers.stripe.event import Event
 
 
-class Kind(NamedTuple):
-    """A type that counts."""
+class CountedType(NamedTuple):
+    """A type that counts: which fields to keep, and how to interpret them."""
 
     shape: Callable[[Shape], Shape]
-    """The allow-list of what the event is about, from that of its metadata."""
-    meaning: Callable[[Event], Interpretation]
+    """Builds the allow-list of the event's object from the one of its metadata."""
+    interpret: Callable[[Event], Interpretation]
 
 
-COUNTED: Final[Mapping[str, Kind]] = {
-    "checkout.session.completed": Kind(payments.session_shape, payments.session),
+COUNTED: Final[Mapping[str, CountedType]] = {
+    "checkout.session.completed": CountedType(payments.session_shape, payments.session),
     # A payment that takes days, such as a bank transfer: completed first, paid later.
-    "checkout.session.async_payment_succeeded": Kind(payments.session_shape, payments.session),
-    "payment_intent.succeeded": Kind(payments.payment_shape, payments.payment),
-    "invoice.paid": Kind(invoices.invoice_shape, invoices.invoice),
-    "invoice_payment.paid": Kind(invoices.invoice_payment_shape, invoices.invoice_payment),
-    "customer.subscription.created": Kind(
+    "checkout.session.async_payment_succeeded": CountedType(
+        payments.session_shape, payments.session
+    ),
+    "payment_intent.succeeded": CountedType(payments.payment_shape, payments.payment),
+    "invoice.paid": CountedType(invoices.invoice_shape, invoices.invoice),
+    "invoice_payment.paid": CountedType(invoices.invoice_payment_shape, invoices.invoice_payment),
+    "customer.subscription.created": CountedType(
         subscriptions.subscription_shape, subscriptions.subscription_created
     ),
-    "customer.subscription.updated": Kind(
+    "customer.subscription.updated": CountedType(
         subscriptions.subscription_shape, subscriptions.subscription_updated
     ),
-    "customer.subscription.deleted": Kind(
+    "customer.subscription.deleted": CountedType(
         subscriptions.subscription_shape, subscriptions.subscription_cancelled
     ),
-    "refund.created": Kind(returns.return_shape, returns.refund),
-    "refund.updated": Kind(returns.return_shape, returns.refund_updated),
-    "refund.failed": Kind(returns.return_shape, returns.refund_failed),
-    "charge.dispute.created": Kind(returns.return_shape, returns.dispute),
-    "charge.dispute.funds_withdrawn": Kind(returns.return_shape, returns.dispute_withdrawn),
-    "charge.dispute.funds_reinstated": Kind(returns.return_shape, returns.dispute_reinstated),
-    "charge.dispute.closed": Kind(returns.return_shape, returns.dispute_closed),
+    "refund.created": CountedType(returns.return_shape, returns.refund),
+    "refund.updated": CountedType(returns.return_shape, returns.refund_updated),
+    "refund.failed": CountedType(returns.return_shape, returns.refund_failed),
+    "charge.dispute.created": CountedType(returns.return_shape, returns.dispute),
+    "charge.dispute.funds_withdrawn": CountedType(returns.return_shape, returns.dispute_withdrawn),
+    "charge.dispute.funds_reinstated": CountedType(
+        returns.return_shape, returns.dispute_reinstated
+    ),
+    "charge.dispute.closed": CountedType(returns.return_shape, returns.dispute_closed),
 }
 
 _REASONS: Final = {
@@ -95,30 +99,34 @@ def _by_name(reasons: Mapping[str, str]) -> dict[str, str]:
 
 
 IGNORED: Final[Mapping[str, str]] = _by_name(_REASONS)
-"""Types that are acknowledged and counted, and why they are no more than that."""
+"""Types that are only acknowledged and counted, and why."""
 
 IGNORED_FAMILIES: Final[Mapping[str, str]] = _by_name(_REASONS_OF_FAMILIES)
-"""The same by how a type begins: families that tell of no customer's money, now or later."""
+"""The same by prefix: families of types that will never report a customer's money."""
 
 _FAMILIES: Final = tuple(IGNORED_FAMILIES)
 
 
-def treatment(kind: str, event: Mapping[str, Any], settings: SourceSettings) -> Treatment:
-    """What becomes of an event; by its type, and for a payment alone by whether it counts."""
+def treatment_of(
+    webhook_type: str, event: Mapping[str, Any], settings: SourceSettings
+) -> Treatment:
+    """How an event is treated, by its type; a `payment_intent` only if it counts by itself."""
     if event.get("object") != "event":
         return Treatment.UNKNOWN
-    if kind == "payment_intent.succeeded":
-        counts = payments.is_purchase(at(event, "data.object"), settings)
+    if webhook_type == "payment_intent.succeeded":
+        counts = payments.payment_counts(at(event, "data.object"), settings)
         return Treatment.COUNTED if counts else Treatment.IGNORED
-    if kind in COUNTED:
+    if webhook_type in COUNTED:
         return Treatment.COUNTED
-    ignored = kind in IGNORED or kind.startswith(_FAMILIES)
+    ignored = webhook_type in IGNORED or webhook_type.startswith(_FAMILIES)
     return Treatment.IGNORED if ignored else Treatment.UNKNOWN
 
 
-def why_ignored(kind: str) -> str:
-    """Why a type is no more than acknowledged and counted; empty where it counts or is unknown."""
-    if kind == "payment_intent.succeeded":
+def why_ignored(webhook_type: str) -> str:
+    """Why a type is only acknowledged and counted; empty if it counts or is unknown."""
+    if webhook_type == "payment_intent.succeeded":
         return "by the source's settings it does not count, or it does not say whose it is"
-    families = (reason for family, reason in IGNORED_FAMILIES.items() if kind.startswith(family))
-    return IGNORED.get(kind) or next(families, "")
+    families = (
+        reason for family, reason in IGNORED_FAMILIES.items() if webhook_type.startswith(family)
+    )
+    return IGNORED.get(webhook_type) or next(families, "")

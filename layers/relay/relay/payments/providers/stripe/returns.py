@@ -1,4 +1,4 @@
-"""Money that is given back (refunds) or taken away (disputes) at Stripe."""
+"""Refunds and disputes at Stripe."""
 
 from datetime import datetime
 from typing import Final
@@ -15,104 +15,106 @@ from relay.payments.providers.parsing import (
     text_or_none,
     whole,
 )
-from relay.payments.providers.stripe.event import Event, plain
+from relay.payments.providers.stripe.event import Event, scalars
 
 _FAILED: Final = frozenset({"failed", "canceled"})
 
 
 def return_shape(_metadata: Shape) -> Shape:
     """The allow-list of a refund and of a dispute."""
-    return plain("id status currency amount created payment_intent charge")
+    return scalars("id status currency amount created payment_intent charge")
 
 
 # Refunds
 
 
 def refund(event: Event) -> Interpretation:
-    """A refund counts from its start, pending or done; that it failed is told later."""
+    """A refund counts from its start, pending or done; a failure is reported later."""
     links = _links(event, "refund")
-    if text_or_none(event.thing, "status") in _FAILED:
+    if text_or_none(event.entity, "status") in _FAILED:
         return Interpretation(links)
-    started = moment_of_unix_or_none(event.thing, "created") or event.created
+    started = moment_of_unix_or_none(event.entity, "created") or event.created
     return Interpretation(
-        links, _movement(event, MovementKind.REFUND, links[0].ref, _paid(event), started)
+        links, _movement(event, MovementKind.REFUND, links[0].ref, _payment_ref(event), started)
     )
 
 
 def refund_updated(event: Event) -> Interpretation:
-    """That a refund was cancelled is told by no type of its own."""
-    if text_or_none(event.thing, "status") in _FAILED:
+    """Detects a cancelled refund, which has no type of its own."""
+    if text_or_none(event.entity, "status") in _FAILED:
         return refund_failed(event)
     return Interpretation(_links(event, "refund"))
 
 
 def refund_failed(event: Event) -> Interpretation:
-    """The money is back."""
-    return _undone(event, MovementKind.REFUND_REVERSED, "refund", "failed")
+    """The refund failed and the money is ours again."""
+    return _reversal(event, MovementKind.REFUND_REVERSED, "refund", "failed")
 
 
 # Disputes
 
 
 def dispute(event: Event) -> Interpretation:
-    """It was opened, or ended without money being moved."""
+    """The dispute was opened, or ended without moving money."""
     return Interpretation(_links(event, "dispute"))
 
 
 def dispute_withdrawn(event: Event) -> Interpretation:
-    """The money was taken away."""
+    """The disputed money was taken."""
     links = _links(event, "dispute")
-    movement = _movement(event, MovementKind.DISPUTE, links[0].ref, _paid(event), event.created)
+    movement = _movement(
+        event, MovementKind.DISPUTE, links[0].ref, _payment_ref(event), event.created
+    )
     return Interpretation(links, movement)
 
 
 def dispute_reinstated(event: Event) -> Interpretation:
-    """The money was given back to us."""
-    return _undone(event, MovementKind.DISPUTE_WON, "dispute", "won")
+    """The disputed money came back to us."""
+    return _reversal(event, MovementKind.DISPUTE_WON, "dispute", "won")
 
 
 def dispute_closed(event: Event) -> Interpretation:
-    """Lost and won say again what the moving of the money said; else none was moved."""
-    status = text_or_none(event.thing, "status")
+    """Lost or won: repeats what the movement of the money reported. Else no money moved."""
+    status = text_or_none(event.entity, "status")
     if status == "lost":
         return dispute_withdrawn(event)
     return dispute_reinstated(event) if status == "won" else dispute(event)
 
 
-# What they have in common
+# For both
 
 
-def _paid(event: Event) -> Ref:
-    """The payment that is returned; the charge where there is no more than that."""
-    payment = identifier_or_none(event.thing, "payment_intent")
-    found = refs_of(payment=payment, charge=identifier_or_none(event.thing, "charge"))
+def _payment_ref(event: Event) -> Ref:
+    """The payment that is returned; the charge if no payment is named."""
+    payment = identifier_or_none(event.entity, "payment_intent")
+    found = refs_of(payment=payment, charge=identifier_or_none(event.entity, "charge"))
     if not found:
         raise UnreadableWebhookError("neither payment_intent nor charge is there")
     return found[0]
 
 
 def _links(event: Event, sort: str) -> tuple[Link, ...]:
-    """From the return to its payment, and from the payment's charge."""
-    own = f"{sort}:{identifier(event.thing, 'id')}"
-    charge = identifier_or_none(event.thing, "charge")
-    payment = identifier_or_none(event.thing, "payment_intent")
+    """Links from the return to its payment, and from the payment's charge to the payment."""
+    own_ref = f"{sort}:{identifier(event.entity, 'id')}"
+    charge = identifier_or_none(event.entity, "charge")
+    payment = identifier_or_none(event.entity, "payment_intent")
     return (
-        Link(own, to=(_paid(event),)),
+        Link(own_ref, to=(_payment_ref(event),)),
         *chain(refs_of(charge=charge, payment=payment), CustomerHints()),
     )
 
 
-def _undone(event: Event, kind: MovementKind, sort: str, ending: str) -> Interpretation:
-    """What undoes a return: about that return, and from there on about the payment."""
+def _reversal(event: Event, kind: MovementKind, sort: str, ending: str) -> Interpretation:
+    """A reversal: its original is the return, which leads on to the payment."""
     links = _links(event, sort)
-    undone = links[0].ref
-    movement = _movement(event, kind, f"{undone}:{ending}", undone, event.created)
-    return Interpretation((*links, Link(movement.ref, to=(undone,))), movement)
+    reversed_ref = links[0].ref
+    movement = _movement(event, kind, f"{reversed_ref}:{ending}", reversed_ref, event.created)
+    return Interpretation((*links, Link(movement.ref, to=(reversed_ref,))), movement)
 
 
 def _movement(
-    event: Event, kind: MovementKind, ref: Ref, original_ref: Ref, happened: datetime
+    event: Event, kind: MovementKind, ref: Ref, original_ref: Ref, moment: datetime
 ) -> Movement:
     name = ref.partition(":")[2]
-    amount = event.amount(whole(event.thing, "amount"))
-    return Movement(kind, name, ref, happened, amount=amount, original_ref=original_ref)
+    amount = event.amount(whole(event.entity, "amount"))
+    return Movement(kind, name, ref, moment, amount=amount, original_ref=original_ref)

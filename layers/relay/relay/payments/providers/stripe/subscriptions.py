@@ -1,4 +1,4 @@
-"""The life of a subscription at Stripe: whose it is, its trial, its end."""
+"""Subscriptions at Stripe: whose they are, their trials, their end."""
 
 from datetime import datetime
 
@@ -14,37 +14,37 @@ from relay.payments.providers.parsing import (
     text_or_none,
     whole_or_none,
 )
-from relay.payments.providers.stripe.event import Event, plain, price_of
+from relay.payments.providers.stripe.event import Event, price_of, scalars
 
 
 def subscription_shape(metadata: Shape) -> Shape:
     """The allow-list of a subscription."""
     return {
-        **plain("id status customer customer_account trial_start trial_end"),
-        **plain("cancel_at_period_end cancel_at canceled_at ended_at"),
-        "items": {"data": {"quantity": None, "price": plain("id")}},
+        **scalars("id status customer customer_account trial_start trial_end"),
+        **scalars("cancel_at_period_end cancel_at canceled_at ended_at"),
+        "items": {"data": {"quantity": None, "price": scalars("id")}},
         "metadata": metadata,
     }
 
 
 def subscription_created(event: Event) -> Interpretation:
-    """Whose it is, and the start of its trial."""
-    if text_or_none(event.thing, "status") != "trialing":
+    """Whose the subscription is, and the start of its trial."""
+    if text_or_none(event.entity, "status") != "trialing":
         return Interpretation(_links(event))
-    subscription, item = identifier(event.thing, "id"), at(event.thing, "items.data.0")
-    trial = trial_of(
+    subscription, item = identifier(event.entity, "id"), at(event.entity, "items.data.0")
+    trial = trial_movement(
         subscription,
-        started=moment_of_unix_or_none(event.thing, "trial_start") or event.created,
+        started=moment_of_unix_or_none(event.entity, "trial_start") or event.created,
         price=price_of(item),
         quantity=whole_or_none(item, "quantity"),
     )
-    return Interpretation((*_links(event), link_of_step(trial, subscription)), trial)
+    return Interpretation((*_links(event), link_to_subscription(trial, subscription)), trial)
 
 
-def trial_of(
+def trial_movement(
     subscription: str, *, started: datetime, price: str | None, quantity: int | None
 ) -> Movement:
-    """The start of a trial: the same by whichever of its two tellings."""
+    """The start of a trial; the subscription and its first invoice yield the same movement."""
     name = f"{subscription}:trial"
     return Movement(
         MovementKind.TRIAL,
@@ -57,42 +57,44 @@ def trial_of(
 
 
 def subscription_updated(event: Event) -> Interpretation:
-    """A cancellation is told when it is asked for; the subscription may run on for months.
+    """A cancellation counts when it is requested; the subscription may run on for months.
 
-    One made for a fixed term has an end (`cancel_at`) too, but nobody asked for it.
+    A fixed-term subscription also has an end (`cancel_at`), but nobody requested that.
     """
-    asked_for = at(event.thing, "cancel_at") and at(event.thing, "canceled_at")
-    if flag(event.thing, "cancel_at_period_end") or asked_for:
+    was_requested = at(event.entity, "cancel_at") and at(event.entity, "canceled_at")
+    if flag(event.entity, "cancel_at_period_end") or was_requested:
         return subscription_cancelled(event)
     return Interpretation(_links(event))
 
 
 def subscription_cancelled(event: Event) -> Interpretation:
-    """One movement for one end, announced or come."""
-    subscription = identifier(event.thing, "id")
-    asked_for = moment_of_unix_or_none(event.thing, "canceled_at") or event.created
+    """A cancellation; the request and the actual end yield the same movement."""
+    subscription = identifier(event.entity, "id")
+    requested_at = moment_of_unix_or_none(event.entity, "canceled_at") or event.created
     end = (
-        moment_of_unix_or_none(event.thing, "cancel_at")
-        or moment_of_unix_or_none(event.thing, "ended_at")
-        or asked_for
+        moment_of_unix_or_none(event.entity, "cancel_at")
+        or moment_of_unix_or_none(event.entity, "ended_at")
+        or requested_at
     )
     name = f"{subscription}:cancelled:{int(end.timestamp())}"
     cancellation = Movement(
         MovementKind.CANCELLATION,
         name,
         f"cancellation:{name}",
-        asked_for,
-        product_id=price_of(at(event.thing, "items.data.0")),
+        requested_at,
+        product_id=price_of(at(event.entity, "items.data.0")),
     )
-    return Interpretation((*_links(event), link_of_step(cancellation, subscription)), cancellation)
+    return Interpretation(
+        (*_links(event), link_to_subscription(cancellation, subscription)), cancellation
+    )
 
 
-def link_of_step(movement: Movement, subscription: str) -> Link:
-    """From a step in a subscription's life to the subscription."""
+def link_to_subscription(movement: Movement, subscription: str) -> Link:
+    """A link from a movement in a subscription's life to the subscription."""
     return Link(movement.ref, to=(f"subscription:{subscription}",))
 
 
 def _links(event: Event) -> tuple[Link, ...]:
-    refs = refs_of(subscription=identifier(event.thing, "id"), customer=event.customer())
-    ends = moment_of_unix_or_none(event.thing, "trial_end")
+    refs = refs_of(subscription=identifier(event.entity, "id"), customer=event.customer())
+    ends = moment_of_unix_or_none(event.entity, "trial_end")
     return chain(refs, event.hints("metadata"), ends)
