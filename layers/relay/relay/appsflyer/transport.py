@@ -76,6 +76,6 @@ async def _message(request: httpx.Request) -> bytes:
     return b"".join([*head, b"\r\n", body])
 
 
-def _response(reader: ResponseParser) -> httpx.Response:
-    status = cast("int", reader.status)  # a complete answer has one
-    return httpx.Response(status, headers=reader.headers, stream=httpx.ByteStream(reader.body))
+def _response(response: ResponseParser) -> httpx.Response:
+    status = cast("int", response.status)  # set: the response is complete
+    return httpx.Response(status, headers=response.headers, stream=httpx.ByteStream(response.body))
