@@ -1,4 +1,4 @@
-"""The money trail: how a provider's objects belong together, owner they are, and past decisions.
+"""The money trail: how a provider's objects belong together, whose they are, and past decisions.
 
 Refunds, disputes and adjustments name only a payment. So the trail keeps the links of all notices,
 in whatever order they come. One item for each object (pk `<source>#<ref>`, sk `node`): the refs
