@@ -10,8 +10,8 @@
       TransientError             the same call may work later
         SendFailedError          no HTTP response came from AppsFlyer: `sure`, `reason`
         QueueUnavailableError    SQS did not take a message
-        ParametersUnavailableError   Parameter Store did not answer
-        TableUnavailableError    DynamoDB did not answer
+        ParametersUnavailableError   Parameter Store did not respond
+        TableUnavailableError    DynamoDB did not respond, or not in time
       OperatorError              the relay's set-up is wrong: a person must act
         ConfigurationError       a setting or parameter is missing or malformed: `key`
 
@@ -69,11 +69,11 @@ class QueueUnavailableError(TransientError):
 
 
 class ParametersUnavailableError(TransientError):
-    """Parameter Store did not answer."""
+    """Parameter Store did not respond."""
 
 
 class TableUnavailableError(TransientError):
-    """DynamoDB did not answer, or not in time."""
+    """DynamoDB did not respond, or not in time."""
 
 
 class OperatorError(RelayError):

@@ -1,4 +1,4 @@
-"""The errors of one exchange. The type says whether any byte of the request was written.
+"""The errors of one exchange. The type says whether the request may have been written.
 
 ExchangeError
 ├── NotWrittenError         nothing of the request was written

@@ -90,7 +90,7 @@ def hash_identity(
 
     Adds the findings of H5 to H8. A raw value that cannot be hashed is rejected, never guessed.
     """
-    hashes = _hashes_handed_in(event, findings)
+    hashes = _senders_hashes(event, findings)
     if event.keys().isdisjoint(PRODUCER_ONLY_FIELDS):
         return hashes
     for raw_field, hashed_field, normalize, hint in _SIMPLE_FIELDS:
@@ -101,7 +101,7 @@ def hash_identity(
     return hashes
 
 
-def _hashes_handed_in(event: Mapping[str, object], findings: Findings) -> dict[str, Digest]:
+def _senders_hashes(event: Mapping[str, object], findings: Findings) -> dict[str, Digest]:
     hashes = {}
     for field in HASHED_FIELDS:
         value = event.get(field)
