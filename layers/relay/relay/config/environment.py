@@ -87,7 +87,7 @@ class _WaitingSettings(_Settings):
     hold_seconds: Seconds = 300
     """The longest wait between two checks of an event or notice that is held."""
     identity_limit_seconds: Seconds = 86_400
-    """How long to wait for a customer's identity, or with a refund for its purchase."""
+    """How long to wait for a customer's identity, or for the payment that a refund takes back."""
 
 
 class MapPaymentSettings(_WaitingSettings):
