@@ -1,8 +1,7 @@
 """AppsFlyer Relay: the layer that every function shares.
 
-The pure core (no I/O, no clock, no environment) is `preparation.prepare` and what it calls:
-`mobile`, `web`, `hashing`, `money`, `instants`, `exact_json`, `findings`. Around it stand
-`appsflyer` (HTTP), `parameters` (Parameter Store), `queues` (SQS), and the two use cases
-`intake` (the HTTP API) and `forwarding` (the queues). Rule numbers such as M4 or T11 are those of
-`docs/appsflyer.md`.
+The pure core (no I/O, no clock, no environment) is `domain`, `rules` and `messages`. Around it are
+`http1`, `aws`, `config`, `stores`, `appsflyer`, `gateway` and `consumer`. On top are the use cases:
+`accept`, `installs`, `forward` and `payments` (receive, map). `composition` wires them together.
+Rule numbers such as M4 or T11 refer to `docs/appsflyer.md`.
 """

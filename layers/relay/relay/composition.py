@@ -1,6 +1,6 @@
 """Wires the parts of one process together: settings, clients, use cases. Built on first use.
 
-A function imports what its own use case needs, and nothing of the others: that is its cold start.
+Each function imports only what its own use case needs, to keep its cold start short.
 """
 
 # ruff: noqa: PLC0415 - see above
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from relay.payments.map import Mapper
     from relay.payments.receive import Receiver
 
-# Connections: one for each thread that may call.
+# `max_pool_connections`: one for each thread that may call.
 _AWS = Config(
     connect_timeout=CONNECT_SECONDS,
     read_timeout=READ_SECONDS,
@@ -57,22 +57,22 @@ def _table(name: str) -> "Table":
 
 
 def _async_table(name: str, connections: int) -> "DynamoAsyncTable":
-    """A table for the event loop, where boto3 would reach it and with boto3's credentials."""
+    """A table for the event loop, with the endpoint and the credentials that boto3 would use."""
     from relay.aws.async_table import DynamoAsyncTable, DynamoClient
     from relay.aws.sigv4 import Credentials
     from relay.http1.pool import Pool
 
     meta = boto3.client("dynamodb", config=_AWS).meta
-    found = (boto3.DEFAULT_SESSION or boto3.Session()).get_credentials()
-    if found is None:
+    session_credentials = (boto3.DEFAULT_SESSION or boto3.Session()).get_credentials()
+    if session_credentials is None:
         raise ConfigurationError("AWS credentials", "there are none")
 
     def credentials() -> Credentials:
-        given = found.get_frozen_credentials()
+        frozen = session_credentials.get_frozen_credentials()
         return Credentials(
-            given.access_key or "",
-            given.secret_key or "",
-            given.token,
+            frozen.access_key or "",
+            frozen.secret_key or "",
+            frozen.token,
             meta.region_name,
             "dynamodb",
         )
@@ -82,7 +82,7 @@ def _async_table(name: str, connections: int) -> "DynamoAsyncTable":
 
 
 def _make_tls() -> "ssl.SSLContext":
-    """The authorities that boto3 trusts."""
+    """Trusts the same certificate authorities as boto3."""
     import ssl
 
     return ssl.create_default_context(
@@ -175,7 +175,7 @@ def forwarder(surface: "Surface") -> "Forwarder":
         settings.connect_timeout_seconds,
         settings.read_timeout_seconds,
     )
-    looked_up = settings.identities_table
+    identities_table = settings.identities_table
     return Forwarder(
         surface,
         settings,
@@ -187,5 +187,5 @@ def forwarder(surface: "Surface") -> "Forwarder":
             _async_table(settings.deliveries_table, settings.requests_in_flight),
             settings.delivery_days,
         ),
-        identities=Identities(_table(looked_up)) if looked_up else None,
+        identities=Identities(_table(identities_table)) if identities_table else None,
     )

@@ -1,21 +1,21 @@
-"""Every error of the relay, in one tree.
+"""The tree of the relay's errors.
 
     RelayError
       PermanentError             trying again cannot help
         NotAnEnvelopeError       a record's body is not an envelope
         UnknownAppError          the app id has no settings in Parameter Store
         UnreadableWebhookError   a webhook's body is not what its provider documents
-        SignatureRefusedError    a webhook is not signed by who it says
+        SignatureRefusedError    a webhook's signature is missing or wrong
           StaleSignatureError    signed too long ago, or in the future
       TransientError             the same call may work later
-        SendFailedError          no HTTP answer came from AppsFlyer: `sure`, `reason`
+        SendFailedError          no HTTP response came from AppsFlyer: `sure`, `reason`
         QueueUnavailableError    SQS did not take a message
-        ParametersUnavailableError   Parameter Store did not answer
-        TableUnavailableError    DynamoDB did not answer
-      OperatorError              our set-up is wrong: a person must act
+        ParametersUnavailableError   Parameter Store did not respond
+        TableUnavailableError    DynamoDB did not respond, or not in time
+      OperatorError              the relay's set-up is wrong: a person must act
         ConfigurationError       a setting or parameter is missing or malformed: `key`
 
-No message ever holds a value that a sender, a provider or Parameter Store handed over.
+No message holds a value from a sender, a provider or Parameter Store.
 """
 
 
@@ -40,7 +40,7 @@ class UnreadableWebhookError(PermanentError):
 
 
 class SignatureRefusedError(PermanentError):
-    """A webhook is not signed by who it says; the message helps us, and is not for the caller."""
+    """A webhook's signature is missing or wrong. The message is for the log, not for the caller."""
 
 
 class StaleSignatureError(SignatureRefusedError):
@@ -52,10 +52,10 @@ class TransientError(RelayError):
 
 
 class SendFailedError(TransientError):
-    """No HTTP answer came back from AppsFlyer (E16).
+    """No HTTP response came back from AppsFlyer (E16).
 
     `sure` is true when AppsFlyer surely did not record the event; false when it may have.
-    `reason` is a stable code such as `connect_refused`, fit for a log line or a metric.
+    `reason` is a stable code such as `connect_refused`, for logs and metrics.
     """
 
     def __init__(self, reason: str, *, sure: bool) -> None:
@@ -69,15 +69,15 @@ class QueueUnavailableError(TransientError):
 
 
 class ParametersUnavailableError(TransientError):
-    """Parameter Store did not answer."""
+    """Parameter Store did not respond."""
 
 
 class TableUnavailableError(TransientError):
-    """DynamoDB did not answer, or not in time."""
+    """DynamoDB did not respond, or not in time."""
 
 
 class OperatorError(RelayError):
-    """Our set-up is wrong: a person must act."""
+    """The relay's set-up is wrong: a person must act."""
 
 
 class ConfigurationError(OperatorError):

@@ -1,7 +1,7 @@
 """JSON that keeps numbers exact.
 
-Numbers are read as `int` or `Decimal`, never as binary floats, and written plainly: with the
-digits they came with and no exponent (M4). Text is written compactly, non-ASCII unescaped (E5).
+Numbers are read as `int` or `Decimal`, never as binary floats, and written with the same digits and
+no exponent (M4). The output is compact, and non-ASCII text is not escaped (E5).
 """
 
 import json
@@ -12,14 +12,14 @@ from typing import Any, Final, NoReturn
 import orjson
 
 _LONGEST_INT: Final = 18
-"""Digits that surely fit the 64 bits which orjson can write."""
+"""Digits that always fit into 64 bits, the most that orjson can write."""
 
 LONGEST_PLAIN: Final = 400
-"""Characters of a number written plainly; the largest double has 309 digits before the point."""
+"""Most characters of a plain number; the largest double has 309 digits before the point."""
 
 
 class InvalidJsonError(ValueError):
-    """The text is not JSON. Holds no part of the text."""
+    """The text is not JSON. The message never quotes the text."""
 
 
 class UnwritableError(ValueError):
@@ -29,7 +29,7 @@ class UnwritableError(ValueError):
 def loads(text: str | bytes) -> Any:
     """Parses strict JSON (no NaN, no Infinity) with exact numbers.
 
-    Raises `InvalidJsonError`, which says where the text goes wrong and never quotes it.
+    Raises `InvalidJsonError`, which says where the mistake is and never quotes the text.
     """
     try:
         return _DECODER.decode(text if isinstance(text, str) else text.decode("utf-8"))
@@ -47,19 +47,19 @@ def loads(text: str | bytes) -> Any:
 
 
 def dumps(value: Any) -> bytes:
-    """Writes UTF-8 JSON: compact, keys in their order, non-ASCII unescaped, numbers plain.
+    """Writes UTF-8 JSON: compact, keys in order, non-ASCII unescaped, numbers without exponent.
 
     Raises `UnwritableError`.
     """
-    return _written(value, 0)
+    return _encode(value, 0)
 
 
 def dumps_sorted(value: Any) -> bytes:
-    """As `dumps`, with the keys of every object sorted: for digests. Raises `UnwritableError`."""
-    return _written(value, orjson.OPT_SORT_KEYS)
+    """Like `dumps`, with the keys of every object sorted, for digests. Raises `UnwritableError`."""
+    return _encode(value, orjson.OPT_SORT_KEYS)
 
 
-def _written(value: Any, option: int) -> bytes:
+def _encode(value: Any, option: int) -> bytes:
     try:
         return orjson.dumps(value, default=_plain_fragment, option=option)
     except orjson.JSONEncodeError:
@@ -75,13 +75,13 @@ def _written(value: Any, option: int) -> bytes:
 
 
 def dumps_for_queue(value: Any) -> str:
-    """As `dumps`, as the text of a message. Raises `UnwritableError`."""
-    # SQS refuses these two characters; in JSON they can only stand inside strings.
+    """Like `dumps`, but returns the text of an SQS message. Raises `UnwritableError`."""
+    # SQS refuses these two characters. In JSON they occur only inside strings.
     return dumps(value).decode().replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
 
 
 def dumps_with_room(value: Any) -> bytes:
-    """As `dumps`, for what we shall wrap: refuses nesting that would be too deep in an envelope.
+    """Like `dumps`, but refuses nesting that would be too deep inside an envelope.
 
     Raises `UnwritableError`.
     """
@@ -89,7 +89,7 @@ def dumps_with_room(value: Any) -> bytes:
 
 
 def plain_number(number: Decimal) -> str:
-    """A decimal with the digits it came with and no exponent: `1E+3` is `1000`.
+    """A decimal with all its digits and no exponent: `1E+3` gives `1000`.
 
     Raises `UnwritableError` for NaN, infinity and numbers of more than 400 digits.
     """
@@ -103,8 +103,8 @@ def plain_number(number: Decimal) -> str:
 
 
 def _parse_int(digits: str) -> int | Decimal:
-    # Longer ones as decimals: exact all the same, writable, and no quadratic conversion. And an
-    # `int` has no -0.
+    # Longer numbers become decimals: still exact, writable, and no quadratic conversion. -0 becomes
+    # one too, because `int` has no -0.
     if len(digits) > _LONGEST_INT or digits == "-0":
         return Decimal(digits)
     return int(digits)
@@ -127,7 +127,7 @@ def _plain_fragment(value: object) -> orjson.Fragment:
 
 
 def _with_exact_numbers(value: Any) -> Any:
-    """The slow way, for what orjson cannot write by itself: integers beyond 64 bits."""
+    """Slow path for integers beyond 64 bits, which orjson cannot write."""
     if isinstance(value, dict):
         return {key: _with_exact_numbers(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -138,9 +138,9 @@ def _with_exact_numbers(value: Any) -> Any:
 
 
 def decimal_of(value: object) -> Decimal | None:
-    """The exact number behind a JSON number; None for anything else, NaN and infinity included.
+    """A JSON number as an exact decimal; None for anything else, including NaN and infinity.
 
-    A float (only a Python caller can hand one in) counts as the shortest decimal that prints it.
+    A float (only Python callers can pass one) becomes the shortest decimal that prints the same.
     """
     if isinstance(value, bool):
         return None

@@ -1,6 +1,6 @@
-"""Moments in time: reading them, and knowing which one AppsFlyer will record (section T).
+"""Moments in time: parsing them, and predicting which one AppsFlyer records (section T).
 
-Every datetime here is aware and in UTC unless its name says otherwise.
+Every datetime is aware and in UTC unless its name says otherwise.
 """
 
 import re
@@ -32,11 +32,11 @@ _ISO: Final = re.compile(
 
 
 Clock = Callable[[], datetime]
-"""Gives the present moment: `utc_now`, or what a test puts in its place."""
+"""Returns the current moment: `utc_now`, or a test's replacement."""
 
 
 class Recorded(NamedTuple):
-    """The time that AppsFlyer will record, where it comes from, and the rule that says so."""
+    """The time that AppsFlyer will record, its source, and the rule that decides it."""
 
     time: datetime
     source: Literal["event", "arrival"]
@@ -82,7 +82,7 @@ def from_epoch(value: object) -> datetime | None:
 
 
 def is_epoch_seconds(number: int) -> bool:
-    """Whether an epoch number is seconds rather than milliseconds: ten digits (M6, W7)."""
+    """Whether an epoch number is in seconds, not milliseconds: ten digits (M6, W7)."""
     return len(str(number)) == _SECONDS_DIGITS
 
 
@@ -94,17 +94,17 @@ def from_milliseconds(milliseconds: int) -> datetime:
 
 
 def to_milliseconds(instant: datetime) -> int:
-    """A datetime as epoch milliseconds, cut."""
+    """A datetime as epoch milliseconds, rounded down."""
     return (instant - datetime(1970, 1, 1, tzinfo=UTC)) // _MILLISECOND
 
 
 def is_plausible_web_time(instant: datetime) -> bool:
-    """W7: a time before 2001 is a slip."""
+    """W7: a time before 2001 is a mistake."""
     return instant >= _EARLIEST_WEB
 
 
 def whole_number(value: object) -> int | None:
-    """The integer behind a JSON number without a fraction; None for anything else."""
+    """A JSON number without a fraction as an integer; None for anything else."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int):
@@ -139,7 +139,7 @@ def mobile_form(instant: datetime) -> str:
 
 
 def iso_form(instant: datetime) -> str:
-    """How times appear in answers, queues and reports: `2026-11-22T12:00:00.000Z`."""
+    """The form of times in responses, queues and reports: `2026-11-22T12:00:00.000Z`."""
     return f"{instant.replace(tzinfo=None).isoformat('T', 'milliseconds')}Z"
 
 
@@ -160,7 +160,7 @@ def recorded_mobile(event_time: datetime | None, arrival: datetime) -> Recorded:
 
 
 def recorded_web(event_time: datetime | None, arrival: datetime, zone: str) -> Recorded:
-    """T6 to T9: the time AppsFlyer records for a web event or visit; days are the zone's."""
+    """T6 to T9: the time AppsFlyer records for a web event or visit; days are those of `zone`."""
     if event_time is None:
         return Recorded(arrival, "arrival", "T6")
     if event_time > arrival:
@@ -178,14 +178,14 @@ def mobile_deadline(event_time: datetime) -> datetime:
 def web_deadline(event_time: datetime, zone: str) -> datetime:
     """T11, T10: 00:30 of the next day on the wall clock of the app's zone, as UTC.
 
-    Where 00:30 comes twice the first counts (fold 0); where it is skipped, fold 0 reads it as if
-    the offset before the change still held. That is what the tz database gives.
+    If 00:30 occurs twice, the first one counts (fold 0). If it is skipped, fold 0 applies the
+    offset from before the change, as the tz database does.
     """
     tz = time_zone(zone)
     try:
         next_day = event_time.astimezone(tz).date() + _DAY
         return datetime.combine(next_day, _WEB_GRACE, tz).astimezone(UTC)
-    except OverflowError:  # the last day of the year 9999 has no next one
+    except OverflowError:  # no day follows the last one of the year 9999
         return datetime.max.replace(tzinfo=UTC)
 
 
@@ -203,7 +203,7 @@ def _next_day_at_two(day: date) -> datetime:
 
 @lru_cache(maxsize=256)
 def time_zone(name: str) -> ZoneInfo:
-    """A zone of the tz database; raises `ValueError` when there is none of that name."""
+    """A zone of the tz database; raises `ValueError` for an unknown name."""
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
@@ -212,5 +212,5 @@ def time_zone(name: str) -> ZoneInfo:
 
 
 def utc_now() -> datetime:
-    """The present moment, cut to milliseconds as AppsFlyer keeps them."""
+    """The current moment, cut to milliseconds like AppsFlyer's times."""
     return from_milliseconds(clock.time_ns() // 1_000_000)

@@ -1,4 +1,4 @@
-"""What Lambda calls: its events and context in, its answers out."""
+"""Adapts the use cases to Lambda: its events and context in, its responses out."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -14,27 +14,27 @@ if TYPE_CHECKING:
 
 
 class Context(Protocol):
-    """What the functions use of Lambda's context object."""
+    """The part of Lambda's context object that the functions use."""
 
     def get_remaining_time_in_millis(self) -> int:
-        """How long the invocation may still run."""
+        """Milliseconds that the invocation may still run."""
 
 
 def forward(event: Mapping[str, Any], context: Context, surface: "Surface") -> dict[str, Any]:
-    """Handles one SQS event of a delivery queue; answers with the records to be tried again."""
+    """Handles one SQS event of a delivery queue; returns the records to retry."""
     return _failures(
         _runner().run(forwarder(surface).forward(event["Records"], _remaining(context)))
     )
 
 
 def map_payments(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
-    """Handles one SQS event of the payments queue; answers with the records to be tried again."""
+    """Handles one SQS event of the payments queue; returns the records to retry."""
     return _failures(mapper().map(event["Records"], _remaining(context)))
 
 
 @cache
 def _runner() -> "asyncio.Runner":
-    """One event loop for the life of the process: kept connections belong to their loop."""
+    """One event loop for the life of the process: open connections belong to their loop."""
     import asyncio  # noqa: PLC0415 - functions without an event loop start without it
 
     return asyncio.Runner()

@@ -1,4 +1,4 @@
-"""A type for what must not be shown."""
+"""A type for values that must not be shown."""
 
 import hmac
 from typing import final
@@ -6,7 +6,7 @@ from typing import final
 
 @final
 class Secret:
-    """Holds a secret and shows stars, whichever way it is printed, logged or formatted."""
+    """Holds a secret. Shows stars however it is printed, logged or formatted."""
 
     __slots__ = ("_value",)
 
@@ -14,7 +14,7 @@ class Secret:
         self._value = value
 
     def reveal(self) -> str:
-        """The secret itself: for the one line that puts it on the wire."""
+        """The secret itself. Call it only where the secret is sent or checked."""
         return self._value
 
     def __repr__(self) -> str:

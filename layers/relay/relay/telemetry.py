@@ -1,7 +1,7 @@
-"""What a function says about itself: logs and metrics, in one place, built on first use.
+"""Logs and metrics of the functions, in one place. Built on first use.
 
-A line a batch and a line a failure, none a success. Never a body, a header, an address or a
-person's identifier: each thing that may be logged is named here.
+Log one line for each batch and each failure, none for a success. Never log a body, a header, an
+address or a person's identifier: callers name each value that they log.
 """
 
 import traceback
@@ -30,29 +30,30 @@ def _metrics() -> Metrics:
 def count(counts: Mapping[str, int | Sequence[int]], **dimensions: str) -> None:
     """Writes counters (`Delivered`, `Deferred` ...) as one blob of embedded metrics.
 
-    A counter may be several numbers. `dimensions` come in besides the service alone, so that both
-    the sum and its parts are there; each set of them is a metric that is paid for.
+    A counter may be several numbers. With `dimensions`, each counter is written for the service
+    alone as well, so that both the sum and its parts exist. AWS bills each set of dimensions as a
+    metric.
     """
     metrics = _metrics()
-    found = [(name, _numbers(given)) for name, given in counts.items()]
-    if not any(numbers for _, numbers in found):
+    counters = [(name, _numbers(value)) for name, value in counts.items()]
+    if not any(numbers for _, numbers in counters):
         return
     if dimensions:
         metrics.add_dimensions(service=metrics.service or "", **dimensions)
-    for name, numbers in found:
+    for name, numbers in counters:
         for number in numbers:
             metrics.add_metric(name=name, unit=MetricUnit.Count, value=number)
     metrics.flush_metrics()
 
 
-def _numbers(given: int | Sequence[int]) -> Sequence[int]:
-    if isinstance(given, int):
-        return [given] if given else []
-    return given
+def _numbers(value: int | Sequence[int]) -> Sequence[int]:
+    if isinstance(value, int):
+        return [value] if value else []
+    return value
 
 
 def unexpected(error: Exception, **facts: str) -> None:
-    """Logs a bug of ours: its type and place, never its text, which may hold anything."""
+    """Logs a bug in the relay: its type and place, never its text, which may hold anything."""
     place = traceback.extract_tb(error.__traceback__)[-1] if error.__traceback__ else None
     where = f"{place.name}:{place.lineno}" if place else ""
     logger().error(
@@ -62,17 +63,17 @@ def unexpected(error: Exception, **facts: str) -> None:
 
 
 def aws_code(error: Exception) -> str:
-    """AWS's own code for a failed call (`AccessDenied`), else the error's type; never its text."""
+    """AWS's code for a failed call (`AccessDenied`), else the error's type; never its text."""
     response: Mapping[str, Any] = getattr(error, "response", None) or {}
     code: str = response.get("Error", {}).get("Code") or type(error).__name__
     return code
 
 
 def aws_failed(operation: str, codes: Iterable[str]) -> None:
-    """Logs which call to AWS failed, in whole or in part: is it throttled, or not allowed?"""
+    """Logs a call to AWS that failed fully or partly, with AWS's codes (throttled, not allowed)."""
     logger().error("AWS call failed", extra={"operation": operation, "codes": sorted(set(codes))})
 
 
 def wrong_setting(error: "ConfigurationError") -> None:
-    """Logs which setting or parameter a person must put right."""
+    """Logs which setting or parameter a person must correct."""
     logger().error("setting is wrong", extra={"key": error.key, "problem": str(error)})

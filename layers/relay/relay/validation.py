@@ -1,4 +1,4 @@
-"""What shapes have in common, and what pydantic finds wrong with one, in words without values."""
+"""Shared by pydantic models: a UTC moment, and validation errors as text without values."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Final
@@ -18,11 +18,11 @@ def _in_utc(moment: datetime) -> datetime:
 
 
 Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
-"""A sender may write it with any offset; from here on it is UTC, as every moment of ours."""
+"""A sender may use any offset; the parsed value is in UTC, like every moment in the relay."""
 
 
 def first_fault(error: ValidationError) -> str:
-    """The first fault and its place (`apps.0: Field required`), for settings of the operator's."""
+    """The first fault and its place (`apps.0: Field required`), for the operator's settings."""
     fault = _faults(error)[0]
     place = ".".join(str(part) for part in fault["loc"])
     return f"{place}: {fault['msg']}" if place else fault["msg"]
@@ -31,7 +31,8 @@ def first_fault(error: ValidationError) -> str:
 def faults_of_stranger(error: ValidationError) -> str:
     """The first few faults, each with the field it is in.
 
-    Only the outermost name is one of ours: those within may be anything that a sender wrote.
+    It shows only the outermost name, which is the relay's own: a sender may have chosen any of the
+    inner names.
     """
     return "; ".join(f"{fault['loc'][0]}: {fault['msg']}" for fault in _faults(error)[:_MOST_SHOWN])
 

@@ -1,1 +1,1 @@
-"""The use case of `accept`: events over HTTP, onto their queues."""
+"""The use case of `accept`: takes events over HTTP and queues them."""

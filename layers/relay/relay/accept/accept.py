@@ -1,4 +1,4 @@
-"""The use case of `accept`: an HTTP request in, events on their queues, an answer that helps.
+"""The use case of `accept`: checks the events of an HTTP request, queues them, and responds.
 
 Accepting is durable and quick: check, hash, queue, 202. Nothing is sent to AppsFlyer here.
 """
@@ -32,7 +32,7 @@ from relay.rules.identity_lookup import (
 )
 
 MAX_BODY_BYTES: Final = 5 * 1024 * 1024
-"""Lambda takes 6 MB an invocation, and the body arrives wrapped and escaped."""
+"""Lambda accepts 6 MB an invocation, and the body arrives wrapped and escaped."""
 MAX_EVENTS: Final = 500
 _MOST_KEYS: Final = 10_000
 
@@ -54,7 +54,7 @@ Key = tuple[str, str, str]
 
 
 class Accept:
-    """Takes events over HTTP for one set of queues. Lives as long as its process."""
+    """Takes events over HTTP for a pair of queues. Lives as long as its process."""
 
     def __init__(self, apps: Apps, producers: Producers, queues: Mapping[Surface, Queue]) -> None:
         self._apps = apps
@@ -63,7 +63,7 @@ class Accept:
         self._keys: OrderedDict[Key, bytes] = OrderedDict()
 
     def handle(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        """Answers one HTTP API event (payload format 2.0)."""
+        """The response to one HTTP API event (payload format 2.0)."""
         return respond(event, self._respond)
 
     def _respond(self, request: Request) -> Response:
@@ -73,24 +73,24 @@ class Accept:
         kind = ROUTES.get(request.route)
         if kind is None:
             raise Problem(HTTPStatus.NOT_FOUND, "no such route")
-        producer = self._authenticated(request)
+        producer = self._authenticate(request)
         app = self._app(request, kind, producer)
         entries = _entries(kind, app, request)
         if request.is_preview:
             previews: PreviewsContent = {"events": [entry.preview() for entry in entries]}
             return Response(HTTPStatus.OK, previews)
         if request.idempotency_key is None:
-            return self._queued(kind, request.came_in, entries)
+            return self._queue(kind, request.came_in, entries)
         key = (producer.name, app.id, request.idempotency_key)
         digest = hashlib.sha256(request.body).digest()
         self._check_key(key, digest)
-        response = self._queued(kind, request.came_in, entries)
+        response = self._queue(kind, request.came_in, entries)
         self._remember_key(key, digest)
         return response
 
-    # Who is calling, and for which app
+    # The producer, and the app
 
-    def _authenticated(self, request: Request) -> Producer:
+    def _authenticate(self, request: Request) -> Producer:
         token = request.bearer_token
         try:
             producer = self._producers.by_token(token) if token else None
@@ -118,9 +118,9 @@ class Accept:
             raise settings_unavailable(error) from error
 
     def _check_key(self, key: Key, digest: bytes) -> None:
-        """The same idempotency key with another body is a slip of the sender.
+        """The same idempotency key with another body is a mistake of the sender.
 
-        Known here only for keys that this process has seen; the forwarder catches the others.
+        Only this process's keys are known here; the forwarder catches the others.
         """
         if self._keys.get(key, digest) != digest:
             raise Problem(
@@ -129,7 +129,7 @@ class Accept:
             )
 
     def _remember_key(self, key: Key, digest: bytes) -> None:
-        """A key counts from when something was queued under it: a refused body may be corrected."""
+        """A key is used once something was queued under it: a refused body may be corrected."""
         self._keys[key] = digest
         self._keys.move_to_end(key)
         if len(self._keys) > _MOST_KEYS:
@@ -137,8 +137,8 @@ class Accept:
 
     # Onto the queue
 
-    def _queued(self, kind: Kind, came_in: datetime, entries: Sequence[Entry]) -> Response:
-        """Queues what is valid, and answers for every event of the request."""
+    def _queue(self, kind: Kind, came_in: datetime, entries: Sequence[Entry]) -> Response:
+        """Queues the valid events, and responds for every event of the request."""
         messages = {
             entry.index: _message(kind, came_in, entry) for entry in entries if entry.is_valid
         }
@@ -150,7 +150,7 @@ class Accept:
         if not queued:
             raise _queue_unavailable() if sendable else _too_large()
         status = HTTPStatus.ACCEPTED if len(queued) == len(entries) else HTTPStatus.MULTI_STATUS
-        shown: list[EntryContent] = [
+        described: list[EntryContent] = [
             entry.describe(
                 "queued" if entry.index in queued
                 else "rejected" if entry.index not in messages
@@ -159,7 +159,7 @@ class Accept:
             )
             for entry in entries
         ]  # fmt: skip
-        content: QueuedContent = {"queued": len(queued), "events": shown}
+        content: QueuedContent = {"queued": len(queued), "events": described}
         return Response(status, content)
 
 
@@ -186,7 +186,7 @@ def _events(request: Request) -> Any:
 
 
 def _entries(kind: Kind, app: App, request: Request) -> list[Entry]:
-    """Every event of the request, checked. A key for an array is one id an event (`key:0` ...)."""
+    """Every event of the request, checked. For an array, event ids are `key:0`, `key:1` ..."""
     events, key = _events(request), request.idempotency_key
     if not isinstance(events, list):
         return [_entry(kind, app, request, events, 0, key)]
@@ -199,10 +199,10 @@ def _entries(kind: Kind, app: App, request: Request) -> list[Entry]:
 def _entry(
     kind: Kind, app: App, request: Request, event: object, index: int, event_id: str | None
 ) -> Entry:
-    full = stamped(kind, with_visitor(kind, event, request.cookies), request.came_in)
-    prepared = prepare_with_lookup(kind, app, full, request.came_in, event_id)
+    complete = stamped(kind, with_visitor(kind, event, request.cookies), request.came_in)
+    prepared = prepare_with_lookup(kind, app, complete, request.came_in, event_id)
     findings = prepared.findings
-    if customer_to_look_up(kind, full) is not None:
+    if customer_to_look_up(kind, complete) is not None:
         findings = (*findings, will_be_looked_up())
     if prepared.has_revenue and event_id is None:
         findings = (*findings, money_without_id())
@@ -210,7 +210,7 @@ def _entry(
 
 
 def with_visitor(kind: Kind, event: Any, cookies: Mapping[str, str]) -> Any:
-    """W14: the visitor's `afUserId` cookie is `user_id.appsflyer_id`, unless the event has one."""
+    """W14: the visitor's cookie `afUserId` fills `user_id.appsflyer_id` if that is absent."""
     visitor = cookies.get("afUserId")
     if kind is Kind.MOBILE_EVENT or not visitor or not isinstance(event, dict):
         return event
@@ -242,7 +242,7 @@ def _queue_unavailable() -> Problem:
 
 
 def _too_large() -> Problem:
-    """Every valid event is; were some queued, those that are would be told apart."""
+    """413: every valid event is too large for SQS."""
     return Problem(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         "no valid event is small enough; nothing was queued: an event with all that is kept of it "
@@ -251,7 +251,7 @@ def _too_large() -> Problem:
 
 
 def _none_is_valid(entries: Sequence[Entry]) -> Problem:
-    """400: nothing was queued, and here is everything that is wrong."""
+    """400: nothing was queued; the response has all findings."""
     several = len(entries) > 1
     return Problem(
         HTTPStatus.BAD_REQUEST,

@@ -1,7 +1,7 @@
-"""One event of an HTTP request, checked, and what the answer tells of it. Pure.
+"""One checked event of an HTTP request, and how the response describes it. Pure.
 
-The shapes of the answers are types, so that mypy holds the code to them and the OpenAPI document is
-made from them.
+The shapes of the responses are types: mypy checks the code against them, and the OpenAPI document
+is made from them.
 """
 
 from collections.abc import Sequence
@@ -94,27 +94,27 @@ class Entry:
 
     @property
     def is_valid(self) -> bool:
-        """Whether AppsFlyer would take it."""
+        """Whether it may be sent: no finding rejects it."""
         return self.prepared.body is not None
 
     def preview(self) -> PreviewContent:
-        """What would be sent, to the byte, and when it would be recorded."""
+        """What would be sent, to the byte, and the time that AppsFlyer would record."""
         index, status = self.index, self.prepared.verdict
-        return {"index": index, "status": status, **self._found(), **self._sent()}
+        return {"index": index, "status": status, **self._shared_content(), **self._sent()}
 
     def describe(self, status: Status) -> EntryContent:
-        """The entry as an answer shows it."""
-        return {"index": self.index, "status": status, **self._found()}
+        """The entry as a response shows it."""
+        return {"index": self.index, "status": status, **self._shared_content()}
 
-    def _found(self) -> _FoundContent:
-        found: _FoundContent = {"findings": [finding.as_dict() for finding in self.findings]}
+    def _shared_content(self) -> _FoundContent:
+        content: _FoundContent = {"findings": [finding.as_dict() for finding in self.findings]}
         if self.event_id is not None:
-            found = {"event_id": self.event_id, **found}
+            content = {"event_id": self.event_id, **content}
         if self.prepared.recorded is not None:
-            found["recorded"] = _recorded(self.prepared.recorded)
+            content["recorded"] = _recorded(self.prepared.recorded)
         if self.prepared.deadline is not None:
-            found["deadline"] = iso_form(self.prepared.deadline)
-        return found
+            content["deadline"] = iso_form(self.prepared.deadline)
+        return content
 
     def _sent(self) -> _SentContent:
         if self.prepared.body is None:
@@ -127,7 +127,7 @@ def _recorded(recorded: Recorded) -> RecordedContent:
 
 
 def none_is_valid(entries: Sequence[Entry]) -> NoneValidContent:
-    """Everything that is wrong with a request of which nothing was queued."""
+    """The findings of a request without a valid event."""
     content: NoneValidContent = {"findings": [finding.as_dict() for finding in entries[0].findings]}
     if len(entries) > 1:
         content["events"] = [entry.describe("rejected") for entry in entries]

@@ -1,4 +1,4 @@
-"""AppsFlyer over HTTP: the only package that speaks it, and the only one that imports httpx."""
+"""Sends to AppsFlyer's HTTP API. In the layer, only this package imports httpx."""
 
 from relay.appsflyer.client import Client
 from relay.appsflyer.transport import make_transport

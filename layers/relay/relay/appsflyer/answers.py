@@ -46,7 +46,7 @@ def _refusal(kind: Kind, status: int, text: str) -> Verdict:
 
 
 def verdict_of_failure(error: SendFailedError) -> Verdict:
-    """E16 where no response came at all."""
+    """E16, if no response came at all."""
     return Verdict(Outcome.DEFERRED, "E16", error.reason, uncertain=not error.sure)
 
 

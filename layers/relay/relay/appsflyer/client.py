@@ -24,10 +24,10 @@ _SECONDS: Final = re.compile(r"-?[0-9]{1,9}")
 
 
 class Client:
-    """Speaks to one of AppsFlyer's endpoints, or to what stands in for it, at `base_url`.
+    """Sends to one of AppsFlyer's endpoints, or to a stand-in, at `base_url`.
 
-    `transport` does the sending and holds the time-outs (`make_transport`). `clock` is asked only
-    for a `Retry-After` that is a date. Raises `ConfigurationError` for a base URL that is none.
+    `transport` sends the requests and has the time-outs (`make_transport`). `clock` is used only
+    for a `Retry-After` that is a date. Raises `ConfigurationError` for an invalid base URL.
     """
 
     def __init__(
@@ -40,17 +40,17 @@ class Client:
         self._transport = transport
         self._base_url = _checked_base_url(base_url)
         self._clock = clock
-        # Built once an app and token: building them for each event costs more than TLS does.
+        # Cached by app and token: building them for each event would cost more than TLS does.
         self._url = lru_cache(maxsize=1024)(self._build_url)
         self._headers = lru_cache(maxsize=1024)(self._build_headers)
 
     async def send(
         self, kind: Kind, app_id: str, path: str, body: bytes, token: Secret
     ) -> AppsFlyerResponse:
-        """Posts `body` to `path` with the app's `token`; any HTTP response is an answer (E16).
+        """Posts `body` to `path` with the app's `token`; returns any HTTP response (E16).
 
-        A redirect is an answer like any other and is not followed (E17). Raises `SendFailedError`
-        when none came, and `ConfigurationError` for a token that cannot go in a header.
+        A redirect is returned too and not followed (E17). Raises `SendFailedError` if no response
+        came, and `ConfigurationError` for a token that is not allowed in a header.
         """
         headers = [*self._headers(kind, app_id, token), (b"Content-Length", b"%d" % len(body))]
         stream = httpx.ByteStream(body)
@@ -60,7 +60,7 @@ class Client:
         except ExchangeError as error:
             raise failure_of(error) from None
         text = await _read_text(response)
-        if response.is_success:  # the usual case: no need to look for what is not there
+        if response.is_success:  # the usual case: there is no Retry-After to parse
             return AppsFlyerResponse(response.status_code, text, None)
         retry_after = _retry_after_seconds(response.headers.get("Retry-After"), self._clock)
         return AppsFlyerResponse(response.status_code, text, retry_after)
@@ -73,7 +73,7 @@ class Client:
         return httpx.URL(self._base_url + path)
 
     def _build_headers(self, kind: Kind, app_id: str, token: Secret) -> list[tuple[bytes, bytes]]:
-        """E2, E3. AppsFlyer's answers are a line or two: compressing them gains nothing."""
+        """E2, E3. AppsFlyer's responses are a line or two: compression would gain nothing."""
         secret = _checked_token(app_id, token)
         mobile = kind is Kind.MOBILE_EVENT
         authentication = (
@@ -101,7 +101,7 @@ def _checked_base_url(base_url: str) -> str:
 
 
 def _checked_token(app_id: str, token: Secret) -> bytes:
-    """The token's bytes. One with a line break in it could otherwise write headers of its own."""
+    """The token's bytes. Without this check, a line break in a token could inject headers."""
     value = token.reveal()
     if _TOKEN.fullmatch(value) is None:
         problem = "must be visible ASCII characters, without spaces and line breaks"
@@ -110,14 +110,14 @@ def _checked_token(app_id: str, token: Secret) -> bytes:
 
 
 async def _read_text(response: httpx.Response) -> str:
-    """The body's beginning. httpx's own `aread` costs more than all the rest of this module."""
+    """The start of the body. httpx's own `aread` costs more than the rest of this module."""
     stream = cast("httpx.AsyncByteStream", response.stream)
     body = b"".join([part async for part in stream])
     return body[:_LONGEST_TEXT_BYTES].decode(errors="replace")[:LONGEST_TEXT]
 
 
 def _retry_after_seconds(value: str | None, clock: Clock) -> float | None:
-    """Seconds, or the time until an HTTP date; what has passed is 0, what is neither is `None`."""
+    """Seconds, or the time until an HTTP date; 0 for the past, `None` for anything else."""
     if value is None:
         return None
     if _SECONDS.fullmatch(value):
@@ -126,6 +126,6 @@ def _retry_after_seconds(value: str | None, clock: Clock) -> float | None:
         moment = parsedate_to_datetime(value)
     except (ValueError, OverflowError):
         return None
-    if moment.tzinfo is None:  # "-0000": UTC, of a place unknown
+    if moment.tzinfo is None:  # "-0000": UTC, from an unknown local zone
         moment = moment.replace(tzinfo=UTC)
     return max(0.0, (moment - clock()).total_seconds())

@@ -1,6 +1,6 @@
-"""What a failed request means: surely not recorded, or perhaps (E16).
+"""What a failed request means: surely not recorded, or perhaps recorded (E16).
 
-The one place where the errors of `relay.http1` become the relay's.
+This is the only place that translates the errors of `relay.http1` into `SendFailedError`.
 """
 
 import socket
@@ -28,7 +28,7 @@ class Meaning(NamedTuple):
 
 
 MEANINGS: Final[Mapping[type[ExchangeError], Meaning]] = {
-    # Surely not recorded: nothing of the request had been written.
+    # Surely not recorded: nothing of the request was written.
     NoConnectionError: Meaning("connect_failed", sure=True),
     NoConnectionInTimeError: Meaning("connect_timed_out", sure=True),
     ClosedAtOnceError: Meaning("reset_before_write", sure=True),
@@ -47,7 +47,7 @@ _CONNECT_REASONS: Final[Mapping[type[OSError], str]] = {
 
 
 def failure_of(error: ExchangeError) -> SendFailedError:
-    """The failure as the relay knows it: without address, header or body."""
+    """The relay's error for the failure, without address, header or body."""
     reason, sure = MEANINGS[type(error)]
     if isinstance(error, NoConnectionError):
         reason = _connect_reason(error) or reason
@@ -55,7 +55,7 @@ def failure_of(error: ExchangeError) -> SendFailedError:
 
 
 def _connect_reason(error: BaseException) -> str | None:
-    """What lies under a failed connect."""
+    """The reason of a failed connect, from its causes; None if it is none of the known ones."""
     for cause in _causes(error):
         for kind, reason in _CONNECT_REASONS.items():
             if isinstance(cause, kind):

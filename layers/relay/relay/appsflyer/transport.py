@@ -1,7 +1,7 @@
-"""Our keep-alive connections (`relay.http1`) as a transport of httpx.
+"""The keep-alive connections of `relay.http1`, as a transport for httpx.
 
-The environment is read for one thing only: `SSL_CERT_FILE` or `SSL_CERT_DIR`, which replace the
-certificate authorities that come with httpx.
+It reads only `SSL_CERT_FILE` or `SSL_CERT_DIR` from the environment, which replace httpx's
+certificate authorities.
 """
 
 import time
@@ -18,18 +18,18 @@ from relay.http1.response_parser import ResponseParser
 def make_transport(
     connections: int, connect_timeout_seconds: float, read_timeout_seconds: float
 ) -> httpx.AsyncBaseTransport:
-    """The transport of `Client`: one a process, with as many `connections` as requests in flight.
+    """The transport of `Client`: one per process, with as many `connections` as requests in flight.
 
-    May be made without an event loop; nothing is opened or read before the first request.
+    It can be created without an event loop; it opens and reads nothing before the first request.
     """
     return KeepAliveTransport(connections, connect_timeout_seconds, read_timeout_seconds)
 
 
 class KeepAliveTransport(httpx.AsyncBaseTransport):
-    """Sends requests over keep-alive connections; `Pool` says what it promises of those.
+    """Sends requests over keep-alive connections, with the guarantees of `Pool`.
 
-    It raises `relay.http1.errors.ExchangeError` rather than httpx's errors, which do not say
-    whether anything had been written (E16).
+    It raises `relay.http1.errors.ExchangeError` instead of httpx's errors, which do not say
+    whether anything was written (E16).
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class KeepAliveTransport(httpx.AsyncBaseTransport):
         )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Sends the request; its body is sent as one piece, with the headers as they are."""
+        """Sends the request: the body in one piece, the headers unchanged."""
         message = await _message(request)
         return _response(await self._pool.exchange(_origin(str(request.url)), message))
 
@@ -60,14 +60,14 @@ class KeepAliveTransport(httpx.AsyncBaseTransport):
 
 @lru_cache(maxsize=1024)
 def _origin(url: str) -> Origin:
-    """Cached: a process meets few URLs (one an app), many times."""
+    """Cached: a process uses few URLs (one for each app), many times."""
     parsed = httpx.URL(url)
     encrypted = parsed.scheme == "https"
     return Origin(parsed.host, parsed.port or (443 if encrypted else 80), encrypted)
 
 
 async def _message(request: httpx.Request) -> bytes:
-    """The request as it goes over the wire."""
+    """The bytes of the request."""
     stream = cast("httpx.AsyncByteStream", request.stream)
     body = b"".join([part async for part in stream])
     head = [request.method.encode("ascii"), b" ", request.url.raw_path, b" HTTP/1.1\r\n"]
@@ -76,6 +76,6 @@ async def _message(request: httpx.Request) -> bytes:
     return b"".join([*head, b"\r\n", body])
 
 
-def _response(reader: ResponseParser) -> httpx.Response:
-    status = cast("int", reader.status)  # a complete answer has one
-    return httpx.Response(status, headers=reader.headers, stream=httpx.ByteStream(reader.body))
+def _response(response: ResponseParser) -> httpx.Response:
+    status = cast("int", response.status)  # set: the response is complete
+    return httpx.Response(status, headers=response.headers, stream=httpx.ByteStream(response.body))

@@ -1,1 +1,1 @@
-"""AWS, a service a module: SQS, Parameter Store, DynamoDB."""
+"""AWS services: SQS, Parameter Store, DynamoDB."""

@@ -1,8 +1,8 @@
-"""DynamoDB on the event loop, for the two writes that an event with money costs.
+"""DynamoDB on the event loop, for the two writes that each event with money needs.
 
-boto3 takes a thread and 600 µs and more for each call, five times what the whole rest of an event
-takes. This is the same protocol over our own kept connections, at a twentieth of that; everything
-that is not on the way of each event goes by boto3 (`tables`).
+boto3 needs a thread and 600 µs or more for each call, five times the cost of the rest of an event.
+This module uses the same protocol over the relay's keep-alive connections, at a twentieth of that
+cost. Calls that are not made for each event use boto3 (`table`).
 """
 
 import asyncio
@@ -26,11 +26,11 @@ _VERSION: Final = "DynamoDB_20120810"
 _ATTEMPTS: Final = 2
 _LONGEST_PAUSE_SECONDS: Final = 0.1
 _ITEMS_A_CALL: Final = 25
-_ROUNDS: Final = 4
-"""How often DynamoDB is asked to write what it, throttled, left undone."""
+_BATCH_ATTEMPTS: Final = 4
+"""How often items are sent that a throttled DynamoDB did not process."""
 
 _DUPLICATE: Final = "DuplicateItem"
-_REFUSED: Final = "ConditionalCheckFailedException"
+_CONDITION_FAILED: Final = "ConditionalCheckFailedException"
 _TRANSIENT: Final = frozenset(
     {
         "InternalServerError",
@@ -45,7 +45,7 @@ Pause = Callable[[float], Awaitable[None]]
 
 
 class CallFailedError(Exception):
-    """DynamoDB refused a call; `code` is AWS's own, `content` the whole answer."""
+    """DynamoDB refused a call; `code` is AWS's code, `content` the whole response."""
 
     def __init__(self, code: str, content: Mapping[str, Any]) -> None:
         super().__init__(code)
@@ -54,9 +54,9 @@ class CallFailedError(Exception):
 
 
 class DynamoClient:
-    """Calls operations of DynamoDB, signed. A failed call is tried once more.
+    """Calls operations of DynamoDB, signed. Retries once after a transient error.
 
-    `credentials` is asked for each call: they may be renewed.
+    `credentials` is called for each request, because credentials may be renewed.
     """
 
     def __init__(
@@ -78,11 +78,15 @@ class DynamoClient:
         self._pause = pause
 
     async def call(self, operation: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The answer to one call; raises `CallFailedError`, by our own codes where none came."""
+        """The response to one call; raises `CallFailedError`.
+
+        The relay sets these codes itself: `ServiceUnavailable` without a response,
+        `InternalServerError` for every 5xx, `Status<status>` for a response without a code.
+        """
         body = dumps(request)
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                return await self._once(operation, body)
+                return await self._call_once(operation, body)
             except CallFailedError as error:
                 if error.code not in _TRANSIENT or attempt == _ATTEMPTS:
                     raise
@@ -94,19 +98,19 @@ class DynamoClient:
         self._pool.close()
 
     async def pause(self) -> None:
-        """A moment, of chance, for a table that is throttled."""
+        """A short random pause, for a throttled table."""
         await self._pause(random.uniform(0, _LONGEST_PAUSE_SECONDS))  # noqa: S311 - no secret
 
-    async def _once(self, operation: str, body: bytes) -> Mapping[str, Any]:
+    async def _call_once(self, operation: str, body: bytes) -> Mapping[str, Any]:
         try:
-            answer = await self._pool.exchange(self._origin, self._message(operation, body))
+            response = await self._pool.exchange(self._origin, self._message(operation, body))
         except ExchangeError as error:
             name = type(error).__name__
             raise CallFailedError("ServiceUnavailable", {"message": name}) from None
-        content = _content(answer.body)
-        if answer.status == HTTPStatus.OK:
+        content = _content(response.body)
+        if response.status == HTTPStatus.OK:
             return content
-        raise CallFailedError(_code(content, answer.status or 0), content)
+        raise CallFailedError(_code(content, response.status or 0), content)
 
     def _message(self, operation: str, body: bytes) -> bytes:
         headers = signed_headers(
@@ -129,28 +133,28 @@ def _content(body: bytes) -> Mapping[str, Any]:
 
 
 def _code(content: Mapping[str, Any], status: int) -> str:
-    """AWS's code, as in `com.amazonaws.dynamodb.v20120810#ThrottlingException`."""
+    """AWS's code, from a type such as `com.amazonaws.dynamodb.v20120810#ThrottlingException`."""
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return "InternalServerError"
     return str(content.get("__type", "")).rpartition("#")[2] or f"Status{status}"
 
 
 class DynamoAsyncTable:
-    """`tables.AsyncTable`, in DynamoDB."""
+    """`table.AsyncTable`, in DynamoDB."""
 
     def __init__(self, calls: DynamoClient, name: str) -> None:
-        self._calls = calls
+        self._client = calls
         self._name = name
 
     async def put(self, key: Key, item: Item, only_if: Condition | None = None) -> Item | None:
-        """PutItem: a write unit a KB, refused or not; the refusal brings the item in the way."""
+        """PutItem: a write unit a KB, refused or not; a refusal returns the existing item."""
         request: dict[str, Any] = {"TableName": self._name, "Item": record_of(key, item)}
         if only_if is not None:
             request |= only_if.as_condition()
         try:
-            await self._calls.call("PutItem", request)
+            await self._client.call("PutItem", request)
         except CallFailedError as error:
-            if error.code == _REFUSED:
+            if error.code == _CONDITION_FAILED:
                 return item_of(error.content["Item"])[1]
             raise _unavailable("PutItem", error.code) from None
         return None
@@ -159,9 +163,9 @@ class DynamoAsyncTable:
         """DeleteItem: a write unit a KB, refused or not."""
         request = {"TableName": self._name, "Key": record_of(key), **only_if.as_condition()}
         try:
-            await self._calls.call("DeleteItem", request)
+            await self._client.call("DeleteItem", request)
         except CallFailedError as error:
-            if error.code != _REFUSED:
+            if error.code != _CONDITION_FAILED:
                 raise _unavailable("DeleteItem", error.code) from None
 
     async def put_all(self, items: Mapping[Key, Item]) -> None:
@@ -172,11 +176,11 @@ class DynamoAsyncTable:
 
     async def put_new(self, items: Mapping[Key, Item]) -> set[Key]:
         """BatchExecuteStatement, 25 items a call: a write unit a KB, refused or not."""
-        keys, there = list(items), set[Key]()
+        keys, existing = list(items), set[Key]()
         for start in range(0, len(keys), _ITEMS_A_CALL):
             chunk = keys[start : start + _ITEMS_A_CALL]
-            there |= await self._put_new_chunk({key: items[key] for key in chunk})
-        return there
+            existing |= await self._put_new_chunk({key: items[key] for key in chunk})
+        return existing
 
     async def _put_new_chunk(self, items: Mapping[Key, Item]) -> set[Key]:
         """PartiQL, because no other batch of DynamoDB's takes conditions without a transaction."""
@@ -188,10 +192,10 @@ class DynamoAsyncTable:
             for key, item in items.items()
         ]
         try:
-            answer = await self._calls.call("BatchExecuteStatement", {"Statements": statements})
+            response = await self._client.call("BatchExecuteStatement", {"Statements": statements})
         except CallFailedError as error:
             raise _unavailable("BatchExecuteStatement", error.code) from None
-        codes = [one.get("Error", {}).get("Code") for one in answer["Responses"]]
+        codes = [one.get("Error", {}).get("Code") for one in response["Responses"]]
         failed = {code for code in codes if code not in (None, _DUPLICATE)}
         if failed:
             raise _unavailable("BatchExecuteStatement", min(failed))
@@ -199,26 +203,26 @@ class DynamoAsyncTable:
 
     def close(self) -> None:
         """Closes the connections."""
-        self._calls.close()
+        self._client.close()
 
-    async def _put_chunk(self, left: Sequence[Any]) -> None:
-        for _ in range(_ROUNDS):
+    async def _put_chunk(self, unprocessed: Sequence[Any]) -> None:
+        for _ in range(_BATCH_ATTEMPTS):
             try:
-                answer = await self._calls.call(
-                    "BatchWriteItem", {"RequestItems": {self._name: left}}
+                response = await self._client.call(
+                    "BatchWriteItem", {"RequestItems": {self._name: unprocessed}}
                 )
             except CallFailedError as error:
                 raise _unavailable("BatchWriteItem", error.code) from None
-            left = answer.get("UnprocessedItems", {}).get(self._name, [])
-            if not left:
+            unprocessed = response.get("UnprocessedItems", {}).get(self._name, [])
+            if not unprocessed:
                 return
-            await self._calls.pause()
+            await self._client.pause()
         raise _unavailable("BatchWriteItem", "Unprocessed")
 
 
 @lru_cache(maxsize=64)
 def _insert_statement(table: str, sk: str, names: tuple[str, ...]) -> str:
-    """The partition key and the attributes are parameters; our own words are not."""
+    """Partition key and attribute values are parameters; the relay's own names are literals."""
     fields = "".join(f", '{name}': ?" for name in names)
     return f"INSERT INTO \"{table}\" VALUE {{'pk': ?, 'sk': '{sk}'{fields}}}"
 

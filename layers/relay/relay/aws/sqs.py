@@ -1,4 +1,4 @@
-"""SQS: putting messages on a queue, ten at a time, and saying which did not get there."""
+"""SQS: sends messages to a queue, ten a call, and returns those that SQS did not take."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 MAX_MESSAGE_BYTES: Final = 1_048_576
 """SQS takes 1 MiB a message, and as much a batch."""
 MAX_TAKEN_BYTES: Final = MAX_MESSAGE_BYTES - 65_536
-"""What is taken in: the rest is for what is noted on an event until it is a dead letter."""
+"""Largest message to accept: the rest is room for what is added until it is a dead letter."""
 _MESSAGES_A_CALL: Final = 10
 _LONGEST_GROUP: Final = 128
 
@@ -29,12 +29,12 @@ class Message(NamedTuple):
 
     @property
     def fits(self) -> bool:
-        """Whether SQS takes it, and will still take it when more is noted on it."""
+        """Whether SQS takes it, and will still take it when more fields are added."""
         return size_of(self.body) <= MAX_TAKEN_BYTES
 
 
 class Queue:
-    """One SQS queue that messages are put on."""
+    """One SQS queue to send messages to."""
 
     def __init__(self, sqs: "SQSClient", url: str) -> None:
         self._sqs = sqs
@@ -43,16 +43,16 @@ class Queue:
     def send(
         self, messages: Sequence[Message], has_time: Callable[[], bool] = lambda: True
     ) -> set[int]:
-        """Sends them in as few calls as can be; blocking.
+        """Sends them in as few calls as possible; blocking.
 
-        Returns the positions of those that SQS did not take, so that nothing is lost unseen. Once
-        SQS does not answer, or `has_time` says no, the rest is not tried: an invocation that runs
-        out of time would send again what it has already delivered.
+        Returns the positions of the messages that SQS did not take, so that none is lost silently.
+        Once SQS does not respond, or `has_time` returns false, the rest is not tried: an invocation
+        that runs out of time would send again what it has already delivered.
         """
         failed: set[int] = set()
-        goes_on = True
+        is_up = True
         for positions in _batches(messages):
-            if not (goes_on and has_time()):
+            if not (is_up and has_time()):
                 failed |= set(positions)
                 continue
             try:
@@ -60,17 +60,17 @@ class Queue:
             except BotoCoreError as error:
                 telemetry.aws_failed("SendMessageBatch", [telemetry.aws_code(error)])
                 failed |= set(positions)
-                goes_on = False
+                is_up = False
         return failed
 
     def _send_batch(self, messages: Sequence[Message], positions: Sequence[int]) -> set[int]:
         entries = [_entry(position, messages[position]) for position in positions]
         try:
-            answer = self._sqs.send_message_batch(QueueUrl=self.url, Entries=entries)
-        except ClientError as error:  # an answer, so the next call may fare better
+            response = self._sqs.send_message_batch(QueueUrl=self.url, Entries=entries)
+        except ClientError as error:  # SQS responded, so the next call may succeed
             telemetry.aws_failed("SendMessageBatch", [telemetry.aws_code(error)])
             return set(positions)
-        failures = answer.get("Failed", [])
+        failures = response.get("Failed", [])
         if failures:
             telemetry.aws_failed("SendMessageBatch", (failure["Code"] for failure in failures))
         return {int(failure["Id"]) for failure in failures}
@@ -88,13 +88,13 @@ def _entry(position: int, message: Message) -> "SendMessageBatchRequestEntryType
 
 
 def group_of(app_id: str) -> str:
-    """A message group from an app id: what SQS takes, and never empty."""
+    """A message group from an app id: only characters that SQS accepts, and never empty."""
     safe = "".join(c if c.isascii() and c.isprintable() and c != " " else "_" for c in app_id)
     return safe[:_LONGEST_GROUP] or "_"
 
 
 def _batches(messages: Sequence[Message]) -> Iterator[list[int]]:
-    """Positions in groups of at most ten messages and one mebibyte."""
+    """Positions of messages, in batches of at most ten messages and one mebibyte."""
     batch: list[int] = []
     size = 0
     for position, message in enumerate(messages):
@@ -109,5 +109,5 @@ def _batches(messages: Sequence[Message]) -> Iterator[list[int]]:
 
 
 def size_of(body: str) -> int:
-    """Bytes of a message; what cannot be UTF-8 is refused by SQS, not by us."""
+    """Size of a message in bytes. Text that cannot be UTF-8 is left for SQS to refuse."""
     return len(body.encode("utf-8", "surrogatepass"))

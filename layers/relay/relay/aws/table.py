@@ -1,7 +1,7 @@
-"""DynamoDB: the few things that the relay does with a table, so that another table can stand in.
+"""DynamoDB: the few operations that the relay uses, as protocols, so that tests can replace them.
 
-Items are flat: text and whole numbers. `expires_at` (Unix seconds) is every table's TTL; DynamoDB
-deletes late, so whoever reads compares it himself.
+Items are flat: text and whole numbers. `expires_at` (Unix seconds) is every table's TTL. DynamoDB
+deletes late, so readers must check `expires_at` themselves.
 """
 
 import time
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
 Item = Mapping[str, str | int]
-"""Attributes by their names; the key is not among them."""
+"""Attributes by name, without the key."""
 
 LONGEST_PK_BYTES: Final = 2048
 LONGEST_SK_BYTES: Final = 1024
-"""UTF-8; what is longer or empty DynamoDB refuses as a key, here and in the index alike."""
+"""Bytes in UTF-8. DynamoDB refuses longer and empty keys, in tables and in indexes."""
 
 _KEYS_A_READ: Final = 100
 _KEYS_A_WRITE: Final = 25
 _PAUSES: Final = (0.05, 0.1, 0.2, 0.4)
-"""Seconds before DynamoDB is asked again for what it left undone."""
+"""Seconds to wait before each retry of what DynamoDB did not process."""
 
 
 class Key(NamedTuple):
@@ -39,13 +39,13 @@ class Key(NamedTuple):
 
 
 class Condition(NamedTuple):
-    """A condition: the item is absent there, or its `field` is at most `value`."""
+    """A condition: the item is absent, or its `field` is at most `value`."""
 
     field: str
     value: int
 
     def as_condition(self) -> dict[str, Any]:
-        """The condition as PutItem takes it; its refusal then brings the item in the way."""
+        """The condition as parameters of PutItem; a refusal then returns the existing item."""
         return {
             "ConditionExpression": "attribute_not_exists(pk) OR #field <= :value",
             "ExpressionAttributeNames": {"#field": self.field},
@@ -55,24 +55,24 @@ class Condition(NamedTuple):
 
 
 class AsyncTable(Protocol):
-    """What the event loop may do with a table. Raises `TableUnavailableError`."""
+    """One table, for the event loop. Every method raises `TableUnavailableError`."""
 
     async def put(self, key: Key, item: Item, only_if: Condition | None = None) -> Item | None:
-        """Writes an item. None when written, else the item that is in the way."""
+        """Writes an item. Returns None if written, else the existing item."""
         ...
 
     async def delete(self, key: Key, only_if: Condition) -> None:
-        """Deletes an item, where there is one and the condition holds."""
+        """Deletes an item, if it exists and the condition holds."""
         ...
 
     async def put_all(self, items: Mapping[Key, Item]) -> None:
-        """Writes items, whatever is there."""
+        """Writes items; overwrites existing ones."""
         ...
 
     async def put_new(self, items: Mapping[Key, Item]) -> set[Key]:
-        """Writes each item unless its key is there; gives the keys that were.
+        """Writes each item whose key does not exist; returns the keys that do.
 
-        All have the same attributes.
+        All items must have the same attributes.
         """
         ...
 
@@ -81,22 +81,22 @@ class Table(Protocol):
     """One table. Every method blocks and raises `TableUnavailableError`."""
 
     def get(self, keys: Collection[Key]) -> dict[Key, Item]:
-        """Reads items, as many as there are, consistently; absent ones are left out."""
+        """Reads any number of items, consistently; absent ones are left out."""
         ...
 
     def put(self, key: Key, item: Item, only_if: Condition | None = None) -> Item | None:
-        """Writes an item. None when written, else the item that is in the way."""
+        """Writes an item. Returns None if written, else the existing item."""
         ...
 
     def merge(self, key: Key, attributes: Item) -> None:
-        """Sets these attributes of an item and leaves its others; makes it where there is none.
+        """Sets these attributes of an item and keeps its others; creates an absent item.
 
-        At least one attribute.
+        Callers must give at least one attribute.
         """
         ...
 
     def delete(self, keys: Collection[Key]) -> None:
-        """Deletes items, where there are any."""
+        """Deletes items; absent ones are ignored."""
         ...
 
     def under(self, pk: str) -> dict[Key, Item]:
@@ -106,13 +106,13 @@ class Table(Protocol):
     def of_customer(self, customer_user_id: str) -> list[Key]:
         """The keys of every item with this `customer_user_id`, for tables with that index.
 
-        The index is a moment behind the table.
+        The index may be slightly behind the table.
         """
         ...
 
 
 def is_key_text(text: str, longest: int) -> bool:
-    """Whether DynamoDB takes a text of at most `longest` bytes as part of a key."""
+    """Whether DynamoDB accepts a text as part of a key: 1 to `longest` bytes of UTF-8."""
     try:
         return 0 < len(text.encode()) <= longest
     except UnicodeEncodeError:  # half a surrogate pair
@@ -120,10 +120,10 @@ def is_key_text(text: str, longest: int) -> bool:
 
 
 class DynamoTable:
-    """A table of DynamoDB's. What goes wrong becomes `TableUnavailableError` with AWS's code alone.
+    """A table in DynamoDB. Errors become `TableUnavailableError` with AWS's code and nothing else.
 
-    A failed call is tried again by the client, as often as that is set up to; what is tried again
-    here is the part of a batch that DynamoDB, throttled, left undone.
+    The boto3 client retries failed calls, as configured. This class retries the part of a batch
+    that a throttled DynamoDB did not process.
     """
 
     def __init__(
@@ -134,23 +134,23 @@ class DynamoTable:
         self._pause = pause
 
     def get(self, keys: Collection[Key]) -> dict[Key, Item]:
-        """BatchGetItem, a hundred keys a call: a read unit for 4 KB of each, or for none."""
-        found: dict[Key, Item] = {}
+        """BatchGetItem, a hundred keys a call: a read unit per 4 KB of each item; one if absent."""
+        items: dict[Key, Item] = {}
 
         def read(chunk: Sequence[Key]) -> Iterable[Key]:
             records = [record_of(key) for key in chunk]
-            answer = self._dynamodb.batch_get_item(
+            response = self._dynamodb.batch_get_item(
                 RequestItems={self._name: {"Keys": records, "ConsistentRead": True}}
             )
-            found.update(map(item_of, answer["Responses"][self._name]))
-            undone = answer["UnprocessedKeys"].get(self._name)
-            return map(key_of, undone["Keys"] if undone else ())
+            items.update(map(item_of, response["Responses"][self._name]))
+            unprocessed = response["UnprocessedKeys"].get(self._name)
+            return map(key_of, unprocessed["Keys"] if unprocessed else ())
 
         self._in_batches("BatchGetItem", keys, _KEYS_A_READ, read)
-        return found
+        return items
 
     def put(self, key: Key, item: Item, only_if: Condition | None = None) -> Item | None:
-        """PutItem: a write unit a KB, refused or not; the refusal brings the item in the way."""
+        """PutItem: a write unit a KB, refused or not; a refusal returns the existing item."""
         request: dict[str, Any] = {"TableName": self._name, "Item": record_of(key, item)}
         if only_if is not None:
             request |= only_if.as_condition()
@@ -160,7 +160,7 @@ class DynamoTable:
             except ClientError as error:
                 if telemetry.aws_code(error) != "ConditionalCheckFailedException":
                     raise
-                return _item_in_the_way(error)
+                return _existing_item(error)
         return None
 
     def merge(self, key: Key, attributes: Item) -> None:
@@ -179,18 +179,18 @@ class DynamoTable:
         """BatchWriteItem, 25 keys a call: a write unit a KB."""
 
         def write(chunk: Sequence[Key]) -> Iterable[Key]:
-            answer = self._dynamodb.batch_write_item(
+            response = self._dynamodb.batch_write_item(
                 RequestItems={
                     self._name: [{"DeleteRequest": {"Key": record_of(key)}} for key in chunk]
                 }
             )
-            undone = answer["UnprocessedItems"].get(self._name, ())
-            return (key_of(one["DeleteRequest"]["Key"]) for one in undone)
+            unprocessed = response["UnprocessedItems"].get(self._name, ())
+            return (key_of(one["DeleteRequest"]["Key"]) for one in unprocessed)
 
         self._in_batches("BatchWriteItem", keys, _KEYS_A_WRITE, write)
 
     def under(self, pk: str) -> dict[Key, Item]:
-        """Query, all its pages: a read unit for 4 KB."""
+        """Query, all pages: a read unit for 4 KB."""
         records = self._query(
             KeyConditionExpression="pk = :pk",
             ExpressionAttributeValues={":pk": attribute_of(pk)},
@@ -199,7 +199,7 @@ class DynamoTable:
         return dict(map(item_of, records))
 
     def of_customer(self, customer_user_id: str) -> list[Key]:
-        """Query on the index `customers`, all its pages: half a read unit for 4 KB."""
+        """Query on the index `customers`, all pages: half a read unit for 4 KB."""
         records = self._query(
             IndexName="customers",
             KeyConditionExpression="customer_user_id = :customer",
@@ -219,13 +219,13 @@ class DynamoTable:
         size: int,
         call: Callable[[Sequence[Key]], Iterable[Key]],
     ) -> None:
-        """Calls for all keys, `size` at once, and again for those that it gives back as undone."""
-        # Each once: DynamoDB refuses a batch that names a key twice.
-        left = list(dict.fromkeys(keys))
+        """Calls `call` for all keys, `size` at a time, and again for the keys that it returns."""
+        # Each key once: DynamoDB refuses a batch with a duplicate key.
+        remaining = list(dict.fromkeys(keys))
         for pause in (*_PAUSES, None):
             with _failures_of(operation):
-                left = [key for chunk in _chunks(left, size) for key in call(chunk)]
-            if not left:
+                remaining = [key for chunk in _chunks(remaining, size) for key in call(chunk)]
+            if not remaining:
                 return
             if pause is not None:
                 self._pause(pause)
@@ -251,23 +251,23 @@ def _chunks(keys: Sequence[Key], size: int) -> Iterator[Sequence[Key]]:
 
 
 def record_of(key: Key, item: Item | None = None) -> "dict[str, AttributeValueTypeDef]":
-    """An item as DynamoDB has it, or a key alone."""
+    """An item in DynamoDB's form, or a key alone."""
     attributes = {**(item or {}), "pk": key.pk, "sk": key.sk}
     return {name: attribute_of(value) for name, value in attributes.items()}
 
 
 def attribute_of(value: str | int) -> "AttributeValueTypeDef":
-    """A value as DynamoDB has it."""
+    """A value in DynamoDB's form."""
     return {"N": str(value)} if isinstance(value, int) else {"S": value}
 
 
 def key_of(record: Mapping[str, Any]) -> Key:
-    """The key of one of DynamoDB's items."""
+    """The key of an item in DynamoDB's form."""
     return Key(record["pk"]["S"], record["sk"]["S"])
 
 
 def item_of(record: Mapping[str, Any]) -> tuple[Key, Item]:
-    """Key and attributes of one of DynamoDB's items."""
+    """Key and attributes of an item in DynamoDB's form."""
     attributes = {
         name: int(value["N"]) if "N" in value else str(value["S"])
         for name, value in record.items()
@@ -276,7 +276,7 @@ def item_of(record: Mapping[str, Any]) -> tuple[Key, Item]:
     return key_of(record), attributes
 
 
-def _item_in_the_way(error: ClientError) -> Item:
-    """What `ReturnValuesOnConditionCheckFailure` adds to the refusal."""
+def _existing_item(error: ClientError) -> Item:
+    """The item that `ReturnValuesOnConditionCheckFailure` adds to the refusal."""
     response: Mapping[str, Any] = {**error.response}
     return item_of(response["Item"])[1]

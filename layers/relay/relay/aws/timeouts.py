@@ -1,7 +1,7 @@
-"""How long one call to AWS may take. Seconds.
+"""How long one call to AWS may take, in seconds.
 
-SQS, Parameter Store and DynamoDB answer in milliseconds. A function must not spend its time waiting
-for one that does not.
+SQS, Parameter Store and DynamoDB respond in milliseconds. A function must not spend its time
+waiting for one that does not.
 """
 
 from typing import Final
@@ -10,4 +10,4 @@ CONNECT_SECONDS: Final = 1
 READ_SECONDS: Final = 2
 ATTEMPTS: Final = 2
 LONGEST_CALL_SECONDS: Final = 7.0
-"""Two attempts of a connect and a read each, and a second between them."""
+"""Two attempts with a connect and a read each, and a second between them."""

@@ -1,1 +1,1 @@
-"""What people set up: environment variables, and parameters of Parameter Store."""
+"""Configuration: environment variables, and parameters of Parameter Store."""

@@ -1,8 +1,7 @@
 """The apps that events are sent for: settings and tokens, from Parameter Store.
 
-apps/<surface>/<app_id>    JSON {"time_zone", "phone_region", "payments"}, both optional
-tokens/<surface>/<app_id>  SecureString: one S2S token a line, so that two are valid while one
-is rotated
+apps/<surface>/<app_id>    JSON {"time_zone", "phone_region", "payments"}, all optional
+tokens/<surface>/<app_id>  SecureString: one S2S token a line; two are valid during a rotation
 """
 
 import re
@@ -22,10 +21,10 @@ from relay.secrets import Secret
 from relay.validation import first_fault
 
 REFUSED_SECONDS: Final = 60.0
-"""A token that AppsFlyer has refused is left alone for this long."""
+"""A token that AppsFlyer has refused is not used for this long."""
 
 APP_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,255}", re.ASCII)
-"""What Parameter Store takes in a name; no other app id can have settings."""
+"""What Parameter Store accepts in a name; no other app id can have settings."""
 
 
 class _AppParameter(BaseModel):
@@ -43,7 +42,7 @@ class _Parsed(NamedTuple):
 
 
 class Apps:
-    """The apps that events are sent for: their settings, and the token that works."""
+    """The apps that events are sent for: their settings, and a working token."""
 
     def __init__(self, store: ParameterStore, clock: MonotonicClock = time.monotonic) -> None:
         self._store = store
@@ -52,18 +51,18 @@ class Apps:
         self._refused: dict[tuple[Surface, str, Secret], float] = {}
 
     def preload(self, surface: Surface, app_ids: Iterable[str]) -> None:
-        """Reads what many apps need to be sent for, in as few calls as can be; blocking.
+        """Reads settings and tokens of many apps in as few calls as possible; blocking.
 
         Raises `ParametersUnavailableError`.
         """
         self._store.read(_parameters(surface, app_ids))
 
     def needs_preload(self, surface: Surface, app_ids: Iterable[str]) -> bool:
-        """Whether `preload` would ask Parameter Store for anything."""
+        """Whether `preload` would call Parameter Store."""
         return bool(self._store.stale(_parameters(surface, app_ids)))
 
     def preload_settings(self, surface: Surface, app_id: str) -> None:
-        """Reads what one app needs to be checked for, its token left alone; blocking.
+        """Reads the settings of one app, without its tokens; blocking.
 
         Raises `ParametersUnavailableError`.
         """
@@ -78,7 +77,7 @@ class Apps:
         return self._settings(surface, app_id).app
 
     def payment_rules(self, surface: Surface, app_id: str) -> PaymentRules:
-        """How a preloaded app wants to hear of payments; raises as `app` does."""
+        """How payments are reported to a preloaded app; raises the same errors as `app`."""
         return self._settings(surface, app_id).payments
 
     def _settings(self, surface: Surface, app_id: str) -> _Parsed:
@@ -92,7 +91,7 @@ class Apps:
         return self._parsed[name]
 
     def token(self, surface: Surface, app_id: str) -> Secret | None:
-        """The first of the app's tokens that AppsFlyer has not refused a moment ago."""
+        """The app's first token that AppsFlyer did not refuse within `REFUSED_SECONDS`."""
         tokens = _tokens(self._store.value(f"tokens/{surface}/{app_id}") or "")
         if not self._refused:
             return tokens[0] if tokens else None
@@ -103,9 +102,9 @@ class Apps:
         return None
 
     def refuse(self, surface: Surface, app_id: str, token: Secret) -> Secret | None:
-        """Says that AppsFlyer refused a token (E12, E13), and gives another one if there is.
+        """Records that AppsFlyer refused a token (E12, E13); returns another one, if there is one.
 
-        The parameter is read afresh, at most every `REREAD_SECONDS`; blocking.
+        The parameter is read again, at most every `REREAD_SECONDS`; blocking.
         """
         self._refused[surface, app_id, token] = self._clock() + REFUSED_SECONDS
         try:
@@ -130,7 +129,7 @@ class Apps:
 
 
 def _wrong_name(surface: Surface, rules: PaymentRules) -> str | None:
-    """What is wrong with the first of an app's names for movements that AppsFlyer would refuse."""
+    """The problem with the first of an app's event names that AppsFlyer would refuse (W2)."""
     for kind, name in rules.names.items():
         if surface is Surface.WEB and name and not FORBIDDEN_IN_NAME.isdisjoint(name):
             return f"payments.names.{kind}: must not hold any of @ = + - (W2)"

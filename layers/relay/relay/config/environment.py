@@ -1,6 +1,6 @@
-"""What a function is told by its environment: read once, checked, and named when it is wrong.
+"""Settings from environment variables: read once and checked; an error names the variable.
 
-Secrets are never here: they stay in Parameter Store (see `parameters`).
+Secrets are never here: they stay in Parameter Store (see `relay.aws.parameter_store`).
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from relay.domain.kinds import Surface
 from relay.errors import ConfigurationError
 
 BASELINE_A_SECOND: Final = 10_000
-"""S2: where to start; from there AppsFlyer wants to see a ramp."""
+"""S2: the highest rate to start with; above it, AppsFlyer expects a gradual increase."""
 
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 TableName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{3,255}$")]
@@ -35,13 +35,13 @@ class _Settings(BaseModel):
     def from_env(cls, environment: Mapping[str, str]) -> Self:
         """Reads the settings; raises `ConfigurationError` naming the first variable at fault."""
         variables = {name: cls.variable(name) for name in cls.model_fields}
-        given = {
+        values = {
             name: environment[variable]
             for name, variable in variables.items()
             if variable in environment
         }
         try:
-            return cls.model_validate(given)
+            return cls.model_validate(values)
         except ValidationError as error:
             fault = error.errors(include_input=False, include_context=False, include_url=False)[0]
             raise ConfigurationError(variables[str(fault["loc"][0])], fault["msg"]) from None
@@ -64,7 +64,7 @@ class ReceiveInstallSettings(_Settings):
 
     identities_table: TableName
     identity_days: Days
-    """How long an identity is known after AppsFlyer last told of it."""
+    """How long an identity is kept after AppsFlyer last reported it."""
 
 
 class ReceivePaymentSettings(_Settings):
@@ -74,7 +74,7 @@ class ReceivePaymentSettings(_Settings):
 
 
 class _WaitingSettings(_Settings):
-    """What those need who let things wait in the queue they came from. Times are in seconds."""
+    """For functions whose records wait in their own queue. Times are in seconds."""
 
     queue_url: Url
     dead_letter_queue_url: Url
@@ -85,9 +85,9 @@ class _WaitingSettings(_Settings):
     ]
     """The longest wait before each further attempt: n waits make n + 1 attempts."""
     hold_seconds: Seconds = 300
-    """The longest wait between two looks at what is held."""
+    """The longest wait between two checks of an event or notice that is held."""
     identity_limit_seconds: Seconds = 86_400
-    """How long something waits for its customer's identity, or a refund for its purchase."""
+    """How long to wait for a customer's identity, or for the payment that a refund takes back."""
 
 
 class MapPaymentSettings(_WaitingSettings):
@@ -98,11 +98,11 @@ class MapPaymentSettings(_WaitingSettings):
     identities_table: TableName
     trail_table: TableName
     trail_days: Days = 400
-    """How long it is known what a refund belongs to."""
+    """How long the money trail is kept, which says what a refund belongs to."""
 
     @property
     def hold_limit_seconds(self) -> float:
-        """A notice has one limit, whatever it is held for."""
+        """A notice has one limit, whatever the reason for the hold."""
         return self.identity_limit_seconds
 
 
@@ -111,34 +111,34 @@ class ForwardSettings(_WaitingSettings):
 
     appsflyer_url: Url
     requests_in_flight: Annotated[int, Field(ge=1, le=1000)] = 50
-    """Requests that one invocation keeps under way at once."""
+    """The most requests that one invocation has under way at once."""
     requests_a_second: Annotated[float, Field(gt=0, le=BASELINE_A_SECOND)] = BASELINE_A_SECOND
-    """What all invocations of both forwarders send together, at most (S2)."""
+    """The most that all invocations of both forwarders send together (S2)."""
     web_share_percent: Annotated[float, Field(gt=0, lt=100)] = 20
-    """The part of it that is for the web."""
+    """The share of `requests_a_second` for the web."""
     max_concurrency: Annotated[int, Field(ge=1, le=1000)] = 10
-    """How many invocations of this forwarder there can be at once."""
+    """The most concurrent invocations of this forwarder."""
     deliveries_table: TableName
     delivery_days: Days = 35
     """How long a delivered event id is remembered; Adyen repeats webhooks for 30 days."""
     deduplicate: Literal["money", "all", "none"] = "money"
-    """Which events are told apart by their ids; those of payments always are."""
+    """Which events are de-duplicated by their ids; those of payments always are."""
     identities_table: TableName | None = None
-    """None for the web, where nothing is looked up."""
+    """None for the web, where no identities are looked up."""
     hold_limit_seconds: Seconds = 259_200
     """How long an event is held before it goes to the dead-letter queue."""
     uncertain_money: Literal["resend", "dead_letter"] = "resend"
-    """What to do with an event with revenue that AppsFlyer may or may not have recorded."""
+    """What to do with an event with revenue that AppsFlyer may have recorded."""
     connect_timeout_seconds: Annotated[float, Field(gt=0, le=30)] = 3
     read_timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 10
 
     def requests_a_second_here(self, surface: Surface) -> float:
-        """What one invocation sends at most: its part of its surface's part."""
+        """The most that one invocation sends: its part of its surface's share."""
         web = self.web_share_percent
         share = web if surface is Surface.WEB else 100 - web
         return self.requests_a_second * share / 100 / self.max_concurrency
 
     @property
     def longest_request_seconds(self) -> float:
-        """How long one request may take at most."""
+        """The longest that one request may take."""
         return self.connect_timeout_seconds + self.read_timeout_seconds

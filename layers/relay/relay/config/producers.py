@@ -1,6 +1,6 @@
-"""Who may call the HTTP API: producers, and in the same form those who tell of installs.
+"""Who may call the HTTP API: producers, and push senders, who report installs.
 
-SecureStrings `producers` and `push_senders`: a JSON list of
+Both are SecureStrings (`producers`, `push_senders`) with the same form: a JSON list of
 {"name", "token_sha256": [...], "apps": [...]}.
 """
 
@@ -16,7 +16,7 @@ from relay.validation import first_fault
 
 
 class Producer(BaseModel):
-    """Somebody who may send events, known by the hash of a bearer token."""
+    """A client that may send events, identified by the hash of a bearer token."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -24,9 +24,9 @@ class Producer(BaseModel):
     token_sha256: Annotated[
         tuple[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")], ...], Field(max_length=5)
     ]
-    """Several at once while a token is rotated."""
+    """Several during a rotation."""
     apps: tuple[str, ...]
-    """App ids, or `*` for every app that is set up."""
+    """App ids, or `*` for every configured app."""
 
     def may_send_for(self, app_id: str) -> bool:
         """Whether this producer may send for an app."""
@@ -37,7 +37,7 @@ _PRODUCERS: Final = TypeAdapter(tuple[Producer, ...])
 
 
 class Producers:
-    """Who may call the HTTP API, by the parameter of that name."""
+    """The producers in a parameter."""
 
     def __init__(self, store: ParameterStore, parameter: str = "producers") -> None:
         self._store = store
@@ -45,27 +45,27 @@ class Producers:
         self._parsed: tuple[str, tuple[Producer, ...]] = ("", ())
 
     def by_token(self, token: str) -> Producer | None:
-        """The producer of a bearer token; None when nobody has it.
+        """The producer of a bearer token; None for an unknown token.
 
-        Every hash is compared, in constant time. A stranger's token makes us read the parameter
-        again, at most every `REREAD_SECONDS`. Raises `ConfigurationError` and
+        Every hash is compared, in constant time. For an unknown token the parameter is read again,
+        at most every `REREAD_SECONDS`; blocking. Raises `ConfigurationError` and
         `ParametersUnavailableError`.
         """
         digest = token_digest(token)
         self._store.read([self._parameter])
-        found = self._find(digest)
-        if found is None:
+        producer = self._find(digest)
+        if producer is None:
             self._store.reread(self._parameter)
-            found = self._find(digest)
-        return found
+            producer = self._find(digest)
+        return producer
 
     def _find(self, digest: str) -> Producer | None:
-        found = None
+        match = None
         for producer in self._all():
             for known in producer.token_sha256:
                 if hmac.compare_digest(known, digest):
-                    found = producer
-        return found
+                    match = producer
+        return match
 
     def _all(self) -> tuple[Producer, ...]:
         text = self._store.value(self._parameter) or "[]"
@@ -79,5 +79,5 @@ class Producers:
 
 
 def token_digest(token: str) -> str:
-    """How a producer's token is kept: SHA-256, 64 lower-case hexadecimal characters."""
+    """The stored form of a producer's token: SHA-256, 64 lower-case hexadecimal characters."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()

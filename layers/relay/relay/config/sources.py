@@ -1,8 +1,8 @@
 """Payment sources, from Parameter Store: settings and secrets.
 
-sources                    JSON {name: SourceSettings}: all of them in one, so that names that
-                           strangers make up cost no reads
-webhook_secrets/<source>   SecureString: one secret a line; several while one is rotated
+sources                    JSON {name: SourceSettings}: all in one parameter, so that unknown names
+                           in requests cost no reads
+webhook_secrets/<source>   SecureString: one secret a line; several during a rotation
 """
 
 import re
@@ -22,17 +22,17 @@ NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 
 
 class _Parsed(NamedTuple):
-    """The parameter, parsed. For an entry with a mistake stands what is wrong with it."""
+    """The parsed parameter. An entry with a mistake is a text: what is wrong with it."""
 
     text: str
     entries: dict[str, SourceSettings | str]
 
 
 class Sources:
-    """The accounts at payment providers. Its methods block.
+    """The accounts at payment providers. Every method blocks.
 
-    Each raises `ParametersUnavailableError`, and `ConfigurationError` where a person made a
-    mistake: one in an entry stops that source only.
+    Every method raises `ParametersUnavailableError`, and `ConfigurationError` for a mistake in a
+    parameter. A mistake in one entry stops only that source.
     """
 
     def __init__(self, store: ParameterStore) -> None:
@@ -40,9 +40,9 @@ class Sources:
         self._parsed = _Parsed("", {})
 
     def settings(self, name: str) -> SourceSettings | None:
-        """A source's settings; None when there is no such source.
+        """A source's settings; None if there is no such source.
 
-        A name that is not there makes us read the parameter again, at most every ten seconds.
+        For an unknown name the parameter is read again, at most every `REREAD_SECONDS`.
         """
         if not NAME.fullmatch(name):
             return None
@@ -55,19 +55,22 @@ class Sources:
         return entry
 
     def secrets(self, name: str) -> tuple[Secret, ...]:
-        """The secrets of a source that are valid at present; at least one."""
+        """The currently valid secrets of a source; at least one."""
         parameter = _secrets_of(name)
         self._store.read([parameter])
         if not self._store.value(parameter):
             self._store.reread(parameter)
         lines = (self._store.value(parameter) or "").splitlines()
-        found = tuple(Secret(line.strip()) for line in lines if line.strip())
-        if not found:
+        secrets = tuple(Secret(line.strip()) for line in lines if line.strip())
+        if not secrets:
             raise ConfigurationError(self._store.full_name(parameter), "holds no secret")
-        return found
+        return secrets
 
     def latest_secrets(self, name: str) -> tuple[Secret, ...]:
-        """The same, read again at most every ten seconds: for a signature by none that is known."""
+        """Like `secrets`, but reads them again, at most every `REREAD_SECONDS`.
+
+        For a signature that none of the cached secrets made.
+        """
         self._store.reread(_secrets_of(name))
         return self.secrets(name)
 
@@ -75,7 +78,7 @@ class Sources:
         text = self._store.value(_SOURCES) or "{}"
         parsed = self._parsed
         if parsed.text != text:
-            entries = {name: _entry(name, given) for name, given in self._read(text).items()}
+            entries = {name: _entry(name, value) for name, value in self._read(text).items()}
             self._parsed = parsed = _Parsed(text, entries)
         return parsed.entries
 
@@ -94,8 +97,8 @@ def _secrets_of(name: str) -> str:
     return f"webhook_secrets/{name}"
 
 
-def _entry(name: str, given: object) -> SourceSettings | str:
+def _entry(name: str, value: object) -> SourceSettings | str:
     try:
-        return SourceSettings.model_validate(given)
+        return SourceSettings.model_validate(value)
     except ValidationError as error:
         return f"{name}.{first_fault(error)}"

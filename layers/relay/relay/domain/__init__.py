@@ -1,1 +1,1 @@
-"""What the relay is about: kinds of events, findings, outcomes, movements of money. No I/O."""
+"""The relay's domain: kinds of events, findings, outcomes, movements of money. No I/O."""

@@ -1,4 +1,4 @@
-"""Remarks about an event: which rule, how bad, which field, what to do. Never the value."""
+"""Remarks about an event: rule, severity, field, and what to do. Never the value."""
 
 from collections.abc import Iterable
 from enum import StrEnum
@@ -9,11 +9,11 @@ class Severity(StrEnum):
     """What a finding means for the event."""
 
     REJECT = "reject"
-    """AppsFlyer would refuse it, drop it or lose the money in it: never sent."""
+    """Never sent: AppsFlyer would refuse it, drop it or lose its money."""
     WARN = "warn"
-    """It is recorded, but degraded: sent."""
+    """Sent: AppsFlyer records it, but degraded."""
     REPAIR = "repair"
-    """There is one right form: that form is sent."""
+    """Sent in its one correct form."""
 
 
 class Finding(NamedTuple):
@@ -25,7 +25,7 @@ class Finding(NamedTuple):
     message: str
 
     def as_dict(self) -> dict[str, str]:
-        """The finding as it appears in answers, queues and reports."""
+        """The finding as it appears in responses, queues and reports."""
         return {
             "rule": self.rule,
             "severity": self.severity.value,
@@ -35,7 +35,7 @@ class Finding(NamedTuple):
 
 
 class Findings:
-    """Collects all findings of one event, so that the sender hears everything at once."""
+    """Collects all findings of one event, so that the sender gets all of them at once."""
 
     __slots__ = ("_items", "rejected")
 
@@ -53,9 +53,9 @@ class Findings:
         self._items.append(Finding(rule, Severity.WARN, field, message))
 
     def repair(self, rule: str, field: str, message: str) -> None:
-        """The event is sent in its one right form."""
+        """The event is sent in its one correct form."""
         self._items.append(Finding(rule, Severity.REPAIR, field, message))
 
     def as_tuple(self) -> tuple[Finding, ...]:
-        """Everything found, in the order it was found."""
+        """All findings, in the order in which they were added."""
         return tuple(self._items)

@@ -13,7 +13,7 @@ _PACKAGE: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")  # E9: a dotted packa
 
 
 class Kind(StrEnum):
-    """What a sender hands in; each has an endpoint of its own (E1)."""
+    """The kinds of events; each has its own endpoint (E1)."""
 
     MOBILE_EVENT = "mobile_event"
     WEB_EVENT = "web_event"
@@ -21,7 +21,7 @@ class Kind(StrEnum):
 
 
 class Surface(StrEnum):
-    """The two of AppsFlyer's APIs: each with queues, apps and tokens of its own."""
+    """AppsFlyer's two APIs. Each has its own queues, apps and tokens."""
 
     MOBILE = "mobile"
     WEB = "web"
@@ -33,7 +33,7 @@ class Surface(StrEnum):
 
 
 class Endpoint(NamedTuple):
-    """Where a kind goes: AppsFlyer's base URL, and the path before the app id (E1)."""
+    """Where a kind of event is sent: AppsFlyer's base URL, and the path before the app id (E1)."""
 
     base_url: str
     path: str
@@ -48,10 +48,10 @@ ENDPOINTS: Final[Mapping[Kind, Endpoint]] = {
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """An AppsFlyer app as its owner has set it up.
+    """An AppsFlyer app, as its owner configured it.
 
     `time_zone` is the app's zone in AppsFlyer (tz database name), `phone_region` the two-letter
-    region of phone numbers without a country code. Raises `ValueError` for a zone that is none.
+    region of phone numbers without a country code. Raises `ValueError` for an unknown zone.
     """
 
     id: str
@@ -59,12 +59,12 @@ class App:
     phone_region: str | None = None
 
     def __post_init__(self) -> None:
-        """Checks the zone here, so that nothing later can fail on it."""
+        """Checks the zone now, so that no later use of it can fail."""
         instants.time_zone(self.time_zone)
 
 
 class Platform(StrEnum):
-    """What a mobile app id says about its platform (E9)."""
+    """The platform of a mobile app, according to its id (E9)."""
 
     IOS = "iOS"
     ANDROID = "Android"

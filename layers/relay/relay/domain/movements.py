@@ -1,9 +1,10 @@
-"""What all payment providers have in common: the words that the rest of the relay knows.
+"""The model that all payment providers share.
 
-*source*: one account at a provider, with secrets and apps of its own. *notice*: one thing that a
-provider tells us, stripped to the fields that matter. *movement*: one movement of money, or one
-step in a subscription's life. *ref*: the provider's name of a thing, with its sort in front
-(`invoice:in_1`). *clues*: what a notice says about whose money it is.
+*source*: one account at a provider, with its own secrets and apps. *notice*: one item of a webhook,
+reduced to the fields that matter. *movement*: one movement of money, or one step in a
+subscription's life. *ref*: the provider's id of an object, prefixed with its sort (`invoice:in_1`).
+*link*: what a notice says about one object: whose it is, and what it belongs to. *customer hints*:
+what a notice says about whose money it is.
 """
 
 from collections.abc import Mapping
@@ -16,37 +17,37 @@ from typing import Any, Final, Literal, NamedTuple, Self
 Basis = Literal["gross", "net_of_tax", "net_of_tax_and_fee"]
 
 Ref = str
-"""`<sort>:<id at the provider>`, as in `subscription:sub_1`."""
+"""`<sort>:<id at the provider>`, such as `subscription:sub_1`."""
 
 
 class MovementKind(StrEnum):
-    """What a movement is. Each can be renamed or dropped for an app by its name here."""
+    """The kinds of movements. An app's settings rename or drop them by these names."""
 
     TRIAL = "trial"
     FIRST_PAYMENT = "first_payment"
-    """The first paid period of a subscription, a converted trial included."""
+    """The first paid period of a subscription, also after a trial."""
     RENEWAL = "renewal"
     PURCHASE = "purchase"
-    """Paid once, no subscription."""
+    """A one-off payment, without a subscription."""
     REFUND = "refund"
     REFUND_REVERSED = "refund_reversed"
-    """A refund that failed or was taken back: the money is ours again."""
+    """A refund failed or was taken back: the merchant has the money again."""
     DISPUTE = "dispute"
-    """Money taken away by a chargeback."""
+    """A chargeback took money away."""
     DISPUTE_WON = "dispute_won"
     CANCELLATION = "cancellation"
 
 
 NEGATIVE: Final = frozenset({MovementKind.REFUND, MovementKind.DISPUTE})
 REVERSALS: Final = frozenset({MovementKind.REFUND_REVERSED, MovementKind.DISPUTE_WON})
-"""They count only where the movement that they reverse was sent."""
+"""They count only if the movement that they reverse was sent."""
 WITHOUT_MONEY: Final = frozenset({MovementKind.TRIAL, MovementKind.CANCELLATION})
 
 
 class Amount(NamedTuple):
     """Money in major units, never negative: the kind of movement gives the sign.
 
-    What a provider does not tell is None.
+    An amount that the provider does not report is None.
     """
 
     currency: str
@@ -56,7 +57,7 @@ class Amount(NamedTuple):
     net_of_tax_and_fee: Decimal | None = None
 
     def on(self, basis: Basis) -> Decimal | None:
-        """The amount on a basis; None where the provider does not tell it."""
+        """The amount on a basis; None if the provider does not report it."""
         return {
             "gross": self.gross,
             "net_of_tax": self.net_of_tax,
@@ -66,7 +67,7 @@ class Amount(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CustomerHints:
-    """Whose money it is, as far as a notice says."""
+    """What a notice says about whose money it is."""
 
     customer_user_id: str | None = None
     appsflyer_id: str | None = None
@@ -75,7 +76,7 @@ class CustomerHints:
     """`ios`, `android` or `web`, lower case."""
 
     def or_else(self, others: Self) -> Self:
-        """These clues, with the gaps filled from others."""
+        """These hints, with the gaps filled from `others`."""
         return type(self)(
             self.customer_user_id or others.customer_user_id,
             self.appsflyer_id or others.appsflyer_id,
@@ -89,11 +90,11 @@ NO_HINTS: Final = CustomerHints()
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """What a notice says about one thing at the provider: whose it is, and what it belongs to."""
+    """What a notice says about one object at the provider: whose it is, and what it belongs to."""
 
     ref: Ref
     to: tuple[Ref, ...] = ()
-    """What leads on from here towards the customer, at most one of each sort."""
+    """The next objects on the way to the customer, at most one of each sort."""
     hints: CustomerHints = NO_HINTS
     trial_end: datetime | None = None
 
@@ -104,55 +105,55 @@ class Movement:
 
     kind: MovementKind
     id: str
-    """The money's own id at the provider, never the webhook's: two notices of it are one event."""
+    """The money's id at the provider, not the webhook's: two notices of one id are one event."""
     ref: Ref
-    """The thing that it is; the trail keeps it under this name."""
+    """The object that it is at the provider; the trail stores the movement under this ref."""
     at: datetime
-    """When it happened, by the provider."""
+    """When it happened, according to the provider."""
     amount: Amount | None = None
-    """None without money, and where only the original says how much."""
+    """None without money, and if only the original has the amount."""
     original_ref: Ref | None = None
-    """What a refund, dispute or reversal takes back; the trail leads from here to the original."""
+    """What a refund, dispute or reversal takes back. The trail leads from it to the original."""
     order_id: str | None = None
     product_id: str | None = None
     quantity: int | None = None
     period_start: datetime | None = None
-    """Of the period that was paid: a renewal that starts where a trial ends is its conversion."""
+    """Start of the paid period. A renewal that starts when a trial ends converts that trial."""
     device: Mapping[str, str] = field(default_factory=dict)
-    """AppsFlyer's device fields (`idfa`, `idfv`, `advertising_id`), where a provider has them."""
+    """AppsFlyer's device fields (`idfa`, `idfv`, `advertising_id`), if the provider sends them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interpretation:
-    """What one notice means."""
+    """What one notice means: links, and at most one movement."""
 
     links: tuple[Link, ...] = ()
     movement: Movement | None = None
-    """None when it only tells of links, or tells of nothing that counts."""
+    """None if the notice has only links, or nothing that counts."""
 
 
 class Treatment(StrEnum):
-    """What becomes of a type of webhook."""
+    """How the relay treats a type of webhook."""
 
     COUNTED = "counted"
-    """It tells of a movement, or of links that others need."""
+    """It carries a movement, or links that other notices need."""
     IGNORED = "ignored"
-    """Known, and a second telling or none of our business: acknowledged and counted."""
+    """Known duplicate or irrelevant: acknowledge and count."""
     UNKNOWN = "unknown"
-    """Kept in the dead-letter queue by id, type, time and digest."""
+    """Keep its id, type, time and digest in the dead-letter queue."""
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedWebhook:
-    """One thing that a provider tells us: an allow-list's worth of its webhook."""
+    """One item of a webhook, reduced to the fields of an allow-list."""
 
     id: str
-    """The webhook's own id, for people who look it up at the provider; nothing is keyed by it."""
+    """The webhook's id, for people who look it up at the provider; never used as a key."""
     type: str
     treatment: Treatment
     occurred_at: datetime | None = None
     test: bool = False
     content: Mapping[str, Any] = field(default_factory=dict)
-    """Only fields of the provider's allow-list; empty unless counted."""
+    """Only fields of the provider's allow-list; empty unless `treatment` is counted."""
     problem: str | None = None
-    """Why it cannot be read, where others in the same webhook can; it is unknown then."""
+    """Why this item cannot be read although others in the webhook can; it is then unknown."""

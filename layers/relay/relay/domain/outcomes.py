@@ -1,37 +1,37 @@
-"""What became of an event, and the verdict that says so."""
+"""Outcomes of events, and the verdicts that lead to them."""
 
 from enum import StrEnum
 from typing import Final, NamedTuple, Self
 
 
 class Outcome(StrEnum):
-    """What became of an event. Nothing else exists."""
+    """What became of an event. The list is complete."""
 
     DELIVERED = "delivered"
     """AppsFlyer accepted it."""
     DUPLICATE = "duplicate"
-    """Its event id was already delivered, with the same content."""
+    """An event with this id and the same content was already delivered."""
     REJECTED = "rejected"
     """It breaks a rule, so it was never sent: dead-letter queue, with the findings."""
     REFUSED = "refused"
-    """AppsFlyer says that the event is wrong: dead-letter queue, with its message."""
+    """AppsFlyer says that the event is wrong: dead-letter queue, with AppsFlyer's message."""
     BLOCKED = "blocked"
-    """AppsFlyer takes nothing for this app at present: dead-letter queue."""
+    """AppsFlyer currently accepts nothing for this app: dead-letter queue."""
     DEFERRED = "deferred"
     """Something failed that may work later: it waits in its queue and uses up an attempt.
 
-    While its app's circuit is open it is not sent at all, and then uses up no attempt.
+    While its app's circuit is open, it is not sent and uses up no attempt.
     """
     HELD = "held"
-    """It waits for a person or a moment; no attempt is used up."""
+    """It waits for a person or for a point in time, and uses up no attempt."""
 
 
 class AppsFlyerResponse(NamedTuple):
-    """What AppsFlyer answered.
+    """AppsFlyer's response.
 
-    `text` is the body's beginning, at most 500 characters; bytes that are no UTF-8 are replaced.
-    `retry_after_seconds` is what `Retry-After` asks for (E18): `None` with a success, and without
-    one that can be read.
+    `text` is the start of the body, at most 500 characters; bytes that are not UTF-8 are replaced.
+    `retry_after_seconds` is what `Retry-After` asks for (E18): `None` for a success, and without a
+    readable `Retry-After`.
     """
 
     status: int
@@ -40,28 +40,28 @@ class AppsFlyerResponse(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What is to become of an event or a notice, and why."""
+    """What should happen to an event or a notice, and why."""
 
     outcome: Outcome
     rule: str
     reason: str
     """A stable code, for logs and dead letters."""
     uncertain: bool = False
-    """AppsFlyer may have recorded the event all the same."""
+    """AppsFlyer may still have recorded the event."""
     response: AppsFlyerResponse | None = None
     detail: str = ""
-    """A sentence for whoever reads the dead letter."""
+    """A sentence for the person who reads the dead letter."""
 
     def because(self, reason: str) -> Self:
-        """The same verdict, for a further reason."""
+        """The same verdict, with `reason` in front of its own."""
         return self._replace(reason=f"{reason}: {self.reason}")
 
 
 CREDENTIALS_REASON: Final = "credentials"
 IN_PROGRESS: Final = "in_progress"
 CIRCUIT_OPEN: Final = "appsflyer_unwell"
-"""Not sent, because most sends fail: it waits without using up an attempt."""
+"""Not sent, because most recent sends failed: it waits and uses up no attempt."""
 IDENTITY_UNKNOWN: Final = "identity_unknown"
 ORIGINAL_UNKNOWN: Final = "original_unknown"
 NOT_KNOWN_YET: Final = frozenset({IDENTITY_UNKNOWN, ORIGINAL_UNKNOWN})
-"""Reasons to hold what waits for something to become known; it has a limit of its own."""
+"""Reasons to hold something until missing data arrives; these holds have their own limit."""

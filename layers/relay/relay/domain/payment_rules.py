@@ -1,4 +1,4 @@
-"""What a person sets up for a payment source, and for the payments of an app. Shapes only."""
+"""Settings of a payment source, and of an app's payments. Shapes only."""
 
 from collections.abc import Mapping
 from typing import Annotated, Literal
@@ -24,7 +24,7 @@ class SourceApps(_Shape):
 
 
 class HintKeys(_Shape):
-    """Under which keys of the provider's metadata (or custom data) its owner puts the clues."""
+    """The keys of the provider's metadata (or custom data) that hold the customer hints."""
 
     customer_user_id: str = "app_user_id"
     appsflyer_id: str = "appsflyer_id"
@@ -40,38 +40,38 @@ class SourceSettings(_Shape):
     app_selection: Annotated[
         tuple[Literal["metadata", "latest_install", "web"], ...], Field(alias="pick")
     ] = ("metadata", "latest_install", "web")
-    """What decides which of the apps an event is for; the first that knows one."""
+    """What selects the app of an event, in order; the first that knows one decides."""
     metadata: HintKeys = HintKeys()
     tolerance_seconds: Annotated[int, Field(ge=5, le=3600, strict=True)] = 300
-    """How far a signature's time may be from ours, either way."""
+    """How far a signature's time may be from the current time, in the past or the future."""
     minor_units: Mapping[
         Annotated[str, Field(pattern=r"^[A-Z]{3}$")], Annotated[int, Field(ge=0, le=4, strict=True)]
     ] = {}
-    """Decimal places of currencies for which the provider's own differ from what we know."""
+    """Decimal places of currencies, where the provider's differ from the relay's tables."""
     one_off_source: Annotated[Literal["checkout", "payment_intent"], Field(alias="one_off")] = (
         "checkout"
     )
-    """Stripe: what tells of a purchase without a subscription."""
+    """Stripe: the object that reports a purchase without a subscription."""
     free_plans: bool = False
-    """Stripe: a subscription may cost nothing, so that its first invoice of nothing is no trial."""
+    """Stripe: subscriptions may be free, so a first invoice of zero is not a trial."""
     payment_event: Annotated[Literal["authorisation", "capture"], Field(alias="paid_at")] = (
         "authorisation"
     )
     """Adyen: which of the two is the payment; `capture` where captures are delayed."""
     test: bool = False
-    """Everything from this account is a test (Paddle's sandbox says so nowhere)."""
+    """Everything from this account is a test (Paddle's sandbox does not mark it)."""
     basic_auth_sha256: tuple[Digest, ...] = ()
-    """Adyen: SHA-256 of the `user:password` values taken besides the signature; none is asked for
-    when empty."""
+    """Adyen: SHA-256 of the accepted `user:password` values, required besides the signature. If
+    empty, none is required."""
 
 
 class PaymentRules(_Shape):
-    """How an app wants to hear of payments."""
+    """How payments are reported to an app."""
 
     names: Mapping[MovementKind, EventName | None] = {}
-    """Event names that replace ours; null drops the movement."""
+    """Event names that replace the relay's own; null drops the movement."""
     revenue: Basis | Literal["none"] = "gross"
-    """What `af_revenue` is; `none` sends the events without revenue."""
+    """The basis of `af_revenue`; `none` sends the events without revenue."""
     test_events_to: AppId | None = None
-    """The app of the same surface that gets test payments, by its own rules; without one they are
-    dropped."""
+    """The app of the same surface that gets test payments, by its own rules. Without it, test
+    payments are dropped."""

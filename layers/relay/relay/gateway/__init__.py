@@ -1,1 +1,1 @@
-"""The HTTP API: its requests, and how they are answered."""
+"""The HTTP API: its requests and responses."""

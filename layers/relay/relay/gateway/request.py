@@ -1,4 +1,4 @@
-"""What API Gateway's HTTP API (payload format 2.0) hands over, and what it takes back.
+"""Requests and responses of API Gateway's HTTP API (payload format 2.0).
 
 Errors are `application/problem+json` (RFC 9457).
 """
@@ -27,7 +27,7 @@ _NO: Final = frozenset({"false", "0", "no", ""})
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An HTTP answer with a JSON body, or with plain text where that is asked for."""
+    """An HTTP response with a JSON body, or with plain text if `content` is a text."""
 
     status: HTTPStatus
     content: Mapping[str, Any] | str
@@ -35,7 +35,7 @@ class Response:
     content_type: str = JSON
 
     def to_lambda(self) -> dict[str, Any]:
-        """The answer as Lambda returns it to API Gateway."""
+        """The response in the form that Lambda returns to API Gateway."""
         is_text = isinstance(self.content, str)
         content_type = TEXT if is_text else self.content_type
         return {
@@ -56,7 +56,7 @@ class ProblemContent(TypedDict):
 
 
 class Problem(Exception):  # noqa: N818 - the name that RFC 9457 gives it
-    """A request that cannot be met; `detail` tells the caller what to do, and quotes nothing."""
+    """A request that is refused; `detail` tells the caller what to do, and quotes nothing."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class Problem(Exception):  # noqa: N818 - the name that RFC 9457 gives it
         self.members = members or {}
 
     def response(self) -> Response:
-        """The problem as an answer."""
+        """The problem as a response."""
         content: ProblemContent = {
             "type": "about:blank",
             "title": self.status.phrase,
@@ -88,9 +88,9 @@ class Request:
     """One HTTP request."""
 
     route: str
-    """Method and template of the path, as API Gateway has matched it."""
+    """Method and path template that API Gateway matched."""
     path: Mapping[str, str]
-    """The parameters in the path."""
+    """The path parameters."""
     headers: Mapping[str, str]
     query: Mapping[str, str]
     cookies: Mapping[str, str]
@@ -112,7 +112,7 @@ class Request:
 
     @property
     def app_id(self) -> str:
-        """The app in the path, or nothing."""
+        """The app id in the path, or an empty text."""
         return self.path.get("app_id", "")
 
     @property
@@ -123,7 +123,7 @@ class Request:
 
     @property
     def idempotency_key(self) -> str | None:
-        """`Idempotency-Key`: the sender's own id of what it sends; raises `Problem`."""
+        """`Idempotency-Key`: the sender's id for the request; raises `Problem`."""
         key = self.headers.get("idempotency-key", "").strip()
         if len(key) > LONGEST_KEY or not key.isprintable():
             raise Problem(
@@ -141,16 +141,16 @@ class Request:
         return value in _YES
 
     def check_content_type(self) -> None:
-        """Raises `Problem` unless the body is said to be JSON."""
-        given = self.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if given != JSON:
+        """Raises `Problem` unless `Content-Type` is JSON."""
+        content_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if content_type != JSON:
             raise Problem(
                 HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the body as Content-Type: application/json"
             )
 
 
 def _moment(epoch: int) -> datetime:
-    """API Gateway tells milliseconds, `sam local start-api` seconds."""
+    """API Gateway sends milliseconds, `sam local start-api` seconds."""
     return from_milliseconds(epoch * 1000 if is_epoch_seconds(epoch) else epoch)
 
 
@@ -160,11 +160,11 @@ def _body(event: Mapping[str, Any]) -> bytes:
         if event.get("isBase64Encoded"):
             return base64.b64decode(body, validate=True)
         return str(body).encode()
-    except ValueError as error:  # no base64, or no Unicode text
+    except ValueError as error:  # neither base64 nor Unicode text
         raise Problem(HTTPStatus.BAD_REQUEST, "the body cannot be read") from error
 
 
 def _cookies(event: Mapping[str, Any]) -> dict[str, str]:
-    """The visitor's cookies; format 2.0 takes them out of the headers."""
+    """The visitor's cookies; payload format 2.0 removes them from the headers."""
     pairs = (cookie.partition("=") for cookie in event.get("cookies") or [])
     return {name.strip(): unquote(value.strip().strip('"')) for name, _, value in pairs}

@@ -1,4 +1,4 @@
-"""How the functions behind the HTTP API answer, whatever goes wrong, and what they say of it."""
+"""Responses of the functions behind the HTTP API, also for errors, and what is logged of those."""
 
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -10,7 +10,7 @@ from relay.gateway.request import Problem, Request, Response
 
 
 def respond(event: Mapping[str, Any], use_case: Callable[[Request], Response]) -> dict[str, Any]:
-    """A use case's answer to one event (payload format 2.0), whatever goes wrong in it."""
+    """A use case's response to one event (payload format 2.0); every error becomes a response."""
     try:
         response = use_case(Request.of(event))
     except Problem as problem:
@@ -22,7 +22,7 @@ def respond(event: Mapping[str, Any], use_case: Callable[[Request], Response]) -
 
 
 def settings_unavailable(error: Exception) -> Problem:
-    """The answer when Parameter Store is silent or holds a mistake, which is said in the log."""
+    """503, when Parameter Store does not respond or has a mistake; the log says which."""
     if isinstance(error, ConfigurationError):
         telemetry.wrong_setting(error)
     else:

@@ -1,1 +1,1 @@
-"""HTTP/1.1 over kept connections: who is spoken to is not known here."""
+"""HTTP/1.1 keep-alive connections; independent of AppsFlyer and AWS."""

@@ -1,4 +1,4 @@
-"""One connection: a request, its answer, and whether another may follow."""
+"""One connection: sends a request, reads the response, and says if it can be used again."""
 
 import asyncio
 import select
@@ -7,51 +7,51 @@ from typing import Final, cast
 from relay.http1.errors import ConnectionLostError, ExchangeTimeoutError, NotHttpError
 from relay.http1.response_parser import ResponseParser
 
-_PEER_CLOSED: Final = getattr(select, "POLLRDHUP", 0)  # Linux only; elsewhere POLLIN says it too
+_PEER_CLOSED: Final = getattr(select, "POLLRDHUP", 0)  # Linux only; elsewhere POLLIN signals it
 
 
 class Connection(asyncio.Protocol):
-    """Carries one request at a time, and is used again only after an orderly answer."""
+    """Carries one request at a time, and is used again only after a complete, valid response."""
 
     def __init__(self) -> None:
         self.idle_since = 0.0
-        self._reader: ResponseParser | None = None
-        self._answer: asyncio.Future[ResponseParser]
+        self._parser: ResponseParser | None = None
+        self._response: asyncio.Future[ResponseParser]
         self._transport: asyncio.Transport
         self._poll = select.poll()
         self._lost = False
 
-    # What asyncio calls.
+    # Called by asyncio.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keeps the transport, and the socket under it for `is_dead`."""
+        """Keeps the transport, and registers its socket for `is_dead`."""
         self._transport = cast("asyncio.Transport", transport)
         self._poll.register(transport.get_extra_info("socket"), select.POLLIN | _PEER_CLOSED)
 
     def data_received(self, data: bytes) -> None:
-        """Reads on; bytes nobody asked for end the connection."""
-        if self._reader is None or self._answer.done():
+        """Feeds the parser; bytes outside an exchange close the connection."""
+        if self._parser is None or self._response.done():
             self.abort()
             return
         try:
-            if self._reader.feed(data):
-                self._answer.set_result(self._reader)
+            if self._parser.feed(data):
+                self._response.set_result(self._parser)
         except NotHttpError as error:
             self._fail(error)
 
     def connection_lost(self, _: Exception | None) -> None:
-        """Whatever head has come by now is the answer; without one the exchange has failed."""
+        """If a response's head has arrived, that is the response; otherwise the exchange failed."""
         self._lost = True
         self._settle(ConnectionLostError())
 
-    # What the engine calls.
+    # Called by the pool.
 
     def is_dead(self, *, kept: bool) -> bool:
-        """Whether the peer has ended it, asked of the system itself, without waiting.
+        """Whether the peer has closed it. Asks the operating system, without waiting.
 
-        The event loop cannot be asked: after the freeze between two invocations it has not yet
-        seen what arrived meanwhile. A new connection may have bytes to read (TLS tickets); on a
-        kept one they can only be an end.
+        The event loop does not know: after the freeze between two invocations it has not yet seen
+        what arrived meanwhile. A new connection may have bytes to read (TLS tickets); on a kept one
+        they always mean that it was closed.
         """
         if self._lost or self._transport.is_closing():
             return True
@@ -59,19 +59,19 @@ class Connection(asyncio.Protocol):
         return any(event & ~harmless for _, event in self._poll.poll(0))
 
     async def exchange(self, request: bytes, timeout_seconds: float) -> ResponseParser:
-        """Writes the request and waits for its answer.
+        """Writes the request and waits for its response.
 
         `timeout_seconds` runs from the first byte written to the last byte read. Raises
-        `ExchangeTimeoutError`, `ConnectionLostError`, `NotHttpError`; after any of them, and after
-        a cancellation, the peer may have got the request and the connection is closed.
+        `ExchangeTimeoutError`, `ConnectionLostError`, `NotHttpError`. After any of them, and after
+        a cancellation, the peer may have received the request, and the connection is closed.
         """
         loop = asyncio.get_running_loop()
-        self._reader = ResponseParser()
-        self._answer = loop.create_future()
+        self._parser = ResponseParser()
+        self._response = loop.create_future()
         timer = loop.call_later(timeout_seconds, self._settle, ExchangeTimeoutError())
         try:
             self._transport.write(request)
-            return await self._answer
+            return await self._response
         except BaseException:
             self.abort()
             raise
@@ -79,19 +79,19 @@ class Connection(asyncio.Protocol):
             timer.cancel()
 
     def abort(self) -> None:
-        """Closes without a farewell: the peer may be the one who does not listen any more."""
+        """Closes at once, without a TLS shutdown: the peer may no longer be listening."""
         self._lost = True
         self._transport.abort()
 
     def _settle(self, error: Exception) -> None:
-        """Nothing more comes: the status that came decides, or else the error stands."""
-        if self._reader is None or self._answer.done():
+        """Ends the exchange: with the response if its head has arrived, else with the error."""
+        if self._parser is None or self._response.done():
             return
-        if self._reader.end():
-            self._answer.set_result(self._reader)
+        if self._parser.end():
+            self._response.set_result(self._parser)
         else:
             self._fail(error)
 
     def _fail(self, error: Exception) -> None:
-        self._answer.set_exception(error)
+        self._response.set_exception(error)
         self.abort()

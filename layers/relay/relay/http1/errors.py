@@ -1,18 +1,18 @@
-"""What can go wrong with one exchange; whether anything had been written is in the type.
+"""The errors of one exchange. The type says whether the request may have been written.
 
-WireError
+ExchangeError
 ├── NotWrittenError         nothing of the request was written
 │   ├── NoConnectionError   refused, no such name, TLS failed (its cause says which)
 │   ├── NoConnectionInTimeError
-│   └── ClosedAtOnceError   the peer ended the connection before it was used
-├── ExchangeTimeoutError    no answer's head within the time
-├── ConnectionLostError     it ended before an answer's head
-└── NotHttpError            what came is not the head of an HTTP/1 answer
+│   └── ClosedAtOnceError   the peer closed the connection before it was used
+├── ExchangeTimeoutError    no head of a response within the time
+├── ConnectionLostError     the connection ended before the head of a response
+└── NotHttpError            the bytes received are not the head of an HTTP/1 response
 """
 
 
 class ExchangeError(Exception):
-    """An exchange that brought no answer."""
+    """An exchange without a response."""
 
 
 class NotWrittenError(ExchangeError):
@@ -20,7 +20,7 @@ class NotWrittenError(ExchangeError):
 
 
 class NoConnectionError(NotWrittenError):
-    """No connection could be made; the cause says why."""
+    """No connection could be opened; the cause says why."""
 
 
 class NoConnectionInTimeError(NotWrittenError):
@@ -28,16 +28,16 @@ class NoConnectionInTimeError(NotWrittenError):
 
 
 class ClosedAtOnceError(NotWrittenError):
-    """The peer ended the new connection before it was used."""
+    """The peer closed the new connection before it was used."""
 
 
 class ExchangeTimeoutError(ExchangeError):
-    """No answer's head within the time."""
+    """No head of a response within the time."""
 
 
 class ConnectionLostError(ExchangeError):
-    """The connection ended after the request was handed to the system, before an answer's head."""
+    """The connection ended after the request was passed to the system, before a response's head."""
 
 
 class NotHttpError(ExchangeError):
-    """What came is not the head of an HTTP/1 answer."""
+    """The bytes received are not the head of an HTTP/1 response."""

@@ -1,7 +1,7 @@
-"""Reads an HTTP/1.1 answer from bytes as they come, with llhttp; no I/O.
+"""Parses an HTTP/1.1 response incrementally, with llhttp; no I/O.
 
-Once the head is complete the answer stands, whatever happens to its body: the status decides
-(E16). So a broken, oversized or cut body only ends the reading and the connection's reuse.
+Once the head is complete, the response is valid whatever happens to its body: the status decides
+(E16). So a broken, oversized or truncated body only ends the parsing and the connection's reuse.
 """
 
 from typing import Final
@@ -12,7 +12,7 @@ from relay.http1.errors import NotHttpError
 
 LARGEST_HEAD: Final = 65_536
 LARGEST_ANSWER: Final = 131_072
-"""Bytes; more is not read: AppsFlyer and DynamoDB, as they are asked here, answer with less."""
+"""Bytes; more is not read. For the relay's requests, AppsFlyer and DynamoDB return less."""
 
 _START: Final = b"HTTP/1."
 _INTERIM_STATUSES: Final = frozenset({100, 102, 103})
@@ -20,10 +20,10 @@ _FINAL_STATUSES: Final = range(200, 600)
 
 
 class ResponseParser:
-    """One answer: `feed` it until it says that the answer is complete.
+    """Parses one response: call `feed` until it returns true.
 
     `status` is `None` until the head is complete. `reusable` says whether the connection may
-    carry another request. The methods named `on_...` are llhttp's.
+    carry another request. llhttp calls the methods named `on_...`.
     """
 
     __slots__ = ("_complete", "_parser", "_size", "body", "headers", "reusable", "status")
@@ -38,7 +38,7 @@ class ResponseParser:
         self._parser = httptools.HttpResponseParser(self)
 
     def feed(self, data: bytes) -> bool:
-        """Takes what came; true when the answer is complete. Raises `NotHttpError`."""
+        """Parses more bytes; true once the response is complete. Raises `NotHttpError`."""
         self._check_start(data)
         self._size += len(data)
         try:
@@ -51,22 +51,22 @@ class ResponseParser:
         return self._complete or (self._size > LARGEST_ANSWER and self._give_up())
 
     def end(self) -> bool:
-        """No more will come: true when a head came, so that there is an answer."""
+        """No more bytes will come; true if a complete head came, so that there is a response."""
         self.reusable = False
         return self.status is not None
 
     def on_message_begin(self) -> None:
-        """Bytes after the answer are nothing that was asked for; those after a 1xx are."""
+        """A message after the response was not asked for; one after a 1xx is the response."""
         if self._complete:
             self.reusable = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One header, unless it is of what follows the answer."""
+        """One header, unless it belongs to bytes after the response."""
         if not self._complete:
             self.headers.append((name, value.rstrip(b" \t")))
 
     def on_headers_complete(self) -> None:
-        """The head; an interim answer (1xx) is passed over."""
+        """The head is complete; interim responses (1xx) are skipped."""
         if self._complete:
             return
         status = self._parser.get_status_code()
@@ -78,24 +78,24 @@ class ResponseParser:
             raise NotHttpError
 
     def on_body(self, body: bytes) -> None:
-        """A piece of the body."""
+        """A part of the body."""
         if not self._complete:
             self.body += body
 
     def on_message_complete(self) -> None:
-        """The answer's end, or that of an interim one."""
+        """The end of the response, or of an interim one."""
         if self.status is not None and not self._complete:
             self._complete = True
             self.reusable = self.reusable and self._parser.should_keep_alive()
 
     def _check_start(self, data: bytes) -> None:
-        """The heads of other protocols, which llhttp reads as well, are no answer."""
+        """Refuses the heads of other protocols, which llhttp accepts too."""
         start = _START[self._size :]
         if not (start.startswith(data) or data.startswith(start)):
             raise NotHttpError
 
     def _settle_for_status(self) -> None:
-        """What came cannot be read on. If its status could be, that decides (E16)."""
+        """The rest cannot be parsed. If the status could, it decides (E16)."""
         if self.status is None:
             status = self._parser.get_status_code()
             if status not in _FINAL_STATUSES:
@@ -103,6 +103,6 @@ class ResponseParser:
             self.status = status
 
     def _give_up(self) -> bool:
-        """Ends the reading, and the connection with it: the rest is not worth it or not sound."""
+        """Ends the parsing and the connection's reuse: the rest is too large or broken."""
         self.reusable = False
         return True

@@ -1,1 +1,1 @@
-"""The use case of `receive_install`: AppsFlyer tells of installs."""
+"""The use case of `receive_install`: takes AppsFlyer's messages about installs."""

@@ -1,7 +1,7 @@
-"""The use case of `receive_install`: AppsFlyer tells of an install, and we keep who it is.
+"""The use case of `receive_install`: stores the identity of each install that AppsFlyer reports.
 
-Push API messages, as a JSON object (POST) or in the query string (GET). Of a message five fields
-are looked at: `customer_user_id`, `appsflyer_id`, `app_id`, `install_time` and `platform`.
+Push API messages come as a JSON object (POST) or in the query string (GET). Five fields of a
+message are used: `customer_user_id`, `appsflyer_id`, `app_id`, `install_time` and `platform`.
 """
 
 import re
@@ -25,7 +25,7 @@ from relay.rules.fields import is_absent
 from relay.stores.identities import Identities, Identity, UnusableIdError
 
 MAX_BODY_BYTES: Final = 256 * 1024
-"""A message has some hundred fields."""
+"""A message has about a hundred fields."""
 
 _POST: Final = "POST /v1/appsflyer/installs/{app_id}"
 _GET: Final = "GET /v1/appsflyer/installs/{app_id}"
@@ -34,7 +34,7 @@ _NULL: Final = "null"
 LONGEST_APPSFLYER_ID: Final = 255
 PLATFORM: Final = re.compile(r"[a-z0-9_ -]{1,32}", re.ASCII)
 _FARTHEST_AHEAD: Final = timedelta(days=1)
-"""A later install is a slip, and would outlive every true one."""
+"""A later install time is a mistake, and would take precedence over every real install."""
 
 Status = Literal["remembered", "older", "without_customer"]
 
@@ -63,7 +63,7 @@ class InstallContent(TypedDict):
 class Installs:
     """Takes AppsFlyer's messages about installs. Lives as long as its process.
 
-    `senders`: who may tell of installs, `Producers(store, "push_senders")`.
+    `senders`: who may report installs, `Producers(store, "push_senders")`.
     """
 
     def __init__(self, senders: Producers, identities: Identities) -> None:
@@ -71,7 +71,7 @@ class Installs:
         self._identities = identities
 
     def handle(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        """Answers one HTTP API event (payload format 2.0)."""
+        """The response to one HTTP API event (payload format 2.0)."""
         return respond(event, self._respond)
 
     def _respond(self, request: Request) -> Response:
@@ -79,7 +79,7 @@ class Installs:
             raise Problem(HTTPStatus.NOT_FOUND, "no such route")
         self._check_sender(request)
         identity = _identity(_message(request), request.app_id, request.came_in)
-        status: Status = "without_customer" if identity is None else self._remembered(identity)
+        status: Status = "without_customer" if identity is None else self._remember(identity)
         telemetry.count({_COUNTERS[status]: 1})
         content: InstallContent = {"status": status, "detail": _ANSWERS[status]}
         return Response(HTTPStatus.OK, content)
@@ -101,7 +101,7 @@ class Installs:
         except (ParametersUnavailableError, ConfigurationError) as error:
             raise settings_unavailable(error) from error
 
-    def _remembered(self, identity: Identity) -> Status:
+    def _remember(self, identity: Identity) -> Status:
         try:
             return "remembered" if self._identities.remember(identity) else "older"
         except UnusableIdError as error:
@@ -116,7 +116,7 @@ class Installs:
 
 def _message(request: Request) -> Mapping[str, Any]:
     """The fields of a message, by AppsFlyer's names; raises `Problem`."""
-    if request.route == _GET:  # where a null can only be written out
+    if request.route == _GET:  # a query string can express null only as text
         return {name: value for name, value in request.query.items() if value != _NULL}
     if len(request.body) > MAX_BODY_BYTES:
         raise Problem(
@@ -133,7 +133,7 @@ def _message(request: Request) -> Mapping[str, Any]:
 
 
 def _identity(message: Mapping[str, Any], app_id: str, now: datetime) -> Identity | None:
-    """Who was installed where; None without a customer. Raises `Problem` naming the field."""
+    """The identity in a message; None without a customer. Raises `Problem` naming the field."""
     if not is_absent(message.get("app_id")) and message["app_id"] != app_id:
         raise _wrong("app_id", "is another app than that of the path")
     customer = _customer_user_id(message.get("customer_user_id"))
@@ -149,7 +149,7 @@ def _identity(message: Mapping[str, Any], app_id: str, now: datetime) -> Identit
 
 
 def _customer_user_id(value: object) -> str | None:
-    """As an event has it, digits for a number included (M19): the two must meet."""
+    """The same form as in an event, including digits for a number (M19), so that both match."""
     if is_absent(value):
         return None
     if isinstance(value, str):

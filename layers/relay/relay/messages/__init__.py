@@ -1,1 +1,1 @@
-"""What stands on the queues, and how long it waits there. Pure."""
+"""The messages on the queues, and how long they wait there. Pure."""

@@ -1,4 +1,4 @@
-"""How long an event waits before its next attempt. Pure: chance comes in as an argument."""
+"""How long an event waits before its next attempt. Pure: the random jitter is an argument."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -6,24 +6,24 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 MAX_DELAY_SECONDS: Final = 900
-"""SQS delays a message by at most 15 minutes; longer waits hop."""
+"""SQS delays a message by at most 15 minutes; a longer wait is extended with further delays."""
 
 MAX_RETRY_AFTER_SECONDS: Final = 21_600.0
-"""A `Retry-After` above six hours is taken as six hours."""
+"""A `Retry-After` above six hours counts as six hours."""
 
 FIRST_HOLD_SECONDS: Final = 5.0
 
 Jitter = Callable[[float, float], float]
-"""`random.uniform`, or what a test puts in its place."""
+"""`random.uniform`, or a test's replacement."""
 
 
 class Delay(NamedTuple):
-    """How a wait is put on a queue."""
+    """A wait, as an SQS delay."""
 
     seconds: int
     """`DelaySeconds` of the message: 0 to 900."""
     not_before: datetime | None
-    """When the event may be handled, if that is beyond one delay; the message then hops."""
+    """When the event may be handled, if one delay is too short; the delay is then extended."""
 
 
 def wait_after_attempt(
@@ -32,12 +32,12 @@ def wait_after_attempt(
     jitter: Jitter,
     retry_after_seconds: float | None = None,
 ) -> float | None:
-    """Seconds to wait after the attempt number `attempts` (1 is the first) has failed.
+    """Seconds to wait after attempt number `attempts` (1 is the first) has failed.
 
-    None when that was the last: a schedule of n waits makes n + 1 attempts. Each wait is fully
-    jittered, between nothing and the step of the schedule, so that a crowd that failed together
-    does not come back together. AppsFlyer's own `Retry-After` (E18) is the least, and the jitter
-    comes on top: a `Retry-After: 1` through a long outage must not use up the attempts in seconds.
+    None if that was the last: a schedule of n waits makes n + 1 attempts. Each wait is fully
+    jittered, between zero and the step of the schedule, so that events that failed together do not
+    retry together. AppsFlyer's `Retry-After` (E18) is the minimum, and the jitter is added to it: a
+    `Retry-After: 1` throughout a long outage must not use up the attempts in seconds.
     """
     if attempts > len(schedule):
         return None
@@ -51,17 +51,18 @@ def wait_while_held(
     jitter: Jitter,
     first_seconds: float = FIRST_HOLD_SECONDS,
 ) -> float:
-    """Seconds until the next look at what waits for something to become known, or to be well.
+    """Seconds until the next check of an event held for missing data or for AppsFlyer's recovery.
 
-    Mostly that comes within seconds, and else in hours: looks are as far apart as the wait has
-    lasted already, at first `first_seconds` and never more than `longest_seconds`.
+    Most such holds end within seconds, the others within hours. So each step is as long as the hold
+    so far, at least `first_seconds` and at most `longest_seconds`; the result is between half a
+    step and a step.
     """
     step = min(longest_seconds, max(first_seconds, held_seconds))
     return jitter(step / 2, step)
 
 
 def delay_of(wait_seconds: float, now: datetime) -> Delay:
-    """The delay that makes a message wait; under a second means none."""
+    """The delay for a wait; a wait under a second needs none."""
     seconds = 0 if wait_seconds < 1 else math.ceil(wait_seconds)
     if seconds <= MAX_DELAY_SECONDS:
         return Delay(seconds, None)
@@ -69,6 +70,6 @@ def delay_of(wait_seconds: float, now: datetime) -> Delay:
 
 
 def delay_until(not_before: datetime, now: datetime) -> Delay:
-    """The next hop of a message whose moment has not come."""
+    """The next delay of a message whose `not_before` is still in the future."""
     seconds = math.ceil((not_before - now).total_seconds())
     return Delay(max(0, min(seconds, MAX_DELAY_SECONDS)), not_before)

@@ -25,15 +25,15 @@ EventId = Annotated[str, Field(min_length=1, max_length=256)]
 
 
 _MOST_FINDINGS: Final = 1_000
-"""Several times what one event can have. More would be told of one by one, if it were not for a
-bound and for stopping at the first that is none."""
+"""Several times what one event can have. Without this bound and `FailFast`, pydantic would report
+each excess or invalid item."""
 
 
 class Envelope(BaseModel):
     """One event on a queue.
 
-    A producer gives `app_id`, `kind`, `event` and, to be safe from duplicates, `event_id`. The
-    other fields are ours: they travel with an event that has been handled before.
+    A producer sets `app_id`, `kind`, `event` and, against duplicates, `event_id`. It may set
+    `not_before` (S3). The relay sets the other fields, when it handles the event.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
@@ -43,16 +43,16 @@ class Envelope(BaseModel):
     event: Any
     event_id: EventId | None = None
     not_before: Moment | None = None
-    """It is not handled before this moment."""
+    """The event is not handled before this moment."""
     first_seen: Moment | None = None
-    """When it came in."""
+    """When the event came in."""
     attempts: Annotated[int, Field(ge=0, le=1000, strict=True)] = 0
-    """How many times it has been sent to AppsFlyer without success."""
+    """How often it was sent to AppsFlyer without success."""
     held_since: Moment | None = None
     source: Annotated[str, Field(min_length=1, max_length=64)] | None = None
-    """The payment source that it comes from: its event id is unique there, whatever the app."""
+    """The payment source of the event. Its event id is unique within the source, for any app."""
     content_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
-    """Digest of the movement of money: a retelling of it has the same one."""
+    """Digest of the movement of money: a redelivery of it has the same one."""
     findings: Annotated[
         tuple[dict[str, str], ...], Field(max_length=_MOST_FINDINGS), FailFast()
     ] = ()
@@ -71,13 +71,13 @@ DEAD_LETTER_FIELDS: Final = frozenset(
         "sha256",
     }
 )
-"""What a dead letter carries besides its envelope; ignored when SQS itself moves it back."""
+"""What a dead letter has besides its envelope; ignored when SQS itself redrives it."""
 
 _KNOWN_FIELDS: Final = frozenset(Envelope.model_fields) | DEAD_LETTER_FIELDS
 
 
 def parse_envelope(body: str) -> Envelope:
-    """Reads a record's body; raises `NotAnEnvelopeError`, which never quotes it."""
+    """Parses a record's body; raises `NotAnEnvelopeError`, which never quotes the body."""
     try:
         content = loads(body)
     except InvalidJsonError as error:
@@ -94,39 +94,39 @@ def parse_envelope(body: str) -> Envelope:
 
 
 def _wrong_fields(content: Mapping[str, object]) -> str:
-    strangers = sorted(showable(name) for name in content.keys() - _KNOWN_FIELDS)
+    unknown = sorted(showable(name) for name in content.keys() - _KNOWN_FIELDS)
     missing = [name for name in ("app_id", "kind", "event") if name not in content]
     parts = [f"missing: {', '.join(missing)}"] if missing else []
-    if strangers:
-        parts.append(f"unknown: {', '.join(strangers[:5])}")
+    if unknown:
+        parts.append(f"unknown: {', '.join(unknown[:5])}")
     return f"not an envelope ({'; '.join(parts)})"
 
 
 def write_envelope(envelope: Envelope, event: Mapping[str, Any], **changes: object) -> str:
     """An envelope as a message body, with the event in its hashed form.
 
-    `changes` replace fields; what is None or empty is left out. Raises `UnwritableError`.
+    `changes` replace fields; None and empty values are left out. Raises `UnwritableError`.
     """
     fields = {**dict(envelope), **changes, "event": event}
-    given = {name: value for name, value in fields.items() if value or name == "event"}
-    return dumps_for_queue({name: _written(value) for name, value in given.items()})
+    present = {name: value for name, value in fields.items() if value or name == "event"}
+    return dumps_for_queue({name: _json_value(value) for name, value in present.items()})
 
 
-def _written(value: object) -> object:
+def _json_value(value: object) -> object:
     return iso_form(value) if isinstance(value, datetime) else value
 
 
-# What is done to an event at the door
+# What happens to an event when it comes in
 
 
 def stamped(kind: Kind, event: Any, came_in: datetime) -> Any:
-    """The event with a time of its own: our waiting must not become AppsFlyer's arrival time."""
+    """The event, with `came_in` as its time if it has none: a wait must not shift that time."""
     field = _TIME_FIELDS[kind]
     if not isinstance(event, dict):
         return event
-    given = event.get(field)
-    # A blank `timestamp` is a slip (W7), a blank `eventTime` an absent text.
-    if not (is_absent(given) if kind is Kind.MOBILE_EVENT else given is None):
+    own_time = event.get(field)
+    # A blank `timestamp` is a mistake (W7), a blank `eventTime` is absent.
+    if not (is_absent(own_time) if kind is Kind.MOBILE_EVENT else own_time is None):
         return event
     return {**event, field: _stamp(kind, came_in)}
 
@@ -136,23 +136,23 @@ def _stamp(kind: Kind, moment: datetime) -> object:
 
 
 def content_digest(envelope: Envelope, event: Mapping[str, Any], first_seen: datetime) -> str:
-    """A digest of what was handed in: the same event handed in again has the same one.
+    """A digest of what the sender sent: the same event has the same digest when sent again.
 
-    `event`: in its hashed form. A time that we stamped is left out, for it is another one each
-    time; so are the fields of ours around the event. A payment brings a digest of its own.
+    `event` is in its hashed form. A time from `stamped` is left out, because it differs each time;
+    so are the relay's fields of the envelope. A payment has its own digest, `content_sha256`.
     """
     if envelope.content_sha256 is not None:
         return envelope.content_sha256
     field = _TIME_FIELDS[envelope.kind]
-    given = dict(event)
-    if given.get(field) == _stamp(envelope.kind, first_seen):
-        del given[field]
-    text = dumps_sorted([envelope.app_id, envelope.kind, given])
+    content = dict(event)
+    if content.get(field) == _stamp(envelope.kind, first_seen):
+        del content[field]
+    text = dumps_sorted([envelope.app_id, envelope.kind, content])
     return hashlib.sha256(text).hexdigest()
 
 
 def money_without_id() -> Finding:
-    """S6: mobile has no de-duplication of its own, so revenue wants an event id."""
+    """S6: AppsFlyer's mobile API does not de-duplicate, so revenue needs an event id."""
     return Finding(
         "S6",
         Severity.WARN,
@@ -166,7 +166,10 @@ def money_without_id() -> Finding:
 
 
 def dead_letter_of_no_envelope(body: str, message_id: str, problem: str, now: datetime) -> str:
-    """What is kept of a body that is no envelope: id, size and digest, for it may hold anything."""
+    """The dead letter of a body that is not an envelope: id, size and digest, never the body.
+
+    Such a body may contain anything, including personal data.
+    """
     return dumps(
         {
             "reason": "not_an_envelope",
@@ -180,6 +183,6 @@ def dead_letter_of_no_envelope(body: str, message_id: str, problem: str, now: da
 
 
 def digest_of(body: str) -> dict[str, object]:
-    """What stands for a text that is not kept: its sender can tell by it which one it was."""
+    """Size and digest of a text that is not kept; they let its sender identify it."""
     raw = body.encode("utf-8", "surrogatepass")
     return {"bytes": len(raw), "sha256": hashlib.sha256(raw).hexdigest()}

@@ -1,4 +1,4 @@
-"""The notice: the body of every record on the payments queue, and of every dead letter of it."""
+"""The notice: the body of every record on the payments queue, and of its dead letters."""
 
 import hashlib
 from collections.abc import Mapping
@@ -23,21 +23,21 @@ _Name = Annotated[str, Field(min_length=1, max_length=64)]
 
 
 class Notice(BaseModel):
-    """One thing that a provider told us."""
+    """One item of a webhook from a payment provider."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     provider: _Name
     source: _Name
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    """Of the webhook's body: by it the provider's own copy can be told."""
+    """Digest of the webhook's body; identifies the provider's copy of it."""
     size: Annotated[int, Field(ge=0, strict=True)] = 0
-    """Of that body, in bytes."""
+    """Size of that body, in bytes."""
     id: str | None = None
-    """The webhook's own id, to look it up at the provider."""
+    """The webhook's id, to look it up at the provider."""
     type: str | None = None
     problem: str | None = None
-    """Why nothing can be made of it (`unknown_type`, `unreadable: ...`), else None."""
+    """Why it cannot be interpreted (`unknown_type`, `unreadable: ...`), else None."""
     occurred_at: Moment | None = None
     test: bool = False
     content: dict[str, Any] = Field(default_factory=dict)
@@ -52,7 +52,7 @@ class Notice(BaseModel):
     def of_webhook(
         cls, webhook: ParsedWebhook, provider: str, source: str, body: bytes, at: datetime
     ) -> Self:
-        """The notice of what was told in a webhook."""
+        """The notice of one parsed item of a webhook."""
         return cls(
             provider=provider,
             source=source,
@@ -71,7 +71,7 @@ class Notice(BaseModel):
     def of_unreadable(
         cls, problem: str, provider: str, source: str, body: bytes, at: datetime
     ) -> Self:
-        """The notice of a webhook that is signed right and cannot be read."""
+        """The notice of a webhook with a valid signature that cannot be read."""
         return cls(
             provider=provider,
             source=source,
@@ -89,7 +89,7 @@ def _problem(webhook: ParsedWebhook) -> str | None:
 
 
 def parse_notice(body: str) -> Notice:
-    """Reads a record's body; raises `NotAnEnvelopeError`, which never quotes it."""
+    """Parses a record's body; raises `NotAnEnvelopeError`, which never quotes the body."""
     try:
         content = loads(body)
     except InvalidJsonError as error:
@@ -99,7 +99,7 @@ def parse_notice(body: str) -> Notice:
         raise NotAnEnvelopeError(message)
     try:
         notice = Notice.model_validate(content)
-        write_notice(notice)  # or it could not wait, nor be given up
+        write_notice(notice)  # fail now: it could neither be put back nor dead-lettered
     except ValidationError as error:
         raise NotAnEnvelopeError(faults_of_stranger(error)) from None
     except UnwritableError as error:
@@ -108,15 +108,15 @@ def parse_notice(body: str) -> Notice:
 
 
 def write_notice(notice: Notice, **changes: object) -> str:
-    """A notice as a message body; `changes` replace fields, or are those of a dead letter.
+    """A notice as a message body; `changes` replace fields or add those of a dead letter.
 
-    What is None or empty is left out.
+    None and empty values are left out.
     """
     fields: Mapping[str, object] = {**dict(notice), **changes}
-    return dumps_for_queue({name: _written(value) for name, value in fields.items() if value})
+    return dumps_for_queue({name: _json_value(value) for name, value in fields.items() if value})
 
 
-def _written(value: object) -> object:
+def _json_value(value: object) -> object:
     return iso_form(value) if isinstance(value, datetime) else value
 
 

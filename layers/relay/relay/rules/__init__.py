@@ -1,1 +1,1 @@
-"""AppsFlyer's rules: from an event to what is sent, and what is wrong with it. Pure."""
+"""AppsFlyer's rules: turns an event into its payload and its findings. Pure."""

@@ -1,4 +1,4 @@
-"""What the checks of mobile and web fields share: absence, text, unknown names, e-mail in clear."""
+"""Shared by the checks of mobile and web fields: absence, text, unknown names, clear e-mail."""
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -16,29 +16,29 @@ _CLEAR_EMAIL: Final = re.compile(r"(?<=[^@\s/?&=])@[^@\s/?&=]+\.[A-Za-z]{2,}")
 
 _SHOWABLE_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]{0,63}", re.ASCII)
 
-_MOST_STRANGERS: Final = 20
-"""Unknown fields that get a finding each: a thousand findings would not fit into a dead letter."""
+_MOST_UNKNOWN: Final = 20
+"""Unknown fields with a finding each: a thousand findings would not fit into a dead letter."""
 
 _IDENTITY_FIELDS: Final = (*HASHED_FIELDS, *PRODUCER_ONLY_FIELDS)
 _IDENTITY_WORDS: Final = re.compile(r"mail|phone|mobile|msisdn|name|tel", re.IGNORECASE)
 
-# H9: an e-mail address in one of these may be meant, so it is sent and kept as it stands.
 _MAY_BE_LEFT_OUT: Final = frozenset({"eventTime"})
-"""M6: known, and yet what stands in it may be no time and is not sent."""
+"""M6: a known field, but not sent if its value is not a time."""
 
+# H9: an e-mail address in one of these may be intended, so it is sent and kept unchanged.
 _FREE_FORM: Final = frozenset({"eventValue", "custom_data", "event_value"})
 _FREE_TEXT: Final = frozenset({"customer_user_id", "event_url", "http_referrer"})
 
 
 def is_absent(value: object) -> bool:
-    """The contract's general rule: null, and for an optional string also blank, means absent."""
+    """The contract's general rule: null is absent, and so is a blank optional string."""
     return value is None or (isinstance(value, str) and not value.strip())
 
 
 def optional_text(
     value: object, rule: str, field: str, findings: Findings, *, longest: int | None = None
 ) -> str | None:
-    """An optional string of at most `longest` characters; None where absent or rejected."""
+    """An optional string of at most `longest` characters; None if absent or rejected."""
     if is_absent(value):
         return None
     if not isinstance(value, str):
@@ -55,24 +55,24 @@ def optional_text(
 def reject_unknown(
     rule: str, names: Iterable[str], known: Iterable[str], findings: Findings
 ) -> None:
-    """M21, W13: a field that AppsFlyer does not know is a slip, and its value would be lost."""
-    strangers, known = list(names), list(known)
-    for name in strangers[:_MOST_STRANGERS]:
-        near = get_close_matches(name[:64], known, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]}?" if near else "remove it, or put it into the event value"
+    """M21, W13: a field that AppsFlyer does not know is a mistake; its value would be lost."""
+    unknown, known = list(names), list(known)
+    for name in unknown[:_MOST_UNKNOWN]:
+        close = get_close_matches(name[:64], known, n=1, cutoff=0.5)
+        hint = f"did you mean {close[0]}?" if close else "remove it, or put it into the event value"
         findings.reject(rule, showable(name), f"is not a field that AppsFlyer takes; {hint}")
-    more = len(strangers) - _MOST_STRANGERS
+    more = len(unknown) - _MOST_UNKNOWN
     if more > 0:
         findings.reject(rule, "event", f"holds {more} more fields that AppsFlyer does not take")
 
 
 def showable(name: str) -> str:
-    """A field name as it may appear in a finding: one that looks like data is not shown."""
+    """A field name as findings show it: a name that looks like data is replaced."""
     return name if _SHOWABLE_NAME.fullmatch(name) else "(a field whose name cannot be shown)"
 
 
 def warn_of_clear_email(field: str, value: object, findings: Findings) -> None:
-    """H9: an e-mail address in the clear is sent, since only its owner can know if it is meant."""
+    """H9: an e-mail address in the clear is sent: only the sender knows if it is intended."""
     if any("@" in text and _CLEAR_EMAIL.search(text) for text, _ in _texts(value)):
         findings.warn(
             "H9", field, "holds an e-mail address in the clear: it is sent as it stands; hash it "
@@ -81,13 +81,13 @@ def warn_of_clear_email(field: str, value: object, findings: Findings) -> None:
 
 
 def warn_of_clear_email_in_url(field: str, url: str, findings: Findings) -> None:
-    """H9 for URLs: looked at after percent-decoding."""
+    """H9 for URLs: searches the percent-decoded URL."""
     if "@" in url or "%40" in url:
         warn_of_clear_email(field, unquote(url), findings)
 
 
 def without_clear_email(text: str) -> str:
-    """A text of somebody else's, such as AppsFlyer's answer, fit to be kept."""
+    """A text from outside, such as AppsFlyer's response, without e-mail addresses: safe to keep."""
     return re.sub(r"[^@\s/?&=]{1,64}@[^@\s/?&=]+", "(an e-mail address)", text)
 
 
@@ -96,52 +96,52 @@ def without_raw_identity(
 ) -> dict[str, Any]:
     """The event as it may be queued and kept: hashed, and without what could not be hashed.
 
-    What goes: the raw values, and digests that are none (somebody's raw value in the wrong place).
-    Of what is not sent also whatever sounds or looks like identity where none belongs: `e_mail`,
-    `user_id.email`, an e-mail address as `ip`.
+    Removes the raw values, and values of digest fields that are not digests (they may be raw values
+    in the wrong field). From an event that is not sent, it also removes whatever sounds or looks
+    like identity in the wrong place: `e_mail`, `user_id.email`, an e-mail address as `ip`.
     """
-    # An event of thousands of made-up fields is rejected, and looking at each would take seconds.
+    # An event with thousands of unknown fields is rejected; checking each would take seconds.
     candidates = (
-        event if len(event) <= len(known) + _MOST_STRANGERS else [f for f in event if f in known]
+        event if len(event) <= len(known) + _MOST_UNKNOWN else [f for f in event if f in known]
     )
-    kept = {
+    cleaned = {
         field: event[field]
         if is_sent and field in known and field not in _MAY_BE_LEFT_OUT
-        else _fit_to_keep(field, event[field], known)
+        else _without_identity(field, event[field], known)
         for field in candidates
         if field not in _IDENTITY_FIELDS
     }
-    return {**{field: value for field, value in kept.items() if value is not None}, **hashes}
+    return {**{field: value for field, value in cleaned.items() if value is not None}, **hashes}
 
 
 def writable(event: dict[str, Any]) -> dict[str, Any]:
-    """The event without the fields that have no JSON form: with them it could not be queued."""
+    """The event without fields that have no JSON form: it could not be queued with them."""
     if _has_json_form(event):
         return event
     return {field: value for field, value in event.items() if _has_json_form({field: value})}
 
 
-def _fit_to_keep(field: str, value: Any, known: Collection[str]) -> Any:
+def _without_identity(field: str, value: Any, known: Collection[str]) -> Any:
     """A field of an event that is not sent; None where it may hold a person's data."""
-    if _is_owners_choice(field, value):
+    if _may_hold_identity(field, value):
         return value
     if field == "user_id" and isinstance(value, dict):
         return {
             key: item
-            for key, item in islice(value.items(), _MOST_STRANGERS)
-            if _is_owners_choice(key, item) or not (_is_identity(key) or _holds_identity(item))
+            for key, item in islice(value.items(), _MOST_UNKNOWN)
+            if _may_hold_identity(key, item) or not (_is_identity(key) or _holds_identity(item))
         }
     if field not in known and _is_identity(field):
         return None
     return None if _holds_identity(value) else value
 
 
-def _is_owners_choice(field: str, value: object) -> bool:
+def _may_hold_identity(field: str, value: object) -> bool:
     return field in _FREE_FORM or (field in _FREE_TEXT and isinstance(value, str))
 
 
 def _is_identity(name: str) -> bool:
-    """Whether a made-up field's name may be about a person, or be a person's data itself."""
+    """Whether an unknown field's name may refer to a person, or be personal data itself."""
     return _SHOWABLE_NAME.fullmatch(name) is None or _sounds_like_identity(name)
 
 
@@ -167,14 +167,14 @@ def _has_json_form(value: object) -> bool:
 
 
 def _texts(value: object) -> Iterator[tuple[str, bool]]:
-    """All strings in a JSON value, and whether each is a key; without recursion."""
-    waiting = [value]
-    while waiting:
-        item = waiting.pop()
+    """Every string in a JSON value, and whether it is a key; without recursion."""
+    pending = [value]
+    while pending:
+        item = pending.pop()
         if isinstance(item, str):
             yield item, False
         elif isinstance(item, dict):
             yield from ((key, True) for key in item)
-            waiting.extend(item.values())
+            pending.extend(item.values())
         elif isinstance(item, list):
-            waiting.extend(item)
+            pending.extend(item)

@@ -1,7 +1,7 @@
 """Hashed identity (section H): raw personal values in, SHA-256 digests out.
 
-The types make the wrong order an error: `str` is normalised to `Normalized`, and only that is
-hashed. Nothing here keeps, logs or repeats a raw value.
+The types enforce the order: a `str` is normalised to `Normalized`, and only `Normalized` is hashed.
+Nothing here keeps, logs or repeats a raw value.
 """
 
 import hashlib
@@ -13,12 +13,12 @@ from typing import Final, NamedTuple, NewType
 from relay.domain.findings import Findings
 
 Normalized = NewType("Normalized", str)
-"""Text in the form that the contract says is hashed (H1 to H4)."""
+"""Text in the form that the contract requires before hashing (H1 to H4)."""
 Digest = NewType("Digest", str)
 """SHA-256 in 64 lower-case hexadecimal characters."""
 
 RAW_FIELDS: Final = ("email", "phone", "first_name", "last_name")
-"""Producer-only inputs that hold a person's data in the clear: never sent, stored or logged."""
+"""Input fields with personal data in the clear, from producers: never sent, stored or logged."""
 PRODUCER_ONLY_FIELDS: Final = (*RAW_FIELDS, "phone_region")
 HASHED_FIELDS: Final = (
     "email_hashed",
@@ -27,11 +27,11 @@ HASHED_FIELDS: Final = (
     "first_name_hashed",
     "last_name_hashed",
 )
-"""M20, W12: the five fields that AppsFlyer takes."""
+"""M20, W12: the five fields that AppsFlyer accepts."""
 
 DIGEST: Final = re.compile(r"[a-fA-F0-9]{64}", re.ASCII)
 _EMPTY_DIGEST: Final = hashlib.sha256(b"").hexdigest()  # H7: e3b0c442...b855
-_LONGEST_PHONE: Final = 250  # libphonenumber's own limit for what it tries to read
+_LONGEST_PHONE: Final = 250  # libphonenumber's own limit
 
 
 class Phone(NamedTuple):
@@ -51,7 +51,7 @@ def sha256_hex(text: Normalized) -> Digest:
 
 
 def normalize_email(raw: str) -> Normalized | None:
-    """H1, H8: trimmed and lower-cased; None when it is no e-mail address."""
+    """H1, H8: trimmed and lower-cased; None if it is not an e-mail address."""
     text = raw.strip().lower()
     name, at, host = text.partition("@")
     return Normalized(text) if name and at and host and "@" not in host else None
@@ -63,10 +63,10 @@ def normalize_name(raw: str) -> Normalized | None:
 
 
 def normalize_phone(raw: str, region: str | None) -> Phone | None:
-    """H2, H3, H5: a number read by libphonenumber; None when it would be a guess.
+    """H2, H3, H5: a number parsed by libphonenumber; None if the result would be a guess.
 
-    `region` is a two-letter ISO 3166 code and is needed for a national number. An extension is
-    dropped. Letters are read as on a keypad, as libphonenumber does.
+    `region` is a two-letter ISO 3166 code, required for national numbers. An extension is dropped.
+    Letters count as keys of a keypad, as in libphonenumber.
     """
     if len(raw) > _LONGEST_PHONE:
         return None
@@ -86,11 +86,11 @@ def normalize_phone(raw: str, region: str | None) -> Phone | None:
 def hash_identity(
     event: Mapping[str, object], default_region: str | None, findings: Findings
 ) -> dict[str, Digest]:
-    """The hashed identity fields to send, from raw values, hashes handed in, or both.
+    """The hashed identity fields to send, from raw values, from hashes of the sender, or from both.
 
     Adds the findings of H5 to H8. A raw value that cannot be hashed is rejected, never guessed.
     """
-    hashes = _hashes_handed_in(event, findings)
+    hashes = _senders_hashes(event, findings)
     if event.keys().isdisjoint(PRODUCER_ONLY_FIELDS):
         return hashes
     for raw_field, hashed_field, normalize, hint in _SIMPLE_FIELDS:
@@ -101,7 +101,7 @@ def hash_identity(
     return hashes
 
 
-def _hashes_handed_in(event: Mapping[str, object], findings: Findings) -> dict[str, Digest]:
+def _senders_hashes(event: Mapping[str, object], findings: Findings) -> dict[str, Digest]:
     hashes = {}
     for field in HASHED_FIELDS:
         value = event.get(field)
@@ -114,7 +114,7 @@ def _hashes_handed_in(event: Mapping[str, object], findings: Findings) -> dict[s
 
 
 def _checked_digest(value: object, field: str, findings: Findings) -> Digest | None:
-    """H6, H7: a digest handed in, in lower case."""
+    """H6, H7: the sender's digest, in lower case."""
     if isinstance(value, str) and not value.strip():
         return None
     if not isinstance(value, str) or not DIGEST.fullmatch(value):
@@ -132,7 +132,7 @@ def _checked_digest(value: object, field: str, findings: Findings) -> Digest | N
 def _raw_value(
     event: Mapping[str, object], raw_field: str, hashed_field: str, findings: Findings
 ) -> str | None:
-    """A raw value worth hashing; blank means absent (H7), a digest is a slip (H6)."""
+    """A raw value to hash; a blank one is absent (H7), a digest is a mistake (H6)."""
     value = event.get(raw_field)
     if value is None or (isinstance(value, str) and not value.strip()):
         return None

@@ -1,7 +1,7 @@
-"""Mobile events that name a customer and no AppsFlyer id: the id is looked up before they are sent.
+"""Mobile events with a customer but no AppsFlyer id: the id is looked up before they are sent.
 
-Pure: which customer is looked up, and how such an event is checked. The look-up itself is that of
-`relay.stores.identities`.
+Pure: it decides which customer to look up, and checks such an event. `relay.stores.identities` does
+the lookup.
 """
 
 from dataclasses import replace
@@ -14,16 +14,16 @@ from relay.rules.fields import is_absent
 from relay.rules.prepare import Prepared, prepare
 
 _PLACEHOLDER: Final = "0000000000000-0000000000000000000"
-"""As long as the longest documented id (M1), so that an event that fits with it fits later too."""
+"""As long as the longest documented id (M1), so that an event that fits now also fits later."""
 
 AFTER_INSTALL: Final = timedelta(minutes=1)
-"""S3: AppsFlyer takes half a minute or more to process an install."""
+"""S3: AppsFlyer needs half a minute or more to process an install."""
 
 _ID: Final = "appsflyer_id"
 
 
 def customer_to_look_up(kind: Kind, event: object) -> str | None:
-    """The customer user id of an event that needs its AppsFlyer id looked up (M1), else None."""
+    """The customer user id of an event whose AppsFlyer id must be looked up (M1), else None."""
     if kind is not Kind.MOBILE_EVENT or not isinstance(event, dict):
         return None
     if not is_absent(event.get(_ID)):
@@ -42,28 +42,28 @@ def prepare_with_lookup(
     event_id: str | None,
     appsflyer_id: str | None = None,
 ) -> Prepared:
-    """As `prepare`, for an event whose AppsFlyer id may have to be looked up.
+    """Like `prepare`, for an event whose AppsFlyer id may have to be looked up.
 
-    Such an event is checked with `appsflyer_id`, or with a placeholder while that is not known: so
-    whatever else is wrong with it shows now, and so does its size. What is kept of it has no id: it
-    is looked up again the next time.
+    It checks such an event with `appsflyer_id`, or with a placeholder while the id is unknown: all
+    other findings and the event's size are known at once. `Prepared.event` has no id, so the next
+    attempt looks it up again.
     """
     if not isinstance(event, dict) or customer_to_look_up(kind, event) is None:
         return prepare(kind, app, event, now, event_id)
-    full = {**event, _ID: appsflyer_id or _PLACEHOLDER}
-    prepared = prepare(kind, app, full, now, event_id)
-    kept = {name: value for name, value in prepared.event.items() if name != _ID}
-    return replace(prepared, event=kept)
+    with_id = {**event, _ID: appsflyer_id or _PLACEHOLDER}
+    prepared = prepare(kind, app, with_id, now, event_id)
+    without_id = {name: value for name, value in prepared.event.items() if name != _ID}
+    return replace(prepared, event=without_id)
 
 
 def not_before_of(installed_at: datetime, now: datetime) -> datetime | None:
-    """S3: the moment until which an event of so young an install waits; None when it need not."""
+    """S3: the moment until which events wait after an install; None if they need not wait."""
     ready = installed_at + AFTER_INSTALL
     return ready if installed_at <= now < ready else None
 
 
 def will_be_looked_up() -> Finding:
-    """M1, for an entry that does not look up itself."""
+    """M1, for an entry point that does not look up ids itself."""
     return Finding(
         "M1",
         Severity.WARN,

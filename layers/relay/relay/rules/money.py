@@ -1,4 +1,4 @@
-"""Money: amounts that AppsFlyer understands, and currencies it lists (M4, M5, W3, W4)."""
+"""Money: amounts that AppsFlyer accepts, and currencies that it lists (M4, M5, W3, W4)."""
 
 import re
 from typing import Final
@@ -7,7 +7,7 @@ from relay.domain.findings import Findings
 from relay.exact_json import UnwritableError, decimal_of, plain_number
 
 PLAIN_AMOUNT: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
-"""M4: digits, an optional leading minus, an optional decimal point with digits behind it."""
+"""M4: digits, an optional leading minus, an optional decimal point followed by digits."""
 
 LISTED_CURRENCIES: Final = frozenset(
     """
@@ -24,18 +24,18 @@ LISTED_CURRENCIES: Final = frozenset(
 """M5: the 179 ISO 4217 codes of AppsFlyer's published list."""
 
 NEWER_CURRENCIES: Final = frozenset({"SLE", "VED", "XCG", "ZWG"})
-"""M5: ISO 4217 codes younger than that list: sent with a warning."""
+"""M5: ISO 4217 codes newer than AppsFlyer's list: sent with a warning."""
 
 
 def is_plain_amount(value: object) -> bool:
-    """M4: whether AppsFlyer reads this as revenue: a JSON number, or a string of plain digits."""
+    """M4: whether AppsFlyer accepts this as revenue: a JSON number, or a string of plain digits."""
     if isinstance(value, str):
         return PLAIN_AMOUNT.fullmatch(value) is not None
     return is_finite_number(value)
 
 
 def is_finite_number(value: object) -> bool:
-    """W3: a JSON number that can be written plainly; not a boolean, NaN or infinity."""
+    """W3: a JSON number that can be written without exponent; not a boolean, NaN or infinity."""
     number = decimal_of(value)
     if number is None:
         return False
@@ -47,7 +47,7 @@ def is_finite_number(value: object) -> bool:
 
 
 def check_currency(value: object, rule: str, field: str, findings: Findings) -> str | None:
-    """M5, W4: the currency code to send, or None where it is absent or rejected."""
+    """M5, W4: the currency code to send; None if absent or rejected."""
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
     if not isinstance(value, str):
@@ -67,11 +67,11 @@ def check_currency(value: object, rule: str, field: str, findings: Findings) -> 
 
 
 def _unknown_currency(code: str) -> str:
-    # Of three letters any two codes are alike, so only a longer or a transposed one gives a hint.
-    near = [
+    # Any two codes of three letters are similar, so only a longer or a transposed code gets a hint.
+    similar = [
         listed
         for listed in sorted(LISTED_CURRENCIES)
         if code.startswith(listed) or sorted(listed) == sorted(code[:4])
     ]
-    hint = f"; did you mean {near[0]}?" if near else ""
+    hint = f"; did you mean {similar[0]}?" if similar else ""
     return f"not a currency that AppsFlyer lists (three-letter ISO 4217, like USD){hint}"

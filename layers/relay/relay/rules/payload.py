@@ -1,4 +1,4 @@
-"""What the checks of one event give, and the writing of its body: the same on both surfaces."""
+"""The result of checking one event, and how its body is written: the same on both surfaces."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -9,7 +9,7 @@ from relay.exact_json import UnwritableError, dumps_with_room
 
 
 class CheckedEvent(NamedTuple):
-    """A checked event. What is rejected has one too, for the sake of its findings and hashes."""
+    """A checked event. Rejected events have one too, because their hashes are needed."""
 
     body: bytes
     hashes: Mapping[str, str]
@@ -18,9 +18,9 @@ class CheckedEvent(NamedTuple):
 
 
 def write(body: Mapping[str, Any], rules: Mapping[str, str], findings: Findings) -> bytes:
-    """The body as it goes over the wire (E5).
+    """The body as it is sent (E5).
 
-    A field without a JSON form is rejected under its own rule: `rules` tells which.
+    A field without a JSON form is rejected under its own rule, which is in `rules`.
     """
     try:
         return dumps_with_room(body)

@@ -1,6 +1,6 @@
-"""From an event to a payload: every rule checked, all findings at once, nothing sent.
+"""Turns an event into a payload: checks every rule, collects all findings, sends nothing.
 
-Pure: the moment is an argument, nothing is read from the environment, nothing is kept.
+Pure: the current moment is an argument; nothing is read from the environment, nothing is kept.
 """
 
 from collections.abc import Mapping
@@ -23,21 +23,20 @@ _LONGEST_APP_ID: Final = 255
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What would be sent for one event, and everything there is to say about it."""
+    """What would be sent for one event, and all findings about it."""
 
     kind: Kind
     app_id: str
     path: str
     """Percent-encoded path of the request (E1, E8)."""
     body: bytes | None
-    """The payload, to the byte; None when the event is rejected."""
+    """The exact bytes of the payload; None if the event is rejected."""
     findings: tuple[Finding, ...]
     recorded: Recorded | None
-    """The time that AppsFlyer records if the payload arrives now; None when rejected."""
+    """The time that AppsFlyer records if the payload arrives now; None if rejected."""
     deadline: datetime | None
-    """T11: the last moment at which AppsFlyer keeps the event's own time; None without one."""
+    """T11: the last moment at which AppsFlyer keeps the event's own time; None if it has none."""
     has_revenue: bool
-    """Whether money is in it."""
     event: dict[str, Any]
     """The event with its identity hashed: the only form that may be queued or kept."""
 
@@ -48,28 +47,28 @@ class Prepared:
 
     @property
     def url(self) -> str:
-        """The address at AppsFlyer."""
+        """The full URL of the request to AppsFlyer."""
         return ENDPOINTS[self.kind].base_url + self.path
 
 
 def prepare(
     kind: Kind, app: App, event: object, now: datetime, event_id: str | None = None
 ) -> Prepared:
-    """Checks one event against every rule and says what would be sent, and what is wrong.
+    """Checks one event against every rule: what would be sent, and what is wrong with it.
 
-    `event` is any JSON value, read with `exact_json.loads`; `now` is the moment at which the
-    payload would arrive (aware, UTC); `event_id` is the sender's own id of the event, which web
-    events carry as `customer_dedup_id` (W11). Never raises, whatever the event holds.
+    `event` is any JSON value, parsed with `exact_json.loads`; `now` is the moment at which the
+    payload would arrive (aware, UTC); `event_id` is the sender's id of the event, which web events
+    carry as `customer_dedup_id` (W11). Never raises, whatever the event contains.
     """
     findings = Findings()
     path = _path(kind, app.id, findings)
     if not isinstance(event, dict):
         findings.reject("E3", "event", "must be a JSON object with AppsFlyer's field names")
-        event, payload = {}, _NOTHING
+        event, payload = {}, _NO_PAYLOAD
     else:
         payload = _check(kind, app, event, event_id, findings)
     sendable = not findings.rejected
-    kept = _kept(kind, event, payload.hashes, findings)
+    storable = _storable(kind, event, payload.hashes, findings)
     recorded, deadline = (
         _times(kind, app, payload.event_time, now, findings) if sendable else (None, None)
     )
@@ -82,7 +81,7 @@ def prepare(
         recorded=recorded,
         deadline=deadline,
         has_revenue=payload.has_revenue,
-        event=kept,
+        event=storable,
     )
 
 
@@ -98,7 +97,7 @@ def _path(kind: Kind, app_id: str, findings: Findings) -> str:
     """E1, E8."""
     if kind is Kind.MOBILE_EVENT:
         mobile.check_app_id(app_id, findings)
-    # A lone dot segment would be taken out of the path, and the request go elsewhere.
+    # A dot segment would be removed from the path, and the request would go elsewhere.
     if not app_id.strip() or app_id in {".", ".."} or len(app_id) > _LONGEST_APP_ID:
         findings.reject("E8", "app_id", "is no AppsFlyer app id: send it as the dashboard shows it")
         return ""
@@ -109,12 +108,13 @@ def _path(kind: Kind, app_id: str, findings: Findings) -> str:
         return ""
 
 
-def _kept(
+def _storable(
     kind: Kind, event: dict[str, Any], hashes: Mapping[str, str], findings: Findings
 ) -> dict[str, Any]:
+    """The event as it may be queued and kept (`without_raw_identity`)."""
     known = mobile.KNOWN_FIELDS if kind is Kind.MOBILE_EVENT else web.KNOWN_FIELDS
-    unremarkable = not findings.as_tuple() and event.keys() <= known
-    if unremarkable and event.keys().isdisjoint(_IDENTITY_FIELDS):
+    is_clean = not findings.as_tuple() and event.keys() <= known
+    if is_clean and event.keys().isdisjoint(_IDENTITY_FIELDS):
         return event
     return writable(without_raw_identity(event, known, hashes, is_sent=not findings.rejected))
 
@@ -122,7 +122,7 @@ def _kept(
 def _times(
     kind: Kind, app: App, event_time: datetime | None, now: datetime, findings: Findings
 ) -> tuple[Recorded, datetime | None]:
-    """Section T: which time is recorded, until when, and a warning where it is not the event's."""
+    """Section T: the recorded time and the deadline; warns if AppsFlyer records another time."""
     if kind is Kind.MOBILE_EVENT:
         recorded = instants.recorded_mobile(event_time, now)
         deadline = instants.mobile_deadline(event_time) if event_time else None
@@ -136,7 +136,7 @@ def _times(
     return recorded, deadline
 
 
-_NOTHING: Final = CheckedEvent(b"", {}, None, has_revenue=False)
+_NO_PAYLOAD: Final = CheckedEvent(b"", {}, None, has_revenue=False)
 _IDENTITY_FIELDS: Final = frozenset((*HASHED_FIELDS, *PRODUCER_ONLY_FIELDS))
 
 _TIME_WARNINGS: Final = {

@@ -1,4 +1,4 @@
-"""Web events and web visits: AppsFlyer's rules W1 to W13, one function each, and the payload."""
+"""Web events and web visits: AppsFlyer's rules W1 to W13, one function a field, and the payload."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -30,7 +30,7 @@ _NO_URL_CHARACTER: Final = re.compile(r"[\s\x00-\x1f\x7f]")
 
 
 class _CheckContext:
-    """One web event or visit on its way to a payload."""
+    """State shared by the checks of one web event or visit."""
 
     __slots__ = ("event", "event_time", "findings", "is_visit")
 
@@ -49,7 +49,7 @@ def build(
     *,
     is_visit: bool,
 ) -> CheckedEvent:
-    """Checks every field of a web event or visit and writes the body AppsFlyer would get.
+    """Checks every field of a web event or visit and writes the body that AppsFlyer would get.
 
     `event_id` fills an absent `customer_dedup_id`, so that a resend is not counted twice (W11).
     """
@@ -64,8 +64,8 @@ def build(
     hashes = hash_identity(event, region, findings)
     body.update(hashes)
     if not event.keys() <= KNOWN_FIELDS:
-        strangers = [name for name in event if name not in KNOWN_FIELDS and event[name] is not None]
-        reject_unknown("W13", strangers, KNOWN_FIELDS, findings)
+        unknown = [name for name in event if name not in KNOWN_FIELDS and event[name] is not None]
+        reject_unknown("W13", unknown, KNOWN_FIELDS, findings)
     return CheckedEvent(
         write(body, _RULES, findings), hashes, context.event_time, "event_revenue" in body
     )
@@ -107,7 +107,7 @@ def _event_name(value: object, field: str, context: _CheckContext) -> str | None
 
 
 def _event_revenue(value: object, field: str, context: _CheckContext) -> object:
-    """W3, and W4 where the currency is missing."""
+    """W3, and W4 if the currency is missing."""
     if context.is_visit:
         _not_on_a_visit(value, "W3", field, context)
         return None
@@ -179,7 +179,7 @@ def _is_http_url(url: str) -> bool:
         return False
     try:
         parts = urlsplit(url)
-        _ = parts.port  # raises where it is no port number
+        _ = parts.port  # raises if it is not a port number
     except ValueError:
         return False
     return parts.scheme in {"http", "https"} and bool(parts.hostname)
@@ -259,12 +259,12 @@ CHECKS: Final[tuple[tuple[str, Callable[[object, str, _CheckContext], Any]], ...
     ("http_referrer", _http_referrer),
     ("customer_dedup_id", _customer_dedup_id),
 )
-"""Every field that is sent, in the order of the payload, with the rule that checks it."""
+"""Every field that is sent, in the order of the payload, with its check."""
 
 KNOWN_FIELDS: Final = frozenset(
     [*(field for field, _ in CHECKS), *HASHED_FIELDS, *PRODUCER_ONLY_FIELDS]
 )
-"""Every field that a producer may hand in."""
+"""Every field that a producer may send."""
 
 _RULES: Final = {
     "user_id": "W1",

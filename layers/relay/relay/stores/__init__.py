@@ -1,1 +1,1 @@
-"""What the tables keep: identities, deliveries, the money trail."""
+"""The relay's tables: identities, deliveries, the money trail."""

@@ -1,4 +1,4 @@
-"""The decision: what was settled about a movement, and is kept for its retellings."""
+"""The decision about a movement, kept so that its redeliveries yield the same event."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -9,7 +9,7 @@ from relay.domain.movements import MovementKind
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What was decided about a movement. All there is to know to build its event again.
+    """What was decided about a movement: everything needed to build its event again.
 
     Amounts are texts in major units, never negative. Moments are Unix milliseconds.
     """
@@ -21,17 +21,17 @@ class Decision:
     surface: str
     app_id: str
     name: str | None = None
-    """The event's name; None where the app does not want to hear of it."""
+    """The event's name; None if the app's settings drop the movement."""
     customer_user_id: str | None = None
     appsflyer_id: str | None = None
     not_before: int | None = None
-    """When the event may go out, for a customer who has installed the app a moment ago."""
+    """When the event may be sent, if the customer has just installed the app (S3)."""
     currency: str | None = None
     gross: str | None = None
     revenue: str | None = None
-    """What the app hears of the gross amount; None without money, or where it hears of none."""
+    """The part of the gross amount reported to the app; None without money or without a report."""
     basis: str | None = None
-    """What `revenue` is, by the app's rules of then: what is given back later is on the same."""
+    """The basis of `revenue`, by the app's rules at that time. Later refunds use the same basis."""
     order_id: str | None = None
     product_id: str | None = None
     quantity: int | None = None
@@ -40,12 +40,12 @@ class Decision:
     advertising_id: str | None = None
 
     def as_item(self) -> dict[str, str | int]:
-        """The decision as a table keeps it."""
+        """The decision as an item of a table."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
     @classmethod
     def of_item(cls, item: Mapping[str, str | int]) -> Self:
-        """The decision that a table kept."""
+        """The decision in an item of a table."""
         known = {one.name for one in fields(cls)}
-        given: dict[str, Any] = {name: value for name, value in item.items() if name in known}
-        return cls(**given | {"kind": MovementKind(given["kind"])})
+        values: dict[str, Any] = {name: value for name, value in item.items() if name in known}
+        return cls(**values | {"kind": MovementKind(values["kind"])})

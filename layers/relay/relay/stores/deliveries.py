@@ -1,13 +1,13 @@
 """Which events have been delivered, so that none is sent twice: claim, send, remember.
 
-One item for each event: pk is a digest of its id, sk the word `delivery`. `content` is a digest of
-the event, `taken_until` (Unix ms) the moment up to which nobody else may send it: seconds for a
-claim, days for a delivery, which is marked `delivered`. Claims and deliveries are gathered into
-calls of up to 25. What it costs in write units, and never a read unit:
+One item for each event: pk is a digest of its id, sk is `delivery`. `content` is a digest of the
+event. `taken_until` (Unix ms) is the moment up to which no other invocation may send it: seconds
+for a claim, days for a delivery, which is marked `delivered`. Claims and deliveries are batched
+into calls of up to 25. The cost in write units (never a read unit):
 
-    delivered                    2   the claim, and that it is remembered
+    delivered                    2   the claim, and the remembered delivery
     not delivered                2   the claim, and its release
-    duplicate, conflict, busy    2   the refused claim, and the write that brings what is in the way
+    duplicate, conflict, busy    2   the refused claim, and the write that returns the existing item
 """
 
 import hashlib
@@ -26,26 +26,26 @@ _MOST_HELD: Final = 10_000
 
 
 class Claim(StrEnum):
-    """What becomes of a claim to an event id."""
+    """The result of a claim to an event id."""
 
     CLAIMED = "claimed"
-    """It is ours to send."""
+    """The caller may send the event."""
     DUPLICATE = "duplicate"
-    """It was delivered, with the same content."""
+    """The event was delivered, with the same content."""
     CONFLICT = "conflict"
-    """It was delivered, with other content."""
+    """An event with this id was delivered, with other content."""
     BUSY = "busy"
-    """Somebody else is about to send it; ask again in a while.
+    """Another invocation has claimed the event; try again later.
 
-    So also with other content: only a delivery settles what an id stands for, and what fails may
-    be corrected and sent under the same id.
+    This is also the result for other content: only a delivery binds an id to its content. An event
+    that fails may be corrected and sent under the same id.
     """
 
 
 class Deliveries:
     """The table of deliveries. Every method raises `TableUnavailableError`.
 
-    `key` is a `delivery_key`, `digest` one of the event's content.
+    `key` is a `delivery_key`, `digest` the digest of the event's content.
     """
 
     def __init__(self, table: AsyncTable, keep_days: int, clock: Clock = utc_now) -> None:
@@ -57,9 +57,10 @@ class Deliveries:
         self._held: dict[str, int] = {}
 
     async def claim(self, key: str, digest: str, seconds: float) -> Claim:
-        """Takes an event for so many seconds, unless it is taken: of two at once, one gets it.
+        """Claims an event for `seconds` unless it is taken; of two concurrent claims, one succeeds.
 
-        It is free again when its delivery is forgotten, and when whoever took it went silent.
+        An event can be claimed again once its delivery is no longer remembered, or once a claim has
+        expired without a result.
         """
         now, claimant = self._clock(), uuid4().hex
         until = to_milliseconds(now + timedelta(seconds=seconds))
@@ -67,33 +68,33 @@ class Deliveries:
         if not await self._claims.put(_key(key), item):
             self._hold(key, until, now)
             return Claim.CLAIMED
-        # Something is there; it may have run out.
-        there = await self._table.put(
+        # There is an item, but it may have expired.
+        existing = await self._table.put(
             _key(key), item, Condition(_TAKEN_UNTIL, to_milliseconds(now))
         )
-        # The client may have repeated a write whose answer got lost: then our own is in the way.
-        if there is not None and there.get("claimant") != claimant:
-            return _refusal(there, digest)
+        # The client may have repeated a write whose response was lost: then the item is our own.
+        if existing is not None and existing.get("claimant") != claimant:
+            return _refusal(existing, digest)
         self._hold(key, until, now)
         return Claim.CLAIMED
 
     async def remember(self, key: str, digest: str) -> None:
-        """It has been delivered. Holds against whoever has claimed it meanwhile."""
+        """Records that the event was delivered, even if another invocation has claimed it since."""
         self._held.pop(key, None)
         until = to_milliseconds(self._clock() + self._keep)
         await self._delivered.put(_key(key), _item(digest, until, delivered=1))
 
     async def release(self, key: str) -> None:
-        """It has not been delivered, and is free for the next who claims it.
+        """Frees an event that was not delivered for the next claim.
 
-        Does nothing where the claim is not ours: it ran out, and somebody else has it.
+        Does nothing if the claim is no longer ours: it expired, and another invocation has one.
         """
         until = self._held.pop(key, None)
         if until is not None:
             await self._table.delete(_key(key), Condition(_TAKEN_UNTIL, until))
 
     def _hold(self, key: str, until: int, now: datetime) -> None:
-        """Claims that were neither remembered nor released are dropped when they have run out."""
+        """Notes our claim. Once there are many, drops expired claims that nothing has settled."""
         self._held[key] = until
         if len(self._held) > _MOST_HELD:
             moment = to_milliseconds(now)
@@ -102,11 +103,11 @@ class Deliveries:
 
 
 def delivery_key(scope: str, event_id: str) -> str:
-    """What an event goes by here: 64 hexadecimal characters, for an id may say who somebody is.
+    """The key of an event: 64 hexadecimal characters, because an id may identify a person.
 
     `scope`: where the id is unique, a payment source or an app.
     """
-    text = f"{len(scope)}:{scope}:{event_id}"  # with the length, no two pairs share a text
+    text = f"{len(scope)}:{scope}:{event_id}"  # with the length, no two pairs give the same text
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -118,7 +119,7 @@ def _item(content: str, until: int, **marks: str | int) -> Item:
     return {"content": content, _TAKEN_UNTIL: until, "expires_at": until // 1000 + 1, **marks}
 
 
-def _refusal(there: Item, digest: str) -> Claim:
-    if "delivered" not in there:
+def _refusal(existing: Item, digest: str) -> Claim:
+    if "delivered" not in existing:
         return Claim.BUSY
-    return Claim.DUPLICATE if there["content"] == digest else Claim.CONFLICT
+    return Claim.DUPLICATE if existing["content"] == digest else Claim.CONFLICT

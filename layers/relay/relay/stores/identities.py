@@ -1,4 +1,4 @@
-"""Who a customer is to AppsFlyer: app and customer user id to AppsFlyer id, as of the last install.
+"""Maps app and customer user id to the AppsFlyer id of the customer's latest install.
 
 One item for each customer and app: pk is the customer user id, sk the app id.
 """
@@ -46,7 +46,7 @@ class Identity:
 class Identities:
     """The table of identities. Every method blocks and raises `TableUnavailableError`.
 
-    An id that cannot be a key is nobody's: it is looked up without a call.
+    An id that cannot be a key has no identity: looking it up makes no call.
     """
 
     def __init__(
@@ -60,23 +60,24 @@ class Identities:
         self._clock = clock
 
     def find(self, app_id: str, customer_user_ids: Collection[str]) -> dict[str, Identity]:
-        """The identities of these customers in one app, by customer user id; some may be absent.
+        """The known identities of these customers in one app, by customer user id.
 
         A read unit for each customer, a hundred customers a call.
         """
         keys = [Key(customer, app_id) for customer in customer_user_ids]
-        found = self._table.get([key for key in keys if _unusable(key) is None])
-        return {identity.customer_user_id: identity for identity in self._fresh(found)}
+        items = self._table.get([key for key in keys if _unusable(key) is None])
+        return {identity.customer_user_id: identity for identity in self._unexpired(items)}
 
     def of_customer(self, customer_user_id: str) -> list[Identity]:
         """A customer's identities in all apps, the latest install first."""
-        found = self._under(customer_user_id)
-        return sorted(self._fresh(found), key=lambda one: one.installed_at, reverse=True)
+        items = self._under(customer_user_id)
+        return sorted(self._unexpired(items), key=lambda one: one.installed_at, reverse=True)
 
     def remember(self, identity: Identity) -> bool:
-        """Keeps an identity from now on; False when a newer install of the app is known.
+        """Stores an identity; returns False, and stores nothing, if a newer install is known.
 
-        The same install again renews it. One write unit. Raises `UnusableIdError`.
+        The same install again extends how long it is kept. One write unit. Raises
+        `UnusableIdError`.
         """
         key = Key(identity.customer_user_id, identity.app_id)
         unusable = _unusable(key)
@@ -87,20 +88,20 @@ class Identities:
         return self._table.put(key, item, newest) is None
 
     def forget(self, customer_user_id: str) -> int:
-        """Erases a customer from all apps; tells from how many."""
-        found = self._under(customer_user_id)
-        self._table.delete(found)
-        return len(found)
+        """Erases a customer from all apps; returns from how many."""
+        items = self._under(customer_user_id)
+        self._table.delete(items)
+        return len(items)
 
     def _under(self, customer_user_id: str) -> Mapping[Key, Item]:
         if not is_key_text(customer_user_id, LONGEST_PK_BYTES):
             return {}
         return self._table.under(customer_user_id)
 
-    def _fresh(self, found: Mapping[Key, Item]) -> Iterator[Identity]:
-        """DynamoDB deletes late: what has expired is absent for us already."""
+    def _unexpired(self, items: Mapping[Key, Item]) -> Iterator[Identity]:
+        """The identities that have not expired: DynamoDB deletes expired items late."""
         now = _seconds(self._clock())
-        return (_identity(key, item) for key, item in found.items() if _expiry(item) > now)
+        return (_identity(key, item) for key, item in items.items() if _expiry(item) > now)
 
 
 def _unusable(key: Key) -> UnusableIdError | None:

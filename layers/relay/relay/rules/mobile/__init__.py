@@ -1,7 +1,6 @@
 """Mobile in-app events: AppsFlyer's rules M1 to M23, and the payload.
 
-A rule that looks at one field stands in `event`, `device` or `consent`; those that look at the
-event as a whole stand here.
+Rules about one field are in `event`, `device` and `consent`; rules about the whole event are here.
 """
 
 from collections.abc import Callable, Mapping
@@ -39,7 +38,7 @@ _DEVICE_IDS: Final = (  # M22: M8 and M9
 
 
 def check_app_id(app_id: str, findings: Findings) -> None:
-    """E8: an iOS id without `id` is answered 200 and never recorded."""
+    """E8: for an iOS id without `id`, AppsFlyer responds 200 and records nothing."""
     if app_id.isdecimal():
         findings.reject(
             "E8", "app_id", "is a bare number: an iOS app id starts with id, like id123456789; "
@@ -51,7 +50,7 @@ def build(
     app_id: str, given: Mapping[str, Any], region: str | None, findings: Findings
 ) -> CheckedEvent:
     """Checks every field of a mobile event and writes the body that AppsFlyer would get."""
-    # A bare number is an iOS id without its prefix (E8): what is said of its fields should help.
+    # A bare number is an iOS id without its prefix (E8). Check its fields by the rules for iOS.
     context = CheckContext(f"id{app_id}" if app_id.isdecimal() else app_id, given, findings)
     body: dict[str, Any] = {}
     for field, check in CHECKS:
@@ -63,9 +62,9 @@ def build(
     if not given.keys() <= KNOWN_FIELDS:
         _check_unknown(context)
     _check_device_ids(body, context)
-    written = write(body, _RULES, findings)
-    _check_size(body, written, findings)
-    return CheckedEvent(written, hashes, context.event_time, context.has_revenue)
+    payload = write(body, _RULES, findings)
+    _check_size(body, payload, findings)
+    return CheckedEvent(payload, hashes, context.event_time, context.has_revenue)
 
 
 def _check_unknown(context: CheckContext) -> None:
@@ -80,8 +79,8 @@ def _check_unknown(context: CheckContext) -> None:
             context.findings.warn(
                 "M21", field, f"cannot be set by a server, so it is left out{_CANNOT_BE_SET[field]}"
             )
-    strangers = [field for field in unknown if field not in _CANNOT_BE_SET]
-    reject_unknown("M21", strangers, KNOWN_FIELDS, context.findings)
+    rejected = [field for field in unknown if field not in _CANNOT_BE_SET]
+    reject_unknown("M21", rejected, KNOWN_FIELDS, context.findings)
 
 
 def _check_device_ids(body: Mapping[str, Any], context: CheckContext) -> None:
@@ -93,12 +92,12 @@ def _check_device_ids(body: Mapping[str, Any], context: CheckContext) -> None:
         )  # fmt: skip
 
 
-def _check_size(body: Mapping[str, Any], written: bytes, findings: Findings) -> None:
-    """M23: never trimmed in silence."""
-    if len(written) > MAX_BODY_BYTES:
+def _check_size(body: Mapping[str, Any], payload: bytes, findings: Findings) -> None:
+    """M23: never trimmed silently."""
+    if len(payload) > MAX_BODY_BYTES:
         largest = sorted(body, key=lambda field: len(dumps(body[field])), reverse=True)[:3]
         findings.reject(
-            "M23", "event", f"would be {len(written)} bytes; AppsFlyer takes {MAX_BODY_BYTES} and "
+            "M23", "event", f"would be {len(payload)} bytes; AppsFlyer takes {MAX_BODY_BYTES} and "
             f"drops what is larger. Largest fields: {', '.join(largest)}",
         )  # fmt: skip
 
@@ -132,12 +131,12 @@ CHECKS: Final[tuple[tuple[str, Callable[[object, str, CheckContext], Any]], ...]
     ("ua", event.text_or_digits),
     ("custom_dimension", event.text_or_digits),
 )
-"""Every field that is sent, in the order of the payload, with the rule that checks it."""
+"""Every field that is sent, in the order of the payload, with its check."""
 
 KNOWN_FIELDS: Final = frozenset(
     [*(field for field, _ in CHECKS), *HASHED_FIELDS, *PRODUCER_ONLY_FIELDS]
 )
-"""Every field that a producer may hand in."""
+"""Every field that a producer may send."""
 
 _RULES: Final = {
     "appsflyer_id": "M1",

@@ -1,4 +1,4 @@
-"""Consent, sharing and the rest: rules M14 to M16 and M18."""
+"""Checks of consent, sharing, app type and Facebook login: rules M14 to M16 and M18."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -26,7 +26,7 @@ def sharing_filter(value: object, field: str, context: CheckContext) -> str | li
 
 
 def _partners(value: object) -> list[str]:
-    """The partner ids; empty when it is no array of them."""
+    """The partner ids; empty if the value is not an array of them."""
     if not isinstance(value, list):
         return []
     partners = [item for item in value if isinstance(item, str) and item.strip()]
@@ -37,9 +37,9 @@ def consent_data(value: object, field: str, context: CheckContext) -> dict[str, 
     """M15."""
     if value is None:
         return None
-    given = _without_nulls(value)
-    if given is not None and len(given) == 1:
-        ((form, answers),) = given.items()
+    forms = _without_nulls(value)
+    if forms is not None and len(forms) == 1:
+        ((form, answers),) = forms.items()
         inner = _without_nulls(answers)
         if form in CONSENT_FORMS and inner is not None and _fits(inner, CONSENT_FORMS[form]):
             return {form: inner}
@@ -52,11 +52,13 @@ def consent_data(value: object, field: str, context: CheckContext) -> dict[str, 
 
 
 def _fits(answers: Mapping[str, Any], form: Mapping[str, IntRange | type]) -> bool:
-    return all(key in form and _is_of(form[key], answer) for key, answer in answers.items())
+    return all(key in form and _matches(form[key], answer) for key, answer in answers.items())
 
 
-def _is_of(wanted: IntRange | type, answer: object) -> bool:
-    return wanted.takes(answer) if isinstance(wanted, IntRange) else isinstance(answer, wanted)
+def _matches(expected: IntRange | type, answer: object) -> bool:
+    return (
+        expected.takes(answer) if isinstance(expected, IntRange) else isinstance(answer, expected)
+    )
 
 
 def app_type(value: object, field: str, context: CheckContext) -> str | None:
@@ -99,4 +101,4 @@ CONSENT_FORMS: Final[Mapping[str, Mapping[str, IntRange | type]]] = {
         "ad_personalization_enabled": bool,
     },
 }
-"""M15: what each form of consent may hold."""
+"""M15: the fields of each form of consent."""

@@ -1,4 +1,4 @@
-"""One mobile event on its way to a payload, and what all its checks use."""
+"""Shared by the checks of mobile fields: the event being checked, platforms, ranges."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -9,7 +9,7 @@ from relay.domain.kinds import Platform, platform_of
 
 
 class CheckContext:
-    """One event on its way to a payload."""
+    """State shared by the checks of one mobile event."""
 
     __slots__ = ("event", "event_time", "findings", "has_revenue", "platform")
 
@@ -22,7 +22,7 @@ class CheckContext:
 
 
 def warn_of_platform(platform: Platform, rule: str, field: str, context: CheckContext) -> None:
-    """M8, M9, M10: a field of one platform on an app of another."""
+    """M8, M9, M10: a field of one platform, sent for an app of another."""
     if context.platform is not platform:
         context.findings.warn(
             rule, field, f"is for {platform} only, and the app id is one of {context.platform}"
@@ -30,13 +30,13 @@ def warn_of_platform(platform: Platform, rule: str, field: str, context: CheckCo
 
 
 class IntRange(NamedTuple):
-    """Whole numbers within bounds, as a field takes them."""
+    """The whole numbers that a field accepts; both bounds are inclusive."""
 
     lowest: int | None = None
     highest: int | None = None
 
     def takes(self, value: object) -> bool:
-        """Whether a JSON value is one of them; true and false are no numbers."""
+        """Whether a JSON value is in the range; true and false are not numbers."""
         if not isinstance(value, int) or isinstance(value, bool):
             return False
         low, high = self

@@ -1,4 +1,4 @@
-"""The device: rules M7 to M13."""
+"""Checks of the device's fields: rules M7 to M13."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What happened, to whom, for how much and when: rules M1 to M6, M17 and M19."""
+"""Checks of ids, name, value, currency, time and other text: rules M1 to M6, M17 and M19."""
 
 import re
 from typing import Any, Final
@@ -46,7 +46,7 @@ def event_name(value: object, field: str, context: CheckContext) -> str | None:
 
 
 def event_value(value: object, field: str, context: CheckContext) -> str | None:
-    """M3: always a string on the wire; an object, a JSON string or nothing from the producer."""
+    """M3: always sent as a string; the producer sends an object, a JSON string or nothing."""
     parsed = _json_object(value, "M3", field, context)
     if not parsed:
         return ""
@@ -56,7 +56,7 @@ def event_value(value: object, field: str, context: CheckContext) -> str | None:
 
 
 def _check_revenue(revenue: object, context: CheckContext) -> None:
-    """M4, and M5 where the currency is missing."""
+    """M4, and M5 if the currency is missing."""
     context.has_revenue = True
     if not is_plain_amount(revenue):
         context.findings.reject(
@@ -98,7 +98,7 @@ def custom_data(value: object, field: str, context: CheckContext) -> str | None:
 def _json_object(
     value: object, rule: str, field: str, context: CheckContext
 ) -> dict[str, Any] | None:
-    """An object, or a string that holds one; None where absent or rejected."""
+    """An object, or a string that holds one; None if absent or rejected."""
     if isinstance(value, dict):
         return value
     if is_absent(value):
@@ -139,7 +139,7 @@ def text_or_digits(value: object, field: str, context: CheckContext) -> str | No
 
 
 def _digits(value: object) -> str | None:
-    """The digits of a JSON integer, however long (within reason); None for anything else."""
+    """The digits of a JSON integer of up to 400 digits; None for anything else."""
     number = decimal_of(value)
     if number is None or number != number.to_integral_value():
         return None
