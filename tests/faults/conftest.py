@@ -28,7 +28,7 @@ class Scale:
     """Of each entry's inputs."""
 
 
-_SHORT = Scale(events=20, kills=4, soak=2_000, sandbox=40, people=10, mutations=200)
+_SHORT = Scale(events=20, kills=4, soak=4_000, sandbox=40, people=10, mutations=200)
 _FULL = Scale(events=500, kills=200, soak=200_000, sandbox=2_000, people=1_000, mutations=100_000)
 
 

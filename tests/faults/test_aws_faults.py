@@ -29,6 +29,8 @@ pytestmark = [
 
 REMAINING_SECONDS = 85.0
 SETTLE_SECONDS = 120
+LEAST_EVENTS = 40
+"""Of fewer, no batch is large enough for a fault to strike a part of it."""
 IMPATIENT_SECONDS = 0.3
 LATE = Fault(status=503, every=3)
 """So that some of the events have to wait."""
@@ -168,7 +170,7 @@ async def test_parameter_store_that_fails_delays_events_and_loses_none(
     be_impatient_with_boto3(monkeypatch)
     with overheard() as heard:
         async with feeding(aws, monkeypatch) as fed:
-            await endure(fed, faults, scale.events)
+            await endure(fed, faults, max(scale.events, LEAST_EVENTS))
             letters = await fed.deployment.letters(Surface.MOBILE)
 
     assert fed.recorded() == Counter(fed.orders)
@@ -187,7 +189,7 @@ async def test_deliveries_table_that_fails_delays_money_and_loses_none(
     with overheard() as heard:
         async with feeding(aws, monkeypatch) as fed:
             fed.deployment.stand_in.faults.add([LATE])
-            await endure(fed, faults, scale.events)
+            await endure(fed, faults, max(scale.events, LEAST_EVENTS))
             letters = await fed.deployment.letters(Surface.MOBILE)
 
     said = heard()
@@ -222,7 +224,7 @@ async def test_queue_that_takes_nothing_or_a_part_loses_nothing(
     with overheard() as heard:
         async with feeding(aws, monkeypatch) as fed:
             fed.deployment.stand_in.faults.add([LATE])
-            await endure(fed, faults, scale.events)
+            await endure(fed, faults, max(scale.events, LEAST_EVENTS))
             letters = await fed.deployment.letters(Surface.MOBILE)
 
     assert fed.recorded() == Counter(fed.orders)

@@ -19,7 +19,12 @@ def test_built_layer_is_far_from_the_limit_of_lambda(built: Build) -> None:
 
 def test_built_layer_is_compiled(built: Build) -> None:
     """Lambda could not keep what it compiled: the layer is read-only there."""
-    assert list((built.layer / "relay").glob("__pycache__/preparation.*.pyc"))
+    modules = list((built.layer / "relay").rglob("*.py"))
+
+    assert len(modules) > 50
+    assert [
+        one for one in modules if not list(one.parent.glob(f"__pycache__/{one.stem}.*.pyc"))
+    ] == []
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -9,7 +9,6 @@
           StaleSignatureError    signed too long ago, or in the future
       TransientError             the same call may work later
         SendFailedError          no HTTP response came from AppsFlyer: `sure`, `reason`
-        QueueUnavailableError    SQS did not take a message
         ParametersUnavailableError   Parameter Store did not respond
         TableUnavailableError    DynamoDB did not respond, or not in time
       OperatorError              the relay's set-up is wrong: a person must act
@@ -62,10 +61,6 @@ class SendFailedError(TransientError):
         super().__init__(f"AppsFlyer gave no answer: {reason}")
         self.reason = reason
         self.sure = sure
-
-
-class QueueUnavailableError(TransientError):
-    """SQS did not take a message."""
 
 
 class ParametersUnavailableError(TransientError):
