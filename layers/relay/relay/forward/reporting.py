@@ -29,8 +29,8 @@ def report_batch(surface: Surface, batch: Batch[EventJob], now: datetime) -> Non
         counts[app_class].update(_counters(job, settlement, now))
         if settlement.destination is Destination.DEAD_LETTERS and message_id not in batch.failed:
             counts[app_class]["DeadLettered"] += 1
-        if job and _tries(job, settlement) > 1:
-            tries[app_class].append(_tries(job, settlement))
+        if job and _is_retried_delivery(job, settlement):
+            tries[app_class].append(job.attempts + 1)
         if settlement.outcome not in _ROUTINE:
             _report_failure(message_id, job, settlement)
     handed_back = len(batch.failed)
@@ -46,31 +46,28 @@ def report_batch(surface: Surface, batch: Batch[EventJob], now: datetime) -> Non
 def _counters(job: EventJob | None, settlement: Settlement, now: datetime) -> Iterator[str]:
     """The counters that one event adds to."""
     yield settlement.outcome.capitalize()
+    if job and settlement.outcome is Outcome.DELIVERED:
+        if job.attempts:
+            yield "DeliveredAfterRetry"
+        if _is_late(job):
+            yield "Late"
+        return
     if settlement.verdict is not None and settlement.verdict.uncertain:
         yield "Uncertain"
     if settlement.outcome is Outcome.HELD and settlement.reason == CREDENTIALS_REASON:
         yield "CredentialsRefused"
-    if job is None:
-        return
-    if _tries(job, settlement) > 1:
-        yield "DeliveredAfterRetry"
-    if _is_late(job, settlement):
-        yield "Late"
-    if _is_near_deadline(job, settlement, now):
+    if job and _is_near_deadline(job, settlement, now):
         yield "NearDeadline"
 
 
-def _tries(job: EventJob, settlement: Settlement) -> int:
-    """How many tries it took until AppsFlyer accepted the event; 0 if it did not."""
-    return job.attempts + 1 if settlement.outcome is Outcome.DELIVERED else 0
+def _is_retried_delivery(job: EventJob, settlement: Settlement) -> bool:
+    return settlement.outcome is Outcome.DELIVERED and job.attempts > 0
 
 
-def _is_late(job: EventJob, settlement: Settlement) -> bool:
+def _is_late(job: EventJob) -> bool:
     """T11: delivered too late for AppsFlyer to keep the event's own time."""
     recorded = job.prepared.recorded if job.prepared else None
-    return (
-        settlement.outcome is Outcome.DELIVERED and recorded is not None and recorded.rule in _LATE
-    )
+    return recorded is not None and recorded.rule in _LATE
 
 
 def _is_near_deadline(job: EventJob, settlement: Settlement, now: datetime) -> bool:
