@@ -113,7 +113,7 @@ class AcceptHarness:
         ]
         self.publish_producers()
         store = ParameterStore(self.ssm.client(), "/relay", self.clock.seconds)
-        self.intake = Accept(
+        self.accept = Accept(
             Apps(store, self.clock.seconds),
             Producers(store),
             {
@@ -126,12 +126,12 @@ class AcceptHarness:
         """Writes `producers` to Parameter Store."""
         self.ssm.parameters["/relay/producers"] = json.dumps(self.producers)
 
-    def post(self, body: Any, **request: Any) -> "HttpAnswer":
+    def post(self, body: Any, **request: Any) -> "HttpResponse":
         """Sends a request made by `make_http_event`."""
         return self.handle(make_http_event(body, **request))
 
-    def handle(self, event: Json) -> "HttpAnswer":
-        return HttpAnswer(self.intake.handle(event))
+    def handle(self, event: Json) -> "HttpResponse":
+        return HttpResponse(self.accept.handle(event))
 
     @property
     def mobile(self) -> list[SentMessage]:
@@ -164,11 +164,11 @@ class InstallsHarness:
         self.identities = Identities(self.table, 730, self.clock)
         self.installs = Installs(Producers(store, "push_senders"), self.identities)
 
-    def post(self, message: Any, **request: Any) -> "HttpAnswer":
+    def post(self, message: Any, **request: Any) -> "HttpResponse":
         given = {"route": INSTALL_POST, "token": None, "query": {"token": PUSH_TOKEN}, **request}
         return self.handle(make_http_event(message, **given))
 
-    def get(self, message: Json, **request: Any) -> "HttpAnswer":
+    def get(self, message: Json, **request: Any) -> "HttpResponse":
         query = {name: value for name, value in message.items() if value is not None}
         given = {
             "route": INSTALL_GET,
@@ -178,15 +178,15 @@ class InstallsHarness:
         }
         return self.handle(make_http_event("", **given))
 
-    def handle(self, event: Json) -> "HttpAnswer":
-        return HttpAnswer(self.installs.handle(event))
+    def handle(self, event: Json) -> "HttpResponse":
+        return HttpResponse(self.installs.handle(event))
 
     @property
     def known(self) -> list[Identity]:
         return self.identities.of_customer("user-1")
 
 
-class HttpAnswer:
+class HttpResponse:
     """What Lambda would hand back to API Gateway."""
 
     def __init__(self, response: Json) -> None:

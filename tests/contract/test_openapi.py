@@ -82,10 +82,10 @@ BROKEN = {"email": 5}
 
 
 def post_event(
-    route: str, body: Any, world: AcceptHarness | None = None, /, **request: Any
+    route: str, body: Any, harness: AcceptHarness | None = None, /, **request: Any
 ) -> Json:
     given = {"route": route, "app_id": MADE[route][0], **request}
-    return (world or AcceptHarness()).intake.handle(make_http_event(body, **given))
+    return (harness or AcceptHarness()).accept.handle(make_http_event(body, **given))
 
 
 def event(route: str, **fields: Any) -> Json:
@@ -108,22 +108,22 @@ def too_large_among_others(route: str) -> Json:
 
 
 def queued_in_part(route: str) -> Json:
-    world = AcceptHarness()
-    world.sqs.refuses = lambda entry: entry["Id"] == "1"
-    return post_event(route, [event(route), event(route)], world)
+    harness = AcceptHarness()
+    harness.sqs.refuses = lambda entry: entry["Id"] == "1"
+    return post_event(route, [event(route), event(route)], harness)
 
 
 def same_key_other_body(route: str) -> Json:
-    world = AcceptHarness()
-    post_event(route, event(route), world, headers={"idempotency-key": "key"})
-    return post_event(route, [event(route)], world, headers={"idempotency-key": "key"})
+    harness = AcceptHarness()
+    post_event(route, event(route), harness, headers={"idempotency-key": "key"})
+    return post_event(route, [event(route)], harness, headers={"idempotency-key": "key"})
 
 
 def accept_when(error: Exception) -> Scenario:
     def scenario(route: str) -> Json:
-        world = AcceptHarness()
-        world.sqs.error = error
-        return post_event(route, event(route), world)
+        harness = AcceptHarness()
+        harness.sqs.error = error
+        return post_event(route, event(route), harness)
 
     return scenario
 
@@ -152,20 +152,20 @@ EVENT_SCENARIOS: list[tuple[int, Scenario]] = [
 
 
 def unknown_app() -> AcceptHarness:
-    world = AcceptHarness()
-    world.ssm.parameters = {
-        name: value for name, value in world.ssm.parameters.items() if "producers" in name
+    harness = AcceptHarness()
+    harness.ssm.parameters = {
+        name: value for name, value in harness.ssm.parameters.items() if "producers" in name
     }
-    return world
+    return harness
 
 
-def tell(route: str, world: InstallsHarness | None = None, **message: Any) -> Json:
-    world = world or InstallsHarness()
+def tell(route: str, harness: InstallsHarness | None = None, **message: Any) -> Json:
+    harness = harness or InstallsHarness()
     fields = make_install(**message)
     if route == INSTALL_POST:
-        return world.installs.handle(tell_event(route, json.dumps(fields), {"token": PUSH_TOKEN}))
+        return harness.installs.handle(tell_event(route, json.dumps(fields), {"token": PUSH_TOKEN}))
     query = {name: value for name, value in fields.items() if value is not None}
-    return world.installs.handle(tell_event(route, "", {"token": PUSH_TOKEN, **query}))
+    return harness.installs.handle(tell_event(route, "", {"token": PUSH_TOKEN, **query}))
 
 
 def tell_event(route: str, body: str, query: Json, app_id: str = MOBILE_APP) -> Json:
@@ -173,9 +173,9 @@ def tell_event(route: str, body: str, query: Json, app_id: str = MOBILE_APP) -> 
 
 
 def older(route: str) -> Json:
-    world = InstallsHarness()
-    tell(route, world)
-    return tell(route, world, install_time="2026-01-01 00:00:00")
+    harness = InstallsHarness()
+    tell(route, harness)
+    return tell(route, harness, install_time="2026-01-01 00:00:00")
 
 
 def told_too_much(route: str) -> Json:
@@ -184,9 +184,9 @@ def told_too_much(route: str) -> Json:
 
 def tell_when(error: Any) -> Scenario:
     def scenario(route: str) -> Json:
-        world = InstallsHarness()
-        world.table.error = error
-        return tell(route, world)
+        harness = InstallsHarness()
+        harness.table.error = error
+        return tell(route, harness)
 
     return scenario
 
@@ -210,25 +210,25 @@ INSTALL_SCENARIOS: list[tuple[int, Scenario]] = [
 
 
 def webhook(
-    world: PaymentsHarness | None = None, source: str | None = None, **headers: str
+    harness: PaymentsHarness | None = None, source: str | None = None, **headers: str
 ) -> Json:
-    world = world or PaymentsHarness()
-    signed = billing_webhook("trial", world.clock, id="t-1")
+    harness = harness or PaymentsHarness()
+    signed = billing_webhook("trial", harness.clock, id="t-1")
     given = {**signed.headers, **{name.replace("_", "-"): text for name, text in headers.items()}}
-    return world.post("standard_webhooks", Posted(given, signed.body), source)
+    return harness.post("standard_webhooks", Posted(given, signed.body), source)
 
 
 def stale() -> Json:
-    world = PaymentsHarness()
-    signed = billing_webhook("trial", world.clock, id="t-1")
-    world.clock.advance(timedelta(days=1).total_seconds())
-    return world.post("standard_webhooks", signed)
+    harness = PaymentsHarness()
+    signed = billing_webhook("trial", harness.clock, id="t-1")
+    harness.clock.advance(timedelta(days=1).total_seconds())
+    return harness.post("standard_webhooks", signed)
 
 
 def webhook_when(error: Exception) -> Json:
-    world = PaymentsHarness()
-    world.sqs.error = error
-    return webhook(world)
+    harness = PaymentsHarness()
+    harness.sqs.error = error
+    return webhook(harness)
 
 
 WEBHOOK_SCENARIOS: list[tuple[int, Scenario]] = [
@@ -255,7 +255,7 @@ SCENARIOS: list[tuple[str, int, Scenario]] = [
         if (route, status) not in NO_BODY
     ),
     *((receive_payment.ROUTE, status, scenario) for status, scenario in WEBHOOK_SCENARIOS),
-    (HEALTH, 200, lambda route: AcceptHarness().intake.handle(make_http_event(route=route))),
+    (HEALTH, 200, lambda route: AcceptHarness().accept.handle(make_http_event(route=route))),
 ]
 
 
@@ -413,11 +413,11 @@ def samples() -> Iterator[Any]:
 
 @pytest.mark.parametrize(("route", "body"), list(samples()))
 def test_sample_in_the_document_is_taken(route: str, body: Any) -> None:
-    world = AcceptHarness()
+    harness = AcceptHarness()
     app_id = MADE[route][0]
-    world.ssm.parameters[f"/relay/apps/mobile/{app_id}"] = "{}"
+    harness.ssm.parameters[f"/relay/apps/mobile/{app_id}"] = "{}"
 
-    assert post_event(route, body, world)["statusCode"] in {202, 207}
+    assert post_event(route, body, harness)["statusCode"] in {202, 207}
 
 
 # The file

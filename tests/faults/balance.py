@@ -171,7 +171,7 @@ class Balance:
         self.handed[number] += 1
         self.handed_cents[number] += cents
 
-    def bury(self, letter: Json) -> None:
+    def dead_letter(self, letter: Json) -> None:
         """A dead letter."""
         number = int(letter["event_id"].removeprefix("e-"))
         self.dead[number] += 1

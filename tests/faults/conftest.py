@@ -23,13 +23,13 @@ class Scale:
     """Events of the soak in memory."""
     sandbox: int
     """Events of the soak through the sandbox."""
-    people: int
+    personas: int
     mutations: int
     """Of each entry's inputs."""
 
 
-_SHORT = Scale(events=20, kills=4, soak=4_000, sandbox=40, people=10, mutations=200)
-_FULL = Scale(events=500, kills=200, soak=200_000, sandbox=2_000, people=1_000, mutations=100_000)
+_SHORT = Scale(events=20, kills=4, soak=4_000, sandbox=40, personas=10, mutations=200)
+_FULL = Scale(events=500, kills=200, soak=200_000, sandbox=2_000, personas=1_000, mutations=100_000)
 
 
 @pytest.fixture(scope="session")

@@ -35,14 +35,14 @@ class HttpApi:
     """A WSGI application. Webhooks are signed on the way, as their providers would sign them."""
 
     def __init__(self) -> None:
-        self.intake, self.installs, self.payments = (
+        self.accept, self.installs, self.payments = (
             AcceptHarness(),
             InstallsHarness(),
             PaymentsHarness(),
         )
         functions = {
-            "events": InProcess(self.intake.intake.handle),
-            "health": InProcess(self.intake.intake.handle),
+            "events": InProcess(self.accept.accept.handle),
+            "health": InProcess(self.accept.accept.handle),
             "installs": InProcess(self.installs.installs.handle),
             "payments": InProcess(self.payments.receiver.handle),
         }
@@ -64,10 +64,10 @@ class HttpApi:
 
     def forget(self) -> None:
         """Empties the queues; what is sent in a long run would fill the memory."""
-        for world in (self.intake, self.payments):
-            world.sqs.queues.clear()
-            world.sqs.calls.clear()
-        for ssm in (self.intake.ssm, self.installs.ssm, self.payments.ssm):
+        for harness in (self.accept, self.payments):
+            harness.sqs.queues.clear()
+            harness.sqs.calls.clear()
+        for ssm in (self.accept.ssm, self.installs.ssm, self.payments.ssm):
             ssm.calls.clear()
 
     def _request(self, environ: Any) -> Request:

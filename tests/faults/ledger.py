@@ -50,7 +50,7 @@ def recorded_in(ledger: Iterable[Entry]) -> Counter[str]:
 
 
 @dataclass(frozen=True)
-class Books:
+class RunLedger:
     """What became of each event of a run that has settled, by event id."""
 
     handed_in: frozenset[str]

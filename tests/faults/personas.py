@@ -72,7 +72,7 @@ class Person:
         return _NAMES[self.number % len(_NAMES)]
 
 
-def people(count: int) -> list[Person]:
+def personas(count: int) -> list[Person]:
     return [Person(number) for number in range(count)]
 
 

@@ -27,7 +27,7 @@ from relay_sandbox.http.server import Connection
 from relay_sandbox.stand_in import Account, StandIn
 from tests.builders import MOBILE_APP, WEB_APP, make_settings, make_sqs_event
 from tests.fakes import FakeClock, FakeSqs, FakeSsm
-from tests.faults.ledger import Books, Heard, make_order, overheard, recorded_in
+from tests.faults.ledger import Heard, RunLedger, make_order, overheard, recorded_in
 from tests.memory_table import MemoryAsyncTable, MemoryTable
 
 BATCH: Final = 100
@@ -194,7 +194,7 @@ class Run:
         """What is on the dead-letter queue."""
         return [one.content for one in self.sqs.queues[self.settings.dead_letter_queue_url]]
 
-    def books(self) -> Books:
+    def ledger(self) -> RunLedger:
         """What became of everything; the log must tell of as many doubts as the metric."""
         heard = self._heard()
         assert heard.counted["Uncertain"] == heard.in_doubt.total()
@@ -203,7 +203,7 @@ class Run:
             in_doubt[self._event_ids[message_id]] += times
         dead = Counter(letter["event_id"] for letter in self.letters)
         recorded = recorded_in(self.stand_in.ledger)
-        return Books(frozenset(self._handed_in), recorded, dead, in_doubt)
+        return RunLedger(frozenset(self._handed_in), recorded, dead, in_doubt)
 
     def _received(self, body: str) -> tuple[str, str]:
         """A message with an id of its own: one that was sent again has another."""

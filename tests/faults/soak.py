@@ -99,7 +99,7 @@ class Soak:
 
     def _bury_all(self) -> None:
         for letter in self.fleet.letters():
-            self.balance.bury(letter)
+            self.balance.dead_letter(letter)
 
     def _look_at_memory(self) -> None:
         gc.collect()

@@ -99,12 +99,12 @@ async def test_run_under_a_sure_fault_has_every_event_recorded_once(
 ) -> None:
     async with running(tls=certificates.trusted) as run:
         hit = await endure(run, scale.events, **fault)
-        books = run.books()
+        ledger = run.ledger()
 
-    books.assert_balanced()
+    ledger.assert_balanced()
     assert hit
-    assert (books.doubled, books.dead, books.in_doubt) == (set(), {}, {})
-    saw(**books.figures())
+    assert (ledger.doubled, ledger.dead, ledger.in_doubt) == (set(), {}, {})
+    saw(**ledger.figures())
 
 
 @MOMENTS
@@ -114,14 +114,14 @@ async def test_run_under_an_uncertain_fault_doubles_only_what_was_counted(
 ) -> None:
     async with running(tls=certificates.trusted, **settings_for(fault)) as run:
         hit = await endure(run, scale.events, recorded=moment, **fault)
-        books = run.books()
+        ledger = run.ledger()
 
-    books.assert_balanced()
-    assert books.dead == {}
+    ledger.assert_balanced()
+    assert ledger.dead == {}
     assert hit
-    assert hit <= books.in_doubt.keys()
-    assert moment == "before" or hit <= books.doubled  # the price of `resend`
-    saw(**books.figures())
+    assert hit <= ledger.in_doubt.keys()
+    assert moment == "before" or hit <= ledger.doubled  # the price of `resend`
+    saw(**ledger.figures())
 
 
 @pytest.mark.parametrize("fault", UNCERTAIN, ids=name_of)
@@ -131,15 +131,15 @@ async def test_run_of_web_events_is_recorded_once_though_they_were_resent(
     """W11: AppsFlyer drops the second of a `customer_dedup_id`."""
     async with running(Surface.WEB, certificates.trusted, **settings_for(fault)) as run:
         hit = await endure(run, scale.events, recorded="after", **fault)
-        books = run.books()
+        ledger = run.ledger()
         dropped = {
             event_id_of(entry) for entry in run.stand_in.ledger if entry.why.startswith("W11")
         }
 
-    books.assert_balanced()
+    ledger.assert_balanced()
     assert hit <= dropped
-    assert (set(books.recorded.values()), books.dead) == ({1}, {})
-    saw(**books.figures(), dropped_by_appsflyer=len(dropped))
+    assert (set(ledger.recorded.values()), ledger.dead) == ({1}, {})
+    saw(**ledger.figures(), dropped_by_appsflyer=len(dropped))
 
 
 @MOMENTS
@@ -150,16 +150,16 @@ async def test_run_that_buries_doubtful_money_doubles_none(
     settings = {"uncertain_money": "dead_letter", **settings_for(fault)}
     async with running(tls=certificates.trusted, **settings) as run:
         hit = await endure(run, scale.events, recorded=moment, **fault)
-        books = run.books()
+        ledger = run.ledger()
         reasons = {letter["reason"].partition(":")[0] for letter in run.letters}
 
-    books.assert_balanced()
-    assert books.doubled == set()
+    ledger.assert_balanced()
+    assert ledger.doubled == set()
     assert hit
-    assert hit <= books.dead.keys()
-    assert hit & books.recorded.keys() == (hit if moment == "after" else set())
+    assert hit <= ledger.dead.keys()
+    assert hit & ledger.recorded.keys() == (hit if moment == "after" else set())
     assert reasons == {"uncertain_money"}
-    saw(**books.figures())
+    saw(**ledger.figures())
 
 
 @pytest.mark.parametrize(
@@ -177,12 +177,12 @@ async def test_run_that_outlasts_the_schedule_loses_nothing(
             await strike(run, **fault)
         run.hand_in(scale.events - scale.events // 2)
         await run.until_settled()
-        books = run.books()
+        ledger = run.ledger()
 
-    books.assert_balanced()
+    ledger.assert_balanced()
     sure = fault["status"] == 503
-    assert not (sure and (books.in_doubt or books.dead.keys() & books.recorded.keys()))
-    saw(**books.figures())
+    assert not (sure and (ledger.in_doubt or ledger.dead.keys() & ledger.recorded.keys()))
+    saw(**ledger.figures())
 
 
 # The way to AppsFlyer
@@ -209,12 +209,12 @@ async def test_run_without_a_way_to_appsflyer_has_every_event_recorded_once(
         arrived = len(run.stand_in.ledger)
         await run.site.put(run.appsflyer)
         await run.until_settled()
-        books = run.books()
+        ledger = run.ledger()
 
-    books.assert_balanced()
+    ledger.assert_balanced()
     assert arrived == scale.events // 4
-    assert (books.doubled, books.dead, books.in_doubt) == (set(), {}, {})
-    saw(**books.figures())
+    assert (ledger.doubled, ledger.dead, ledger.in_doubt) == (set(), {}, {})
+    saw(**ledger.figures())
 
 
 async def test_run_whose_plain_connections_are_reset_at_once_has_every_event_recorded_once(
@@ -227,11 +227,11 @@ async def test_run_whose_plain_connections_are_reset_at_once_has_every_event_rec
         await run.round()
         await run.site.put(run.appsflyer)
         await run.until_settled()
-        books = run.books()
+        ledger = run.ledger()
 
-    books.assert_balanced()
-    assert (books.doubled, books.dead) == (set(), {})
-    saw(**books.figures())
+    ledger.assert_balanced()
+    assert (ledger.doubled, ledger.dead) == (set(), {})
+    saw(**ledger.figures())
 
 
 async def test_run_in_whose_middle_appsflyer_goes_away_doubles_only_what_was_counted(
@@ -250,12 +250,12 @@ async def test_run_in_whose_middle_appsflyer_goes_away_doubles_only_what_was_cou
         run.stand_in.faults.clear()
         await run.site.put(run.appsflyer)
         await run.until_settled()
-        books = run.books()
+        ledger = run.ledger()
 
-    books.assert_balanced()
-    assert books.dead == {}
-    assert books.doubled
-    saw(**books.figures())
+    ledger.assert_balanced()
+    assert ledger.dead == {}
+    assert ledger.doubled
+    saw(**ledger.figures())
 
 
 # Redirects
@@ -278,13 +278,13 @@ async def test_run_under_redirects_refuses_them_and_never_goes_to_their_target(
     async with Server(note) as target, running(surface, certificates.trusted) as run:
         location = f"{target.url}/elsewhere"
         hit = await endure(run, scale.events, status=status, location=location)
-        books = run.books()
+        ledger = run.ledger()
         marks = {(one["outcome"], one["reason"], one["status"]) for one in run.letters}
 
-    books.assert_balanced()
+    ledger.assert_balanced()
     assert gone_to == []
     assert hit
-    assert books.dead.keys() == hit
-    assert books.recorded.keys() == books.handed_in - hit
+    assert ledger.dead.keys() == hit
+    assert ledger.recorded.keys() == ledger.handed_in - hit
     assert marks == {("refused", f"status_{status}", status)}
-    saw(**books.figures())
+    saw(**ledger.figures())

@@ -95,13 +95,13 @@ def make(mutator: Mutator) -> Request:
     return Request(route, event)
 
 
-def hold(world: AcceptHarness, request: Request, heard: Heard) -> int:
+def hold(harness: AcceptHarness, request: Request, heard: Heard) -> int:
     """What is promised of every request; gives the status of the answer."""
-    response = world.intake.handle(request.event)
-    queued = [*world.mobile, *world.web]
-    world.sqs.queues.clear()
-    world.sqs.calls.clear()
-    world.ssm.calls.clear()
+    response = harness.accept.handle(request.event)
+    queued = [*harness.mobile, *harness.web]
+    harness.sqs.queues.clear()
+    harness.sqs.calls.clear()
+    harness.ssm.calls.clear()
     status: int = response["statusCode"]
 
     assert status < 500
@@ -116,11 +116,11 @@ def hold(world: AcceptHarness, request: Request, heard: Heard) -> int:
 def test_accept_under_mutated_requests_answers_by_the_document_and_queues_what_it_says(
     scale: Scale, saw: Saw
 ) -> None:
-    world = AcceptHarness()
+    harness = AcceptHarness()
     statuses: Counter[str] = Counter()
 
     def promise(request: Request, heard: Heard) -> None:
-        statuses[f"answers_{hold(world, request, heard)}"] += 1
+        statuses[f"answers_{hold(harness, request, heard)}"] += 1
 
     fuzz("accept", scale.mutations, make, promise)
 
@@ -142,11 +142,11 @@ def drawn(draw_: st.DrawFn) -> Request:
 def test_accept_under_drawn_events_answers_by_the_document_and_queues_what_it_says(
     scale: Scale, saw: Saw
 ) -> None:
-    world = AcceptHarness()
+    harness = AcceptHarness()
     statuses: Counter[str] = Counter()
 
     def promise(request: Request, heard: Heard) -> None:
-        statuses[f"answers_{hold(world, request, heard)}"] += 1
+        statuses[f"answers_{hold(harness, request, heard)}"] += 1
 
     draw(drawn(), 20 + scale.mutations // 20, promise)
 

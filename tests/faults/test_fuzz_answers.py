@@ -62,8 +62,8 @@ def make(mutator: Mutator) -> Answer:
 
 @pytest.mark.parametrize("surface", list(Surface))
 def test_forward_under_odd_answers_loses_no_event(surface: Surface, scale: Scale, saw: Saw) -> None:
-    world, appsflyer = ForwarderHarness(surface), AppsFlyer()
-    forwarder = world.make_forwarder(appsflyer)
+    harness, appsflyer = ForwarderHarness(surface), AppsFlyer()
+    forwarder = harness.make_forwarder(appsflyer)
     count = scale.mutations // len(Surface)
     totals: Counter[str] = Counter()
     envelope = make_envelope() if surface is Surface.MOBILE else make_web_envelope()
@@ -74,13 +74,13 @@ def test_forward_under_odd_answers_loses_no_event(surface: Surface, scale: Scale
         def promise(answer: Answer, heard: Heard) -> None:
             appsflyer.answer, appsflyer.sent = answer, 0
             failed = runner.run(forwarder.forward(records, lambda: 90.0))
-            waiting, dead = list(world.waiting), list(world.dead)
+            waiting, dead = list(harness.waiting), list(harness.dead)
             said = heard.take()
             told = counted(said)
             totals.update(told)
-            world.sqs.queues.clear()
-            world.sqs.calls.clear()
-            world.clock.advance(61)  # a token that was refused is tried again
+            harness.sqs.queues.clear()
+            harness.sqs.calls.clear()
+            harness.clock.advance(61)  # a token that was refused is tried again
 
             assert failed == []
             assert appsflyer.sent == 1  # no redirect is followed

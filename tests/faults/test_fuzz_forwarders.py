@@ -107,8 +107,8 @@ class Queue:
 
     def __init__(self, surface: Surface, runner: asyncio.Runner) -> None:
         self.surface = surface
-        self.world = ForwarderHarness(surface, deduplicate="all")
-        identities = Identities(self.world.identities, clock=self.world.clock)
+        self.harness = ForwarderHarness(surface, deduplicate="all")
+        identities = Identities(self.harness.identities, clock=self.harness.clock)
         identities.remember(Identity(MOBILE_APP, "user-1", "1-2", NOW - timedelta(days=1)))
         self.totals: Counter[str] = Counter()
         self.taken = 0
@@ -116,11 +116,11 @@ class Queue:
 
     def hold(self, body: str, heard: Heard) -> None:
         """What is promised of every message."""
-        world = self.world
+        harness = self.harness
         self.taken += 1
         record = make_sqs_event(body)["Records"][0] | {"messageId": f"m-{self.taken}"}
-        failed = self._runner.run(world.forwarder.forward([record], lambda: 90.0))
-        sent, waiting, dead = world.appsflyer.requests, world.waiting, world.dead
+        failed = self._runner.run(harness.forwarder.forward([record], lambda: 90.0))
+        sent, waiting, dead = harness.appsflyer.requests, harness.waiting, harness.dead
         said = heard.take()
         told = counted(said)
         self.totals.update(told)
@@ -132,8 +132,8 @@ class Queue:
         assert all(parse_envelope(message.body) for message in waiting)
         assert_discreet(said, CANARY, TOKEN)
         sent.clear()
-        world.sqs.queues.clear()
-        world.sqs.calls.clear()
+        harness.sqs.queues.clear()
+        harness.sqs.calls.clear()
 
 
 @pytest.mark.parametrize("surface", list(Surface))

@@ -48,25 +48,25 @@ def make(mutator: Mutator) -> Json:
 def test_receive_install_under_mutated_messages_answers_by_the_document(
     scale: Scale, saw: Saw
 ) -> None:
-    world = InstallsHarness()
-    world.clock.now = NOW
+    harness = InstallsHarness()
+    harness.clock.now = NOW
     statuses: Counter[str] = Counter()
 
     def promise(event: Json, heard: Heard) -> None:
-        known = len(world.table)
-        response = world.installs.handle(event)
+        known = len(harness.table)
+        response = harness.installs.handle(event)
         content = json.loads(response["body"])
         status = content["status"]
-        world.ssm.calls.clear()
+        harness.ssm.calls.clear()
         statuses[f"answers_{status}"] += 1
 
         assert response["statusCode"] < 500
         check_answer(event["routeKey"], response)
-        assert len(world.table) == known or status == "remembered"
+        assert len(harness.table) == known or status == "remembered"
         assert_discreet(heard.take(), CANARY)
         assert CANARY not in response["body"]
 
     fuzz("installs", scale.mutations, make, promise)
 
-    saw(messages=scale.mutations, identities=len(world.table), **statuses)
+    saw(messages=scale.mutations, identities=len(harness.table), **statuses)
     assert {"answers_remembered", "answers_without_customer", "answers_400"} <= statuses.keys()

@@ -123,17 +123,17 @@ def put(ssm: FakeSsm, goods: tuple[Parameter, ...], change: Change) -> None:
 
 
 def test_accept_with_odd_settings_answers_by_the_document(scale: Scale, saw: Saw) -> None:
-    world = AcceptHarness()
+    harness = AcceptHarness()
     statuses: Counter[str] = Counter()
     event = make_http_event(make_event())
 
     def promise(change: Change, heard: Heard) -> None:
-        put(world.ssm, (APPS, PRODUCERS), change)
-        world.clock.advance(CACHE_SECONDS + 1)
-        response = world.intake.handle(event)
-        queued = len(world.mobile)
-        world.sqs.queues.clear()
-        world.sqs.calls.clear()
+        put(harness.ssm, (APPS, PRODUCERS), change)
+        harness.clock.advance(CACHE_SECONDS + 1)
+        response = harness.accept.handle(event)
+        queued = len(harness.mobile)
+        harness.sqs.queues.clear()
+        harness.sqs.calls.clear()
         status = response["statusCode"]
         statuses[f"answers_{status}"] += 1
 
@@ -149,15 +149,15 @@ def test_accept_with_odd_settings_answers_by_the_document(scale: Scale, saw: Saw
 
 
 def test_receive_install_with_odd_settings_answers_by_the_document(scale: Scale, saw: Saw) -> None:
-    world = InstallsHarness()
+    harness = InstallsHarness()
     statuses: Counter[str] = Counter()
     body = json.dumps(make_install())
     event = make_http_event(body, route=INSTALL_POST, token=None, query={"token": PUSH_TOKEN})
 
     def promise(change: Change, heard: Heard) -> None:
-        put(world.ssm, (PUSH_SENDERS,), change)
-        world.clock.advance(CACHE_SECONDS + 1)
-        response = world.installs.handle(event)
+        put(harness.ssm, (PUSH_SENDERS,), change)
+        harness.clock.advance(CACHE_SECONDS + 1)
+        response = harness.installs.handle(event)
         statuses[f"answers_{response['statusCode']}"] += 1
 
         assert response["statusCode"] in {200, 401, 403, 503}
@@ -171,18 +171,18 @@ def test_receive_install_with_odd_settings_answers_by_the_document(scale: Scale,
 
 
 def test_receive_payment_with_odd_settings_answers_by_the_document(scale: Scale, saw: Saw) -> None:
-    world = PaymentsHarness()
+    harness = PaymentsHarness()
     statuses: Counter[str] = Counter()
     route = "POST /v1/payments/{provider}/{source}"
 
     def promise(change: Change, heard: Heard) -> None:
-        put(world.ssm, (ALL_SOURCES, WEBHOOK_SECRETS), change)
-        world.clock.advance(CACHE_SECONDS + 1)
-        webhook = billing_webhook("trial", world.clock, "whsec_QUJD", id="t-1")
-        response = world.receiver.handle(webhook_event("standard_webhooks", webhook))
-        queued = len(world.waiting)
-        world.sqs.queues.clear()
-        world.sqs.calls.clear()
+        put(harness.ssm, (ALL_SOURCES, WEBHOOK_SECRETS), change)
+        harness.clock.advance(CACHE_SECONDS + 1)
+        webhook = billing_webhook("trial", harness.clock, "whsec_QUJD", id="t-1")
+        response = harness.receiver.handle(webhook_event("standard_webhooks", webhook))
+        queued = len(harness.waiting)
+        harness.sqs.queues.clear()
+        harness.sqs.calls.clear()
         status = response["statusCode"]
         statuses[f"answers_{status}"] += 1
 
@@ -199,19 +199,19 @@ def test_receive_payment_with_odd_settings_answers_by_the_document(scale: Scale,
 
 
 def test_map_payment_with_odd_settings_loses_nothing(scale: Scale, saw: Saw) -> None:
-    world = PaymentsHarness()
+    harness = PaymentsHarness()
     with hearing():
-        world.tell("purchase", **PURCHASE)
-    notice = world.waiting[0].body
+        harness.tell("purchase", **PURCHASE)
+    notice = harness.waiting[0].body
     totals: Counter[str] = Counter()
 
     def promise(change: Change, heard: Heard) -> None:
-        world.sqs.queues.clear()
-        world.sqs.calls.clear()
-        put(world.ssm, (APPS, ALL_SOURCES), change)
-        world.clock.advance(CACHE_SECONDS + 1)
-        failed = world.map(notice)
-        left = sum(len(messages) for messages in world.sqs.queues.values())
+        harness.sqs.queues.clear()
+        harness.sqs.calls.clear()
+        put(harness.ssm, (APPS, ALL_SOURCES), change)
+        harness.clock.advance(CACHE_SECONDS + 1)
+        failed = harness.map(notice)
+        left = sum(len(messages) for messages in harness.sqs.queues.values())
         said = heard.take()
         told = counted(said)
         totals.update(told)
@@ -229,22 +229,22 @@ def test_map_payment_with_odd_settings_loses_nothing(scale: Scale, saw: Saw) -> 
 
 
 def test_forward_with_odd_settings_loses_nothing(scale: Scale, saw: Saw) -> None:
-    world = ForwarderHarness()
+    harness = ForwarderHarness()
     totals: Counter[str] = Counter()
     records: list[Json] = make_sqs_event(make_envelope())["Records"]
 
     with asyncio.Runner() as runner:
 
         def promise(change: Change, heard: Heard) -> None:
-            put(world.ssm, (APPS, TOKENS), change)
-            world.clock.advance(CACHE_SECONDS + 1)
-            failed = runner.run(world.forwarder.forward(records, lambda: 90.0))
-            left = len(world.waiting) + len(world.dead) + len(world.appsflyer.requests)
+            put(harness.ssm, (APPS, TOKENS), change)
+            harness.clock.advance(CACHE_SECONDS + 1)
+            failed = runner.run(harness.forwarder.forward(records, lambda: 90.0))
+            left = len(harness.waiting) + len(harness.dead) + len(harness.appsflyer.requests)
             said = heard.take()
             totals.update(counted(said))
-            world.sqs.queues.clear()
-            world.sqs.calls.clear()
-            world.appsflyer.requests.clear()
+            harness.sqs.queues.clear()
+            harness.sqs.calls.clear()
+            harness.appsflyer.requests.clear()
 
             assert (failed, left) == ([], 1)
             assert_discreet(said, SECRET)

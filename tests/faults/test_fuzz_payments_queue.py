@@ -19,23 +19,25 @@ SETTLED = ("LinksLearnt", "MovementDropped", "TestDropped", "MovementRetold")
 
 def good_notices() -> list[bytes]:
     """What `receive_payment` queues of the providers' samples, with somebody's id in its values."""
-    world = PaymentsHarness()
+    harness = PaymentsHarness()
     with hearing():
         for provider in PROVIDERS:
             for body in good(provider):
-                world.receiver.handle(event_of(provider, signed(provider, body, world)))
-    return [message.body.encode().replace(b"user-1", CANARY.encode()) for message in world.waiting]
+                harness.receiver.handle(event_of(provider, signed(provider, body, harness)))
+    return [
+        message.body.encode().replace(b"user-1", CANARY.encode()) for message in harness.waiting
+    ]
 
 
 def test_map_payment_under_mutated_messages_loses_none(scale: Scale, saw: Saw) -> None:
-    world = PaymentsHarness()
+    harness = PaymentsHarness()
     notices = good_notices()
     totals: Counter[str] = Counter()
 
     def promise(body: str, heard: Heard) -> None:
         records = make_sqs_event(body)["Records"]
-        failed = world.mapper.map(records, lambda: NEEDED_SECONDS)
-        queues = world.sqs.queues
+        failed = harness.mapper.map(records, lambda: NEEDED_SECONDS)
+        queues = harness.sqs.queues
         left = sum(len(messages) for messages in queues.values())
         said = heard.take()
         told = counted(said)
@@ -43,11 +45,11 @@ def test_map_payment_under_mutated_messages_loses_none(scale: Scale, saw: Saw) -
 
         assert failed == []
         assert left + sum(told[name] for name in SETTLED) == 1
-        assert all(parse_envelope(message) for message in bodies(world, "mobile", "web"))
-        assert all(parse_notice(message) for message in bodies(world, "payments"))
+        assert all(parse_envelope(message) for message in bodies(harness, "mobile", "web"))
+        assert all(parse_notice(message) for message in bodies(harness, "payments"))
         assert_discreet(said, CANARY)
         queues.clear()
-        world.sqs.calls.clear()
+        harness.sqs.calls.clear()
 
     def make(mutator: Mutator) -> str:
         return mutator.message(notices)
@@ -58,11 +60,11 @@ def test_map_payment_under_mutated_messages_loses_none(scale: Scale, saw: Saw) -
     assert {"DeadLettered", "MovementMapped", "LinksLearnt"} <= totals.keys()
 
 
-def bodies(world: PaymentsHarness, *queues: str) -> list[str]:
+def bodies(harness: PaymentsHarness, *queues: str) -> list[str]:
     """What is on these queues."""
     return [
         message.body
-        for url, messages in world.sqs.queues.items()
+        for url, messages in harness.sqs.queues.items()
         for message in messages
         if url.rpartition("/")[2] in queues
     ]

@@ -145,7 +145,7 @@ def memory() -> Iterator[Memory]:
 def test_forward_bears_every_shape_of_message(
     surface: Surface, memory: Memory, scale: Scale, saw: Saw
 ) -> None:
-    world = ForwarderHarness(surface)
+    harness = ForwarderHarness(surface)
     made, event = MADE[surface]
     around = inputs(size_of(scale), *((made(), name) for name in ENVELOPE_FIELDS))
     inside = inputs(size_of(scale), *((event(), name) for name in FIELDS[surface]))
@@ -154,11 +154,11 @@ def test_forward_bears_every_shape_of_message(
         for title, body in itertools.chain(around, whole):
             records = make_sqs_event(body)["Records"]
             with memory.bounded(title, body):
-                failed = runner.run(world.forwarder.forward(records, lambda: 90.0))
-            left = len(world.waiting) + len(world.dead) + len(world.appsflyer.requests)
-            world.sqs.queues.clear()
-            world.sqs.calls.clear()
-            world.appsflyer.requests.clear()
+                failed = runner.run(harness.forwarder.forward(records, lambda: 90.0))
+            left = len(harness.waiting) + len(harness.dead) + len(harness.appsflyer.requests)
+            harness.sqs.queues.clear()
+            harness.sqs.calls.clear()
+            harness.appsflyer.requests.clear()
             assert (failed, left) == ([], 1), title
             assert_discreet(heard.take())
 
@@ -166,25 +166,25 @@ def test_forward_bears_every_shape_of_message(
 
 
 def test_map_payment_bears_every_shape_of_message(memory: Memory, scale: Scale, saw: Saw) -> None:
-    world = PaymentsHarness()
+    harness = PaymentsHarness()
     with hearing() as heard:
-        world.tell("refund", id="r-1", original_id="p-1")
-        notice = world.waiting[0].content
+        harness.tell("refund", id="r-1", original_id="p-1")
+        notice = harness.waiting[0].content
         bodies = inputs(size_of(scale), *((notice, name) for name in NOTICE_FIELDS))
         for title, body in bodies:
-            world.sqs.queues.clear()
-            world.sqs.calls.clear()
+            harness.sqs.queues.clear()
+            harness.sqs.calls.clear()
             heard.take()
             with memory.bounded(title, body):
-                failed = world.map(body)
-            assert (failed, len(world.waiting) + len(world.dead)) == ([], 1), title
+                failed = harness.map(body)
+            assert (failed, len(harness.waiting) + len(harness.dead)) == ([], 1), title
             assert_discreet(heard.take())
 
     saw(messages=memory.inputs, bytes=size_of(scale), most_bytes_a_byte=memory.most)
 
 
 def test_accept_bears_every_shape_of_body(memory: Memory, scale: Scale, saw: Saw) -> None:
-    world = AcceptHarness()
+    harness = AcceptHarness()
     routes = {
         Surface.MOBILE: ("POST /v1/mobile/{app_id}/events", MOBILE_APP, make_event()),
         Surface.WEB: ("POST /v1/web/{app_id}/events", WEB_APP, make_web_event()),
@@ -195,10 +195,10 @@ def test_accept_bears_every_shape_of_body(memory: Memory, scale: Scale, saw: Saw
             for title, body in inputs(size_of(scale), *fields):
                 request = make_http_event(body, route=route, app_id=app_id)
                 with memory.bounded(title, body):
-                    response = world.intake.handle(request)
-                queued = len(world.mobile) + len(world.web)
-                world.sqs.queues.clear()
-                world.sqs.calls.clear()
+                    response = harness.accept.handle(request)
+                queued = len(harness.mobile) + len(harness.web)
+                harness.sqs.queues.clear()
+                harness.sqs.calls.clear()
                 assert response["statusCode"] in {202, 400, 413}, title
                 assert queued == (response["statusCode"] == 202), title
                 assert_discreet(heard.take())
@@ -207,14 +207,14 @@ def test_accept_bears_every_shape_of_body(memory: Memory, scale: Scale, saw: Saw
 
 
 def test_receive_install_bears_every_shape_of_body(memory: Memory, scale: Scale, saw: Saw) -> None:
-    world = InstallsHarness()
+    harness = InstallsHarness()
     bodies = inputs(size_of(scale) // 5, *((make_install(), name) for name in INSTALL_FIELDS))
     with hearing() as heard:
         for title, body in bodies:
             query = {"token": PUSH_TOKEN}
             request = make_http_event(body, route=INSTALL_POST, token=None, query=query)
             with memory.bounded(title, body):
-                response = world.installs.handle(request)
+                response = harness.installs.handle(request)
             assert response["statusCode"] in {200, 400}, title
             assert_discreet(heard.take())
 
@@ -223,7 +223,7 @@ def test_receive_install_bears_every_shape_of_body(memory: Memory, scale: Scale,
 
 def test_receive_payment_bears_every_shape_of_body(memory: Memory, scale: Scale, saw: Saw) -> None:
     """RevenueCat's, which signs nothing; the others read with the same few functions."""
-    world = PaymentsHarness()
+    harness = PaymentsHarness()
     whole: Json = {"api_version": "1.0", "event": {"type": "RENEWAL", "id": "1"}}
     bodies = inputs(size_of(scale), (whole, "event"), (whole, "api_version"))
     with hearing() as heard:
@@ -231,10 +231,10 @@ def test_receive_payment_bears_every_shape_of_body(memory: Memory, scale: Scale,
             webhook = Posted({"authorization": SECRETS["revenuecat"]}, body.encode())
             request = webhook_event("revenuecat", webhook)
             with memory.bounded(title, body):
-                response = world.receiver.handle(request)
-            queued = len(world.waiting)
-            world.sqs.queues.clear()
-            world.sqs.calls.clear()
+                response = harness.receiver.handle(request)
+            queued = len(harness.waiting)
+            harness.sqs.queues.clear()
+            harness.sqs.calls.clear()
             said = heard.take()
             assert response["statusCode"] == 200, title
             assert queued == 1, title

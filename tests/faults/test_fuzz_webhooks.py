@@ -49,12 +49,12 @@ def good(provider: str) -> list[bytes]:
     return [path.read_bytes().replace(PERSON.encode(), CANARY.encode()) for path in samples]
 
 
-def signed(provider: str, body: bytes, world: PaymentsHarness) -> Posted:
+def signed(provider: str, body: bytes, harness: PaymentsHarness) -> Posted:
     """A body, whatever it is, as its provider signs it; Adyen's in the header, over all of it."""
     if provider == "adyen":
         digest = hmac.digest(bytes.fromhex(SECRETS["adyen"]), body, "sha256")
         return Posted({"hmacsignature": base64.b64encode(digest).decode()}, body)
-    return Posted(*sign(provider, body, SECRETS[provider], world.clock.now))
+    return Posted(*sign(provider, body, SECRETS[provider], harness.clock.now))
 
 
 def event_of(provider: str, webhook: Posted) -> Json:
@@ -69,15 +69,15 @@ def test_receive_payment_signed_right_over_a_mutated_body_takes_and_keeps_it(
     provider: str, scale: Scale, saw: Saw
 ) -> None:
     """What cannot be read is kept, too: nobody sends it again once it is acknowledged."""
-    world, count = PaymentsHarness(), scale.mutations // len(PROVIDERS)
+    harness, count = PaymentsHarness(), scale.mutations // len(PROVIDERS)
     bodies = good(provider)
     counts: Counter[str] = Counter()
 
     def promise(body: bytes, heard: Heard) -> None:
-        response = world.receiver.handle(event_of(provider, signed(provider, body, world)))
-        queued = list(world.waiting)
-        world.sqs.queues.clear()
-        world.sqs.calls.clear()
+        response = harness.receiver.handle(event_of(provider, signed(provider, body, harness)))
+        queued = list(harness.waiting)
+        harness.sqs.queues.clear()
+        harness.sqs.calls.clear()
         said = heard.take()
         told = counted(said)
 
@@ -107,10 +107,12 @@ class Forged(NamedTuple):
     """Whether the true signature still stands in its header."""
 
 
-def forged(provider: str, world: PaymentsHarness, bodies: list[bytes], mutator: Mutator) -> Forged:
+def forged(
+    provider: str, harness: PaymentsHarness, bodies: list[bytes], mutator: Mutator
+) -> Forged:
     """A good body with its signature, and one of its headers changed or another body with it."""
     random = mutator.random
-    webhook = signed(provider, random.choice(bodies), world)
+    webhook = signed(provider, random.choice(bodies), harness)
     headers = {name: text for name, text in webhook.headers.items() if name != "content-type"}
     changed = random.choice(list(headers))
     true = headers[changed]
@@ -133,15 +135,15 @@ def forged(provider: str, world: PaymentsHarness, bodies: list[bytes], mutator: 
 def test_receive_payment_under_mutated_signatures_lets_nobody_in(
     provider: str, scale: Scale, saw: Saw
 ) -> None:
-    world, count = PaymentsHarness(), scale.mutations // len(PROVIDERS)
+    harness, count = PaymentsHarness(), scale.mutations // len(PROVIDERS)
     bodies = good(provider)
     statuses: Counter[str] = Counter()
 
     def promise(case: Forged, heard: Heard) -> None:
-        response = world.receiver.handle(case.event)
-        queued = len(world.waiting)
-        world.sqs.queues.clear()
-        world.ssm.calls.clear()
+        response = harness.receiver.handle(case.event)
+        queued = len(harness.waiting)
+        harness.sqs.queues.clear()
+        harness.ssm.calls.clear()
         status = response["statusCode"]
         statuses[f"answers_{status}"] += 1
 
@@ -153,7 +155,7 @@ def test_receive_payment_under_mutated_signatures_lets_nobody_in(
         assert CANARY not in response["body"]
 
     def make(mutator: Mutator) -> Forged:
-        return forged(provider, world, bodies, mutator)
+        return forged(provider, harness, bodies, mutator)
 
     fuzz(f"signatures of {provider}", count, make, promise)
 

@@ -152,9 +152,9 @@ async def test_redirect_to_another_host_is_a_dead_letter_and_nothing_goes_there(
     appsflyer, elsewhere = Listening(), Listening()
     async with Server(appsflyer) as server, Server(elsewhere) as other:
         appsflyer.answer = Response(status, (("location", f"{other.url}/inappevent/id1"),))
-        world = ForwarderHarness(appsflyer_url=server.url)
+        harness = ForwarderHarness(appsflyer_url=server.url)
         transport = make_transport(1, SERVED_SECONDS, SERVED_SECONDS)
-        forwarder = world.make_forwarder(transport)
+        forwarder = harness.make_forwarder(transport)
         records = make_sqs_event(make_envelope())["Records"]
         with hearing():
             failed = await forwarder.forward(records, lambda: 90.0)
@@ -163,7 +163,9 @@ async def test_redirect_to_another_host_is_a_dead_letter_and_nothing_goes_there(
     assert failed == []
     assert len(appsflyer.requests) == 1
     assert elsewhere.requests == []
-    assert [(letter["outcome"], letter["status"]) for letter in world.dead] == [("refused", status)]
+    assert [(letter["outcome"], letter["status"]) for letter in harness.dead] == [
+        ("refused", status)
+    ]
 
 
 WEB = "POST /v1/web/{app_id}/visits"

@@ -28,7 +28,7 @@ from tests.builders import (
 from tests.fakes import FakeClock, FakeSsm, aws_error
 from tests.faults.conftest import Scale
 from tests.faults.listening import listening
-from tests.faults.personas import Person, Places, people
+from tests.faults.personas import Person, Places, personas
 from tests.harnesses import MOBILE_QUEUE, WEB_QUEUE, AcceptHarness
 from tests.memory_table import MemoryTable
 
@@ -50,28 +50,28 @@ class Request:
     """One way that a request can fare."""
 
     event: Event = lambda person, event: event
-    breaks: Callable[[AcceptHarness], None] = lambda world: None
+    breaks: Callable[[AcceptHarness], None] = lambda harness: None
     body: Callable[[list[Any]], Any] = lambda events: events
     given: dict[str, Any] = field(default_factory=dict)
     """What is said besides: headers, the query ..."""
     statuses: tuple[int, ...] = (202,)
 
 
-def store_down(world: AcceptHarness) -> None:
-    world.ssm.error = aws_error("InternalServerError", SOMEBODY)
+def store_down(harness: AcceptHarness) -> None:
+    harness.ssm.error = aws_error("InternalServerError", SOMEBODY)
 
 
-def queue_down(world: AcceptHarness) -> None:
-    world.sqs.error = aws_error("InternalError", SOMEBODY)
+def queue_down(harness: AcceptHarness) -> None:
+    harness.sqs.error = aws_error("InternalError", SOMEBODY)
 
 
-def some_refused(world: AcceptHarness) -> None:
-    world.sqs.refuses = lambda entry: int(entry["Id"]) % 2 == 0
+def some_refused(harness: AcceptHarness) -> None:
+    harness.sqs.refuses = lambda entry: int(entry["Id"]) % 2 == 0
 
 
-def bad_settings(world: AcceptHarness) -> None:
+def bad_settings(harness: AcceptHarness) -> None:
     for app in (f"mobile/{MOBILE_APP}", f"web/{WEB_APP}"):
-        world.ssm.parameters[f"/relay/apps/{app}"] = SOMEBODY
+        harness.ssm.parameters[f"/relay/apps/{app}"] = SOMEBODY
 
 
 def with_fields(**fields: Any) -> Event:
@@ -134,8 +134,8 @@ REQUESTS: dict[str, Request] = {
 @pytest.mark.parametrize("name", REQUESTS)
 def test_people_who_come_by_http_are_found_nowhere(route: str, name: str, scale: Scale) -> None:
     request, (template, app_id, make) = REQUESTS[name], ROUTES[route]
-    world, places, crowd = AcceptHarness(), Places(), people(scale.people)
-    request.breaks(world)
+    harness, places, crowd = AcceptHarness(), Places(), personas(scale.personas)
+    request.breaks(harness)
 
     with listening(keeps_text=True) as heard:
         for start in range(0, len(crowd), _BATCH):
@@ -144,12 +144,12 @@ def test_people_who_come_by_http_are_found_nowhere(route: str, name: str, scale:
                 for person in crowd[start : start + _BATCH]
             ]
             given = {"route": template, "app_id": app_id, **request.given}
-            answer = world.post(request.body(events), **given)
+            answer = harness.post(request.body(events), **given)
             assert answer.status in request.statuses, answer.text
             places.look("answers", f"{answer.headers} {answer.text}")
 
     for queue in (MOBILE_QUEUE, WEB_QUEUE):
-        places.look("queues", "\n".join(message.body for message in world.sqs.queues[queue]))
+        places.look("queues", "\n".join(message.body for message in harness.sqs.queues[queue]))
     places.look("said", "\n".join(heard.said))
     assert places.traces == {}
     assert places.size > 100
@@ -157,11 +157,11 @@ def test_people_who_come_by_http_are_found_nowhere(route: str, name: str, scale:
 
 def test_somebody_whom_a_queue_holds_would_be_found_there() -> None:
     """What a sender puts into the event value is his own affair (H9)."""
-    world, places = AcceptHarness(), Places()
+    harness, places = AcceptHarness(), Places()
 
-    world.post(make_event(eventValue={"af_content": Person(1).email}))
+    harness.post(make_event(eventValue={"af_content": Person(1).email}))
 
-    for message in world.mobile:
+    for message in harness.mobile:
         places.look("queues", message.body)
     assert list(places.traces) == ["queues"]
 
@@ -225,7 +225,7 @@ def test_people_who_installed_an_app_are_known_by_their_ids_alone(
 
     statuses = set()
     with listening(keeps_text=True) as heard:
-        for person in people(scale.people):
+        for person in personas(scale.personas):
             token = person.email if trouble == "wrong token" else PUSH_TOKEN
             event = _install_event(route, make(person), token)
             answer = installs.handle(event)
@@ -240,7 +240,7 @@ def test_people_who_installed_an_app_are_known_by_their_ids_alone(
     if route == POST and expected is not None:
         assert statuses == {expected}
     if (name, trouble) == ("remembered", "none"):
-        assert len(table) == scale.people
+        assert len(table) == scale.personas
 
 
 def _install_event(route: str, message: Any, token: str) -> Json:

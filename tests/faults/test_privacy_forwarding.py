@@ -35,7 +35,7 @@ from tests.fakes import FakeClock, Says, aws_error
 from tests.faults.conftest import Saw, Scale
 from tests.faults.fleet import MAX_RECEIVES, Fleet
 from tests.faults.listening import listening
-from tests.faults.personas import Person, Places, people, traces_in
+from tests.faults.personas import Person, Places, personas, traces_in
 from tests.faults.virtual_time import run
 from tests.harnesses import ForwarderHarness
 
@@ -54,7 +54,7 @@ Hand = Callable[[Person, Json], Json | str]
 class Way:
     """One way that an event can fare."""
 
-    breaks: Break = lambda world: None
+    breaks: Break = lambda harness: None
     """What goes wrong around the forwarder."""
     hand: Hand = lambda person, envelope: envelope
     """What is wrong with what is handed in."""
@@ -69,61 +69,61 @@ class Way:
 
 
 def answers(status: int, **headers: str) -> Break:
-    return lambda world: world.appsflyer.says(Says(status, "no", headers))
+    return lambda harness: harness.appsflyer.says(Says(status, "no", headers))
 
 
 def raises(error: type[Exception]) -> Break:
-    def breaks(world: World) -> None:
-        world.appsflyer.behaviour = lambda request: error(SOMEBODY)
+    def breaks(harness: World) -> None:
+        harness.appsflyer.behaviour = lambda request: error(SOMEBODY)
 
     return breaks
 
 
 def parameter(kind: str, value: str) -> Break:
-    def breaks(world: World) -> None:
-        name = f"/relay/{kind}/{world.surface}/{APP[world.surface]}"
-        world.ssm.parameters[name] = value
+    def breaks(harness: World) -> None:
+        name = f"/relay/{kind}/{harness.surface}/{APP[harness.surface]}"
+        harness.ssm.parameters[name] = value
 
     return breaks
 
 
 def store(code: str) -> Break:
-    def breaks(world: World) -> None:
-        world.ssm.error = aws_error(code, SOMEBODY)
+    def breaks(harness: World) -> None:
+        harness.ssm.error = aws_error(code, SOMEBODY)
 
     return breaks
 
 
-def table_down(world: World) -> None:
-    world.deliveries.error = TableUnavailableError("DynamoDB failed: InternalServerError")
+def table_down(harness: World) -> None:
+    harness.deliveries.error = TableUnavailableError("DynamoDB failed: InternalServerError")
 
 
-def identities_down(world: World) -> None:
-    world.identities.error = TableUnavailableError("DynamoDB failed: InternalServerError")
+def identities_down(harness: World) -> None:
+    harness.identities.error = TableUnavailableError("DynamoDB failed: InternalServerError")
 
 
-def installed(world: World) -> None:
+def installed(harness: World) -> None:
     """AppsFlyer has told of everybody's install."""
-    identities = Identities(world.identities, clock=world.clock)
+    identities = Identities(harness.identities, clock=harness.clock)
     for number in range(1_000):
         install = Identity(MOBILE_APP, f"user-{number}", "1415211453000-6513894", NOW)
         identities.remember(install)
-    world.clock.advance(120)
+    harness.clock.advance(120)
 
 
-def queues_down(world: World) -> None:
-    world.appsflyer.says(Says(503))
-    world.sqs.error = aws_error("InternalError", SOMEBODY)
+def queues_down(harness: World) -> None:
+    harness.appsflyer.says(Says(503))
+    harness.sqs.error = aws_error("InternalError", SOMEBODY)
 
 
-def entries_refused(world: World) -> None:
-    world.appsflyer.says(Says(503))
-    world.sqs.refuses = lambda entry: True
+def entries_refused(harness: World) -> None:
+    harness.appsflyer.says(Says(503))
+    harness.sqs.refuses = lambda entry: True
 
 
-def dead_letters_down(world: World) -> None:
-    world.appsflyer.says(Says(400))
-    world.sqs.broken_queues = {world.settings.dead_letter_queue_url}
+def dead_letters_down(harness: World) -> None:
+    harness.appsflyer.says(Says(400))
+    harness.sqs.broken_queues = {harness.settings.dead_letter_queue_url}
 
 
 # What is wrong with it
@@ -273,33 +273,33 @@ def envelope_of(person: Person, surface: Surface) -> Json:
     return make_web_envelope(event_id=f"e-{number}", event=event)
 
 
-async def go(world: World, crowd: list[Person], way: Way, places: Places) -> None:
+async def go(harness: World, crowd: list[Person], way: Way, places: Places) -> None:
     """Sends everybody one way, to its end."""
     for start in range(0, len(crowd), _BATCH):
         some = crowd[start : start + _BATCH]
-        bodies = [way.hand(person, envelope_of(person, world.surface)) for person in some]
-        await world.forward(*bodies)
+        bodies = [way.hand(person, envelope_of(person, harness.surface)) for person in some]
+        await harness.forward(*bodies)
         for _ in range(way.rounds - 1):
-            look_at_waiting(world, way, places)
-            if world.waiting:
-                await world.next_round()
-        look_at_waiting(world, way, places)
-        world.waiting.clear()
+            look_at_waiting(harness, way, places)
+            if harness.waiting:
+                await harness.next_round()
+        look_at_waiting(harness, way, places)
+        harness.waiting.clear()
 
 
-def look_at_waiting(world: World, way: Way, places: Places) -> None:
+def look_at_waiting(harness: World, way: Way, places: Places) -> None:
     if not way.waits_raw:
-        for message in world.waiting:
+        for message in harness.waiting:
             places.look("waiting", message.body)
 
 
-def look_at(world: World, places: Places) -> None:
-    for letter in world.sqs.queues[world.settings.dead_letter_queue_url]:
+def look_at(harness: World, places: Places) -> None:
+    for letter in harness.sqs.queues[harness.settings.dead_letter_queue_url]:
         places.look("dead letters", letter.body)
-    for table in (world.deliveries, world.identities):
+    for table in (harness.deliveries, harness.identities):
         for key, item in table.everything().items():
             places.look("tables", f"{key} {item}")
-    for request in world.appsflyer.requests:
+    for request in harness.appsflyer.requests:
         places.look("AppsFlyer", f"{request.url} {request.headers} {request.content.decode()}")
 
 
@@ -308,33 +308,33 @@ async def test_people_are_found_nowhere_in_the_end(
     surface: Surface, name: str, scale: Scale
 ) -> None:
     way, places = WAYS[name], Places()
-    world = ForwarderHarness(surface, **way.settings)
-    way.breaks(world)
+    harness = ForwarderHarness(surface, **way.settings)
+    way.breaks(harness)
 
     with listening(keeps_text=True) as heard:
-        await go(world, people(scale.people), way, places)
+        await go(harness, personas(scale.personas), way, places)
 
-    look_at(world, places)
+    look_at(harness, places)
     places.look("said", "\n".join(heard.said))
     assert places.traces == {}
-    assert places.size > scale.people
+    assert places.size > scale.personas
 
 
 @pytest.mark.parametrize("surface", list(Surface))
 async def test_people_told_of_twice_are_found_nowhere(surface: Surface, scale: Scale) -> None:
     """The second time with the same content, and with other content: duplicates and conflicts."""
-    places, crowd = Places(), people(scale.people)
-    world = ForwarderHarness(surface, **PURCHASE)
+    places, crowd = Places(), personas(scale.personas)
+    harness = ForwarderHarness(surface, **PURCHASE)
     other = event_of(lambda person, event: {**event, **Person(person.number + 3).raw})
 
     with listening(keeps_text=True) as heard:
         for way in (Way(), Way(), Way(hand=other)):
-            await go(world, crowd, way, places)
+            await go(harness, crowd, way, places)
 
-    look_at(world, places)
+    look_at(harness, places)
     places.look("said", "\n".join(heard.said))
     assert heard.counted["Duplicate"] == len(crowd)
-    assert {letter["reason"] for letter in world.dead} == {"id_conflict"}
+    assert {letter["reason"] for letter in harness.dead} == {"id_conflict"}
     assert places.traces == {}
 
 
@@ -352,7 +352,7 @@ def crashing() -> Fleet:
 
     fleet = Fleet(Hanging(), clock, instances=1)
     fleet.add_app(MOBILE_APP, "s2s-key")
-    fleet.put(envelope_of(person, Surface.MOBILE) for person in people(5))
+    fleet.put(envelope_of(person, Surface.MOBILE) for person in personas(5))
     return fleet
 
 
@@ -386,30 +386,30 @@ def test_what_sqs_moved_after_crashes_is_as_it_was_sent_and_nothing_else_is(saw:
 # The search is able to find somebody in each of these places
 
 
-def plant_in_waiting(world: World) -> Json:
+def plant_in_waiting(harness: World) -> Json:
     """By a documented exception, which is left out above."""
-    world.ssm.error = aws_error("ThrottlingException")
+    harness.ssm.error = aws_error("ThrottlingException")
     return envelope_of(Person(1), Surface.MOBILE)
 
 
-def plant_in_dead_letters(world: World) -> Json:
-    Queue(world.sqs.client(), world.settings.dead_letter_queue_url).send(
+def plant_in_dead_letters(harness: World) -> Json:
+    Queue(harness.sqs.client(), harness.settings.dead_letter_queue_url).send(
         [Message(Person(1).email, "app")]
     )
     return make_envelope()
 
 
-def plant_in_tables(world: World) -> Json:
-    Identities(world.identities).remember(Identity(MOBILE_APP, Person(1).email, "1-1", NOW))
+def plant_in_tables(harness: World) -> Json:
+    Identities(harness.identities).remember(Identity(MOBILE_APP, Person(1).email, "1-1", NOW))
     return make_envelope()
 
 
-def plant_at_appsflyer(world: World) -> Json:
+def plant_at_appsflyer(harness: World) -> Json:
     """What a sender puts into the event value is his own affair (H9)."""
     return make_envelope(event=make_event(eventValue={"af_content": Person(1).email}))
 
 
-def plant_in_what_is_said(world: World) -> Json:
+def plant_in_what_is_said(harness: World) -> Json:
     telemetry.logger().error("a slip", extra={"about": Person(1).email})
     return make_envelope()
 
@@ -427,12 +427,12 @@ def plant_in_what_is_said(world: World) -> Json:
 async def test_somebody_who_is_in_one_of_these_places_is_found_there(
     place: str, plant: Callable[[World], Json]
 ) -> None:
-    world, places = ForwarderHarness(), Places()
+    harness, places = ForwarderHarness(), Places()
 
     with listening(keeps_text=True) as heard:
-        await world.forward(plant(world))
+        await harness.forward(plant(harness))
 
-    look_at_waiting(world, Way(), places)
-    look_at(world, places)
+    look_at_waiting(harness, Way(), places)
+    look_at(harness, places)
     places.look("said", "\n".join(heard.said))
     assert list(places.traces) == [place]

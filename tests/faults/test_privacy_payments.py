@@ -19,7 +19,7 @@ from tests.builders import MOBILE_APP, Json
 from tests.fakes import aws_error
 from tests.faults.conftest import Scale
 from tests.faults.listening import listening
-from tests.faults.personas import Person, Places, people, traces_in
+from tests.faults.personas import Person, Places, personas, traces_in
 from tests.harnesses import MOBILE_QUEUE, WEB_QUEUE
 from tests.payments_harness import (
     PAYMENTS_DEAD,
@@ -65,13 +65,13 @@ class Crowd:
     """People who pay, each at one of the five providers."""
 
     def __init__(self, count: int, patch: pytest.MonkeyPatch) -> None:
-        self.people = people(count)
+        self.personas = personas(count)
         self._patch = patch
         self._providers = list(ACCOUNTS)
 
     def webhooks(self) -> Iterator[tuple[Person, str, Posted]]:
         """All that the providers tell of everybody: person, provider, webhook."""
-        for person in self.people:
+        for person in self.personas:
             # Not in step with how the people are named.
             provider = self._providers[person.number // 3 % len(self._providers)]
             told = self._told(person, provider)
@@ -116,38 +116,38 @@ def as_it_is(person: Person, webhook: Posted) -> Posted:
 Break = Callable[[PaymentsHarness], None]
 
 
-def nothing(world: PaymentsHarness) -> None:
+def nothing(harness: PaymentsHarness) -> None:
     """The webhook itself is what is wrong, or nothing is."""
 
 
-def clock_off(world: PaymentsHarness) -> None:
-    world.clock.advance(7_200)
+def clock_off(harness: PaymentsHarness) -> None:
+    harness.clock.advance(7_200)
 
 
-def store_down(world: PaymentsHarness) -> None:
-    world.ssm.error = aws_error("InternalServerError", SOMEBODY)
+def store_down(harness: PaymentsHarness) -> None:
+    harness.ssm.error = aws_error("InternalServerError", SOMEBODY)
 
 
-def bad_settings(world: PaymentsHarness) -> None:
-    world.ssm.parameters["/relay/sources"] = SOMEBODY
+def bad_settings(harness: PaymentsHarness) -> None:
+    harness.ssm.parameters["/relay/sources"] = SOMEBODY
 
 
-def bad_source(world: PaymentsHarness) -> None:
+def bad_source(harness: PaymentsHarness) -> None:
     for provider, secret in SECRETS.items():
-        world.add_source(source_of(provider), provider, secret, pick=["Quillfeather"])
+        harness.add_source(source_of(provider), provider, secret, pick=["Quillfeather"])
 
 
-def no_secret(world: PaymentsHarness) -> None:
+def no_secret(harness: PaymentsHarness) -> None:
     for provider in SECRETS:
-        world.ssm.parameters[f"/relay/webhook_secrets/{source_of(provider)}"] = " "
+        harness.ssm.parameters[f"/relay/webhook_secrets/{source_of(provider)}"] = " "
 
 
-def no_source(world: PaymentsHarness) -> None:
-    world.ssm.parameters["/relay/sources"] = "{}"
+def no_source(harness: PaymentsHarness) -> None:
+    harness.ssm.parameters["/relay/sources"] = "{}"
 
 
-def queue_down(world: PaymentsHarness) -> None:
-    world.sqs.error = aws_error("InternalError", SOMEBODY)
+def queue_down(harness: PaymentsHarness) -> None:
+    harness.sqs.error = aws_error("InternalError", SOMEBODY)
 
 
 POSTINGS: dict[str, tuple[Break, Forge, set[int]]] = {
@@ -166,25 +166,25 @@ POSTINGS: dict[str, tuple[Break, Forge, set[int]]] = {
 
 @pytest.fixture
 def crowd(scale: Scale, monkeypatch: pytest.MonkeyPatch) -> Crowd:
-    return Crowd(scale.people, monkeypatch)
+    return Crowd(scale.personas, monkeypatch)
 
 
 def fresh_world(**settings: Any) -> PaymentsHarness:
-    world = PaymentsHarness(**settings)
-    world.clock.now = present()
-    return world
+    harness = PaymentsHarness(**settings)
+    harness.clock.now = present()
+    return harness
 
 
-def look_at(world: PaymentsHarness, places: Places) -> None:
+def look_at(harness: PaymentsHarness, places: Places) -> None:
     for name, queue in (
         ("payments queue", PAYMENTS_QUEUE),
         ("dead letters", PAYMENTS_DEAD),
         ("mobile queue", MOBILE_QUEUE),
         ("web queue", WEB_QUEUE),
     ):
-        for message in world.sqs.queues[queue]:
+        for message in harness.sqs.queues[queue]:
             places.look(name, f"{message.body} {message.group}")
-    for table in (world.trail_table, world.identities_table):
+    for table in (harness.trail_table, harness.identities_table):
         for key, item in table.everything().items():
             places.look("tables", f"{key} {item}")
 
@@ -192,50 +192,50 @@ def look_at(world: PaymentsHarness, places: Places) -> None:
 @pytest.mark.parametrize("name", POSTINGS)
 def test_people_who_pay_are_found_nowhere_behind_the_entry(name: str, crowd: Crowd) -> None:
     breaks, forge, statuses = POSTINGS[name]
-    world, places = fresh_world(), Places()
-    breaks(world)
+    harness, places = fresh_world(), Places()
+    breaks(harness)
 
     seen = set()
     with listening(keeps_text=True) as heard:
         for person, provider, webhook in crowd.webhooks():
-            answer = world.post(provider, forge(person, webhook))
+            answer = harness.post(provider, forge(person, webhook))
             seen.add(answer["statusCode"])
             places.look("answers", json.dumps(answer))
 
-    look_at(world, places)
+    look_at(harness, places)
     places.look("said", "\n".join(heard.said))
     assert seen == statuses
     assert places.traces == {}
     if name == "taken":
-        assert len(world.waiting) > len(crowd.people)
+        assert len(harness.waiting) > len(crowd.personas)
 
 
 @pytest.mark.parametrize("kind", ["gift", "purchase"])
 def test_webhooks_that_cannot_be_read_keep_nobody(kind: str, scale: Scale) -> None:
     """Signed right, and of an unknown type, without what it needs, or no JSON."""
-    world, places = fresh_world(), Places()
+    harness, places = fresh_world(), Places()
 
     with listening(keeps_text=True) as heard:
-        for person in people(scale.people):
-            webhook = webhooks_of(world, f"payment.{kind}", {"id": "p-1", **person.raw})
+        for person in personas(scale.personas):
+            webhook = webhooks_of(harness, f"payment.{kind}", {"id": "p-1", **person.raw})
             broken = Posted({"authorization": SECRETS["revenuecat"]}, str(person.raw).encode())
             for provider, posted in (("standard_webhooks", webhook), ("revenuecat", broken)):
-                places.look("answers", json.dumps(world.post(provider, posted)))
-        look_at(world, places)
-        world.settle()
+                places.look("answers", json.dumps(harness.post(provider, posted)))
+        look_at(harness, places)
+        harness.settle()
 
-    look_at(world, places)
+    look_at(harness, places)
     places.look("said", "\n".join(heard.said))
     assert places.traces == {}
-    assert len(world.dead) == 2 * scale.people
+    assert len(harness.dead) == 2 * scale.personas
 
 
-def webhooks_of(world: PaymentsHarness, kind: str, data: Json) -> Posted:
+def webhooks_of(harness: PaymentsHarness, kind: str, data: Json) -> Posted:
     body = json.dumps(
-        {"type": kind, "timestamp": f"{world.clock.now:%Y-%m-%dT%H:%M:%SZ}", "data": data}
+        {"type": kind, "timestamp": f"{harness.clock.now:%Y-%m-%dT%H:%M:%SZ}", "data": data}
     )
-    stamp = str(int(world.clock.now.timestamp()))
-    signature = StandardWebhook(SECRETS["standard_webhooks"]).sign("msg_1", world.clock.now, body)
+    stamp = str(int(harness.clock.now.timestamp()))
+    signature = StandardWebhook(SECRETS["standard_webhooks"]).sign("msg_1", harness.clock.now, body)
     headers: Mapping[str, str] = {
         "webhook-id": "msg_1",
         "webhook-timestamp": stamp,
@@ -247,54 +247,54 @@ def webhooks_of(world: PaymentsHarness, kind: str, data: Json) -> Posted:
 # map_payment
 
 
-def trail_down(world: PaymentsHarness) -> None:
-    world.trail_table.error = TableUnavailableError("DynamoDB failed: InternalServerError")
+def trail_down(harness: PaymentsHarness) -> None:
+    harness.trail_table.error = TableUnavailableError("DynamoDB failed: InternalServerError")
 
 
-def identities_down(world: PaymentsHarness) -> None:
-    world.identities_table.error = TableUnavailableError("DynamoDB failed: InternalServerError")
+def identities_down(harness: PaymentsHarness) -> None:
+    harness.identities_table.error = TableUnavailableError("DynamoDB failed: InternalServerError")
 
 
-def store_down_now(world: PaymentsHarness) -> None:
-    world.start_anew()
-    store_down(world)
+def store_down_now(harness: PaymentsHarness) -> None:
+    harness.start_anew()
+    store_down(harness)
 
 
-def sources_gone(world: PaymentsHarness) -> None:
-    world.start_anew()
-    no_source(world)
+def sources_gone(harness: PaymentsHarness) -> None:
+    harness.start_anew()
+    no_source(harness)
 
 
-def apps_gone(world: PaymentsHarness) -> None:
-    world.start_anew()
-    for name in [name for name in world.ssm.parameters if "/apps/" in name]:
-        del world.ssm.parameters[name]
+def apps_gone(harness: PaymentsHarness) -> None:
+    harness.start_anew()
+    for name in [name for name in harness.ssm.parameters if "/apps/" in name]:
+        del harness.ssm.parameters[name]
 
 
-def bad_apps(world: PaymentsHarness) -> None:
-    world.start_anew()
-    for name in [name for name in world.ssm.parameters if "/apps/" in name]:
-        world.ssm.parameters[name] = SOMEBODY
+def bad_apps(harness: PaymentsHarness) -> None:
+    harness.start_anew()
+    for name in [name for name in harness.ssm.parameters if "/apps/" in name]:
+        harness.ssm.parameters[name] = SOMEBODY
 
 
-def feeds_no_app(world: PaymentsHarness) -> None:
-    world.start_anew()
+def feeds_no_app(harness: PaymentsHarness) -> None:
+    harness.start_anew()
     for provider, secret in SECRETS.items():
         apps = {"mobile": ["com.example.other"], "web": []}
-        world.add_source(source_of(provider), provider, secret, apps=apps)
+        harness.add_source(source_of(provider), provider, secret, apps=apps)
 
 
-def wants_no_revenue(world: PaymentsHarness) -> None:
-    world.start_anew()
-    world.payments_of(MOBILE_APP, revenue="none")
+def wants_no_revenue(harness: PaymentsHarness) -> None:
+    harness.start_anew()
+    harness.payments_of(MOBILE_APP, revenue="none")
 
 
-def delivery_down(world: PaymentsHarness) -> None:
-    world.sqs.broken_queues = {MOBILE_QUEUE, WEB_QUEUE}
+def delivery_down(harness: PaymentsHarness) -> None:
+    harness.sqs.broken_queues = {MOBILE_QUEUE, WEB_QUEUE}
 
 
 MAPPINGS: dict[str, Callable[[PaymentsHarness], None]] = {
-    "mapped": lambda world: None,
+    "mapped": lambda harness: None,
     "trail down": trail_down,
     "identities down": identities_down,
     "Parameter Store down": store_down_now,
@@ -309,47 +309,47 @@ MAPPINGS: dict[str, Callable[[PaymentsHarness], None]] = {
 
 @pytest.mark.parametrize("name", MAPPINGS)
 def test_people_who_pay_are_found_nowhere_behind_the_mapping(name: str, crowd: Crowd) -> None:
-    world, places = fresh_world(identity_limit_seconds=60, hold_seconds=30), Places()
+    harness, places = fresh_world(identity_limit_seconds=60, hold_seconds=30), Places()
 
     with listening(keeps_text=True) as heard:
         for _, provider, webhook in crowd.webhooks():
-            assert world.post(provider, webhook)["statusCode"] == 200
-        MAPPINGS[name](world)
+            assert harness.post(provider, webhook)["statusCode"] == 200
+        MAPPINGS[name](harness)
         for _ in range(8):
-            look_at(world, places)
-            world.map_all()
+            look_at(harness, places)
+            harness.map_all()
 
-    look_at(world, places)
+    look_at(harness, places)
     places.look("said", "\n".join(heard.said))
     assert places.traces == {}
-    mapped = len(world.mobile) + len(world.web)
+    mapped = len(harness.mobile) + len(harness.web)
     if name in ("mapped", "no revenue"):
-        assert mapped > len(crowd.people)
+        assert mapped > len(crowd.personas)
     else:
         assert mapped == 0 or name == "identities down"
 
 
 def test_what_is_no_notice_is_kept_by_its_digest_alone(scale: Scale) -> None:
-    world, places = fresh_world(), Places()
-    bodies = [json.dumps(person.raw) for person in people(scale.people)]
+    harness, places = fresh_world(), Places()
+    bodies = [json.dumps(person.raw) for person in personas(scale.personas)]
 
     with listening(keeps_text=True) as heard:
-        world.map(*bodies, *(body[:-1] for body in bodies))
+        harness.map(*bodies, *(body[:-1] for body in bodies))
 
-    look_at(world, places)
+    look_at(harness, places)
     places.look("said", "\n".join(heard.said))
-    assert len(world.dead) == 2 * scale.people
+    assert len(harness.dead) == 2 * scale.personas
     assert places.traces == {}
 
 
 def test_somebody_whom_the_payments_queue_holds_would_be_found_there() -> None:
     """An order's id is the sender's own affair."""
-    world, places = fresh_world(), Places()
+    harness, places = fresh_world(), Places()
     person = Person(1)
 
     data = {"id": "p-1", "amount": "1.00", "currency": "EUR", "order_id": person.last_name}
     with listening():
-        world.post("standard_webhooks", webhooks_of(world, "payment.purchase", data))
+        harness.post("standard_webhooks", webhooks_of(harness, "payment.purchase", data))
 
-    look_at(world, places)
+    look_at(harness, places)
     assert list(places.traces) == ["payments queue"]

@@ -7,7 +7,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from tests.faults.personas import people, traces_in
+from tests.faults.personas import personas, traces_in
 
 CLEAN = (
     '{"email_hashed": "5fa2f6b5ee0c4e4ab8fe2df6cf65aa64c4f1e0f3d9f7f6c8a1b2c3d4e5f60718", '
@@ -38,7 +38,7 @@ FORMS: dict[str, Callable[[str], str]] = {
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("field", ["email", "phone", "first_name", "last_name"])
 def test_search_finds_each_value_in_each_form(field: str, form: str) -> None:
-    for person in people(12):
+    for person in personas(12):
         planted = FORMS[form](getattr(person, field))
         assert traces_in(f"{CLEAN} {planted} {CLEAN}"), (person.number, planted)
 

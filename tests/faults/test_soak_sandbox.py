@@ -114,7 +114,7 @@ class Side:
             await call(sqs.receive_message, QueueUrl=self._dead, MaxNumberOfMessages=_A_CALL)
         ).get("Messages"):
             for message in messages:
-                self.balance.bury(json.loads(message["Body"]))
+                self.balance.dead_letter(json.loads(message["Body"]))
                 handle = message["ReceiptHandle"]
                 await call(sqs.delete_message, QueueUrl=self._dead, ReceiptHandle=handle)
 

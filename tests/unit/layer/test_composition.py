@@ -106,15 +106,15 @@ def forget_everything() -> None:
 @pytest.fixture
 def outside(monkeypatch: pytest.MonkeyPatch) -> Iterator[Outside]:
     """A process that has just begun, with the environment that the template sets."""
-    world = Outside()
+    harness = Outside()
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(boto3, "client", world.client)
-    monkeypatch.setattr(appsflyer, "make_transport", world.transport)
-    monkeypatch.setattr(table, "DynamoTable", world.table)
-    monkeypatch.setattr(composition, "_async_table", world.async_table)
+    monkeypatch.setattr(boto3, "client", harness.client)
+    monkeypatch.setattr(appsflyer, "make_transport", harness.transport)
+    monkeypatch.setattr(table, "DynamoTable", harness.table)
+    monkeypatch.setattr(composition, "_async_table", harness.async_table)
     forget_everything()
-    yield world
+    yield harness
     lambda_adapter._runner().close()  # noqa: SLF001 - the process ends
     forget_everything()
 
@@ -179,7 +179,7 @@ def test_forwarder_puts_what_waits_and_what_is_dead_on_its_two_queues(outside: O
     }
 
 
-def test_intake_queues_each_surface_on_its_own_queue(outside: Outside) -> None:
+def test_accept_queues_each_surface_on_its_own_queue(outside: Outside) -> None:
     outside.ssm.parameters[f"/relay/apps/web/{MOBILE_APP}"] = "{}"
     visit = {"user_id": {"customer_user_id": "u"}, "event_url": "https://www.example.com/"}
 
@@ -192,7 +192,7 @@ def test_intake_queues_each_surface_on_its_own_queue(outside: Outside) -> None:
     }
 
 
-def test_intake_is_made_once(outside: Outside) -> None:
+def test_accept_is_made_once(outside: Outside) -> None:
     assert composition.accept() is composition.accept()
     assert sorted(outside.clients_made) == ["sqs", "ssm"]
 
@@ -203,7 +203,7 @@ def test_intake_is_made_once(outside: Outside) -> None:
         (composition.accept, "RELAY_WEB_QUEUE_URL"),
         (lambda: composition.forwarder(Surface.WEB), "RELAY_APPSFLYER_URL"),
     ],
-    ids=["intake", "forwarder"],
+    ids=["accept", "forwarder"],
 )
 def test_composition_without_a_setting_names_it_and_succeeds_once_it_is_there(
     outside: Outside, monkeypatch: pytest.MonkeyPatch, make: Callable[[], object], variable: str

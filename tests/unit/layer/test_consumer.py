@@ -10,14 +10,14 @@ from tests.harnesses import ForwarderHarness
 
 
 async def test_record_that_a_bug_keeps_from_being_read_comes_back_and_costs_no_other() -> None:
-    world = ForwarderHarness()
+    harness = ForwarderHarness()
     records = make_sqs_event(make_envelope(event_id="a"), make_envelope(event_id="b"))["Records"]
     del records[0]["attributes"]["SentTimestamp"]
 
-    failed = await world.forwarder.forward(records, lambda: 90.0)
+    failed = await harness.forwarder.forward(records, lambda: 90.0)
 
     assert failed == ["m-0"]
-    assert len(world.appsflyer.requests) == 1
+    assert len(harness.appsflyer.requests) == 1
 
 
 def test_run_at_once_gives_what_the_coroutine_returns() -> None:

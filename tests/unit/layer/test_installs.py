@@ -12,7 +12,7 @@ from relay.installs.receive import MAX_BODY_BYTES
 from relay.stores.identities import Identity
 from tests.builders import MOBILE_APP, Json, make_http_event, make_install
 from tests.fakes import aws_error
-from tests.harnesses import INSTALL_POST, PUSH_TOKEN, HttpAnswer, InstallsHarness
+from tests.harnesses import INSTALL_POST, PUSH_TOKEN, HttpResponse, InstallsHarness
 
 REMEMBERED = Identity(
     app_id=MOBILE_APP,
@@ -24,11 +24,11 @@ REMEMBERED = Identity(
 
 
 @pytest.fixture
-def world() -> InstallsHarness:
+def harness() -> InstallsHarness:
     return InstallsHarness()
 
 
-def assert_problem(answer: HttpAnswer, status: int, says: str) -> None:
+def assert_problem(answer: HttpResponse, status: int, says: str) -> None:
     assert answer.status == status
     assert answer.headers["content-type"] == "application/problem+json"
     assert says in answer.content["detail"]
@@ -38,33 +38,33 @@ def assert_problem(answer: HttpAnswer, status: int, says: str) -> None:
 
 
 def test_handle_post_is_remembered(
-    world: InstallsHarness, counted: Callable[[], dict[str, float]]
+    harness: InstallsHarness, counted: Callable[[], dict[str, float]]
 ) -> None:
-    answer = world.post(make_install())
+    answer = harness.post(make_install())
 
     assert (answer.status, answer.content["status"]) == (200, "remembered")
     assert answer.headers["content-type"] == "application/json"
-    assert world.known == [REMEMBERED]
+    assert harness.known == [REMEMBERED]
     assert counted() == {"InstallRemembered": 1}
 
 
-def test_handle_get_is_remembered(world: InstallsHarness) -> None:
-    answer = world.get(make_install())
+def test_handle_get_is_remembered(harness: InstallsHarness) -> None:
+    answer = harness.get(make_install())
 
     assert (answer.status, answer.content["status"]) == (200, "remembered")
-    assert world.known == [REMEMBERED]
+    assert harness.known == [REMEMBERED]
 
 
-def test_handle_body_in_base64_is_remembered(world: InstallsHarness) -> None:
+def test_handle_body_in_base64_is_remembered(harness: InstallsHarness) -> None:
     body = base64.b64encode(json.dumps(make_install()).encode()).decode()
     event = make_http_event(body, route=INSTALL_POST, token=PUSH_TOKEN) | {"isBase64Encoded": True}
 
-    assert world.handle(event).status == 200
-    assert world.known == [REMEMBERED]
+    assert harness.handle(event).status == 200
+    assert harness.known == [REMEMBERED]
 
 
-def test_handle_post_is_read_whatever_its_content_type(world: InstallsHarness) -> None:
-    assert world.post(make_install(), headers={"content-type": "text/plain"}).status == 200
+def test_handle_post_is_read_whatever_its_content_type(harness: InstallsHarness) -> None:
+    assert harness.post(make_install(), headers={"content-type": "text/plain"}).status == 200
 
 
 @pytest.mark.parametrize(
@@ -78,64 +78,64 @@ def test_handle_post_is_read_whatever_its_content_type(world: InstallsHarness) -
     ],
 )
 def test_handle_install_time_is_read_in_its_documented_form_and_as_iso_8601(
-    world: InstallsHarness, text: str
+    harness: InstallsHarness, text: str
 ) -> None:
-    world.post(make_install(install_time=text))
+    harness.post(make_install(install_time=text))
 
-    assert world.known == [REMEMBERED]
+    assert harness.known == [REMEMBERED]
 
 
-def test_handle_install_time_without_a_fraction_is_that_second(world: InstallsHarness) -> None:
-    world.post(make_install(install_time="2026-03-02 11:58:03"))
+def test_handle_install_time_without_a_fraction_is_that_second(harness: InstallsHarness) -> None:
+    harness.post(make_install(install_time="2026-03-02 11:58:03"))
 
-    assert world.known[0].installed_at == datetime(2026, 3, 2, 11, 58, 3, tzinfo=UTC)
+    assert harness.known[0].installed_at == datetime(2026, 3, 2, 11, 58, 3, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("absent", [None, "", " "])
-def test_handle_app_and_platform_may_be_left_out(world: InstallsHarness, absent: Any) -> None:
-    world.post(make_install(app_id=absent, platform=absent))
+def test_handle_app_and_platform_may_be_left_out(harness: InstallsHarness, absent: Any) -> None:
+    harness.post(make_install(app_id=absent, platform=absent))
 
-    assert world.known[0].app_id == MOBILE_APP
-    assert world.known[0].platform is None
+    assert harness.known[0].app_id == MOBILE_APP
+    assert harness.known[0].platform is None
 
 
-def test_handle_platform_is_kept_in_lower_case(world: InstallsHarness) -> None:
-    world.post(make_install(platform="Android"))
+def test_handle_platform_is_kept_in_lower_case(harness: InstallsHarness) -> None:
+    harness.post(make_install(platform="Android"))
 
-    assert world.known[0].platform == "android"
+    assert harness.known[0].platform == "android"
 
 
 @pytest.mark.parametrize("number", ["84213", "84213.0"])
 def test_handle_customer_as_a_number_is_its_digits_as_in_events(
-    world: InstallsHarness, number: str
+    harness: InstallsHarness, number: str
 ) -> None:
     """M19: an event that carries the number is looked up by its digits."""
     body = json.dumps(make_install(customer_user_id="NUMBER")).replace('"NUMBER"', number)
-    world.post(body)
+    harness.post(body)
 
-    assert len(world.identities.of_customer("84213")) == 1
+    assert len(harness.identities.of_customer("84213")) == 1
 
 
 # Older, newer
 
 
-def test_handle_reinstall_replaces_the_install(world: InstallsHarness) -> None:
-    world.post(make_install(install_time="2026-01-01 00:00:00.000", appsflyer_id="1-1"))
+def test_handle_reinstall_replaces_the_install(harness: InstallsHarness) -> None:
+    harness.post(make_install(install_time="2026-01-01 00:00:00.000", appsflyer_id="1-1"))
 
-    assert world.post(make_install()).content["status"] == "remembered"
+    assert harness.post(make_install()).content["status"] == "remembered"
 
-    assert world.known == [REMEMBERED]
+    assert harness.known == [REMEMBERED]
 
 
 def test_handle_older_message_changes_nothing_and_is_acknowledged(
-    world: InstallsHarness, counted: Callable[[], dict[str, float]]
+    harness: InstallsHarness, counted: Callable[[], dict[str, float]]
 ) -> None:
-    world.post(make_install())
+    harness.post(make_install())
 
-    answer = world.post(make_install(install_time="2026-01-01 00:00:00", appsflyer_id="1-1"))
+    answer = harness.post(make_install(install_time="2026-01-01 00:00:00", appsflyer_id="1-1"))
 
     assert (answer.status, answer.content["status"]) == (200, "older")
-    assert world.known == [REMEMBERED]
+    assert harness.known == [REMEMBERED]
     assert counted() == {"InstallRemembered": 1, "InstallOlder": 1}
 
 
@@ -144,19 +144,19 @@ def test_handle_older_message_changes_nothing_and_is_acknowledged(
 
 @pytest.mark.parametrize("absent", [None, "", "  "])
 def test_handle_message_without_a_customer_is_counted_and_explained(
-    world: InstallsHarness, counted: Callable[[], dict[str, float]], absent: Any
+    harness: InstallsHarness, counted: Callable[[], dict[str, float]], absent: Any
 ) -> None:
-    answer = world.post(make_install(customer_user_id=absent))
+    answer = harness.post(make_install(customer_user_id=absent))
 
     assert (answer.status, answer.content["status"]) == (200, "without_customer")
     assert "customer user id before it starts the SDK" in answer.content["detail"]
     assert counted() == {"InstallWithoutCustomer": 1}
-    assert len(world.table) == 0
+    assert len(harness.table) == 0
 
 
 @pytest.mark.parametrize("text", ["", "null"])
-def test_handle_get_can_only_write_null_out(world: InstallsHarness, text: str) -> None:
-    answer = world.get(make_install(customer_user_id=text))
+def test_handle_get_can_only_write_null_out(harness: InstallsHarness, text: str) -> None:
+    answer = harness.get(make_install(customer_user_id=text))
 
     assert answer.content["status"] == "without_customer"
 
@@ -164,8 +164,8 @@ def test_handle_get_can_only_write_null_out(world: InstallsHarness, text: str) -
 # Who is calling
 
 
-def test_handle_token_as_a_bearer_is_taken(world: InstallsHarness) -> None:
-    assert world.post(make_install(), token=PUSH_TOKEN, query=None).status == 200
+def test_handle_token_as_a_bearer_is_taken(harness: InstallsHarness) -> None:
+    assert harness.post(make_install(), token=PUSH_TOKEN, query=None).status == 200
 
 
 @pytest.mark.parametrize(
@@ -181,39 +181,39 @@ def test_handle_token_as_a_bearer_is_taken(world: InstallsHarness) -> None:
 )
 @pytest.mark.parametrize("method", ["post", "get"])
 def test_handle_unknown_sender_is_a_401(
-    world: InstallsHarness, method: str, request_: Json
+    harness: InstallsHarness, method: str, request_: Json
 ) -> None:
-    answer = getattr(world, method)(make_install(), **request_)
+    answer = getattr(harness, method)(make_install(), **request_)
 
     assert_problem(answer, 401, "token")
     assert answer.headers["www-authenticate"] == "Bearer"
-    assert len(world.table) == 0
+    assert len(harness.table) == 0
 
 
-def test_handle_producer_is_no_push_sender(world: InstallsHarness) -> None:
+def test_handle_producer_is_no_push_sender(harness: InstallsHarness) -> None:
     senders = [{"name": "shop", "token_sha256": [token_digest("shop-token")], "apps": ["*"]}]
-    world.ssm.parameters["/relay/producers"] = json.dumps(senders)
+    harness.ssm.parameters["/relay/producers"] = json.dumps(senders)
 
-    assert world.post(make_install(), query={"token": "shop-token"}).status == 401
+    assert harness.post(make_install(), query={"token": "shop-token"}).status == 401
 
 
-def test_handle_app_that_the_sender_may_not_feed_is_a_403(world: InstallsHarness) -> None:
-    answer = world.post(make_install(app_id=None), app_id="com.example.other")
+def test_handle_app_that_the_sender_may_not_feed_is_a_403(harness: InstallsHarness) -> None:
+    answer = harness.post(make_install(app_id=None), app_id="com.example.other")
 
     assert_problem(answer, 403, "may not send for this app")
-    assert len(world.table) == 0
+    assert len(harness.table) == 0
 
 
-def test_handle_sender_of_every_app_may_feed_any(world: InstallsHarness) -> None:
+def test_handle_sender_of_every_app_may_feed_any(harness: InstallsHarness) -> None:
     message = make_install(app_id="com.example.other")
 
-    answer = world.post(message, app_id="com.example.other", query={"token": "every-token"})
+    answer = harness.post(message, app_id="com.example.other", query={"token": "every-token"})
 
     assert answer.status == 200
 
 
-def test_handle_other_route_is_a_404(world: InstallsHarness) -> None:
-    assert_problem(world.post(make_install(), route="PUT /v1/other"), 404, "no such route")
+def test_handle_other_route_is_a_404(harness: InstallsHarness) -> None:
+    assert_problem(harness.post(make_install(), route="PUT /v1/other"), 404, "no such route")
 
 
 # Malformed
@@ -242,23 +242,23 @@ def test_handle_other_route_is_a_404(world: InstallsHarness) -> None:
     ],
 )
 def test_handle_malformed_field_is_a_400_that_names_it_and_never_its_value(
-    world: InstallsHarness,
+    harness: InstallsHarness,
     counted: Callable[[], dict[str, float]],
     said: Callable[[], str],
     overrides: Json,
     says: str,
 ) -> None:
-    answer = world.post(make_install(**overrides))
+    answer = harness.post(make_install(**overrides))
 
     assert_problem(answer, 400, says)
     assert counted() == {"InstallRejected": 1}
     assert "v-secret" not in answer.text + said()
-    assert len(world.table) == 0
+    assert len(harness.table) == 0
 
 
-def test_handle_install_time_a_little_ahead_is_taken(world: InstallsHarness) -> None:
+def test_handle_install_time_a_little_ahead_is_taken(harness: InstallsHarness) -> None:
     """Clocks differ, and some send the time of a zone."""
-    assert world.post(make_install(install_time="2026-03-03 12:00:00")).status == 200
+    assert harness.post(make_install(install_time="2026-03-03 12:00:00")).status == 200
 
 
 @pytest.mark.parametrize(
@@ -271,9 +271,9 @@ def test_handle_install_time_a_little_ahead_is_taken(world: InstallsHarness) -> 
     ],
 )
 def test_handle_body_that_is_no_json_object_is_a_400(
-    world: InstallsHarness, counted: Callable[[], dict[str, float]], body: str, says: str
+    harness: InstallsHarness, counted: Callable[[], dict[str, float]], body: str, says: str
 ) -> None:
-    answer = world.post(body)
+    answer = harness.post(body)
 
     assert_problem(answer, 400, says)
     assert "user-1" not in answer.text
@@ -281,10 +281,10 @@ def test_handle_body_that_is_no_json_object_is_a_400(
 
 
 @pytest.mark.parametrize(("size", "status"), [(MAX_BODY_BYTES, 200), (MAX_BODY_BYTES + 1, 413)])
-def test_handle_body_is_bounded(world: InstallsHarness, size: int, status: int) -> None:
+def test_handle_body_is_bounded(harness: InstallsHarness, size: int, status: int) -> None:
     bare = len(json.dumps(make_install(more="")))
 
-    answer = world.post(make_install(more="x" * (size - bare)))
+    answer = harness.post(make_install(more="x" * (size - bare)))
 
     assert answer.status == status
 
@@ -292,21 +292,21 @@ def test_handle_body_is_bounded(world: InstallsHarness, size: int, status: int) 
 # What is down
 
 
-def test_handle_table_down_is_a_503_that_says_when_to_come_back(world: InstallsHarness) -> None:
-    world.table.error = TableUnavailableError("DynamoDB failed: ThrottlingException")
+def test_handle_table_down_is_a_503_that_says_when_to_come_back(harness: InstallsHarness) -> None:
+    harness.table.error = TableUnavailableError("DynamoDB failed: ThrottlingException")
 
-    answer = world.post(make_install())
+    answer = harness.post(make_install())
 
     assert_problem(answer, 503, "send the request again")
     assert answer.headers["retry-after"] == "5"
 
 
 def test_handle_parameter_store_down_is_a_503(
-    world: InstallsHarness, lines: Callable[[], list[Json]]
+    harness: InstallsHarness, lines: Callable[[], list[Json]]
 ) -> None:
-    world.ssm.error = aws_error("ThrottlingException", f"about {PUSH_TOKEN}")
+    harness.ssm.error = aws_error("ThrottlingException", f"about {PUSH_TOKEN}")
 
-    answer = world.post(make_install())
+    answer = harness.post(make_install())
 
     assert_problem(answer, 503, "send the request again")
     assert answer.headers["retry-after"] == "5"
@@ -314,11 +314,11 @@ def test_handle_parameter_store_down_is_a_503(
 
 
 def test_handle_wrong_parameter_is_a_503_and_named_in_the_log(
-    world: InstallsHarness, lines: Callable[[], list[Json]]
+    harness: InstallsHarness, lines: Callable[[], list[Json]]
 ) -> None:
-    world.ssm.parameters["/relay/push_senders"] = '[{"name": "v-secret"}]'
+    harness.ssm.parameters["/relay/push_senders"] = '[{"name": "v-secret"}]'
 
-    answer = world.post(make_install())
+    answer = harness.post(make_install())
 
     assert answer.status == 503
     assert [line["key"] for line in lines()] == ["/relay/push_senders"]
@@ -326,14 +326,14 @@ def test_handle_wrong_parameter_is_a_503_and_named_in_the_log(
 
 
 def test_handle_bug_is_a_500_that_tells_nothing(
-    world: InstallsHarness, monkeypatch: pytest.MonkeyPatch, said: Callable[[], str]
+    harness: InstallsHarness, monkeypatch: pytest.MonkeyPatch, said: Callable[[], str]
 ) -> None:
     def fail(_identity: Identity) -> bool:
         raise RuntimeError("about user-1")
 
-    monkeypatch.setattr(world.identities, "remember", fail)
+    monkeypatch.setattr(harness.identities, "remember", fail)
 
-    answer = world.post(make_install())
+    answer = harness.post(make_install())
 
     assert_problem(answer, 500, "an error of the relay's")
     assert "user-1" not in answer.text + said()
@@ -344,13 +344,13 @@ def test_handle_bug_is_a_500_that_tells_nothing(
 
 @pytest.mark.parametrize("method", ["post", "get"])
 def test_handle_nothing_of_a_message_or_a_token_is_logged(
-    world: InstallsHarness, said: Callable[[], str], method: str
+    harness: InstallsHarness, said: Callable[[], str], method: str
 ) -> None:
-    send = getattr(world, method)
+    send = getattr(harness, method)
     send(make_install())
     send(make_install(install_time="nonsense"))
     send(make_install(), query={"token": "guessed-token"})
-    world.table.error = TableUnavailableError("DynamoDB failed: ThrottlingException")
+    harness.table.error = TableUnavailableError("DynamoDB failed: ThrottlingException")
     send(make_install())
 
     for value in (
@@ -364,8 +364,8 @@ def test_handle_nothing_of_a_message_or_a_token_is_logged(
         assert value not in said()
 
 
-def test_handle_only_five_fields_of_a_message_are_kept(world: InstallsHarness) -> None:
-    world.post(make_install())
+def test_handle_only_five_fields_of_a_message_are_kept(harness: InstallsHarness) -> None:
+    harness.post(make_install())
 
-    [item] = world.table.under("user-1").values()
+    [item] = harness.table.under("user-1").values()
     assert item.keys() == {"appsflyer_id", "installed_at", "platform", "expires_at"}

@@ -29,19 +29,19 @@ from tests.webhooks import ACCOUNTS, Posted, present
 pytestmark = pytest.mark.untraced  # hundreds of orders, which tracing makes slow
 
 
-def told(world: PaymentsHarness, provider: str, webhooks: list[Posted]) -> list[str]:
+def told(harness: PaymentsHarness, provider: str, webhooks: list[Posted]) -> list[str]:
     """The notices of webhooks, in their order."""
     for webhook in webhooks:
-        assert world.post(provider, webhook)["statusCode"] == 200
-    bodies = [message.body for message in world.waiting]
-    world.waiting.clear()
+        assert harness.post(provider, webhook)["statusCode"] == 200
+    bodies = [message.body for message in harness.waiting]
+    harness.waiting.clear()
     return bodies
 
 
-def movements(world: PaymentsHarness) -> list[Json]:
+def movements(harness: PaymentsHarness) -> list[Json]:
     """Each event once; those that were queued more often are alike."""
     found: dict[str, Json] = {}
-    for one in world.mobile:
+    for one in harness.mobile:
         known = found.setdefault(one["event_id"], one)
         assert (known["event"], known["content_sha256"]) == (one["event"], one["content_sha256"])
     return list(found.values())
@@ -61,19 +61,19 @@ def net_sum(events: list[Json]) -> Decimal:
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("provider", STORIES)
 def test_story_told_thrice_in_any_order_is_each_movement_once(provider: str, seed: int) -> None:
-    world = PaymentsHarness()
-    world.clock.now = present()
-    bodies = told(world, provider, story(ACCOUNTS[provider](SECRETS[provider], "user-1")))
+    harness = PaymentsHarness()
+    harness.clock.now = present()
+    bodies = told(harness, provider, story(ACCOUNTS[provider](SECRETS[provider], "user-1")))
     order = 3 * bodies
     random.Random(seed).shuffle(order)  # noqa: S311 - any order, the same in each run
 
     for start in range(0, len(order), 4):
-        assert world.map(*order[start : start + 4]) == []
-    world.settle()
+        assert harness.map(*order[start : start + 4]) == []
+    harness.settle()
 
-    assert world.dead == []
-    assert heard(movements(world)) == Counter(STORIES[provider])
-    assert net_sum(movements(world)) == NET_SUMS[provider]
+    assert harness.dead == []
+    assert heard(movements(harness)) == Counter(STORIES[provider])
+    assert net_sum(movements(harness)) == NET_SUMS[provider]
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -81,18 +81,18 @@ def test_story_told_thrice_in_any_order_is_each_movement_once(provider: str, see
 def test_forgotten_customer_leaves_nothing_of_the_story_in_whichever_order_it_came(
     provider: str, seed: int
 ) -> None:
-    world = PaymentsHarness()
-    world.clock.now = present()
-    order = told(world, provider, story(ACCOUNTS[provider](SECRETS[provider], "user-1")))
+    harness = PaymentsHarness()
+    harness.clock.now = present()
+    order = told(harness, provider, story(ACCOUNTS[provider](SECRETS[provider], "user-1")))
     random.Random(seed).shuffle(order)  # noqa: S311 - as above
     for body in order:
-        assert world.map(body) == []
-    world.settle()
-    assert len(world.trail_table) > 10
+        assert harness.map(body) == []
+    harness.settle()
+    assert len(harness.trail_table) > 10
 
-    world.trail.forget("user-1")
+    harness.trail.forget("user-1")
 
-    assert len(world.trail_table) == 0
+    assert len(harness.trail_table) == 0
 
 
 def test_payment_and_its_refunds_of_stripe_in_every_order_are_each_once() -> None:
@@ -103,34 +103,34 @@ def test_payment_and_its_refunds_of_stripe_in_every_order_are_each_once() -> Non
     expected = Counter([PAID, PART, REST])
 
     for order in permutations(webhooks):
-        world = PaymentsHarness()
-        world.clock.now = present()
-        for body in 3 * told(world, "stripe", list(order)):
-            assert world.map(body) == []
-        world.settle()
+        harness = PaymentsHarness()
+        harness.clock.now = present()
+        for body in 3 * told(harness, "stripe", list(order)):
+            assert harness.map(body) == []
+        harness.settle()
 
-        assert world.dead == []
-        assert heard(movements(world)) == expected
-        assert net_sum(movements(world)) == 0
+        assert harness.dead == []
+        assert heard(movements(harness)) == expected
+        assert net_sum(movements(harness)) == 0
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_payment_told_net_that_is_given_back_in_parts_leaves_nothing(seed: int) -> None:
     """Stripe tells of a refund's gross amount alone."""
-    world = PaymentsHarness()
-    world.clock.now = present()
-    world.payments_of("id123456789", revenue="net_of_tax")
+    harness = PaymentsHarness()
+    harness.clock.now = present()
+    harness.payments_of("id123456789", revenue="net_of_tax")
     account = ACCOUNTS["stripe"](SECRETS["stripe"], "user-1")
     thirds = [posted for part in range(3) for posted in account.refund(1, part, 1983)]
-    order = 3 * told(world, "stripe", [*account.renewal(1), *thirds])
+    order = 3 * told(harness, "stripe", [*account.renewal(1), *thirds])
     random.Random(seed).shuffle(order)  # noqa: S311 - as above
 
     for start in range(0, len(order), 4):
-        assert world.map(*order[start : start + 4]) == []
-    world.settle()
+        assert harness.map(*order[start : start + 4]) == []
+    harness.settle()
 
-    events = movements(world)
-    assert world.dead == []
+    events = movements(harness)
+    assert harness.dead == []
     assert heard(events) == Counter(
         [("af_subscribe", "49.99"), *2 * [("af_subscribe", "-16.66")], ("af_subscribe", "-16.67")]
     )
@@ -138,19 +138,19 @@ def test_payment_told_net_that_is_given_back_in_parts_leaves_nothing(seed: int) 
 
 
 def test_refund_told_net_that_came_back_leaves_the_payment_as_it_was() -> None:
-    world = PaymentsHarness()
-    world.clock.now = present()
-    world.payments_of("id123456789", revenue="net_of_tax")
+    harness = PaymentsHarness()
+    harness.clock.now = present()
+    harness.payments_of("id123456789", revenue="net_of_tax")
     account = ACCOUNTS["stripe"](SECRETS["stripe"], "user-1")
     came_back = [*account.refund(1, 0, 1001), *account.refund_came_back(1, 0, 1001)]
     webhooks = [*account.renewal(1), *came_back, *account.refund(1, 1, 5949)]
 
-    for body in told(world, "stripe", webhooks):
-        assert world.map(body) == []
-    world.settle()
+    for body in told(harness, "stripe", webhooks):
+        assert harness.map(body) == []
+    harness.settle()
 
-    assert heard(movements(world))["af_subscribe", "-49.99"] == 1
-    assert net_sum(movements(world)) == 0
+    assert heard(movements(harness))["af_subscribe", "-49.99"] == 1
+    assert net_sum(movements(harness)) == 0
 
 
 def test_payment_with_all_that_can_happen_to_it_in_every_order_is_each_once() -> None:
@@ -165,20 +165,20 @@ def test_payment_with_all_that_can_happen_to_it_in_every_order_is_each_once() ->
     ]
 
     for order in permutations(webhooks):
-        world = PaymentsHarness()
-        for body in 3 * told(world, "standard_webhooks", list(order)):
-            assert world.map(body) == []
-        world.settle()
+        harness = PaymentsHarness()
+        for body in 3 * told(harness, "standard_webhooks", list(order)):
+            assert harness.map(body) == []
+        harness.settle()
 
-        assert world.dead == []
-        assert heard(movements(world)) == Counter([PAID, PART, PART_BACK, ALL, PAID])
-        assert net_sum(movements(world)) == Decimal("59.49")
+        assert harness.dead == []
+        assert heard(movements(harness)) == Counter([PAID, PART, PART_BACK, ALL, PAID])
+        assert net_sum(movements(harness)) == Decimal("59.49")
 
 
 def test_conversion_of_a_trial_is_the_first_payment_and_what_follows_are_renewals() -> None:
-    world = PaymentsHarness()
-    world.clock.now = present()
-    world.payments_of("id123456789", names={"first_payment": "converted", "renewal": "renewed"})
+    harness = PaymentsHarness()
+    harness.clock.now = present()
+    harness.payments_of("id123456789", names={"first_payment": "converted", "renewal": "renewed"})
     account = ACCOUNTS["stripe"](SECRETS["stripe"], "user-1")
     created, _ = account.trial()
     trial_end = b"1793606400"
@@ -188,10 +188,10 @@ def test_conversion_of_a_trial_is_the_first_payment_and_what_follows_are_renewal
     assert line_start in conversion.body
 
     for webhook in (created, conversion, account.renewal(2)[0]):
-        body = told(world, "stripe", [webhook])[0]
+        body = told(harness, "stripe", [webhook])[0]
         if webhook is conversion:
             body = body.replace(line_start.decode(), trial_end.decode())
-        world.map(body)
+        harness.map(body)
 
-    names = [one["event"]["eventName"] for one in world.mobile]
+    names = [one["event"]["eventName"] for one in harness.mobile]
     assert names == ["af_start_trial", "converted", "renewed"]

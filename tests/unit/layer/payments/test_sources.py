@@ -26,9 +26,9 @@ class World:
 
 
 def test_settings_of_a_source_are_its_entry() -> None:
-    world = World({"shop": STRIPE | {"tolerance_seconds": 60}})
+    harness = World({"shop": STRIPE | {"tolerance_seconds": 60}})
 
-    settings = world.sources.settings("shop")
+    settings = harness.sources.settings("shop")
 
     assert settings is not None
     assert (settings.provider, settings.apps.mobile) == ("stripe", ("id1",))
@@ -37,28 +37,28 @@ def test_settings_of_a_source_are_its_entry() -> None:
 
 @pytest.mark.parametrize("name", ["", "Shop", "-shop", "shop/x", "sh op", "s" * 64, "shöp", "../x"])
 def test_settings_of_what_cannot_be_a_name_are_none_without_a_call(name: str) -> None:
-    world = World({"shop": STRIPE})
+    harness = World({"shop": STRIPE})
 
-    assert world.sources.settings(name) is None
-    assert world.ssm.calls == []
+    assert harness.sources.settings(name) is None
+    assert harness.ssm.calls == []
 
 
 def test_settings_of_many_made_up_names_cost_one_more_read_in_ten_seconds() -> None:
-    world = World({"shop": STRIPE})
+    harness = World({"shop": STRIPE})
 
-    assert {world.sources.settings(f"made-up-{number}") for number in range(100)} == {None}
+    assert {harness.sources.settings(f"made-up-{number}") for number in range(100)} == {None}
 
-    assert world.ssm.calls == 2 * [["/relay/sources"]]
+    assert harness.ssm.calls == 2 * [["/relay/sources"]]
 
 
 def test_settings_of_a_new_source_are_seen_within_ten_seconds() -> None:
-    world = World({"shop": STRIPE})
-    assert world.sources.settings("new") is None
-    world.publish({"shop": STRIPE, "new": STRIPE})
+    harness = World({"shop": STRIPE})
+    assert harness.sources.settings("new") is None
+    harness.publish({"shop": STRIPE, "new": STRIPE})
 
-    assert world.sources.settings("new") is None
-    world.clock.advance(10)
-    assert world.sources.settings("new") is not None
+    assert harness.sources.settings("new") is None
+    harness.clock.advance(10)
+    assert harness.sources.settings("new") is not None
 
 
 def test_settings_without_the_parameter_are_none() -> None:
@@ -66,13 +66,13 @@ def test_settings_without_the_parameter_are_none() -> None:
 
 
 def test_settings_with_a_mistake_name_the_field_and_stop_that_source_only() -> None:
-    world = World({"shop": STRIPE, "wrong": STRIPE | {"pick": ["metadata", "coin toss"]}})
+    harness = World({"shop": STRIPE, "wrong": STRIPE | {"pick": ["metadata", "coin toss"]}})
 
     with pytest.raises(ConfigurationError, match=r"^/relay/sources: wrong\.pick\.1: ") as caught:
-        world.sources.settings("wrong")
+        harness.sources.settings("wrong")
 
     assert "coin toss" not in str(caught.value)
-    assert world.sources.settings("shop") is not None
+    assert harness.sources.settings("shop") is not None
 
 
 @pytest.mark.parametrize("setting", ['"tolerance_seconds": %s', '"minor_units": {"UGX": %s}'])
@@ -82,18 +82,18 @@ def test_settings_with_a_number_that_is_no_integer_name_the_field(
 ) -> None:
     """An integer is not made of one: of a billion digits it would take for ever."""
     entry = json.dumps(STRIPE)[:-1] + ", " + setting % number + "}"
-    world = World(f'{{"shop": {entry}}}')
+    harness = World(f'{{"shop": {entry}}}')
 
     with pytest.raises(ConfigurationError, match=r"shop\.(tolerance_seconds|minor_units\.UGX): "):
-        world.sources.settings("shop")
+        harness.sources.settings("shop")
 
 
 @pytest.mark.parametrize("entry", ["stripe", None, 1, []])
 def test_settings_that_are_no_object_name_the_source(entry: Any) -> None:
-    world = World({"wrong": entry})
+    harness = World({"wrong": entry})
 
     with pytest.raises(ConfigurationError, match=r"^/relay/sources: wrong\."):
-        world.sources.settings("wrong")
+        harness.sources.settings("wrong")
 
 
 @pytest.mark.parametrize(
@@ -108,33 +108,33 @@ def test_settings_in_a_parameter_that_is_no_object_say_so(text: str, problem: st
 
 
 def test_settings_are_parsed_once_for_each_text() -> None:
-    world = World({"shop": STRIPE})
-    first = world.sources.settings("shop")
-    world.publish({"shop": STRIPE | {"test": True}})
+    harness = World({"shop": STRIPE})
+    first = harness.sources.settings("shop")
+    harness.publish({"shop": STRIPE | {"test": True}})
 
-    assert world.sources.settings("shop") is first
-    world.clock.advance(301)
-    changed = world.sources.settings("shop")
+    assert harness.sources.settings("shop") is first
+    harness.clock.advance(301)
+    changed = harness.sources.settings("shop")
 
     assert changed is not None
     assert changed.test
 
 
 def test_settings_while_parameter_store_fails_are_unavailable() -> None:
-    world = World({"shop": STRIPE})
-    world.ssm.error = aws_error("ThrottlingException")
+    harness = World({"shop": STRIPE})
+    harness.ssm.error = aws_error("ThrottlingException")
 
     with pytest.raises(ParametersUnavailableError):
-        world.sources.settings("shop")
+        harness.sources.settings("shop")
 
 
 # Secrets
 
 
 def test_secrets_are_the_lines_of_the_parameter() -> None:
-    world = World(shop="whsec_new\n\n  whsec_old \n")
+    harness = World(shop="whsec_new\n\n  whsec_old \n")
 
-    assert world.sources.secrets("shop") == (Secret("whsec_new"), Secret("whsec_old"))
+    assert harness.sources.secrets("shop") == (Secret("whsec_new"), Secret("whsec_old"))
 
 
 @pytest.mark.parametrize("text", ["", " \n\n"])
@@ -145,25 +145,25 @@ def test_secrets_where_there_is_none_name_the_parameter(text: str) -> None:
 
 
 def test_secrets_that_are_set_after_the_first_webhook_are_seen_within_ten_seconds() -> None:
-    world = World()
+    harness = World()
     with pytest.raises(ConfigurationError):
-        world.sources.secrets("shop")
-    world.ssm.parameters["/relay/webhook_secrets/shop"] = "whsec_1"
+        harness.sources.secrets("shop")
+    harness.ssm.parameters["/relay/webhook_secrets/shop"] = "whsec_1"
 
-    world.clock.advance(10)
+    harness.clock.advance(10)
 
-    assert world.sources.secrets("shop") == (Secret("whsec_1"),)
+    assert harness.sources.secrets("shop") == (Secret("whsec_1"),)
 
 
 def test_latest_secrets_are_read_again_at_most_every_ten_seconds() -> None:
-    world = World(shop="whsec_old")
-    assert world.sources.secrets("shop") == (Secret("whsec_old"),)
+    harness = World(shop="whsec_old")
+    assert harness.sources.secrets("shop") == (Secret("whsec_old"),)
 
     for _ in range(20):
-        world.sources.latest_secrets("shop")
-    world.ssm.parameters["/relay/webhook_secrets/shop"] = "whsec_new"
-    assert world.sources.latest_secrets("shop") == (Secret("whsec_old"),)
-    world.clock.advance(10)
+        harness.sources.latest_secrets("shop")
+    harness.ssm.parameters["/relay/webhook_secrets/shop"] = "whsec_new"
+    assert harness.sources.latest_secrets("shop") == (Secret("whsec_old"),)
+    harness.clock.advance(10)
 
-    assert world.sources.latest_secrets("shop") == (Secret("whsec_new"),)
-    assert len(world.ssm.calls) == 3
+    assert harness.sources.latest_secrets("shop") == (Secret("whsec_new"),)
+    assert len(harness.ssm.calls) == 3

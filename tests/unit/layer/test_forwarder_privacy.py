@@ -26,35 +26,35 @@ Break = Callable[[ForwarderHarness], None]
 
 
 def answering(status: int) -> Break:
-    def make_it(world: ForwarderHarness) -> None:
-        world.appsflyer.says(Says(status, f"bad {RAW['email']} of {RAW['first_name']}"))
+    def make_it(harness: ForwarderHarness) -> None:
+        harness.appsflyer.says(Says(status, f"bad {RAW['email']} of {RAW['first_name']}"))
 
     return make_it
 
 
 def raising(error: Exception) -> Break:
-    return lambda world: world.appsflyer.says(error)
+    return lambda harness: harness.appsflyer.says(error)
 
 
 def parameter(name: str, value: str) -> Break:
-    return lambda world: world.ssm.parameters.update({name: value})
+    return lambda harness: harness.ssm.parameters.update({name: value})
 
 
-def store_down(world: ForwarderHarness) -> None:
-    world.ssm.error = aws_error("InternalError", f"{RAW}")
+def store_down(harness: ForwarderHarness) -> None:
+    harness.ssm.error = aws_error("InternalError", f"{RAW}")
 
 
-def queues_down(world: ForwarderHarness) -> None:
-    world.appsflyer.says(Says(503))
-    world.sqs.error = aws_error("InternalError", f"{RAW}")
+def queues_down(harness: ForwarderHarness) -> None:
+    harness.appsflyer.says(Says(503))
+    harness.sqs.error = aws_error("InternalError", f"{RAW}")
 
 
-def entries_refused(world: ForwarderHarness) -> None:
-    world.appsflyer.says(Says(503))
-    world.sqs.refuses = lambda entry: True
+def entries_refused(harness: ForwarderHarness) -> None:
+    harness.appsflyer.says(Says(503))
+    harness.sqs.refuses = lambda entry: True
 
 
-def nothing(world: ForwarderHarness) -> None:
+def nothing(harness: ForwarderHarness) -> None:
     """The envelope itself is what goes wrong."""
 
 
@@ -107,11 +107,11 @@ def traces_in(text: str) -> list[str]:
 
 async def run(path: str) -> ForwarderHarness:
     make_it_fail, body = PATHS[path]
-    world = ForwarderHarness()
-    world.ssm.parameters[f"/relay/tokens/mobile/{MOBILE_APP}"] = TOKEN
-    make_it_fail(world)
-    await world.forward(body)
-    return world
+    harness = ForwarderHarness()
+    harness.ssm.parameters[f"/relay/tokens/mobile/{MOBILE_APP}"] = TOKEN
+    make_it_fail(harness)
+    await harness.forward(body)
+    return harness
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -127,16 +127,16 @@ async def test_forward_that_fails_logs_and_counts_nothing_raw(
 
 @pytest.mark.parametrize("path", PATHS)
 async def test_forward_that_fails_puts_nothing_raw_on_the_dead_letter_queue(path: str) -> None:
-    world = await run(path)
+    harness = await run(path)
 
-    letters = json.dumps(world.dead).replace("user-Quill", "")
+    letters = json.dumps(harness.dead).replace("user-Quill", "")
     # AppsFlyer's own words are kept, without addresses; a name in them cannot be known for one.
     assert traces_in(letters.replace(f"of {RAW['first_name']}", "")) == []
 
 
 @pytest.mark.parametrize("path", sorted(PATHS.keys() - SETTINGS_UNREAD))
 async def test_forward_that_fails_puts_nothing_raw_back_on_its_queue(path: str) -> None:
-    world = await run(path)
+    harness = await run(path)
 
-    waiting = " ".join(message.body for message in world.waiting).replace("user-Quill", "")
+    waiting = " ".join(message.body for message in harness.waiting).replace("user-Quill", "")
     assert traces_in(waiting) == []
