@@ -10,14 +10,14 @@ from tests.builders import MOBILE_APP, Json, make_envelope, make_event, make_web
 from tests.fakes import Says, aws_error
 from tests.harnesses import ForwarderHarness
 
-TOKEN = "s2s-Quixotic-4711"
+TOKEN = "s2s-Quixotic-Brambleby"
 RAW = {
     "email": "zenobia.quill@example.com",
     "phone": "+1 202 555 0187",
     "first_name": "Zenobia",
     "last_name": "Quillfeather",
 }
-TRACES = ("zenobia", "quill", "555 0187", "5550187", "quixotic", "4711")
+TRACES = ("zenobia", "quill", "555 0187", "5550187", "quixotic", "brambleby")
 """What of them must not occur, in any case."""
 
 PERSON = make_event(**RAW, customer_user_id="user-Quill")
@@ -72,7 +72,7 @@ PATHS: dict[str, tuple[Break, Json | str]] = {
     "a bug with a cause": (raising(ValueError(json.dumps(RAW))), {**ENVELOPE, "attempts": 3}),
     "bad settings": (parameter(f"/relay/apps/mobile/{MOBILE_APP}", "Quill"), ENVELOPE),
     "bad zone": (parameter(f"/relay/apps/mobile/{MOBILE_APP}", '{"time_zone": "Quill"}'), ENVELOPE),
-    "bad token": (parameter(f"/relay/tokens/mobile/{MOBILE_APP}", "Quixotic 4711"), ENVELOPE),
+    "bad token": (parameter(f"/relay/tokens/mobile/{MOBILE_APP}", "Quixotic Brambleby"), ENVELOPE),
     "store down": (store_down, ENVELOPE),
     "store down to the end": (store_down, {**ENVELOPE, "attempts": 3}),
     "queues down": (queues_down, ENVELOPE),
