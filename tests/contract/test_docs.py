@@ -12,7 +12,7 @@ import pytest
 
 from relay.aws.parameter_store import CACHE_SECONDS, REREAD_SECONDS
 from relay.aws.timeouts import LONGEST_CALL_SECONDS
-from relay.consumer.circuit_breaker import PROBES, RECENT
+from relay.forward.circuit_breaker import PROBES, RECENT
 from relay.messages.backoff import MAX_DELAY_SECONDS, MAX_RETRY_AFTER_SECONDS
 from relay.rules.mobile import MAX_BODY_BYTES
 from relay.stores.write_batcher import ITEMS_A_CALL

@@ -1,4 +1,4 @@
-"""A run: the real forwarder and its real engine, over TLS, against the stand-in for AppsFlyer.
+"""A run: the real forwarder and its real client, over TLS, against the stand-in for AppsFlyer.
 
 The queues and the tables are in memory, and the clock stands still until a round is over, so that
 the waits of a whole day pass at once. Everything between the forwarder and the socket at the other
@@ -41,7 +41,7 @@ Door = Callable[[int], AbstractAsyncContextManager[object]]
 
 
 class Certificates(NamedTuple):
-    """For servers: one that the engine trusts, one of an authority that nobody knows."""
+    """For servers: one that the client trusts, one of an authority that nobody knows."""
 
     trusted: ssl.SSLContext
     strange: ssl.SSLContext

@@ -45,7 +45,7 @@ def settings_for(fault: Shape) -> Shape:
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Certificates]:
-    """Of two authorities, one of which the engine is told to trust."""
+    """Of two authorities, one of which the client is told to trust."""
     known, unknown = trustme.CA(), trustme.CA()
     bundle = tmp_path_factory.mktemp("authorities") / "known.pem"
     known.cert_pem.write_to_path(str(bundle))

@@ -1,4 +1,4 @@
-"""Adapts the use cases to Lambda: its events and context in, its responses out."""
+"""Adapts the functions behind queues to Lambda: its events in, its responses out."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -18,6 +18,7 @@ class Context(Protocol):
 
     def get_remaining_time_in_millis(self) -> int:
         """Milliseconds that the invocation may still run."""
+        ...
 
 
 def forward(event: Mapping[str, Any], context: Context, surface: "Surface") -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The engine against real sockets on localhost: what E16 calls sure and uncertain, and E7."""
+"""The client against real sockets on localhost: what E16 calls sure and uncertain, and E7."""
 
 import asyncio
 import socket

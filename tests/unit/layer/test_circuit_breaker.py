@@ -1,6 +1,6 @@
 import asyncio
 
-from relay.consumer.circuit_breaker import MIN_SENDS, PROBES, RECENT, BreakerRound, CircuitBreaker
+from relay.forward.circuit_breaker import MIN_SENDS, PROBES, RECENT, BreakerRound, CircuitBreaker
 
 APP = "id1"
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from relay.consumer.circuit_breaker import PROBES
+from relay.forward.circuit_breaker import PROBES
 from tests.builders import MOBILE_APP, make_envelope
 from tests.fakes import Says
 from tests.harnesses import ForwarderHarness

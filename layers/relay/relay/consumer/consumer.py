@@ -1,6 +1,6 @@
 """One batch of records: read, handle while there is time, put on queues, report.
 
-A record is acknowledged only when its result is safe: delivered, or on a queue. The others are
+A record is acknowledged only when its result is safe: done, or on a queue. The others are
 reported to SQS as failed, which delivers them again.
 """
 

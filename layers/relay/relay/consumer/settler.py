@@ -35,6 +35,7 @@ class Destination(StrEnum):
     WAITING = "waiting"
     """The queue that the record came from."""
     DEAD_LETTERS = "dead"
+    # The delivery queues, for the events that payments become:
     MOBILE = "mobile"
     WEB = "web"
 
@@ -78,8 +79,8 @@ class WaitSettings(Protocol):
 class Settler:
     """Turns verdicts into settlements, by one function's settings. It never changes a job.
 
-    `short_hold_reasons`: reasons of holds that mostly end within seconds, so that the first checks
-    are close together. Other holds wait for a person.
+    `short_hold_reasons`: reasons of holds that may end within seconds, so that the first checks are
+    close together. The checks of other holds are spread over the whole interval.
     """
 
     def __init__(

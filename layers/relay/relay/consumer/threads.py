@@ -23,7 +23,7 @@ class Threads:
     async def run(self, work: Callable[[], Work], jobs: int) -> None:
         """Runs `work` in one thread per job, up to the limit."""
         count = range(min(self._limit, jobs))
-        for future in [self._pool.submit(lambda: run_at_once(work())) for _ in count]:
+        for future in [self._pool.submit(lambda: run_without_loop(work())) for _ in count]:
             future.result()
 
     async def block(self, call: Callable[[], None]) -> None:
@@ -31,7 +31,7 @@ class Threads:
         call()
 
 
-def run_at_once(coroutine: Coroutine[Any, Any, Result]) -> Result:
+def run_without_loop(coroutine: Coroutine[Any, Any, Result]) -> Result:
     """Runs a coroutine that blocks and never awaits; raises `RuntimeError` for any other."""
     try:
         coroutine.send(None)

@@ -59,6 +59,8 @@ class Verdict(NamedTuple):
 
 CREDENTIALS_REASON: Final = "credentials"
 IN_PROGRESS: Final = "in_progress"
+CONFIGURATION: Final = "configuration"
+PARAMETERS_UNAVAILABLE: Final = "parameters_unavailable"
 CIRCUIT_OPEN: Final = "appsflyer_unwell"
 """Not sent, because most recent sends failed: it waits and uses up no attempt."""
 IDENTITY_UNKNOWN: Final = "identity_unknown"

@@ -118,13 +118,17 @@ class EventJob:
             "status": response.status if response else None,
             "message": without_clear_email(response.text) if response else None,
             "deadline": prepared.deadline,
-            "attempts": self.attempts + self.attempted if attempts is None else attempts,
+            "attempts": self._attempts_made if attempts is None else attempts,
             **self._state_fields(prepared),
         }
         letter = write_envelope(self.envelope, prepared.event, **fields)
         if size_of(letter) > MAX_MESSAGE_BYTES:
             letter = write_envelope(self.envelope, {}, **fields, **digest_of(letter))
         return letter
+
+    @property
+    def _attempts_made(self) -> int:
+        return self.attempts + (1 if self.attempted else 0)
 
     def _state_fields(self, prepared: Prepared | None) -> dict[str, object]:
         return {

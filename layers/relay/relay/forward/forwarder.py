@@ -22,7 +22,13 @@ from relay.consumer.deadline import Deadline, Remaining
 from relay.consumer.settler import Destination, Settlement, Settler
 from relay.consumer.tasks import Tasks
 from relay.domain.kinds import Surface
-from relay.domain.outcomes import IDENTITY_UNKNOWN, IN_PROGRESS, Outcome, Verdict
+from relay.domain.outcomes import (
+    CONFIGURATION,
+    IDENTITY_UNKNOWN,
+    IN_PROGRESS,
+    Outcome,
+    Verdict,
+)
 from relay.errors import (
     ConfigurationError,
     ParametersUnavailableError,
@@ -40,7 +46,7 @@ from relay.rules.identity_lookup import not_before_of
 from relay.stores.deliveries import Deliveries
 from relay.stores.identities import Identities, Identity
 
-_WRONG_SETTINGS: Final = Verdict(Outcome.HELD, "", "configuration")
+_WRONG_SETTINGS: Final = Verdict(Outcome.HELD, "", CONFIGURATION)
 _BUG: Final = Verdict(Outcome.DEFERRED, "", "unexpected")
 _UNKNOWN_APP: Final = Verdict(Outcome.REJECTED, "", "unknown_app")
 _WRONG_QUEUE: Final = Verdict(Outcome.REJECTED, "", "wrong_queue")
@@ -183,7 +189,7 @@ class Forwarder:
         return not_before_of(job.identity.installed_at, self._clock())
 
     def _check(self, job: EventJob) -> Verdict | None:
-        """Checks the app's settings and every rule; None when the event may be sent."""
+        """Prepares the job by the app's settings and every rule; None when it may be sent."""
         try:
             app = self._apps.app(self._surface, job.envelope.app_id)
         except UnknownAppError:

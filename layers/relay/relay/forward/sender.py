@@ -1,7 +1,7 @@
 """Sends one event to AppsFlyer: with a valid token, at the agreed rate, and money only once.
 
-Nothing is sent while the app's circuit is open. If a second delivery would count twice, the event
-is claimed before the send and remembered after it (S6).
+While the app's circuit is open, only probes and last attempts are sent. If a second delivery would
+count twice, the event is claimed before the send and remembered after it (S6).
 """
 
 import asyncio
@@ -13,13 +13,13 @@ from relay.appsflyer.answers import verdict_of_failure, verdict_of_response
 from relay.aws.timeouts import LONGEST_CALL_SECONDS
 from relay.config.apps import Apps
 from relay.config.environment import ForwardSettings
-from relay.consumer.circuit_breaker import BreakerRound, CircuitBreaker
 from relay.consumer.deadline import Deadline
 from relay.domain.kinds import Surface
 from relay.domain.outcomes import (
     CIRCUIT_OPEN,
     CREDENTIALS_REASON,
     IN_PROGRESS,
+    PARAMETERS_UNAVAILABLE,
     Outcome,
     Verdict,
 )
@@ -29,6 +29,7 @@ from relay.errors import (
     SendFailedError,
     TableUnavailableError,
 )
+from relay.forward.circuit_breaker import BreakerRound, CircuitBreaker
 from relay.forward.event_job import EventJob
 from relay.forward.rate_limiter import RateLimiter
 from relay.messages.envelope import content_digest
@@ -43,7 +44,7 @@ _LEASE_SECONDS: Final = 4 * LONGEST_CALL_SECONDS
 """What a claim lasts besides the requests: its own call, a fresh token (perhaps after waiting for
 another app's), and the call that ends it."""
 
-NO_SETTINGS: Final = Verdict(Outcome.DEFERRED, "", "parameters_unavailable")
+NO_SETTINGS: Final = Verdict(Outcome.DEFERRED, "", PARAMETERS_UNAVAILABLE)
 _NO_TOKEN: Final = Verdict(Outcome.HELD, "E13", CREDENTIALS_REASON)
 _NO_DELIVERIES: Final = Verdict(Outcome.DEFERRED, "", "deliveries_unavailable")
 _CIRCUIT_OPEN: Final = Verdict(Outcome.DEFERRED, "E16", CIRCUIT_OPEN)
@@ -93,7 +94,7 @@ class Sender:
         return Invocation(deadline, self._breaker.begin_round())
 
     async def deliver(self, job: EventJob, invocation: Invocation) -> Verdict:
-        """Sends an event, unless the app has no valid token or its circuit is open."""
+        """Sends an event, unless the app has no valid token or its open circuit stops it."""
         app_id = job.envelope.app_id
         try:
             token = self._apps.token(self._surface, app_id)
@@ -108,13 +109,15 @@ class Sender:
             return _CIRCUIT_OPEN
         failed: bool | None = None
         try:
-            verdict = await self._send_once(job, token, invocation)
+            verdict = await self._send_deduplicated(job, token, invocation)
             failed = verdict.rule == "E16" if job.attempted else None
         finally:
             invocation.breaker.record(app_id, failed=failed)
         return verdict
 
-    async def _send_once(self, job: EventJob, token: Secret, invocation: Invocation) -> Verdict:
+    async def _send_deduplicated(
+        self, job: EventJob, token: Secret, invocation: Invocation
+    ) -> Verdict:
         """Sends an event, unless its claim is refused (S6)."""
         if not self._is_deduplicated(job):
             return await self._send(job, token, invocation)

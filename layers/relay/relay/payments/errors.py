@@ -2,6 +2,8 @@
 
 from typing import ClassVar
 
+from relay.domain.outcomes import IDENTITY_UNKNOWN, ORIGINAL_UNKNOWN
+
 
 class MappingError(Exception):
     """The base of these errors. `reason` is a stable code for logs and dead letters.
@@ -17,14 +19,14 @@ class MappingError(Exception):
 class IdentityUnknownError(MappingError):
     """It is not known yet whose movement this is, or for which app."""
 
-    reason = "identity_unknown"
+    reason = IDENTITY_UNKNOWN
     may_change = True
 
 
 class OriginalUnknownError(MappingError):
     """The original (the payment it returns, or the return it reverses) is not known yet."""
 
-    reason = "original_unknown"
+    reason = ORIGINAL_UNKNOWN
     may_change = True
 
 

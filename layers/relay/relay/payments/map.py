@@ -17,10 +17,17 @@ from relay.config.sources import Sources
 from relay.consumer.consumer import Batch, Consumer, Handle, Record
 from relay.consumer.deadline import Deadline, Remaining
 from relay.consumer.settler import Destination, Settlement, Settler
-from relay.consumer.threads import Threads, run_at_once
+from relay.consumer.threads import Threads, run_without_loop
 from relay.domain.kinds import Surface
 from relay.domain.movements import REVERSALS, Interpretation, Movement
-from relay.domain.outcomes import IDENTITY_UNKNOWN, ORIGINAL_UNKNOWN, Outcome, Verdict
+from relay.domain.outcomes import (
+    CONFIGURATION,
+    IDENTITY_UNKNOWN,
+    ORIGINAL_UNKNOWN,
+    PARAMETERS_UNAVAILABLE,
+    Outcome,
+    Verdict,
+)
 from relay.domain.payment_rules import SourceSettings
 from relay.errors import (
     ConfigurationError,
@@ -32,7 +39,7 @@ from relay.errors import (
 from relay.instants import Clock, from_milliseconds, utc_now
 from relay.messages.backoff import Jitter
 from relay.messages.envelope import Envelope, write_envelope
-from relay.messages.notice import Notice, parse_notice
+from relay.messages.notice import UNREADABLE, Notice, parse_notice
 from relay.payments.decide import Decider, UnwantedTestError
 from relay.payments.errors import MappingError, OriginalUnknownError
 from relay.payments.events import event_of, movement_digest
@@ -46,12 +53,11 @@ from relay.stores.money_trail import Trail
 NEEDED_SECONDS: Final = 30.0
 """A notice starts only with time for the calls it may need and for putting it on a queue."""
 _THREADS: Final = 8
-_CONFIGURATION: Final = "configuration"
 
 _REASONS: Final = {
     UnknownAppError: "unknown_app",
-    UnreadableWebhookError: "unreadable",
-    ParametersUnavailableError: "parameters_unavailable",
+    UnreadableWebhookError: UNREADABLE,
+    ParametersUnavailableError: PARAMETERS_UNAVAILABLE,
     TableUnavailableError: "table_unavailable",
 }
 _DESTINATIONS: Final = {
@@ -85,7 +91,7 @@ class Mapper:
         self._trail = trail
         self._clock = clock
         self._decider = Decider(apps, trail, identities, clock)
-        short_hold_reasons = {IDENTITY_UNKNOWN, ORIGINAL_UNKNOWN, _CONFIGURATION}
+        short_hold_reasons = {IDENTITY_UNKNOWN, ORIGINAL_UNKNOWN, CONFIGURATION}
         self._settler = Settler(settings, clock, jitter, short_hold_reasons)
         self._consumer = Consumer(
             self,
@@ -101,7 +107,7 @@ class Mapper:
 
     def map(self, records: Sequence[Mapping[str, Any]], remaining: Remaining) -> list[str]:
         """Handles a batch of SQS records; returns the message ids of those to retry."""
-        return run_at_once(self._consumer.consume(records, remaining))
+        return run_without_loop(self._consumer.consume(records, remaining))
 
     # What the consumer calls
 
@@ -141,7 +147,7 @@ class Mapper:
             return self._settle(job, Outcome.REJECTED, _REASONS[type(error)], str(error))
         except ConfigurationError as error:
             telemetry.wrong_setting(error)
-            return self._settle(job, Outcome.HELD, _CONFIGURATION)
+            return self._settle(job, Outcome.HELD, CONFIGURATION)
         except (ParametersUnavailableError, TableUnavailableError) as error:
             return self._settle(job, Outcome.DEFERRED, _REASONS[type(error)])
 
