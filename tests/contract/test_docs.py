@@ -14,6 +14,7 @@ from relay.aws.parameter_store import CACHE_SECONDS, REREAD_SECONDS
 from relay.aws.timeouts import LONGEST_CALL_SECONDS
 from relay.forward.circuit_breaker import PROBES, RECENT
 from relay.messages.backoff import MAX_DELAY_SECONDS, MAX_RETRY_AFTER_SECONDS
+from relay.payments.errors import MappingError
 from relay.rules.mobile import MAX_BODY_BYTES
 from relay.stores.write_batcher import ITEMS_A_CALL
 from tests.template import PARAMETERS, properties
@@ -89,7 +90,9 @@ def _exists(place: str) -> bool:
         found = reduce(getattr, name.split("."), importlib.import_module(f"relay.{module}"))
     except (ImportError, AttributeError):
         return False
-    return callable(found)
+    return (
+        callable(found) and found.__module__ == f"relay.{module}"
+    )  # there, and not imported there
 
 
 def test_page_names_places_that_exist() -> None:
@@ -151,6 +154,84 @@ def test_pages_for_developers_name_folders_and_modules_that_exist() -> None:
 
     assert len(named) > 60
     assert [(page, path) for page, path in named if not _is_there(path)] == []
+
+
+_TEST_FILE = re.compile(r"\btests/[a-z_0-9/]+\.[a-z]+\b")
+
+
+def test_pages_name_test_files_that_exist() -> None:
+    named = [(page.name, path) for page in PAGES for path in _TEST_FILE.findall(_text(page))]
+
+    assert len(named) > 10
+    assert [(page, path) for page, path in named if not (ROOT / path).exists()] == []
+
+
+# Reasons of dead letters
+
+OPERATIONS = _text(ROOT / "docs" / "operations.md")
+REASONS_SECTION = OPERATIONS.partition("## Reasons of dead letters")[2].partition("\n## ")[0]
+"""The table, and below it the sentence that explains `<why>`."""
+ENDS = {
+    "DELIVERED": "",
+    "DUPLICATE": "",
+    "REJECTED": "`{}`",
+    "REFUSED": "`{}`",
+    "BLOCKED": "`{}`",
+    "DEFERRED": "`{}`",
+    "HELD": "hold_limit: {}`",
+}
+"""How a reason stands there, by the outcome of its verdict. Empty: no dead letter."""
+HELD_OTHERWISE = {"identity_unknown", "original_unknown"}
+"""They have a limit of their own, and no `hold_limit` in front."""
+HOLDS_THAT_DEFER = {"appsflyer_unwell"}
+
+
+def _text_of(node: ast.expr, names: dict[str, object]) -> str | None:
+    match node:
+        case ast.Constant(value=str(text)):
+            return text
+        case ast.Name(id=name):
+            return str(names[name]) if isinstance(names.get(name), str) else None
+        case ast.JoinedStr(values=[ast.Constant(value=str(start)), *_]):
+            return f"{start}<n>"
+    return None
+
+
+def _reasons() -> Iterator[tuple[str, str]]:
+    """What the code says of each reason: its outcome and itself, and what stands in front of it."""
+    for path in _modules():
+        name = ".".join(path.relative_to(LAYER.parent).with_suffix("").parts)
+        names = vars(importlib.import_module(name.removesuffix(".__init__")))
+        for node in ast.walk(ast.parse(_text(path))):
+            match node:
+                case ast.Call(
+                    func=ast.Name(id="Verdict"), args=[ast.Attribute(attr=outcome), _, reason, *_]
+                ) if text := _text_of(reason, names):
+                    yield outcome, text
+                case ast.Call(func=ast.Attribute(attr="because"), args=[reason]) if text := (
+                    _text_of(reason, names)
+                ):
+                    yield "in front", text
+        yield from (
+            ("REJECTED", error.reason)
+            for error in names.values()
+            if isinstance(error, type) and issubclass(error, MappingError) and error != MappingError
+        )
+
+
+def _as_stated(outcome: str, reason: str) -> str:
+    if outcome == "in front":
+        return f"`{reason}: "
+    if reason in HELD_OTHERWISE:
+        return f"`{reason}`"
+    return ENDS["HELD" if reason in HOLDS_THAT_DEFER else outcome].format(reason)
+
+
+def test_operations_explain_every_reason_of_a_dead_letter() -> None:
+    reasons = set(_reasons())
+
+    assert len(reasons) > 25
+    assert [one for one in sorted(reasons) if _as_stated(*one) not in REASONS_SECTION] == []
 
 
 SCHEDULE = PARAMETERS["RetryScheduleSeconds"]["Default"].split(",")
