@@ -13,7 +13,7 @@ from threading import Lock
 from typing import Generic, TypeVar
 from weakref import finalize
 
-from relay.aws.table import Condition, Item, Key
+from relay.aws.table import Condition, Item, Key, PutResult
 from relay.errors import TableUnavailableError
 
 _LONGEST_PK = 2048
@@ -76,13 +76,17 @@ class MemoryTable:
         return {key: item for key, item in found.items() if item is not None}
 
     def put(self, key: Key, item: Item, only_if: Condition | None = None) -> Item | None:
+        result = self.replace(key, item, only_if)
+        return None if result.written else result.before
+
+    def replace(self, key: Key, item: Item, only_if: Condition | None = None) -> PutResult:
         with self._called("put"):
             _check(key, item=item)
-            there = None if only_if is None else self._read(key)
-            if only_if is not None and there is not None and not _allows(only_if, there):
-                return there
-            self._write(key, item)
-        return None
+            before = self._read(key)
+            written = only_if is None or before is None or _allows(only_if, before)
+            if written:
+                self._write(key, item)
+        return PutResult(written, before)
 
     def merge(self, key: Key, attributes: Item) -> None:
         with self._called("merge"):
@@ -160,8 +164,8 @@ class MemoryAsyncTable:
     def __init__(self, table: MemoryTable) -> None:
         self._table = table
 
-    async def put(self, key: Key, item: Item, only_if: Condition | None = None) -> Item | None:
-        return self._table.put(key, item, only_if)
+    async def put(self, key: Key, item: Item, only_if: Condition | None = None) -> PutResult:
+        return self._table.replace(key, item, only_if)
 
     async def delete(self, key: Key, only_if: Condition) -> None:
         self._table.delete_if(key, only_if)

@@ -89,10 +89,12 @@ class Handled:
 
 
 @asynccontextmanager
-async def handling(aws: LocalAws, surface: Surface, folder: Path) -> AsyncIterator[Handled]:
+async def handling(
+    aws: LocalAws, surface: Surface, folder: Path, **parameters: str
+) -> AsyncIterator[Handled]:
     """A forwarder that is fed from its queue while the block runs."""
     deployment = Deployment(aws)
-    async with deployment.up(**QUICK):
+    async with deployment.up(**QUICK, **parameters):
         function = MortalFunction(deployment, surface, folder / "function.log")
         source = deployment.source(surface)
         poller = Poller(aws, source, function, limit=1, window_seconds=WINDOW_SECONDS)
@@ -176,6 +178,23 @@ async def test_killed_process_loses_nothing_and_doubles_no_money_but_between_sen
         other_doubled=(again - money).total(),
         letters_doubled=above_one(dead).total(),
     )
+
+
+async def test_killed_process_doubles_no_money_that_is_to_be_kept_for_a_person(
+    aws: LocalAws, tmp_path: Path, scale: Scale, saw: Saw
+) -> None:
+    """`UncertainMoney` = `dead_letter`: what it had claimed when it died is not sent again."""
+    async with handling(aws, Surface.MOBILE, tmp_path, UncertainMoney="dead_letter") as handled:
+        await endure(handled, scale.kills // 2)
+        recorded, dead, claimed = handled.recorded(), await handled.dead(), handled.claimed()
+        toll = handled.function.toll
+
+    money = Counter({id_: times for id_, times in recorded.items() if "free" not in id_})
+    kept = dead.keys() - slips(handled)
+    assert above_one(money) == Counter()
+    assert recorded.keys() | kept == handled.orders.keys() - slips(handled)
+    assert kept <= claimed.keys()
+    saw(**dict(toll.kills), events=len(handled.orders), claimed=claimed.total(), kept=len(kept))
 
 
 async def test_killed_process_has_every_web_event_counted_once(

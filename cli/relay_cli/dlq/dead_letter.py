@@ -56,6 +56,11 @@ class DeadLetter:
         return CRASHED if self.envelope or self.notice else NOT_AN_ENVELOPE
 
     @property
+    def is_uncertain_money(self) -> bool:
+        """Whether AppsFlyer may have recorded it, so that sending it is a person's decision."""
+        return self.reason.startswith("uncertain_money: ")
+
+    @property
     def is_digest_only(self) -> bool:
         """Whether only size and digest are left of its event, so that it cannot be sent again."""
         return not self.notice and (self.envelope is None or "sha256" in self.fields)
@@ -197,6 +202,7 @@ def redrive_body(dead_letter: DeadLetter) -> str | None:
             first_seen=dead_letter.first_seen,
             attempts=0,
             held_since=None,
+            resend=dead_letter.is_uncertain_money,
         )
     except UnwritableError:
         return None

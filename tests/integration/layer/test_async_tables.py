@@ -72,8 +72,8 @@ async def found(table: Table, *keys: Key) -> dict[Key, Item]:
 async def test_put_writes_and_replaces(both: Both) -> None:
     loop, table = both
 
-    assert await loop.put(KEY, ITEM) is None
-    assert await loop.put(KEY, {"text": "ü'\"?\U0001f600", "at": -1}) is None
+    assert await loop.put(KEY, ITEM) == (True, None)
+    assert await loop.put(KEY, {"text": "ü'\"?\U0001f600", "at": -1}) == (True, ITEM)
 
     assert await found(table, KEY) == {KEY: {"text": "ü'\"?\U0001f600", "at": -1}}
 
@@ -85,9 +85,9 @@ async def test_put_within_a_bound_writes_or_gives_what_is_in_the_way(
     loop, table = both
     await loop.put(KEY, {"at": 5})
 
-    there = await loop.put(KEY, {"at": 9}, Condition("at", bound))
+    result = await loop.put(KEY, {"at": 9}, Condition("at", bound))
 
-    assert there == (None if written else {"at": 5})
+    assert result == (written, {"at": 5})
     assert await found(table, KEY) == {KEY: {"at": 9 if written else 5}}
 
 
@@ -256,7 +256,7 @@ async def test_put_that_fails_for_a_moment_is_tried_again(
 ) -> None:
     table = scripted(first, OK)
 
-    assert await table.put(KEY, ITEM) is None
+    assert await table.put(KEY, ITEM) == (True, None)
 
     assert Answers.heard == ["DynamoDB_20120810.PutItem"] * 2
 

@@ -50,6 +50,17 @@ def test_redrive_body_keeps_numbers_and_not_before_as_they_were() -> None:
     assert "dead_since" not in text
 
 
+@pytest.mark.parametrize(
+    ("reason", "resend"), [("uncertain_money: read_timed_out", True), ("rejected", None)]
+)
+def test_redrive_body_of_money_in_doubt_says_that_a_person_decided(
+    reason: str, *, resend: bool | None
+) -> None:
+    letter = {**ENVELOPE, **RELAY_FIELDS, "reason": reason, "event_id": "order-1"}
+
+    assert _redriven(letter).get("resend") is resend
+
+
 @pytest.mark.parametrize("body", ["", "secret", "[]", "{}", '{"reason": "not_an_envelope"}'])
 def test_redrive_body_without_an_event_is_none(body: str) -> None:
     assert redrive_body(parse_dead_letter(message(body))) is None

@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from relay.aws.table import Condition, Item, Key
+from relay.aws.table import Condition, Item, Key, PutResult
 from relay.errors import TableUnavailableError
 from relay.stores import deliveries as module
 from relay.stores.deliveries import Claim, Deliveries, delivery_key
@@ -62,7 +62,7 @@ async def test_claim_twice_in_one_process_is_busy(deliveries: Deliveries) -> Non
 
 
 @pytest.mark.parametrize(
-    ("seconds", "claim"), [(59.999, Claim.BUSY), (60, Claim.CLAIMED)], ids=["held", "run out"]
+    ("seconds", "claim"), [(59.999, Claim.BUSY), (60, Claim.EXPIRED)], ids=["held", "run out"]
 )
 async def test_claim_of_somebody_who_went_silent_runs_out(
     deliveries: Deliveries, elsewhere: Deliveries, clock: FakeClock, seconds: float, claim: Claim
@@ -203,6 +203,101 @@ async def test_claims_left_alone_are_dropped_from_memory_when_they_have_run_out(
     assert table.calls["delete_if"] == 2
 
 
+# In doubt
+
+
+async def test_claim_of_what_may_have_been_delivered_is_in_doubt(
+    deliveries: Deliveries, elsewhere: Deliveries
+) -> None:
+    await deliveries.claim(KEY, DIGEST, 60)
+
+    await deliveries.doubt(KEY, DIGEST)
+
+    assert await elsewhere.claim(KEY, OTHER, 60) is Claim.IN_DOUBT
+
+
+@pytest.mark.parametrize(
+    ("seconds", "claim"), [(35 * DAY - 1, Claim.IN_DOUBT), (35 * DAY, Claim.CLAIMED)]
+)
+async def test_doubt_lasts_as_long_as_a_delivery_is_known(
+    deliveries: Deliveries, clock: FakeClock, seconds: int, claim: Claim
+) -> None:
+    """Though DynamoDB has not deleted it yet."""
+    await deliveries.claim(KEY, DIGEST, 60)
+    await deliveries.doubt(KEY, DIGEST)
+
+    clock.advance(seconds)
+
+    assert await deliveries.claim(KEY, DIGEST, 60) is claim
+
+
+@pytest.mark.parametrize(
+    ("seconds", "claim"), [(35 * DAY + 59, Claim.EXPIRED), (35 * DAY + 60, Claim.CLAIMED)]
+)
+async def test_claim_without_a_result_is_a_doubt_for_as_long(
+    deliveries: Deliveries, elsewhere: Deliveries, clock: FakeClock, seconds: int, claim: Claim
+) -> None:
+    await elsewhere.claim(KEY, DIGEST, 60)
+
+    clock.advance(seconds)
+
+    assert await deliveries.claim(KEY, DIGEST, 60) is claim
+
+
+async def test_doubt_ends_with_a_delivery(deliveries: Deliveries, elsewhere: Deliveries) -> None:
+    await deliveries.claim(KEY, DIGEST, 60)
+    await deliveries.doubt(KEY, DIGEST)
+    await elsewhere.claim(KEY, DIGEST, 60)
+
+    await elsewhere.remember(KEY, DIGEST)
+
+    assert await deliveries.claim(KEY, DIGEST, 60) is Claim.DUPLICATE
+
+
+async def test_doubt_of_a_claim_that_expired_leaves_the_next_holder_its_claim(
+    deliveries: Deliveries, elsewhere: Deliveries, clock: FakeClock
+) -> None:
+    await deliveries.claim(KEY, DIGEST, 60)
+    clock.advance(60)
+    await elsewhere.claim(KEY, DIGEST, 60)
+
+    await deliveries.doubt(KEY, DIGEST)
+
+    assert await deliveries.claim(KEY, DIGEST, 60) is Claim.BUSY
+
+
+async def test_doubt_of_a_claim_that_was_released_elsewhere_is_kept(
+    deliveries: Deliveries, elsewhere: Deliveries, clock: FakeClock
+) -> None:
+    """The other invocation knows of its own send only."""
+    await deliveries.claim(KEY, DIGEST, 60)
+    clock.advance(60)
+    await elsewhere.claim(KEY, DIGEST, 60)
+    await elsewhere.release(KEY)
+
+    await deliveries.doubt(KEY, DIGEST)
+
+    assert await elsewhere.claim(KEY, DIGEST, 60) is Claim.IN_DOUBT
+
+
+async def test_doubt_without_a_claim_does_nothing(
+    deliveries: Deliveries, table: MemoryTable
+) -> None:
+    await deliveries.doubt(KEY, DIGEST)
+
+    assert len(table) == 0
+
+
+async def test_claim_written_again_over_another_item_is_a_doubt(clock: FakeClock) -> None:
+    """The lost response had said what the claim replaced."""
+    table = _AnswersGetLost()
+    deliveries = Deliveries(MemoryAsyncTable(table), 35, clock)
+    await deliveries.claim(KEY, DIGEST, 60)
+    await deliveries.doubt(KEY, DIGEST)
+
+    assert await deliveries.claim(KEY, DIGEST, 60) is Claim.EXPIRED
+
+
 # What it costs, and what is kept
 
 
@@ -231,7 +326,7 @@ async def test_item_expires_with_what_it_says(deliveries: Deliveries, table: Mem
     key = Key(KEY, "delivery")
 
     await deliveries.claim(KEY, DIGEST, 60)
-    assert table.get([key])[key]["expires_at"] == 1772452800 + 61
+    assert table.get([key])[key]["expires_at"] == 1772452800 + 60 + 35 * DAY + 1
 
     await deliveries.release(KEY)
     assert table.get([key]) == {}
@@ -246,6 +341,10 @@ class _AnswersGetLost(MemoryTable):
     def put(self, key: Key, item: Item, only_if: Condition | None = None) -> Item | None:
         super().put(key, item, only_if)
         return super().put(key, item, only_if)
+
+    def replace(self, key: Key, item: Item, only_if: Condition | None = None) -> PutResult:
+        super().replace(key, item, only_if)
+        return super().replace(key, item, only_if)
 
 
 async def test_claim_whose_answer_got_lost_is_ours_when_it_is_written_again(

@@ -1,5 +1,6 @@
 """S6: what was delivered is not sent again."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
@@ -7,6 +8,7 @@ import pytest
 
 from relay.domain.kinds import Surface
 from relay.errors import TableUnavailableError
+from relay.http1.errors import ExchangeTimeoutError
 from relay.stores.deliveries import Claim, Deliveries, delivery_key
 from tests.builders import (
     MOBILE_APP,
@@ -75,15 +77,128 @@ async def test_forward_copy_that_is_under_way_elsewhere_waits_without_an_attempt
     assert len(harness.appsflyer.requests) == 1
 
 
-async def test_forward_claim_of_a_process_that_died_runs_out() -> None:
-    harness = covering()
+# In doubt
+
+
+async def die_after_a_claim(harness: ForwarderHarness) -> None:
+    """Another process claims the event, and dies: nobody knows whether it was sent."""
     died = Deliveries(MemoryAsyncTable(harness.deliveries), 35, harness.clock)
     await died.claim(delivery_key(f"app {MOBILE_APP}", "order-1"), "0" * 64, 60)
     harness.clock.advance(61)
 
+
+Doubt = Callable[[ForwarderHarness], Awaitable[None]]
+
+
+async def lose_a_response(harness: ForwarderHarness) -> None:
+    """AppsFlyer does not respond; where the event may be sent again, it waits for that."""
+    harness.appsflyer.says(ExchangeTimeoutError("no"))
+    await harness.forward(make_envelope())
+    harness.appsflyer.says(Says(200))
+
+
+DOUBTS: list[Doubt] = [die_after_a_claim, lose_a_response]
+
+
+@pytest.mark.parametrize("doubt", DOUBTS)
+async def test_forward_money_in_doubt_is_sent_again_if_it_is_to_be(doubt: Doubt) -> None:
+    harness = covering()
+    await doubt(harness)
+    before = len(harness.appsflyer.requests)
+
     await harness.forward(make_envelope())
 
+    assert len(harness.appsflyer.requests) == before + 1
+    assert harness.dead == []
+
+
+@pytest.mark.parametrize("deduplicate", ["none", "money", "all"])
+@pytest.mark.parametrize("doubt", DOUBTS)
+async def test_forward_money_in_doubt_is_never_sent_by_itself_if_it_is_to_be_kept(
+    doubt: Doubt, deduplicate: str
+) -> None:
+    """However often it is handed in, and whoever handles it."""
+    harness = covering(deduplicate, uncertain_money="dead_letter")
+    await doubt(harness)
+    before = len(harness.appsflyer.requests)
+    harness.sqs.queues.clear()
+
+    for days in (0, 1, 30):
+        harness.clock.advance(days * 86_400)
+        harness.forwarder = harness.make_forwarder()
+        await harness.forward(make_envelope())
+
+    assert len(harness.appsflyer.requests) == before
+    assert [letter["reason"] for letter in harness.dead] == ["uncertain_money: in_doubt"] * 3
+
+
+async def test_forward_money_in_doubt_stays_so_though_its_dead_letter_is_refused() -> None:
+    harness = covering(uncertain_money="dead_letter")
+    harness.sqs.refuses = lambda entry: True
+    harness.appsflyer.says(ExchangeTimeoutError("no"))
+    assert await harness.forward(make_envelope()) == ["m-0"]
+    harness.sqs.refuses = lambda entry: False
+    harness.appsflyer.says(Says(200))
+
+    assert await harness.forward(make_envelope()) == []
+
     assert len(harness.appsflyer.requests) == 1
+    assert [letter["reason"] for letter in harness.dead] == ["uncertain_money: in_doubt"]
+
+
+async def test_forward_doubt_outlives_a_send_that_surely_failed() -> None:
+    """With a person's consent it is tried again; without, it is as before."""
+    harness = covering(uncertain_money="dead_letter")
+    await lose_a_response(harness)
+    harness.sqs.queues.clear()
+    harness.appsflyer.says(Says(503))
+    await harness.forward(make_envelope(resend=True))
+    harness.appsflyer.says(Says(200))
+
+    await harness.forward(make_envelope())
+    await harness.next_round()
+
+    assert [letter["reason"] for letter in harness.dead] == ["uncertain_money: in_doubt"]
+    assert len(harness.appsflyer.requests) == 3
+    assert harness.waiting == []
+
+
+async def test_forward_consent_of_a_person_does_not_cover_a_send_that_died_since() -> None:
+    harness = covering(uncertain_money="dead_letter")
+    await die_after_a_claim(harness)
+
+    await harness.forward(make_envelope(resend=True))
+
+    (letter,) = harness.dead
+    assert letter["reason"] == "uncertain_money: in_doubt"
+    assert "resend" not in letter
+
+
+async def test_forward_event_without_money_is_sent_again_though_money_is_kept() -> None:
+    harness = covering("all", uncertain_money="dead_letter")
+    harness.appsflyer.says(ExchangeTimeoutError("no"))
+    await harness.forward(without_money())
+    harness.appsflyer.says(Says(200))
+
+    await harness.next_round()
+
+    assert len(harness.appsflyer.requests) == 2
+    assert (harness.waiting, harness.dead) == ([], [])
+
+
+async def test_forward_send_after_a_process_died_is_counted_as_uncertain(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    harness = covering()
+    await die_after_a_claim(harness)
+
+    await harness.forward(make_envelope())
+
+    assert '"Uncertain":[1' in capsys.readouterr().out.replace(" ", "")
+    assert (harness.waiting, harness.dead) == ([], [])
+
+
+# Other content, other scopes
 
 
 async def test_forward_same_id_with_other_content_is_a_conflict() -> None:

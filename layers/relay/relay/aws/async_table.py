@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from relay import telemetry
 from relay.aws.sigv4 import Credentials, signed_headers
-from relay.aws.table import Condition, Item, Key, attribute_of, item_of, record_of
+from relay.aws.table import Condition, Item, Key, PutResult, attribute_of, item_of, record_of
 from relay.errors import TableUnavailableError
 from relay.exact_json import InvalidJsonError, dumps, loads
 from relay.http1.errors import ExchangeError
@@ -146,18 +146,23 @@ class DynamoAsyncTable:
         self._client = calls
         self._name = name
 
-    async def put(self, key: Key, item: Item, only_if: Condition | None = None) -> Item | None:
-        """PutItem: a write unit a KB, refused or not; a refusal returns the existing item."""
-        request: dict[str, Any] = {"TableName": self._name, "Item": record_of(key, item)}
+    async def put(self, key: Key, item: Item, only_if: Condition | None = None) -> PutResult:
+        """PutItem: a write unit a KB, refused or not. The item before costs nothing."""
+        request: dict[str, Any] = {
+            "TableName": self._name,
+            "Item": record_of(key, item),
+            "ReturnValues": "ALL_OLD",
+        }
         if only_if is not None:
             request |= only_if.as_condition()
         try:
-            await self._client.call("PutItem", request)
+            response = await self._client.call("PutItem", request)
         except CallFailedError as error:
             if error.code == _CONDITION_FAILED:
-                return item_of(error.content["Item"])[1]
+                return PutResult(written=False, before=item_of(error.content["Item"])[1])
             raise _unavailable("PutItem", error.code) from None
-        return None
+        before = response.get("Attributes")
+        return PutResult(written=True, before=item_of(before)[1] if before else None)
 
     async def delete(self, key: Key, only_if: Condition) -> None:
         """DeleteItem: a write unit a KB, refused or not."""

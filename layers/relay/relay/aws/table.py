@@ -54,11 +54,18 @@ class Condition(NamedTuple):
         }
 
 
+class PutResult(NamedTuple):
+    """Whether an item was written, and the item before the call: the replaced or existing one."""
+
+    written: bool
+    before: Item | None
+
+
 class AsyncTable(Protocol):
     """One table, for the event loop. Every method raises `TableUnavailableError`."""
 
-    async def put(self, key: Key, item: Item, only_if: Condition | None = None) -> Item | None:
-        """Writes an item. Returns None if written, else the existing item."""
+    async def put(self, key: Key, item: Item, only_if: Condition | None = None) -> PutResult:
+        """Writes an item, if the condition holds."""
         ...
 
     async def delete(self, key: Key, only_if: Condition) -> None:

@@ -59,6 +59,8 @@ class Verdict(NamedTuple):
 
 CREDENTIALS_REASON: Final = "credentials"
 IN_PROGRESS: Final = "in_progress"
+IN_DOUBT: Final = "in_doubt"
+"""Not sent, because AppsFlyer may have recorded it already."""
 CONFIGURATION: Final = "configuration"
 PARAMETERS_UNAVAILABLE: Final = "parameters_unavailable"
 CIRCUIT_OPEN: Final = "appsflyer_unwell"

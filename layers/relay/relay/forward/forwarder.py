@@ -25,6 +25,7 @@ from relay.domain.kinds import Surface
 from relay.domain.outcomes import (
     CONFIGURATION,
     IDENTITY_UNKNOWN,
+    IN_DOUBT,
     IN_PROGRESS,
     Outcome,
     Verdict,
@@ -174,7 +175,8 @@ class Forwarder:
         return self._settle(job, await self._sender.deliver(job, invocation))
 
     def _settle(self, job: EventJob, verdict: Verdict) -> Settlement:
-        if verdict.uncertain and self._is_uncertain_money(job):
+        in_doubt = verdict.uncertain or verdict.reason == IN_DOUBT
+        if in_doubt and verdict.outcome is Outcome.DEFERRED and self._is_uncertain_money(job):
             return self._settler.dead_letter(job, verdict.because("uncertain_money"))
         return self._settler.settle(job, verdict)
 

@@ -46,14 +46,14 @@ def report_batch(surface: Surface, batch: Batch[EventJob], now: datetime) -> Non
 def _counters(job: EventJob | None, settlement: Settlement, now: datetime) -> Iterator[str]:
     """The counters that one event adds to."""
     yield settlement.outcome.capitalize()
+    if settlement.verdict is not None and settlement.verdict.uncertain:
+        yield "Uncertain"
     if job and settlement.outcome is Outcome.DELIVERED:
         if job.attempts:
             yield "DeliveredAfterRetry"
         if _is_late(job):
             yield "Late"
         return
-    if settlement.verdict is not None and settlement.verdict.uncertain:
-        yield "Uncertain"
     if settlement.outcome is Outcome.HELD and settlement.reason == CREDENTIALS_REASON:
         yield "CredentialsRefused"
     if job and _is_near_deadline(job, settlement, now):

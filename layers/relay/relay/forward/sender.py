@@ -18,6 +18,7 @@ from relay.domain.kinds import Surface
 from relay.domain.outcomes import (
     CIRCUIT_OPEN,
     CREDENTIALS_REASON,
+    IN_DOUBT,
     IN_PROGRESS,
     PARAMETERS_UNAVAILABLE,
     Outcome,
@@ -48,6 +49,7 @@ NO_SETTINGS: Final = Verdict(Outcome.DEFERRED, "", PARAMETERS_UNAVAILABLE)
 _NO_TOKEN: Final = Verdict(Outcome.HELD, "E13", CREDENTIALS_REASON)
 _NO_DELIVERIES: Final = Verdict(Outcome.DEFERRED, "", "deliveries_unavailable")
 _CIRCUIT_OPEN: Final = Verdict(Outcome.DEFERRED, "E16", CIRCUIT_OPEN)
+_IN_DOUBT: Final = Verdict(Outcome.DEFERRED, "S6", IN_DOUBT)
 _REFUSED_CLAIMS: Final = {  # S6
     Claim.DUPLICATE: Verdict(Outcome.DUPLICATE, "S6", "duplicate"),
     Claim.CONFLICT: Verdict(Outcome.REJECTED, "S6", "id_conflict"),
@@ -122,12 +124,22 @@ class Sender:
         if not self._is_deduplicated(job):
             return await self._send(job, token, invocation)
         digest = content_digest(job.envelope, _sendable(job).event, job.first_seen)
-        refusal = await self._claim(job, digest)
-        if refusal is not None:
-            return refusal
+        try:
+            claim = await self._claim(job, digest)
+        except TableUnavailableError:
+            return _NO_DELIVERIES
+        if claim in _REFUSED_CLAIMS:
+            return _REFUSED_CLAIMS[claim]
+        in_doubt = claim is not Claim.CLAIMED
+        # A person's consent covers the doubt that they saw, not a send that died since.
+        may_send = claim is Claim.IN_DOUBT and job.envelope.resend
+        if in_doubt and self._is_never_resent(job) and not may_send:
+            await self._finish_claim(job, digest, _IN_DOUBT, in_doubt=True)
+            return _IN_DOUBT
         verdict = await self._send(job, token, invocation)
-        await self._finish_claim(job, digest, delivered=verdict.outcome is Outcome.DELIVERED)
-        return verdict
+        await self._finish_claim(job, digest, verdict, in_doubt=in_doubt)
+        # A send without a clear response was counted by the invocation that made it, if that lived.
+        return verdict._replace(uncertain=verdict.uncertain or claim is Claim.EXPIRED)
 
     def _is_last_attempt(self, job: EventJob) -> bool:
         return job.attempts >= len(self._settings.retry_schedule_seconds)
@@ -137,29 +149,35 @@ class Sender:
     def _is_deduplicated(self, job: EventJob) -> bool:
         """Whether to deduplicate: payments always, other events by the setting."""
         deduplicated = self._settings.deduplicate
-        if job.envelope.source is not None or deduplicated == "all":
+        if job.envelope.source is not None or deduplicated == "all" or self._is_never_resent(job):
             return True
         return deduplicated == "money" and _sendable(job).has_revenue
 
-    async def _claim(self, job: EventJob, digest: str) -> Verdict | None:
-        """Claims an event; None if this invocation may send it."""
-        try:
-            longest = 2 * self._settings.longest_request_seconds + _LEASE_SECONDS
-            seconds = longest + 2 * self._limiter.wait_seconds
-            claim = await self._deliveries.claim(job.delivery_key, digest, seconds)
-        except TableUnavailableError:
-            return _NO_DELIVERIES
-        return _REFUSED_CLAIMS.get(claim)
+    def _is_never_resent(self, job: EventJob) -> bool:
+        """Whether only a person may send it again once it may have been recorded."""
+        return self._settings.uncertain_money == "dead_letter" and _sendable(job).has_revenue
 
-    async def _finish_claim(self, job: EventJob, digest: str, *, delivered: bool) -> None:
-        """Remembers a delivery, or releases the event for its next attempt.
+    async def _claim(self, job: EventJob, digest: str) -> Claim:
+        """Claims an event for as long as its requests can take."""
+        longest = 2 * self._settings.longest_request_seconds + _LEASE_SECONDS
+        seconds = longest + 2 * self._limiter.wait_seconds
+        return await self._deliveries.claim(job.delivery_key, digest, seconds)
 
-        If that fails, the claim expires by itself. An event that was delivered may then be sent
-        twice if its sender hands it in again; the counter `Unremembered` shows it.
+    async def _finish_claim(
+        self, job: EventJob, digest: str, verdict: Verdict, *, in_doubt: bool
+    ) -> None:
+        """Remembers a delivery or a doubt, or releases the event for its next attempt.
+
+        An earlier doubt outlives a send that surely failed. If the table fails, the claim expires,
+        which is a doubt too. An event that was delivered may then be sent twice if its sender hands
+        it in again; the counter `Unremembered` shows it.
         """
+        delivered = verdict.outcome is Outcome.DELIVERED
         try:
             if delivered:
                 await self._deliveries.remember(job.delivery_key, digest)
+            elif in_doubt or verdict.uncertain:
+                await self._deliveries.doubt(job.delivery_key, digest)
             else:
                 await self._deliveries.release(job.delivery_key)
         except TableUnavailableError:

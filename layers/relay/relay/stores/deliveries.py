@@ -2,12 +2,23 @@
 
 One item for each event: pk is a digest of its id, sk is `delivery`. `content` is a digest of the
 event. `taken_until` (Unix ms) is the moment up to which no other invocation may send it: seconds
-for a claim, days for a delivery, which is marked `delivered`. Claims and deliveries are batched
-into calls of up to 25. The cost in write units (never a read unit):
+for a claim, days for a delivery, which is marked `delivered`. What follows from each state:
+
+    no item, or an expired delivery   the event may be sent
+    a claim                           another invocation is sending it
+    a delivery                        it was delivered
+    in doubt, or an expired claim     it may have been delivered: nobody knows
+
+An item is in doubt after a send without a clear response. A claim that expired without a result
+means the same: its process may have died after the send. Doubt lasts as long as a delivery is
+remembered. Claims and deliveries are batched into calls of up to 25. The cost in write units (never
+a read unit):
 
     delivered                    2   the claim, and the remembered delivery
     not delivered                2   the claim, and its release
+    in doubt                     2   the claim, and the doubt
     duplicate, conflict, busy    2   the refused claim, and the write that returns the existing item
+    each send of one in doubt    1   more: the refused claim
 """
 
 import hashlib
@@ -22,6 +33,9 @@ from relay.stores.write_batcher import WriteBatcher
 
 _SORT: Final = "delivery"
 _TAKEN_UNTIL: Final = "taken_until"
+_MILLISECOND: Final = timedelta(milliseconds=1)
+_REPLACED: Final = "replaced"
+"""Marks a claim that replaced an existing item."""
 _MOST_HELD: Final = 10_000
 
 
@@ -30,6 +44,11 @@ class Claim(StrEnum):
 
     CLAIMED = "claimed"
     """The caller may send the event."""
+    IN_DOUBT = "in_doubt"
+    """The caller has claimed the event, which may have been delivered before: a send of it had no
+    clear response."""
+    EXPIRED = "expired"
+    """The same, because the invocation that had claimed it has ended without a result."""
     DUPLICATE = "duplicate"
     """The event was delivered, with the same content."""
     CONFLICT = "conflict"
@@ -59,39 +78,70 @@ class Deliveries:
     async def claim(self, key: str, digest: str, seconds: float) -> Claim:
         """Claims an event for `seconds` unless it is taken; of two concurrent claims, one succeeds.
 
-        An event can be claimed again once its delivery is no longer remembered, or once a claim has
-        expired without a result.
+        An event can be claimed again once its delivery is no longer remembered. While it is in
+        doubt it can be claimed too; the caller then decides whether to send it.
         """
         now, claimant = self._clock(), uuid4().hex
         until = to_milliseconds(now + timedelta(seconds=seconds))
-        item = _item(digest, until, claimant=claimant)
+        item = self._item(digest, until, claimant=claimant)
         if not await self._claims.put(_key(key), item):
             self._hold(key, until, now)
             return Claim.CLAIMED
         # There is an item, but it may have expired.
-        existing = await self._table.put(
-            _key(key), item, Condition(_TAKEN_UNTIL, to_milliseconds(now))
+        result = await self._table.put(
+            _key(key), {**item, _REPLACED: 1}, Condition(_TAKEN_UNTIL, to_milliseconds(now))
         )
+        before = result.before or {}
         # The client may have repeated a write whose response was lost: then the item is our own.
-        if existing is not None and existing.get("claimant") != claimant:
-            return _refusal(existing, digest)
+        own = before.get("claimant") == claimant
+        if not (result.written or own):
+            return _refusal(before, digest)
         self._hold(key, until, now)
-        return Claim.CLAIMED
+        return self._claim_after(before, now, own=own)
+
+    def _claim_after(self, before: Item, now: datetime, *, own: bool) -> Claim:
+        """The result of a claim, by the item before it."""
+        if own:  # if it replaced an item, nobody knows which
+            return Claim.EXPIRED if _REPLACED in before else Claim.CLAIMED
+        doubted_until = int(before.get(_TAKEN_UNTIL, 0)) + self._keep // _MILLISECOND
+        if "delivered" in before or doubted_until <= to_milliseconds(now):
+            return Claim.CLAIMED
+        return Claim.IN_DOUBT if "in_doubt" in before else Claim.EXPIRED
 
     async def remember(self, key: str, digest: str) -> None:
         """Records that the event was delivered, even if another invocation has claimed it since."""
         self._held.pop(key, None)
         until = to_milliseconds(self._clock() + self._keep)
-        await self._delivered.put(_key(key), _item(digest, until, delivered=1))
+        await self._delivered.put(_key(key), self._item(digest, until, delivered=1))
+
+    async def doubt(self, key: str, digest: str) -> None:
+        """Records that the event may have been delivered, if the claim is still ours.
+
+        If it expired, and another invocation has claimed the event since, its result counts.
+        """
+        until = self._held.pop(key, None)
+        if until is not None:
+            now = to_milliseconds(self._clock())
+            item = self._item(digest, now, in_doubt=1)
+            await self._table.put(_key(key), item, Condition(_TAKEN_UNTIL, until))
 
     async def release(self, key: str) -> None:
-        """Frees an event that was not delivered for the next claim.
+        """Frees an event that was surely not delivered for the next claim.
 
         Does nothing if the claim is no longer ours: it expired, and another invocation has one.
         """
         until = self._held.pop(key, None)
         if until is not None:
             await self._table.delete(_key(key), Condition(_TAKEN_UNTIL, until))
+
+    def _item(self, content: str, until: int, **marks: str | int) -> Item:
+        forgotten = until if "delivered" in marks else until + self._keep // _MILLISECOND
+        return {
+            "content": content,
+            _TAKEN_UNTIL: until,
+            "expires_at": forgotten // 1000 + 1,
+            **marks,
+        }
 
     def _hold(self, key: str, until: int, now: datetime) -> None:
         """Notes our claim. Once there are many, drops expired claims that nothing has settled."""
@@ -113,10 +163,6 @@ def delivery_key(scope: str, event_id: str) -> str:
 
 def _key(key: str) -> Key:
     return Key(key, _SORT)
-
-
-def _item(content: str, until: int, **marks: str | int) -> Item:
-    return {"content": content, _TAKEN_UNTIL: until, "expires_at": until // 1000 + 1, **marks}
 
 
 def _refusal(existing: Item, digest: str) -> Claim:
