@@ -84,7 +84,6 @@ ATTACKS: dict[str, Callable[[dict[str, Any]], Attack]] = {
         "AmazonSQS.ReceiveMessage",
         {"QueueUrl": ready["mobile_dlq"], "VisibilityTimeout": 0},
     ),
-    "forgets everything on AWS": lambda _: Attack("aws", "POST", "/moto-api/reset"),
     "sets a fault": lambda _: Attack(
         "stand_in",
         "POST",
@@ -99,6 +98,7 @@ ATTACKS: dict[str, Callable[[dict[str, Any]], Attack]] = {
     "writes an identity": lambda _: Attack(
         "api", "GET", f"/v1/appsflyer/installs/id123456789?{httpx.QueryParams(IDENTITY)}"
     ),
+    "forgets everything on AWS": lambda _: Attack("aws", "POST", "/moto-api/reset"),
 }
 
 HARMLESS = {
