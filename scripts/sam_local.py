@@ -263,7 +263,7 @@ async def run(*, own_engine: bool) -> bool:
     """Run everything, with a running engine; return whether all passed."""
     host = gateway()
     with tempfile.TemporaryDirectory() as folder:
-        async with Sandbox(SandboxOptions()) as sandbox:
+        async with Sandbox(SandboxOptions(allow_hosts=(host,))) as sandbox:
             ready = sandbox.ready
             (Path(folder) / "env.json").write_text(environment(ready, host))
             async with forward_ports(host, [ready["aws"], ready["stand_in"]]):

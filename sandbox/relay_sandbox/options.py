@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +18,8 @@ class SandboxOptions:
     mobile_endpoint, web_endpoint: base URLs to send to instead of the stand-in.
     retry_schedule: seconds between attempts. n waits make n + 1 attempts; under 1 means no delay.
     hold_seconds: seconds between two checks of a held event.
+    allow_hosts: names by which its servers may be called, besides those of the loopback interface:
+        "host.docker.internal" with any port, "relay.test:8700" with this one.
     parameters: more values for the template's parameters.
     window_limit_seconds: upper limit for a batching window; AWS would use the template's value.
     visibility_seconds: visibility time-out of the source queues, instead of the template's. It
@@ -33,6 +35,7 @@ class SandboxOptions:
     web_endpoint: str | None = None
     retry_schedule: str = "0.2,0.5,1"
     hold_seconds: int = 2
+    allow_hosts: Sequence[str] = ()
     parameters: Mapping[str, str] = field(default_factory=dict)
     window_limit_seconds: float = 0.1
     visibility_seconds: int | None = None

@@ -20,6 +20,7 @@ from relay_sandbox.deployment.stack import Stack, deploy
 from relay_sandbox.deployment.template import Template
 from relay_sandbox.errors import SandboxError
 from relay_sandbox.gateway.gateway import Gateway
+from relay_sandbox.http.access import Access
 from relay_sandbox.http.server import Server
 from relay_sandbox.lambda_runtime.execution import FunctionLog, Invocation
 from relay_sandbox.lambda_runtime.function import Function
@@ -40,7 +41,8 @@ _SETTLED_POLL_SECONDS = 0.1
 class Sandbox:
     """The system, running inside its `async with` block.
 
-    Entering the block raises SandboxError, with what to do, if a part does not start. `ready` holds
+    Making one raises SandboxError if `allow_hosts` names no host. Entering the block raises it,
+    with what to do, if a part does not start. `ready` holds
     what users of the sandbox need: `api`, `aws`, `stand_in` (base URLs), `mobile_queue`,
     `web_queue`, `payments_queue`, `mobile_dlq`, `web_dlq`, `payments_dlq` (queue URLs),
     `identities_table`, `trail_table`, `deliveries_table` (names), `producer_token`, `push_token`,
@@ -52,7 +54,8 @@ class Sandbox:
         self.seeds = Seeds()
         self.stand_in = StandIn(self.seeds.accounts())
         self._ports = choose_ports(self.options.port)
-        self.aws = LocalAws(self.logs / "aws.log", self._ports.aws)
+        self._access = Access.allowing(self.options.allow_hosts)
+        self.aws = LocalAws(self.logs / "aws.log", self._ports.aws, self._access)
         self.functions: dict[str, Function] = {}
         self.ready: dict[str, Any] = {}
         self._source_queues: list[str] = []
@@ -121,7 +124,7 @@ class Sandbox:
         if not is_free(self._ports.api):  # fail now, not after everything else has started
             raise self._port_is_taken()
         stand_in = await self._parts.enter_async_context(
-            self.stand_in.server(port=self._ports.stand_in)
+            self.stand_in.server(port=self._ports.stand_in, access=self._access)
         )
         self._clear_logs()
         template = asyncio.ensure_future(asyncio.to_thread(Template.read, self.options.template))
@@ -187,7 +190,12 @@ class Sandbox:
     async def _start_gateway(self, stack: Stack) -> str:
         gateway = Gateway(stack.api, self.functions)
         self._parts.push_async_callback(gateway.stop)
-        server = Server(gateway.handle, port=self._ports.api, max_body_bytes=_LARGEST_BODY)
+        server = Server(
+            gateway.handle,
+            port=self._ports.api,
+            max_body_bytes=_LARGEST_BODY,
+            access=self._access,
+        )
         try:
             await self._parts.enter_async_context(server)
         except OSError as error:

@@ -14,6 +14,7 @@ from relay_cli.identities.importer import Counts, Importer, Progress, reject_wri
 from relay_cli.identities.report import Fingerprint, Report
 from relay_cli.terminal.console import printable, stderr_console, stdout_console
 from relay_cli.terminal.errors import CliError, ExitCode
+from relay_cli.terminal.files import open_private
 
 _MAX_SHOWN = 20
 
@@ -74,8 +75,7 @@ def _open_rejects(path: Path, progress: Progress) -> Iterator[TextIO]:
     """The file of bad lines; a resumed import appends to it."""
     is_resumed = progress.counts.rows > 0
     try:
-        # Line-buffered, so that lines survive if the process is killed.
-        with path.open("a" if is_resumed else "w", buffering=1, encoding="utf-8") as file:
+        with open_private(path, "a" if is_resumed else "w") as file:
             yield file
     except OSError as error:
         raise CliError(f"{path} cannot be written: {error.strerror}") from error

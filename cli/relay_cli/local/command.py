@@ -40,6 +40,15 @@ def sandbox(
             show_default=False,
         ),
     ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A name by which its servers may be called besides localhost, as a container "
+            "does: HOST or HOST:PORT. May be repeated.",
+            metavar="HOST",
+            show_default=False,
+        ),
+    ] = None,
     no_samples: Annotated[
         bool, typer.Option("--no-samples", help="Send nothing by itself once it is up.")
     ] = False,
@@ -55,6 +64,7 @@ def sandbox(
 
     Queues, functions and HTTP API as template.yaml has them, and a stand-in
     for AppsFlyer. Nothing leaves this machine, and no AWS account is used.
+    Its servers answer programs on this machine, and no web page but their own.
     """
     from relay_cli.local import run
     from relay_sandbox.options import SandboxOptions
@@ -64,6 +74,7 @@ def sandbox(
         mobile_endpoint=mobile_endpoint,
         web_endpoint=web_endpoint,
         retry_schedule=retry_schedule,
+        allow_hosts=allow_host or (),
     )
     raise typer.Exit(run.sandbox(sandbox_options, ready_file, samples=not no_samples))
 

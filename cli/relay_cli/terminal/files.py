@@ -1,8 +1,10 @@
-"""Reads the files that a user names: a limited size, and a message for every failure."""
+"""Reads and writes the files that a user names: a limited size, a message for every failure."""
 
+import os
+import stat
 import sys
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, Literal, TextIO
 
 from relay.exact_json import InvalidJsonError, loads
 from relay_cli.terminal.errors import CliError
@@ -45,6 +47,25 @@ def read_object(path: Path, description: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise CliError(f"{path} is no {description}: it is no JSON object")
     return content
+
+
+def open_private(path: Path, mode: Literal["a", "w"]) -> TextIO:
+    """Opens a file for writing that only its owner can read (0600), also one that was there.
+
+    It is line-buffered, so that lines survive if the process is killed. Raises `OSError`.
+    """
+    return open(path, mode, buffering=1, encoding="utf-8", opener=_private)
+
+
+def _private(path: str, flags: int) -> int:
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):  # a terminal or a pipe stays as it is
+            os.fchmod(descriptor, 0o600)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def read_error(path: Path, error: OSError) -> CliError:

@@ -9,13 +9,20 @@ import socket
 import struct
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Self
+from typing import NamedTuple, Self
 from urllib.parse import parse_qsl
 
 READ_BYTES = 64 * 1024
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER on, zero seconds
 
 Headers = tuple[tuple[str, str], ...]
+
+
+class Listener(NamedTuple):
+    """Where a server listens."""
+
+    port: int
+    scheme: str = "http"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +94,13 @@ class Connection:
         """Host and port of the client; ("", 0) if it has already disconnected."""
         name = self.writer.get_extra_info("peername") or ("", 0)
         return str(name[0]), int(name[1])
+
+    @property
+    def listener(self) -> Listener:
+        """Where the server that accepted it listens."""
+        name = self.writer.get_extra_info("sockname") or ("", 0)
+        scheme = "https" if self.writer.get_extra_info("sslcontext") else "http"
+        return Listener(int(name[1]), scheme)
 
     def abort(self) -> None:
         """Reset the connection: the client gets ECONNRESET, not an end of stream."""

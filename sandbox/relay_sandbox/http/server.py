@@ -1,6 +1,7 @@
 """A small HTTP/1.1 server on asyncio: `h11` implements the protocol, this module moves the bytes.
 
-It serves the sandbox and tests on one machine, so it only binds the loopback interface.
+It serves the sandbox and tests on one machine, so it only binds the loopback interface, and answers
+403 to web pages and names that are not its own (`access`).
 
 A handler is `async def handler(request, connection) -> Response | None`. It gets a request whose
 body has been read completely. Returning `None` means that the handler took over the connection (it
@@ -25,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import h11
 
+from relay_sandbox.http.access import Access
 from relay_sandbox.http.messages import READ_BYTES, Connection, Headers, Request, Response
 
 if TYPE_CHECKING:
@@ -58,6 +60,7 @@ class _Session:
     handler: Handler
     max_body_bytes: int
     clock: Callable[[], datetime]
+    access: Access
     protocol: h11.Connection = field(default_factory=lambda: h11.Connection(h11.SERVER))
 
     async def run(self) -> None:
@@ -74,7 +77,7 @@ class _Session:
     async def _serve_one_request(self) -> bool:
         """Serve one request; True if the connection can be reused."""
         request = await self._read_request()
-        response = await self._call_handler(request) if request else None
+        response = await self._respond(request) if request else None
         if request is None or response is None:
             return False
         await self._send(response, with_body=request.method != "HEAD")
@@ -108,6 +111,12 @@ class _Session:
                 await self._write(self.protocol.send(proceed))
             self.protocol.receive_data(await self.connection.reader.read(READ_BYTES))
         return event
+
+    async def _respond(self, request: Request) -> Response | None:
+        refusal = self.access.refusal(request.headers, self.connection.listener)
+        if refusal is not None:
+            return Response.text(HTTPStatus.FORBIDDEN, refusal, _CLOSE)
+        return await self._call_handler(request)
 
     async def _call_handler(self, request: Request) -> Response | None:
         try:
@@ -154,7 +163,8 @@ class Server:
     """Listens on 127.0.0.1 inside its `async with` block; an event loop can run several.
 
     `port` 0 takes any free port. A body over `max_body_bytes` gets status 413. `ssl_context` makes
-    it an HTTPS server. Leaving the block closes every connection at once and cancels its handler.
+    it an HTTPS server. `access` says by which names it may be called; without it, by those of the
+    loopback interface. Leaving the block closes every connection at once and cancels its handler.
     """
 
     def __init__(
@@ -165,12 +175,14 @@ class Server:
         ssl_context: ssl.SSLContext | None = None,
         max_body_bytes: int = 8 * 1024 * 1024,
         clock: Callable[[], datetime] = utc_now,
+        access: Access | None = None,
     ) -> None:
         self._handler = handler
         self._wanted_port = port
         self._ssl_context = ssl_context
         self._max_body_bytes = max_body_bytes
         self._clock = clock
+        self._access = access or Access()
         self._sessions: set[asyncio.Task[None]] = set()
         self._listener: asyncio.Server | None = None
 
@@ -218,7 +230,9 @@ class Server:
         task.add_done_callback(self._sessions.discard)
 
     async def _serve(self, connection: Connection) -> None:
-        session = _Session(connection, self._handler, self._max_body_bytes, self._clock)
+        session = _Session(
+            connection, self._handler, self._max_body_bytes, self._clock, self._access
+        )
         try:
             with contextlib.suppress(OSError):
                 await session.run()

@@ -20,7 +20,8 @@ import botocore.session
 from botocore.config import Config
 
 from relay_sandbox.errors import SandboxError
-from relay_sandbox.local_aws.moto_process import PORT_VARIABLE
+from relay_sandbox.http.access import Access
+from relay_sandbox.local_aws.moto_process import HOSTS_VARIABLE, PORT_VARIABLE
 from relay_sandbox.processes.children import Child, first_of, inherited_environment
 
 if TYPE_CHECKING:
@@ -76,13 +77,15 @@ def local_session() -> boto3.Session:
 class LocalAws:
     """The local AWS, running inside its `async with` block.
 
-    `port` 0 takes any free port. `log` is the file for moto's output. Entering the block raises
+    `port` 0 takes any free port. `log` is the file for moto's output. `access` says by which names
+    it may be called; without it, by those of the loopback interface. Entering the block raises
     SandboxError if moto does not start; the message contains the end of its output.
     """
 
-    def __init__(self, log: Path, port: int = 0) -> None:
+    def __init__(self, log: Path, port: int = 0, access: Access | None = None) -> None:
         self._log = log
         self._wanted_port = port
+        self._access = access or Access()
         self._session = local_session()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="aws")
         self._output = b""
@@ -99,6 +102,7 @@ class LocalAws:
                 **inherited_environment(),
                 **CREDENTIALS,
                 PORT_VARIABLE: str(self._wanted_port),
+                HOSTS_VARIABLE: " ".join(str(host) for host in self._access.allowed),
             },
             folder=self._log.parent,
             on_output=self._keep_output,

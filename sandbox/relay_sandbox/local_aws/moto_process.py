@@ -1,7 +1,8 @@
 """The process of the local AWS: moto's server on the loopback interface.
 
 Its first line of output is the port, printed once it is ready; after that it only prints warnings.
-All services are loaded before that, so that the first call to each is as fast as later ones.
+All services are loaded before that, so that the first call to each is as fast as later ones. moto
+would answer any web page, and let it read the answer: `guarded` stands before it.
 """
 
 from __future__ import annotations
@@ -10,11 +11,19 @@ import functools
 import importlib
 import os
 import warnings
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from relay_sandbox.http.access import Access
+from relay_sandbox.http.messages import Headers, Listener
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
 PORT_VARIABLE = "SANDBOX_AWS_PORT"
+HOSTS_VARIABLE = "SANDBOX_ALLOW_HOSTS"  # with spaces between them
 
 _SERVICES = ("sqs", "ssm", "cloudformation", "awslambda", "iam", "logs", "dynamodb")
 
@@ -24,6 +33,31 @@ class _QuietHandler(WSGIRequestHandler):
 
     def log_request(self, *_: Any) -> None:
         """Log nothing."""
+
+
+def guarded(application: WSGIApplication, access: Access) -> WSGIApplication:
+    """Return the application behind `access`, as the sandbox's other servers are."""
+
+    def serve_guarded(
+        environment: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        listener = Listener(int(environment["SERVER_PORT"]))
+        refusal = access.refusal(_headers(environment), listener)
+        if refusal is None:
+            return application(environment, start_response)
+        body = refusal.encode()
+        headers = {"Content-Type": "text/plain; charset=utf-8", "Content-Length": str(len(body))}
+        start_response("403 Forbidden", list(headers.items()))
+        return [body]
+
+    return serve_guarded
+
+
+def _headers(environment: WSGIEnvironment) -> Headers:
+    """Return a request's headers; one that came twice is one here, with a comma, and so invalid."""
+    names = ("host", "origin", "sec-fetch-site")
+    keys = {name: f"HTTP_{name.upper().replace('-', '_')}" for name in names}
+    return tuple((name, environment[key]) for name, key in keys.items() if key in environment)
 
 
 def serve() -> None:
@@ -38,9 +72,14 @@ def serve() -> None:
     application = werkzeug_app.DomainDispatcherApplication(werkzeug_app.create_backend_app)
     # Uncached, each request would walk moto's folders and match hundreds of patterns.
     application.get_backend_for_host = functools.cache(application.get_backend_for_host)
+    access = Access.allowing(os.environ.get(HOSTS_VARIABLE, "").split())
     port = int(os.environ.get(PORT_VARIABLE, "0"))
     server = make_server(
-        "127.0.0.1", port, application, threaded=True, request_handler=_QuietHandler
+        "127.0.0.1",
+        port,
+        guarded(application, access),
+        threaded=True,
+        request_handler=_QuietHandler,
     )
     print(server.server_port, flush=True)
     server.serve_forever()

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from relay.exact_json import InvalidJsonError, dumps, loads
 from relay_sandbox.http.server import Request, Response
 from relay_sandbox.stand_in.accounts import Account, Accounts
-from relay_sandbox.stand_in.calls import printable
+from relay_sandbox.stand_in.calls import is_json, printable
 from relay_sandbox.stand_in.faults import Fault, Faults
 from relay_sandbox.stand_in.guide import GUIDE
 from relay_sandbox.stand_in.ledger import Entry, Ledger
@@ -35,7 +35,7 @@ class Control:
     ledger: Ledger
 
     def handle(self, request: Request) -> Response:
-        """Execute a command. 400 says what is wrong with it, 404 and 405 what exists."""
+        """Execute a command. 400 says what is wrong with it, 404, 405 and 415 what exists."""
         methods = self._commands().get(request.path.rstrip("/"))
         if methods is None:
             return _error_response(
@@ -45,6 +45,8 @@ class Control:
         if command is None:
             allowed = ", ".join(methods)
             return _error_response(405, f"this takes {allowed}", (("allow", allowed),))
+        if not _may_be_json(request):
+            return _error_response(415, "a body is JSON here: add Content-Type: application/json")
         try:
             return _json_response(200, command(request))
         except _BadCommandError as error:
@@ -97,6 +99,15 @@ class Control:
         self.ledger.clear()
         self.faults.clear()
         return {"events": [], "faults": []}
+
+
+def _may_be_json(request: Request) -> bool:
+    """Whether a request says that its body is JSON, or has no body and says nothing.
+
+    Another page's form or script can send any other type without asking first (CORS), not this one.
+    """
+    is_empty = not request.body and request.header("content-type") is None
+    return request.method != "POST" or is_empty or is_json(request)
 
 
 def _parse_items(request: Request, parse: Callable[[object], _Item]) -> list[_Item]:

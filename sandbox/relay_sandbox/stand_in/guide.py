@@ -22,6 +22,7 @@ GUIDE: Final[dict[str, Any]] = {
         "left out stay as they are",
         "POST /_standin/reset": "forget the requests and the faults; the apps stay",
     },
+    "body": "JSON, with the header `Content-Type: application/json`; answers are JSON, too",
     "fault": {
         "how it ends, one of": {
             "status": "answer this status (200-599); with `body`, `retry_after` (seconds or an "

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from relay.domain.kinds import Kind
+from relay_sandbox.http.access import Access
 from relay_sandbox.http.server import Connection, Request, Response, Server, utc_now
 from relay_sandbox.stand_in import mobile_api, web_api
 from relay_sandbox.stand_in.accounts import Account, Accounts
@@ -39,9 +40,17 @@ class StandIn:
         self._clock = clock
         self._control = Control(self.accounts, self.faults, self.ledger)
 
-    def server(self, *, port: int = 0, ssl_context: ssl.SSLContext | None = None) -> Server:
+    def server(
+        self,
+        *,
+        port: int = 0,
+        ssl_context: ssl.SSLContext | None = None,
+        access: Access | None = None,
+    ) -> Server:
         """Make a server for this stand-in; it listens inside its `async with` block."""
-        return Server(self.handle, port=port, ssl_context=ssl_context, clock=self._clock)
+        return Server(
+            self.handle, port=port, ssl_context=ssl_context, clock=self._clock, access=access
+        )
 
     async def handle(self, request: Request, connection: Connection) -> Response | None:
         """Serve any request: AppsFlyer's three endpoints, the control API, 404 and 405."""

@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import signal
+import stat
 import subprocess
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -351,6 +352,7 @@ def test_import_dry_run_writes_nothing_and_lists_bad_lines(run: Run, tmp_path: P
     assert b"1 would be remembered" in done.stdout
     assert b"line 3: AppsFlyer ID is missing" in done.stdout
     assert rejects.read_text() == "line 3: AppsFlyer ID is missing\n"
+    assert stat.S_IMODE(rejects.stat().st_mode) == 0o600
     assert b"user-2" not in done.stdout + done.stderr
 
 
@@ -365,11 +367,23 @@ def test_import_that_goes_on_keeps_the_bad_lines_of_before(
     done.counts = Counts(rows=1, bad=1)
     done.save()
     rejects.write_text("line 2: AppsFlyer ID is missing\n")
+    rejects.chmod(0o644)
 
     run("identities", "import", str(path), "--rejects", str(rejects), *queues.location)
 
     listed = rejects.read_text().splitlines()
     assert listed == [f"line {number}: AppsFlyer ID is missing" for number in (2, 4)]
+    assert stat.S_IMODE(rejects.stat().st_mode) == 0o600
+
+
+def test_import_may_list_bad_lines_where_no_file_is(run: Run, tmp_path: Path) -> None:
+    path = write(tmp_path / "installs.csv", line(1, **{"AppsFlyer ID": ""}))
+    mode = Path("/dev/null").stat().st_mode
+
+    done = run("identities", "import", str(path), "--dry-run", "--rejects", "/dev/null")
+
+    assert done.returncode == 1
+    assert Path("/dev/null").stat().st_mode == mode
 
 
 def test_import_dry_run_does_not_count_as_an_import(run: Run, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -55,14 +56,29 @@ def _sandbox(folder: Path, *options: str) -> Iterator[tuple["subprocess.Popen[by
             process.wait(60)
 
 
+def _names_answered(url: str) -> list[str]:
+    """The names under which the server at a URL answers something else than 403."""
+    port = url.rpartition(":")[2]
+    names = ("localhost", "host.docker.internal", "relay.test", "evil.example")
+    hosts = (*(f"{name}:{port}" for name in names), "relay.test:4711")
+    statuses = {host: call("GET", url, {"Host": host}).status for host in hosts}
+    return [host.removesuffix(f":{port}") for host in hosts if statuses[host] != 403]
+
+
 def _ledger(ready: Any) -> Any:
     return call("GET", f"{ready['stand_in']}/_standin/events").json()["events"]
 
 
 def test_sandbox_prints_its_addresses_and_stops_cleanly(run: Run, tmp_path: Path) -> None:
     sample = str(EVENTS / "accept_mobile_event.json")
-    with _sandbox(tmp_path, "--no-samples") as (process, ready):
+    names = ("--allow-host", "host.docker.internal", "--allow-host", "relay.test:4711")
+    with _sandbox(tmp_path, "--no-samples", *names) as (process, ready):
         assert ready.keys() == READY
+        assert stat.S_IMODE((tmp_path / "ready.json").stat().st_mode) == 0o600
+        for server in ("api", "stand_in", "aws"):
+            assert _names_answered(ready[server]) == [
+                *("localhost", "host.docker.internal", "relay.test:4711")
+            ]
         assert ready["apps"].keys() == {"mobile", "web"}
         sent = run("send", sample, "--ready-file", "ready.json", "--api", ready["api"])
         assert sent.returncode == 0, sent.stdout + sent.stderr
@@ -124,6 +140,14 @@ def test_sandbox_sends_to_the_endpoints_it_is_given_as_often_as_the_schedule_say
         *["/inappevent/com.example.shop"] * 3,
         *["/v2.0/s2s/visits/app/web/website-www.example.com"] * 3,
     ]
+
+
+def test_sandbox_that_shall_answer_to_what_is_no_host_says_so(run: Run) -> None:
+    done = run("sandbox", "--allow-host", "http://relay.test")
+
+    assert done.returncode == 2
+    assert b"--allow-host http://relay.test is no host: give a name or an address" in done.stderr
+    assert b"Traceback" not in done.stderr
 
 
 def test_sandbox_whose_ready_file_cannot_be_written_says_so(run: Run, tmp_path: Path) -> None:

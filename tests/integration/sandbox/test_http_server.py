@@ -14,6 +14,7 @@ import httpx
 import pytest
 import trustme
 
+from relay_sandbox.http.access import Access
 from relay_sandbox.http.server import Connection, Request, Response, Server
 
 ARRIVAL = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -44,10 +45,15 @@ async def client_of(server: Server, **options: Any) -> AsyncIterator[httpx.Async
         yield client
 
 
+def addressed(server: Server, data: bytes) -> bytes:
+    """The bytes of requests, with the server's own address as their host."""
+    return data.replace(b"Host: x\r\n", b"Host: 127.0.0.1:%d\r\n" % server.port)
+
+
 async def send_raw(server: Server, data: bytes) -> bytes:
-    """Write bytes, then read until the server closes the connection."""
+    """Write bytes to the server's address, then read until the server closes the connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-    writer.write(data)
+    writer.write(addressed(server, data))
     response = await asyncio.wait_for(reader.read(), 10)
     writer.close()
     await writer.wait_closed()
@@ -95,7 +101,7 @@ async def test_connection_is_kept_for_the_next_request() -> None:
 
 async def test_connection_of_http_1_0_is_closed_after_the_response() -> None:
     async with Server(echo) as server:
-        response = await send_raw(server, b"GET / HTTP/1.0\r\n\r\n")
+        response = await send_raw(server, b"GET / HTTP/1.0\r\nHost: x\r\n\r\n")
 
     assert response.startswith(b"HTTP/1.1 200 OK\r\n")
 
@@ -123,7 +129,7 @@ async def test_sender_that_waits_for_100_continue_gets_100_first() -> None:
     head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
     async with Server(echo) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-        writer.write(head)
+        writer.write(addressed(server, head))
         first = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
         writer.write(b"ab")
         second = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
@@ -164,7 +170,7 @@ async def test_body_far_over_the_limit_still_gets_its_response() -> None:
 async def test_bad_input_gets_400(bad: bytes) -> None:
     async with Server(echo) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-        writer.write(bad)
+        writer.write(addressed(server, bad))
         writer.write_eof()
         response = await asyncio.wait_for(reader.read(), 10)
         writer.close()
@@ -176,7 +182,9 @@ async def test_bad_input_gets_400(bad: bytes) -> None:
 async def test_client_that_vanishes_in_the_middle_of_a_request_does_no_harm() -> None:
     async with Server(echo) as server:
         _, writer = await asyncio.open_connection("127.0.0.1", server.port)
-        writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc")
+        writer.write(
+            addressed(server, b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc")
+        )
         await writer.drain()
         writer.transport.abort()
         async with client_of(server) as client:
@@ -198,7 +206,7 @@ async def test_client_that_vanishes_before_its_response_does_no_harm(
 
     async with Server(slow) as server:
         _, writer = await asyncio.open_connection("127.0.0.1", server.port)
-        writer.write(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+        writer.write(addressed(server, b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n"))
         await writer.drain()
         writer.transport.abort()
         await asyncio.wait_for(vanished.wait(), 10)
@@ -274,6 +282,49 @@ async def test_connection_that_the_handler_took_over_carries_its_bytes_only() ->
     assert response == b"hello, I am no web server"
 
 
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        {"host": "evil.example"},
+        {"host": "localhost"},
+        {"origin": "https://evil.example"},
+        {"origin": "null"},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "OPTIONS"])
+async def test_server_answers_403_to_a_foreign_name_or_page_without_its_handler(
+    method: str, foreign: dict[str, str]
+) -> None:
+    called = []
+
+    async def note(request: Request, _connection: Connection) -> Response:
+        called.append(request.method)
+        return Response()
+
+    async with Server(note) as server, client_of(server) as client:
+        response = await client.request(method, "/", headers=foreign)
+        own = await client.request(method, "/", headers={"origin": server.url})
+
+    assert response.status_code == 403
+    assert method == "HEAD" or response.text.startswith("This sandbox ")
+    assert not [name for name in response.headers if name.startswith("access-control-")]
+    assert own.status_code == 200
+    assert called == [method]
+
+
+async def test_server_answers_to_the_names_that_it_is_given() -> None:
+    access = Access.allowing(["relay.test"])
+    async with Server(echo, access=access) as server, client_of(server) as client:
+        statuses = [
+            (await client.get("/", headers={"host": host})).status_code
+            for host in ("relay.test", f"relay.test:{server.port}", "other.test")
+        ]
+
+    assert statuses == [200, 200, 403]
+
+
 async def test_server_that_stops_cancels_a_handler_that_waits() -> None:
     entered, cancelled = asyncio.Event(), asyncio.Event()
 
@@ -287,7 +338,7 @@ async def test_server_that_stops_cancels_a_handler_that_waits() -> None:
 
     async with Server(forever) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        writer.write(addressed(server, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"))
         await asyncio.wait_for(entered.wait(), 10)
 
     assert cancelled.is_set()
@@ -344,7 +395,10 @@ async def test_server_with_a_certificate_speaks_https() -> None:
         client_of(server, verify=client_tls) as client,
     ):
         response = await client.post("/tls", content="x" * 300_000)
+        own = await client.get("/", headers={"origin": server.url})
+        other = await client.get("/", headers={"origin": f"http://127.0.0.1:{server.port}"})
 
+    assert (own.status_code, other.status_code) == (200, 403)
     assert response.request.url.scheme == "https"
     assert len(response.json()["body"]) == 300_000
 

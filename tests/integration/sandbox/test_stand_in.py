@@ -40,6 +40,7 @@ EVENTS_PATH = f"/v2.0/s2s/inapps/app/web/{WEB}"
 VISITS_PATH = f"/v2.0/s2s/visits/app/web/{WEB}"
 JSON_TYPE = {"content-type": "application/json"}
 BEARER = {"authorization": "Bearer web-token"}
+CHANGEABLE = ("apps", "faults")
 
 
 @dataclass
@@ -635,11 +636,62 @@ async def test_command_that_is_wrong_gets_400_with_what_is_allowed_and_changes_n
 ) -> None:
     before = (await harness.client.get(path)).json()
 
-    response = await harness.client.post(path, content=body)
+    response = await harness.client.post(path, content=body, headers=JSON_TYPE)
 
     assert response.status_code == 400
     assert message in response.json()["error"]
     assert (await harness.client.get(path)).json() == before
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/_standin/faults", b'{"status":500}'),
+        ("/_standin/apps", b'{"app_id":"id1","state":"blocked"}'),
+        ("/_standin/reset", b"{}"),
+    ],
+)
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=b",
+        "",
+        None,
+    ],
+)
+async def test_command_that_a_form_could_send_gets_415_and_changes_nothing(
+    harness: Harness, path: str, body: bytes, content_type: str | None
+) -> None:
+    await harness.client.post("/_standin/faults", json={"status": 503, "event_name": "never"})
+    apps_and_faults = [(await harness.client.get(f"/_standin/{n}")).json() for n in CHANGEABLE]
+    headers = {} if content_type is None else {"content-type": content_type}
+
+    response = await harness.client.post(path, content=body, headers=headers)
+
+    assert response.status_code == 415
+    assert "Content-Type: application/json" in response.json()["error"]
+    assert [
+        (await harness.client.get(f"/_standin/{n}")).json() for n in CHANGEABLE
+    ] == apps_and_faults
+
+
+async def test_reset_of_an_empty_form_gets_415(harness: Harness) -> None:
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+
+    response = await harness.client.post("/_standin/reset", headers=headers)
+
+    assert response.status_code == 415
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "Application/JSON; charset=utf-8"])
+async def test_command_in_json_is_executed(harness: Harness, content_type: str) -> None:
+    headers = {"content-type": content_type}
+
+    response = await harness.client.post("/_standin/faults", content=b"[]", headers=headers)
+
+    assert response.status_code == 200
 
 
 async def test_apps_are_shown_without_their_tokens(harness: Harness) -> None:

@@ -161,7 +161,8 @@ async def test_slow_drip_that_the_client_aborts_is_recorded_only_when_it_came_af
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     body = b'{"appsflyer_id":"1-2","eventName":"a","eventValue":""}'
     writer.write(
-        f"POST /inappevent/{APP} HTTP/1.1\r\nHost: x\r\nAuthentication: key\r\n"
+        f"POST /inappevent/{APP} HTTP/1.1\r\n"
+        f"Host: 127.0.0.1:{server.port}\r\nAuthentication: key\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
         + body
     )
@@ -307,7 +308,8 @@ async def test_slow_drip_over_tls_that_the_client_aborts_is_in_the_ledger(
     async with stand_in.server(ssl_context=server_tls) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=client_tls)
         writer.write(
-            f"POST /inappevent/{APP} HTTP/1.1\r\nHost: x\r\nAuthentication: key\r\n"
+            f"POST /inappevent/{APP} HTTP/1.1\r\n"
+            f"Host: 127.0.0.1:{server.port}\r\nAuthentication: key\r\n"
             f"Content-Length: {len(body)}\r\n\r\n".encode()
             + body
         )
