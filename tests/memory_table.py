@@ -13,7 +13,7 @@ from threading import Lock
 from typing import Generic, TypeVar
 from weakref import finalize
 
-from relay.aws.table import Condition, Item, Key, PutResult
+from relay.aws.table import Condition, Item, Key, PutResult, Written
 from relay.errors import TableUnavailableError
 
 _LONGEST_PK = 2048
@@ -170,13 +170,21 @@ class MemoryAsyncTable:
     async def delete(self, key: Key, only_if: Condition) -> None:
         self._table.delete_if(key, only_if)
 
-    async def put_all(self, items: Mapping[Key, Item]) -> None:
-        for key, item in items.items():
-            self._table.put(key, item)
+    async def put_all(self, items: Mapping[Key, Item]) -> Written:
+        return self._put_each(items)
 
-    async def put_new(self, items: Mapping[Key, Item]) -> set[Key]:
-        never = Condition("nothing has this field", 0)
-        return {key for key, item in items.items() if self._table.put(key, item, never)}
+    async def put_new(self, items: Mapping[Key, Item]) -> Written:
+        return self._put_each(items, Condition("nothing has this field", 0))
+
+    def _put_each(self, items: Mapping[Key, Item], only_if: Condition | None = None) -> Written:
+        existing, failed = set[Key](), dict[Key, TableUnavailableError]()
+        for key, item in items.items():
+            try:
+                if self._table.put(key, item, only_if):
+                    existing.add(key)
+            except TableUnavailableError as error:
+                failed[key] = error
+        return Written(existing, failed)
 
 
 Value = TypeVar("Value")

@@ -11,8 +11,9 @@ from typing import NamedTuple
 import pytest
 
 from relay.aws.parameter_store import CACHE_SECONDS, REREAD_SECONDS
-from relay.aws.timeouts import LONGEST_CALL_SECONDS
+from relay.aws.timeouts import LONGEST_CALL_SECONDS, RETRY_SECONDS
 from relay.forward.circuit_breaker import PROBES, RECENT
+from relay.http1.pool import LONGEST_LIFE_SECONDS
 from relay.messages.backoff import MAX_DELAY_SECONDS, MAX_RETRY_AFTER_SECONDS
 from relay.payments.errors import MappingError
 from relay.rules.mobile import MAX_BODY_BYTES
@@ -251,6 +252,8 @@ STATED: list[tuple[str, str, float]] = [
     ("docs/decisions.md", r"`DelaySeconds` \(at most (\w+) s", MAX_DELAY_SECONDS),
     ("docs/decisions.md", r"One call to AWS takes (\w+) s at most", LONGEST_CALL_SECONDS),
     ("docs/decisions.md", r"`BatchExecuteStatement`: (\w+) PartiQL", ITEMS_A_CALL),
+    ("docs/decisions.md", r"begins that no later than (\S+) s after", RETRY_SECONDS),
+    ("docs/decisions.md", r"connection is closed after (\w+) minutes", LONGEST_LIFE_SECONDS / 60),
     ("docs/appsflyer.md", r"at most ([\w,]+) bytes of UTF-8", MAX_BODY_BYTES),
     ("docs/appsflyer.md", r"holds (\w+) cases", CASES),
 ]

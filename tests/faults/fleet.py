@@ -8,7 +8,7 @@ takes too long is ended, as Lambda ends it.
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from relay.appsflyer import Client
 from relay.aws.parameter_store import ParameterStore
 from relay.aws.sqs import Queue
+from relay.aws.table import AsyncTable
 from relay.config.apps import Apps
 from relay.domain.kinds import Surface
 from relay.forward.forwarder import Forwarder
@@ -76,6 +77,8 @@ class Fleet:
         )
         self.ssm = FakeSsm()
         self.deliveries = MemoryTable()
+        self.async_table: Callable[[MemoryTable], AsyncTable] = MemoryAsyncTable
+        """How forwarders reach the table of deliveries."""
         self.settings = make_settings(
             **{
                 "queue_url": self.queue,
@@ -106,7 +109,7 @@ class Fleet:
             Apps(store, self.clock.seconds),
             queue=Queue(self.sqs.client(), self.queue),
             dead_letters=Queue(self.sqs.client(), self.dead),
-            deliveries=Deliveries(MemoryAsyncTable(self.deliveries), 35, self.clock),
+            deliveries=Deliveries(self.async_table(self.deliveries), 35, self.clock),
             identities=Identities(MemoryTable(), clock=self.clock),
             limiter=RateLimiter(
                 self.settings.requests_a_second_here(self.surface), self.clock.seconds

@@ -10,7 +10,8 @@
       TransientError             the same call may work later
         SendFailedError          no HTTP response came from AppsFlyer: `sure`, `reason`
         ParametersUnavailableError   Parameter Store did not respond
-        TableUnavailableError    DynamoDB did not respond, or not in time
+        TableUnavailableError    DynamoDB did not respond, or not in time, or refused
+          TableBusyError         it throttled this one write: a moment later it may take it
       OperatorError              the relay's set-up is wrong: a person must act
         ConfigurationError       a setting or parameter is missing or malformed: `key`
 
@@ -68,7 +69,11 @@ class ParametersUnavailableError(TransientError):
 
 
 class TableUnavailableError(TransientError):
-    """DynamoDB did not respond, or not in time."""
+    """DynamoDB did not respond, or not in time, or refused."""
+
+
+class TableBusyError(TableUnavailableError):
+    """DynamoDB throttled this one write, or failed at it: a moment later it may take it."""
 
 
 class OperatorError(RelayError):

@@ -10,7 +10,7 @@ import re
 from threading import Lock
 from typing import Any
 
-from moto.dynamodb.exceptions import ConditionalCheckFailed
+from moto.dynamodb.exceptions import ConditionalCheckFailed, MockValidationException
 from moto.dynamodb.models import DynamoDBBackend
 
 _INSERT = re.compile(r'INSERT INTO "(?P<table>[A-Za-z0-9_.-]+)" VALUE \{(?P<fields>[^{}]+)\}')
@@ -46,4 +46,6 @@ def _insert(backend: DynamoDBBackend, statement: str, parameters: list[Json]) ->
     except ConditionalCheckFailed:
         message = "Duplicate primary key exists in table"
         return {"Error": {"Code": "DuplicateItem", "Message": message}}
+    except MockValidationException as error:
+        return {"Error": {"Code": "ValidationError", "Message": error.message}}
     return {"TableName": table}

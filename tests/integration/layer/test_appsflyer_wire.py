@@ -17,7 +17,7 @@ from relay.appsflyer.transport import KeepAliveTransport
 from relay.domain.kinds import Kind
 from relay.domain.outcomes import AppsFlyerResponse
 from relay.errors import SendFailedError
-from relay.http1.pool import KEEP_ALIVE_SECONDS
+from relay.http1.pool import KEEP_ALIVE_SECONDS, LONGEST_LIFE_SECONDS
 from relay.secrets import Secret
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK"
@@ -291,6 +291,48 @@ async def test_send_on_a_connection_unused_for_long_opens_another() -> None:
         await client.aclose()
 
     assert server.connections == 2
+
+
+async def test_send_on_a_connection_that_is_always_busy_opens_another_after_its_longest_life() -> (
+    None
+):
+    now = 1_000.0
+    transport = KeepAliveTransport(5, PATIENT, PATIENT, clock=lambda: now)
+    connections = []
+
+    async with serving(answering(OK)) as server:
+        client = Client(transport, f"http://127.0.0.1:{server.port}")
+        while now <= 1_000 + 2 * LONGEST_LIFE_SECONDS:
+            await send(client)
+            connections.append(server.connections)
+            now += LONGEST_LIFE_SECONDS / 20
+        await client.aclose()
+
+    assert connections == [1] * 20 + [2] * 20 + [3]
+
+
+async def test_send_that_outlives_its_connection_closes_it() -> None:
+    """The connection is too old when it is put back: nothing may be kept of it."""
+    now = 1_000.0
+    closed = asyncio.Event()
+
+    def behaviour(server: Server) -> Behaviour:
+        async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal now
+            await server.read_request(reader)
+            now += LONGEST_LIFE_SECONDS
+            writer.write(OK)
+            await reader.read()
+            closed.set()
+
+        return behave
+
+    transport = KeepAliveTransport(5, PATIENT, PATIENT, clock=lambda: now)
+    async with serving(behaviour) as server, asyncio.timeout(PATIENT):
+        client = Client(transport, f"http://127.0.0.1:{server.port}")
+        assert await send(client) == AppsFlyerResponse(200, "OK", None)
+        await closed.wait()
+        await client.aclose()
 
 
 async def test_send_drops_the_surplus_of_connections_that_grew_old() -> None:

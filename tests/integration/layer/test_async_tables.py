@@ -1,6 +1,7 @@
 """One contract, two tables of the event loop: DynamoDB's protocol as moto speaks it, and memory."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -8,15 +9,26 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import boto3
+import botocore.session
 import pytest
 import pytest_asyncio
 import trustme
+from botocore.model import StringShape
 
 from relay import composition
 from relay.aws.async_table import DynamoAsyncTable, DynamoClient
 from relay.aws.sigv4 import Credentials
-from relay.aws.table import AsyncTable, Condition, DynamoTable, Item, Key, Table
-from relay.errors import ConfigurationError, TableUnavailableError
+from relay.aws.table import (
+    AsyncTable,
+    Condition,
+    DynamoTable,
+    Item,
+    Key,
+    Table,
+    Written,
+    record_of,
+)
+from relay.errors import ConfigurationError, TableBusyError, TableUnavailableError
 from relay.http1.pool import Pool
 from relay.stores.deliveries import Claim, Deliveries, delivery_key
 from tests.memory_table import MemoryAsyncTable, MemoryTable
@@ -96,7 +108,9 @@ async def test_put_new_writes_what_is_not_there_and_names_the_others(both: Both)
     await loop.put(KEY, {"at": 1, "by": "first"})
     other = Key("c" * 64, "delivery")
 
-    assert await loop.put_new({KEY: {"at": 2, "by": "2"}, other: {"at": 3, "by": "3"}}) == {KEY}
+    written = await loop.put_new({KEY: {"at": 2, "by": "2"}, other: {"at": 3, "by": "3"}})
+
+    assert written == ({KEY}, {})
 
     assert await found(table, KEY, other) == {
         KEY: {"at": 1, "by": "first"},
@@ -108,12 +122,12 @@ async def test_put_new_and_put_all_take_more_than_fit_into_a_call(both: Both) ->
     loop, table = both
     keys = [Key(f"{number}", "delivery") for number in range(60)]
 
-    assert await loop.put_new({key: {"at": 1} for key in keys[:30]}) == set()
-    assert await loop.put_new({key: {"at": 2} for key in keys}) == set(keys[:30])
-    await loop.put_all({key: {"at": 3} for key in keys[50:]})
+    assert await loop.put_new({key: {"at": 1} for key in keys[:30]}) == (set(), {})
+    assert await loop.put_new({key: {"at": 2} for key in keys}) == (set(keys[:30]), {})
+    assert await loop.put_all({key: {"at": 3} for key in keys[20:]}) == (set(), {})
 
     items = await found(table, *keys)
-    assert [items[key]["at"] for key in keys] == [1] * 30 + [2] * 20 + [3] * 10
+    assert [items[key]["at"] for key in keys] == [1] * 20 + [3] * 40
 
 
 @pytest.mark.parametrize(("bound", "left"), [(4, True), (5, False)])
@@ -200,21 +214,26 @@ def test_composition_without_credentials_says_so(monkeypatch: pytest.MonkeyPatch
 # Failures, as DynamoDB tells them
 
 
+Answer = tuple[int, bytes] | tuple[int, bytes, int]
+"""Status and body, and how long it says that the body is, if that is not so."""
+
+
 class Answers(BaseHTTPRequestHandler):
     """Gives the answers it was told to, one after the other, and then the last again."""
 
     protocol_version = "HTTP/1.1"
-    told: ClassVar[list[tuple[int, bytes]]] = []
+    told: ClassVar[list[Answer]] = []
     heard: ClassVar[list[str]] = []
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["content-length"]))
         self.heard.append(self.headers["x-amz-target"])
-        status, body = self.told[0] if len(self.told) == 1 else self.told.pop(0)
+        status, body, *length = self.told[0] if len(self.told) == 1 else self.told.pop(0)
         self.send_response(status)
-        self.send_header("content-length", str(len(body)))
+        self.send_header("content-length", str(*length or (len(body),)))
         self.end_headers()
         self.wfile.write(body)
+        self.close_connection = bool(length)
 
     def log_message(self, *_: object) -> None:
         """Nothing."""
@@ -230,7 +249,7 @@ def scripted(calls_to: MakeCalls) -> Iterator[Callable[..., DynamoAsyncTable]]:
     async def at_once(_: float) -> None:
         return
 
-    def script(*told: tuple[int, bytes]) -> DynamoAsyncTable:
+    def script(*told: Answer) -> DynamoAsyncTable:
         Answers.told = list(told)
         Answers.heard = []
         return DynamoAsyncTable(calls_to(f"http://127.0.0.1:{server.server_port}", at_once), "t")
@@ -248,6 +267,11 @@ def refusal(code: str) -> bytes:
 OK = (200, b"{}")
 THROTTLED = (400, refusal("ThrottlingException"))
 DENIED = (400, refusal("AccessDeniedException"))
+THROTTLES = [
+    "ThrottlingException",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+]
 
 
 @pytest.mark.parametrize("first", [THROTTLED, (500, b"oh"), (503, b"")])
@@ -280,10 +304,9 @@ async def test_table_that_fails_is_unavailable_by_awss_code(
         await table.put(KEY, ITEM)
     with expected:
         await table.delete(KEY, Condition("at", 1))
-    with expected:
-        await table.put_all({KEY: ITEM})
-    with expected:
-        await table.put_new({KEY: ITEM})
+    for written in (await table.put_all({KEY: ITEM}), await table.put_new({KEY: ITEM})):
+        with expected:
+            raise written.failed[KEY]
 
 
 async def test_table_that_nobody_answers_for_is_unavailable(calls_to: MakeCalls) -> None:
@@ -294,33 +317,181 @@ async def test_table_that_nobody_answers_for_is_unavailable(calls_to: MakeCalls)
         await table.put(KEY, ITEM)
 
 
-async def test_put_all_sends_again_what_was_left_undone(
+# Batches that fail in part
+
+
+KEYS = [Key(name, "delivery") for name in "abcd"]
+ITEMS = dict.fromkeys(KEYS, ITEM)
+
+
+def result_of(*errors: str | None) -> tuple[int, bytes]:
+    """The response to a BatchExecuteStatement whose statements have these errors."""
+    results = [{"TableName": "t"} if e is None else {"Error": {"Code": e}} for e in errors]
+    return 200, json.dumps({"Responses": results}).encode()
+
+
+def left_undone(*keys: Key) -> tuple[int, bytes]:
+    """The response to a BatchWriteItem that left these undone."""
+    puts = [{"PutRequest": {"Item": record_of(key, ITEM)}} for key in keys]
+    return 200, json.dumps({"UnprocessedItems": {"t": puts} if puts else {}}).encode()
+
+
+def codes(written: Written, kind: type[TableUnavailableError]) -> dict[Key, str]:
+    """The codes of the failed writes, if all of them failed in this way."""
+    assert {type(error) for error in written.failed.values()} == {kind}
+    return {key: str(e).removeprefix("DynamoDB failed: ") for key, e in written.failed.items()}
+
+
+async def test_put_new_of_which_some_fail_writes_the_others(both: Both) -> None:
+    """DynamoDB refuses a partition key of 2,049 bytes; of a batch, that statement alone."""
+    loop, table = both
+    too_long, other = Key("x" * 2_049, "delivery"), Key("c" * 64, "delivery")
+    await loop.put(KEY, {"at": 1})
+
+    written = await loop.put_new({key: {"at": 2} for key in (KEY, too_long, other)})
+
+    assert (written.existing, set(written.failed)) == ({KEY}, {too_long})
+    assert await found(table, KEY, other) == {KEY: {"at": 1}, other: {"at": 2}}
+
+
+def statement_codes() -> list[str]:
+    """Every error that AWS's own model has for a statement of a batch."""
+    model = botocore.session.get_session().get_service_model("dynamodb")
+    shape = model.shape_for("BatchStatementErrorCodeEnum")
+    assert isinstance(shape, StringShape)
+    return sorted({*shape.enum, "OfTomorrow"} - {"DuplicateItem"})
+
+
+PERMANENT = {
+    "AccessDenied",
+    "ConditionalCheckFailed",
+    "ItemCollectionSizeLimitExceeded",
+    "OfTomorrow",
+    "ResourceNotFound",
+    "ValidationError",
+}
+
+
+@pytest.mark.parametrize("code", statement_codes())
+async def test_put_new_of_which_one_fails_says_whether_to_try_it_again(
+    scripted: Callable[..., DynamoAsyncTable], code: str
+) -> None:
+    table = scripted(result_of(None, code, "DuplicateItem", None))
+
+    written = await table.put_new(ITEMS)
+
+    kind = TableUnavailableError if code in PERMANENT else TableBusyError
+    assert written.existing == {KEYS[2]}
+    assert codes(written, kind) == {KEYS[1]: code}
+
+
+async def test_put_new_of_which_one_fails_without_a_code_is_not_taken_for_written(
     scripted: Callable[..., DynamoAsyncTable],
 ) -> None:
-    left = b'{"UnprocessedItems": {"t": [{"PutRequest": {"Item": {"pk": {"S": "x"}}}}]}}'
-    table = scripted((200, left), OK)
+    table = scripted((200, b'{"Responses": [{"Error": {}}]}'))
 
-    await table.put_all({KEY: ITEM})
+    written = await table.put_new({KEY: ITEM})
 
-    assert Answers.heard == ["DynamoDB_20120810.BatchWriteItem"] * 2
+    assert codes(written, TableUnavailableError) == {KEY: "Unknown"}
 
 
-async def test_put_all_that_stays_undone_is_unavailable(
+async def test_put_new_that_gets_too_few_results_is_not_taken_for_written(
     scripted: Callable[..., DynamoAsyncTable],
 ) -> None:
-    left = b'{"UnprocessedItems": {"t": [{"PutRequest": {"Item": {"pk": {"S": "x"}}}}]}}'
-    table = scripted((200, left))
+    for answer in (result_of(None), OK):
+        written = await scripted(answer).put_new(ITEMS)
 
-    with pytest.raises(TableUnavailableError, match="Unprocessed"):
-        await table.put_all({KEY: ITEM})
+        assert codes(written, TableUnavailableError) == dict.fromkeys(KEYS, "IncompleteResponse")
 
 
-async def test_put_new_of_which_one_failed_otherwise_is_unavailable(
+async def test_put_all_of_which_some_are_left_undone_says_which(
     scripted: Callable[..., DynamoAsyncTable],
 ) -> None:
-    """An item that may not be there must not be taken for written."""
-    failed = b'{"Responses": [{"TableName": "t"}, {"Error": {"Code": "ThrottlingError"}}]}'
-    table = scripted((200, failed))
+    table = scripted(left_undone(KEYS[0], KEYS[3]))
 
-    with pytest.raises(TableUnavailableError, match="ThrottlingError"):
-        await table.put_new({KEY: ITEM, Key("z", "delivery"): ITEM})
+    written = await table.put_all(ITEMS)
+
+    assert written.existing == set()
+    assert codes(written, TableBusyError) == dict.fromkeys((KEYS[0], KEYS[3]), "Unprocessed")
+    assert Answers.heard == ["DynamoDB_20120810.BatchWriteItem"]
+
+
+@pytest.mark.parametrize("code", THROTTLES)
+async def test_batch_that_is_throttled_as_a_whole_may_be_tried_again(
+    scripted: Callable[..., DynamoAsyncTable], code: str
+) -> None:
+    """So says DynamoDB if it throttles every write of it."""
+    table = scripted((400, refusal(code)))
+
+    for written in (await table.put_new(ITEMS), await table.put_all(ITEMS)):
+        assert codes(written, TableBusyError) == dict.fromkeys(KEYS, code)
+
+
+async def test_batches_of_which_one_fails_leave_the_others_written(
+    scripted: Callable[..., DynamoAsyncTable],
+) -> None:
+    keys = [Key(f"{number}", "delivery") for number in range(30)]
+    table = scripted(left_undone(keys[1]), DENIED)
+
+    written = await table.put_all(dict.fromkeys(keys, ITEM))
+
+    assert written.failed.keys() == {keys[1], *keys[25:]}
+
+
+async def test_claims_of_which_some_are_throttled_are_all_had_and_the_others_at_once(
+    scripted: Callable[..., DynamoAsyncTable],
+) -> None:
+    table = scripted(result_of(None, "ThrottlingError", None), result_of(None))
+    deliveries = Deliveries(table, 35)
+
+    claims = await asyncio.gather(*(deliveries.claim(name, "digest", 60) for name in "abc"))
+
+    assert claims == [Claim.CLAIMED] * 3
+    assert Answers.heard == ["DynamoDB_20120810.BatchExecuteStatement"] * 2
+
+
+async def test_claims_of_which_one_is_denied_are_had_but_for_that_one(
+    scripted: Callable[..., DynamoAsyncTable],
+) -> None:
+    deliveries = Deliveries(scripted(result_of(None, "AccessDenied", None)), 35)
+
+    claims = await asyncio.gather(
+        *(deliveries.claim(name, "digest", 60) for name in "abc"), return_exceptions=True
+    )
+
+    assert claims[::2] == [Claim.CLAIMED] * 2
+    assert isinstance(claims[1], TableUnavailableError)
+
+
+# Responses that are cut off
+
+
+CUT_OFF = (200, b"{}", 9)
+"""Says that it has nine bytes, and ends after two, which are JSON."""
+
+
+@pytest.mark.parametrize(
+    "first", [CUT_OFF, (200, b'{"Item'), (200, b"[]"), (200, b""), (400, refusal("X")[:9], 99)]
+)
+async def test_response_that_is_cut_off_is_a_failure_and_the_call_is_tried_again(
+    scripted: Callable[..., DynamoAsyncTable], first: tuple[int, bytes]
+) -> None:
+    table = scripted(first, OK)
+
+    assert await table.put(KEY, ITEM) is None
+
+    assert Answers.heard == ["DynamoDB_20120810.PutItem"] * 2
+
+
+@pytest.mark.parametrize("answer", [CUT_OFF, (200, b"<html>")])
+async def test_response_that_stays_cut_off_is_not_taken_for_a_success(
+    scripted: Callable[..., DynamoAsyncTable], answer: tuple[int, bytes]
+) -> None:
+    table = scripted(answer)
+
+    with pytest.raises(TableUnavailableError, match="IncompleteResponse"):
+        await table.put(KEY, ITEM)
+    with pytest.raises(TableUnavailableError, match="IncompleteResponse"):
+        await table.delete(KEY, Condition("at", 1))
+    for written in (await table.put_all({KEY: ITEM}), await table.put_new({KEY: ITEM})):
+        assert codes(written, TableUnavailableError) == {KEY: "IncompleteResponse"}

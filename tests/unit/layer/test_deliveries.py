@@ -1,10 +1,11 @@
 import asyncio
 import re
+from collections.abc import Callable
 
 import pytest
 
 from relay.aws.table import Condition, Item, Key, PutResult
-from relay.errors import TableUnavailableError
+from relay.errors import TableBusyError, TableUnavailableError
 from relay.stores import deliveries as module
 from relay.stores.deliveries import Claim, Deliveries, delivery_key
 from tests.fakes import FakeClock
@@ -356,6 +357,67 @@ async def test_claim_whose_answer_got_lost_is_ours_when_it_is_written_again(
         await Deliveries(MemoryAsyncTable(table), 35, clock).claim(KEY, DIGEST, 60) is Claim.CLAIMED
     )
     assert await Deliveries(MemoryAsyncTable(table), 35, clock).claim(KEY, DIGEST, 60) is Claim.BUSY
+
+
+class _Throttled(MemoryTable):
+    """Throttles the first write of one key; `leaves` tells what stands there then."""
+
+    def __init__(self, pk: str, leaves: Callable[[Item], Item | None] = lambda item: None) -> None:
+        super().__init__()
+        self._pk = pk
+        self._leaves = leaves
+
+    def put(self, key: Key, item: Item, only_if: Condition | None = None) -> Item | None:
+        if key.pk != self._pk:
+            return super().put(key, item, only_if)
+        self._pk = ""
+        left = self._leaves(item)
+        if left is not None:
+            super().put(key, left, only_if)
+        raise TableBusyError("DynamoDB failed: ThrottlingError")
+
+
+@pytest.mark.parametrize(
+    ("leaves", "claim"),
+    [
+        (lambda item: None, Claim.CLAIMED),
+        (lambda item: item, Claim.CLAIMED),
+        (lambda item: {**item, "claimant": "another"}, Claim.BUSY),
+    ],
+    ids=["not written", "written all the same", "won by another"],
+)
+async def test_claim_that_was_throttled_is_made_again(
+    leaves: Callable[[Item], Item | None], claim: Claim
+) -> None:
+    table = _Throttled("b", leaves)
+    ours, theirs = (Deliveries(MemoryAsyncTable(table), 35) for _ in range(2))
+
+    claims = await asyncio.gather(*(ours.claim(key, DIGEST, 60) for key in "abc"))
+
+    assert claims == [Claim.CLAIMED, claim, Claim.CLAIMED]
+    assert await theirs.claim("b", DIGEST, 60) is Claim.BUSY
+
+
+async def test_remember_that_was_throttled_is_written_again() -> None:
+    deliveries = Deliveries(MemoryAsyncTable(_Throttled("b")), 35)
+
+    await asyncio.gather(*(deliveries.remember(key, DIGEST) for key in "abc"))
+
+    claims = await asyncio.gather(*(deliveries.claim(key, DIGEST, 60) for key in "abc"))
+    assert claims == [Claim.DUPLICATE] * 3
+
+
+async def test_claim_that_fails_leaves_the_others_of_its_call_theirs(
+    deliveries: Deliveries,
+) -> None:
+    bad = "x" * 2_049  # DynamoDB refuses a key as long as that
+
+    claims = await asyncio.gather(
+        *(deliveries.claim(key, DIGEST, 60) for key in ("a", bad, "c")), return_exceptions=True
+    )
+
+    assert claims[::2] == [Claim.CLAIMED] * 2
+    assert isinstance(claims[1], TableUnavailableError)
 
 
 async def test_table_that_is_down_is_told(deliveries: Deliveries, table: MemoryTable) -> None:

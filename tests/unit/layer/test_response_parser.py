@@ -186,3 +186,28 @@ def test_reader_end_within_the_body_is_an_answer() -> None:
         b"OK",
         False,
     )
+
+
+@pytest.mark.parametrize(
+    ("answer", "complete"),
+    [
+        (b"Content-Length: 2\r\n\r\nOK", True),
+        (b"Content-Length: 2\r\n\r\nOK and more", True),
+        (b"Content-Length: 0\r\n\r\n", True),
+        (b"Transfer-Encoding: chunked\r\n\r\n2\r\nOK\r\n0\r\n\r\n", True),
+        (b"Content-Length: 9\r\n\r\nOK", False),
+        (b"Content-Length: two\r\n\r\nOK", False),
+        (b"Content-Length: 900000\r\n\r\n" + b"x" * LARGEST_ANSWER, False),
+        (b"Transfer-Encoding: chunked\r\n\r\n2\r\nOK\r\n", False),
+        (b"Transfer-Encoding: chunked\r\n\r\nzz\r\nOK", False),
+        (b"\r\nOK", False),
+    ],
+)
+def test_reader_says_whether_the_whole_body_came(answer: bytes, *, complete: bool) -> None:
+    """A body without a length ends with the connection, and so does one that was cut off."""
+    reader = ResponseParser()
+
+    reader.feed(b"HTTP/1.1 200 OK\r\n" + answer)
+    reader.end()
+
+    assert (reader.status, reader.complete) == (200, complete)

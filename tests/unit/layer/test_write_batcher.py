@@ -3,8 +3,13 @@ from collections.abc import Mapping
 
 import pytest
 
-from relay.aws.table import Item, Key
+from relay.aws.table import Item, Key, Written
+from relay.aws.timeouts import ATTEMPTS, CONNECT_SECONDS, LONGEST_CALL_SECONDS, READ_SECONDS
+from relay.errors import TableBusyError, TableUnavailableError
 from relay.stores.write_batcher import CALLS_AT_ONCE, ITEMS_A_CALL, WriteBatcher
+from tests.builders import NOW
+from tests.fakes import FakeClock
+from tests.faults.virtual_time import run
 
 
 class Calls:
@@ -14,17 +19,23 @@ class Calls:
         self.wrote: list[list[str]] = []
         self.named: set[Key] = set()
         self.error: Exception | None = None
+        """Raised by every call, while it is set."""
+        self.failed: dict[Key, list[TableUnavailableError]] = {}
+        """What becomes of each key, time after time; then it is written."""
         self.begun = asyncio.Event()
         self.go_on = asyncio.Event()
         self.go_on.set()
 
-    async def __call__(self, items: Mapping[Key, Item]) -> set[Key]:
+    async def __call__(self, items: Mapping[Key, Item]) -> Written:
         self.wrote.append([key.pk for key in items])
         self.begun.set()
         await self.go_on.wait()
         if self.error is not None:
             raise self.error
-        return self.named
+        failed = {
+            key: errors.pop(0) for key, errors in self.failed.items() if errors and key in items
+        }
+        return Written(self.named, failed)
 
 
 def key(number: int) -> Key:
@@ -132,3 +143,92 @@ async def test_put_in_the_moment_in_which_the_last_calls_end_is_not_left_waiting
 
     async with asyncio.timeout(10):
         await asyncio.gather(*tasks)
+
+
+# What fails
+
+
+DENIED = TableUnavailableError("DynamoDB failed: AccessDenied")
+BUSY = TableBusyError("DynamoDB failed: ThrottlingError")
+
+
+async def put_all(gathered: WriteBatcher, count: int) -> list[bool | BaseException]:
+    """Puts so many at once; gives what became of each."""
+    puts = (gathered.put(key(number), {}) for number in range(count))
+    return await asyncio.gather(*puts, return_exceptions=True)
+
+
+async def test_put_that_fails_alone_is_told_to_its_caller_alone() -> None:
+    calls = Calls()
+    calls.failed = {key(1): [DENIED]}
+
+    assert await put_all(WriteBatcher(calls), 3) == [False, DENIED, False]
+
+    assert calls.wrote == [["0", "1", "2"]]
+
+
+def test_put_that_was_throttled_is_written_again_alone_and_after_a_pause() -> None:
+    calls, clock = Calls(), FakeClock()
+    calls.failed = {key(1): [BUSY], key(2): [BUSY, BUSY]}
+
+    assert run(clock, put_all(WriteBatcher(calls), 4)) == [False] * 4
+
+    again = [number for wrote in calls.wrote[1:] for number in wrote]
+    assert (calls.wrote[0], sorted(again)) == (["0", "1", "2", "3"], ["1", "2", "2"])
+    assert clock.now > NOW
+
+
+async def test_put_beside_one_that_was_throttled_does_not_wait_for_it() -> None:
+    calls = Calls()
+    calls.failed = {key(1): [BUSY]}
+    gathered = WriteBatcher(calls)
+    throttled = asyncio.create_task(gathered.put(key(1), {}))
+
+    assert await gathered.put(key(2), {}) is False
+
+    assert not throttled.done()
+    assert await throttled is False
+
+
+def test_put_that_was_throttled_tells_what_the_next_call_says() -> None:
+    """The first may have been carried out, and its response lost."""
+    calls = Calls()
+    calls.failed = {key(1): [BUSY]}
+    calls.named = {key(1)}
+
+    assert run(FakeClock(), put_all(WriteBatcher(calls), 2)) == [False, True]
+
+
+def test_put_that_fails_for_good_after_it_was_throttled_is_not_written_again() -> None:
+    calls = Calls()
+    calls.failed = {key(0): [BUSY, DENIED]}
+
+    assert run(FakeClock(), put_all(WriteBatcher(calls), 2)) == [DENIED, False]
+
+    assert calls.wrote == [["0", "1"], ["0"]]
+
+
+def test_put_that_stays_throttled_fails_alone_after_a_few_tries() -> None:
+    calls, clock = Calls(), FakeClock()
+    calls.failed = {key(0): [BUSY] * 99}
+
+    assert run(clock, put_all(WriteBatcher(calls), 2)) == [BUSY, False]
+
+    assert calls.wrote == [["0", "1"], ["0"], ["0"], ["0"], ["0"]]
+
+
+def test_put_that_is_throttled_slowly_ends_as_early_as_a_call_must() -> None:
+    """A retry is begun only if it ends in time, though it takes as long as a call can take."""
+    calls, clock = Calls(), FakeClock()
+    calls.failed = {key(0): [BUSY] * 99}
+    slowest = ATTEMPTS * (CONNECT_SECONDS + READ_SECONDS)
+    took = iter([0.4, 0.3, slowest, slowest, slowest])
+
+    async def slowly(items: Mapping[Key, Item]) -> Written:
+        await asyncio.sleep(next(took))
+        return await calls(items)
+
+    assert run(clock, put_all(WriteBatcher(slowly), 1)) == [BUSY]
+
+    assert (clock.now - NOW).total_seconds() <= LONGEST_CALL_SECONDS
+    assert len(calls.wrote) > 1

@@ -7,7 +7,7 @@ cost. Calls that are not made for each event use boto3 (`table`).
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, Final
@@ -15,31 +15,48 @@ from urllib.parse import urlsplit
 
 from relay import telemetry
 from relay.aws.sigv4 import Credentials, signed_headers
-from relay.aws.table import Condition, Item, Key, PutResult, attribute_of, item_of, record_of
-from relay.errors import TableUnavailableError
+from relay.aws.table import (
+    Condition,
+    Item,
+    Key,
+    PutResult,
+    Written,
+    attribute_of,
+    item_of,
+    key_of,
+    record_of,
+)
+from relay.aws.timeouts import ATTEMPTS, LONGEST_PAUSE_SECONDS
+from relay.errors import TableBusyError, TableUnavailableError
 from relay.exact_json import InvalidJsonError, dumps, loads
 from relay.http1.errors import ExchangeError
 from relay.http1.pool import Origin, Pool
+from relay.http1.response_parser import ResponseParser
 from relay.instants import Clock, utc_now
 
 _VERSION: Final = "DynamoDB_20120810"
-_ATTEMPTS: Final = 2
-_LONGEST_PAUSE_SECONDS: Final = 0.1
 _ITEMS_A_CALL: Final = 25
-_BATCH_ATTEMPTS: Final = 4
-"""How often items are sent that a throttled DynamoDB did not process."""
 
 _DUPLICATE: Final = "DuplicateItem"
+_UNPROCESSED: Final = "Unprocessed"
+_INCOMPLETE: Final = "IncompleteResponse"
 _CONDITION_FAILED: Final = "ConditionalCheckFailedException"
-_TRANSIENT: Final = frozenset(
+_THROTTLED: Final = frozenset(
+    {"ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException"}
+)
+"""Codes of a whole call. DynamoDB also gives them when it throttles all writes of a batch."""
+_TRANSIENT: Final = _THROTTLED | {_INCOMPLETE, "InternalServerError", "ServiceUnavailable"}
+_BUSY: Final = frozenset(
     {
         "InternalServerError",
-        "ProvisionedThroughputExceededException",
+        "ProvisionedThroughputExceeded",
         "RequestLimitExceeded",
-        "ServiceUnavailable",
-        "ThrottlingException",
+        "ThrottlingError",
+        "TransactionConflict",
+        _UNPROCESSED,
     }
 )
+"""Codes of single writes, of which the same write may succeed a moment later."""
 
 Pause = Callable[[float], Awaitable[None]]
 
@@ -81,25 +98,22 @@ class DynamoClient:
         """The response to one call; raises `CallFailedError`.
 
         The relay sets these codes itself: `ServiceUnavailable` without a response,
-        `InternalServerError` for every 5xx, `Status<status>` for a response without a code.
+        `IncompleteResponse` for one that was cut off, `InternalServerError` for every 5xx,
+        `Status<status>` for a response without a code.
         """
         body = dumps(request)
-        for attempt in range(1, _ATTEMPTS + 1):
+        for attempt in range(1, ATTEMPTS + 1):
             try:
                 return await self._call_once(operation, body)
             except CallFailedError as error:
-                if error.code not in _TRANSIENT or attempt == _ATTEMPTS:
+                if error.code not in _TRANSIENT or attempt == ATTEMPTS:
                     raise
-            await self.pause()
+            await self._pause(random.uniform(0, LONGEST_PAUSE_SECONDS))  # noqa: S311 - no secret
         raise AssertionError("not reached")  # pragma: no cover
 
     def close(self) -> None:
         """Closes the connections."""
         self._pool.close()
-
-    async def pause(self) -> None:
-        """A short random pause, for a throttled table."""
-        await self._pause(random.uniform(0, _LONGEST_PAUSE_SECONDS))  # noqa: S311 - no secret
 
     async def _call_once(self, operation: str, body: bytes) -> Mapping[str, Any]:
         try:
@@ -107,10 +121,10 @@ class DynamoClient:
         except ExchangeError as error:
             name = type(error).__name__
             raise CallFailedError("ServiceUnavailable", {"message": name}) from None
-        content = _content(response.body)
-        if response.status == HTTPStatus.OK:
+        content = _content(response)
+        if response.status == HTTPStatus.OK and content is not None:
             return content
-        raise CallFailedError(_code(content, response.status or 0), content)
+        raise CallFailedError(_code(content, response), content or {})
 
     def _message(self, operation: str, body: bytes) -> bytes:
         headers = signed_headers(
@@ -124,19 +138,25 @@ class DynamoClient:
         return head.encode() + body
 
 
-def _content(body: bytes) -> Mapping[str, Any]:
+def _content(response: ResponseParser) -> Mapping[str, Any] | None:
+    """The JSON object of a response; None if it is cut off or is none."""
+    if not response.complete:
+        return None
     try:
-        content = loads(body)
+        content = loads(response.body)
     except InvalidJsonError:
-        return {}
-    return content if isinstance(content, dict) else {}
+        return None
+    return content if isinstance(content, dict) else None
 
 
-def _code(content: Mapping[str, Any], status: int) -> str:
+def _code(content: Mapping[str, Any] | None, response: ResponseParser) -> str:
     """AWS's code, from a type such as `com.amazonaws.dynamodb.v20120810#ThrottlingException`."""
+    status = response.status or 0
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return "InternalServerError"
-    return str(content.get("__type", "")).rpartition("#")[2] or f"Status{status}"
+    if not response.complete or status == HTTPStatus.OK:
+        return _INCOMPLETE
+    return str((content or {}).get("__type", "")).rpartition("#")[2] or f"Status{status}"
 
 
 class DynamoAsyncTable:
@@ -173,21 +193,30 @@ class DynamoAsyncTable:
             if error.code != _CONDITION_FAILED:
                 raise _unavailable("DeleteItem", error.code) from None
 
-    async def put_all(self, items: Mapping[Key, Item]) -> None:
+    async def put_all(self, items: Mapping[Key, Item]) -> Written:
         """BatchWriteItem, 25 items a call: a write unit a KB."""
-        puts = [{"PutRequest": {"Item": record_of(*one)}} for one in items.items()]
-        for start in range(0, len(puts), _ITEMS_A_CALL):
-            await self._put_chunk(puts[start : start + _ITEMS_A_CALL])
+        return await _in_chunks(items, self._put_chunk)
 
-    async def put_new(self, items: Mapping[Key, Item]) -> set[Key]:
+    async def put_new(self, items: Mapping[Key, Item]) -> Written:
         """BatchExecuteStatement, 25 items a call: a write unit a KB, refused or not."""
-        keys, existing = list(items), set[Key]()
-        for start in range(0, len(keys), _ITEMS_A_CALL):
-            chunk = keys[start : start + _ITEMS_A_CALL]
-            existing |= await self._put_new_chunk({key: items[key] for key in chunk})
-        return existing
+        return await _in_chunks(items, self._put_new_chunk)
 
-    async def _put_new_chunk(self, items: Mapping[Key, Item]) -> set[Key]:
+    def close(self) -> None:
+        """Closes the connections."""
+        self._client.close()
+
+    async def _put_chunk(self, items: Mapping[Key, Item]) -> Written:
+        puts = [{"PutRequest": {"Item": record_of(*one)}} for one in items.items()]
+        request = {"RequestItems": {self._name: puts}}
+        try:
+            response = await self._client.call("BatchWriteItem", request)
+        except CallFailedError as error:
+            return _all_failed("BatchWriteItem", items, error.code)
+        unprocessed = response.get("UnprocessedItems", {}).get(self._name, ())
+        keys = (key_of(one["PutRequest"]["Item"]) for one in unprocessed)
+        return Written(set(), _failures("BatchWriteItem", dict.fromkeys(keys, _UNPROCESSED), _BUSY))
+
+    async def _put_new_chunk(self, items: Mapping[Key, Item]) -> Written:
         """PartiQL, because no other batch of DynamoDB's takes conditions without a transaction."""
         statements = [
             {
@@ -199,30 +228,25 @@ class DynamoAsyncTable:
         try:
             response = await self._client.call("BatchExecuteStatement", {"Statements": statements})
         except CallFailedError as error:
-            raise _unavailable("BatchExecuteStatement", error.code) from None
-        codes = [one.get("Error", {}).get("Code") for one in response["Responses"]]
-        failed = {code for code in codes if code not in (None, _DUPLICATE)}
-        if failed:
-            raise _unavailable("BatchExecuteStatement", min(failed))
-        return {key for key, code in zip(items, codes, strict=True) if code == _DUPLICATE}
+            return _all_failed("BatchExecuteStatement", items, error.code)
+        results = response.get("Responses", ())
+        if len(results) != len(items):
+            return _all_failed("BatchExecuteStatement", items, _INCOMPLETE)
+        return _of_statements(dict(zip(items, results, strict=True)))
 
-    def close(self) -> None:
-        """Closes the connections."""
-        self._client.close()
 
-    async def _put_chunk(self, unprocessed: Sequence[Any]) -> None:
-        for _ in range(_BATCH_ATTEMPTS):
-            try:
-                response = await self._client.call(
-                    "BatchWriteItem", {"RequestItems": {self._name: unprocessed}}
-                )
-            except CallFailedError as error:
-                raise _unavailable("BatchWriteItem", error.code) from None
-            unprocessed = response.get("UnprocessedItems", {}).get(self._name, [])
-            if not unprocessed:
-                return
-            await self._client.pause()
-        raise _unavailable("BatchWriteItem", "Unprocessed")
+async def _in_chunks(
+    items: Mapping[Key, Item], write: Callable[[Mapping[Key, Item]], Awaitable[Written]]
+) -> Written:
+    """Writes as many items a call as DynamoDB takes."""
+    if len(items) <= _ITEMS_A_CALL:
+        return await write(items)
+    existing, failed, keys = set[Key](), dict[Key, TableUnavailableError](), list(items)
+    for start in range(0, len(keys), _ITEMS_A_CALL):
+        written = await write({key: items[key] for key in keys[start : start + _ITEMS_A_CALL]})
+        existing |= written.existing
+        failed |= written.failed
+    return Written(existing, failed)
 
 
 @lru_cache(maxsize=64)
@@ -232,6 +256,34 @@ def _insert_statement(table: str, sk: str, names: tuple[str, ...]) -> str:
     return f"INSERT INTO \"{table}\" VALUE {{'pk': ?, 'sk': '{sk}'{fields}}}"
 
 
+def _of_statements(results: Mapping[Key, Mapping[str, Any]]) -> Written:
+    """What became of the statements of a BatchExecuteStatement, each by its own result."""
+    errors = {key: result["Error"] for key, result in results.items() if "Error" in result}
+    codes = {key: error.get("Code", "Unknown") for key, error in errors.items()}
+    existing = {key for key, code in codes.items() if code == _DUPLICATE}
+    failed = {key: code for key, code in codes.items() if code != _DUPLICATE}
+    return Written(existing, _failures("BatchExecuteStatement", failed, _BUSY))
+
+
+def _all_failed(operation: str, keys: Iterable[Key], code: str) -> Written:
+    """A whole call failed, with this code."""
+    return Written(set(), _failures(operation, dict.fromkeys(keys, code), _THROTTLED))
+
+
+def _failures(
+    operation: str, codes: Mapping[Key, str], busy: frozenset[str]
+) -> dict[Key, TableUnavailableError]:
+    """An error for each write that failed; logs them in one line."""
+    if codes:
+        telemetry.aws_failed(operation, codes.values())
+    return {key: _error(code, is_busy=code in busy) for key, code in codes.items()}
+
+
 def _unavailable(operation: str, code: str) -> TableUnavailableError:
     telemetry.aws_failed(operation, [code])
-    return TableUnavailableError(f"DynamoDB failed: {code}")
+    return _error(code)
+
+
+def _error(code: str, *, is_busy: bool = False) -> TableUnavailableError:
+    kind = TableBusyError if is_busy else TableUnavailableError
+    return kind(f"DynamoDB failed: {code}")

@@ -61,8 +61,20 @@ class PutResult(NamedTuple):
     before: Item | None
 
 
+class Written(NamedTuple):
+    """What became of a batch of writes. A key that is in neither was written."""
+
+    existing: set[Key]
+    """Keys that are not written because they exist."""
+    failed: Mapping[Key, TableUnavailableError]
+    """Why a write failed; it may have been carried out all the same, if the response was lost.
+
+    `TableBusyError`: the same write may succeed a moment later.
+    """
+
+
 class AsyncTable(Protocol):
-    """One table, for the event loop. Every method raises `TableUnavailableError`."""
+    """One table, for the event loop. `put` and `delete` raise `TableUnavailableError`."""
 
     async def put(self, key: Key, item: Item, only_if: Condition | None = None) -> PutResult:
         """Writes an item, if the condition holds."""
@@ -72,12 +84,12 @@ class AsyncTable(Protocol):
         """Deletes an item, if it exists and the condition holds."""
         ...
 
-    async def put_all(self, items: Mapping[Key, Item]) -> None:
-        """Writes items; overwrites existing ones."""
+    async def put_all(self, items: Mapping[Key, Item]) -> Written:
+        """Writes items; overwrites existing ones. Each write fails by itself."""
         ...
 
-    async def put_new(self, items: Mapping[Key, Item]) -> set[Key]:
-        """Writes each item whose key does not exist; returns the keys that do.
+    async def put_new(self, items: Mapping[Key, Item]) -> Written:
+        """Writes each item whose key does not exist. Each write fails by itself.
 
         All items must have the same attributes.
         """

@@ -11,3 +11,8 @@ READ_SECONDS: Final = 2
 ATTEMPTS: Final = 2
 LONGEST_CALL_SECONDS: Final = 7.0
 """Two attempts with a connect and a read each, and a second between them."""
+LONGEST_PAUSE_SECONDS: Final = 0.1
+"""Between the two attempts of `async_table`."""
+RETRY_SECONDS: Final = 0.9
+"""For so long a write that DynamoDB was too busy for may be begun again. What is left of
+`LONGEST_CALL_SECONDS` is enough for two attempts and the pause between them."""

@@ -14,6 +14,7 @@ class Connection(asyncio.Protocol):
     """Carries one request at a time, and is used again only after a complete, valid response."""
 
     def __init__(self) -> None:
+        self.opened_at = 0.0
         self.idle_since = 0.0
         self._parser: ResponseParser | None = None
         self._response: asyncio.Future[ResponseParser]

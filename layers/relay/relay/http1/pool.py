@@ -5,7 +5,7 @@ aiohttp 300, pyreqwest and this one a little over 100. And only our own pool can
 byte of a failed request was written (E16, docs/decisions.md).
 
 Proxies are not supported, and redirects are not followed. The system resolves the name for every
-new connection, so a change of address takes effect at once.
+new connection, and none lives for longer than `LONGEST_LIFE_SECONDS`, however busy it is.
 """
 
 import asyncio
@@ -21,6 +21,9 @@ from relay.http1.response_parser import ResponseParser
 
 KEEP_ALIVE_SECONDS: Final = 20.0
 """How long an idle connection may be reused: well below load balancers' limits (60 and more)."""
+LONGEST_LIFE_SECONDS: Final = 300.0
+"""How long a connection may be reused at all, busy or not: an address that a service has left is
+left after so long. A new connection costs a TLS handshake, which is little in five minutes."""
 
 _HAPPY_EYEBALLS_SECONDS: Final = 0.25  # RFC 8305: when to try the next address beside the first
 
@@ -92,14 +95,18 @@ class Pool:
         connections = self._kept[origin]
         while connections and not self._is_fresh(connections[0]):
             connections.popleft().abort()
-        if not response.reusable:
-            connection.abort()
-            return
         connection.idle_since = self._clock()
-        connections.append(connection)
+        if response.reusable and self._is_fresh(connection):
+            connections.append(connection)
+        else:
+            connection.abort()
 
     def _is_fresh(self, connection: Connection) -> bool:
-        return 0 <= self._clock() - connection.idle_since < KEEP_ALIVE_SECONDS
+        now = self._clock()
+        return (
+            0 <= now - connection.idle_since < KEEP_ALIVE_SECONDS
+            and 0 <= now - connection.opened_at < LONGEST_LIFE_SECONDS
+        )
 
     async def _connect(self, origin: Origin) -> Connection:
         """A new connection after its TLS handshake. Writes nothing of the request."""
@@ -119,6 +126,7 @@ class Pool:
         if connection.is_dead(kept=False):
             connection.abort()
             raise ClosedAtOnceError("closed by the peer at once")
+        connection.opened_at = self._clock()
         return connection
 
     def _tls_context(self) -> ssl.SSLContext:

@@ -2,6 +2,7 @@
 
 Once the head is complete, the response is valid whatever happens to its body: the status decides
 (E16). So a broken, oversized or truncated body only ends the parsing and the connection's reuse.
+Those for whom the body matters look at `complete`.
 """
 
 from typing import Final
@@ -22,18 +23,20 @@ _FINAL_STATUSES: Final = range(200, 600)
 class ResponseParser:
     """Parses one response: call `feed` until it returns true.
 
-    `status` is `None` until the head is complete. `reusable` says whether the connection may
-    carry another request. llhttp calls the methods named `on_...`.
+    `status` is `None` until the head is complete. `complete` says whether the whole body came: it
+    is false for one that only the end of the connection ends, which may have been cut off.
+    `reusable` says whether the connection may carry another request. llhttp calls the methods
+    named `on_...`.
     """
 
-    __slots__ = ("_complete", "_parser", "_size", "body", "headers", "reusable", "status")
+    __slots__ = ("_parser", "_size", "body", "complete", "headers", "reusable", "status")
 
     def __init__(self) -> None:
         self.status: int | None = None
         self.headers: list[tuple[bytes, bytes]] = []
         self.body = b""
         self.reusable = True
-        self._complete = False
+        self.complete = False
         self._size = 0
         self._parser = httptools.HttpResponseParser(self)
 
@@ -48,7 +51,7 @@ class ResponseParser:
             return self._give_up()
         if self.status is None and self._size > LARGEST_HEAD:
             raise NotHttpError
-        return self._complete or (self._size > LARGEST_ANSWER and self._give_up())
+        return self.complete or (self._size > LARGEST_ANSWER and self._give_up())
 
     def end(self) -> bool:
         """No more bytes will come; true if a complete head came, so that there is a response."""
@@ -57,17 +60,17 @@ class ResponseParser:
 
     def on_message_begin(self) -> None:
         """A message after the response was not asked for; one after a 1xx is the response."""
-        if self._complete:
+        if self.complete:
             self.reusable = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header, unless it belongs to bytes after the response."""
-        if not self._complete:
+        if not self.complete:
             self.headers.append((name, value.rstrip(b" \t")))
 
     def on_headers_complete(self) -> None:
         """The head is complete; interim responses (1xx) are skipped."""
-        if self._complete:
+        if self.complete:
             return
         status = self._parser.get_status_code()
         if status in _INTERIM_STATUSES:
@@ -79,13 +82,13 @@ class ResponseParser:
 
     def on_body(self, body: bytes) -> None:
         """A part of the body."""
-        if not self._complete:
+        if not self.complete:
             self.body += body
 
     def on_message_complete(self) -> None:
         """The end of the response, or of an interim one."""
-        if self.status is not None and not self._complete:
-            self._complete = True
+        if self.status is not None and not self.complete:
+            self.complete = True
             self.reusable = self.reusable and self._parser.should_keep_alive()
 
     def _check_start(self, data: bytes) -> None:

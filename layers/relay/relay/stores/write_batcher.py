@@ -1,18 +1,25 @@
-"""Batches the writes of many tasks to a table into few calls."""
+"""Batches the writes of many tasks to a table into few calls, and repeats those it throttles."""
 
 import asyncio
+import random
 from asyncio import Future, Task
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, NamedTuple
 
-from relay.aws.table import Item, Key
+from relay.aws.table import Item, Key, Written
+from relay.aws.timeouts import RETRY_SECONDS
+from relay.errors import TableBusyError
 
 ITEMS_A_CALL: Final = 25
 """DynamoDB's limit."""
 CALLS_AT_ONCE: Final = 2
 
-Write = Callable[[Mapping[Key, Item]], Awaitable[set[Key] | None]]
-"""Writes items; may return keys to report to the callers, such as those that exist already."""
+_PAUSES: Final = (0.05, 0.1, 0.2, 0.4)
+"""The longest pause before each retry of a throttled write, in seconds. A pause is random, so that
+writes that were throttled together do not come back together."""
+
+Write = Callable[[Mapping[Key, Item]], Awaitable[Written]]
+"""Writes items; says what became of each."""
 
 
 class _Waiting(NamedTuple):
@@ -22,7 +29,7 @@ class _Waiting(NamedTuple):
 
 
 class WriteBatcher:
-    """Batches items for `write`; `put` returns whether `write` reported the item's key.
+    """Batches items for `write`. Each item has a result of its own.
 
     While calls are under way, further items queue up, so batches grow with the load. No call
     contains a key twice. A batcher belongs to the event loop that first uses it.
@@ -35,7 +42,24 @@ class WriteBatcher:
         self._writers: set[Task[None]] = set()  # the event loop itself holds tasks only weakly
 
     async def put(self, key: Key, item: Item) -> bool:
-        """Returns once the item is written: whether `write` reported its key. Raises its errors."""
+        """Writes an item; returns whether its key existed. Raises `TableUnavailableError`.
+
+        Retries after `TableBusyError`, for `RETRY_SECONDS` at most, in a later call: the others of
+        its call do not wait for it.
+        """
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        for longest in _PAUSES:
+            try:
+                return await self._put_once(key, item)
+            except TableBusyError:
+                pause = random.uniform(0, longest)  # noqa: S311 - no secret
+                if loop.time() + pause - start > RETRY_SECONDS:
+                    raise
+            await asyncio.sleep(pause)
+        return await self._put_once(key, item)
+
+    async def _put_once(self, key: Key, item: Item) -> bool:
         result: Future[bool] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(key, item, result))
         if self._writing < CALLS_AT_ONCE:
@@ -68,13 +92,17 @@ class WriteBatcher:
 
     async def _write_chunk(self, chunk: Mapping[Key, _Waiting]) -> None:
         try:
-            reported = await self._write({key: one.item for key, one in chunk.items()}) or set()
+            written = await self._write({key: one.item for key, one in chunk.items()})
         except Exception as error:  # noqa: BLE001 - every waiting task gets it, whatever it is
             for one in _still_waiting(chunk):
                 one.result.set_exception(error)
         else:
             for one in _still_waiting(chunk):
-                one.result.set_result(one.key in reported)
+                failure = written.failed.get(one.key)
+                if failure is None:
+                    one.result.set_result(one.key in written.existing)
+                else:
+                    one.result.set_exception(failure)
 
 
 def _still_waiting(chunk: Mapping[Key, _Waiting]) -> list[_Waiting]:
