@@ -478,7 +478,7 @@ async def test_response_that_is_cut_off_is_a_failure_and_the_call_is_tried_again
 ) -> None:
     table = scripted(first, OK)
 
-    assert await table.put(KEY, ITEM) is None
+    assert await table.put(KEY, ITEM) == (True, None)
 
     assert Answers.heard == ["DynamoDB_20120810.PutItem"] * 2
 
