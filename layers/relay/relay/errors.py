@@ -13,6 +13,7 @@
         TableUnavailableError    DynamoDB did not respond, or not in time
       OperatorError              the relay's set-up is wrong: a person must act
         ConfigurationError       a setting or parameter is missing or malformed: `key`
+          EntryUnreadableError     the caller may be in an entry with a mistake, logged before
 
 No message holds a value from a sender, a provider or Parameter Store.
 """
@@ -81,3 +82,10 @@ class ConfigurationError(OperatorError):
     def __init__(self, key: str, problem: str) -> None:
         super().__init__(f"{key}: {problem}")
         self.key = key
+
+
+class EntryUnreadableError(ConfigurationError):
+    """The caller may be the one in an entry of a parameter that cannot be read.
+
+    The entry was logged when the parameter was read: it is not logged for each caller.
+    """

@@ -445,6 +445,34 @@ def test_handle_malformed_parameter_is_a_503_that_only_the_log_explains(
     assert "secret-looking" not in json.dumps(logged)
 
 
+def test_handle_malformed_producer_is_that_producers_503_alone(
+    harness: AcceptHarness, lines: Callable[[], list[Json]]
+) -> None:
+    """Logged when the parameter is read, not for each request."""
+    harness.producers.append({"name": "crm", "token_sha256": [token_digest("crm-token")]})
+    harness.publish_producers()
+
+    answers = [harness.post(make_event(), token="crm-token") for _ in range(3)]
+
+    for answer in answers:
+        assert_problem(answer, 503)
+        assert answer.headers["retry-after"] == "5"
+    assert harness.post(make_event()).status == 202
+    assert harness.post(make_event(), token="stranger").status == 401
+    assert [line["problem"] for line in lines()] == ["/relay/producers: 1.apps: Field required"]
+
+
+def test_handle_malformed_settings_of_an_app_are_a_503_for_that_app_alone(
+    harness: AcceptHarness,
+) -> None:
+    harness.producers[0]["apps"] = ["*"]
+    harness.publish_producers()
+    harness.ssm.parameters["/relay/apps/mobile/id2"] = '{"time_zone": 5}'
+
+    assert_problem(harness.post(make_event(), app_id="id2"), 503)
+    assert harness.post(make_event()).status == 202
+
+
 # The queue
 
 

@@ -297,6 +297,16 @@ async def test_forward_malformed_app_settings_hold_the_event(parameter: str) -> 
     assert harness.appsflyer.requests == []
 
 
+async def test_forward_malformed_app_settings_cost_the_other_apps_nothing() -> None:
+    harness = ForwarderHarness()
+    harness.ssm.parameters[APP_NAME] = "{"
+    harness.ssm.parameters |= {"/relay/apps/mobile/id2": "{}", "/relay/tokens/mobile/id2": "key"}
+
+    await harness.forward(make_envelope(), make_envelope(app_id="id2"))
+
+    assert [request.url.path for request in harness.appsflyer.requests] == ["/inappevent/id2"]
+
+
 @pytest.mark.parametrize("parameter", MALFORMED)
 async def test_forward_malformed_app_settings_are_named_and_not_shown(
     parameter: str, lines: Callable[[], list[Json]]

@@ -1,5 +1,6 @@
 import hmac
 import json
+from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
@@ -9,13 +10,21 @@ from relay.aws.parameter_store import CACHE_SECONDS, REREAD_SECONDS, ParameterSt
 from relay.config.apps import REFUSED_SECONDS, Apps
 from relay.config.producers import Producer, Producers, token_digest
 from relay.domain.kinds import App, Kind, Surface
-from relay.errors import ConfigurationError, ParametersUnavailableError, UnknownAppError
+from relay.errors import (
+    ConfigurationError,
+    EntryUnreadableError,
+    ParametersUnavailableError,
+    UnknownAppError,
+)
 from relay.secrets import Secret
-from tests.builders import MOBILE_APP
+from tests.builders import MOBILE_APP, Json
 from tests.fakes import FakeClock, FakeSsm, aws_error
 
 APP_NAME = f"/relay/apps/mobile/{MOBILE_APP}"
 TOKEN_NAME = f"/relay/tokens/mobile/{MOBILE_APP}"
+
+Heard = Callable[[], str]
+Lines = Callable[[], list[Json]]
 
 
 class Shelf:
@@ -266,6 +275,17 @@ def test_app_with_malformed_settings_names_parameter_and_field(
     assert "usa" not in str(raised.value)
 
 
+def test_app_with_malformed_settings_costs_its_neighbours_nothing(shelf: Shelf) -> None:
+    shelf.ssm.parameters[APP_NAME] = '{"time_zone": "Mars/Base"}'
+    shelf.ssm.parameters["/relay/apps/mobile/id2"] = '{"phone_region": "DE"}'
+    shelf.apps.preload(Surface.MOBILE, [MOBILE_APP, "id2"])
+
+    with pytest.raises(ConfigurationError):
+        shelf.apps.app(Surface.MOBILE, MOBILE_APP)
+
+    assert shelf.apps.app(Surface.MOBILE, "id2").phone_region == "DE"
+
+
 def test_preload_reads_settings_and_tokens_together(shelf: Shelf) -> None:
     shelf.apps.preload(Surface.MOBILE, [MOBILE_APP, "id2"])
 
@@ -509,28 +529,118 @@ def test_by_token_while_parameter_store_is_down_still_knows_its_producers(shelf:
     assert found(shelf, "one") == "shop"
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "not json",
-        "{}",
-        '[{"name": "shop"}]',
-        '[{"name": "", "token_sha256": [], "apps": []}]',
-        '[{"name": "shop", "token_sha256": ["plain-token"], "apps": []}]',
-        '[{"name": "shop", "token_sha256": "plain-token", "apps": []}]',
-        '[{"name": "shop", "token_sha256": [], "apps": [], "token": "plain-token"}]',
-    ],
-)
-def test_by_token_with_a_malformed_parameter_names_it_and_shows_nothing(
+@pytest.mark.parametrize("text", ["plain-token", "{}", '{"name": "plain-token"}', "null", "5"])
+def test_by_token_with_a_parameter_that_is_no_list_names_it_and_shows_nothing(
     shelf: Shelf, text: str
 ) -> None:
     shelf.ssm.parameters["/relay/producers"] = text
 
-    with pytest.raises(ConfigurationError) as raised:
+    with pytest.raises(
+        ConfigurationError, match=r"^/relay/producers: (not JSON|must be)"
+    ) as raised:
         shelf.producers.by_token("one")
 
     assert raised.value.key == "/relay/producers"
+    assert not isinstance(raised.value, EntryUnreadableError)
     assert "plain-token" not in str(raised.value)
+
+
+HASH = token_digest("his")
+NAMELESS = {"token_sha256": [HASH], "apps": ["*"]}
+"""An entry whose token can be read, and nothing else be done with it."""
+
+BROKEN: list[tuple[object, str]] = [
+    ("plain-token", "0: "),
+    (None, "0: "),
+    ({"name": "shop"}, "0.token_sha256: "),
+    ({"name": "", "token_sha256": [], "apps": []}, "0.name: "),
+    ({"name": "shop", "token_sha256": ["plain-token"], "apps": []}, "0.token_sha256.0: "),
+    ({"name": "shop", "token_sha256": "plain-token", "apps": []}, "0.token_sha256: "),
+    ({"name": "shop", "token_sha256": [HASH, 5], "apps": []}, "0.token_sha256.1: "),
+    ({"name": "shop", "token_sha256": [HASH.upper()], "apps": []}, "0.token_sha256.0: "),
+    ({"name": "shop", "token_sha256": [], "apps": "plain-token"}, "0.apps: "),
+    ({"name": "shop", "token_sha256": [], "apps": [], "token": "plain-token"}, "0.token: "),
+]
+
+
+@pytest.mark.parametrize(("entry", "place"), BROKEN)
+def test_by_token_with_one_malformed_entry_knows_the_others_and_logs_it_once(
+    shelf: Shelf, lines: Lines, said: Heard, entry: object, place: str
+) -> None:
+    write_producers(shelf, entry, producer("crm", "three"))
+
+    for _ in range(3):
+        assert found(shelf, "three") == "crm"
+        shelf.clock.advance(CACHE_SECONDS + 1)
+
+    (line,) = lines()
+    assert (line["message"], line["key"]) == ("setting is wrong", "/relay/producers")
+    assert line["problem"].startswith(f"/relay/producers: {place}")
+    assert "plain-token" not in said()
+
+
+def test_by_token_logs_each_malformed_entry_and_again_with_another_text(
+    shelf: Shelf, lines: Lines
+) -> None:
+    write_producers(shelf, NAMELESS, producer("crm", "three"), "nonsense")
+    found(shelf, "three")
+    assert [line["problem"] for line in lines()] == [
+        "/relay/producers: 0.name: Field required",
+        "/relay/producers: 2: must be a JSON object",
+    ]
+
+    write_producers(shelf, NAMELESS)
+    shelf.clock.advance(CACHE_SECONDS + 1)
+    assert found(shelf, "stranger") is None
+
+    assert len(lines()) == 3
+
+
+def test_by_token_of_a_malformed_entry_is_no_stranger(shelf: Shelf) -> None:
+    """He was told that his token is good: 401 would make him drop what he has."""
+    write_producers(shelf, NAMELESS, producer("crm", "three"))
+
+    with pytest.raises(EntryUnreadableError):
+        shelf.producers.by_token("his")
+
+
+def test_by_token_of_a_stranger_is_one_though_an_entry_is_malformed_elsewhere(
+    shelf: Shelf,
+) -> None:
+    write_producers(shelf, NAMELESS, producer("crm", "three"))
+
+    assert found(shelf, "four") is None
+
+
+@pytest.mark.parametrize(
+    "hashes", [["plain-token"], "plain-token", None, [HASH, "plain-token"]], ids=str
+)
+def test_by_token_that_may_be_that_of_an_unreadable_hash_is_not_judged(
+    shelf: Shelf, hashes: object
+) -> None:
+    write_producers(shelf, {"name": "shop", "token_sha256": hashes, "apps": ["*"]})
+
+    with pytest.raises(EntryUnreadableError) as raised:
+        shelf.producers.by_token("four")
+
+    assert "plain-token" not in str(raised.value)
+
+
+def test_by_token_in_a_malformed_entry_and_in_a_good_one_is_the_good_ones(shelf: Shelf) -> None:
+    write_producers(shelf, producer("shop", "his"), NAMELESS)
+
+    assert found(shelf, "his") == "shop"
+
+
+def test_by_token_of_an_entry_that_was_put_right_is_known_within_ten_seconds(shelf: Shelf) -> None:
+    write_producers(shelf, NAMELESS)
+    with pytest.raises(EntryUnreadableError):
+        shelf.producers.by_token("his")
+    write_producers(shelf, producer("shop", "his"))
+
+    shelf.clock.advance(REREAD_SECONDS)
+
+    assert found(shelf, "his") == "shop"
 
 
 def test_by_token_takes_text_that_is_no_unicode(shelf: Shelf) -> None:

@@ -180,11 +180,22 @@ class Mapper:
         self._trail.assign(source, lookup, lookup.hints.customer_user_id)
 
     def _wants_tests(self, settings: SourceSettings) -> bool:
-        """Whether any of the source's apps says where test payments go."""
-        mobile, web = settings.apps.mobile, settings.apps.web
-        return any(self._has_test_app(Surface.MOBILE, app) for app in mobile) or any(
-            self._has_test_app(Surface.WEB, app) for app in web
-        )
+        """Whether any of the source's apps says where test payments go.
+
+        Raises `ConfigurationError` if none of those says so whose settings can be read.
+        """
+        apps = [(Surface.MOBILE, app_id) for app_id in settings.apps.mobile]
+        apps += [(Surface.WEB, app_id) for app_id in settings.apps.web]
+        mistake: ConfigurationError | None = None
+        for surface, app_id in apps:
+            try:
+                if self._has_test_app(surface, app_id):
+                    return True
+            except ConfigurationError as error:
+                mistake = error
+        if mistake is not None:
+            raise mistake
+        return False
 
     def _has_test_app(self, surface: Surface, app_id: str) -> bool:
         self._apps.preload_settings(surface, app_id)
