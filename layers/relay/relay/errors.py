@@ -14,6 +14,7 @@
       OperatorError              the relay's set-up is wrong: a person must act
         ConfigurationError       a setting or parameter is missing or malformed: `key`
           EntryUnreadableError     the caller may be in an entry with a mistake, logged before
+        UnreadableItemError      an item of a table is not what the relay writes
 
 No message holds a value from a sender, a provider or Parameter Store.
 """
@@ -89,3 +90,7 @@ class EntryUnreadableError(ConfigurationError):
 
     The entry was logged when the parameter was read: it is not logged for each caller.
     """
+
+
+class UnreadableItemError(OperatorError):
+    """An item of a table is not what the relay writes; the message names the attribute at fault."""

@@ -1,7 +1,7 @@
 """One contract, two tables of the event loop: DynamoDB's protocol as moto speaks it, and memory."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -15,7 +15,7 @@ import trustme
 from relay import composition
 from relay.aws.async_table import DynamoAsyncTable, DynamoClient
 from relay.aws.sigv4 import Credentials
-from relay.aws.table import AsyncTable, Condition, DynamoTable, Item, Key, Table
+from relay.aws.table import AsyncTable, Condition, DynamoTable, Item, Key, StoredItem, Table
 from relay.errors import ConfigurationError, TableUnavailableError
 from relay.http1.pool import Pool
 from relay.stores.deliveries import Claim, Deliveries, delivery_key
@@ -65,7 +65,7 @@ def both(request: pytest.FixtureRequest, calls_to: MakeCalls) -> Iterator[Both]:
         memory.close()
 
 
-async def found(table: Table, *keys: Key) -> dict[Key, Item]:
+async def found(table: Table, *keys: Key) -> Mapping[Key, StoredItem]:
     return await asyncio.to_thread(table.get, keys)
 
 

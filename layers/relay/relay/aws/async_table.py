@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from relay import telemetry
 from relay.aws.sigv4 import Credentials, signed_headers
-from relay.aws.table import Condition, Item, Key, attribute_of, item_of, record_of
+from relay.aws.table import Condition, Item, Key, StoredItem, attribute_of, item_of, record_of
 from relay.errors import TableUnavailableError
 from relay.exact_json import InvalidJsonError, dumps, loads
 from relay.http1.errors import ExchangeError
@@ -146,7 +146,9 @@ class DynamoAsyncTable:
         self._client = calls
         self._name = name
 
-    async def put(self, key: Key, item: Item, only_if: Condition | None = None) -> Item | None:
+    async def put(
+        self, key: Key, item: Item, only_if: Condition | None = None
+    ) -> StoredItem | None:
         """PutItem: a write unit a KB, refused or not; a refusal returns the existing item."""
         request: dict[str, Any] = {"TableName": self._name, "Item": record_of(key, item)}
         if only_if is not None:

@@ -27,6 +27,7 @@ from relay.errors import (
     ParametersUnavailableError,
     TableUnavailableError,
     UnknownAppError,
+    UnreadableItemError,
     UnreadableWebhookError,
 )
 from relay.instants import Clock, from_milliseconds, utc_now
@@ -51,6 +52,7 @@ _CONFIGURATION: Final = "configuration"
 _REASONS: Final = {
     UnknownAppError: "unknown_app",
     UnreadableWebhookError: "unreadable",
+    UnreadableItemError: "trail_unreadable",
     ParametersUnavailableError: "parameters_unavailable",
     TableUnavailableError: "table_unavailable",
 }
@@ -137,7 +139,7 @@ class Mapper:
             outcome = Outcome.HELD if error.may_change else Outcome.REJECTED
             detail = "" if error.may_change else str(error)
             return self._settle(job, outcome, error.reason, detail)
-        except (UnknownAppError, UnreadableWebhookError) as error:
+        except (UnknownAppError, UnreadableWebhookError, UnreadableItemError) as error:
             return self._settle(job, Outcome.REJECTED, _REASONS[type(error)], str(error))
         except ConfigurationError as error:
             telemetry.wrong_setting(error)

@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import Final
 from uuid import uuid4
 
-from relay.aws.table import AsyncTable, Condition, Item, Key
+from relay.aws.table import AsyncTable, Condition, Item, Key, StoredItem
 from relay.instants import Clock, to_milliseconds, utc_now
 from relay.stores.write_batcher import WriteBatcher
 
@@ -119,7 +119,7 @@ def _item(content: str, until: int, **marks: str | int) -> Item:
     return {"content": content, _TAKEN_UNTIL: until, "expires_at": until // 1000 + 1, **marks}
 
 
-def _refusal(existing: Item, digest: str) -> Claim:
+def _refusal(existing: StoredItem, digest: str) -> Claim:
     if "delivered" not in existing:
         return Claim.BUSY
-    return Claim.DUPLICATE if existing["content"] == digest else Claim.CONFLICT
+    return Claim.DUPLICATE if existing.get("content") == digest else Claim.CONFLICT
