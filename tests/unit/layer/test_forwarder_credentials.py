@@ -410,8 +410,8 @@ async def test_forward_when_only_a_token_cannot_be_read_defers_for_that_reason(
 def forget_tokens(harness: ForwarderHarness) -> None:
     """As after a call that failed between the one for settings and the one for tokens."""
     harness.ssm.error = aws_error("ThrottlingException")
-    cache = harness.forwarder._apps._store._cache  # noqa: SLF001 - no call of ours can be told to
-    del cache[f"tokens/mobile/{MOBILE_APP}"]
+    known = harness.forwarder._apps._store._known  # noqa: SLF001 - no call of ours can be told to
+    del known[f"tokens/mobile/{MOBILE_APP}"]
 
 
 async def test_forward_apps_that_could_be_read_are_sent_for_when_others_could_not() -> None:
