@@ -39,7 +39,7 @@ class FakeClock:
         return self.now
 
     def seconds(self) -> float:
-        """The same clock as seconds that only move forward."""
+        """The same clock in seconds."""
         return (self.now - NOW).total_seconds() + 100_000
 
     def advance(self, seconds: float) -> None:

@@ -76,17 +76,11 @@ class MemoryTable:
         return {key: item for key, item in found.items() if item is not None}
 
     def put(self, key: Key, item: Item, only_if: Condition | None = None) -> Item | None:
-        result = self.replace(key, item, only_if)
-        return None if result.written else result.before
+        written, before = self._put(key, item, only_if)
+        return None if written else before
 
     def replace(self, key: Key, item: Item, only_if: Condition | None = None) -> PutResult:
-        with self._called("put"):
-            _check(key, item=item)
-            before = self._read(key)
-            written = only_if is None or before is None or _allows(only_if, before)
-            if written:
-                self._write(key, item)
-        return PutResult(written, before)
+        return PutResult(*self._put(key, item, only_if))
 
     def merge(self, key: Key, attributes: Item) -> None:
         with self._called("merge"):
@@ -129,6 +123,15 @@ class MemoryTable:
             if self.error is not None:
                 raise self.error
             yield
+
+    def _put(self, key: Key, item: Item, only_if: Condition | None) -> tuple[bool, Item | None]:
+        with self._called("put"):
+            _check(key, item=item)
+            before = self._read(key)
+            written = only_if is None or before is None or _allows(only_if, before)
+            if written:
+                self._write(key, item)
+        return written, before
 
     def _read(self, key: Key) -> Item | None:
         row = self._sql.execute(

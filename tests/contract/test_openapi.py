@@ -235,7 +235,6 @@ WEBHOOK_SCENARIOS: list[tuple[int, Scenario]] = [
     (200, lambda _: webhook()),
     (400, lambda _: stale()),
     (401, lambda _: webhook(webhook_signature="v1,guessed")),
-    (404, lambda _: webhook(source="nobody")),
     (
         413,
         lambda _: PaymentsHarness().post(

@@ -147,7 +147,7 @@ def test_receive_payment_under_mutated_signatures_lets_nobody_in(
         status = response["statusCode"]
         statuses[f"answers_{status}"] += 1
 
-        assert status in {200, 400, 401, 404}
+        assert status in {200, 400, 401}
         check_answer(ROUTE, response)
         assert status != 200 or case.has_signature
         assert status == 200 or not queued
@@ -160,4 +160,4 @@ def test_receive_payment_under_mutated_signatures_lets_nobody_in(
     fuzz(f"signatures of {provider}", count, make, promise)
 
     saw(webhooks=count, **statuses)
-    assert {"answers_401", "answers_404"} <= statuses.keys()
+    assert "answers_401" in statuses

@@ -159,7 +159,7 @@ POSTINGS: dict[str, tuple[Break, Forge, set[int]]] = {
     "bad settings": (bad_settings, as_it_is, {503}),
     "bad settings of a source": (bad_source, as_it_is, {503}),
     "no secret": (no_secret, as_it_is, {503}),
-    "no source": (no_source, as_it_is, {404}),
+    "no source": (no_source, as_it_is, {401}),
     "queue down": (queue_down, as_it_is, {503, 200}),  # nobody's business is not queued
 }
 

@@ -4,12 +4,12 @@ import asyncio
 import json
 import random
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from relay.aws.async_table import CallFailedError, DynamoAsyncTable, DynamoClient
-from relay.aws.table import Condition, Key, item_of, record_of
+from relay.aws.table import Condition, Item, Key, item_of, record_of
 from relay.domain.kinds import Surface
 from relay_sandbox.stand_in import Account
 from tests.builders import MOBILE_APP
@@ -62,7 +62,7 @@ class ThrottlingDynamo(DynamoClient):
             return {"Error": {"Code": "ThrottlingError"}}
         names = [part.split("'")[1] for part in statement["Statement"].split(", ")]
         values = dict(zip(["pk", *names[2:]], statement["Parameters"], strict=True))
-        key, item = item_of({**values, "sk": {"S": "delivery"}})
+        key, item = written_by({**values, "sk": {"S": "delivery"}})
         there = self._table.put(key, item, Condition("never", 0))
         return {"Error": {"Code": "DuplicateItem"}} if there else {"TableName": "t"}
 
@@ -73,24 +73,30 @@ class ThrottlingDynamo(DynamoClient):
             raise CallFailedError("ProvisionedThroughputExceededException", {})
         for put in puts:
             if put not in unprocessed:
-                self._table.put(*item_of(put["PutRequest"]["Item"]))
+                self._table.put(*written_by(put["PutRequest"]["Item"]))
         return {"UnprocessedItems": {table: unprocessed} if unprocessed else {}}
 
     def _put(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         if self._throttles():
             raise CallFailedError("ThrottlingException", {})
-        key, item = item_of(request["Item"])
-        there = self._table.put(key, item, bound_of(request))
-        if there is not None:
-            content = {"Item": record_of(key, there)}
-            raise CallFailedError("ConditionalCheckFailedException", content)
-        return {}
+        key, item = written_by(request["Item"])
+        written, before = self._table.replace(key, item, bound_of(request))
+        record = None if before is None else record_of(key, cast("Item", before))
+        if not written:
+            raise CallFailedError("ConditionalCheckFailedException", {"Item": record})
+        return {"Attributes": record}
 
     def _delete(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         if self._throttles():
             raise CallFailedError("ThrottlingException", {})
         self._table.delete_if(Key(request["Key"]["pk"]["S"], "delivery"), bound_of(request))
         return {}
+
+
+def written_by(record: Mapping[str, Any]) -> tuple[Key, Item]:
+    """What the relay writes."""
+    key, item = item_of(record)
+    return key, cast("Item", item)
 
 
 def bound_of(request: Mapping[str, Any]) -> Condition:

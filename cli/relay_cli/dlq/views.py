@@ -23,6 +23,7 @@ from relay_cli.terminal.findings_view import findings_table, parse_findings
 _REASON_NOTES = {
     CRASHED: "moved here by SQS: the function failed on it again and again",
     NOT_AN_ENVELOPE: "no event in it: cannot be redriven",
+    "trail_unreadable": "somebody edited the money trail: put the item right, then redrive",
 }
 HAVE_MISSED = (
     "have missed their deadline: AppsFlyer records them at their arrival, not at their own time."

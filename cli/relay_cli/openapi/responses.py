@@ -107,8 +107,11 @@ WEBHOOKS: Final[ResponseSpecs] = {
     HTTPStatus.BAD_REQUEST: ResponseSpec(
         "It was signed too long ago, or in the future, or its body cannot be read.", _PROBLEM
     ),
-    HTTPStatus.UNAUTHORIZED: ResponseSpec("The signature is wrong.", _PROBLEM),
-    HTTPStatus.NOT_FOUND: ResponseSpec("No such source of this provider's is set up.", _EITHER),
+    HTTPStatus.UNAUTHORIZED: ResponseSpec(
+        "The signature is wrong, or no such source of this provider's is set up: both are answered "
+        "alike.",
+        _PROBLEM,
+    ),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ResponseSpec("The body is too large.", _EITHER),
     HTTPStatus.SERVICE_UNAVAILABLE: NOT_NOW,
     **EVERYWHERE,

@@ -14,6 +14,8 @@
           TableBusyError         it throttled this one write: a moment later it may take it
       OperatorError              the relay's set-up is wrong: a person must act
         ConfigurationError       a setting or parameter is missing or malformed: `key`
+          EntryUnreadableError     the caller may be in an entry with a mistake, logged before
+        UnreadableItemError      an item of a table is not what the relay writes
 
 No message holds a value from a sender, a provider or Parameter Store.
 """
@@ -86,3 +88,14 @@ class ConfigurationError(OperatorError):
     def __init__(self, key: str, problem: str) -> None:
         super().__init__(f"{key}: {problem}")
         self.key = key
+
+
+class EntryUnreadableError(ConfigurationError):
+    """The caller may be the one in an entry of a parameter that cannot be read.
+
+    The entry was logged when the parameter was read: it is not logged for each caller.
+    """
+
+
+class UnreadableItemError(OperatorError):
+    """An item of a table is not what the relay writes; the message names the attribute at fault."""

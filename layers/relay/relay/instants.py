@@ -3,6 +3,7 @@
 Every datetime is aware and in UTC unless its name says otherwise.
 """
 
+import math
 import re
 import time as clock
 from collections.abc import Callable
@@ -209,6 +210,11 @@ def time_zone(name: str) -> ZoneInfo:
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         message = "not a time zone of the tz database, such as Europe/London"
         raise ValueError(message) from error
+
+
+def seconds_since(moment: float, now: float) -> float:
+    """Seconds by a clock that may have been set back: what is to come is infinitely long ago."""
+    return now - moment if moment <= now else math.inf
 
 
 def utc_now() -> datetime:

@@ -74,6 +74,15 @@ def aws_failed(operation: str, codes: Iterable[str]) -> None:
     logger().error("AWS call failed", extra={"operation": operation, "codes": sorted(set(codes))})
 
 
+def unreadable_items(table: str, problems: Sequence[str]) -> None:
+    """Logs and counts items that a person must correct: one problem each, without their keys."""
+    logger().error(
+        "items cannot be read",
+        extra={"table": table, "items": len(problems), "problems": sorted(set(problems))},
+    )
+    count({"ItemsUnreadable": len(problems)})
+
+
 def wrong_setting(error: "ConfigurationError") -> None:
     """Logs which setting or parameter a person must correct."""
     logger().error("setting is wrong", extra={"key": error.key, "problem": str(error)})

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -24,6 +24,7 @@ from relay.aws.table import (
     DynamoTable,
     Item,
     Key,
+    StoredItem,
     Table,
     Written,
     record_of,
@@ -77,7 +78,7 @@ def both(request: pytest.FixtureRequest, calls_to: MakeCalls) -> Iterator[Both]:
         memory.close()
 
 
-async def found(table: Table, *keys: Key) -> dict[Key, Item]:
+async def found(table: Table, *keys: Key) -> Mapping[Key, StoredItem]:
     return await asyncio.to_thread(table.get, keys)
 
 

@@ -445,6 +445,61 @@ def test_handle_malformed_parameter_is_a_503_that_only_the_log_explains(
     assert "secret-looking" not in json.dumps(logged)
 
 
+def test_handle_app_that_was_asked_for_before_it_was_set_up_is_known_after_ten_seconds(
+    harness: AcceptHarness,
+) -> None:
+    harness.producers[0]["apps"] = ["*"]
+    harness.publish_producers()
+    assert_problem(harness.post(make_event(), app_id="id2"), 404)
+    harness.ssm.parameters["/relay/apps/mobile/id2"] = "{}"
+
+    harness.clock.advance(10)
+
+    assert harness.post(make_event(), app_id="id2").status == 202
+
+
+@pytest.mark.parametrize("name", ["/relay/producers", f"/relay/apps/mobile/{MOBILE_APP}"])
+def test_handle_parameter_that_is_away_for_a_minute_costs_no_event(
+    harness: AcceptHarness, name: str
+) -> None:
+    harness.post(make_event())
+    text = harness.ssm.parameters.pop(name)
+    harness.clock.advance(301)
+    assert [harness.post(make_event()).status for _ in range(3)] == [202, 202, 202]
+    harness.clock.advance(60)
+    harness.ssm.parameters[name] = text
+
+    assert harness.post(make_event()).status == 202
+
+
+def test_handle_malformed_producer_is_that_producers_503_alone(
+    harness: AcceptHarness, lines: Callable[[], list[Json]]
+) -> None:
+    """Logged when the parameter is read, not for each request."""
+    harness.producers.append({"name": "crm", "token_sha256": [token_digest("crm-token")]})
+    harness.publish_producers()
+
+    answers = [harness.post(make_event(), token="crm-token") for _ in range(3)]
+
+    for answer in answers:
+        assert_problem(answer, 503)
+        assert answer.headers["retry-after"] == "5"
+    assert harness.post(make_event()).status == 202
+    assert harness.post(make_event(), token="stranger").status == 401
+    assert [line["problem"] for line in lines()] == ["/relay/producers: 1.apps: Field required"]
+
+
+def test_handle_malformed_settings_of_an_app_are_a_503_for_that_app_alone(
+    harness: AcceptHarness,
+) -> None:
+    harness.producers[0]["apps"] = ["*"]
+    harness.publish_producers()
+    harness.ssm.parameters["/relay/apps/mobile/id2"] = '{"time_zone": 5}'
+
+    assert_problem(harness.post(make_event(), app_id="id2"), 503)
+    assert harness.post(make_event()).status == 202
+
+
 # The queue
 
 

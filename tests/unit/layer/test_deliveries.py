@@ -116,6 +116,17 @@ async def test_claim_of_what_was_delivered_with_other_content_is_a_conflict(
     assert await deliveries.claim(KEY, OTHER, 60) is Claim.CONFLICT
 
 
+async def test_claim_of_what_was_delivered_with_content_that_a_person_took_away_is_a_conflict(
+    deliveries: Deliveries, table: MemoryTable
+) -> None:
+    """Sent again it could count twice: a person decides."""
+    await deliveries.remember(KEY, DIGEST)
+    (key, item), *_ = table.everything().items()
+    table.put(key, {name: item[name] for name in item if name != "content"})
+
+    assert await deliveries.claim(KEY, DIGEST, 60) is Claim.CONFLICT
+
+
 @pytest.mark.parametrize(
     ("seconds", "claim"), [(35 * DAY - 1, Claim.DUPLICATE), (35 * DAY, Claim.CLAIMED)]
 )

@@ -297,6 +297,16 @@ async def test_forward_malformed_app_settings_hold_the_event(parameter: str) -> 
     assert harness.appsflyer.requests == []
 
 
+async def test_forward_malformed_app_settings_cost_the_other_apps_nothing() -> None:
+    harness = ForwarderHarness()
+    harness.ssm.parameters[APP_NAME] = "{"
+    harness.ssm.parameters |= {"/relay/apps/mobile/id2": "{}", "/relay/tokens/mobile/id2": "key"}
+
+    await harness.forward(make_envelope(), make_envelope(app_id="id2"))
+
+    assert [request.url.path for request in harness.appsflyer.requests] == ["/inappevent/id2"]
+
+
 @pytest.mark.parametrize("parameter", MALFORMED)
 async def test_forward_malformed_app_settings_are_named_and_not_shown(
     parameter: str, lines: Callable[[], list[Json]]
@@ -400,8 +410,8 @@ async def test_forward_when_only_a_token_cannot_be_read_defers_for_that_reason(
 def forget_tokens(harness: ForwarderHarness) -> None:
     """As after a call that failed between the one for settings and the one for tokens."""
     harness.ssm.error = aws_error("ThrottlingException")
-    cache = harness.forwarder._apps._store._cache  # noqa: SLF001 - no call of ours can be told to
-    del cache[f"tokens/mobile/{MOBILE_APP}"]
+    known = harness.forwarder._apps._store._known  # noqa: SLF001 - no call of ours can be told to
+    del known[f"tokens/mobile/{MOBILE_APP}"]
 
 
 async def test_forward_apps_that_could_be_read_are_sent_for_when_others_could_not() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from relay.aws.table import Key
 from relay.domain.kinds import Surface
 from relay.errors import TableUnavailableError
 from relay.stores.identities import Identities, Identity
@@ -39,6 +40,21 @@ async def test_forward_known_customer_is_sent_with_its_appsflyer_id() -> None:
     await harness.forward(make_envelope(event=bare()))
 
     assert harness.appsflyer.bodies[0]["appsflyer_id"] == APPSFLYER_ID
+
+
+async def test_forward_identity_that_cannot_be_read_holds_its_customers_events_alone() -> None:
+    harness = ForwarderHarness()
+    knows(harness, "user-2")
+    harness.identities.put(Key("user-1", MOBILE_APP), {"appsflyer_id": "1-1"})
+
+    failed = await harness.forward(
+        make_envelope(event_id="a", event=bare()),
+        make_envelope(event_id="b", event=bare(customer_user_id="user-2")),
+    )
+
+    assert failed == []
+    assert [message.content["event_id"] for message in harness.waiting] == ["a"]
+    assert [body["customer_user_id"] for body in harness.appsflyer.bodies] == ["user-2"]
 
 
 @pytest.mark.parametrize("given", [None, "", "  "])

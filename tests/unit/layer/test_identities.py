@@ -1,12 +1,13 @@
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from relay.aws.table import Key
+from relay.aws.table import Item, Key
 from relay.errors import TableUnavailableError
 from relay.stores.identities import Identities, Identity, UnusableIdError
-from tests.builders import MOBILE_APP, NOW
+from tests.builders import MOBILE_APP, NOW, Json
 from tests.fakes import FakeClock
 from tests.memory_table import MemoryTable
 
@@ -174,6 +175,84 @@ def test_identity_is_known_for_its_days_and_not_a_second_longer(
 
     assert len(identities.find(MOBILE_APP, ["user-1"])) == known
     assert len(identities.of_customer("user-1")) == known
+
+
+# Items that a person has edited
+
+GOOD: dict[str, str | int] = {
+    "appsflyer_id": "2-2",
+    "installed_at": 1771576200123,
+    "expires_at": 1835524800,
+}
+EDITED: list[tuple[Item, str]] = [
+    ({}, "expires_at: must be a whole number"),
+    *(({name: GOOD[name] for name in GOOD if name != gone}, gone) for gone in GOOD),
+    (GOOD | {"appsflyer_id": 22}, "appsflyer_id: must be text"),
+    (GOOD | {"appsflyer_id": " "}, "appsflyer_id: must not be blank"),
+    (GOOD | {"installed_at": "2026-02-20"}, "installed_at: must be a whole number"),
+    (GOOD | {"installed_at": 10**20}, "installed_at: must be a moment"),
+    (GOOD | {"expires_at": "never"}, "expires_at: must be a whole number"),
+]
+
+
+@pytest.mark.parametrize(("item", "problem"), EDITED)
+def test_item_that_cannot_be_read_is_its_customers_alone(
+    identities: Identities,
+    table: MemoryTable,
+    lines: Callable[[], list[Json]],
+    counted: Callable[[], dict[str, float]],
+    item: Item,
+    problem: str,
+) -> None:
+    identities.remember(INSTALL)
+    for number in range(2):
+        table.put(Key(f"edited-{number}", MOBILE_APP), item)
+
+    found = identities.find(MOBILE_APP, ["edited-0", "user-1", "edited-1"])
+
+    assert found == {"user-1": INSTALL}
+    (line,) = lines()
+    assert (line["message"], line["table"], line["items"]) == (
+        "items cannot be read", "identities", 2,
+    )  # fmt: skip
+    (told,) = line["problems"]
+    assert problem in told
+    assert "edited-" not in str(line)
+    assert counted() == {"ItemsUnreadable": 2}
+
+
+def test_item_that_cannot_be_read_is_left_out_of_the_customers_others(
+    identities: Identities, table: MemoryTable
+) -> None:
+    identities.remember(INSTALL)
+    table.put(Key("user-1", OTHER_APP), {"expires_at": 1835524800})
+
+    assert identities.of_customer("user-1") == [INSTALL]
+
+
+@pytest.mark.parametrize(
+    "more", [{"note": "by hand"}, {"platform": 5}, {"note": 7}], ids=["text", "platform", "number"]
+)
+def test_item_with_more_than_was_written_is_read(
+    identities: Identities, table: MemoryTable, more: dict[str, str | int]
+) -> None:
+    table.put(Key("user-1", MOBILE_APP), GOOD | more)
+
+    (identity,) = identities.of_customer("user-1")
+
+    assert (identity.appsflyer_id, identity.platform) == ("2-2", None)
+
+
+@pytest.mark.parametrize("item", [item for item, _ in EDITED])
+def test_remember_replaces_an_item_that_cannot_be_read(
+    identities: Identities, table: MemoryTable, item: Item
+) -> None:
+    """Nobody can use it, and a condition on it may never hold."""
+    table.put(Key("user-1", MOBILE_APP), item)
+
+    assert identities.remember(INSTALL)
+
+    assert identities.of_customer("user-1") == [INSTALL]
 
 
 # A customer in all apps

@@ -190,6 +190,16 @@ def test_handle_unknown_sender_is_a_401(
     assert len(harness.table) == 0
 
 
+def test_handle_malformed_sender_is_that_senders_503_alone(harness: InstallsHarness) -> None:
+    senders = json.loads(harness.ssm.parameters["/relay/push_senders"])
+    senders.append({"token_sha256": [token_digest("other-token")], "apps": ["*"]})
+    harness.ssm.parameters["/relay/push_senders"] = json.dumps(senders)
+
+    assert harness.post(make_install(), query={"token": "other-token"}).status == 503
+    assert harness.post(make_install()).status == 200
+    assert harness.post(make_install(), query={"token": "stranger"}).status == 401
+
+
 def test_handle_producer_is_no_push_sender(harness: InstallsHarness) -> None:
     senders = [{"name": "shop", "token_sha256": [token_digest("shop-token")], "apps": ["*"]}]
     harness.ssm.parameters["/relay/producers"] = json.dumps(senders)

@@ -1,21 +1,39 @@
 import hmac
 import json
+import time
+from collections.abc import Callable
 from contextlib import suppress
+from inspect import signature
 
 import pytest
 from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError
 
-from relay.aws.parameter_store import CACHE_SECONDS, REREAD_SECONDS, ParameterStore
+from relay import telemetry
+from relay.aws import parameter_store
+from relay.aws.parameter_store import (
+    CACHE_SECONDS,
+    KEPT_SECONDS,
+    REREAD_SECONDS,
+    ParameterStore,
+)
 from relay.config.apps import REFUSED_SECONDS, Apps
 from relay.config.producers import Producer, Producers, token_digest
 from relay.domain.kinds import App, Kind, Surface
-from relay.errors import ConfigurationError, ParametersUnavailableError, UnknownAppError
+from relay.errors import (
+    ConfigurationError,
+    EntryUnreadableError,
+    ParametersUnavailableError,
+    UnknownAppError,
+)
 from relay.secrets import Secret
-from tests.builders import MOBILE_APP
+from tests.builders import MOBILE_APP, Json
 from tests.fakes import FakeClock, FakeSsm, aws_error
 
 APP_NAME = f"/relay/apps/mobile/{MOBILE_APP}"
 TOKEN_NAME = f"/relay/tokens/mobile/{MOBILE_APP}"
+
+Heard = Callable[[], str]
+Lines = Callable[[], list[Json]]
 
 
 class Shelf:
@@ -112,13 +130,251 @@ def test_read_remembers_what_does_not_exist(shelf: Shelf) -> None:
     assert len(shelf.ssm.calls) == 1
 
 
-def test_read_sees_what_came_into_being_after_five_minutes(shelf: Shelf) -> None:
+def asked_for(shelf: Shelf, name: str) -> int:
+    """How often Parameter Store was asked for a name."""
+    return sum(f"/relay/{name}" in names for names in shelf.ssm.calls)
+
+
+# What is not there, for a while or at all
+
+
+def test_read_sees_what_came_into_being_after_ten_seconds(shelf: Shelf) -> None:
     shelf.store.read(["b"])
     shelf.ssm.parameters["/relay/b"] = "new"
-    shelf.clock.advance(CACHE_SECONDS + 1)
+    shelf.clock.advance(REREAD_SECONDS - 1)
+    shelf.store.read(["b"])
+    assert shelf.store.value("b") is None
+
+    shelf.clock.advance(1)
     shelf.store.read(["b"])
 
     assert shelf.store.value("b") == "new"
+
+
+def test_read_of_what_is_gone_for_a_minute_costs_nothing(shelf: Shelf, lines: Lines) -> None:
+    """Deleted and created anew, as some tools do to change a parameter."""
+    shelf.store.read(["a"])
+    del shelf.ssm.parameters["/relay/a"]
+    shelf.clock.advance(CACHE_SECONDS + 1)
+    seen = set()
+    for _ in range(60):
+        shelf.store.read(["a"])
+        seen.add(shelf.store.value("a"))
+        shelf.clock.advance(1)
+    assert seen == {"1"}
+    assert asked_for(shelf, "a") == 1 + 6
+
+    shelf.ssm.parameters["/relay/a"] = "2"
+    shelf.clock.advance(REREAD_SECONDS)
+    shelf.store.read(["a"])
+
+    assert shelf.store.value("a") == "2"
+    assert [(line["message"], line["key"]) for line in lines()] == [
+        ("parameter is gone", "/relay/a")
+    ]
+
+
+@pytest.mark.parametrize("reads_on", [True, False])
+def test_value_of_what_stays_gone_is_kept_for_five_minutes_and_not_longer(
+    shelf: Shelf,
+    reads_on: bool,  # noqa: FBT001 - a column
+) -> None:
+    """A token that was deleted must no longer be used, whether Parameter Store answers or not."""
+    shelf.store.read(["a"])
+    del shelf.ssm.parameters["/relay/a"]
+    shelf.clock.advance(CACHE_SECONDS + 1)
+    shelf.store.read(["a"])
+    shelf.clock.advance(KEPT_SECONDS - 1)
+    assert shelf.store.value("a") == "1"
+
+    if not reads_on:
+        shelf.ssm.error = aws_error("ThrottlingException")
+    shelf.clock.advance(1)
+    shelf.store.read(["a"])
+
+    assert shelf.store.value("a") is None
+
+
+def test_value_that_came_back_and_is_gone_again_is_kept_for_five_minutes_more(
+    shelf: Shelf,
+) -> None:
+    shelf.store.read(["a"])
+    for there in (False, True, False):
+        shelf.ssm.parameters.pop("/relay/a")
+        if there:
+            shelf.ssm.parameters["/relay/a"] = "1"
+        shelf.clock.advance(CACHE_SECONDS + 1)
+        shelf.store.read(["a"])
+        shelf.ssm.parameters["/relay/a"] = "1"
+
+    assert shelf.store.value("a") == "1"
+
+
+def test_read_of_a_thousand_made_up_names_a_second_costs_one_call_in_ten_seconds_more(
+    shelf: Shelf,
+) -> None:
+    names = [f"s{number}" for number in range(1000)]
+    for _ in range(60):
+        shelf.store.read(names)
+        shelf.clock.advance(1)
+
+    assert len(shelf.ssm.calls) == 100 + 5
+    assert max(asked_for(shelf, name) for name in names) == 2
+
+
+def test_read_of_made_up_names_one_by_one_costs_one_call_in_ten_seconds_more(
+    shelf: Shelf,
+) -> None:
+    """As `accept` reads: one app a request."""
+    for _ in range(60):
+        for number in range(100):
+            shelf.store.read([f"s{number}"])
+        shelf.clock.advance(1)
+
+    assert len(shelf.ssm.calls) == 100 + 5
+
+
+def test_read_of_made_up_names_takes_turns_so_that_each_is_seen_in_five_minutes(
+    shelf: Shelf,
+) -> None:
+    names = [f"s{number}" for number in range(1000)]
+    shelf.store.read(names)
+    shelf.ssm.parameters["/relay/s999"] = "new"
+    for _ in range(301):
+        shelf.clock.advance(1)
+        shelf.store.read(names)
+
+    assert shelf.store.value("s999") == "new"
+    assert max(asked_for(shelf, name) for name in names) <= 3
+
+
+def test_read_of_ever_new_names_forgets_none_that_exists(shelf: Shelf) -> None:
+    shelf.store.read(["a"])
+    for start in range(0, 30_000, 500):
+        shelf.store.read([f"s{number}" for number in range(start, start + 500)])
+    shelf.store.read(["a", "s29999"])
+
+    assert asked_for(shelf, "a") == 1
+    assert asked_for(shelf, "s29999") == 1
+
+
+def test_read_of_more_than_is_remembered_keeps_what_is_being_read_and_then_the_newest(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parameter_store, "_MOST_REMEMBERED", 20)
+    old = [f"s{number}" for number in range(20)]
+    shelf.store.read(old)
+    shelf.clock.advance(REREAD_SECONDS)
+    shelf.store.read(old[5:10])
+    shelf.store.read([old[0], *(f"t{number}" for number in range(5))])
+
+    kept = [name for name in old if name not in shelf.store.stale(old)]
+
+    assert shelf.store.value(old[0]) is None
+    assert kept == [old[0], *old[5:10], *old[13:]]
+
+
+def test_read_of_what_was_gone_for_long_costs_as_little_as_what_was_never_there(
+    shelf: Shelf,
+) -> None:
+    names = [f"p{number}" for number in range(20)]
+    there = {f"/relay/{name}": "1" for name in names}
+    shelf.ssm.parameters |= there
+    shelf.store.read(names)
+    for name in there:
+        del shelf.ssm.parameters[name]
+    for _ in range(2):
+        shelf.clock.advance(CACHE_SECONDS + 1)
+        shelf.store.read(names)
+    before = len(shelf.ssm.calls)
+    for _ in range(60):
+        shelf.clock.advance(1)
+        shelf.store.read(names)
+
+    assert len(shelf.ssm.calls) - before == 6
+
+
+def test_read_of_what_came_into_being_is_read_as_any_other_from_then_on(shelf: Shelf) -> None:
+    shelf.store.read(["b"])
+    shelf.ssm.parameters["/relay/b"] = "new"
+    shelf.clock.advance(REREAD_SECONDS)
+    for _ in range(30):
+        shelf.store.read(["b"])
+        shelf.clock.advance(REREAD_SECONDS)
+
+    assert asked_for(shelf, "b") == 2
+
+
+def test_reread_of_what_is_absent_waits_for_ten_seconds_after_any_read(shelf: Shelf) -> None:
+    shelf.store.read(["b"])
+    shelf.store.reread("b")
+    assert asked_for(shelf, "b") == 1
+
+    shelf.clock.advance(REREAD_SECONDS)
+    shelf.store.reread("b")
+
+    assert asked_for(shelf, "b") == 2
+
+
+# A clock that runs on, and may be set back
+
+
+@pytest.mark.parametrize("of", [ParameterStore, Apps])
+def test_parameters_age_by_a_clock_that_runs_while_the_process_is_frozen(of: type) -> None:
+    """`time.monotonic` may stand still in a Lambda function that waits for its next event."""
+    assert signature(of).parameters["clock"].default is time.time
+
+
+def test_read_after_the_clock_was_set_back_reads_again(shelf: Shelf) -> None:
+    shelf.store.read(["a", "b"])
+    shelf.ssm.parameters |= {"/relay/a": "2", "/relay/b": "new"}
+    shelf.clock.advance(-3600)
+
+    shelf.store.read(["a", "b"])
+    assert (shelf.store.value("a"), shelf.store.value("b")) == ("2", "new")
+    shelf.store.read(["a", "b"])
+
+    assert len(shelf.ssm.calls) == 2
+
+
+def test_read_after_the_clock_was_set_back_does_not_rest_for_ever(shelf: Shelf) -> None:
+    shelf.ssm.error = aws_error("ThrottlingException")
+    with pytest.raises(ParametersUnavailableError):
+        shelf.store.read(["a"])
+    shelf.ssm.error = None
+    shelf.clock.advance(-3600)
+
+    shelf.store.read(["a"])
+
+    assert shelf.store.value("a") == "1"
+
+
+def test_value_that_is_gone_is_not_kept_for_longer_because_the_clock_was_set_back(
+    shelf: Shelf,
+) -> None:
+    shelf.store.read(["a"])
+    del shelf.ssm.parameters["/relay/a"]
+    shelf.clock.advance(CACHE_SECONDS + 1)
+    shelf.store.read(["a"])
+    shelf.clock.advance(-3600)
+    shelf.store.read(["a"])
+    assert shelf.store.value("a") == "1"
+
+    shelf.clock.advance(KEPT_SECONDS)
+
+    assert shelf.store.value("a") is None
+
+
+def test_refused_token_after_the_clock_was_set_back_is_tried_again(shelf: Shelf) -> None:
+    shelf.loaded_token()
+    shelf.refuse("key")
+
+    shelf.clock.advance(-3600)
+
+    assert shelf.loaded_token() == Secret("key")
+
+
+# Memory
 
 
 def test_read_of_ever_new_names_keeps_those_of_this_call(shelf: Shelf) -> None:
@@ -171,7 +427,7 @@ def test_read_that_fails_later_asks_again_after_ten_seconds_and_not_before(shelf
     shelf.clock.advance(CACHE_SECONDS + 1)
     shelf.ssm.error = aws_error("ThrottlingException")
     shelf.store.read(["a"])
-    shelf.clock.advance(REREAD_SECONDS)
+    shelf.clock.advance(REREAD_SECONDS - 1)
     shelf.store.read(["a"])
     assert len(shelf.ssm.calls) == 2
 
@@ -264,6 +520,17 @@ def test_app_with_malformed_settings_names_parameter_and_field(
     assert problem in str(raised.value)
     assert "Mars" not in str(raised.value)
     assert "usa" not in str(raised.value)
+
+
+def test_app_with_malformed_settings_costs_its_neighbours_nothing(shelf: Shelf) -> None:
+    shelf.ssm.parameters[APP_NAME] = '{"time_zone": "Mars/Base"}'
+    shelf.ssm.parameters["/relay/apps/mobile/id2"] = '{"phone_region": "DE"}'
+    shelf.apps.preload(Surface.MOBILE, [MOBILE_APP, "id2"])
+
+    with pytest.raises(ConfigurationError):
+        shelf.apps.app(Surface.MOBILE, MOBILE_APP)
+
+    assert shelf.apps.app(Surface.MOBILE, "id2").phone_region == "DE"
 
 
 def test_preload_reads_settings_and_tokens_together(shelf: Shelf) -> None:
@@ -509,28 +776,118 @@ def test_by_token_while_parameter_store_is_down_still_knows_its_producers(shelf:
     assert found(shelf, "one") == "shop"
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "not json",
-        "{}",
-        '[{"name": "shop"}]',
-        '[{"name": "", "token_sha256": [], "apps": []}]',
-        '[{"name": "shop", "token_sha256": ["plain-token"], "apps": []}]',
-        '[{"name": "shop", "token_sha256": "plain-token", "apps": []}]',
-        '[{"name": "shop", "token_sha256": [], "apps": [], "token": "plain-token"}]',
-    ],
-)
-def test_by_token_with_a_malformed_parameter_names_it_and_shows_nothing(
+@pytest.mark.parametrize("text", ["plain-token", "{}", '{"name": "plain-token"}', "null", "5"])
+def test_by_token_with_a_parameter_that_is_no_list_names_it_and_shows_nothing(
     shelf: Shelf, text: str
 ) -> None:
     shelf.ssm.parameters["/relay/producers"] = text
 
-    with pytest.raises(ConfigurationError) as raised:
+    with pytest.raises(
+        ConfigurationError, match=r"^/relay/producers: (not JSON|must be)"
+    ) as raised:
         shelf.producers.by_token("one")
 
     assert raised.value.key == "/relay/producers"
+    assert not isinstance(raised.value, EntryUnreadableError)
     assert "plain-token" not in str(raised.value)
+
+
+HASH = token_digest("his")
+NAMELESS = {"token_sha256": [HASH], "apps": ["*"]}
+"""An entry whose token can be read, and nothing else be done with it."""
+
+BROKEN: list[tuple[object, str]] = [
+    ("plain-token", "0: "),
+    (None, "0: "),
+    ({"name": "shop"}, "0.token_sha256: "),
+    ({"name": "", "token_sha256": [], "apps": []}, "0.name: "),
+    ({"name": "shop", "token_sha256": ["plain-token"], "apps": []}, "0.token_sha256.0: "),
+    ({"name": "shop", "token_sha256": "plain-token", "apps": []}, "0.token_sha256: "),
+    ({"name": "shop", "token_sha256": [HASH, 5], "apps": []}, "0.token_sha256.1: "),
+    ({"name": "shop", "token_sha256": [HASH.upper()], "apps": []}, "0.token_sha256.0: "),
+    ({"name": "shop", "token_sha256": [], "apps": "plain-token"}, "0.apps: "),
+    ({"name": "shop", "token_sha256": [], "apps": [], "token": "plain-token"}, "0.token: "),
+]
+
+
+@pytest.mark.parametrize(("entry", "place"), BROKEN)
+def test_by_token_with_one_malformed_entry_knows_the_others_and_logs_it_once(
+    shelf: Shelf, lines: Lines, said: Heard, entry: object, place: str
+) -> None:
+    write_producers(shelf, entry, producer("crm", "three"))
+
+    for _ in range(3):
+        assert found(shelf, "three") == "crm"
+        shelf.clock.advance(CACHE_SECONDS + 1)
+
+    (line,) = lines()
+    assert (line["message"], line["key"]) == ("setting is wrong", "/relay/producers")
+    assert line["problem"].startswith(f"/relay/producers: {place}")
+    assert "plain-token" not in said()
+
+
+def test_by_token_logs_each_malformed_entry_and_again_with_another_text(
+    shelf: Shelf, lines: Lines
+) -> None:
+    write_producers(shelf, NAMELESS, producer("crm", "three"), "nonsense")
+    found(shelf, "three")
+    assert [line["problem"] for line in lines()] == [
+        "/relay/producers: 0.name: Field required",
+        "/relay/producers: 2: must be a JSON object",
+    ]
+
+    write_producers(shelf, NAMELESS)
+    shelf.clock.advance(CACHE_SECONDS + 1)
+    assert found(shelf, "stranger") is None
+
+    assert len(lines()) == 3
+
+
+def test_by_token_of_a_malformed_entry_is_no_stranger(shelf: Shelf) -> None:
+    """He was told that his token is good: 401 would make him drop what he has."""
+    write_producers(shelf, NAMELESS, producer("crm", "three"))
+
+    with pytest.raises(EntryUnreadableError):
+        shelf.producers.by_token("his")
+
+
+def test_by_token_of_a_stranger_is_one_though_an_entry_is_malformed_elsewhere(
+    shelf: Shelf,
+) -> None:
+    write_producers(shelf, NAMELESS, producer("crm", "three"))
+
+    assert found(shelf, "four") is None
+
+
+@pytest.mark.parametrize(
+    "hashes", [["plain-token"], "plain-token", None, [HASH, "plain-token"]], ids=str
+)
+def test_by_token_that_may_be_that_of_an_unreadable_hash_is_not_judged(
+    shelf: Shelf, hashes: object
+) -> None:
+    write_producers(shelf, {"name": "shop", "token_sha256": hashes, "apps": ["*"]})
+
+    with pytest.raises(EntryUnreadableError) as raised:
+        shelf.producers.by_token("four")
+
+    assert "plain-token" not in str(raised.value)
+
+
+def test_by_token_in_a_malformed_entry_and_in_a_good_one_is_the_good_ones(shelf: Shelf) -> None:
+    write_producers(shelf, producer("shop", "his"), NAMELESS)
+
+    assert found(shelf, "his") == "shop"
+
+
+def test_by_token_of_an_entry_that_was_put_right_is_known_within_ten_seconds(shelf: Shelf) -> None:
+    write_producers(shelf, NAMELESS)
+    with pytest.raises(EntryUnreadableError):
+        shelf.producers.by_token("his")
+    write_producers(shelf, producer("shop", "his"))
+
+    shelf.clock.advance(REREAD_SECONDS)
+
+    assert found(shelf, "his") == "shop"
 
 
 def test_by_token_takes_text_that_is_no_unicode(shelf: Shelf) -> None:
@@ -548,6 +905,89 @@ def test_may_send_for_the_apps_listed_or_all(apps: tuple[str, ...], allowed: boo
 
 
 # What is sick or forbidden must not spread
+
+
+SICK = [
+    aws_error("ThrottlingException"),
+    aws_error("InternalServerError"),
+    ConnectTimeoutError(endpoint_url="https://ssm.example.com"),
+]
+
+
+@pytest.mark.parametrize("error", SICK)
+def test_read_of_what_was_never_read_rests_for_ten_seconds_after_a_failure(
+    shelf: Shelf, error: Exception
+) -> None:
+    shelf.store.read(["a"])
+    shelf.ssm.error = error
+    for number in range(10):
+        with pytest.raises(ParametersUnavailableError, match=telemetry.aws_code(error)):
+            shelf.store.read(["a", f"s{number}"])
+        shelf.clock.advance(0.9)
+    assert (len(shelf.ssm.calls), shelf.store.value("a")) == (2, "1")
+
+    shelf.ssm.error = None
+    shelf.clock.advance(1)
+    shelf.store.read(["a", "s0"])
+
+    assert shelf.store.value("s0") is None
+
+
+def test_read_of_a_name_that_may_not_be_read_rests_for_ten_seconds_and_others_do_not(
+    shelf: Shelf,
+) -> None:
+    shelf.ssm.forbidden.add("/relay/bad")
+    for number in range(10):
+        with pytest.raises(ParametersUnavailableError, match="AccessDeniedException"):
+            shelf.store.read(["bad", f"s{number}"])
+        assert shelf.store.value(f"s{number}") is None
+        shelf.clock.advance(0.9)
+    assert asked_for(shelf, "bad") == 2, "with its neighbour, and alone"
+
+    shelf.ssm.forbidden.clear()
+    shelf.clock.advance(1)
+    shelf.store.read(["bad"])
+
+    assert shelf.store.value("bad") is None
+
+
+def test_read_name_that_aws_takes_for_no_name_costs_its_neighbours_nothing(shelf: Shelf) -> None:
+    def refuse() -> None:
+        if "/relay/bad" in shelf.ssm.calls[-1]:
+            raise aws_error("ValidationException")
+
+    shelf.ssm.before_answer = refuse
+    with pytest.raises(ParametersUnavailableError, match="ValidationException"):
+        shelf.store.read(["bad", "a"])
+    shelf.store.read(["b"])
+
+    assert (shelf.store.value("a"), shelf.store.value("b")) == ("1", None)
+
+
+def test_read_of_ever_new_names_that_may_not_be_read_forgets_them(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parameter_store, "_MOST_REMEMBERED", 20)
+    names = [f"bad{number}" for number in range(41)]
+    shelf.ssm.forbidden |= {f"/relay/{name}" for name in names}
+    for name in names:
+        with pytest.raises(ParametersUnavailableError):
+            shelf.store.read([name])
+
+    with pytest.raises(ParametersUnavailableError):
+        shelf.store.read(["bad0"])
+
+    assert (asked_for(shelf, "bad0"), asked_for(shelf, "bad40")) == (2, 1)
+
+
+def test_read_one_by_one_ends_when_parameter_store_begins_to_throttle(shelf: Shelf) -> None:
+    shelf.ssm.forbidden.add("/relay/bad")
+    shelf.ssm.fails_from_call = 3
+
+    with pytest.raises(ParametersUnavailableError, match="ThrottlingException"):
+        shelf.store.read(["bad", "a", "b", "c"])
+
+    assert [len(names) for names in shelf.ssm.calls] == [4, 1, 1]
 
 
 def test_read_name_that_may_not_be_read_costs_its_neighbours_nothing(shelf: Shelf) -> None:

@@ -107,6 +107,34 @@ def test_delete_asks_again_for_the_items_that_were_left_undone(
     assert pauses == [0.05]
 
 
+# What a person has put there
+
+
+def test_get_reads_an_attribute_of_another_sort_as_nothing_and_the_others_as_they_are(
+    table: DynamoTable, aws: Stubber
+) -> None:
+    edited = record(
+        KEY,
+        text={"S": "x"},
+        whole={"N": "-5"},
+        fraction={"N": "1.5"},
+        huge={"N": "1E+30"},
+        flag={"BOOL": True},
+        null={"NULL": True},
+        many={"L": [{"S": "x"}]},
+    )
+    answer = {"Responses": {NAME: [edited]}, "UnprocessedKeys": {}}
+    aws.add_response("batch_get_item", answer, read_of(KEY))
+
+    assert table.get([KEY]) == {
+        KEY: {
+            "text": "x",
+            "whole": -5,
+            **dict.fromkeys(("fraction", "huge", "flag", "null", "many")),
+        }
+    }
+
+
 # What goes wrong
 
 

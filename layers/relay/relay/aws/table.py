@@ -1,7 +1,8 @@
 """DynamoDB: the few operations that the relay uses, as protocols, so that tests can replace them.
 
 Items are flat: text and whole numbers. `expires_at` (Unix seconds) is every table's TTL. DynamoDB
-deletes late, so readers must check `expires_at` themselves.
+deletes late, so readers must check `expires_at` themselves. A person may have edited an item, so
+readers also check that each attribute is there and is what they expect.
 """
 
 import time
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 Item = Mapping[str, str | int]
 """Attributes by name, without the key."""
+StoredItem = Mapping[str, object]
+"""An `Item` as it is read. What is neither text nor a whole number, which only a person can have
+put there, is None."""
 
 LONGEST_PK_BYTES: Final = 2048
 LONGEST_SK_BYTES: Final = 1024
@@ -58,7 +62,7 @@ class PutResult(NamedTuple):
     """Whether an item was written, and the item before the call: the replaced or existing one."""
 
     written: bool
-    before: Item | None
+    before: StoredItem | None
 
 
 class Written(NamedTuple):
@@ -99,11 +103,11 @@ class AsyncTable(Protocol):
 class Table(Protocol):
     """One table. Every method blocks and raises `TableUnavailableError`."""
 
-    def get(self, keys: Collection[Key]) -> dict[Key, Item]:
+    def get(self, keys: Collection[Key]) -> Mapping[Key, StoredItem]:
         """Reads any number of items, consistently; absent ones are left out."""
         ...
 
-    def put(self, key: Key, item: Item, only_if: Condition | None = None) -> Item | None:
+    def put(self, key: Key, item: Item, only_if: Condition | None = None) -> StoredItem | None:
         """Writes an item. Returns None if written, else the existing item."""
         ...
 
@@ -118,7 +122,7 @@ class Table(Protocol):
         """Deletes items; absent ones are ignored."""
         ...
 
-    def under(self, pk: str) -> dict[Key, Item]:
+    def under(self, pk: str) -> Mapping[Key, StoredItem]:
         """Every item of one partition key."""
         ...
 
@@ -152,9 +156,9 @@ class DynamoTable:
         self._name = name
         self._pause = pause
 
-    def get(self, keys: Collection[Key]) -> dict[Key, Item]:
+    def get(self, keys: Collection[Key]) -> dict[Key, StoredItem]:
         """BatchGetItem, a hundred keys a call: a read unit per 4 KB of each item; one if absent."""
-        items: dict[Key, Item] = {}
+        items: dict[Key, StoredItem] = {}
 
         def read(chunk: Sequence[Key]) -> Iterable[Key]:
             records = [record_of(key) for key in chunk]
@@ -168,7 +172,7 @@ class DynamoTable:
         self._in_batches("BatchGetItem", keys, _KEYS_A_READ, read)
         return items
 
-    def put(self, key: Key, item: Item, only_if: Condition | None = None) -> Item | None:
+    def put(self, key: Key, item: Item, only_if: Condition | None = None) -> StoredItem | None:
         """PutItem: a write unit a KB, refused or not; a refusal returns the existing item."""
         request: dict[str, Any] = {"TableName": self._name, "Item": record_of(key, item)}
         if only_if is not None:
@@ -208,7 +212,7 @@ class DynamoTable:
 
         self._in_batches("BatchWriteItem", keys, _KEYS_A_WRITE, write)
 
-    def under(self, pk: str) -> dict[Key, Item]:
+    def under(self, pk: str) -> dict[Key, StoredItem]:
         """Query, all pages: a read unit for 4 KB."""
         records = self._query(
             KeyConditionExpression="pk = :pk",
@@ -285,17 +289,25 @@ def key_of(record: Mapping[str, Any]) -> Key:
     return Key(record["pk"]["S"], record["sk"]["S"])
 
 
-def item_of(record: Mapping[str, Any]) -> tuple[Key, Item]:
+def item_of(record: Mapping[str, Any]) -> tuple[Key, StoredItem]:
     """Key and attributes of an item in DynamoDB's form."""
     attributes = {
-        name: int(value["N"]) if "N" in value else str(value["S"])
-        for name, value in record.items()
-        if name not in Key._fields
+        name: _value_of(attribute) for name, attribute in record.items() if name not in Key._fields
     }
     return key_of(record), attributes
 
 
-def _existing_item(error: ClientError) -> Item:
+def _value_of(attribute: Mapping[str, Any]) -> str | int | None:
+    """The value of an attribute; None if it is neither text nor a whole number."""
+    if "S" in attribute:
+        return str(attribute["S"])
+    try:
+        return int(attribute["N"])
+    except (KeyError, ValueError):
+        return None
+
+
+def _existing_item(error: ClientError) -> StoredItem:
     """The item that `ReturnValuesOnConditionCheckFailure` adds to the refusal."""
     response: Mapping[str, Any] = {**error.response}
     return item_of(response["Item"])[1]

@@ -4,6 +4,7 @@ apps/<surface>/<app_id>    JSON {"time_zone", "phone_region", "payments"}, all o
 tokens/<surface>/<app_id>  SecureString: one S2S token a line; two are valid during a rotation
 """
 
+import math
 import re
 import time
 from collections.abc import Iterable
@@ -12,10 +13,11 @@ from typing import Annotated, Final, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from relay.aws.parameter_store import MonotonicClock, ParameterStore
+from relay.aws.parameter_store import ParameterStore, WallClock
 from relay.domain.kinds import App, Surface
 from relay.domain.payment_rules import PaymentRules
 from relay.errors import ConfigurationError, ParametersUnavailableError, UnknownAppError
+from relay.instants import seconds_since
 from relay.rules.web import FORBIDDEN_IN_NAME
 from relay.secrets import Secret
 from relay.validation import first_fault
@@ -44,7 +46,7 @@ class _Parsed(NamedTuple):
 class Apps:
     """The apps that events are sent for: their settings, and a working token."""
 
-    def __init__(self, store: ParameterStore, clock: MonotonicClock = time.monotonic) -> None:
+    def __init__(self, store: ParameterStore, clock: WallClock = time.time) -> None:
         self._store = store
         self._clock = clock
         self._parsed: dict[str, _Parsed] = {}
@@ -97,7 +99,8 @@ class Apps:
             return tokens[0] if tokens else None
         now = self._clock()
         for token in tokens:
-            if self._refused.get((surface, app_id, token), 0.0) <= now:
+            refused_at = self._refused.get((surface, app_id, token), -math.inf)
+            if seconds_since(refused_at, now) >= REFUSED_SECONDS:
                 return token
         return None
 
@@ -106,7 +109,7 @@ class Apps:
 
         The parameter is read again, at most every `REREAD_SECONDS`; blocking.
         """
-        self._refused[surface, app_id, token] = self._clock() + REFUSED_SECONDS
+        self._refused[surface, app_id, token] = self._clock()
         try:
             self._store.reread(f"tokens/{surface}/{app_id}")
         except ParametersUnavailableError:

@@ -1,18 +1,24 @@
 """Who may call the HTTP API: producers, and push senders, who report installs.
 
 Both are SecureStrings (`producers`, `push_senders`) with the same form: a JSON list of
-{"name", "token_sha256": [...], "apps": [...]}.
+{"name", "token_sha256": [...], "apps": [...]}. An entry with a mistake stops only its own caller.
 """
 
 import hashlib
 import hmac
-from typing import Annotated, Final
+import re
+from collections.abc import Iterable
+from typing import Annotated, Final, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from relay import telemetry
 from relay.aws.parameter_store import ParameterStore
-from relay.errors import ConfigurationError
+from relay.errors import ConfigurationError, EntryUnreadableError
+from relay.exact_json import InvalidJsonError, loads
 from relay.validation import first_fault
+
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 class Producer(BaseModel):
@@ -33,7 +39,21 @@ class Producer(BaseModel):
         return app_id in self.apps or "*" in self.apps
 
 
-_PRODUCERS: Final = TypeAdapter(tuple[Producer, ...])
+class _Broken(NamedTuple):
+    """An entry that cannot be used."""
+
+    problem: str
+    """The place in the list, and what is wrong there; never the value."""
+    digests: tuple[str, ...]
+    """Its tokens, as far as they can be read."""
+    has_others: bool
+    """Whether it may have more tokens than these."""
+
+
+class _Parsed(NamedTuple):
+    text: str
+    producers: tuple[Producer, ...] = ()
+    broken: tuple[_Broken, ...] = ()
 
 
 class Producers:
@@ -42,14 +62,15 @@ class Producers:
     def __init__(self, store: ParameterStore, parameter: str = "producers") -> None:
         self._store = store
         self._parameter = parameter
-        self._parsed: tuple[str, tuple[Producer, ...]] = ("", ())
+        self._parsed = _Parsed("")
 
     def by_token(self, token: str) -> Producer | None:
         """The producer of a bearer token; None for an unknown token.
 
         Every hash is compared, in constant time. For an unknown token the parameter is read again,
         at most every `REREAD_SECONDS`; blocking. Raises `ConfigurationError` and
-        `ParametersUnavailableError`.
+        `ParametersUnavailableError`; `EntryUnreadableError` if the token may be that of an entry
+        with a mistake.
         """
         digest = token_digest(token)
         self._store.read([self._parameter])
@@ -57,25 +78,76 @@ class Producers:
         if producer is None:
             self._store.reread(self._parameter)
             producer = self._find(digest)
+        if producer is None:
+            self._check_broken(digest)
         return producer
 
     def _find(self, digest: str) -> Producer | None:
         match = None
-        for producer in self._all():
-            for known in producer.token_sha256:
-                if hmac.compare_digest(known, digest):
-                    match = producer
+        for producer in self._all().producers:
+            if _is_among(digest, producer.token_sha256):
+                match = producer
         return match
 
-    def _all(self) -> tuple[Producer, ...]:
+    def _check_broken(self, digest: str) -> None:
+        """Raises `EntryUnreadableError` if the token may be that of a broken entry.
+
+        If an entry has a hash that cannot be read, every unknown token may be its.
+        """
+        may_be = [_is_among(digest, one.digests) or one.has_others for one in self._parsed.broken]
+        if any(may_be):
+            key = self._store.full_name(self._parameter)
+            raise EntryUnreadableError(key, "an entry cannot be read")
+
+    def _all(self) -> _Parsed:
         text = self._store.value(self._parameter) or "[]"
-        if self._parsed[0] != text:
-            try:
-                self._parsed = (text, _PRODUCERS.validate_json(text))
-            except ValidationError as error:
-                key = self._store.full_name(self._parameter)
-                raise ConfigurationError(key, first_fault(error)) from None
-        return self._parsed[1]
+        if self._parsed.text != text:
+            self._parsed = self._parse(text)
+        return self._parsed
+
+    def _parse(self, text: str) -> _Parsed:
+        """Parses the list, and logs each entry with a mistake; raises `ConfigurationError`."""
+        key = self._store.full_name(self._parameter)
+        entries = [_entry(place, value) for place, value in enumerate(_list(key, text))]
+        broken = tuple(entry for entry in entries if isinstance(entry, _Broken))
+        for one in broken:
+            telemetry.wrong_setting(ConfigurationError(key, one.problem))
+        producers = tuple(entry for entry in entries if isinstance(entry, Producer))
+        return _Parsed(text, producers, broken)
+
+
+def _list(key: str, text: str) -> list[object]:
+    try:
+        content = loads(text)
+    except InvalidJsonError as error:
+        raise ConfigurationError(key, str(error)) from None
+    if not isinstance(content, list):
+        raise ConfigurationError(key, "must be a JSON list")
+    return content
+
+
+def _entry(place: int, value: object) -> Producer | _Broken:
+    if not isinstance(value, dict):
+        return _Broken(f"{place}: must be a JSON object", (), has_others=True)
+    try:
+        return Producer.model_validate(value)
+    except ValidationError as error:
+        given = value.get("token_sha256")
+        digests = [one for one in given if _is_digest(one)] if isinstance(given, list) else []
+        has_others = not isinstance(given, list) or len(digests) < len(given)
+        return _Broken(f"{place}.{first_fault(error)}", tuple(digests), has_others)
+
+
+def _is_digest(value: object) -> bool:
+    return isinstance(value, str) and _DIGEST.fullmatch(value) is not None
+
+
+def _is_among(digest: str, known: Iterable[str]) -> bool:
+    """Compares with each, so that the duration does not tell which one matches."""
+    matches = False
+    for one in known:
+        matches |= hmac.compare_digest(one, digest)
+    return matches
 
 
 def token_digest(token: str) -> str:

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 from relay import telemetry
-from relay.errors import ConfigurationError
+from relay.errors import ConfigurationError, EntryUnreadableError
 from relay.gateway.request import Problem, Request, Response
 
 
@@ -23,7 +23,9 @@ def respond(event: Mapping[str, Any], use_case: Callable[[Request], Response]) -
 
 def settings_unavailable(error: Exception) -> Problem:
     """503, when Parameter Store does not respond or has a mistake; the log says which."""
-    if isinstance(error, ConfigurationError):
+    if isinstance(error, EntryUnreadableError):
+        pass  # logged when the parameter was read
+    elif isinstance(error, ConfigurationError):
         telemetry.wrong_setting(error)
     else:
         telemetry.logger().error("parameters unavailable", extra={"problem": str(error)})

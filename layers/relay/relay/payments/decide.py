@@ -50,7 +50,7 @@ class Decider:
     """Decides about movements. Blocks; lives as long as its process.
 
     `decide` raises `MappingError`, `UnwantedTestError`, `UnknownAppError`, `ConfigurationError`,
-    `ParametersUnavailableError` and `TableUnavailableError`.
+    `ParametersUnavailableError`, `TableUnavailableError` and `UnreadableItemError`.
     """
 
     def __init__(

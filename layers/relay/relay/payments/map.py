@@ -34,6 +34,7 @@ from relay.errors import (
     ParametersUnavailableError,
     TableUnavailableError,
     UnknownAppError,
+    UnreadableItemError,
     UnreadableWebhookError,
 )
 from relay.instants import Clock, from_milliseconds, utc_now
@@ -57,6 +58,7 @@ _THREADS: Final = 8
 _REASONS: Final = {
     UnknownAppError: "unknown_app",
     UnreadableWebhookError: UNREADABLE,
+    UnreadableItemError: "trail_unreadable",
     ParametersUnavailableError: PARAMETERS_UNAVAILABLE,
     TableUnavailableError: "table_unavailable",
 }
@@ -143,7 +145,7 @@ class Mapper:
             outcome = Outcome.HELD if error.may_change else Outcome.REJECTED
             detail = "" if error.may_change else str(error)
             return self._settle(job, outcome, error.reason, detail)
-        except (UnknownAppError, UnreadableWebhookError) as error:
+        except (UnknownAppError, UnreadableWebhookError, UnreadableItemError) as error:
             return self._settle(job, Outcome.REJECTED, _REASONS[type(error)], str(error))
         except ConfigurationError as error:
             telemetry.wrong_setting(error)
@@ -186,11 +188,22 @@ class Mapper:
         self._trail.assign(source, lookup, lookup.hints.customer_user_id)
 
     def _wants_tests(self, settings: SourceSettings) -> bool:
-        """Whether any of the source's apps says where test payments go."""
-        mobile, web = settings.apps.mobile, settings.apps.web
-        return any(self._has_test_app(Surface.MOBILE, app) for app in mobile) or any(
-            self._has_test_app(Surface.WEB, app) for app in web
-        )
+        """Whether any of the source's apps says where test payments go.
+
+        Raises `ConfigurationError` if none of those says so whose settings can be read.
+        """
+        apps = [(Surface.MOBILE, app_id) for app_id in settings.apps.mobile]
+        apps += [(Surface.WEB, app_id) for app_id in settings.apps.web]
+        mistake: ConfigurationError | None = None
+        for surface, app_id in apps:
+            try:
+                if self._has_test_app(surface, app_id):
+                    return True
+            except ConfigurationError as error:
+                mistake = error
+        if mistake is not None:
+            raise mistake
+        return False
 
     def _has_test_app(self, surface: Surface, app_id: str) -> bool:
         self._apps.preload_settings(surface, app_id)

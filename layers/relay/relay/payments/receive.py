@@ -48,6 +48,7 @@ class Receiver:
         if request.route != ROUTE:
             raise Problem(HTTPStatus.NOT_FOUND, "no such route")
         name, source = request.path.get("provider", ""), request.path.get("source", "")
+        # Before the source is looked up, so that it does not tell whether there is one.
         if len(request.body) > MAX_BODY_BYTES:
             raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is too large")
         try:
@@ -60,10 +61,10 @@ class Receiver:
         return Response(HTTPStatus.OK, provider.ACKNOWLEDGEMENT)
 
     def _settings(self, provider: str, source: str) -> SourceSettings:
+        """Answers as for a wrong signature, so that nobody can find out which sources exist."""
         settings = self._sources.settings(source)
         if settings is None or settings.provider != provider:
-            telemetry.count({"WebhookRefused": 1})
-            raise Problem(HTTPStatus.NOT_FOUND, "no such source")
+            raise _wrong_signature("no such source of this provider's")
         return settings
 
     def _verify(
@@ -72,10 +73,11 @@ class Receiver:
         try:
             self._verify_with_refresh(provider, source, webhook, settings)
         except StaleSignatureError as error:
+            # Only who has the secret is told: a provider looks at the time of a right signature.
             detail = "the signature's time is too far off"
-            raise _refused(HTTPStatus.BAD_REQUEST, detail, error) from None
+            raise _refused(HTTPStatus.BAD_REQUEST, detail, str(error)) from None
         except SignatureRefusedError as error:
-            raise _refused(HTTPStatus.UNAUTHORIZED, "the signature is wrong", error) from None
+            raise _wrong_signature(str(error)) from None
 
     def _verify_with_refresh(
         self, provider: Provider, source: str, webhook: Webhook, settings: SourceSettings
@@ -102,10 +104,14 @@ class Receiver:
             )
 
 
-def _refused(status: HTTPStatus, detail: str, error: SignatureRefusedError) -> Problem:
+def _wrong_signature(problem: str) -> Problem:
+    return _refused(HTTPStatus.UNAUTHORIZED, "the signature is wrong", problem)
+
+
+def _refused(status: HTTPStatus, detail: str, problem: str) -> Problem:
     """The response gives a forger no hint; the log gives the reason."""
     telemetry.count({"WebhookRefused": 1})
-    telemetry.logger().warning("webhook refused", extra={"problem": str(error)})
+    telemetry.logger().warning("webhook refused", extra={"problem": problem})
     return Problem(status, detail)
 
 

@@ -1,10 +1,24 @@
 """The decision about a movement, kept so that its redeliveries yield the same event."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Self
+from collections.abc import Collection, Mapping
+from dataclasses import MISSING, asdict, dataclass, fields
+from typing import Any, Final, Self, get_args
 
-from relay.domain.movements import MovementKind
+from relay.aws.table import StoredItem
+from relay.domain.kinds import Surface
+from relay.domain.movements import Basis, MovementKind
+from relay.stores.attributes import Attributes
+
+_NUMBERS: Final = frozenset({"at", "decided_at", "not_before", "quantity"})
+_CHOICES: Final[Mapping[str, Collection[str]]] = {
+    "kind": tuple(MovementKind),
+    "surface": tuple(Surface),
+    "basis": get_args(Basis),
+}
+_MOMENTS: Final = ("at", "decided_at", "not_before")
+_AMOUNTS: Final = ("gross", "revenue")
+_TOGETHER: Final = (("currency", "gross"), ("basis", "revenue"))
+"""Either both are known or none is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +58,35 @@ class Decision:
         return {name: value for name, value in asdict(self).items() if value is not None}
 
     @classmethod
-    def of_item(cls, item: Mapping[str, str | int]) -> Self:
-        """The decision in an item of a table."""
-        known = {one.name for one in fields(cls)}
-        values: dict[str, Any] = {name: value for name, value in item.items() if name in known}
+    def of_item(cls, item: StoredItem) -> Self:
+        """The decision in an item of a table.
+
+        Raises `UnreadableItemError` if anything in it is not what the relay writes: a decision that
+        is read wrongly, or is taken to be absent, can count money twice or not at all.
+        """
+        attributes = Attributes("decision", item)
+        _check(attributes)
+        values: dict[str, Any] = {
+            one.name: attributes.whole(one.name)
+            if one.name in _NUMBERS
+            else attributes.text(one.name)
+            for one in fields(cls)
+            if one.name in item or one.default is MISSING
+        }
         return cls(**values | {"kind": MovementKind(values["kind"])})
+
+
+def _check(attributes: Attributes) -> None:
+    item = attributes.item
+    for name, allowed in _CHOICES.items():
+        if name in item and attributes.text(name) not in allowed:
+            attributes.refuse(name, "must be one that the relay knows")
+    for name in _MOMENTS:
+        if name in item:
+            attributes.moment(name)
+    for name in _AMOUNTS:
+        if name in item:
+            attributes.amount(name)
+    for one, other in _TOGETHER:
+        if (one in item) is not (other in item):
+            attributes.refuse(one, f"must be there if {other} is, and only then")

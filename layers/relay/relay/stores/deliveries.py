@@ -27,7 +27,7 @@ from enum import StrEnum
 from typing import Final
 from uuid import uuid4
 
-from relay.aws.table import AsyncTable, Condition, Item, Key
+from relay.aws.table import AsyncTable, Condition, Item, Key, StoredItem
 from relay.instants import Clock, to_milliseconds, utc_now
 from relay.stores.write_batcher import WriteBatcher
 
@@ -99,11 +99,13 @@ class Deliveries:
         self._hold(key, until, now)
         return self._claim_after(before, now, own=own)
 
-    def _claim_after(self, before: Item, now: datetime, *, own: bool) -> Claim:
+    def _claim_after(self, before: StoredItem, now: datetime, *, own: bool) -> Claim:
         """The result of a claim, by the item before it."""
         if own:  # if it replaced an item, nobody knows which
             return Claim.EXPIRED if _REPLACED in before else Claim.CLAIMED
-        doubted_until = int(before.get(_TAKEN_UNTIL, 0)) + self._keep // _MILLISECOND
+        taken_until = before.get(_TAKEN_UNTIL, 0)
+        days = self._keep // _MILLISECOND
+        doubted_until = days + (taken_until if isinstance(taken_until, int) else 0)
         if "delivered" in before or doubted_until <= to_milliseconds(now):
             return Claim.CLAIMED
         return Claim.IN_DOUBT if "in_doubt" in before else Claim.EXPIRED
@@ -165,7 +167,7 @@ def _key(key: str) -> Key:
     return Key(key, _SORT)
 
 
-def _refusal(existing: Item, digest: str) -> Claim:
+def _refusal(existing: StoredItem, digest: str) -> Claim:
     if "delivered" not in existing:
         return Claim.BUSY
-    return Claim.DUPLICATE if existing["content"] == digest else Claim.CONFLICT
+    return Claim.DUPLICATE if existing.get("content") == digest else Claim.CONFLICT

@@ -8,18 +8,23 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from relay import telemetry
 from relay.aws.table import (
     LONGEST_PK_BYTES,
     LONGEST_SK_BYTES,
     Condition,
     Item,
     Key,
+    StoredItem,
     Table,
     is_key_text,
 )
-from relay.instants import Clock, from_milliseconds, to_milliseconds, utc_now
+from relay.errors import UnreadableItemError
+from relay.instants import Clock, to_milliseconds, utc_now
+from relay.stores.attributes import Attributes
 
 KEEP_DAYS: Final = 730
+_SORT: Final = "identity"
 
 
 class UnusableIdError(ValueError):
@@ -46,7 +51,8 @@ class Identity:
 class Identities:
     """The table of identities. Every method blocks and raises `TableUnavailableError`.
 
-    An id that cannot be a key has no identity: looking it up makes no call.
+    An id that cannot be a key has no identity: looking it up makes no call. Neither has a customer
+    whose item cannot be read: it is logged and counted, without its key.
     """
 
     def __init__(
@@ -76,8 +82,8 @@ class Identities:
     def remember(self, identity: Identity) -> bool:
         """Stores an identity; returns False, and stores nothing, if a newer install is known.
 
-        The same install again extends how long it is kept. One write unit. Raises
-        `UnusableIdError`.
+        The same install again extends how long it is kept. An item that cannot be read is replaced.
+        One write unit (for that, two). Raises `UnusableIdError`.
         """
         key = Key(identity.customer_user_id, identity.app_id)
         unusable = _unusable(key)
@@ -85,7 +91,13 @@ class Identities:
             raise unusable
         item = _item(identity, self._clock() + self._keep)
         newest = Condition("installed_at", to_milliseconds(identity.installed_at))
-        return self._table.put(key, item, newest) is None
+        existing = self._table.put(key, item, newest)
+        if existing is None:
+            return True
+        if _is_readable(key, existing):
+            return False
+        self._table.put(key, item)
+        return True
 
     def forget(self, customer_user_id: str) -> int:
         """Erases a customer from all apps; returns from how many."""
@@ -93,15 +105,22 @@ class Identities:
         self._table.delete(items)
         return len(items)
 
-    def _under(self, customer_user_id: str) -> Mapping[Key, Item]:
+    def _under(self, customer_user_id: str) -> Mapping[Key, StoredItem]:
         if not is_key_text(customer_user_id, LONGEST_PK_BYTES):
             return {}
         return self._table.under(customer_user_id)
 
-    def _unexpired(self, items: Mapping[Key, Item]) -> Iterator[Identity]:
+    def _unexpired(self, items: Mapping[Key, StoredItem]) -> Iterator[Identity]:
         """The identities that have not expired: DynamoDB deletes expired items late."""
-        now = _seconds(self._clock())
-        return (_identity(key, item) for key, item in items.items() if _expiry(item) > now)
+        now, problems = _seconds(self._clock()), []
+        for key, item in items.items():
+            try:
+                if _expiry(item) > now:
+                    yield _identity(key, item)
+            except UnreadableItemError as error:
+                problems.append(str(error))
+        if problems:
+            telemetry.unreadable_items("identities", problems)
 
 
 def _unusable(key: Key) -> UnusableIdError | None:
@@ -123,19 +142,29 @@ def _item(identity: Identity, expires_at: datetime) -> Item:
     return item
 
 
-def _identity(key: Key, item: Item) -> Identity:
-    platform = item.get("platform")
+def _identity(key: Key, item: StoredItem) -> Identity:
+    """Raises `UnreadableItemError`. The platform decides nothing, so any other value is None."""
+    attributes, platform = Attributes(_SORT, item), item.get("platform")
     return Identity(
         app_id=key.sk,
         customer_user_id=key.pk,
-        appsflyer_id=str(item["appsflyer_id"]),
-        installed_at=from_milliseconds(int(item["installed_at"])),
-        platform=None if platform is None else str(platform),
+        appsflyer_id=attributes.filled("appsflyer_id"),
+        installed_at=attributes.moment("installed_at"),
+        platform=platform if isinstance(platform, str) else None,
     )
 
 
-def _expiry(item: Item) -> int:
-    return int(item["expires_at"])
+def _expiry(item: StoredItem) -> int:
+    return Attributes(_SORT, item).whole("expires_at")
+
+
+def _is_readable(key: Key, item: StoredItem) -> bool:
+    try:
+        _identity(key, item)
+        _expiry(item)
+    except UnreadableItemError:
+        return False
+    return True
 
 
 def _seconds(moment: datetime) -> int:

@@ -8,6 +8,9 @@ item for each part given back (sk `part#0` ...).
 
 Every item names its customer, so that `forget` finds it. A link seen before its customer is known
 leaves a back-reference at its target; the target's customer owns the link once known.
+
+An item that a person has edited so that it cannot be read is an error, never absent: what was
+decided once must not be decided again.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -16,9 +19,19 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from relay.aws.table import LONGEST_PK_BYTES, Condition, Item, Key, Table, is_key_text
+from relay.aws.table import (
+    LONGEST_PK_BYTES,
+    Condition,
+    Item,
+    Key,
+    StoredItem,
+    Table,
+    is_key_text,
+)
 from relay.domain.movements import NO_HINTS, CustomerHints, Link, MovementKind, Ref
-from relay.instants import Clock, from_milliseconds, to_milliseconds, utc_now
+from relay.errors import UnreadableItemError
+from relay.instants import Clock, to_milliseconds, utc_now
+from relay.stores.attributes import Attributes
 from relay.stores.decision import Decision
 
 _NODE: Final = "node"
@@ -47,20 +60,24 @@ class TrailLookup:
     back_references: set[Ref] = field(default_factory=set)
     """Refs of recorded links that lead to one of the nodes."""
 
-    def add_node(self, ref: Ref, node: Item | None, decision: Item | None) -> set[Ref]:
-        """Adds a node and its decision; returns the refs that the node leads to."""
+    def add_node(self, ref: Ref, node: StoredItem | None, decision: StoredItem | None) -> set[Ref]:
+        """Adds a node and its decision; returns the refs that the node leads to.
+
+        Raises `UnreadableItemError`.
+        """
         self.seen.append(ref)
         if decision is not None:
             self.decisions[ref] = Decision.of_item(decision)
         if node is None:
             return set()
-        hints = CustomerHints(**{name: str(node[name]) for name in _HINTS if name in node})
+        attributes = Attributes(_NODE, node)
+        hints = CustomerHints(**{name: attributes.text(name) for name in _HINTS if name in node})
         self.hints = self.hints.or_else(hints)
         self.back_references |= _refs(node, _BY)
         if hints.customer_user_id is None:
             self.ownerless.append(ref)
         if self.trial_end is None and "trial_end" in node:
-            self.trial_end = from_milliseconds(int(node["trial_end"]))
+            self.trial_end = attributes.moment("trial_end")
         return _refs(node, _TO)
 
     def first(self, kinds: Collection[MovementKind]) -> Decision | None:
@@ -74,7 +91,10 @@ class TrailLookup:
 
 
 class Trail:
-    """The table of the money trail. Every method blocks and raises `TableUnavailableError`."""
+    """The table of the money trail. Every method blocks and raises `TableUnavailableError`.
+
+    All but `learn`, `add_back_references` and `forget` also raise `UnreadableItemError`.
+    """
 
     def __init__(self, table: Table, keep_days: int, clock: Clock = utc_now) -> None:
         self._table = table
@@ -123,9 +143,12 @@ class Trail:
         item: dict[str, str | int] = {"part": part, "gross": f"{gross:f}", **owner}
         for number in range(_MOST_PARTS):
             existing = self._put_once(_key(source, whole, f"{_PART}#{number}"), item)
-            if existing is None or existing["part"] == part:
+            if existing is None:
                 break
-            before += Decimal(str(existing["gross"]))
+            attributes = Attributes(_PART, existing)
+            if attributes.text("part") == part:
+                break
+            before += attributes.amount("gross")
         return before
 
     def add_back_references(self, source: str, links: Iterable[Link]) -> None:
@@ -180,17 +203,19 @@ class Trail:
         self._table.delete(keys)
         return len(keys)
 
-    def _put_once(self, key: Key, item: Item) -> Item | None:
+    def _put_once(self, key: Key, item: Item) -> StoredItem | None:
         """Writes an item, unless there is one that has not expired; returns that one."""
         absent = Condition(_EXPIRES_AT, _seconds(self._clock()))
         return self._table.put(key, {**item, **self._expiry()}, absent)
 
-    def _read(self, source: str, refs: Iterable[Ref]) -> Mapping[Key, Item]:
+    def _read(self, source: str, refs: Iterable[Ref]) -> Mapping[Key, StoredItem]:
         """Nodes and decisions, without expired ones: DynamoDB deletes those late."""
         keys = [_key(source, ref, sort) for ref in refs for sort in (_NODE, _DECISION)]
         now = _seconds(self._clock())
         items = self._table.get(keys).items()
-        return {key: item for key, item in items if int(item[_EXPIRES_AT]) > now}
+        return {
+            key: item for key, item in items if Attributes(key.sk, item).whole(_EXPIRES_AT) > now
+        }
 
     def _expiry(self) -> dict[str, int]:
         return {_EXPIRES_AT: _seconds(self._clock() + self._keep)}
@@ -200,8 +225,13 @@ def _key(source: str, ref: Ref, sort: str) -> Key:
     return Key(f"{source}#{ref}", sort)
 
 
-def _refs(node: Item, prefix: str) -> set[Ref]:
-    return {str(ref) for name, ref in node.items() if name.startswith(prefix)}
+def _refs(node: StoredItem, prefix: str) -> set[Ref]:
+    """Raises `UnreadableItemError`, which does not give the name: it holds an id."""
+    values = [ref for name, ref in node.items() if name.startswith(prefix)]
+    refs = {ref for ref in values if isinstance(ref, str)}
+    if len(refs) < len(set(values)):
+        raise UnreadableItemError(f"{_NODE}.{prefix}...: must be text")
+    return refs
 
 
 def _attributes(link: Link) -> dict[str, str | int]:

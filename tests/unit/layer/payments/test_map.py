@@ -369,6 +369,27 @@ def test_test_payment_of_an_app_without_a_test_app_is_dropped(
     assert counted()["TestDropped"] == 1
 
 
+def test_test_payment_costs_nothing_that_another_app_of_the_source_is_malformed(
+    harness: PaymentsHarness,
+) -> None:
+    harness.billing(test=True)
+    harness.payments_of(MOBILE_APP, revenue="half")
+    harness.payments_of(ANDROID_APP, test_events_to=ANDROID_APP)
+    buy(harness, app_id=ANDROID_APP)
+    harness.map_all()
+
+    assert [one["app_id"] for one in harness.mobile] == [ANDROID_APP]
+
+
+def test_test_payment_is_held_while_its_app_is_malformed(harness: PaymentsHarness) -> None:
+    harness.billing(test=True)
+    harness.payments_of(MOBILE_APP, revenue="half")
+    buy(harness)
+    harness.map_all()
+
+    assert "held_since" in harness.waiting[0].content
+
+
 def test_test_payment_of_a_source_with_an_app_that_is_not_set_up_is_dropped(
     harness: PaymentsHarness, counted: Counted
 ) -> None:

@@ -301,6 +301,71 @@ def test_notice_of_a_source_that_is_not_there_is_a_dead_letter(
     assert harness.dead[0]["reason"] == "unknown_source"
 
 
+def edit_decision(harness: PaymentsHarness, **changes: str | int) -> None:
+    """A person changes the one decision of the trail."""
+    items = harness.trail_table.everything().items()
+    ((key, item),) = ((key, item) for key, item in items if key.sk == "decision")
+    harness.trail_table.put(key, {**item, **changes})
+
+
+def test_notice_whose_decision_cannot_be_read_is_a_dead_letter_and_its_neighbours_are_mapped(
+    harness: PaymentsHarness, counted: Counted, said: Heard
+) -> None:
+    """Never decided again: its money would count twice, or as something else."""
+    purchase(harness)
+    harness.settle()
+    edit_decision(harness, gross=59)
+    harness.tell("refund", id="r-1", original_id="p-1")
+    harness.tell("purchase", **PURCHASE | {"id": "p-2"})
+    harness.map_all()
+
+    assert [one["event_id"] for one in harness.mobile] == [
+        "standard-webhooks:p-1",
+        "standard-webhooks:p-2",
+    ]
+    (letter,) = harness.dead
+    assert (letter["outcome"], letter["reason"], letter["message"]) == (
+        "rejected",
+        "trail_unreadable",
+        "decision.gross: must be text",
+    )
+    assert (counted()["DeadLettered"], counted().get("Unexpected")) == (1, None)
+    assert "user-1" not in said()
+
+
+def test_notice_whose_decision_was_put_right_is_mapped_when_its_letter_is_sent_back(
+    harness: PaymentsHarness,
+) -> None:
+    purchase(harness)
+    harness.settle()
+    edit_decision(harness, surface="desktop")
+    harness.tell("refund", id="r-1", original_id="p-1")
+    harness.map_all()
+    edit_decision(harness, surface="mobile")
+
+    harness.map(harness.dead[0])
+
+    assert harness.mobile[1]["event"]["eventValue"]["af_revenue"] == "-59.49"
+
+
+def test_notice_of_a_customer_whose_identity_cannot_be_read_waits_and_its_neighbours_do_not(
+    harness: PaymentsHarness, counted: Counted
+) -> None:
+    harness.installed("user-1")
+    ((key, item),) = harness.identities_table.everything().items()
+    harness.identities_table.put(key, {name: item[name] for name in item if name != "expires_at"})
+    whose = PURCHASE | {"appsflyer_id": None, "app_id": None}
+    harness.billing(pick=["latest_install"])
+    harness.installed("user-2")
+    harness.tell("purchase", **whose)
+    harness.tell("purchase", **whose | {"id": "p-2", "customer_user_id": "user-2"})
+    harness.map_all()
+
+    assert [one["event_id"] for one in harness.mobile] == ["standard-webhooks:p-2"]
+    assert len(harness.waiting) == 1
+    assert counted()["ItemsUnreadable"] == 1
+
+
 def test_notice_as_large_as_a_message_is_given_up_without_its_content(
     harness: PaymentsHarness,
 ) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from relay.domain.movements import CustomerHints, Link, MovementKind
-from relay.errors import TableUnavailableError
+from relay.errors import TableUnavailableError, UnreadableItemError
 from relay.stores.decision import Decision
 from relay.stores.money_trail import Trail
 from tests.fakes import FakeClock
@@ -190,6 +190,106 @@ def test_decision_is_made_anew_after_its_days(world: World) -> None:
 
     assert world.trail.look_up("shop", ["invoice:in_1"]).decisions == {}
     assert world.trail.decide("shop", "invoice:in_1", second) == second
+
+
+# Items that a person has edited
+
+
+def edit(world: World, sort: str, changes: dict[str, str | int], gone: str = "") -> None:
+    """Changes the one item of a sort."""
+    ((key, item),) = (
+        (key, item) for key, item in world.table.everything().items() if key.sk == sort
+    )
+    kept = {name: value for name, value in item.items() if name != gone}
+    world.table.put(key, {**kept, **changes})
+
+
+EDITED: list[tuple[str, dict[str, str | int], str]] = [
+    *((gone, {}, gone) for gone in ("kind", "id", "at", "decided_at", "surface", "app_id")),
+    *((gone, {}, "currency") for gone in ("currency", "gross")),
+    *((gone, {}, "basis") for gone in ("basis", "revenue")),
+    ("", {"kind": "gift"}, "kind"),
+    ("", {"kind": 1}, "kind"),
+    ("", {"surface": "desktop"}, "surface"),
+    ("", {"basis": "half"}, "basis"),
+    ("", {"at": "yesterday"}, "at"),
+    ("", {"decided_at": 10**20}, "decided_at"),
+    ("", {"not_before": -(10**20)}, "not_before"),
+    ("", {"quantity": "two"}, "quantity"),
+    ("", {"gross": 59}, "gross"),
+    ("", {"gross": "59,49"}, "gross"),
+    ("", {"revenue": "1e3"}, "revenue"),
+    ("", {"name": 5}, "name"),
+    ("", {"order_id": 5}, "order_id"),
+    ("expires_at", {}, "expires_at"),
+    ("", {"expires_at": "never"}, "expires_at"),
+]
+
+
+@pytest.mark.parametrize(("gone", "changes", "field"), EDITED)
+def test_decision_that_cannot_be_read_is_an_error_and_never_absent(
+    world: World, gone: str, changes: dict[str, str | int], field: str
+) -> None:
+    """It would be decided again, and its money count twice."""
+    world.trail.decide("shop", "invoice:in_1", decision())
+    edit(world, "decision", changes, gone)
+    as_it_stands = world.table.everything()
+
+    with pytest.raises(UnreadableItemError, match=rf"^decision\.{field}: must be ") as caught:
+        world.trail.look_up("shop", ["invoice:in_1"])
+
+    assert "59" not in str(caught.value)
+    if field != "expires_at":
+        with pytest.raises(UnreadableItemError):
+            world.trail.decide("shop", "invoice:in_1", decision())
+    assert world.table.everything() == as_it_stands
+
+
+def test_decision_with_more_than_was_written_is_read(world: World) -> None:
+    world.trail.decide("shop", "invoice:in_1", decision())
+    edit(world, "decision", {"note": "seen by hand", "checked": 1})
+
+    assert world.trail.look_up("shop", ["invoice:in_1"]).decisions == {"invoice:in_1": decision()}
+
+
+def test_decision_that_cannot_be_read_is_forgotten_after_its_days(world: World) -> None:
+    world.trail.decide("shop", "invoice:in_1", decision())
+    edit(world, "decision", {}, "kind")
+    world.clock.advance(400 * DAY)
+
+    assert world.trail.look_up("shop", ["invoice:in_1"]).decisions == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"appsflyer_id": 5}, "appsflyer_id"),
+        ({"trial_end": "soon"}, "trial_end"),
+        ({"trial_end": 10**20}, "trial_end"),
+        ({"to_subscription": 5}, r"to_\.\.\."),
+        ({"by_payment:pi_1": 5}, r"by_\.\.\."),
+        ({"expires_at": "never"}, "expires_at"),
+    ],
+    ids=str,
+)
+def test_link_that_cannot_be_read_is_an_error(
+    world: World, changes: dict[str, str | int], field: str
+) -> None:
+    """Without it the money would be somebody else's, or another kind's."""
+    world.learn(Link("invoice:in_1", to=("subscription:s",), hints=WHOSE, trial_end=TRIAL_END))
+    edit(world, "node", changes)
+
+    with pytest.raises(UnreadableItemError, match=rf"^node\.{field}: must be "):
+        world.trail.look_up("shop", ["invoice:in_1"])
+
+
+@pytest.mark.parametrize(("gone", "field"), [("part", "part"), ("gross", "gross")])
+def test_part_that_cannot_be_read_is_an_error(world: World, gone: str, field: str) -> None:
+    part(world, "refund:r-1", "1.00")
+    edit(world, "part#0", {}, gone)
+
+    with pytest.raises(UnreadableItemError, match=rf"^part\.{field}: must be text"):
+        part(world, "refund:r-2", "2.00")
 
 
 def test_first_decision_of_some_kinds_is_the_nearest(world: World) -> None:

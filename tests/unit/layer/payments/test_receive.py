@@ -186,13 +186,45 @@ def test_webhook_signed_too_long_ago_or_in_the_future_is_400(
         ("mollie", "standard-webhooks"),
     ],
 )
-def test_webhook_for_no_source_of_this_provider_is_404_with_one_text(
-    harness: PaymentsHarness, counted: Counted, provider: str, source: str
+def test_webhook_for_no_source_of_this_provider_is_answered_as_a_wrong_signature(
+    harness: PaymentsHarness, counted: Counted, lines: Lines, provider: str, source: str
 ) -> None:
-    answer = harness.post(provider, purchase(harness), source)
+    """A stranger must not find out which sources there are; the log tells them apart."""
+    good = purchase(harness)
+    forged = harness.post("standard_webhooks", purchase(harness, OTHER_SECRET))
 
-    assert refusal(answer) == (404, "no such source")
-    assert counted() == {"WebhookRefused": 1}
+    answer = harness.post(provider, good, source)
+
+    assert answer == forged
+    assert refusal(answer) == (401, "the signature is wrong")
+    assert counted() == {"WebhookRefused": 2}
+    assert [line["problem"] for line in lines()] == [
+        "no signature by any of the secrets",
+        "no such source of this provider's",
+    ]
+
+
+@pytest.mark.parametrize("seconds", [0, 86_400])
+@pytest.mark.parametrize(("large", "status"), [(False, 401), (True, 413)])
+@pytest.mark.parametrize("provider", sorted(SECRETS))
+def test_webhook_of_a_stranger_is_answered_alike_for_sources_that_are_and_are_not(
+    harness: PaymentsHarness,
+    provider: str,
+    large: bool,  # noqa: FBT001 - a column
+    status: int,
+    seconds: int,
+) -> None:
+    """Whatever its size and the time that it claims."""
+    signed = ACCOUNTS[provider](SECRETS[provider], "user-1").renewal(1)[-1]
+    stranger = Posted(signed.headers, b"x" * (1024 * 1024 + 1) if large else signed.body)
+    harness.add_source(source_of(provider), provider, "".join(reversed(SECRETS[provider])))
+    harness.clock.now = present()
+    harness.clock.advance(seconds)
+
+    there = harness.post(provider, stranger)
+
+    assert harness.post(provider, stranger, "nobodys") == there
+    assert there["statusCode"] == status
 
 
 def test_webhook_for_nobody_says_nothing_of_the_name_in_the_log(
