@@ -13,6 +13,7 @@ import pytest_asyncio
 from botocore.config import Config
 
 from relay import composition
+from relay.aws import parameter_store
 from relay.domain.kinds import Surface
 from relay_sandbox.lambda_runtime.sqs_events import Record, sqs_record
 from relay_sandbox.local_aws.aws import LocalAws
@@ -168,6 +169,8 @@ async def test_parameter_store_that_fails_delays_events_and_loses_none(
 ) -> None:
     faults = faults_of(PARAMETER_STORE, "ThrottlingException", "AccessDeniedException")
     be_impatient_with_boto3(monkeypatch)
+    # It would rest after the first fault, and meet none of the others.
+    monkeypatch.setattr(parameter_store, "REREAD_SECONDS", 0.0)
     with overheard() as heard:
         async with feeding(aws, monkeypatch) as fed:
             await endure(fed, faults, max(scale.events, LEAST_EVENTS))
