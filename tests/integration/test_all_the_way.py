@@ -171,27 +171,41 @@ async def test_lasting_fault_ends_in_a_dead_letter_that_a_redrive_delivers(
     assert await dead_letters(sandbox) == []
 
 
-async def test_account_opened_again_gets_what_a_redrive_by_reason_sends_back(
+async def test_account_opened_again_gets_what_waited_for_it(sandbox: Sandbox) -> None:
+    await send(sandbox, {**envelope("order-4", bundleIdentifier=BLOCKED), "app_id": BLOCKED})
+    while not sandbox.stand_in.ledger:
+        assert not await sandbox.settled(0.1)
+
+    async with opened(sandbox, BLOCKED):
+        assert await sandbox.settled(SETTLE_SECONDS)
+
+    assert [entry.app_id for entry in recorded(sandbox)] == [BLOCKED]
+    assert await dead_letters(sandbox) == []
+
+
+async def test_redrive_by_reason_sends_back_what_has_it_and_nothing_else(
     sandbox: Sandbox, tmp_path: Path
 ) -> None:
     ready_file = tmp_path / "ready.json"
     ready_file.write_text(json.dumps(sandbox.ready))
-    blocked = {**envelope("order-4", bundleIdentifier=BLOCKED), "app_id": BLOCKED}
-    sandbox.stand_in.faults.add([Fault(status=400, body="Bad request", event_name="refused")])
-    await send(sandbox, blocked, envelope("order-5", eventName="refused"))
+    sandbox.stand_in.faults.add(
+        [Fault(status=422, event_name="odd", times=1), Fault(status=400, event_name="refused")]
+    )
+    await send(
+        sandbox, envelope("order-4", eventName="odd"), envelope("order-5", eventName="refused")
+    )
     assert await sandbox.settled(SETTLE_SECONDS)
     assert {letter["event_id"] for letter in await dead_letters(sandbox)} == {"order-4", "order-5"}
 
-    async with opened(sandbox, BLOCKED):
-        code, output = await command(
-            program("relay"), "dlq", "redrive", "mobile",
-            "--reason", "account_blocked", "--ready-file", str(ready_file),
-        )  # fmt: skip
-        assert await sandbox.settled(SETTLE_SECONDS)
+    code, output = await command(
+        program("relay"), "dlq", "redrive", "mobile",
+        "--reason", "status_422", "--ready-file", str(ready_file),
+    )  # fmt: skip
 
     assert code == 0, output
     assert "1 sent back" in output
-    assert [entry.app_id for entry in recorded(sandbox)] == [BLOCKED]
+    assert await sandbox.settled(SETTLE_SECONDS)
+    assert [entry.event_name for entry in recorded(sandbox)] == ["odd"]
     assert [letter["event_id"] for letter in await dead_letters(sandbox)] == ["order-5"]
 
 

@@ -84,5 +84,6 @@ def unreadable_items(table: str, problems: Sequence[str]) -> None:
 
 
 def wrong_setting(error: "ConfigurationError") -> None:
-    """Logs which setting or parameter a person must correct."""
+    """Logs and counts a setting or parameter that a person must correct."""
     logger().error("setting is wrong", extra={"key": error.key, "problem": str(error)})
+    count({"SettingsWrong": 1})

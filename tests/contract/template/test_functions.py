@@ -5,8 +5,9 @@ from collections.abc import Mapping
 
 import pytest
 
-from relay.config.environment import ForwardSettings
-from relay.forward.sender import MARGIN_SECONDS
+from relay.config.environment import INVOCATION_SECONDS, ForwardSettings
+from relay.domain.kinds import Surface
+from relay.errors import ConfigurationError
 from tests.template import (
     BEHIND_HTTP,
     CONSUMERS,
@@ -97,12 +98,28 @@ def test_routes_call_the_newest_version_of_their_function(
 
 
 @pytest.mark.parametrize("function", FORWARDERS)
-def test_forwarder_outlives_the_slowest_request_that_its_parameters_allow(function: str) -> None:
-    """Else it takes no work at all: a job is begun only when this much time is left."""
-    slowest = PARAMETERS["ConnectTimeoutSeconds"]["MaxValue"]
-    slowest += PARAMETERS["ReadTimeoutSeconds"]["MaxValue"]
+def test_forwarder_runs_for_as_long_as_its_settings_reckon_with(function: str) -> None:
+    """They refuse a pace at which no invocation would get a turn in time."""
+    assert properties(function)["Timeout"] == INVOCATION_SECONDS
 
-    assert properties(function)["Timeout"] > 2 * slowest + MARGIN_SECONDS + 10
+
+@pytest.mark.parametrize(("function", "surface"), zip(FORWARDERS, Surface, strict=True))
+@pytest.mark.parametrize("bound", ["MinValue", "MaxValue"])
+def test_forwarder_can_send_with_any_one_parameter_at_its_bound(
+    function: str, surface: Surface, bound: str
+) -> None:
+    """What several of them forbid together, the settings refuse."""
+    default, bounds = environment(function, "Default"), environment(function, bound)
+    refused = set()
+
+    for variable in default:
+        settings = ForwardSettings.from_env(default | {variable: bounds[variable]})
+        try:
+            settings.check_pace(surface)
+        except ConfigurationError:
+            refused.add(variable)
+
+    assert refused == set()
 
 
 @pytest.mark.parametrize("limit", ["HoldLimitSeconds", "IdentityLimitSeconds"])

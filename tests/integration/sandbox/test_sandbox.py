@@ -114,16 +114,6 @@ async def test_permanent_fault_ends_in_the_dead_letter_queue_after_the_last_atte
     assert (dead_letter["outcome"], dead_letter["attempts"]) == ("deferred", 4)
 
 
-async def test_event_of_the_blocked_app_ends_in_the_dead_letter_queue_at_once(
-    sandbox: Sandbox,
-) -> None:
-    await post(sandbox, "/v1/mobile/com.example.blocked/events", MOBILE_EVENT)
-
-    assert await sandbox.settled(SETTLE_SECONDS)
-    (dead_letter,) = await taken_off(sandbox, "mobile_dlq")
-    assert dead_letter["outcome"] == "blocked"
-
-
 async def test_settled_is_false_while_an_event_is_under_way(sandbox: Sandbox) -> None:
     sandbox.stand_in.faults.add([Fault(latency_seconds=0.8)])
     await post(sandbox, "/v1/mobile/id123456789/events", MOBILE_EVENT)

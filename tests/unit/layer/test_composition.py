@@ -139,9 +139,11 @@ def test_forward_reports_failed_records_in_lambdas_form(outside: Outside) -> Non
 
 
 def test_forward_reads_the_remaining_time_as_milliseconds(outside: Outside) -> None:
-    """A request of 3 s and two calls of 7 s: 17 s are enough and 16.999 s are not."""
-    assert forward(make_envelope(), milliseconds=17_000)["batchItemFailures"] == []
-    assert len(forward(make_envelope(), milliseconds=16_999)["batchItemFailures"]) == 1
+    """A request of 3 s, three calls of 7 s and one of 8 s: 32 s are enough and 31.999 s are not."""
+    forward(make_envelope(), milliseconds=31_999)
+    assert outside.appsflyer.requests == []
+    forward(make_envelope(), milliseconds=32_000)
+    assert len(outside.appsflyer.requests) == 1
 
 
 def test_forward_uses_one_event_loop_for_the_life_of_the_process(outside: Outside) -> None:

@@ -17,7 +17,7 @@ from relay_cli.samples import Expected, Sample
 
 _TIME_FIELDS: Final = ("eventTime", "timestamp")
 WAITING: Final = "waiting"
-"""Neither recorded nor a dead letter when the demo stopped watching: held or deferred."""
+"""Neither recorded nor a dead letter when the demo stopped watching."""
 NOT_RECORDED: Final = "not recorded"
 """AppsFlyer accepted it, but recorded nothing."""
 
@@ -101,7 +101,7 @@ class Trace:
     def _outcome(self) -> str:
         ended = self.result.outcome if self.result else ""
         expected = self.expected.outcome if self.expected else ""
-        waits = ended == WAITING and expected in {Outcome.HELD, Outcome.DEFERRED}
+        waits = ended == WAITING and expected and Outcome(expected).waits
         return expected if waits else ended
 
 

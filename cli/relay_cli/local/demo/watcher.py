@@ -26,9 +26,8 @@ if TYPE_CHECKING:
 _POLL_SECONDS: Final = 0.2
 _TIMEOUT_SECONDS: Final = 60.0
 _GRACE_SECONDS: Final = 3.0
-"""How long to wait for an event that is expected to be held."""
+"""How long to watch an event that is expected to wait."""
 _DEAD_LETTERS: Final = ("mobile_dlq", "web_dlq", "payments_dlq")
-_WAITING: Final = frozenset({Outcome.HELD, Outcome.DEFERRED})
 
 
 @dataclass(slots=True)
@@ -99,4 +98,4 @@ class Watcher:
 
 
 def _expects_to_wait(trace: Trace) -> bool:
-    return trace.expected is not None and trace.expected.outcome in _WAITING
+    return trace.expected is not None and Outcome(trace.expected.outcome).waits

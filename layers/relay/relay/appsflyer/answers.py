@@ -16,6 +16,11 @@ from relay.errors import SendFailedError
 DELIVERED: Final = Verdict(Outcome.DELIVERED, "E10", "delivered")
 
 _OWN_APP_ID: Final = re.compile(r"failed to authenticate|\bapp_id\b", re.IGNORECASE)  # E12
+_FOR_ALL: Final = frozenset(
+    {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.MISDIRECTED_REQUEST}
+)
+"""E17: like a redirect, they say nothing about one event. Something in front of AppsFlyer answers,
+or the app's path is gone."""
 _SURELY_NOT_RECORDED: Final = frozenset(
     {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 )
@@ -37,6 +42,8 @@ def _refusal(kind: Kind, status: int, text: str) -> Verdict:
         return Verdict(Outcome.HELD, "E13", CREDENTIALS_REASON)
     if status == HTTPStatus.FORBIDDEN:
         return Verdict(Outcome.BLOCKED, "E14", "account_blocked")
+    if status in _FOR_ALL or HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
+        return Verdict(Outcome.BLOCKED, "E17", f"status_{status}")
     if status == HTTPStatus.UNSUPPORTED_MEDIA_TYPE:
         return Verdict(Outcome.REFUSED, "E15", "content_type")
     if _is_transient(status):

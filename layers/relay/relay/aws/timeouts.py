@@ -16,3 +16,10 @@ LONGEST_PAUSE_SECONDS: Final = 0.1
 RETRY_SECONDS: Final = 0.9
 """For so long a write that DynamoDB was too busy for may be begun again. What is left of
 `LONGEST_CALL_SECONDS` is enough for two attempts and the pause between them."""
+
+CLAIM_SECONDS: Final = 2 * LONGEST_CALL_SECONDS
+"""An event's claim: a second call if there is an item already."""
+RESULT_SECONDS: Final = LONGEST_CALL_SECONDS
+"""What ends a claim: remembering the delivery or the doubt, or releasing the event."""
+PUT_SECONDS: Final = LONGEST_CALL_SECONDS + 1
+"""The first call that puts a batch's messages on queues, and a little for the rest."""

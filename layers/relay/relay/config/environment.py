@@ -3,16 +3,23 @@
 Secrets are never here: they stay in Parameter Store (see `relay.aws.parameter_store`).
 """
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from relay.aws.timeouts import CLAIM_SECONDS, PUT_SECONDS, RESULT_SECONDS
 from relay.domain.kinds import Surface
 from relay.errors import ConfigurationError
 
+INVOCATION_SECONDS: Final = 90
+"""How long Lambda lets an invocation of a forwarder run: its `Timeout` in template.yaml."""
 BASELINE_A_SECOND: Final = 10_000
 """S2: the highest rate to start with; above it, AppsFlyer expects a gradual increase."""
+
+_TURNS_NEEDED: Final = 1.05
+"""One turn; the rate limiter spaces turns a little further apart than the rate says."""
 
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 TableName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{3,255}$")]
@@ -142,3 +149,27 @@ class ForwardSettings(_WaitingSettings):
     def longest_request_seconds(self) -> float:
         """The longest that one request may take."""
         return self.connect_timeout_seconds + self.read_timeout_seconds
+
+    @property
+    def longest_rest_seconds(self) -> float:
+        """The longest from the start of a request until its event is settled."""
+        return self.longest_request_seconds + RESULT_SECONDS + PUT_SECONDS
+
+    @property
+    def longest_delivery_seconds(self) -> float:
+        """The longest that one event takes, apart from waiting for its turn and for a token."""
+        return CLAIM_SECONDS + self.longest_rest_seconds
+
+    def check_pace(self, surface: Surface) -> None:
+        """Raises `ConfigurationError` if an invocation could end before it gets a turn to send."""
+        longest_wait = INVOCATION_SECONDS - self.longest_delivery_seconds
+        here = self.requests_a_second_here(surface)
+        if longest_wait * here >= _TURNS_NEEDED:
+            return
+        needed = math.ceil(self.requests_a_second * _TURNS_NEEDED / (longest_wait * here))
+        raise ConfigurationError(
+            self.variable("requests_a_second"),
+            f"it gives each of {self.max_concurrency} invocations for {surface.value} one request "
+            f"in {1 / here:,.0f} s, and one that gets no turn within {longest_wait:.0f} s cannot "
+            f"send: allow {needed:,} requests a second or more, or fewer invocations at once",
+        )

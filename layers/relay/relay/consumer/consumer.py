@@ -19,7 +19,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from relay import telemetry
 from relay.aws.sqs import Message, Queue
-from relay.aws.timeouts import LONGEST_CALL_SECONDS
+from relay.aws.timeouts import PUT_SECONDS
 from relay.consumer.deadline import Deadline, Remaining
 from relay.consumer.job import Job
 from relay.consumer.settler import Destination, Settlement, Settler
@@ -97,8 +97,8 @@ class Consumer(Generic[J]):
     async def consume(self, records: Sequence[Record], remaining: Remaining) -> list[str]:
         """Handles a batch; returns the message ids of the records to retry.
 
-        When the remaining time is too short for a job, no new work starts: the rest of the batch
-        goes back untouched.
+        When the remaining time is too short for a job, no new work starts: the rest of the batch is
+        handed back.
         """
         deadline, batch = Deadline(remaining), Batch[J]()
         for record in records:
@@ -129,9 +129,10 @@ class Consumer(Generic[J]):
     ) -> None:
         """One of the workers that share a batch's jobs."""
         for job in jobs:
-            settlement = None
             if deadline.allows(self._handler.needed_seconds):
                 settlement = await self._settle(job, handle)
+            else:
+                settlement = self._settler.hand_back(job)
             if settlement is None:
                 batch.failed.add(job.message_id)
             else:
@@ -172,5 +173,5 @@ class Consumer(Generic[J]):
 def _put(queue: Queue, messages: Mapping[str, Message], deadline: Deadline) -> Iterable[str]:
     """Puts messages on a queue; returns the ids of those that it did not take."""
     ids = list(messages)
-    missing = queue.send(list(messages.values()), lambda: deadline.allows(LONGEST_CALL_SECONDS + 1))
+    missing = queue.send(list(messages.values()), lambda: deadline.allows(PUT_SECONDS))
     return (ids[position] for position in missing)

@@ -12,6 +12,11 @@ class Deadline:
     def __init__(self, remaining: Remaining) -> None:
         self._remaining = remaining
 
+    @property
+    def remaining_seconds(self) -> float:
+        """How long the invocation may still run."""
+        return self._remaining()
+
     def allows(self, seconds: float) -> bool:
         """Whether work that takes up to `seconds` would still finish in time."""
         return self._remaining() >= seconds

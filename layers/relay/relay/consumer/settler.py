@@ -11,7 +11,14 @@ from typing import Final, NamedTuple, Protocol
 
 from relay.aws.sqs import MAX_MESSAGE_BYTES, Message, size_of
 from relay.consumer.job import Job
-from relay.domain.outcomes import CIRCUIT_OPEN, NOT_KNOWN_YET, Outcome, Verdict
+from relay.domain.outcomes import (
+    CIRCUIT_OPEN,
+    NO_TIME,
+    NOT_KNOWN_YET,
+    OUT_OF_TIME,
+    Outcome,
+    Verdict,
+)
 from relay.instants import Clock
 from relay.messages.backoff import (
     Delay,
@@ -100,12 +107,22 @@ class Settler:
         match verdict.outcome:
             case Outcome.DELIVERED | Outcome.DUPLICATE:
                 return Settlement(verdict.outcome, verdict.reason, verdict)
+            case Outcome.HELD if verdict.reason == NO_TIME:
+                return self.hand_back(job, verdict)
             case Outcome.DEFERRED if verdict.reason != CIRCUIT_OPEN:
                 return self._retry_later(job, verdict)
-            case Outcome.DEFERRED | Outcome.HELD:
+            case Outcome.DEFERRED | Outcome.HELD | Outcome.BLOCKED:
                 return self._hold(job, verdict)
             case _:
                 return self.dead_letter(job, verdict)
+
+    def hand_back(self, job: Job, verdict: Verdict = OUT_OF_TIME) -> Settlement:
+        """Puts a job that this invocation has no time for back on its queue, as a new message.
+
+        SQS would deliver the old message again too, but later, and only a few times: a long queue
+        at a low rate would end as dead letters that nobody has tried to send.
+        """
+        return self._wait(job, verdict, Delay(0, None))
 
     def extend_delay(self, job: Job, not_before: datetime) -> Settlement:
         """Makes a job wait for its `not_before`, by at most one delay of its queue at a time."""
@@ -157,7 +174,7 @@ class Settler:
 
     def _wait_while_held(self, verdict: Verdict, held: float) -> float:
         longest = self._settings.hold_seconds
-        if verdict.reason == CIRCUIT_OPEN:
+        if verdict.reason == CIRCUIT_OPEN or verdict.outcome is Outcome.BLOCKED:
             first = self._settings.retry_schedule_seconds[0]
             return wait_while_held(held, longest, self._jitter, first)
         if verdict.reason in self._short_hold_reasons:

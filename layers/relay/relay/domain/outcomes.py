@@ -16,7 +16,8 @@ class Outcome(StrEnum):
     REFUSED = "refused"
     """AppsFlyer says that the event is wrong: dead-letter queue, with AppsFlyer's message."""
     BLOCKED = "blocked"
-    """AppsFlyer currently accepts nothing for this app: dead-letter queue."""
+    """AppsFlyer currently accepts nothing, for this app or for any: it waits until the hold limit,
+    and uses up no attempt."""
     DEFERRED = "deferred"
     """Something failed that may work later: it waits in its queue and uses up an attempt.
 
@@ -24,6 +25,11 @@ class Outcome(StrEnum):
     """
     HELD = "held"
     """It waits for a person or for a point in time, and uses up no attempt."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether the event goes back on its queue, unless a limit is reached."""
+        return self in {Outcome.DEFERRED, Outcome.HELD, Outcome.BLOCKED}
 
 
 class AppsFlyerResponse(NamedTuple):
@@ -52,6 +58,14 @@ class Verdict(NamedTuple):
     detail: str = ""
     """A sentence for the person who reads the dead letter."""
 
+    @property
+    def is_unwell(self) -> bool:
+        """Whether it says nothing about the event, but that AppsFlyer is not well (E14, E16, E17).
+
+        Only for the verdict of a send.
+        """
+        return self.outcome is Outcome.BLOCKED or self.rule == "E16"
+
     def because(self, reason: str) -> Self:
         """The same verdict, with `reason` in front of its own."""
         return self._replace(reason=f"{reason}: {self.reason}")
@@ -63,9 +77,14 @@ IN_DOUBT: Final = "in_doubt"
 """Not sent, because AppsFlyer may have recorded it already."""
 CONFIGURATION: Final = "configuration"
 PARAMETERS_UNAVAILABLE: Final = "parameters_unavailable"
+NO_TIME: Final = "no_time"
+"""Not begun, or not sent: the invocation would end before it is done."""
 CIRCUIT_OPEN: Final = "appsflyer_unwell"
 """Not sent, because most recent sends failed: it waits and uses up no attempt."""
 IDENTITY_UNKNOWN: Final = "identity_unknown"
 ORIGINAL_UNKNOWN: Final = "original_unknown"
 NOT_KNOWN_YET: Final = frozenset({IDENTITY_UNKNOWN, ORIGINAL_UNKNOWN})
 """Reasons to hold something until missing data arrives; these holds have their own limit."""
+
+OUT_OF_TIME: Final = Verdict(Outcome.HELD, "", NO_TIME)
+"""It is handed back: the next invocation handles it as if this one had not."""

@@ -1,6 +1,7 @@
 """Circuit breaker: stop sending to an app while most of its recent sends fail; probe for recovery.
 
-An app's circuit is open when most of its recent sends failed with E16. While the app has too few
+An app's circuit is open when most of its recent sends failed in a way that says nothing about the
+event (E16, and the answers of E14 and E17 that all events get). While the app has too few
 sends, the recent sends of all apps decide. A few events of each invocation are then half-open
 probes; the first that gets through closes the circuit. So one app's trouble does not stop the
 others, and an outage costs a few requests per invocation.

@@ -83,6 +83,7 @@ class Forwarder:
         self._apps = apps
         self._identities = identities
         self._clock = clock
+        self._refused = _refused(settings, surface)
         self._sender = Sender(surface, settings, client, apps, deliveries, limiter)
         self._settler = Settler(settings, clock, jitter, {IDENTITY_UNKNOWN, IN_PROGRESS})
         self._consumer = Consumer(
@@ -112,6 +113,9 @@ class Forwarder:
 
     async def begin(self, jobs: Collection[EventJob], deadline: Deadline) -> Handle[EventJob]:
         """Looks up apps and customers, as many as possible per call."""
+        if self._refused is not None:
+            telemetry.wrong_setting(self._refused)
+            return self._hold
         await self._look_up_apps(jobs)
         await self._look_up_customers(jobs)
         return partial(self._handle, invocation=self._sender.begin(deadline))
@@ -174,6 +178,10 @@ class Forwarder:
             return self._settle(job, problem)
         return self._settle(job, await self._sender.deliver(job, invocation))
 
+    async def _hold(self, job: EventJob) -> Settlement:
+        """Without settings that can work, every event waits for a person."""
+        return self._settle(job, _WRONG_SETTINGS)
+
     def _settle(self, job: EventJob, verdict: Verdict) -> Settlement:
         in_doubt = verdict.uncertain or verdict.reason == IN_DOUBT
         if in_doubt and verdict.outcome is Outcome.DEFERRED and self._is_uncertain_money(job):
@@ -204,3 +212,12 @@ class Forwarder:
         job.app = app
         job.prepared = job.checked(app, self._clock())
         return _BROKEN_RULE if job.prepared.body is None else job.identity_problem
+
+
+def _refused(settings: ForwardSettings, surface: Surface) -> ConfigurationError | None:
+    """The setting with which no invocation could send, if there is one."""
+    try:
+        settings.check_pace(surface)
+    except ConfigurationError as error:
+        return error
+    return None

@@ -44,8 +44,13 @@ class RateLimiter:
         until_next = max(0.0, self._next - self._clock())
         return until_next + self._queued * self._interval
 
-    async def acquire(self) -> None:
-        """Waits for a turn: a request may start when this returns."""
+    async def acquire(self, longest_wait_seconds: float = math.inf) -> bool:
+        """Waits for a turn: a request may start when this returns.
+
+        Returns False at once, without a turn, if it would come later than `longest_wait_seconds`.
+        """
+        if self.wait_seconds > longest_wait_seconds:
+            return False
         self._queued += 1
         try:
             async with self._turn:
@@ -54,3 +59,4 @@ class RateLimiter:
                 self._next = max(self._next, self._clock() - CATCH_UP_SECONDS) + self._interval
         finally:
             self._queued -= 1
+        return True

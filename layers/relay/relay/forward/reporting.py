@@ -9,7 +9,7 @@ from relay import telemetry
 from relay.consumer.consumer import Batch
 from relay.consumer.settler import Destination, Settlement
 from relay.domain.kinds import Surface
-from relay.domain.outcomes import CREDENTIALS_REASON, Outcome
+from relay.domain.outcomes import CREDENTIALS_REASON, NO_TIME, Outcome
 from relay.forward.event_job import EventJob
 
 _MOST_VALUES: Final = 99
@@ -31,21 +31,21 @@ def report_batch(surface: Surface, batch: Batch[EventJob], now: datetime) -> Non
             counts[app_class]["DeadLettered"] += 1
         if job and _is_retried_delivery(job, settlement):
             tries[app_class].append(job.attempts + 1)
-        if settlement.outcome not in _ROUTINE:
+        if settlement.outcome not in _ROUTINE and settlement.reason != NO_TIME:
             _report_failure(message_id, job, settlement)
-    handed_back = len(batch.failed)
-    total = sum(counts.values(), Counter(HandedBack=handed_back))
+    returned = len(batch.failed)
+    total = sum(counts.values(), Counter(HandedBack=returned))
     telemetry.logger().info("batch", extra={"surface": surface.value, **total})
     for app_class, counters in counts.items():
         # A metric takes at most a hundred values; a batch rarely has more deliveries after retries.
         retried = tries[app_class][:_MOST_VALUES]
         telemetry.count({**counters, "TriesUntilDelivered": retried}, app_class=app_class)
-    telemetry.count({"HandedBack": handed_back})
+    telemetry.count({"HandedBack": returned})
 
 
 def _counters(job: EventJob | None, settlement: Settlement, now: datetime) -> Iterator[str]:
     """The counters that one event adds to."""
-    yield settlement.outcome.capitalize()
+    yield "HandedBack" if settlement.reason == NO_TIME else settlement.outcome.capitalize()
     if settlement.verdict is not None and settlement.verdict.uncertain:
         yield "Uncertain"
     if job and settlement.outcome is Outcome.DELIVERED:

@@ -20,6 +20,8 @@ from relay.domain.outcomes import (
     CREDENTIALS_REASON,
     IN_DOUBT,
     IN_PROGRESS,
+    NO_TIME,
+    OUT_OF_TIME,
     PARAMETERS_UNAVAILABLE,
     Outcome,
     Verdict,
@@ -38,12 +40,8 @@ from relay.rules.prepare import Prepared
 from relay.secrets import Secret
 from relay.stores.deliveries import Claim, Deliveries
 
-MARGIN_SECONDS: Final = 2 * LONGEST_CALL_SECONDS
-"""Reserved for claiming an event and remembering or releasing it. Everything else starts only if
-there is time for it: a fresh token and a second request, calls to SQS (`Queue.send`)."""
-_LEASE_SECONDS: Final = 4 * LONGEST_CALL_SECONDS
-"""What a claim lasts besides the requests: its own call, a fresh token (perhaps after waiting for
-another app's), and the call that ends it."""
+_CLOCK_SKEW_SECONDS: Final = 5.0
+"""How far the clocks of two machines may be apart."""
 
 NO_SETTINGS: Final = Verdict(Outcome.DEFERRED, "", PARAMETERS_UNAVAILABLE)
 _NO_TOKEN: Final = Verdict(Outcome.HELD, "E13", CREDENTIALS_REASON)
@@ -87,21 +85,25 @@ class Sender:
 
     @property
     def needed_seconds(self) -> float:
-        """The longest that one request can take from now on, its overhead included."""
-        longest = self._settings.longest_request_seconds + MARGIN_SECONDS
-        return longest + self._limiter.wait_seconds
+        """The longest that one event can take from now on, its turn's wait included."""
+        return self._settings.longest_delivery_seconds + self._limiter.wait_seconds
 
     def begin(self, deadline: Deadline) -> Invocation:
         """Starts an invocation."""
         return Invocation(deadline, self._breaker.begin_round())
 
     async def deliver(self, job: EventJob, invocation: Invocation) -> Verdict:
-        """Sends an event, unless the app has no valid token or its open circuit stops it."""
+        """Sends an event, unless the app has no valid token or its open circuit stops it.
+
+        Each wait (for a token, a probe, the claim, the turn) may take long: after it, the event is
+        handed back if the invocation could end before the event is settled.
+        """
         app_id = job.envelope.app_id
         try:
             token = self._apps.token(self._surface, app_id)
             if token is None:
-                token = await self._token_after_refresh(app_id, invocation)
+                async with self._token_reading:  # another event's read may bring one
+                    token = self._apps.token(self._surface, app_id)
         except ParametersUnavailableError:
             return NO_SETTINGS
         if token is None:
@@ -111,8 +113,10 @@ class Sender:
             return _CIRCUIT_OPEN
         failed: bool | None = None
         try:
+            if not invocation.deadline.allows(self.needed_seconds):
+                return OUT_OF_TIME
             verdict = await self._send_deduplicated(job, token, invocation)
-            failed = verdict.rule == "E16" if job.attempted else None
+            failed = verdict.is_unwell if job.attempted else None
         finally:
             invocation.breaker.record(app_id, failed=failed)
         return verdict
@@ -125,7 +129,7 @@ class Sender:
             return await self._send(job, token, invocation)
         digest = content_digest(job.envelope, _sendable(job).event, job.first_seen)
         try:
-            claim = await self._claim(job, digest)
+            claim = await self._claim(job, digest, invocation)
         except TableUnavailableError:
             return _NO_DELIVERIES
         if claim in _REFUSED_CLAIMS:
@@ -157,10 +161,9 @@ class Sender:
         """Whether only a person may send it again once it may have been recorded."""
         return self._settings.uncertain_money == "dead_letter" and _sendable(job).has_revenue
 
-    async def _claim(self, job: EventJob, digest: str) -> Claim:
-        """Claims an event for as long as its requests can take."""
-        longest = 2 * self._settings.longest_request_seconds + _LEASE_SECONDS
-        seconds = longest + 2 * self._limiter.wait_seconds
+    async def _claim(self, job: EventJob, digest: str, invocation: Invocation) -> Claim:
+        """Claims an event until the invocation is over: whatever it waits for, it sends before."""
+        seconds = invocation.deadline.remaining_seconds + _CLOCK_SKEW_SECONDS
         return await self._deliveries.claim(job.delivery_key, digest, seconds)
 
     async def _finish_claim(
@@ -187,17 +190,22 @@ class Sender:
 
     async def _send(self, job: EventJob, token: Secret, invocation: Invocation) -> Verdict:
         """Sends with the app's token; if AppsFlyer refuses it, once more with a fresh one."""
-        verdict = await self._request(job, token)
-        if verdict.reason != CREDENTIALS_REASON or not self._has_time(invocation):
+        verdict = await self._request(job, token, invocation)
+        if verdict.reason != CREDENTIALS_REASON:
             return verdict
-        fresh = await self._fresh_token(job.envelope.app_id, token)
-        if fresh is None or not self._has_time(invocation):
+        fresh = await self._fresh_token(job.envelope.app_id, token, invocation)
+        if fresh is None:
             return verdict
-        return await self._request(job, fresh)
+        again = await self._request(job, fresh, invocation)
+        return verdict if again.reason == NO_TIME else again
 
-    async def _request(self, job: EventJob, token: Secret) -> Verdict:
-        prepared = _sendable(job)
-        await self._limiter.acquire()
+    async def _request(self, job: EventJob, token: Secret, invocation: Invocation) -> Verdict:
+        """Waits for a turn and makes a request, if there is still time for it then."""
+        prepared, longest = _sendable(job), self._settings.longest_rest_seconds
+        spare = invocation.deadline.remaining_seconds - longest
+        has_turn = await self._limiter.acquire(spare)
+        if not (has_turn and invocation.deadline.allows(longest)):
+            return OUT_OF_TIME
         job.attempted = True
         try:
             response = await self._client.send(
@@ -211,17 +219,13 @@ class Sender:
             return verdict_of_failure(error)
         return verdict_of_response(prepared.kind, response)
 
-    def _has_time(self, invocation: Invocation) -> bool:
-        return invocation.deadline.allows(self.needed_seconds)
-
-    async def _token_after_refresh(self, app_id: str, invocation: Invocation) -> Secret | None:
-        """Waits for a token read that another event started, then returns the token."""
-        async with self._token_reading:
-            has_time = self._has_time(invocation)
-            return self._apps.token(self._surface, app_id) if has_time else None
-
-    async def _fresh_token(self, app_id: str, refused: Secret) -> Secret | None:
+    async def _fresh_token(
+        self, app_id: str, refused: Secret, invocation: Invocation
+    ) -> Secret | None:
         async with self._token_reading:  # one fresh read serves every request that was in flight
+            longest = LONGEST_CALL_SECONDS + self._settings.longest_rest_seconds
+            if not invocation.deadline.allows(longest):
+                return None
             return await asyncio.to_thread(self._apps.refuse, self._surface, app_id, refused)
 
 

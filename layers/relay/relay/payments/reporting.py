@@ -6,6 +6,7 @@ from enum import StrEnum
 from relay import telemetry
 from relay.consumer.consumer import Batch
 from relay.consumer.settler import Destination, Settlement
+from relay.domain.outcomes import NO_TIME
 from relay.payments.notice_job import NoticeJob
 
 
@@ -32,7 +33,7 @@ def report_batch(batch: Batch[NoticeJob]) -> None:
         if message_id in batch.failed:
             continue
         counts[_counter(settlement)] += 1
-        if settlement.reason:
+        if settlement.reason not in {"", NO_TIME}:
             fields = {"message_id": message_id, "reason": settlement.reason}
             telemetry.logger().warning("payment not mapped", extra=fields)
     telemetry.logger().info("batch", extra=dict(counts))
@@ -42,6 +43,8 @@ def report_batch(batch: Batch[NoticeJob]) -> None:
 def _counter(settlement: Settlement) -> str:
     if settlement.destination is Destination.DEAD_LETTERS:
         return "DeadLettered"
+    if settlement.reason == NO_TIME:
+        return "HandedBack"
     return (
         str(settlement.outcome) if settlement.verdict is None else settlement.outcome.capitalize()
     )

@@ -202,14 +202,20 @@ def test_record_that_came_back_becomes_the_same_event(harness: PaymentsHarness) 
     assert harness.mobile[0]["event_id"] == "standard-webhooks:p-1"
 
 
-def test_records_for_which_no_time_is_left_come_back_untouched(harness: PaymentsHarness) -> None:
+def test_notices_for_which_no_time_is_left_go_back_on_their_queue(
+    harness: PaymentsHarness, counted: Counted
+) -> None:
     purchase(harness)
     purchase(harness)
     bodies = [message.body for message in harness.waiting]
+    harness.waiting.clear()
 
-    assert harness.map(*bodies, remaining=lambda: 29.0) == ["m-0", "m-1"]
+    assert harness.map(*bodies, remaining=lambda: 29.0) == []
 
     assert (harness.mobile, len(harness.trail_table)) == ([], 0)
+    back = [message.content for message in harness.waiting]
+    assert back == [json.loads(body) for body in bodies]
+    assert counted() == {"HandedBack": 2, "WebhookReceived": 2}
 
 
 def test_time_that_runs_out_before_the_queues_hands_the_records_back(
