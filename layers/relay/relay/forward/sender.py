@@ -123,7 +123,7 @@ class Sender:
         """Sends an event, unless its claim is refused (S6)."""
         if not self._is_deduplicated(job):
             return await self._send(job, token, invocation)
-        digest = content_digest(job.envelope, _sendable(job).event, job.first_seen)
+        digest = content_digest(job.envelope, _sendable(job).content, job.first_seen)
         try:
             claim = await self._claim(job, digest)
         except TableUnavailableError:
@@ -161,7 +161,8 @@ class Sender:
         """Claims an event for as long as its requests can take."""
         longest = 2 * self._settings.longest_request_seconds + _LEASE_SECONDS
         seconds = longest + 2 * self._limiter.wait_seconds
-        return await self._deliveries.claim(job.delivery_key, digest, seconds)
+        former = job.former(_sendable(job))
+        return await self._deliveries.claim(job.delivery_key, digest, seconds, former)
 
     async def _finish_claim(
         self, job: EventJob, digest: str, verdict: Verdict, *, in_doubt: bool
