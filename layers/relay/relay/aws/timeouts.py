@@ -11,6 +11,8 @@ READ_SECONDS: Final = 2
 ATTEMPTS: Final = 2
 LONGEST_CALL_SECONDS: Final = 7.0
 """Two attempts with a connect and a read each, and a second between them."""
+ANSWER_SECONDS: Final = 3.0
+"""What a function behind the HTTP API keeps of its time for the response."""
 LONGEST_PAUSE_SECONDS: Final = 0.1
 """Between the two attempts of `async_table`."""
 RETRY_SECONDS: Final = 0.9
