@@ -9,6 +9,7 @@ from botocore.exceptions import ReadTimeoutError
 
 from relay.accept import requests
 from relay.aws.timeouts import ANSWER_SECONDS, LONGEST_CALL_SECONDS
+from relay.exact_json import loads
 from relay.gateway.request import LONGEST_SECONDS
 from tests.builders import Json, make_event, make_http_event
 from tests.fakes import FakeSqs, aws_error
@@ -317,6 +318,14 @@ def test_another_request_under_the_same_key_is_a_422(
     assert harness.post(make_event(), **key).status == 202
 
     assert harness.post(event, **key).status == 422
+
+
+def test_digest_of_the_same_value_in_another_writing_is_the_same_at_every_depth() -> None:
+    written = {"eventValue": loads('{"a": [1, {"b": 0.5}], "c": true, "d": null}')}
+    text = '{"d": null, "c": true, "a": ["1", {"b": "0.5"}]}'
+
+    assert requests.digest_of(written) == requests.digest_of({"eventValue": text})
+    assert requests.digest_of(written) != requests.digest_of({"eventValue": text + " "} | {"x": 1})
 
 
 def test_single_event_under_the_key_of_an_array_is_a_422(harness: AcceptHarness) -> None:

@@ -41,7 +41,8 @@ SAME: list[tuple[Kind, Json]] = [
     (Kind.MOBILE_EVENT, {"eventTime": "2026-03-02T12:59:00+01:00"}),
     (Kind.MOBILE_EVENT, {"eventTime": 1772452740000}),
     (Kind.MOBILE_EVENT, {"os": "18", "idfv": None, "ip": "192.0.2.1"}),
-    (Kind.MOBILE_EVENT, {"email": "ada@example.com", "phone": "+12025550142"}),
+    (Kind.MOBILE_EVENT, {"first_name": "Ada", "phone": "+12025550142"}),
+    (Kind.WEB_EVENT, {"last_name": "Example"}),
     (Kind.WEB_EVENT, {"event_revenue": loads("9.990")}),
     (Kind.WEB_EVENT, {"event_url": "https://www.example.com/other"}),
     (Kind.WEB_EVENT, {"timestamp": "2026-03-02T11:59:00Z"}),
@@ -58,6 +59,7 @@ OTHER: list[tuple[Kind, Json]] = [
     (Kind.MOBILE_EVENT, {"customer_user_id": "user-2"}),
     (Kind.MOBILE_EVENT, {"appsflyer_id": "1415211453000-6513895"}),
     (Kind.MOBILE_EVENT, {"appsflyer_id": None}),
+    (Kind.MOBILE_EVENT, {"email": "ada@example.com"}),
     (Kind.MOBILE_EVENT, {"eventTime": "2026-03-02 11:59:00.001"}),
     (Kind.MOBILE_EVENT, {"eventTime": None}),
     (Kind.WEB_EVENT, {"event_name": "sign_up"}),
@@ -65,6 +67,7 @@ OTHER: list[tuple[Kind, Json]] = [
     (Kind.WEB_EVENT, {"event_revenue_currency": "EUR"}),
     (Kind.WEB_EVENT, {"user_id": {"customer_user_id": "user-2"}}),
     (Kind.WEB_EVENT, {"user_id": {"customer_user_id": "user-1", "appsflyer_id": "visitor-p"}}),
+    (Kind.WEB_EVENT, {"email": "ada@example.com"}),
     (Kind.WEB_EVENT, {"timestamp": 1772452740001}),
     (Kind.WEB_VISIT, {"event_url": "https://www.example.com/other"}),
 ]
@@ -80,6 +83,14 @@ def test_content_that_is_the_same_in_another_writing_or_beside_the_point(
 @pytest.mark.parametrize(("kind", "changed"), OTHER)
 def test_content_of_another_name_money_person_or_time_is_another(kind: Kind, changed: Json) -> None:
     assert digest(kind, FIRST[kind] | changed) != digest(kind, FIRST[kind])
+
+
+def test_content_of_an_e_mail_and_of_its_hash_is_the_same() -> None:
+    digest_of_it = "b5fc85e55755f9e0d030a10ab4429b6b2944855f9a0d60077fe832becbc41d72"
+    raw = FIRST[Kind.WEB_EVENT] | {"email": " Ada@Example.com"}
+
+    hashed = FIRST[Kind.WEB_EVENT] | {"email_hashed": digest_of_it}
+    assert digest(Kind.WEB_EVENT, raw) == digest(Kind.WEB_EVENT, hashed)
 
 
 def test_content_of_an_event_without_money_has_no_currency() -> None:
@@ -131,7 +142,7 @@ def test_content_of_a_payment_is_its_movement() -> None:
 def test_content_digest_says_its_version() -> None:
     text = (
         '["id123456789","mobile_event","af_purchase",["9.99","USD"],'
-        '["1415211453000-6513894","user-1"],1772452740000]'
+        '["1415211453000-6513894","user-1",null],1772452740000]'
     )
 
     expected = f"2:{hashlib.sha256(text.encode()).hexdigest()}"

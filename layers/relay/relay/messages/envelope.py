@@ -144,7 +144,7 @@ def content_digest(envelope: Envelope, content: Content, first_seen: datetime) -
     """A digest of what makes an event this one: app, kind, name, money, person, time (`Content`).
 
     It begins with its version, `2:`. Whatever else is sent may change, and the event is the same:
-    devices, hashed identity, other values. A time from `stamped` is left out, because it differs
+    devices, phone and name, other values. A time from `stamped` is left out, because it differs
     each time that the sender sends the event. A payment has its own digest, `content_sha256`.
     """
     if envelope.content_sha256 is not None:
@@ -153,7 +153,7 @@ def content_digest(envelope: Envelope, content: Content, first_seen: datetime) -
     if time == to_milliseconds(first_seen):
         time = None
     money = [] if content.revenue is None else [canonical_amount(content.revenue), content.currency]
-    person = [content.appsflyer_id, content.customer_user_id]
+    person = [content.appsflyer_id, content.customer_user_id, content.email_hashed]
     text = dumps([envelope.app_id, envelope.kind, content.name, money, person, time])
     return f"2:{hashlib.sha256(text).hexdigest()}"
 
@@ -163,10 +163,9 @@ def former_content_digest(
 ) -> str:
     """The digest by release 0.1, for what that release remembered: 64 hexadecimal characters.
 
-    Of the whole event in its hashed form, without a time from `stamped`.
+    Of the whole event in its hashed form, without a time from `stamped`. That of a payment has not
+    changed.
     """
-    if envelope.content_sha256 is not None:
-        return envelope.content_sha256
     field = _TIME_FIELDS[envelope.kind]
     content = dict(event)
     if content.get(field) == _stamp(envelope.kind, first_seen):

@@ -21,6 +21,8 @@ class Content(NamedTuple):
     """M1, W1. None if it was looked up: then it is not the sender's."""
     customer_user_id: str | None
     """M19, W1."""
+    email_hashed: str | None
+    """H1. Not the hashes of a phone number: they depend on the app's settings (H5)."""
     time: datetime | None
     """`eventTime` (M6), `timestamp` (W7), if it can be read."""
 

@@ -73,6 +73,7 @@ def build(
         body.get("event_revenue_currency"),
         user.get("appsflyer_id"),
         user.get("customer_user_id"),
+        hashes.get("email_hashed"),
         context.event_time,
     )
     return CheckedEvent(write(body, _RULES, findings), hashes, "event_revenue" in body, content)

@@ -70,6 +70,7 @@ def build(
         body.get("eventCurrency"),
         body.get("appsflyer_id"),
         body.get("customer_user_id"),
+        hashes.get("email_hashed"),
         context.event_time,
     )
     return CheckedEvent(payload, hashes, context.has_revenue, content)
