@@ -122,6 +122,12 @@ class AcceptHarness:
             },
         )
 
+    def add_producer(self, name: str) -> None:
+        """Sets up a producer for all apps, whose token is `<name>-token`."""
+        digest = token_digest(f"{name}-token")
+        self.producers.append({"name": name, "token_sha256": [digest], "apps": ["*"]})
+        self.publish_producers()
+
     def publish_producers(self) -> None:
         """Writes `producers` to Parameter Store."""
         self.ssm.parameters["/relay/producers"] = json.dumps(self.producers)

@@ -167,6 +167,9 @@ class MemoryAsyncTable:
     def __init__(self, table: MemoryTable) -> None:
         self._table = table
 
+    async def get(self, key: Key) -> Item | None:
+        return self._table.get([key]).get(key)
+
     async def put(self, key: Key, item: Item, only_if: Condition | None = None) -> PutResult:
         return self._table.replace(key, item, only_if)
 

@@ -3,10 +3,9 @@
 from typing import Any
 
 from relay.composition import receive_payment
-from relay.lambda_adapter import Context
+from relay.lambda_adapter import Context, remaining
 
 
 def lambda_handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
     """Answers one request (payload format 2.0)."""
-    del context  # nothing here takes long enough to ask it
-    return receive_payment().handle(event)
+    return receive_payment().handle(event, remaining(context))

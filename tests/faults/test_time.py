@@ -87,7 +87,7 @@ class Corner(NamedTuple):
             else 100 - values["WebSharePercent"]
         )
         between = 100 / share * values["MobileMaxConcurrency"] / values["RequestsASecond"]
-        around = 29 + values["ConnectTimeoutSeconds"] + values["ReadTimeoutSeconds"]
+        around = 36 + values["ConnectTimeoutSeconds"] + values["ReadTimeoutSeconds"]
         return between * 1.05 <= INVOCATION_SECONDS - around
 
 

@@ -43,6 +43,8 @@ class InputEvent:
     event_id: str | None = None
     body: str | None = None
     """The envelope that it came in, exactly as in the file."""
+    accepted_id: str | None = None
+    """The id that the HTTP API would give it, for a producer of some name."""
     is_http: bool = False
     """Whether it came as a request to the HTTP API."""
 
@@ -53,7 +55,8 @@ class InputEvent:
 
     def prepare(self) -> Prepared:
         """Applies every rule. Stamps nothing and looks nothing up."""
-        return prepare(self.kind, self.app, self.event, self.arrival, self.event_id)
+        event_id = self.accepted_id or self.event_id
+        return prepare(self.kind, self.app, self.event, self.arrival, event_id)
 
 
 @dataclass(frozen=True, slots=True)

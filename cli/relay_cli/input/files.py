@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from relay.domain.kinds import App, Kind
+from relay.domain.kinds import App
 from relay.errors import NotAnEnvelopeError
 from relay.exact_json import InvalidJsonError, UnwritableError, dumps, loads
 from relay.gateway.request import Problem, Request
@@ -31,6 +31,10 @@ Json = Mapping[str, Any]
 
 _MAX_FILE_BYTES: Final = 16 * MIB
 """The whole file is in memory. Lambda itself passes 6 MB at most."""
+
+
+_EXAMPLE_PRODUCER: Final = "producer"
+"""Stands in event ids for the producer, whom only a token tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +143,7 @@ def _parsed_envelope(body: str, defaults: Defaults) -> InputEvent | InvalidInput
 
 def _http_items(event: Json, defaults: Defaults, path: Path) -> list[InputItem]:
     # Imported here: `accept` loads Powertools, which no other form of file needs.
-    from relay.accept.accept import ROUTES, with_visitor
+    from relay.accept.accept import ROUTES, with_ids, with_visitor
 
     try:
         request = Request.of(event)
@@ -155,25 +159,19 @@ def _http_items(event: Json, defaults: Defaults, path: Path) -> list[InputItem]:
         problem = error.detail if isinstance(error, Problem) else f"the body is {error}"
         return [InputItem("request", InvalidInput.with_reason("E3", "body", problem))]
     several = isinstance(events, list)
+    app = App(request.app_id, defaults.time_zone, defaults.phone_region)
     return [
         InputItem(
             f"event {index + 1}",
-            _http_event(
+            InputEvent(
+                app,
                 kind,
-                request.app_id,
                 with_visitor(kind, one, request.cookies),
-                defaults,
-                f"{key}:{index}" if key and several else key,
+                defaults.arrival or utc_now(),
+                event_id=f"{key}:{index}" if key and several else key,
+                accepted_id=accepted_id,
+                is_http=True,
             ),
         )
-        for index, one in enumerate(events if several else [events])
+        for index, one, accepted_id in with_ids(events, _EXAMPLE_PRODUCER, key)
     ]
-
-
-def _http_event(
-    kind: Kind, app_id: str, event: Any, defaults: Defaults, event_id: str | None
-) -> InputEvent:
-    app = App(app_id, defaults.time_zone, defaults.phone_region)
-    return InputEvent(
-        app, kind, event, defaults.arrival or utc_now(), event_id=event_id, is_http=True
-    )

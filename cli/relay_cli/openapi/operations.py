@@ -54,8 +54,11 @@ _APP: Final = _parameter(
 _KEY: Final = _parameter(
     "Idempotency-Key",
     "header",
-    "Your own id of what you send, by which it counts once. For an array each event gets one of "
-    "its own: the key, a colon, and its place. Web events carry it on as `customer_dedup_id`.",
+    "Your own id of what you send, by which it counts once. Ids of other producers never meet it: "
+    "the answer tells the `event_id` that is made of your producer's name, the key and, in an "
+    "array, the event's place. Web events carry it on as `customer_dedup_id`. To send some events "
+    "of an array again, those that were `not_queued`, send the array with the same key, and with "
+    "`null` in the places of the others, so that each keeps its id.",
     text("order-1001", maxLength=LONGEST_KEY),
 )
 _PREVIEW: Final = _parameter(

@@ -73,7 +73,10 @@ EVENTS: Final[ResponseSpecs] = {
     ),
     HTTPStatus.ACCEPTED: ResponseSpec("All events will be sent.", {JSON: QueuedContent}),
     HTTPStatus.MULTI_STATUS: ResponseSpec(
-        "Some events will be sent, some not: see the status of each.", {JSON: QueuedContent}
+        "Some events will be sent, some not: see the status of each. An event that is `not_queued` "
+        "may be queued all the same, where the queue did not answer: send it again with the same "
+        "`Idempotency-Key`, by which it counts once if it carries revenue, or goes to the web.",
+        {JSON: QueuedContent},
     ),
     HTTPStatus.BAD_REQUEST: ResponseSpec(
         "No event is valid, or the request cannot be read. Nothing was queued.",

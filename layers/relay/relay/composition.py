@@ -186,6 +186,7 @@ def forwarder(surface: "Surface") -> "Forwarder":
         deliveries=Deliveries(
             _async_table(settings.deliveries_table, settings.requests_in_flight),
             settings.delivery_days,
+            former_until=settings.former_until,
         ),
         identities=Identities(_table(identities_table)) if identities_table else None,
     )

@@ -1,4 +1,4 @@
-"""Adapts the functions behind queues to Lambda: its events in, its responses out."""
+"""Adapts the functions to Lambda: its events and its time in, their responses out."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -24,13 +24,13 @@ class Context(Protocol):
 def forward(event: Mapping[str, Any], context: Context, surface: "Surface") -> dict[str, Any]:
     """Handles one SQS event of a delivery queue; returns the records to retry."""
     return _failures(
-        _runner().run(forwarder(surface).forward(event["Records"], _remaining(context)))
+        _runner().run(forwarder(surface).forward(event["Records"], remaining(context)))
     )
 
 
 def map_payments(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
     """Handles one SQS event of the payments queue; returns the records to retry."""
-    return _failures(mapper().map(event["Records"], _remaining(context)))
+    return _failures(mapper().map(event["Records"], remaining(context)))
 
 
 @cache
@@ -41,7 +41,8 @@ def _runner() -> "asyncio.Runner":
     return asyncio.Runner()
 
 
-def _remaining(context: Context) -> "Remaining":
+def remaining(context: Context) -> "Remaining":
+    """The time that the invocation has left, in seconds."""
     return lambda: context.get_remaining_time_in_millis() / 1000
 
 

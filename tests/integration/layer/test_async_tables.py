@@ -82,6 +82,14 @@ async def found(table: Table, *keys: Key) -> Mapping[Key, StoredItem]:
     return await asyncio.to_thread(table.get, keys)
 
 
+async def test_get_reads_an_item_or_none(both: Both) -> None:
+    loop, _ = both
+    await loop.put(KEY, ITEM)
+
+    assert await loop.get(KEY) == ITEM
+    assert await loop.get(Key("c" * 64, "delivery")) is None
+
+
 async def test_put_writes_and_replaces(both: Both) -> None:
     loop, table = both
 
@@ -301,6 +309,8 @@ async def test_table_that_fails_is_unavailable_by_awss_code(
     table = scripted(answer)
     expected = pytest.raises(TableUnavailableError, match=f"^DynamoDB failed: {code}$")
 
+    with expected:
+        await table.get(KEY)
     with expected:
         await table.put(KEY, ITEM)
     with expected:

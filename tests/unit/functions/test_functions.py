@@ -9,6 +9,7 @@ import boto3
 import pytest
 
 from relay import lambda_adapter
+from relay.consumer.deadline import Remaining
 from relay.domain.kinds import Surface
 
 FUNCTIONS = ["accept", "forward_mobile", "forward_web"]
@@ -38,15 +39,15 @@ def test_import_reads_no_environment_and_makes_no_client(
 
 def test_accept_hands_the_request_to_its_use_case(monkeypatch: pytest.MonkeyPatch) -> None:
     class Accept:
-        def handle(self, event: Mapping[str, Any]) -> dict[str, Any]:
-            return {"statusCode": 202, "seen": event["routeKey"]}
+        def handle(self, event: Mapping[str, Any], remaining: Remaining) -> dict[str, Any]:
+            return {"statusCode": 202, "seen": event["routeKey"], "left": remaining()}
 
     module = load("accept")
     monkeypatch.setattr(module, "accept", Accept)
 
     answer = module.lambda_handler({"routeKey": "GET /v1/health"}, Context())
 
-    assert answer == {"statusCode": 202, "seen": "GET /v1/health"}
+    assert answer == {"statusCode": 202, "seen": "GET /v1/health", "left": 60}
 
 
 @pytest.mark.parametrize(

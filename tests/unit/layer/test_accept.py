@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from relay.accept import accept
+from relay.accept import accept, requests
 from relay.accept.accept import MAX_BODY_BYTES, MAX_EVENTS
 from relay.config.producers import token_digest
 from tests.builders import (
@@ -64,7 +64,7 @@ def test_handle_queued_message_is_the_forwarders_envelope(harness: AcceptHarness
         "app_id": MOBILE_APP,
         "kind": "mobile_event",
         "event": make_event(),
-        "event_id": "order-1",
+        "event_id": "@shop:order-1",
         "first_seen": "2026-03-02T12:00:00.000Z",
     }
 
@@ -168,7 +168,7 @@ def test_handle_array_queues_each_event_with_an_id_of_its_own(harness: AcceptHar
 
     assert answer.status == 202
     assert answer.statuses == ["queued", "queued"]
-    ids = ["batch-7:0", "batch-7:1"]
+    ids = ["@shop/array:batch-7:0", "@shop/array:batch-7:1"]
     assert [event["event_id"] for event in answer.content["events"]] == ids
     assert [message.content["event_id"] for message in harness.mobile] == ids
 
@@ -176,7 +176,7 @@ def test_handle_array_queues_each_event_with_an_id_of_its_own(harness: AcceptHar
 def test_handle_array_of_one_has_an_indexed_id_too(harness: AcceptHarness) -> None:
     harness.post([make_event()], **keyed("batch-7"))
 
-    assert harness.mobile[0].content["event_id"] == "batch-7:0"
+    assert harness.mobile[0].content["event_id"] == "@shop/array:batch-7:0"
 
 
 def test_handle_array_in_part_valid_says_which(harness: AcceptHarness) -> None:
@@ -634,7 +634,7 @@ def test_handle_same_key_and_body_is_queued_again_under_the_same_id(harness: Acc
     answers = [harness.post(make_event(), **keyed("order-1")) for _ in range(2)]
 
     assert [answer.status for answer in answers] == [202, 202]
-    assert {message.content["event_id"] for message in harness.mobile} == {"order-1"}
+    assert {message.content["event_id"] for message in harness.mobile} == {"@shop:order-1"}
 
 
 def test_handle_same_key_with_another_body_is_a_422(harness: AcceptHarness) -> None:
@@ -690,7 +690,7 @@ def test_handle_ever_new_keys_forget_the_one_used_longest_ago(
     harness: AcceptHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Memory is bounded."""
-    monkeypatch.setattr(accept, "_MOST_KEYS", 2)
+    monkeypatch.setattr(requests, "MOST_EVENTS", 2)
     for key in ("a", "b", "a", "c"):
         harness.post(make_event(), **keyed(key))
 

@@ -139,10 +139,10 @@ def test_forward_reports_failed_records_in_lambdas_form(outside: Outside) -> Non
 
 
 def test_forward_reads_the_remaining_time_as_milliseconds(outside: Outside) -> None:
-    """A request of 3 s, three calls of 7 s and one of 8 s: 32 s are enough and 31.999 s are not."""
-    forward(make_envelope(), milliseconds=31_999)
+    """A request of 3 s, four calls of 7 s and one of 8 s: 39 s are enough and 38.999 s are not."""
+    forward(make_envelope(), milliseconds=38_999)
     assert outside.appsflyer.requests == []
-    forward(make_envelope(), milliseconds=32_000)
+    forward(make_envelope(), milliseconds=39_000)
     assert len(outside.appsflyer.requests) == 1
 
 

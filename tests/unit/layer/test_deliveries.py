@@ -1,13 +1,14 @@
 import asyncio
 import re
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
 from relay.aws.table import Condition, Item, Key, PutResult
 from relay.errors import TableBusyError, TableUnavailableError
 from relay.stores import deliveries as module
-from relay.stores.deliveries import Claim, Deliveries, delivery_key
+from relay.stores.deliveries import Claim, Deliveries, Former, delivery_key
 from tests.fakes import FakeClock
 from tests.memory_table import MemoryAsyncTable, MemoryTable
 
@@ -460,3 +461,93 @@ def test_delivery_key_differs_by_scope_and_id_and_by_where_one_ends() -> None:
 
 def test_delivery_key_of_text_that_is_no_unicode_is_a_key_all_the_same() -> None:
     assert delivery_key("shop", "\ud83d") != delivery_key("shop", "\ud83e")
+
+
+# What release 0.1 remembered
+
+FORMER = Former(lambda: "f" * 64, delivery_key("app shop", "order-1"))
+"""The event as that release knew it."""
+SAME_KEY = Former(FORMER.digest)
+
+
+async def test_claim_of_what_was_delivered_with_a_digest_of_release_0_1_is_a_duplicate(
+    deliveries: Deliveries,
+) -> None:
+    await deliveries.remember(KEY, FORMER.digest())
+
+    assert await deliveries.claim(KEY, DIGEST, 60, SAME_KEY) is Claim.DUPLICATE
+    assert await deliveries.claim(KEY, DIGEST, 60, Former(lambda: OTHER)) is Claim.CONFLICT
+
+
+async def leave(deliveries: Deliveries, clock: FakeClock, state: str, digest: str) -> None:
+    """Release 0.1 left an item under its own key."""
+    key = FORMER.key or ""
+    if state in {"delivered", "forgotten"}:
+        await deliveries.remember(key, digest)
+    else:
+        await deliveries.claim(key, digest, 60)
+    if state == "in doubt":
+        await deliveries.doubt(key, digest)
+    if state in {"died", "forgotten"}:
+        clock.advance(61 if state == "died" else 35 * DAY)
+
+
+LEFT = [
+    ("delivered", Claim.DUPLICATE),
+    ("being sent", Claim.BUSY),
+    ("in doubt", Claim.IN_DOUBT),
+    ("died", Claim.EXPIRED),
+    ("forgotten", Claim.CLAIMED),
+]
+
+
+@pytest.mark.parametrize(("state", "claim"), LEFT)
+async def test_claim_finds_the_same_event_under_the_key_of_release_0_1(
+    deliveries: Deliveries, elsewhere: Deliveries, clock: FakeClock, state: str, claim: Claim
+) -> None:
+    await leave(elsewhere, clock, state, FORMER.digest())
+
+    assert await deliveries.claim(KEY, DIGEST, 60, FORMER) is claim
+
+
+@pytest.mark.parametrize("state", [state for state, _ in LEFT])
+async def test_claim_does_not_mind_another_producers_event_under_the_key_of_release_0_1(
+    deliveries: Deliveries, elsewhere: Deliveries, clock: FakeClock, state: str
+) -> None:
+    await leave(elsewhere, clock, state, OTHER)
+
+    assert await deliveries.claim(KEY, DIGEST, 60, FORMER) is Claim.CLAIMED
+
+
+async def test_claim_of_what_is_known_under_both_keys_is_told_by_its_own(
+    deliveries: Deliveries, elsewhere: Deliveries, clock: FakeClock
+) -> None:
+    """A person had the doubtful event sent again."""
+    await leave(elsewhere, clock, "in doubt", FORMER.digest())
+    assert await deliveries.claim(KEY, DIGEST, 60, FORMER) is Claim.IN_DOUBT
+    await deliveries.remember(KEY, DIGEST)
+
+    assert await deliveries.claim(KEY, DIGEST, 60, FORMER) is Claim.DUPLICATE
+
+
+async def test_claim_looks_up_no_key_of_release_0_1_from_the_day_that_is_set(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    until = clock.now + timedelta(days=1)
+    deliveries = Deliveries(MemoryAsyncTable(table), 35, clock, former_until=until)
+    await deliveries.claim(delivery_key("app shop", "1"), DIGEST, 60, FORMER)
+    assert table.calls["get"] == 1
+
+    clock.advance(DAY)
+    await deliveries.claim(delivery_key("app shop", "2"), DIGEST, 60, FORMER)
+
+    assert table.calls["get"] == 1
+
+
+async def test_claim_reads_nothing_for_an_event_that_had_no_other_key(
+    deliveries: Deliveries, table: MemoryTable
+) -> None:
+    await deliveries.claim(KEY, DIGEST, 60, SAME_KEY)
+    await deliveries.claim(KEY, DIGEST, 60)
+
+    assert table.calls["get"] == 0

@@ -266,4 +266,4 @@ async def test_forward_at_a_pace_that_cannot_work_names_the_setting_once(
 
     [line] = [one for one in capsys.readouterr().out.splitlines() if "setting is wrong" in one]
     assert PACE_VARIABLE in line
-    assert "allow 28 requests a second or more" in line
+    assert "allow 33 requests a second or more" in line

@@ -25,11 +25,12 @@ from relay.messages.envelope import DEAD_LETTER_FIELDS, parse_envelope, write_en
 from relay.messages.notice import DEAD_LETTER_FIELDS as DEAD_NOTICE_FIELDS
 from relay.messages.notice import parse_notice, write_notice
 from relay.stores.decision import Decision
-from relay.stores.deliveries import Claim, Deliveries
+from relay.stores.deliveries import Claim, Deliveries, delivery_key
 from relay.stores.identities import Identities
 from relay.stores.money_trail import Trail
-from tests.builders import NOW
+from tests.builders import MOBILE_APP, NOW, Json, make_event
 from tests.fakes import FakeSsm
+from tests.harnesses import AcceptHarness, ForwarderHarness
 from tests.memory_table import MemoryAsyncTable, MemoryTable
 
 DATA = Path(__file__).parents[2] / "data" / "release_0_1"
@@ -129,6 +130,52 @@ async def test_deliveries_are_read_and_written_the_same() -> None:
             written = expiring({"expires_at": int(item["expires_at"]) - 1}, 35)
             await Deliveries(MemoryAsyncTable(new), 35, written).remember(key.pk, content)
             assert new.everything() == {key: item}
+
+
+DELIVERED = "o1"
+"""An `Idempotency-Key` under which release 0.1 delivered `make_event()`."""
+
+
+async def handed_in_over_http(key: str, event: Json, token: str = "shop-token") -> ForwarderHarness:
+    """An event comes over HTTP after the upgrade, and is forwarded."""
+    accept, forwarder = AcceptHarness(), ForwarderHarness(deduplicate="money")
+    accept.add_producer("billing")
+    for item_key, item in items("deliveries"):
+        forwarder.deliveries.put(item_key, item)
+    assert accept.post(event, token=token, headers={"idempotency-key": key}).status == 202
+    await forwarder.forward(*(message.body for message in accept.mobile))
+    return forwarder
+
+
+async def test_event_that_was_delivered_under_its_bare_key_is_not_sent_again() -> None:
+    assert delivery_key(f"app {MOBILE_APP}", DELIVERED) in {
+        key.pk for key, _ in items("deliveries")
+    }
+
+    forwarder = await handed_in_over_http(DELIVERED, make_event())
+
+    assert (forwarder.appsflyer.requests, forwarder.dead) == ([], [])
+
+
+async def test_event_of_another_producer_under_the_same_bare_key_is_sent() -> None:
+    other = make_event(customer_user_id="user-2")
+
+    forwarder = await handed_in_over_http(DELIVERED, other, "billing-token")
+
+    assert (len(forwarder.appsflyer.requests), forwarder.dead) == (1, [])
+
+
+async def test_message_with_a_bare_key_is_known_by_it() -> None:
+    """It stood on the queue during the upgrade, or is a dead letter that is sent again."""
+    forwarder = ForwarderHarness(deduplicate="money")
+    for key, item in items("deliveries"):
+        forwarder.deliveries.put(key, item)
+    envelope = {"app_id": MOBILE_APP, "kind": "mobile_event", "event": make_event()}
+
+    await forwarder.forward(envelope | {"event_id": DELIVERED}, envelope | {"event_id": "new"})
+    await forwarder.forward(envelope | {"event_id": "new"})
+
+    assert (len(forwarder.appsflyer.requests), forwarder.dead) == (1, [])
 
 
 def of_trail(sort: str) -> list[tuple[Key, Item]]:

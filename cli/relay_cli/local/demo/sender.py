@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
@@ -101,8 +101,10 @@ class SampleSender:
         shown = _event_results(response)
         events = list(_events_of_request(sample.event))
         for number, expected in enumerate(sample.expect):
-            trace = Trace(sample, number, expected, events[number], status=response.status)
-            _add_entry_result(trace, shown[number] if number < len(shown) else {}, response)
+            entry = shown[number] if number < len(shown) else {}
+            submitted = replace(events[number], event_id=entry.get("event_id"))
+            trace = Trace(sample, number, expected, submitted, status=response.status)
+            _add_entry_result(trace, entry, response)
             yield trace
 
     def _request(self, event: Mapping[str, Any]) -> Response:
@@ -135,20 +137,17 @@ def _event_of_envelope(body: str) -> SubmittedEvent | None:
 
 
 def _events_of_request(event: Mapping[str, Any]) -> Iterator[SubmittedEvent]:
-    """The events of a request, as `accept` sees them."""
+    """The events of a request, as `accept` sees them; it also says which ids they get."""
     request = Request.of(event)
     kind = ROUTES.get(request.route)
     try:
         content = loads(request.body) if kind else []
     except InvalidJsonError:
         return
-    several = isinstance(content, list)
-    key = request.idempotency_key
-    for index, one in enumerate(content if several else [content]):
+    for one in content if isinstance(content, list) else [content]:
         if kind is not None:
-            event_id = f"{key}:{index}" if key and several else key
             event_with_visitor = with_visitor(kind, one, request.cookies)
-            yield SubmittedEvent(kind, request.app_id, event_with_visitor, event_id)
+            yield SubmittedEvent(kind, request.app_id, event_with_visitor, None)
 
 
 def _event_results(response: Response) -> list[dict[str, Any]]:

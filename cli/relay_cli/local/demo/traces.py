@@ -30,7 +30,7 @@ class SubmittedEvent:
     app_id: str
     event: Any
     event_id: str | None
-    """The sender's own id."""
+    """The id that its sender or `accept` gave it."""
 
     def prepare(self, arrival: datetime, event_id: str | None) -> Prepared:
         """The event as a forwarder prepares it; `arrival` is also its time stamp."""
@@ -69,7 +69,7 @@ class Trace:
 
     @property
     def event_id(self) -> str | None:
-        """Its id in the queues: the sender's, or that of the first message."""
+        """Its id in the queues: the one it came with, or that of the first message."""
         return (self.submitted.event_id if self.submitted else None) or self.message_id
 
     @property

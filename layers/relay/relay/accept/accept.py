@@ -3,17 +3,17 @@
 Accepting is durable and quick: check, hash, queue, 202. Nothing is sent to AppsFlyer here.
 """
 
-import hashlib
-from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Final, Literal, TypedDict
 
 from relay.accept.entries import Entry, EntryContent, PreviewsContent, QueuedContent, none_is_valid
+from relay.accept.requests import RequestName, Requests, digest_of
 from relay.aws.sqs import MAX_TAKEN_BYTES, Message, Queue
 from relay.config.apps import Apps
 from relay.config.producers import Producer, Producers
+from relay.consumer.deadline import Remaining
 from relay.domain.kinds import App, Kind, Surface
 from relay.errors import (
     ConfigurationError,
@@ -21,9 +21,10 @@ from relay.errors import (
     UnknownAppError,
 )
 from relay.exact_json import InvalidJsonError, loads
-from relay.gateway.request import Problem, Request, Response
+from relay.gateway.request import LONGEST_SECONDS, Problem, Request, Response
 from relay.gateway.responses import respond, settings_unavailable
 from relay.messages.envelope import Envelope, money_without_id, stamped, write_envelope
+from relay.messages.event_ids import http_event_id
 from relay.rules.fields import is_absent
 from relay.rules.identity_lookup import (
     customer_to_look_up,
@@ -34,7 +35,6 @@ from relay.rules.identity_lookup import (
 MAX_BODY_BYTES: Final = 5 * 1024 * 1024
 """Lambda accepts 6 MB an invocation, and the body arrives wrapped and escaped."""
 MAX_EVENTS: Final = 500
-_MOST_KEYS: Final = 10_000
 
 ROUTES: Final[Mapping[str, Kind]] = {
     "POST /v1/mobile/{app_id}/events": Kind.MOBILE_EVENT,
@@ -49,10 +49,6 @@ class HealthContent(TypedDict):
     status: Literal["ok"]
 
 
-Key = tuple[str, str, str]
-"""Producer, app id, and the sender's `Idempotency-Key`."""
-
-
 class Accept:
     """Takes events over HTTP for a pair of queues. Lives as long as its process."""
 
@@ -60,13 +56,18 @@ class Accept:
         self._apps = apps
         self._producers = producers
         self._queues = queues
-        self._keys: OrderedDict[Key, bytes] = OrderedDict()
+        self._requests = Requests()
 
-    def handle(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        """The response to one HTTP API event (payload format 2.0)."""
-        return respond(event, self._respond)
+    def handle(
+        self, event: Mapping[str, Any], remaining: Remaining = lambda: LONGEST_SECONDS
+    ) -> dict[str, Any]:
+        """The response to one HTTP API event (payload format 2.0).
 
-    def _respond(self, request: Request) -> Response:
+        It is there before the invocation ends, whatever SQS does; `remaining`: see `Remaining`.
+        """
+        return respond(event, lambda request: self._respond(request, remaining))
+
+    def _respond(self, request: Request, remaining: Remaining) -> Response:
         if request.route == "GET /v1/health":
             health: HealthContent = {"status": "ok"}
             return Response(HTTPStatus.OK, health)
@@ -75,18 +76,15 @@ class Accept:
             raise Problem(HTTPStatus.NOT_FOUND, "no such route")
         producer = self._authenticate(request)
         app = self._app(request, kind, producer)
-        entries = _entries(kind, app, request)
+        entries = _entries(kind, app, producer, request)
         if request.is_preview:
             previews: PreviewsContent = {"events": [entry.preview() for entry in entries]}
             return Response(HTTPStatus.OK, previews)
-        if request.idempotency_key is None:
-            return self._queue(kind, request.came_in, entries)
-        key = (producer.name, app.id, request.idempotency_key)
-        digest = hashlib.sha256(request.body).digest()
-        self._check_key(key, digest)
-        response = self._queue(kind, request.came_in, entries)
-        self._remember_key(key, digest)
-        return response
+        key = request.idempotency_key
+        name = (app.id, http_event_id(producer.name, key)) if key else None
+        if not self._requests.agree(name, entries):
+            raise _another_body()
+        return self._queue(name, kind, request.came_in, entries, remaining)
 
     # The producer, and the app
 
@@ -117,38 +115,34 @@ class Accept:
         except (ParametersUnavailableError, ConfigurationError) as error:
             raise settings_unavailable(error) from error
 
-    def _check_key(self, key: Key, digest: bytes) -> None:
-        """The same idempotency key with another body is a mistake of the sender.
-
-        Only this process's keys are known here; the forwarder catches the others.
-        """
-        if self._keys.get(key, digest) != digest:
-            raise Problem(
-                HTTPStatus.UNPROCESSABLE_ENTITY,
-                "this Idempotency-Key came before with another body: use a new key for a new event",
-            )
-
-    def _remember_key(self, key: Key, digest: bytes) -> None:
-        """A key is used once something was queued under it: a refused body may be corrected."""
-        self._keys[key] = digest
-        self._keys.move_to_end(key)
-        if len(self._keys) > _MOST_KEYS:
-            self._keys.popitem(last=False)
-
     # Onto the queue
 
-    def _queue(self, kind: Kind, came_in: datetime, entries: Sequence[Entry]) -> Response:
+    def _queue(
+        self,
+        name: RequestName | None,
+        kind: Kind,
+        came_in: datetime,
+        entries: Sequence[Entry],
+        remaining: Remaining,
+    ) -> Response:
         """Queues the valid events, and responds for every event of the request."""
         messages = {
             entry.index: _message(kind, came_in, entry) for entry in entries if entry.is_valid
         }
         if not messages:
             raise _none_is_valid(entries)
-        sendable = [index for index, message in messages.items() if message.fits]
-        failed = self._queues[Surface.of(kind)].send([messages[index] for index in sendable])
-        queued = {index for position, index in enumerate(sendable) if position not in failed}
+        fitting = [entry for entry in entries if entry.is_valid and messages[entry.index].fits]
+        if not fitting:
+            raise _too_large()
+        missing = self._requests.missing(name, fitting)
+        failed = self._queues[Surface.of(kind)].send_in_time(
+            [messages[entry.index] for entry in missing], remaining
+        )
+        not_queued = {missing[position].index for position in failed}
+        queued = {entry.index for entry in fitting} - not_queued
+        self._requests.remember(name, fitting, queued)
         if not queued:
-            raise _queue_unavailable() if sendable else _too_large()
+            raise _queue_unavailable()
         status = HTTPStatus.ACCEPTED if len(queued) == len(entries) else HTTPStatus.MULTI_STATUS
         described: list[EntryContent] = [
             entry.describe(
@@ -185,15 +179,31 @@ def _events(request: Request) -> Any:
     return events
 
 
-def _entries(kind: Kind, app: App, request: Request) -> list[Entry]:
-    """Every event of the request, checked. For an array, event ids are `key:0`, `key:1` ..."""
-    events, key = _events(request), request.idempotency_key
-    if not isinstance(events, list):
-        return [_entry(kind, app, request, events, 0, key)]
+def _entries(kind: Kind, app: App, producer: Producer, request: Request) -> list[Entry]:
+    """Every event of the request, checked; raises `Problem`."""
+    events = _events(request)
+    identified = list(with_ids(events, producer.name, request.idempotency_key))
+    if not identified:
+        raise Problem(HTTPStatus.BAD_REQUEST, "the array holds no event: each is null")
     return [
-        _entry(kind, app, request, event, index, f"{key}:{index}" if key else None)
-        for index, event in enumerate(events)
+        _entry(kind, app, request, event, index, event_id) for index, event, event_id in identified
     ]
+
+
+def with_ids(events: Any, producer: str, key: str | None) -> Iterator[tuple[int, Any, str | None]]:
+    """The events of a body, each with its place and its event id; the id is None without a key.
+
+    With a key, `null` in an array is no event: it stands where one was queued before, so that those
+    which were not keep their places and with them their ids.
+    """
+    if not isinstance(events, list):
+        yield 0, events, http_event_id(producer, key) if key else None
+        return
+    for index, event in enumerate(events):
+        if key is None:
+            yield index, event, None
+        elif event is not None:
+            yield index, event, http_event_id(producer, key, index)
 
 
 def _entry(
@@ -206,7 +216,8 @@ def _entry(
         findings = (*findings, will_be_looked_up())
     if prepared.has_revenue and event_id is None:
         findings = (*findings, money_without_id())
-    return Entry(index, event_id, prepared, findings)
+    digest = b"" if event_id is None else digest_of(event)
+    return Entry(index, event_id, digest, prepared, findings)
 
 
 def with_visitor(kind: Kind, event: Any, cookies: Mapping[str, str]) -> Any:
@@ -231,6 +242,15 @@ def _message(kind: Kind, came_in: datetime, entry: Entry) -> Message:
         findings=tuple(finding.as_dict() for finding in entry.findings),
     )
     return Message(write_envelope(envelope, prepared.event), prepared.app_id)
+
+
+def _another_body() -> Problem:
+    """422: the same key with another body is a mistake of the sender."""
+    return Problem(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "this Idempotency-Key came before with another body: use a new key for a new event. To "
+        "send only some events of an array again, put null in the places of the others",
+    )
 
 
 def _queue_unavailable() -> Problem:

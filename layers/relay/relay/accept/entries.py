@@ -27,7 +27,11 @@ class RecordedContent(TypedDict):
 
 class _FoundContent(TypedDict):
     event_id: NotRequired[
-        Annotated[str, "From `Idempotency-Key`: the key, or for an array `key:0`, `key:1` ..."]
+        Annotated[
+            str,
+            "Of `Idempotency-Key`: `@producer:key`, in an array `@producer/array:key:0`, "
+            "`@producer/array:key:1` ...",
+        ]
     ]
     findings: Annotated[FindingsContent, "All that there is to say about it"]
     recorded: NotRequired[Annotated[RecordedContent, "Absent where it is rejected"]]
@@ -43,7 +47,7 @@ class EntryContent(_FoundContent):
     status: Annotated[
         Status,
         "`queued`: will be sent. `rejected`: breaks a rule, see its findings. `not_queued`: the "
-        "queue did not take it, send it again. `too_large`: no queue can take it",
+        "queue did not take it in time, send it again. `too_large`: no queue can take it",
     ]
 
 
@@ -63,7 +67,9 @@ class QueuedContent(TypedDict):
     """What became of each event of a request."""
 
     queued: Annotated[int, "How many will be sent"]
-    events: Annotated[list[EntryContent], "One for each event, in their order"]
+    events: Annotated[
+        list[EntryContent], "One for each event, in their order; none for a `null` in an array"
+    ]
 
 
 class PreviewsContent(TypedDict):
@@ -89,6 +95,8 @@ class Entry:
 
     index: int
     event_id: str | None
+    digest: bytes
+    """Of the event as its sender wrote it (`requests.digest_of`); empty without an id."""
     prepared: Prepared
     findings: tuple[Finding, ...]
 

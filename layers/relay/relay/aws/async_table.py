@@ -20,6 +20,7 @@ from relay.aws.table import (
     Item,
     Key,
     PutResult,
+    StoredItem,
     Written,
     attribute_of,
     item_of,
@@ -165,6 +166,16 @@ class DynamoAsyncTable:
     def __init__(self, calls: DynamoClient, name: str) -> None:
         self._client = calls
         self._name = name
+
+    async def get(self, key: Key) -> StoredItem | None:
+        """GetItem: a read unit for 4 KB, also of an absent item."""
+        request = {"TableName": self._name, "Key": record_of(key), "ConsistentRead": True}
+        try:
+            response = await self._client.call("GetItem", request)
+        except CallFailedError as error:
+            raise _unavailable("GetItem", error.code) from None
+        found = response.get("Item")
+        return item_of(found)[1] if found else None
 
     async def put(self, key: Key, item: Item, only_if: Condition | None = None) -> PutResult:
         """PutItem: a write unit a KB, refused or not. The item before costs nothing."""

@@ -1,11 +1,14 @@
 """SQS: sends messages to a queue, ten a call, and returns those that SQS did not take."""
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from functools import cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from relay import telemetry
+from relay.aws.timeouts import ANSWER_SECONDS, LONGEST_CALL_SECONDS
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -17,6 +20,8 @@ MAX_TAKEN_BYTES: Final = MAX_MESSAGE_BYTES - 65_536
 """Largest message to accept: the rest is room for what is added until it is a dead letter."""
 _MESSAGES_A_CALL: Final = 10
 _LONGEST_GROUP: Final = 128
+_CALLS_AT_ONCE: Final = 10
+"""Fewer than a client has connections. Five hundred messages are five rounds of calls."""
 
 
 class Message(NamedTuple):
@@ -49,24 +54,77 @@ class Queue:
         Once SQS does not respond, or `has_time` returns false, the rest is not tried: an invocation
         that runs out of time would send again what it has already delivered.
         """
+        sending = _Sending(self._sqs, self.url, messages, has_time)
         failed: set[int] = set()
-        is_up = True
         for positions in _batches(messages):
-            if not (is_up and has_time()):
-                failed |= set(positions)
-                continue
-            try:
-                failed |= self._send_batch(messages, positions)
-            except BotoCoreError as error:
-                telemetry.aws_failed("SendMessageBatch", [telemetry.aws_code(error)])
-                failed |= set(positions)
-                is_up = False
+            failed |= sending.send_batch(positions)
         return failed
 
-    def _send_batch(self, messages: Sequence[Message], positions: Sequence[int]) -> set[int]:
-        entries = [_entry(position, messages[position]) for position in positions]
+    def send_in_time(self, messages: Sequence[Message], remaining: Callable[[], float]) -> set[int]:
+        """Like `send`, with several calls at a time, for a caller who waits for a response.
+
+        `remaining`: the seconds that the invocation may still run. No call starts that may last
+        longer, and the result is there `ANSWER_SECONDS` before the end, whatever SQS does. A call
+        that has not returned by then counts as failed, though SQS may have taken its messages.
+        """
+
+        def has_time() -> bool:
+            return remaining() >= LONGEST_CALL_SECONDS + ANSWER_SECONDS
+
+        sending = _Sending(self._sqs, self.url, messages, has_time)
+        calls = {
+            _threads().submit(sending.send_batch, positions): positions
+            for positions in _batches(messages)
+        }
+        done, late = wait(calls, timeout=max(0.0, remaining() - ANSWER_SECONDS))
+        failed: set[int] = set()
+        for call in done:
+            failed |= call.result()
+        for call in late:
+            call.cancel()
+            failed |= set(calls[call])
+        if late:
+            telemetry.aws_failed("SendMessageBatch", ["NoResponse"])
+        return failed
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    """They live as long as the process, and start when there is something to do for them."""
+    return ThreadPoolExecutor(_CALLS_AT_ONCE, thread_name_prefix="sqs")
+
+
+class _Sending:
+    """Sends messages batch by batch, until there is no time or no response; for any thread."""
+
+    def __init__(
+        self,
+        sqs: "SQSClient",
+        url: str,
+        messages: Sequence[Message],
+        has_time: Callable[[], bool],
+    ) -> None:
+        self._sqs = sqs
+        self._url = url
+        self._messages = messages
+        self._has_time = has_time
+        self._is_up = True
+
+    def send_batch(self, positions: Sequence[int]) -> set[int]:
+        """Sends the messages at these positions; returns those that SQS did not take."""
+        if not (self._is_up and self._has_time()):
+            return set(positions)
         try:
-            response = self._sqs.send_message_batch(QueueUrl=self.url, Entries=entries)
+            return self._call(positions)
+        except BotoCoreError as error:
+            telemetry.aws_failed("SendMessageBatch", [telemetry.aws_code(error)])
+            self._is_up = False
+            return set(positions)
+
+    def _call(self, positions: Sequence[int]) -> set[int]:
+        entries = [_entry(position, self._messages[position]) for position in positions]
+        try:
+            response = self._sqs.send_message_batch(QueueUrl=self._url, Entries=entries)
         except ClientError as error:  # SQS responded, so the next call may succeed
             telemetry.aws_failed("SendMessageBatch", [telemetry.aws_code(error)])
             return set(positions)

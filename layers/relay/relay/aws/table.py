@@ -78,7 +78,14 @@ class Written(NamedTuple):
 
 
 class AsyncTable(Protocol):
-    """One table, for the event loop. `put` and `delete` raise `TableUnavailableError`."""
+    """One table, for the event loop.
+
+    `get`, `put` and `delete` raise `TableUnavailableError`.
+    """
+
+    async def get(self, key: Key) -> StoredItem | None:
+        """Reads an item, consistently; None if it is absent."""
+        ...
 
     async def put(self, key: Key, item: Item, only_if: Condition | None = None) -> PutResult:
         """Writes an item, if the condition holds."""

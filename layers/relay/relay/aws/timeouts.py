@@ -11,14 +11,16 @@ READ_SECONDS: Final = 2
 ATTEMPTS: Final = 2
 LONGEST_CALL_SECONDS: Final = 7.0
 """Two attempts with a connect and a read each, and a second between them."""
+ANSWER_SECONDS: Final = 3.0
+"""What a function behind the HTTP API keeps of its time for the response."""
 LONGEST_PAUSE_SECONDS: Final = 0.1
 """Between the two attempts of `async_table`."""
 RETRY_SECONDS: Final = 0.9
 """For so long a write that DynamoDB was too busy for may be begun again. What is left of
 `LONGEST_CALL_SECONDS` is enough for two attempts and the pause between them."""
 
-CLAIM_SECONDS: Final = 2 * LONGEST_CALL_SECONDS
-"""An event's claim: a second call if there is an item already."""
+CLAIM_SECONDS: Final = 3 * LONGEST_CALL_SECONDS
+"""An event's claim: a look for its former key, and a second write if there is an item already."""
 RESULT_SECONDS: Final = LONGEST_CALL_SECONDS
 """What ends a claim: remembering the delivery or the doubt, or releasing the event."""
 PUT_SECONDS: Final = LONGEST_CALL_SECONDS + 1

@@ -5,6 +5,7 @@ Secrets are never here: they stay in Parameter Store (see `relay.aws.parameter_s
 
 import math
 from collections.abc import Mapping
+from datetime import UTC, date, datetime, time
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -128,6 +129,8 @@ class ForwardSettings(_WaitingSettings):
     deliveries_table: TableName
     delivery_days: Days = 35
     """How long a delivered event id is remembered; Adyen repeats webhooks for 30 days."""
+    former_ids_until: date | None = None
+    """The day from which no event id in the form of release 0.1 is looked up; None: for ever."""
     deduplicate: Literal["money", "all", "none"] = "money"
     """Which events are de-duplicated by their ids; those of payments always are."""
     identities_table: TableName | None = None
@@ -144,6 +147,12 @@ class ForwardSettings(_WaitingSettings):
         web = self.web_share_percent
         share = web if surface is Surface.WEB else 100 - web
         return self.requests_a_second * share / 100 / self.max_concurrency
+
+    @property
+    def former_until(self) -> datetime | None:
+        """The moment of `former_ids_until`, in UTC."""
+        day = self.former_ids_until
+        return None if day is None else datetime.combine(day, time.min, UTC)
 
     @property
     def longest_request_seconds(self) -> float:

@@ -11,14 +11,16 @@ from relay.domain.outcomes import Verdict
 from relay.messages.envelope import (
     Envelope,
     digest_of,
+    former_content_digest,
     money_without_id,
     stamped,
     write_envelope,
 )
+from relay.messages.event_ids import former_event_id
 from relay.rules.fields import without_clear_email
 from relay.rules.identity_lookup import customer_to_look_up, prepare_with_lookup
 from relay.rules.prepare import Prepared, prepare
-from relay.stores.deliveries import delivery_key
+from relay.stores.deliveries import Former, delivery_key
 from relay.stores.identities import Identity
 
 
@@ -86,9 +88,22 @@ class EventJob:
     @property
     def delivery_key(self) -> str:
         """The event's key in the table of deliveries (S6)."""
+        return delivery_key(self._scope, self.event_id)
+
+    @property
+    def _scope(self) -> str:
+        """Where the event id is unique."""
         envelope = self.envelope
-        scope = f"source {envelope.source}" if envelope.source else f"app {envelope.app_id}"
-        return delivery_key(scope, self.event_id)
+        return f"source {envelope.source}" if envelope.source else f"app {envelope.app_id}"
+
+    def former(self, prepared: Prepared) -> Former:
+        """How release 0.1 knew the event."""
+        envelope = self.envelope
+        event_id = None if envelope.source else former_event_id(self.event_id)
+        return Former(
+            lambda: former_content_digest(envelope, prepared.event, self.first_seen),
+            delivery_key(self._scope, event_id) if event_id else None,
+        )
 
     def checked(self, app: App, now: datetime) -> Prepared:
         """Applies every rule, after stamping the event with the time at which it came in."""

@@ -127,7 +127,7 @@ class Sender:
         """Sends an event, unless its claim is refused (S6)."""
         if not self._is_deduplicated(job):
             return await self._send(job, token, invocation)
-        digest = content_digest(job.envelope, _sendable(job).event, job.first_seen)
+        digest = content_digest(job.envelope, _sendable(job).content, job.first_seen)
         try:
             claim = await self._claim(job, digest, invocation)
         except TableUnavailableError:
@@ -164,7 +164,8 @@ class Sender:
     async def _claim(self, job: EventJob, digest: str, invocation: Invocation) -> Claim:
         """Claims an event until the invocation is over: whatever it waits for, it sends before."""
         seconds = invocation.deadline.remaining_seconds + _CLOCK_SKEW_SECONDS
-        return await self._deliveries.claim(job.delivery_key, digest, seconds)
+        former = job.former(_sendable(job))
+        return await self._deliveries.claim(job.delivery_key, digest, seconds, former)
 
     async def _finish_claim(
         self, job: EventJob, digest: str, verdict: Verdict, *, in_doubt: bool

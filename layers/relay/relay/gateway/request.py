@@ -18,6 +18,9 @@ JSON: Final = "application/json"
 TEXT: Final = "text/plain"
 PROBLEM_JSON: Final = "application/problem+json"
 
+LONGEST_SECONDS: Final = 29.0
+"""What template.yaml gives the functions behind the API, which waits a second longer."""
+
 LONGEST_KEY: Final = 200
 """Characters of an `Idempotency-Key`."""
 

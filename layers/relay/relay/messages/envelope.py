@@ -12,7 +12,10 @@ from relay.domain.kinds import Kind
 from relay.errors import NotAnEnvelopeError
 from relay.exact_json import InvalidJsonError, dumps, dumps_for_queue, dumps_sorted, loads
 from relay.instants import iso_form, mobile_form, to_milliseconds
+from relay.messages.event_ids import LONGEST_EVENT_ID
 from relay.rules.fields import is_absent, showable
+from relay.rules.money import canonical_amount
+from relay.rules.payload import Content
 from relay.validation import Moment, faults_of_stranger
 
 _TIME_FIELDS: Final = {
@@ -21,7 +24,7 @@ _TIME_FIELDS: Final = {
     Kind.WEB_VISIT: "timestamp",
 }
 
-EventId = Annotated[str, Field(min_length=1, max_length=256)]
+EventId = Annotated[str, Field(min_length=1, max_length=LONGEST_EVENT_ID)]
 
 
 _MOST_FINDINGS: Final = 1_000
@@ -137,14 +140,32 @@ def _stamp(kind: Kind, moment: datetime) -> object:
     return mobile_form(moment) if kind is Kind.MOBILE_EVENT else to_milliseconds(moment)
 
 
-def content_digest(envelope: Envelope, event: Mapping[str, Any], first_seen: datetime) -> str:
-    """A digest of what the sender sent: the same event has the same digest when sent again.
+def content_digest(envelope: Envelope, content: Content, first_seen: datetime) -> str:
+    """A digest of what makes an event this one: app, kind, name, money, person, time (`Content`).
 
-    `event` is in its hashed form. A time from `stamped` is left out, because it differs each time;
-    so are the relay's fields of the envelope. A payment has its own digest, `content_sha256`.
+    It begins with its version, `2:`. Whatever else is sent may change, and the event is the same:
+    devices, phone and name, other values. A time from `stamped` is left out, because it differs
+    each time that the sender sends the event. A payment has its own digest, `content_sha256`.
     """
     if envelope.content_sha256 is not None:
         return envelope.content_sha256
+    time = None if content.time is None else to_milliseconds(content.time)
+    if time == to_milliseconds(first_seen):
+        time = None
+    money = [] if content.revenue is None else [canonical_amount(content.revenue), content.currency]
+    person = [content.appsflyer_id, content.customer_user_id, content.email_hashed]
+    text = dumps([envelope.app_id, envelope.kind, content.name, money, person, time])
+    return f"2:{hashlib.sha256(text).hexdigest()}"
+
+
+def former_content_digest(
+    envelope: Envelope, event: Mapping[str, Any], first_seen: datetime
+) -> str:
+    """The digest by release 0.1, for what that release remembered: 64 hexadecimal characters.
+
+    Of the whole event in its hashed form, without a time from `stamped`. That of a payment has not
+    changed.
+    """
     field = _TIME_FIELDS[envelope.kind]
     content = dict(event)
     if content.get(field) == _stamp(envelope.kind, first_seen):

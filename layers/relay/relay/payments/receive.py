@@ -11,6 +11,7 @@ from typing import Any, Final
 from relay import telemetry
 from relay.aws.sqs import Message, Queue
 from relay.config.sources import Sources
+from relay.consumer.deadline import Remaining
 from relay.domain.movements import Treatment
 from relay.domain.payment_rules import SourceSettings
 from relay.errors import (
@@ -20,7 +21,7 @@ from relay.errors import (
     StaleSignatureError,
     UnreadableWebhookError,
 )
-from relay.gateway.request import Problem, Request, Response
+from relay.gateway.request import LONGEST_SECONDS, Problem, Request, Response
 from relay.gateway.responses import respond, settings_unavailable
 from relay.instants import Clock, utc_now
 from relay.messages.notice import Notice, write_notice
@@ -40,11 +41,13 @@ class Receiver:
         self._queue = queue
         self._clock = clock
 
-    def handle(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        """Responds to one HTTP API event (payload format 2.0)."""
-        return respond(event, self._respond)
+    def handle(
+        self, event: Mapping[str, Any], remaining: Remaining = lambda: LONGEST_SECONDS
+    ) -> dict[str, Any]:
+        """Responds to one HTTP API event (payload format 2.0), before the invocation ends."""
+        return respond(event, lambda request: self._respond(request, remaining))
 
-    def _respond(self, request: Request) -> Response:
+    def _respond(self, request: Request, remaining: Remaining) -> Response:
         if request.route != ROUTE:
             raise Problem(HTTPStatus.NOT_FOUND, "no such route")
         name, source = request.path.get("provider", ""), request.path.get("source", "")
@@ -57,7 +60,7 @@ class Receiver:
             self._verify(provider, source, Webhook(request.headers, request.body), settings)
         except (ParametersUnavailableError, ConfigurationError) as error:
             raise settings_unavailable(error) from error
-        self._queue_notices(_notices(provider, name, source, request, settings))
+        self._queue_notices(_notices(provider, name, source, request, settings), remaining)
         return Response(HTTPStatus.OK, provider.ACKNOWLEDGEMENT)
 
     def _settings(self, provider: str, source: str) -> SourceSettings:
@@ -94,9 +97,10 @@ class Receiver:
                 raise
             provider.verify(webhook, latest, settings, now)
 
-    def _queue_notices(self, notices: list[Notice]) -> None:
+    def _queue_notices(self, notices: list[Notice], remaining: Remaining) -> None:
+        """Queues all, or raises `Problem`: what was queued by then comes again, and is known."""
         messages = [Message(write_notice(notice), notice.source) for notice in notices]
-        if self._queue.send(messages):
+        if self._queue.send_in_time(messages, remaining):
             raise Problem(
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 "the queue takes no messages at present: send the webhook again in a while",

@@ -53,7 +53,8 @@ def prepare_with_lookup(
     with_id = {**event, _ID: appsflyer_id or _PLACEHOLDER}
     prepared = prepare(kind, app, with_id, now, event_id)
     without_id = {name: value for name, value in prepared.event.items() if name != _ID}
-    return replace(prepared, event=without_id)
+    content = prepared.content._replace(appsflyer_id=None)
+    return replace(prepared, event=without_id, content=content)
 
 
 def not_before_of(installed_at: datetime, now: datetime) -> datetime | None:

@@ -1,6 +1,7 @@
 """Money: amounts that AppsFlyer accepts, and currencies that it lists (M4, M5, W3, W4)."""
 
 import re
+from decimal import Decimal
 from typing import Final
 
 from relay.domain.findings import Findings
@@ -44,6 +45,14 @@ def is_finite_number(value: object) -> bool:
     except UnwritableError:
         return False
     return True
+
+
+def canonical_amount(amount: object) -> str:
+    """An amount (`is_plain_amount`) as digits: the same for 9.9, "9.90" and "09.9"."""
+    text = amount if isinstance(amount, str) else plain_number(decimal_of(amount) or Decimal(0))
+    whole, _, fraction = text.removeprefix("-").partition(".")
+    digits = f"{whole.lstrip('0') or '0'}.{fraction.rstrip('0')}".removesuffix(".")
+    return f"-{digits}" if text.startswith("-") and digits != "0" else digits
 
 
 def check_currency(value: object, rule: str, field: str, findings: Findings) -> str | None:

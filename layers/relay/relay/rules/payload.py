@@ -8,13 +8,32 @@ from relay.domain.findings import Findings
 from relay.exact_json import UnwritableError, dumps_with_room
 
 
+class Content(NamedTuple):
+    """What makes an event this one and no other: name, money, person, time. As it is sent."""
+
+    name: str | None
+    """`eventName` (M2), `event_name` (W2); of a visit its `event_url` (W6)."""
+    revenue: object
+    """`af_revenue` (M4), `event_revenue` (W3): text or number; None without revenue."""
+    currency: str | None
+    """`eventCurrency` (M5), `event_revenue_currency` (W4)."""
+    appsflyer_id: str | None
+    """M1, W1. None if it was looked up: then it is not the sender's."""
+    customer_user_id: str | None
+    """M19, W1."""
+    email_hashed: str | None
+    """H1. Not the hashes of a phone number: they depend on the app's settings (H5)."""
+    time: datetime | None
+    """`eventTime` (M6), `timestamp` (W7), if it can be read."""
+
+
 class CheckedEvent(NamedTuple):
     """A checked event. Rejected events have one too, because their hashes are needed."""
 
     body: bytes
     hashes: Mapping[str, str]
-    event_time: datetime | None
     has_revenue: bool
+    content: Content
 
 
 def write(body: Mapping[str, Any], rules: Mapping[str, str], findings: Findings) -> bytes:

@@ -16,7 +16,7 @@ from relay.instants import Recorded
 from relay.rules import mobile, web
 from relay.rules.fields import without_raw_identity, writable
 from relay.rules.hashing import HASHED_FIELDS, PRODUCER_ONLY_FIELDS
-from relay.rules.payload import CheckedEvent
+from relay.rules.payload import CheckedEvent, Content
 
 _LONGEST_APP_ID: Final = 255
 
@@ -37,6 +37,7 @@ class Prepared:
     deadline: datetime | None
     """T11: the last moment at which AppsFlyer keeps the event's own time; None if it has none."""
     has_revenue: bool
+    content: Content
     event: dict[str, Any]
     """The event with its identity hashed: the only form that may be queued or kept."""
 
@@ -70,7 +71,7 @@ def prepare(
     sendable = not findings.rejected
     storable = _storable(kind, event, payload.hashes, findings)
     recorded, deadline = (
-        _times(kind, app, payload.event_time, now, findings) if sendable else (None, None)
+        _times(kind, app, payload.content.time, now, findings) if sendable else (None, None)
     )
     return Prepared(
         kind=kind,
@@ -81,6 +82,7 @@ def prepare(
         recorded=recorded,
         deadline=deadline,
         has_revenue=payload.has_revenue,
+        content=payload.content,
         event=storable,
     )
 
@@ -136,7 +138,8 @@ def _times(
     return recorded, deadline
 
 
-_NO_PAYLOAD: Final = CheckedEvent(b"", {}, None, has_revenue=False)
+_NO_CONTENT: Final = Content(*[None] * len(Content._fields))
+_NO_PAYLOAD: Final = CheckedEvent(b"", {}, has_revenue=False, content=_NO_CONTENT)
 _IDENTITY_FIELDS: Final = frozenset((*HASHED_FIELDS, *PRODUCER_ONLY_FIELDS))
 
 _TIME_WARNINGS: Final = {

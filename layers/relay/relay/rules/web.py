@@ -19,7 +19,7 @@ from relay.rules.fields import (
 )
 from relay.rules.hashing import HASHED_FIELDS, PRODUCER_ONLY_FIELDS, hash_identity
 from relay.rules.money import check_currency, is_finite_number
-from relay.rules.payload import CheckedEvent, write
+from relay.rules.payload import CheckedEvent, Content, write
 
 LONGEST_NAME: Final = 64  # W1, W2
 LONGEST_URL: Final = 4096  # W6
@@ -66,9 +66,17 @@ def build(
     if not event.keys() <= KNOWN_FIELDS:
         unknown = [name for name in event if name not in KNOWN_FIELDS and event[name] is not None]
         reject_unknown("W13", unknown, KNOWN_FIELDS, findings)
-    return CheckedEvent(
-        write(body, _RULES, findings), hashes, context.event_time, "event_revenue" in body
+    user = body.get("user_id", {})
+    content = Content(
+        body.get("event_url" if is_visit else "event_name"),
+        body.get("event_revenue"),
+        body.get("event_revenue_currency"),
+        user.get("appsflyer_id"),
+        user.get("customer_user_id"),
+        hashes.get("email_hashed"),
+        context.event_time,
     )
+    return CheckedEvent(write(body, _RULES, findings), hashes, "event_revenue" in body, content)
 
 
 def _user_id(value: object, field: str, context: _CheckContext) -> dict[str, str] | None:

@@ -11,20 +11,23 @@ for a claim, days for a delivery, which is marked `delivered`. What follows from
 
 An item is in doubt after a send without a clear response. A claim that expired without a result
 means the same: its process may have died after the send. Doubt lasts as long as a delivery is
-remembered. Claims and deliveries are batched into calls of up to 25. The cost in write units (never
-a read unit):
+remembered. Claims and deliveries are batched into calls of up to 25. The cost in write units:
 
     delivered                    2   the claim, and the remembered delivery
     not delivered                2   the claim, and its release
     in doubt                     2   the claim, and the doubt
     duplicate, conflict, busy    2   the refused claim, and the write that returns the existing item
     each send of one in doubt    1   more: the refused claim
+
+An event that release 0.1 knew under another key (`Former`) costs a read unit for each claim, until
+a day that is set. Nothing else is read.
 """
 
 import hashlib
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import uuid4
 
 from relay.aws.table import AsyncTable, Condition, Item, Key, StoredItem
@@ -61,26 +64,71 @@ class Claim(StrEnum):
     """
 
 
+class Former(NamedTuple):
+    """How release 0.1 knew an event. Its items may still be in the table."""
+
+    digest: Callable[[], str]
+    """Makes that release's digest of the content; called only if there is an item to compare."""
+    key: str | None = None
+    """That release's key, if it was another one."""
+
+
 class Deliveries:
     """The table of deliveries. Every method raises `TableUnavailableError`.
 
-    `key` is a `delivery_key`, `digest` the digest of the event's content.
+    `key` is a `delivery_key`, `digest` the digest of the event's content. `former_until`: the
+    moment from which no key of release 0.1 is looked up any more; None looks it up for ever.
     """
 
-    def __init__(self, table: AsyncTable, keep_days: int, clock: Clock = utc_now) -> None:
+    def __init__(
+        self,
+        table: AsyncTable,
+        keep_days: int,
+        clock: Clock = utc_now,
+        former_until: datetime | None = None,
+    ) -> None:
         self._table = table
         self._claims = WriteBatcher(table.put_new)
         self._delivered = WriteBatcher(table.put_all)
         self._keep = timedelta(days=keep_days)
         self._clock = clock
+        self._former_until = former_until
         self._held: dict[str, int] = {}
 
-    async def claim(self, key: str, digest: str, seconds: float) -> Claim:
+    async def claim(
+        self, key: str, digest: str, seconds: float, former: Former | None = None
+    ) -> Claim:
         """Claims an event for `seconds` unless it is taken; of two concurrent claims, one succeeds.
 
         An event can be claimed again once its delivery is no longer remembered. While it is in
-        doubt it can be claimed too; the caller then decides whether to send it.
+        doubt it can be claimed too; the caller then decides whether to send it. What release 0.1
+        left under the `former` key counts if it is the same event.
         """
+        before = await self._claim_before(former)
+        if before in {Claim.DUPLICATE, Claim.BUSY}:
+            return before
+        claim = await self._claim(key, digest, seconds, former)
+        return before if before is not None and claim is Claim.CLAIMED else claim
+
+    async def _claim_before(self, former: Former | None) -> Claim | None:
+        """The result of a claim to the former key; None if nothing is there that matters.
+
+        Another content there is an event of another producer's, which had the same key.
+        """
+        now = self._clock()
+        if former is None or former.key is None:
+            return None
+        if self._former_until is not None and now >= self._former_until:
+            return None
+        item = await self._table.get(_key(former.key))
+        if item is None or item.get("content") != former.digest():
+            return None
+        if _taken_until(item) > to_milliseconds(now):
+            return Claim.DUPLICATE if "delivered" in item else Claim.BUSY
+        claim = self._claim_after(item, now, own=False)
+        return None if claim is Claim.CLAIMED else claim
+
+    async def _claim(self, key: str, digest: str, seconds: float, former: Former | None) -> Claim:
         now, claimant = self._clock(), uuid4().hex
         until = to_milliseconds(now + timedelta(seconds=seconds))
         item = self._item(digest, until, claimant=claimant)
@@ -95,7 +143,7 @@ class Deliveries:
         # The client may have repeated a write whose response was lost: then the item is our own.
         own = before.get("claimant") == claimant
         if not (result.written or own):
-            return _refusal(before, digest)
+            return _refusal(before, digest, former)
         self._hold(key, until, now)
         return self._claim_after(before, now, own=own)
 
@@ -103,9 +151,7 @@ class Deliveries:
         """The result of a claim, by the item before it."""
         if own:  # if it replaced an item, nobody knows which
             return Claim.EXPIRED if _REPLACED in before else Claim.CLAIMED
-        taken_until = before.get(_TAKEN_UNTIL, 0)
-        days = self._keep // _MILLISECOND
-        doubted_until = days + (taken_until if isinstance(taken_until, int) else 0)
+        doubted_until = self._keep // _MILLISECOND + _taken_until(before)
         if "delivered" in before or doubted_until <= to_milliseconds(now):
             return Claim.CLAIMED
         return Claim.IN_DOUBT if "in_doubt" in before else Claim.EXPIRED
@@ -167,7 +213,15 @@ def _key(key: str) -> Key:
     return Key(key, _SORT)
 
 
-def _refusal(existing: StoredItem, digest: str) -> Claim:
+def _taken_until(item: StoredItem) -> int:
+    taken_until = item.get(_TAKEN_UNTIL)
+    return taken_until if isinstance(taken_until, int) else 0
+
+
+def _refusal(existing: StoredItem, digest: str, former: Former | None) -> Claim:
+    """The result of a refused claim. A digest says its version, so no two versions are equal."""
     if "delivered" not in existing:
         return Claim.BUSY
-    return Claim.DUPLICATE if existing.get("content") == digest else Claim.CONFLICT
+    content = existing.get("content")
+    is_same = content == digest or (former is not None and content == former.digest())
+    return Claim.DUPLICATE if is_same else Claim.CONFLICT

@@ -12,7 +12,7 @@ from relay.rules.fields import reject_unknown
 from relay.rules.hashing import HASHED_FIELDS, PRODUCER_ONLY_FIELDS, hash_identity
 from relay.rules.mobile import consent, device, event
 from relay.rules.mobile.context import CheckContext
-from relay.rules.payload import CheckedEvent, write
+from relay.rules.payload import CheckedEvent, Content, write
 
 MAX_BODY_BYTES: Final = 1024  # E5
 
@@ -64,7 +64,16 @@ def build(
     _check_device_ids(body, context)
     payload = write(body, _RULES, findings)
     _check_size(body, payload, findings)
-    return CheckedEvent(payload, hashes, context.event_time, context.has_revenue)
+    content = Content(
+        body.get("eventName"),
+        context.revenue,
+        body.get("eventCurrency"),
+        body.get("appsflyer_id"),
+        body.get("customer_user_id"),
+        hashes.get("email_hashed"),
+        context.event_time,
+    )
+    return CheckedEvent(payload, hashes, context.has_revenue, content)
 
 
 def _check_unknown(context: CheckContext) -> None:

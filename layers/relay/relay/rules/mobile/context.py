@@ -11,7 +11,7 @@ from relay.domain.kinds import Platform, platform_of
 class CheckContext:
     """State shared by the checks of one mobile event."""
 
-    __slots__ = ("event", "event_time", "findings", "has_revenue", "platform")
+    __slots__ = ("event", "event_time", "findings", "has_revenue", "platform", "revenue")
 
     def __init__(self, app_id: str, event: Mapping[str, Any], findings: Findings) -> None:
         self.event = event
@@ -19,6 +19,7 @@ class CheckContext:
         self.platform = platform_of(app_id)
         self.event_time: datetime | None = None
         self.has_revenue = False
+        self.revenue: object = None
 
 
 def warn_of_platform(platform: Platform, rule: str, field: str, context: CheckContext) -> None:

@@ -58,6 +58,7 @@ def event_value(value: object, field: str, context: CheckContext) -> str | None:
 def _check_revenue(revenue: object, context: CheckContext) -> None:
     """M4, and M5 if the currency is missing."""
     context.has_revenue = True
+    context.revenue = revenue
     if not is_plain_amount(revenue):
         context.findings.reject(
             "M4", "eventValue.af_revenue", "is no plain amount, and AppsFlyer would lose the "
