@@ -15,9 +15,10 @@ from botocore.httpsession import get_cert_path
 
 from relay.aws.parameter_store import ParameterStore
 from relay.aws.sqs import Queue
-from relay.aws.timeouts import ATTEMPTS, CONNECT_SECONDS, READ_SECONDS
+from relay.aws.timeouts import ATTEMPTS, CONNECT_SECONDS, PATIENCE_SECONDS, READ_SECONDS
 from relay.config.environment import (
     AcceptSettings,
+    ApiSettings,
     ForwardSettings,
     MapPaymentSettings,
     ReceiveInstallSettings,
@@ -46,8 +47,22 @@ _AWS = Config(
 )
 
 
-def _store(prefix: str) -> ParameterStore:
-    return ParameterStore(boto3.client("ssm", config=_AWS), prefix)
+# One attempt: `ParameterStore` knows when another one helps, and when it only adds to the load.
+_ONCE = _AWS.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
+
+
+def _store(prefix: str, processes: int) -> ParameterStore:
+    return ParameterStore(boto3.client("ssm", config=_ONCE), prefix, processes=processes)
+
+
+def _api_store(settings: ApiSettings) -> ParameterStore:
+    """For functions whose callers wait."""
+    return ParameterStore(
+        boto3.client("ssm", config=_ONCE),
+        settings.parameter_prefix,
+        processes=settings.processes,
+        patience_seconds=PATIENCE_SECONDS,
+    )
 
 
 def _table(name: str) -> "Table":
@@ -99,7 +114,7 @@ def accept() -> "Accept":
     from relay.domain.kinds import Surface
 
     settings = AcceptSettings.from_env(os.environ)
-    sqs, store = boto3.client("sqs", config=_AWS), _store(settings.parameter_prefix)
+    sqs, store = boto3.client("sqs", config=_AWS), _api_store(settings)
     queues = {
         Surface.MOBILE: Queue(sqs, settings.mobile_queue_url),
         Surface.WEB: Queue(sqs, settings.web_queue_url),
@@ -116,7 +131,7 @@ def receive_install() -> "Installs":
 
     settings = ReceiveInstallSettings.from_env(os.environ)
     identities = Identities(_table(settings.identities_table), settings.identity_days)
-    return Installs(Producers(_store(settings.parameter_prefix), "push_senders"), identities)
+    return Installs(Producers(_api_store(settings), "push_senders"), identities)
 
 
 @cache
@@ -127,9 +142,7 @@ def receive_payment() -> "Receiver":
 
     settings = ReceivePaymentSettings.from_env(os.environ)
     sqs = boto3.client("sqs", config=_AWS)
-    return Receiver(
-        Sources(_store(settings.parameter_prefix)), Queue(sqs, settings.payments_queue_url)
-    )
+    return Receiver(Sources(_api_store(settings)), Queue(sqs, settings.payments_queue_url))
 
 
 @cache
@@ -143,7 +156,8 @@ def mapper() -> "Mapper":
     from relay.stores.money_trail import Trail
 
     settings = MapPaymentSettings.from_env(os.environ)
-    sqs, store = boto3.client("sqs", config=_AWS), _store(settings.parameter_prefix)
+    sqs = boto3.client("sqs", config=_AWS)
+    store = _store(settings.parameter_prefix, settings.max_concurrency)
     return Mapper(
         settings,
         Sources(store),
@@ -180,7 +194,7 @@ def forwarder(surface: "Surface") -> "Forwarder":
         surface,
         settings,
         Client(transport, settings.appsflyer_url),
-        Apps(_store(settings.parameter_prefix)),
+        Apps(_store(settings.parameter_prefix, settings.max_concurrency)),
         queue=Queue(sqs, settings.queue_url),
         dead_letters=Queue(sqs, settings.dead_letter_queue_url),
         deliveries=Deliveries(

@@ -11,6 +11,10 @@ READ_SECONDS: Final = 2
 ATTEMPTS: Final = 2
 LONGEST_CALL_SECONDS: Final = 7.0
 """Two attempts with a connect and a read each, and a second between them."""
+PATIENCE_SECONDS: Final = 22.0
+"""For so long a function behind the HTTP API asks Parameter Store again when it throttles a process
+that has read nothing yet. Callers wait for 30 s at most: the rest is for a last attempt, the start
+of the process and the queue."""
 LONGEST_PAUSE_SECONDS: Final = 0.1
 """Between the two attempts of `async_table`."""
 RETRY_SECONDS: Final = 0.9

@@ -52,14 +52,22 @@ class _Settings(BaseModel):
         return f"RELAY_{field.upper()}"
 
 
-class AcceptSettings(_Settings):
+class ApiSettings(_Settings):
+    """For functions behind the HTTP API."""
+
+    processes: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    """The most processes of these functions that may run at once: they share the reads of
+    Parameter Store. 1,000 is Lambda's quota for an account."""
+
+
+class AcceptSettings(ApiSettings):
     """What `accept` needs."""
 
     mobile_queue_url: Url
     web_queue_url: Url
 
 
-class ReceiveInstallSettings(_Settings):
+class ReceiveInstallSettings(ApiSettings):
     """What `receive_install` needs."""
 
     identities_table: TableName
@@ -67,7 +75,7 @@ class ReceiveInstallSettings(_Settings):
     """How long an identity is kept after AppsFlyer last reported it."""
 
 
-class ReceivePaymentSettings(_Settings):
+class ReceivePaymentSettings(ApiSettings):
     """What `receive_payment` needs."""
 
     payments_queue_url: Url
@@ -97,6 +105,8 @@ class MapPaymentSettings(_WaitingSettings):
     web_queue_url: Url
     identities_table: TableName
     trail_table: TableName
+    max_concurrency: Annotated[int, Field(ge=1, le=1000)] = 5
+    """The most concurrent invocations of this function."""
     trail_days: Days = 400
     """How long the money trail is kept, which says what a refund belongs to."""
 

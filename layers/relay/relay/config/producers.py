@@ -67,16 +67,16 @@ class Producers:
     def by_token(self, token: str) -> Producer | None:
         """The producer of a bearer token; None for an unknown token.
 
-        Every hash is compared, in constant time. For an unknown token the parameter is read again,
-        at most every `REREAD_SECONDS`; blocking. Raises `ConfigurationError` and
+        Every hash is compared, in constant time. For an unknown token a few processes read the
+        parameter again, at most every `REREAD_SECONDS`; blocking. Raises `ConfigurationError` and
         `ParametersUnavailableError`; `EntryUnreadableError` if the token may be that of an entry
         with a mistake.
         """
         digest = token_digest(token)
-        self._store.read([self._parameter])
+        self._store.read([self._parameter], vouched=True)
         producer = self._find(digest)
         if producer is None:
-            self._store.reread(self._parameter)
+            self._store.reread(self._parameter, for_stranger=True)
             producer = self._find(digest)
         if producer is None:
             self._check_broken(digest)

@@ -39,16 +39,22 @@ class Sources:
         self._store = store
         self._parsed = _Parsed("", {})
 
+    def expect_secrets(self, name: str) -> None:
+        """Lets a call that is made anyway read the secrets of a source along."""
+        if NAME.fullmatch(name):
+            self._store.expect([_secrets_of(name)])
+
     def settings(self, name: str) -> SourceSettings | None:
         """A source's settings; None if there is no such source.
 
-        For an unknown name the parameter is read again, at most every `REREAD_SECONDS`.
+        For an unknown name a few processes read the parameter again, at most every
+        `REREAD_SECONDS`.
         """
         if not NAME.fullmatch(name):
             return None
-        self._store.read([_SOURCES])
+        self._store.read([_SOURCES], vouched=True)
         if name not in self._entries():
-            self._store.reread(_SOURCES)
+            self._store.reread(_SOURCES, for_stranger=True)
         entry = self._entries().get(name)
         if isinstance(entry, str):
             raise ConfigurationError(self._store.full_name(_SOURCES), entry)
@@ -57,9 +63,9 @@ class Sources:
     def secrets(self, name: str) -> tuple[Secret, ...]:
         """The currently valid secrets of a source; at least one."""
         parameter = _secrets_of(name)
-        self._store.read([parameter])
+        self._store.read([parameter], vouched=True)
         if not self._store.value(parameter):
-            self._store.reread(parameter)
+            self._store.reread(parameter, for_stranger=True)
         lines = (self._store.value(parameter) or "").splitlines()
         secrets = tuple(Secret(line.strip()) for line in lines if line.strip())
         if not secrets:
@@ -67,11 +73,11 @@ class Sources:
         return secrets
 
     def latest_secrets(self, name: str) -> tuple[Secret, ...]:
-        """Like `secrets`, but reads them again, at most every `REREAD_SECONDS`.
+        """Like `secrets`, but a few processes read them again, at most every `REREAD_SECONDS`.
 
         For a signature that none of the cached secrets made.
         """
-        self._store.reread(_secrets_of(name))
+        self._store.reread(_secrets_of(name), for_stranger=True)
         return self.secrets(name)
 
     def _entries(self) -> dict[str, SourceSettings | str]:

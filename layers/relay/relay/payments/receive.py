@@ -51,6 +51,7 @@ class Receiver:
         # Before the source is looked up, so that it does not tell whether there is one.
         if len(request.body) > MAX_BODY_BYTES:
             raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is too large")
+        self._sources.expect_secrets(source)
         try:
             settings = self._settings(name, source)
             provider = PROVIDERS[name]
