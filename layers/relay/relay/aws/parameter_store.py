@@ -48,9 +48,9 @@ _REFUSED_A_SECOND: Final = 10.0
 """Calls of all processes together for keys that AppsFlyer refused."""
 _AGAIN_A_SECOND: Final = 5.0
 """Calls of all processes together for what is known and could not be read again, or is gone."""
-_MISSES: Final = 3000
+_MISSES: Final = 2000
 """Calls for what does not exist that all processes together may make at once ..."""
-_MISSES_A_SECOND: Final = 5 / 3
+_MISSES_A_SECOND: Final = 1.0
 """... and in the long run."""
 _NAMES_A_CALL: Final = 10
 _THROTTLED: Final = frozenset(
@@ -86,6 +86,11 @@ class _Absent(NamedTuple):
     """Seconds after which it may be asked for again."""
 
 
+class _Delay(NamedTuple):
+    begun_at: float
+    seconds: float
+
+
 class _Allowance:
     """How many calls for what does not exist this process may make: `most`, one more a while."""
 
@@ -114,11 +119,14 @@ class ParameterStore:
     old one stays in use. If it is reported absent, it stays in use for `KEPT_SECONDS`. A call has
     room for ten names: what is left is filled with those that are due soon (`_riders`).
 
-    *Strangers* name what may not exist. Names that nobody vouches for are read as long as the
-    allowance lasts, which is used up only by those that do not exist; after that, one that was
-    never read cannot be read (`ParametersUnavailableError`), and an absent one stays absent.
-    A few processes read absent names early: one call of ten names in `REREAD_SECONDS`, so that one
-    that was missed is seen soon.
+    *Strangers* may ask for anything, and all processes at the same moment. What they alone ask for
+    (`at_leisure`) may be older by up to `CACHE_SECONDS`. Names that nobody vouches for are read as
+    long as the allowance lasts, which is used up only by those that do not exist; after that, one
+    that was never read cannot be read (`ParametersUnavailableError`), and an absent one stays
+    absent.
+    In many processes, absent names that nobody vouches for take the room that other calls leave,
+    and have calls of their own only if there are none. A `FEW` read them early instead, one call of
+    ten names in `REREAD_SECONDS`, and never at leisure, so that what was missed is seen soon.
 
     After a failure nothing is read for `REREAD_SECONDS` or half of that; after one that may be a
     name's own, that name alone is not.
@@ -152,6 +160,10 @@ class ParameterStore:
         """When each could not be read, by a failure of its own."""
         self._reread_at: dict[str, float] = {}
         self._expected: Collection[str] = ()
+        self._overdue: dict[str, None] = {}
+        """Absent names that were asked for and are due: as many as fit into a call."""
+        self._delays: dict[str, _Delay] = {}
+        """Of names that are due and read at leisure."""
         self._absences_read_at = _NEVER
         self._allowance = _Allowance(
             max(1, _MISSES // processes), self._seconds_at(_MISSES_A_SECOND)
@@ -162,15 +174,18 @@ class ParameterStore:
         self._failure = ""
         self._reading = Lock()
 
-    def read(self, names: Collection[str], *, vouched: bool = False) -> None:
+    def read(
+        self, names: Collection[str], *, vouched: bool = False, at_leisure: bool = False
+    ) -> None:
         """Makes sure that these are cached and not too old; blocking.
 
-        `vouched`: no stranger can have made them up. Raises `ParametersUnavailableError` if one
-        that was never read cannot be read.
+        `vouched`: no stranger can have made them up. `at_leisure`: they may be older, because who
+        asks may be a stranger. Raises `ParametersUnavailableError` if one that was never read
+        cannot be read.
         """
-        if self._wanted(names):
+        if self._wanted(names, vouched=vouched, at_leisure=at_leisure):
             with self._reading:  # who waited here finds most of it read
-                self._read(names, vouched=vouched)
+                self._read(names, vouched=vouched, at_leisure=at_leisure)
         self._check(names)
 
     def expect(self, names: Collection[str]) -> None:
@@ -201,7 +216,7 @@ class ParameterStore:
 
     def stale(self, names: Iterable[str]) -> list[str]:
         """The names that `read` would request from Parameter Store, unless that rests."""
-        return self._askable(self._wanted(names))
+        return self._askable(self._wanted(names, vouched=False, at_leisure=False))
 
     def value(self, name: str) -> str | None:
         """A parameter from the cache; None if it does not exist.
@@ -249,14 +264,37 @@ class ParameterStore:
         one = self._known.get(name) or self._absent.get(name)
         return one is None or self._age(one.asked_at) >= one.keep
 
-    def _wanted(self, names: Iterable[str]) -> list[str]:
+    def _is_delayed(self, name: str) -> bool:
+        """Whether a name that is due may wait longer, as a stranger asks for it."""
+        if name not in self._known and name not in self._absent:
+            return False
+        if name not in self._delays:
+            self._delays[name] = _Delay(self._clock(), self._jitter(0, 1) * CACHE_SECONDS)
+        delay = self._delays[name]
+        return self._age(delay.begun_at) < delay.seconds
+
+    def _may_ride(self, name: str) -> bool:
+        """Whether an absent name that is due waits for a call with room for it."""
+        one = self._absent.get(name)
+        return one is not None and self._age(one.asked_at) < 2 * one.keep
+
+    def _wanted(self, names: Iterable[str], *, vouched: bool, at_leisure: bool) -> list[str]:
         """The names that are due, and then some of the absent ones that may be read early."""
         distinct = list(dict.fromkeys(names))
-        return [name for name in distinct if self._is_due(name)] + self._absences_of(distinct)
+        due = [name for name in distinct if self._is_due(name)]
+        if self._processes <= FEW:
+            return due + self._absences_of(distinct)
+        if at_leisure:
+            due = [name for name in due if not self._is_delayed(name)]
+        if vouched:
+            return due
+        riders = [name for name in due if self._may_ride(name)]
+        self._overdue |= dict.fromkeys(riders[: _NAMES_A_CALL - len(self._overdue)])
+        return [name for name in due if name not in riders]
 
     def _absences_of(self, names: Iterable[str]) -> list[str]:
         """The absent names to read before they are due: as many as fit into a call."""
-        if self._processes > FEW or self._age(self._absences_read_at) < REREAD_SECONDS:
+        if self._age(self._absences_read_at) < REREAD_SECONDS:
             return []
         absent = [(one.asked_at, name) for name in names if (one := self._absent.get(name))]
         old = [
@@ -273,8 +311,9 @@ class ParameterStore:
 
     # Reading
 
-    def _read(self, names: Collection[str], *, vouched: bool) -> None:
-        wanted = [name for name in self._wanted(names) if not self._is_denied(name)]
+    def _read(self, names: Collection[str], *, vouched: bool, at_leisure: bool) -> None:
+        wanted = self._wanted(names, vouched=vouched, at_leisure=at_leisure)
+        wanted = [name for name in wanted if not self._is_denied(name)]
         self._make_room(names, wanted)
         if not self._absent.keys().isdisjoint(wanted):
             self._absences_read_at = self._clock()
@@ -303,10 +342,10 @@ class ParameterStore:
     def _riders(self, names: Collection[str]) -> list[str]:
         """Names that take a free seat in a call, which costs no more for them.
 
-        What is expected and was never read; then known ones that are due soon, oldest first.
+        What is expected, what is overdue, then known ones that are due soon, oldest first.
         """
         free = _NAMES_A_CALL - len(names)
-        expected = [name for name in self._expected if self._is_due(name)]
+        expected = [name for name in [*self._expected, *self._overdue] if self._is_due(name)]
         old = [
             (one.asked_at, name)
             for name, one in list(self._known.items())
@@ -327,6 +366,8 @@ class ParameterStore:
         values = {item["Name"]: item["Value"] for item in response["Parameters"]}
         keep = self._keep()  # one for all of them: what was read together is read together again
         for name in names:
+            self._overdue.pop(name, None)
+            self._delays.pop(name, None)
             self._remember(name, values.get(self.full_name(name)), now, keep)
         return None
 
