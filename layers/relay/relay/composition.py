@@ -7,12 +7,13 @@ Each function imports only what its own use case needs, to keep its cold start s
 
 import os
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import boto3
+from botocore.client import BaseClient
 from botocore.config import Config
-from botocore.httpsession import get_cert_path
 
+from relay import telemetry
 from relay.aws.parameter_store import ParameterStore
 from relay.aws.sqs import Queue
 from relay.aws.timeouts import ATTEMPTS, CONNECT_SECONDS, PATIENCE_SECONDS, READ_SECONDS
@@ -23,8 +24,11 @@ from relay.config.environment import (
     MapPaymentSettings,
     ReceiveInstallSettings,
     ReceivePaymentSettings,
+    check_encrypted,
 )
 from relay.errors import ConfigurationError
+from relay.http1.trust import APPSFLYER, AWS, OLD_DAYS, bundle_age_days, trust
+from relay.instants import utc_now
 
 if TYPE_CHECKING:
     import ssl
@@ -37,6 +41,8 @@ if TYPE_CHECKING:
     from relay.installs.receive import Installs
     from relay.payments.map import Mapper
     from relay.payments.receive import Receiver
+
+_Client = TypeVar("_Client", bound=BaseClient)
 
 # `max_pool_connections`: one for each thread that may call.
 _AWS = Config(
@@ -52,13 +58,13 @@ _ONCE = _AWS.merge(Config(retries={"mode": "standard", "total_max_attempts": 1})
 
 
 def _store(prefix: str, processes: int) -> ParameterStore:
-    return ParameterStore(boto3.client("ssm", config=_ONCE), prefix, processes=processes)
+    return ParameterStore(_checked(boto3.client("ssm", config=_ONCE)), prefix, processes=processes)
 
 
 def _api_store(settings: ApiSettings) -> ParameterStore:
     """For functions whose callers wait."""
     return ParameterStore(
-        boto3.client("ssm", config=_ONCE),
+        _checked(boto3.client("ssm", config=_ONCE)),
         settings.parameter_prefix,
         processes=settings.processes,
         patience_seconds=PATIENCE_SECONDS,
@@ -68,7 +74,7 @@ def _api_store(settings: ApiSettings) -> ParameterStore:
 def _table(name: str) -> "Table":
     from relay.aws.table import DynamoTable
 
-    return DynamoTable(boto3.client("dynamodb", config=_AWS), name)
+    return DynamoTable(_checked(boto3.client("dynamodb", config=_AWS)), name)
 
 
 def _async_table(name: str, connections: int) -> "DynamoAsyncTable":
@@ -77,7 +83,7 @@ def _async_table(name: str, connections: int) -> "DynamoAsyncTable":
     from relay.aws.sigv4 import Credentials
     from relay.http1.pool import Pool
 
-    meta = boto3.client("dynamodb", config=_AWS).meta
+    meta = _checked(boto3.client("dynamodb", config=_AWS)).meta
     session_credentials = (boto3.DEFAULT_SESSION or boto3.Session()).get_credentials()
     if session_credentials is None:
         raise ConfigurationError("AWS credentials", "there are none")
@@ -100,9 +106,29 @@ def _make_tls() -> "ssl.SSLContext":
     """Trusts the same certificate authorities as boto3."""
     import ssl
 
-    return ssl.create_default_context(
-        cafile=os.environ.get("AWS_CA_BUNDLE") or get_cert_path(verify=True)
-    )
+    return ssl.create_default_context(cafile=trust(AWS, os.environ).path)
+
+
+@cache
+def _begin() -> None:
+    """Before anything is built: libraries fall silent, and the log says whom TLS trusts."""
+    telemetry.silence_libraries()
+    age = bundle_age_days(utc_now().date())
+    facts = {
+        "appsflyer": trust(APPSFLYER, os.environ).source,
+        "aws": trust(AWS, os.environ).source,
+        "bundle_age_days": age,
+    }
+    if age > OLD_DAYS:
+        telemetry.logger().warning("certificate authorities are old", extra=facts)
+    else:
+        telemetry.logger().info("certificate authorities", extra=facts)
+
+
+def _checked(client: _Client) -> _Client:
+    """A client of AWS's; raises `ConfigurationError` if what it sends would not be encrypted."""
+    check_encrypted("AWS_ENDPOINT_URL", client.meta.endpoint_url, os.environ)
+    return client
 
 
 @cache
@@ -113,8 +139,9 @@ def accept() -> "Accept":
     from relay.config.producers import Producers
     from relay.domain.kinds import Surface
 
+    _begin()
     settings = AcceptSettings.from_env(os.environ)
-    sqs, store = boto3.client("sqs", config=_AWS), _api_store(settings)
+    sqs, store = _checked(boto3.client("sqs", config=_AWS)), _api_store(settings)
     queues = {
         Surface.MOBILE: Queue(sqs, settings.mobile_queue_url),
         Surface.WEB: Queue(sqs, settings.web_queue_url),
@@ -129,6 +156,7 @@ def receive_install() -> "Installs":
     from relay.installs.receive import Installs
     from relay.stores.identities import Identities
 
+    _begin()
     settings = ReceiveInstallSettings.from_env(os.environ)
     identities = Identities(_table(settings.identities_table), settings.identity_days)
     return Installs(Producers(_api_store(settings), "push_senders"), identities)
@@ -140,8 +168,9 @@ def receive_payment() -> "Receiver":
     from relay.config.sources import Sources
     from relay.payments.receive import Receiver
 
+    _begin()
     settings = ReceivePaymentSettings.from_env(os.environ)
-    sqs = boto3.client("sqs", config=_AWS)
+    sqs = _checked(boto3.client("sqs", config=_AWS))
     return Receiver(Sources(_api_store(settings)), Queue(sqs, settings.payments_queue_url))
 
 
@@ -155,8 +184,9 @@ def mapper() -> "Mapper":
     from relay.stores.identities import Identities
     from relay.stores.money_trail import Trail
 
+    _begin()
     settings = MapPaymentSettings.from_env(os.environ)
-    sqs = boto3.client("sqs", config=_AWS)
+    sqs = _checked(boto3.client("sqs", config=_AWS))
     store = _store(settings.parameter_prefix, settings.max_concurrency)
     return Mapper(
         settings,
@@ -182,8 +212,9 @@ def forwarder(surface: "Surface") -> "Forwarder":
     from relay.stores.deliveries import Deliveries
     from relay.stores.identities import Identities
 
+    _begin()
     settings = ForwardSettings.from_env(os.environ)
-    sqs = boto3.client("sqs", config=_AWS)
+    sqs = _checked(boto3.client("sqs", config=_AWS))
     transport = make_transport(
         settings.requests_in_flight,
         settings.connect_timeout_seconds,
