@@ -1,5 +1,6 @@
 import hmac
 import json
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -111,6 +112,22 @@ def test_read_asks_for_ten_names_a_call(shelf: Shelf) -> None:
 
 def test_read_asks_for_a_name_once(shelf: Shelf) -> None:
     shelf.store.read(["a", "a"])
+
+    assert shelf.ssm.calls == [["/relay/a"]]
+
+
+def test_read_by_several_threads_is_one_call(shelf: Shelf) -> None:
+    """`map_payment` handles eight notices at once, and all of them need `sources`."""
+    others = [threading.Thread(target=shelf.store.read, args=(["a"],)) for _ in range(7)]
+
+    def let_the_others_begin() -> None:
+        for other in others:
+            other.start()
+
+    shelf.ssm.before_answer = let_the_others_begin
+    shelf.store.read(["a"])
+    for other in others:
+        other.join()
 
     assert shelf.ssm.calls == [["/relay/a"]]
 
