@@ -13,6 +13,7 @@ import boto3
 import certifi
 import httpx
 import pytest
+from botocore.config import Config
 
 from relay import appsflyer, composition, lambda_adapter
 from relay.aws import table
@@ -223,28 +224,28 @@ def test_composition_without_a_setting_names_it_and_succeeds_once_it_is_there(
     assert make()
 
 
+MAKERS: dict[str, Callable[[], object]] = {
+    "accept": composition.accept,
+    "receive_install": composition.receive_install,
+    "receive_payment": composition.receive_payment,
+    "mapper": composition.mapper,
+    "forwarder": lambda: composition.forwarder(Surface.MOBILE),
+}
+
+
 @pytest.mark.parametrize(
-    "make",
+    ("maker", "service"),
     [
-        composition.accept,
-        composition.receive_install,
-        composition.receive_payment,
-        composition.mapper,
-        lambda: composition.forwarder(Surface.MOBILE),
+        *((maker, "ssm") for maker in MAKERS),
+        *((m, "sqs") for m in MAKERS if m != "receive_install"),
     ],
-    ids=["accept", "receive_install", "receive_payment", "mapper", "forwarder"],
 )
-@pytest.mark.parametrize("service", ["ssm", "sqs"])
-def test_composition_refuses_an_aws_without_tls(
-    outside: Outside, make: Callable[[], object], service: str
-) -> None:
-    if service == "sqs" and make is composition.receive_install:
-        pytest.skip("it puts nothing on a queue")
+def test_composition_refuses_an_aws_without_tls(outside: Outside, maker: str, service: str) -> None:
     client = outside.client(service)
     client.meta = Meta("http://aws.example.com")  # type: ignore[attr-defined] # a fake
 
     with pytest.raises(ConfigurationError, match="AWS_ENDPOINT_URL: must be https"):
-        make()
+        MAKERS[maker]()
 
 
 @pytest.mark.parametrize(
@@ -268,6 +269,23 @@ def test_composition_says_once_whom_tls_trusts_and_how_old_that_is(
     assert (line["level"], line["aws"]) == (level, "AWS_CA_BUNDLE")
     assert line["appsflyer"] == f"certifi {certifi.__version__}"
     assert line["bundle_age_days"] == bundle_age_days(date.fromisoformat(today))
+
+
+def test_composition_lets_boto3_repeat_no_read_of_parameters(
+    outside: Outside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`ParameterStore` knows when that helps; throttled calls that are repeated add to the load."""
+    attempts = {}
+
+    def client(service: str, *, config: Config) -> object:
+        attempts[service] = config.retries["total_max_attempts"]  # type: ignore[attr-defined]
+        return outside.client(service)
+
+    monkeypatch.setattr(boto3, "client", client)
+    composition.accept()
+    composition.forwarder(Surface.MOBILE)
+
+    assert attempts == {"ssm": 1, "sqs": 2, "dynamodb": 2}
 
 
 def test_composition_silences_libraries_before_it_makes_a_client(
