@@ -1,5 +1,6 @@
 """What every test stands on: no way out of this machine, and no AWS account of anybody's."""
 
+import logging
 import socket
 import sys
 import threading
@@ -86,6 +87,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for name, figures in getattr(report, "user_properties", []):
             if name == "saw":
                 terminalreporter.write_line(f"{report.nodeid.rpartition('::')[2]}: {figures}")
+
+
+@pytest.fixture(autouse=True)
+def _libraries_may_log() -> Iterator[None]:
+    """The relay's processes silence libraries for good; these here go on to the next test."""
+    yield
+    logging.setLogRecordFactory(logging.LogRecord)
+    logging.getLogger().setLevel(logging.WARNING)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -59,8 +59,16 @@ class SentMessage(NamedTuple):
         return content
 
 
+class Meta(NamedTuple):
+    """What boto3's clients tell of themselves."""
+
+    endpoint_url: str = "https://aws.example.com"
+
+
 class FakeSqs:
     """SQS: `queues` holds what was put on each, by its URL."""
+
+    meta = Meta()
 
     def __init__(self) -> None:
         self.queues: defaultdict[str, list[SentMessage]] = defaultdict(list)
@@ -117,6 +125,8 @@ def _sent(entry: Json) -> SentMessage:
 
 class FakeSsm:
     """Parameter Store: `parameters` holds the values by their full names."""
+
+    meta = Meta()
 
     def __init__(self, parameters: dict[str, str] | None = None) -> None:
         self.parameters = parameters or {}

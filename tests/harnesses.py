@@ -53,7 +53,7 @@ class ForwarderHarness:
     def make_forwarder(self, transport: httpx.AsyncBaseTransport | None = None) -> Forwarder:
         """A forwarder of a fresh process: it remembers nothing."""
         transport = transport or self.appsflyer.transport
-        store = ParameterStore(self.ssm.client(), "/relay", self.clock.seconds)
+        store = ParameterStore(self.ssm.client(), "/relay", self.clock.seconds, jitter=longest)
         return Forwarder(
             self.surface,
             self.settings,
@@ -94,7 +94,7 @@ class ForwarderHarness:
 class AcceptHarness:
     """The HTTP API between its callers, Parameter Store and the two queues."""
 
-    def __init__(self) -> None:
+    def __init__(self, processes: int = 1) -> None:
         self.clock = FakeClock()
         self.sqs = FakeSqs()
         self.ssm = FakeSsm(
@@ -112,7 +112,9 @@ class AcceptHarness:
             }
         ]
         self.publish_producers()
-        store = ParameterStore(self.ssm.client(), "/relay", self.clock.seconds)
+        store = ParameterStore(
+            self.ssm.client(), "/relay", self.clock.seconds, processes=processes, jitter=longest
+        )
         self.accept = Accept(
             Apps(store, self.clock.seconds),
             Producers(store),
@@ -166,7 +168,7 @@ class InstallsHarness:
             {"name": "every", "token_sha256": [token_digest("every-token")], "apps": ["*"]},
         ]
         self.ssm = FakeSsm({"/relay/push_senders": json.dumps(senders)})
-        store = ParameterStore(self.ssm.client(), "/relay", self.clock.seconds)
+        store = ParameterStore(self.ssm.client(), "/relay", self.clock.seconds, jitter=longest)
         self.identities = Identities(self.table, 730, self.clock)
         self.installs = Installs(Producers(store, "push_senders"), self.identities)
 

@@ -72,9 +72,11 @@ class PaymentsHarness:
         self.trail = Trail(self.trail_table, 400, self.clock)
         self.start_anew()
 
-    def start_anew(self) -> None:
-        """Processes that remember nothing."""
-        store = ParameterStore(self.ssm.client(), "/relay", self.clock.seconds)
+    def start_anew(self, processes: int = 1) -> None:
+        """Processes that remember nothing, of so many."""
+        store = ParameterStore(
+            self.ssm.client(), "/relay", self.clock.seconds, processes=processes, jitter=longest
+        )
         sqs = self.sqs.client()
         self.receiver = Receiver(Sources(store), Queue(sqs, PAYMENTS_QUEUE), self.clock)
         self.mapper = Mapper(

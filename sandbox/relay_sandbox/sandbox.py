@@ -149,6 +149,7 @@ class Sandbox:
             "WebEndpoint": (options.web_endpoint or stand_in_url).rstrip("/"),
             "RetryScheduleSeconds": options.retry_schedule.replace(" ", ""),
             "HoldSeconds": str(options.hold_seconds),
+            "ApiProcesses": "1",  # so a producer or source that is added is known in seconds
             **options.parameters,
         }
 

@@ -10,8 +10,14 @@ from typing import NamedTuple
 
 import pytest
 
-from relay.aws.parameter_store import CACHE_SECONDS, KEPT_SECONDS, REREAD_SECONDS
-from relay.aws.timeouts import LONGEST_CALL_SECONDS, RETRY_SECONDS
+from relay.aws.parameter_store import (
+    CACHE_SECONDS,
+    FEW,
+    KEPT_SECONDS,
+    LONGEST_PAUSE_SECONDS,
+    REREAD_SECONDS,
+)
+from relay.aws.timeouts import LONGEST_CALL_SECONDS, PATIENCE_SECONDS, RETRY_SECONDS
 from relay.forward.circuit_breaker import PROBES, RECENT
 from relay.http1.pool import LONGEST_LIFE_SECONDS
 from relay.messages.backoff import MAX_DELAY_SECONDS, MAX_RETRY_AFTER_SECONDS
@@ -247,6 +253,9 @@ STATED: list[tuple[str, str, float]] = [
     ("docs/operations.md", r"A change is seen within (\w+) minutes", CACHE_SECONDS / 60),
     ("docs/operations.md", r"and (\w+) in which it may come back", KEPT_SECONDS / 60),
     ("docs/operations.md", r"is known about (\w+) seconds after", REREAD_SECONDS),
+    ("docs/operations.md", r"up to (\w+) processes \(", FEW),
+    ("docs/decisions.md", r"tries again for (\w+) s with random", PATIENCE_SECONDS),
+    ("docs/decisions.md", r"random pauses of up to (\w+) s", LONGEST_PAUSE_SECONDS),
     ("docs/payments.md", r"a changed one within (\w+) minutes", CACHE_SECONDS / 60),
     ("docs/decisions.md", r"cause one read in (\w+) seconds", REREAD_SECONDS),
     ("docs/decisions.md", r"most of its latest (\w+) sends", RECENT),

@@ -33,7 +33,7 @@ def test_env_file_has_each_variable_of_the_template_and_no_other_but_for_aws(
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_env_file_is_enough_for_a_function(function: str) -> None:
-    SETTINGS[function].from_env(told(function))
+    SETTINGS[function].from_env(told(function) | {"AWS_SAM_LOCAL": "true"})
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

@@ -101,7 +101,9 @@ class Fleet:
 
     def make_forwarder(self) -> Forwarder:
         """A forwarder of a fresh process: it remembers nothing."""
-        store = ParameterStore(self.ssm.client(), "/relay", self.clock.seconds)
+        store = ParameterStore(
+            self.ssm.client(), "/relay", self.clock.seconds, jitter=self._chance.uniform
+        )
         return Forwarder(
             self.surface,
             self.settings,

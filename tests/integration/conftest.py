@@ -10,8 +10,13 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from relay_sandbox.lambda_runtime import execution
+from relay_sandbox.lambda_runtime.execution import function_environment
 from relay_sandbox.sandbox import Sandbox, SandboxOptions
 from tests.integration.emulator import Build, build
+
+AWS_SECRET = "planted-aws-secret"
+AWS_SESSION = "planted-aws-session"
 
 
 @pytest.fixture(scope="session")
@@ -36,10 +41,25 @@ async def _running_for_faults(tmp_path_factory: pytest.TempPathFactory) -> Async
         work_dir=tmp_path_factory.mktemp("relay"),
         retry_schedule="0.1,0.1,0.1",
         visibility_seconds=5,
-        parameters={"ReadTimeoutSeconds": "1"},
+        parameters={"ReadTimeoutSeconds": "1", "LogLevel": "DEBUG"},
     )
-    async with Sandbox(options) as running:
-        yield running
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(execution, "function_environment", _everything_is_logged)
+        async with Sandbox(options) as running:
+            yield running
+
+
+def _everything_is_logged(*given: Any) -> dict[str, str]:
+    """Lambda's own settings at their most talkative, and credentials that can be searched for."""
+    return {
+        **function_environment(*given),
+        "AWS_LAMBDA_LOG_FORMAT": "JSON",
+        "AWS_LAMBDA_LOG_LEVEL": "DEBUG",
+        "AWS_SECRET_ACCESS_KEY": AWS_SECRET,
+        "AWS_SESSION_TOKEN": AWS_SESSION,
+        "POWERTOOLS_DEBUG": "true",
+        "POWERTOOLS_DEV": "true",
+    }
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -95,6 +95,7 @@ def test_audit_passes_when_the_service_knows_of_nothing(tmp_path: Path) -> None:
         done = audit(advisories.url, tmp_path)
 
     assert done.returncode == 0, done.stderr
+    assert "certificate authorities: certifi" in done.stderr
     assert len(layer) > 10
     assert layer | {"pytest", "moto", "aws-sam-cli", "pip-audit"} <= advisories.asked
 

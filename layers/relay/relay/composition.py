@@ -7,23 +7,28 @@ Each function imports only what its own use case needs, to keep its cold start s
 
 import os
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import boto3
+from botocore.client import BaseClient
 from botocore.config import Config
-from botocore.httpsession import get_cert_path
 
+from relay import telemetry
 from relay.aws.parameter_store import ParameterStore
 from relay.aws.sqs import Queue
-from relay.aws.timeouts import ATTEMPTS, CONNECT_SECONDS, READ_SECONDS
+from relay.aws.timeouts import ATTEMPTS, CONNECT_SECONDS, PATIENCE_SECONDS, READ_SECONDS
 from relay.config.environment import (
     AcceptSettings,
+    ApiSettings,
     ForwardSettings,
     MapPaymentSettings,
     ReceiveInstallSettings,
     ReceivePaymentSettings,
+    check_encrypted,
 )
 from relay.errors import ConfigurationError
+from relay.http1.trust import APPSFLYER, AWS, OLD_DAYS, bundle_age_days, trust
+from relay.instants import utc_now
 
 if TYPE_CHECKING:
     import ssl
@@ -37,6 +42,8 @@ if TYPE_CHECKING:
     from relay.payments.map import Mapper
     from relay.payments.receive import Receiver
 
+_Client = TypeVar("_Client", bound=BaseClient)
+
 # `max_pool_connections`: one for each thread that may call.
 _AWS = Config(
     connect_timeout=CONNECT_SECONDS,
@@ -46,14 +53,28 @@ _AWS = Config(
 )
 
 
-def _store(prefix: str) -> ParameterStore:
-    return ParameterStore(boto3.client("ssm", config=_AWS), prefix)
+# One attempt: `ParameterStore` knows when another one helps, and when it only adds to the load.
+_ONCE = _AWS.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
+
+
+def _store(prefix: str, processes: int) -> ParameterStore:
+    return ParameterStore(_checked(boto3.client("ssm", config=_ONCE)), prefix, processes=processes)
+
+
+def _api_store(settings: ApiSettings) -> ParameterStore:
+    """For functions whose callers wait."""
+    return ParameterStore(
+        _checked(boto3.client("ssm", config=_ONCE)),
+        settings.parameter_prefix,
+        processes=settings.processes,
+        patience_seconds=PATIENCE_SECONDS,
+    )
 
 
 def _table(name: str) -> "Table":
     from relay.aws.table import DynamoTable
 
-    return DynamoTable(boto3.client("dynamodb", config=_AWS), name)
+    return DynamoTable(_checked(boto3.client("dynamodb", config=_AWS)), name)
 
 
 def _async_table(name: str, connections: int) -> "DynamoAsyncTable":
@@ -62,7 +83,7 @@ def _async_table(name: str, connections: int) -> "DynamoAsyncTable":
     from relay.aws.sigv4 import Credentials
     from relay.http1.pool import Pool
 
-    meta = boto3.client("dynamodb", config=_AWS).meta
+    meta = _checked(boto3.client("dynamodb", config=_AWS)).meta
     session_credentials = (boto3.DEFAULT_SESSION or boto3.Session()).get_credentials()
     if session_credentials is None:
         raise ConfigurationError("AWS credentials", "there are none")
@@ -85,9 +106,29 @@ def _make_tls() -> "ssl.SSLContext":
     """Trusts the same certificate authorities as boto3."""
     import ssl
 
-    return ssl.create_default_context(
-        cafile=os.environ.get("AWS_CA_BUNDLE") or get_cert_path(verify=True)
-    )
+    return ssl.create_default_context(cafile=trust(AWS, os.environ).path)
+
+
+@cache
+def _begin() -> None:
+    """Before anything is built: libraries fall silent, and the log says whom TLS trusts."""
+    telemetry.silence_libraries()
+    age = bundle_age_days(utc_now().date())
+    facts = {
+        "appsflyer": trust(APPSFLYER, os.environ).source,
+        "aws": trust(AWS, os.environ).source,
+        "bundle_age_days": age,
+    }
+    if age > OLD_DAYS:
+        telemetry.logger().warning("certificate authorities are old", extra=facts)
+    else:
+        telemetry.logger().info("certificate authorities", extra=facts)
+
+
+def _checked(client: _Client) -> _Client:
+    """A client of AWS's; raises `ConfigurationError` if what it sends would not be encrypted."""
+    check_encrypted("AWS_ENDPOINT_URL", client.meta.endpoint_url, os.environ)
+    return client
 
 
 @cache
@@ -98,8 +139,9 @@ def accept() -> "Accept":
     from relay.config.producers import Producers
     from relay.domain.kinds import Surface
 
+    _begin()
     settings = AcceptSettings.from_env(os.environ)
-    sqs, store = boto3.client("sqs", config=_AWS), _store(settings.parameter_prefix)
+    sqs, store = _checked(boto3.client("sqs", config=_AWS)), _api_store(settings)
     queues = {
         Surface.MOBILE: Queue(sqs, settings.mobile_queue_url),
         Surface.WEB: Queue(sqs, settings.web_queue_url),
@@ -114,9 +156,10 @@ def receive_install() -> "Installs":
     from relay.installs.receive import Installs
     from relay.stores.identities import Identities
 
+    _begin()
     settings = ReceiveInstallSettings.from_env(os.environ)
     identities = Identities(_table(settings.identities_table), settings.identity_days)
-    return Installs(Producers(_store(settings.parameter_prefix), "push_senders"), identities)
+    return Installs(Producers(_api_store(settings), "push_senders"), identities)
 
 
 @cache
@@ -125,11 +168,10 @@ def receive_payment() -> "Receiver":
     from relay.config.sources import Sources
     from relay.payments.receive import Receiver
 
+    _begin()
     settings = ReceivePaymentSettings.from_env(os.environ)
-    sqs = boto3.client("sqs", config=_AWS)
-    return Receiver(
-        Sources(_store(settings.parameter_prefix)), Queue(sqs, settings.payments_queue_url)
-    )
+    sqs = _checked(boto3.client("sqs", config=_AWS))
+    return Receiver(Sources(_api_store(settings)), Queue(sqs, settings.payments_queue_url))
 
 
 @cache
@@ -142,8 +184,10 @@ def mapper() -> "Mapper":
     from relay.stores.identities import Identities
     from relay.stores.money_trail import Trail
 
+    _begin()
     settings = MapPaymentSettings.from_env(os.environ)
-    sqs, store = boto3.client("sqs", config=_AWS), _store(settings.parameter_prefix)
+    sqs = _checked(boto3.client("sqs", config=_AWS))
+    store = _store(settings.parameter_prefix, settings.max_concurrency)
     return Mapper(
         settings,
         Sources(store),
@@ -168,8 +212,9 @@ def forwarder(surface: "Surface") -> "Forwarder":
     from relay.stores.deliveries import Deliveries
     from relay.stores.identities import Identities
 
+    _begin()
     settings = ForwardSettings.from_env(os.environ)
-    sqs = boto3.client("sqs", config=_AWS)
+    sqs = _checked(boto3.client("sqs", config=_AWS))
     transport = make_transport(
         settings.requests_in_flight,
         settings.connect_timeout_seconds,
@@ -180,7 +225,7 @@ def forwarder(surface: "Surface") -> "Forwarder":
         surface,
         settings,
         Client(transport, settings.appsflyer_url),
-        Apps(_store(settings.parameter_prefix)),
+        Apps(_store(settings.parameter_prefix, settings.max_concurrency)),
         queue=Queue(sqs, settings.queue_url),
         dead_letters=Queue(sqs, settings.dead_letter_queue_url),
         deliveries=Deliveries(

@@ -1,9 +1,11 @@
 """Logs and metrics of the functions, in one place. Built on first use.
 
 Log one line for each batch and each failure, none for a success. Never log a body, a header, an
-address or a person's identifier: callers name each value that they log.
+address or a person's identifier: callers name each value that they log. What libraries log is left
+out, at every level: botocore's records hold parameters, signatures and session tokens.
 """
 
+import logging
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -11,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
+
+_LEFT_OUT = "left out: what libraries log may hold keys"
 
 if TYPE_CHECKING:
     from relay.errors import ConfigurationError
@@ -20,6 +24,25 @@ if TYPE_CHECKING:
 def logger() -> Logger:
     """The function's logger; its name and level come from the POWERTOOLS_ variables."""
     return Logger()
+
+
+def silence_libraries() -> None:
+    """From now on, records of other loggers than the relay's say who and where, and nothing else.
+
+    At every level, and whatever handler they reach: Lambda's own settings (AWS_LAMBDA_LOG_LEVEL)
+    lower the level of the root logger, and so of all libraries. Those below warnings are dropped.
+    """
+    logging.getLogger().setLevel(logging.WARNING)
+    own = logger().name  # asked for now: making it may log, too
+
+    def make(*given: Any, **named: Any) -> logging.LogRecord:
+        record = logging.LogRecord(*given, **named)
+        if record.name != own:
+            record.msg, record.args = _LEFT_OUT, ()
+            record.exc_info = record.exc_text = record.stack_info = None
+        return record
+
+    logging.setLogRecordFactory(make)
 
 
 @cache

@@ -301,9 +301,34 @@ def test_handle_app_of_somebody_else_is_a_403(harness: AcceptHarness) -> None:
 
 
 def test_handle_app_of_somebody_else_is_not_even_looked_up(harness: AcceptHarness) -> None:
-    harness.post(make_event(), app_id="id999")
+    """Its name takes a free seat in the call for the producers, and causes none."""
+    for app_id in ("id999", "id998", "id997"):
+        assert_problem(harness.post(make_event(), app_id=app_id), 403)
 
-    assert harness.ssm.calls == [["/relay/producers"]]
+    assert harness.ssm.calls == [["/relay/producers", "/relay/apps/mobile/id999"]]
+
+
+def test_handle_of_a_process_that_starts_reads_once(harness: AcceptHarness) -> None:
+    assert harness.post(make_event()).status == 202
+
+    assert harness.ssm.calls == [["/relay/producers", f"/relay/apps/mobile/{MOBILE_APP}"]]
+
+
+def test_handle_app_that_is_listed_by_name_is_read_though_made_up_ids_used_the_allowance_up() -> (
+    None
+):
+    """Who may send for all apps makes ids up; another producer's app must not pay for it."""
+    harness = AcceptHarness(processes=1000)
+    everything = {"name": "all", "token_sha256": [token_digest("all")], "apps": ["*"]}
+    harness.producers.append(everything)
+    harness.publish_producers()
+    answers = [
+        harness.post(make_event(), app_id=f"id{number}", token="all").status for number in range(10)
+    ]
+
+    assert answers == [404] * 3 + [503] * 7, "the first one came with the producers"
+    assert harness.post(make_event(), app_id=MOBILE_APP, token="all").status == 503
+    assert harness.post(make_event(), app_id=MOBILE_APP).status == 202
 
 
 @pytest.mark.parametrize("app_id", ["id404", "no/such", ""])
@@ -413,7 +438,7 @@ def test_handle_while_parameter_store_is_down_is_a_503(harness: AcceptHarness) -
 
 
 def test_handle_while_an_apps_settings_cannot_be_read_is_a_503(harness: AcceptHarness) -> None:
-    harness.ssm.fails_from_call = 2
+    harness.ssm.forbidden.add(f"/relay/apps/mobile/{MOBILE_APP}")
 
     assert_problem(harness.post(make_event()), 503)
 

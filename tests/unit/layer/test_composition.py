@@ -1,20 +1,26 @@
 import asyncio
 import json
+import logging
 import os
 import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from datetime import date, datetime
+from types import SimpleNamespace
 
 import boto3
+import certifi
 import httpx
 import pytest
+from botocore.config import Config
 
 from relay import appsflyer, composition, lambda_adapter
 from relay.aws import table
 from relay.config.producers import token_digest
 from relay.domain.kinds import Surface
 from relay.errors import ConfigurationError
+from relay.http1.trust import bundle_age_days
 from tests.builders import (
     MOBILE_APP,
     Json,
@@ -23,7 +29,7 @@ from tests.builders import (
     make_http_event,
     make_sqs_event,
 )
-from tests.fakes import FakeAppsFlyer, FakeSqs, FakeSsm, Says, aws_error
+from tests.fakes import FakeAppsFlyer, FakeSqs, FakeSsm, Meta, Says, aws_error
 from tests.memory_table import MemoryAsyncTable, MemoryTable
 from tests.webhooks import Adyen_
 
@@ -77,7 +83,7 @@ class Outside:
 
     def client(self, service: str, **_: object) -> object:
         self.clients_made.append(service)
-        return {"sqs": self.sqs, "ssm": self.ssm, "dynamodb": None}[service]
+        return {"sqs": self.sqs, "ssm": self.ssm, "dynamodb": SimpleNamespace(meta=Meta())}[service]
 
     def table(self, _: object, name: str) -> MemoryTable:
         return self.tables[name]
@@ -93,6 +99,7 @@ class Outside:
 
 def forget_everything() -> None:
     for made_once in (
+        composition._begin,  # noqa: SLF001 - a new process
         composition.accept,
         composition.receive_install,
         composition.receive_payment,
@@ -217,6 +224,86 @@ def test_composition_without_a_setting_names_it_and_succeeds_once_it_is_there(
 
     assert os.environ[variable]
     assert make()
+
+
+MAKERS: dict[str, Callable[[], object]] = {
+    "accept": composition.accept,
+    "receive_install": composition.receive_install,
+    "receive_payment": composition.receive_payment,
+    "mapper": composition.mapper,
+    "forwarder": lambda: composition.forwarder(Surface.MOBILE),
+}
+
+
+@pytest.mark.parametrize(
+    ("maker", "service"),
+    [
+        *((maker, "ssm") for maker in MAKERS),
+        *((m, "sqs") for m in MAKERS if m != "receive_install"),
+    ],
+)
+def test_composition_refuses_an_aws_without_tls(outside: Outside, maker: str, service: str) -> None:
+    client = outside.client(service)
+    client.meta = Meta("http://aws.example.com")  # type: ignore[attr-defined] # a fake
+
+    with pytest.raises(ConfigurationError, match="AWS_ENDPOINT_URL: must be https"):
+        MAKERS[maker]()
+
+
+@pytest.mark.parametrize(
+    ("today", "level"), [("2026-12-01", "INFO"), ("2035-01-01", "WARNING")], ids=["new", "old"]
+)
+def test_composition_says_once_whom_tls_trusts_and_how_old_that_is(
+    outside: Outside,
+    monkeypatch: pytest.MonkeyPatch,
+    lines: Callable[[], list[Json]],
+    today: str,
+    level: str,
+) -> None:
+    monkeypatch.setattr(composition, "utc_now", lambda: datetime.fromisoformat(today))
+    monkeypatch.setenv("AWS_CA_BUNDLE", "/opt/own.pem")
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    composition.accept()
+    composition.forwarder(Surface.MOBILE)
+
+    (line,) = lines()
+    assert (line["level"], line["aws"]) == (level, "AWS_CA_BUNDLE")
+    assert line["appsflyer"] == f"certifi {certifi.__version__}"
+    assert line["bundle_age_days"] == bundle_age_days(date.fromisoformat(today))
+
+
+def test_composition_lets_boto3_repeat_no_read_of_parameters(
+    outside: Outside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`ParameterStore` knows when that helps; throttled calls that are repeated add to the load."""
+    attempts = {}
+
+    def client(service: str, *, config: Config) -> object:
+        attempts[service] = config.retries["total_max_attempts"]  # type: ignore[attr-defined]
+        return outside.client(service)
+
+    monkeypatch.setattr(boto3, "client", client)
+    composition.accept()
+    composition.forwarder(Surface.MOBILE)
+
+    assert attempts == {"ssm": 1, "sqs": 2, "dynamodb": 2}
+
+
+def test_composition_silences_libraries_before_it_makes_a_client(
+    outside: Outside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    levels = []
+
+    def client(service: str, **options: object) -> object:
+        levels.append(logging.getLogger("botocore").getEffectiveLevel())
+        return outside.client(service, **options)
+
+    monkeypatch.setattr(boto3, "client", client)
+    logging.getLogger().setLevel(logging.DEBUG)
+    composition.accept()
+
+    assert levels == [logging.WARNING] * 2
 
 
 # De-duplication, identities, payments

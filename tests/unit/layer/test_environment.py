@@ -181,3 +181,44 @@ def test_forward_settings_all_invocations_together_keep_to_the_baseline(
 
     assert sent == pytest.approx(total)
     assert total <= BASELINE_A_SECOND == 10_000
+
+
+# Keys leave by TLS alone
+
+HERE = ["http://localhost:8702", "http://127.0.0.1:8702", "http://127.8.9.1", "http://[::1]:8702"]
+CONTAINERS_HOST = ["http://host.docker.internal:8702", "http://172.17.0.1:8702", "http://10.88.0.1"]
+ELSEWHERE = [
+    *("http://api3.appsflyer.com", "http://localhost.example.com", "http://203.0.113.9"),
+    *("http://example.com:443", "http://0177.0.0.1", "http://xn--localhost-.example"),
+]
+
+
+@pytest.mark.parametrize("url", ["https://api3.appsflyer.com", *HERE])
+def test_from_env_forward_takes_https_and_this_machine(url: str) -> None:
+    settings = ForwardSettings.from_env(FORWARD | {"RELAY_APPSFLYER_URL": url})
+
+    assert settings.appsflyer_url == url
+
+
+@pytest.mark.parametrize("url", [*ELSEWHERE, *CONTAINERS_HOST])
+def test_from_env_forward_refuses_http_to_another_machine(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="must be https") as raised:
+        ForwardSettings.from_env(FORWARD | {"RELAY_APPSFLYER_URL": url})
+
+    assert raised.value.key == "RELAY_APPSFLYER_URL"
+    assert url not in str(raised.value)
+
+
+@pytest.mark.parametrize("url", CONTAINERS_HOST)
+def test_from_env_forward_takes_the_machine_of_a_container_of_sam_local(url: str) -> None:
+    local = {"RELAY_APPSFLYER_URL": url, "AWS_SAM_LOCAL": "true"}
+
+    assert ForwardSettings.from_env(FORWARD | local).appsflyer_url == url
+
+
+@pytest.mark.parametrize("url", ELSEWHERE)
+def test_from_env_forward_refuses_others_in_a_container_too(url: str) -> None:
+    local = {"RELAY_APPSFLYER_URL": url, "AWS_SAM_LOCAL": "true"}
+
+    with pytest.raises(ConfigurationError, match="must be https"):
+        ForwardSettings.from_env(FORWARD | local)

@@ -1,6 +1,9 @@
+import io
 import json
+import logging
 from collections.abc import Callable
 
+import pytest
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
 from relay import telemetry
@@ -87,3 +90,66 @@ def test_aws_code_of_a_call_that_timed_out_is_its_kind() -> None:
     error = ReadTimeoutError(endpoint_url="https://sqs.example.com", error=None)
 
     assert telemetry.aws_code(error) == "ReadTimeoutError"
+
+
+# What libraries log
+
+LIBRARIES = [
+    *("asyncio", "aws_lambda_powertools", "boto3", "botocore.endpoint", "botocore.parsers"),
+    *("httpcore.http11", "httpx", "root", "urllib3.connectionpool", "one.that.is.to.come"),
+]
+KEY = "planted-key"
+
+
+def logged_by(name: str, level: int) -> str:
+    """What is heard of a library that logs a key in each way there is."""
+    heard = io.StringIO()
+    handler = logging.StreamHandler(heard)
+    library = logging.getLogger(name)
+    before = library.level
+    library.addHandler(handler)
+    library.setLevel(logging.DEBUG)
+    try:
+        library.log(level, "token: " + KEY)
+        library.log(level, "header %s", KEY)
+        library.log(level, "body %(body)s", {"body": KEY}, stack_info=True)
+        try:
+            raise ValueError(KEY)
+        except ValueError:
+            library.log(level, "failed", exc_info=True)
+    finally:
+        library.removeHandler(handler)
+        library.setLevel(before)
+    return heard.getvalue()
+
+
+def test_library_is_heard_without_what_it_says_at_any_level() -> None:
+    levels = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL)
+    assert all(KEY in logged_by(name, level) for name in LIBRARIES for level in levels), "planted"
+
+    telemetry.silence_libraries()
+
+    violations = [
+        (name, level) for name in LIBRARIES for level in levels if KEY in logged_by(name, level)
+    ]
+    assert violations == []
+    assert "left out" in logged_by("botocore", logging.WARNING)
+
+
+def test_library_is_silent_below_warnings_whatever_lambdas_own_level(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(logging.getLogger(), "level", logging.DEBUG)
+
+    telemetry.silence_libraries()
+
+    assert not logging.getLogger("botocore.one.that.is.new").isEnabledFor(logging.INFO)
+
+
+def test_relay_is_heard_as_before_when_libraries_are_silent(said: Callable[[], str]) -> None:
+    telemetry.silence_libraries()
+    telemetry.logger().warning("parameter is gone", extra={"key": "/relay/a"})
+
+    text = said()
+    assert "parameter is gone" in text
+    assert "/relay/a" in text

@@ -74,6 +74,7 @@ class Accept:
         kind = ROUTES.get(request.route)
         if kind is None:
             raise Problem(HTTPStatus.NOT_FOUND, "no such route")
+        self._apps.expect_settings(Surface.of(kind), request.app_id)
         producer = self._authenticate(request)
         app = self._app(request, kind, producer)
         entries = _entries(kind, app, producer, request)
@@ -108,7 +109,8 @@ class Accept:
             raise Problem(HTTPStatus.FORBIDDEN, "this producer may not send for this app")
         surface = Surface.of(kind)
         try:
-            self._apps.preload_settings(surface, app_id)
+            # An id that is listed by name is known to exist; one that `*` allows may be made up.
+            self._apps.preload_settings(surface, app_id, vouched=app_id in producer.apps)
             return self._apps.app(surface, app_id)
         except UnknownAppError as error:
             raise Problem(HTTPStatus.NOT_FOUND, str(error)) from error

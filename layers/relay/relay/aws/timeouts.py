@@ -13,6 +13,10 @@ LONGEST_CALL_SECONDS: Final = 7.0
 """Two attempts with a connect and a read each, and a second between them."""
 ANSWER_SECONDS: Final = 3.0
 """What a function behind the HTTP API keeps of its time for the response."""
+PATIENCE_SECONDS: Final = 18.0
+"""For so long a function behind the HTTP API asks Parameter Store again when it throttles a process
+that has read nothing yet. Callers wait for 30 s at most: the rest is for a last attempt, the start
+of the process and the queue."""
 LONGEST_PAUSE_SECONDS: Final = 0.1
 """Between the two attempts of `async_table`."""
 RETRY_SECONDS: Final = 0.9

@@ -63,13 +63,18 @@ class Apps:
         """Whether `preload` would call Parameter Store."""
         return bool(self._store.stale(_parameters(surface, app_ids)))
 
-    def preload_settings(self, surface: Surface, app_id: str) -> None:
+    def expect_settings(self, surface: Surface, app_id: str) -> None:
+        """Lets a call that is made anyway read the settings of an app along."""
+        if APP_ID.fullmatch(app_id):
+            self._store.expect([_settings_of(surface, app_id)])
+
+    def preload_settings(self, surface: Surface, app_id: str, *, vouched: bool = False) -> None:
         """Reads the settings of one app, without its tokens; blocking.
 
-        Raises `ParametersUnavailableError`.
+        `vouched`: somebody whom we trust named the app. Raises `ParametersUnavailableError`.
         """
         if APP_ID.fullmatch(app_id):
-            self._store.read([f"apps/{surface}/{app_id}"])
+            self._store.read([_settings_of(surface, app_id)], vouched=vouched)
 
     def app(self, surface: Surface, app_id: str) -> App:
         """The settings of a preloaded app.
@@ -83,7 +88,7 @@ class Apps:
         return self._settings(surface, app_id).payments
 
     def _settings(self, surface: Surface, app_id: str) -> _Parsed:
-        name = f"apps/{surface}/{app_id}"
+        name = _settings_of(surface, app_id)
         text = self._store.value(name) if APP_ID.fullmatch(app_id) else None
         if text is None:
             message = f"no {surface} app of this id is set up"
@@ -150,5 +155,9 @@ def _parameters(surface: Surface, app_ids: Iterable[str]) -> list[str]:
         name
         for app_id in app_ids
         if APP_ID.fullmatch(app_id)
-        for name in (f"apps/{surface}/{app_id}", f"tokens/{surface}/{app_id}")
+        for name in (_settings_of(surface, app_id), f"tokens/{surface}/{app_id}")
     ]
+
+
+def _settings_of(surface: Surface, app_id: str) -> str:
+    return f"apps/{surface}/{app_id}"

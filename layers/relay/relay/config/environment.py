@@ -6,7 +6,9 @@ Secrets are never here: they stay in Parameter Store (see `relay.aws.parameter_s
 import math
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
+from ipaddress import ip_address, ip_network
 from typing import Annotated, Final, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -21,11 +23,37 @@ BASELINE_A_SECOND: Final = 10_000
 
 _TURNS_NEEDED: Final = 1.05
 """One turn; the rate limiter spaces turns a little further apart than the rate says."""
+_PRIVATE: Final = tuple(
+    ip_network(one) for one in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+)
 
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 TableName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{3,255}$")]
 Days = Annotated[int, Field(ge=1, le=3650)]
 Url = Annotated[str, Field(pattern=r"^https?://[^/?#@\s]+(/[^?#\s]*)?$")]
+
+
+def check_encrypted(variable: str, url: str, environment: Mapping[str, str]) -> None:
+    """Refuses `http://`, except to this machine: keys leave by TLS alone.
+
+    In a container of `sam local` (which sets `AWS_SAM_LOCAL`), the machine's name is
+    `host.docker.internal` or a private address. Raises `ConfigurationError` naming the variable.
+    """
+    address = urlsplit(url)
+    is_in_container = environment.get("AWS_SAM_LOCAL") == "true"
+    if address.scheme != "https" and not _is_here(address.hostname or "", is_in_container):
+        raise ConfigurationError(variable, "must be https: http:// is for this machine alone")
+
+
+def _is_here(host: str, is_in_container: bool) -> bool:  # noqa: FBT001 - one of two facts
+    if host == "localhost" or (is_in_container and host == "host.docker.internal"):
+        return True
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    is_private = any(address in network for network in _PRIVATE)
+    return address.is_loopback or (is_in_container and is_private)
 
 
 def _split(schedule: object) -> object:
@@ -60,14 +88,22 @@ class _Settings(BaseModel):
         return f"RELAY_{field.upper()}"
 
 
-class AcceptSettings(_Settings):
+class ApiSettings(_Settings):
+    """For functions behind the HTTP API."""
+
+    processes: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    """The most processes of these functions that may run at once: they share the reads of
+    Parameter Store. 1,000 is Lambda's quota for an account."""
+
+
+class AcceptSettings(ApiSettings):
     """What `accept` needs."""
 
     mobile_queue_url: Url
     web_queue_url: Url
 
 
-class ReceiveInstallSettings(_Settings):
+class ReceiveInstallSettings(ApiSettings):
     """What `receive_install` needs."""
 
     identities_table: TableName
@@ -75,7 +111,7 @@ class ReceiveInstallSettings(_Settings):
     """How long an identity is kept after AppsFlyer last reported it."""
 
 
-class ReceivePaymentSettings(_Settings):
+class ReceivePaymentSettings(ApiSettings):
     """What `receive_payment` needs."""
 
     payments_queue_url: Url
@@ -105,6 +141,8 @@ class MapPaymentSettings(_WaitingSettings):
     web_queue_url: Url
     identities_table: TableName
     trail_table: TableName
+    max_concurrency: Annotated[int, Field(ge=1, le=1000)] = 5
+    """The most concurrent invocations of this function."""
     trail_days: Days = 400
     """How long the money trail is kept, which says what a refund belongs to."""
 
@@ -147,6 +185,13 @@ class ForwardSettings(_WaitingSettings):
         web = self.web_share_percent
         share = web if surface is Surface.WEB else 100 - web
         return self.requests_a_second * share / 100 / self.max_concurrency
+
+    @classmethod
+    def from_env(cls, environment: Mapping[str, str]) -> Self:
+        """As above; also refuses an address of AppsFlyer's that is not encrypted."""
+        settings = super().from_env(environment)
+        check_encrypted(cls.variable("appsflyer_url"), settings.appsflyer_url, environment)
+        return settings
 
     @property
     def former_until(self) -> datetime | None:

@@ -67,20 +67,29 @@ class Producers:
     def by_token(self, token: str) -> Producer | None:
         """The producer of a bearer token; None for an unknown token.
 
-        Every hash is compared, in constant time. For an unknown token the parameter is read again,
-        at most every `REREAD_SECONDS`; blocking. Raises `ConfigurationError` and
+        Every hash is compared, in constant time. What is known of a token must not be old; for an
+        unknown one the parameter is read at leisure, or, by a few processes, at most every
+        `REREAD_SECONDS`. Blocking. Raises `ConfigurationError` and
         `ParametersUnavailableError`; `EntryUnreadableError` if the token may be that of an entry
         with a mistake.
         """
         digest = token_digest(token)
-        self._store.read([self._parameter])
+        self._store.read([self._parameter], vouched=True, at_leisure=True)
         producer = self._find(digest)
+        if producer is not None:
+            producer = self._confirm(digest, producer)
         if producer is None:
-            self._store.reread(self._parameter)
+            self._store.reread(self._parameter, for_stranger=True)
             producer = self._find(digest)
         if producer is None:
             self._check_broken(digest)
         return producer
+
+    def _confirm(self, digest: str, producer: Producer) -> Producer | None:
+        """A producer is no stranger: what is known of him may not be old."""
+        parsed = self._parsed
+        self._store.read([self._parameter], vouched=True)
+        return producer if self._all() is parsed else self._find(digest)
 
     def _find(self, digest: str) -> Producer | None:
         match = None

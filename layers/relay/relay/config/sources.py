@@ -2,14 +2,17 @@
 
 sources                    JSON {name: SourceSettings}: all in one parameter, so that unknown names
                            in requests cost no reads
-webhook_secrets/<source>   SecureString: one secret a line; several during a rotation
+webhook_secrets/<source>   SecureString: one secret a line; several during a rotation. Adyen's may
+                           also hold `basic_auth_sha256=<digest>`
 """
 
 import re
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from pydantic import ValidationError
 
+from relay import telemetry
 from relay.aws.parameter_store import ParameterStore
 from relay.domain.payment_rules import SourceSettings
 from relay.errors import ConfigurationError
@@ -39,40 +42,45 @@ class Sources:
         self._store = store
         self._parsed = _Parsed("", {})
 
-    def settings(self, name: str) -> SourceSettings | None:
+    def expect_secrets(self, name: str) -> None:
+        """Lets a call that is made anyway read the secrets of a source along."""
+        if NAME.fullmatch(name):
+            self._store.expect([_secrets_of(name)])
+
+    def settings(self, name: str, *, at_leisure: bool = False) -> SourceSettings | None:
         """A source's settings; None if there is no such source.
 
-        For an unknown name the parameter is read again, at most every `REREAD_SECONDS`.
+        `at_leisure`: who asks may be a stranger (see `ParameterStore.read`). For an unknown name a
+        few processes read the parameter again, at most every `REREAD_SECONDS`.
         """
         if not NAME.fullmatch(name):
             return None
-        self._store.read([_SOURCES])
+        self._store.read([_SOURCES], vouched=True, at_leisure=at_leisure)
         if name not in self._entries():
-            self._store.reread(_SOURCES)
+            self._store.reread(_SOURCES, for_stranger=True)
         entry = self._entries().get(name)
         if isinstance(entry, str):
             raise ConfigurationError(self._store.full_name(_SOURCES), entry)
         return entry
 
-    def secrets(self, name: str) -> tuple[Secret, ...]:
-        """The currently valid secrets of a source; at least one."""
+    def secrets(self, name: str, *, at_leisure: bool = False) -> tuple[Secret, ...]:
+        """The currently valid secrets of a source; at least one. `at_leisure` as above."""
         parameter = _secrets_of(name)
-        self._store.read([parameter])
+        self._store.read([parameter], vouched=True, at_leisure=at_leisure)
         if not self._store.value(parameter):
-            self._store.reread(parameter)
+            self._store.reread(parameter, for_stranger=True)
         lines = (self._store.value(parameter) or "").splitlines()
         secrets = tuple(Secret(line.strip()) for line in lines if line.strip())
         if not secrets:
             raise ConfigurationError(self._store.full_name(parameter), "holds no secret")
         return secrets
 
-    def latest_secrets(self, name: str) -> tuple[Secret, ...]:
-        """Like `secrets`, but reads them again, at most every `REREAD_SECONDS`.
+    def reread_secrets(self, name: str) -> None:
+        """For a signature that none of the cached secrets made, which a stranger may have sent.
 
-        For a signature that none of the cached secrets made.
+        A few processes read the secrets again, at most every `REREAD_SECONDS`.
         """
-        self._store.reread(_secrets_of(name))
-        return self.secrets(name)
+        self._store.reread(_secrets_of(name), for_stranger=True)
 
     def _entries(self) -> dict[str, SourceSettings | str]:
         text = self._store.value(_SOURCES) or "{}"
@@ -80,7 +88,17 @@ class Sources:
         if parsed.text != text:
             entries = {name: _entry(name, value) for name, value in self._read(text).items()}
             self._parsed = parsed = _Parsed(text, entries)
+            self._warn_of_digests(entries)
         return parsed.entries
+
+    def _warn_of_digests(self, entries: Mapping[str, SourceSettings | str]) -> None:
+        """Digests of passwords belong in a SecureString, and stood here before."""
+        for name, entry in entries.items():
+            if isinstance(entry, SourceSettings) and entry.basic_auth_sha256:
+                telemetry.logger().warning(
+                    "basic_auth_sha256 belongs in the source's secrets",
+                    extra={"key": self._store.full_name(_secrets_of(name))},
+                )
 
     def _read(self, text: str) -> dict[str, object]:
         try:

@@ -61,8 +61,8 @@ class SourceSettings(_Shape):
     test: bool = False
     """Everything from this account is a test (Paddle's sandbox does not mark it)."""
     basic_auth_sha256: tuple[Digest, ...] = ()
-    """Adyen: SHA-256 of the accepted `user:password` values, required besides the signature. If
-    empty, none is required."""
+    """Adyen: where the digests of `user:password` stood before they were among the secrets. Still
+    used if there are none; each reading of them is a warning in the log."""
 
 
 class PaymentRules(_Shape):

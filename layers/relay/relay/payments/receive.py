@@ -6,7 +6,7 @@ behind the queue: a provider waits for the response, and redelivers a webhook th
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from relay import telemetry
 from relay.aws.sqs import Message, Queue
@@ -25,12 +25,20 @@ from relay.gateway.request import LONGEST_SECONDS, Problem, Request, Response
 from relay.gateway.responses import respond, settings_unavailable
 from relay.instants import Clock, utc_now
 from relay.messages.notice import Notice, write_notice
-from relay.payments.providers.protocol import Provider, Webhook
+from relay.payments.providers.protocol import Webhook
 from relay.payments.providers.registry import PROVIDERS
+from relay.secrets import Secret
 
 ROUTE: Final = "POST /v1/payments/{provider}/{source}"
 MAX_BODY_BYTES: Final = 1024 * 1024
 """Ten times the size of the providers' largest webhooks."""
+
+
+class _Trust(NamedTuple):
+    """What a webhook of a source is verified by."""
+
+    settings: SourceSettings
+    secrets: tuple[Secret, ...]
 
 
 class Receiver:
@@ -54,27 +62,18 @@ class Receiver:
         # Before the source is looked up, so that it does not tell whether there is one.
         if len(request.body) > MAX_BODY_BYTES:
             raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is too large")
+        self._sources.expect_secrets(source)
         try:
-            settings = self._settings(name, source)
-            provider = PROVIDERS[name]
-            self._verify(provider, source, Webhook(request.headers, request.body), settings)
+            settings = self._verify(name, source, Webhook(request.headers, request.body))
         except (ParametersUnavailableError, ConfigurationError) as error:
             raise settings_unavailable(error) from error
-        self._queue_notices(_notices(provider, name, source, request, settings), remaining)
-        return Response(HTTPStatus.OK, provider.ACKNOWLEDGEMENT)
+        self._queue_notices(_notices(name, source, request, settings), remaining)
+        return Response(HTTPStatus.OK, PROVIDERS[name].ACKNOWLEDGEMENT)
 
-    def _settings(self, provider: str, source: str) -> SourceSettings:
-        """Answers as for a wrong signature, so that nobody can find out which sources exist."""
-        settings = self._sources.settings(source)
-        if settings is None or settings.provider != provider:
-            raise _wrong_signature("no such source of this provider's")
-        return settings
-
-    def _verify(
-        self, provider: Provider, source: str, webhook: Webhook, settings: SourceSettings
-    ) -> None:
+    def _verify(self, provider: str, source: str, webhook: Webhook) -> SourceSettings:
+        """The settings of the source that the webhook is from; raises `Problem`."""
         try:
-            self._verify_with_refresh(provider, source, webhook, settings)
+            return self._verified(provider, source, webhook)
         except StaleSignatureError as error:
             # Only who has the secret is told: a provider looks at the time of a right signature.
             detail = "the signature's time is too far off"
@@ -82,20 +81,37 @@ class Receiver:
         except SignatureRefusedError as error:
             raise _wrong_signature(str(error)) from None
 
-    def _verify_with_refresh(
-        self, provider: Provider, source: str, webhook: Webhook, settings: SourceSettings
-    ) -> None:
-        """Raises `SignatureRefusedError` unless a secret fits; rereads the secrets before that."""
-        secrets, now = self._sources.secrets(source), self._clock()
+    def _verified(self, provider: str, source: str, webhook: Webhook) -> SourceSettings:
+        """Verifies first by what is known: only who passes is sure to be no stranger.
+
+        And then by what is true now, if that is not the same. Raises `SignatureRefusedError`.
+        """
+        known = self._trust(provider, source, at_leisure=True)
         try:
-            provider.verify(webhook, secrets, settings, now)
+            self._check(provider, webhook, known)
         except StaleSignatureError:
             raise
         except SignatureRefusedError:
-            latest = self._sources.latest_secrets(source)
-            if latest == secrets:
+            self._sources.reread_secrets(source)
+            latest = self._trust(provider, source, at_leisure=True)
+            if latest == known:
                 raise
-            provider.verify(webhook, latest, settings, now)
+            self._check(provider, webhook, latest)
+            known = latest
+        current = self._trust(provider, source, at_leisure=False)
+        if current != known:
+            self._check(provider, webhook, current)
+        return current.settings
+
+    def _trust(self, provider: str, source: str, *, at_leisure: bool) -> _Trust:
+        """An unknown source is refused like a signature: nobody can find out which there are."""
+        settings = self._sources.settings(source, at_leisure=at_leisure)
+        if settings is None or settings.provider != provider:
+            raise SignatureRefusedError("no such source of this provider's")
+        return _Trust(settings, self._sources.secrets(source, at_leisure=at_leisure))
+
+    def _check(self, provider: str, webhook: Webhook, trust: _Trust) -> None:
+        PROVIDERS[provider].verify(webhook, trust.secrets, trust.settings, self._clock())
 
     def _queue_notices(self, notices: list[Notice], remaining: Remaining) -> None:
         """Queues all, or raises `Problem`: what was queued by then comes again, and is known."""
@@ -119,13 +135,11 @@ def _refused(status: HTTPStatus, detail: str, problem: str) -> Problem:
     return Problem(status, detail)
 
 
-def _notices(
-    provider: Provider, name: str, source: str, request: Request, settings: SourceSettings
-) -> list[Notice]:
+def _notices(name: str, source: str, request: Request, settings: SourceSettings) -> list[Notice]:
     """The notices of a webhook, without its ignored parts."""
     body, came_in = request.body, request.came_in
     try:
-        parsed_webhooks = provider.parse(body, settings)
+        parsed_webhooks = PROVIDERS[name].parse(body, settings)
     except UnreadableWebhookError as error:
         telemetry.count({"WebhookUnreadable": 1})
         return [Notice.of_unreadable(str(error), name, source, body, came_in)]

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -21,7 +22,7 @@ from relay.domain.movements import (
     Treatment,
 )
 from relay.domain.payment_rules import SourceApps, SourceSettings
-from relay.errors import SignatureRefusedError, UnreadableWebhookError
+from relay.errors import ConfigurationError, SignatureRefusedError, UnreadableWebhookError
 from relay.payments.providers import adyen
 from relay.payments.providers.protocol import Webhook
 from relay.secrets import Secret
@@ -69,9 +70,12 @@ def body_of(*items: Json, sign: bool = True, live: object = "true") -> bytes:
 
 
 def verify(
-    body: bytes, settings: SourceSettings = SETTINGS, key: str = KEY, **headers: str
+    body: bytes,
+    settings: SourceSettings = SETTINGS,
+    secrets: Sequence[str] = (KEY,),
+    **headers: str,
 ) -> None:
-    adyen.verify(Webhook(headers, body), [Secret(key)], settings, NOW)
+    adyen.verify(Webhook(headers, body), [Secret(one) for one in secrets], settings, NOW)
 
 
 def meaning(item: Json, settings: SourceSettings = SETTINGS) -> Interpretation:
@@ -164,7 +168,7 @@ def test_verify_what_is_no_signed_webhook_is_refused(body: bytes) -> None:
 @pytest.mark.parametrize("key", ["not hexadecimal", "", "00"])
 def test_verify_malformed_key_signs_nothing(key: str) -> None:
     with pytest.raises(SignatureRefusedError):
-        verify(body_of(make_item()), key=key)
+        verify(body_of(make_item()), secrets=(key,))
 
 
 def test_verify_header_signature_is_over_the_whole_body() -> None:
@@ -177,19 +181,53 @@ def test_verify_header_signature_is_over_the_whole_body() -> None:
         verify(body + b" ", hmacsignature=signature)
 
 
-def test_verify_basic_authentication_where_the_source_asks_for_it() -> None:
-    digest = hashlib.sha256(b"adyen:pass").hexdigest()
-    settings = SETTINGS.model_copy(update={"basic_auth_sha256": (digest,)})
-    body = body_of(make_item())
-    right = base64.b64encode(b"adyen:pass").decode()
-    wrong = base64.b64encode(b"adyen:guess").decode()
+DIGEST = hashlib.sha256(b"adyen:pass").hexdigest()
+OTHER_DIGEST = hashlib.sha256(b"adyen:other").hexdigest()
+IN_SETTINGS = SETTINGS.model_copy(update={"basic_auth_sha256": (DIGEST,)})
 
-    verify(body, settings, authorization=f"Basic {right}")
-    for given in (f"Basic {wrong}", f"Bearer {right}", "Basic ***"):
+
+def basic(credentials: bytes) -> str:
+    return f"Basic {base64.b64encode(credentials).decode()}"
+
+
+@pytest.mark.parametrize(
+    ("settings", "secrets"),
+    [
+        (SETTINGS, (KEY, f"basic_auth_sha256={DIGEST}")),
+        (SETTINGS, (f"basic_auth_sha256={OTHER_DIGEST}", f"basic_auth_sha256={DIGEST}", KEY)),
+        (IN_SETTINGS, (KEY,)),
+    ],
+    ids=["in-secrets", "two-in-secrets", "where-it-stood-before"],
+)
+def test_verify_basic_authentication_where_the_source_asks_for_it(
+    settings: SourceSettings, secrets: tuple[str, ...]
+) -> None:
+    body = body_of(make_item())
+    right = basic(b"adyen:pass")
+
+    verify(body, settings, secrets=secrets, authorization=right)
+    for given in (basic(b"adyen:guess"), right.replace("Basic", "Bearer"), "Basic ***"):
         with pytest.raises(SignatureRefusedError):
-            verify(body, settings, authorization=given)
+            verify(body, settings, secrets=secrets, authorization=given)
     with pytest.raises(SignatureRefusedError):
-        verify(body, settings)
+        verify(body, settings, secrets=secrets)
+
+
+def test_verify_basic_authentication_by_the_secrets_alone_once_they_hold_it() -> None:
+    secrets = (KEY, f"basic_auth_sha256={OTHER_DIGEST}")
+
+    with pytest.raises(SignatureRefusedError):
+        verify(
+            body_of(make_item()), IN_SETTINGS, secrets=secrets, authorization=basic(b"adyen:pass")
+        )
+
+
+@pytest.mark.parametrize("digest", ["", DIGEST.upper(), DIGEST[:-1], f" {DIGEST}"])
+def test_verify_malformed_digest_among_the_secrets_lets_nobody_in(digest: str) -> None:
+    with pytest.raises(ConfigurationError, match="basic_auth_sha256") as raised:
+        verify(body_of(make_item()), secrets=(KEY, f"basic_auth_sha256={digest}"))
+
+    assert DIGEST[:8] not in str(raised.value).lower()
 
 
 # What is told

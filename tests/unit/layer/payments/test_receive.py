@@ -278,6 +278,24 @@ def test_webhook_by_a_new_secret_and_too_old_is_400(harness: PaymentsHarness) ->
     assert harness.post("standard_webhooks", old)["statusCode"] == 400
 
 
+def test_webhook_by_a_secret_that_was_taken_away_is_refused_in_five_minutes(
+    harness: PaymentsHarness,
+) -> None:
+    """What a stranger sends causes no read; what seems right is judged by what is true now."""
+    harness.start_anew(processes=1000)
+    harness.post("standard_webhooks", purchase(harness))
+    harness.add_source("standard-webhooks", "standard_webhooks", OTHER_SECRET)
+    harness.clock.advance(299)
+    assert harness.post("standard_webhooks", purchase(harness))["statusCode"] == 200
+
+    harness.clock.advance(1)
+    assert harness.post("standard_webhooks", purchase(harness, "whsec_Zm9y"))["statusCode"] == 401
+    assert len(harness.ssm.calls) == 1
+    assert harness.post("standard_webhooks", purchase(harness))["statusCode"] == 401
+    assert harness.post("standard_webhooks", purchase(harness, OTHER_SECRET))["statusCode"] == 200
+    assert len(harness.ssm.calls) == 2
+
+
 def test_forged_webhooks_cost_one_read_of_the_secrets_in_ten_seconds(
     harness: PaymentsHarness,
 ) -> None:
@@ -286,7 +304,22 @@ def test_forged_webhooks_cost_one_read_of_the_secrets_in_ten_seconds(
             harness.post("standard_webhooks", purchase(harness, OTHER_SECRET))["statusCode"] == 401
         )
 
-    assert harness.ssm.calls.count(["/relay/webhook_secrets/standard-webhooks"]) == 2
+    secrets = "/relay/webhook_secrets/standard-webhooks"
+    assert harness.ssm.calls == [["/relay/sources", secrets], [secrets]]
+
+
+def test_webhooks_for_unknown_sources_cost_one_read_in_ten_seconds(
+    harness: PaymentsHarness,
+) -> None:
+    for number in range(50):
+        answer = harness.post(
+            "standard_webhooks", purchase(harness, OTHER_SECRET), source=f"made-up-{number}"
+        )
+        assert answer["statusCode"] == 401
+
+    first = ["/relay/sources", "/relay/webhook_secrets/made-up-0"]
+    assert [names[:1] for names in harness.ssm.calls] == [first[:1], first[:1]]
+    assert harness.ssm.calls[0] == first
 
 
 # What is not the provider's fault

@@ -1,4 +1,5 @@
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ from relay.aws.parameter_store import ParameterStore
 from relay.config.sources import Sources
 from relay.errors import ConfigurationError, ParametersUnavailableError
 from relay.secrets import Secret
+from tests.builders import Json
 from tests.fakes import FakeClock, FakeSsm, aws_error
 
 STRIPE = {"provider": "stripe", "apps": {"mobile": ["id1"]}}
@@ -155,15 +157,38 @@ def test_secrets_that_are_set_after_the_first_webhook_are_seen_within_ten_second
     assert harness.sources.secrets("shop") == (Secret("whsec_1"),)
 
 
-def test_latest_secrets_are_read_again_at_most_every_ten_seconds() -> None:
+def test_secrets_are_reread_at_most_every_ten_seconds() -> None:
     harness = World(shop="whsec_old")
     assert harness.sources.secrets("shop") == (Secret("whsec_old"),)
 
     for _ in range(20):
-        harness.sources.latest_secrets("shop")
+        harness.sources.reread_secrets("shop")
     harness.ssm.parameters["/relay/webhook_secrets/shop"] = "whsec_new"
-    assert harness.sources.latest_secrets("shop") == (Secret("whsec_old"),)
+    harness.sources.reread_secrets("shop")
+    assert harness.sources.secrets("shop") == (Secret("whsec_old"),)
     harness.clock.advance(10)
 
-    assert harness.sources.latest_secrets("shop") == (Secret("whsec_new"),)
+    harness.sources.reread_secrets("shop")
+    assert harness.sources.secrets("shop") == (Secret("whsec_new"),)
     assert len(harness.ssm.calls) == 3
+
+
+def test_digests_of_passwords_that_stand_in_sources_are_a_warning_once(
+    lines: Callable[[], list[Json]],
+) -> None:
+    """They belong in a SecureString; where they stood before they are still read."""
+    digest = "0" * 64
+    text = {
+        "adyen-main": {"provider": "adyen", "apps": {}, "basic_auth_sha256": [digest]},
+        "adyen-other": {"provider": "adyen", "apps": {}},
+        "wrong": 5,
+    }
+    harness = World(json.dumps(text))
+    for _ in range(3):
+        settings = harness.sources.settings("adyen-main")
+        assert settings is not None
+        assert settings.basic_auth_sha256 == (digest,)
+
+    (line,) = lines()
+    assert (line["level"], line["key"]) == ("WARNING", "/relay/webhook_secrets/adyen-main")
+    assert line["message"] == "basic_auth_sha256 belongs in the source's secrets"

@@ -3,8 +3,8 @@
 Adyen signs each item's references, amount, type and success. **Not signed** are the time, `live`,
 and all of `additionalData`, which says whose a payment is. So anybody who obtains a genuine webhook
 could send it again with another customer. TLS keeps webhooks from strangers, and a source that
-requires basic authentication (`basic_auth_sha256`) accepts requests from Adyen only. Either way the
-money counts once. Since no time is signed, there is no age to check.
+requires basic authentication (`basic_auth_sha256=` among its secrets) accepts requests from Adyen
+only. Either way the money counts once. Since no time is signed, there is no age to check.
 
 Adyen has no subscriptions: a payment is a purchase, or a renewal if `shopperInteraction` says that
 the shopper was absent (`ContAuth`). The source's `paid_at` says when a payment counts: at its
@@ -25,6 +25,7 @@ from relay.payments.providers.adyen.kinds import COUNTED, treatment_of_event, tr
 from relay.payments.providers.adyen.kinds import why_ignored as why_ignored
 from relay.payments.providers.adyen.signing import (
     BODY_SIGNATURE,
+    basic_auth_digests,
     check_basic_auth,
     check_body,
     check_items,
@@ -54,7 +55,7 @@ def verify(
     HMAC-SHA256 in Base64; a key is a secret's hexadecimal digits.
     """
     del now  # no time is signed
-    check_basic_auth(webhook, settings.basic_auth_sha256)
+    check_basic_auth(webhook, basic_auth_digests(secrets, settings))
     keys = hex_keys(secrets)
     if BODY_SIGNATURE in webhook.headers:
         check_body(webhook, keys)

@@ -1,11 +1,13 @@
 """Adyen's signatures, in the body or in a header, and basic authentication."""
 
 import hashlib
+import re
 from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from relay.errors import SignatureRefusedError, UnreadableWebhookError
+from relay.domain.payment_rules import SourceSettings
+from relay.errors import ConfigurationError, SignatureRefusedError, UnreadableWebhookError
 from relay.payments.providers.adyen.item import items_of
 from relay.payments.providers.parsing import at, read_object
 from relay.payments.providers.protocol import Webhook
@@ -19,10 +21,13 @@ _SIGNED: Final = (
 BODY_SIGNATURE: Final = "hmacsignature"
 """The signature header of webhooks whose items carry no signatures of their own."""
 _MAY_HOLD_COLONS: Final = "merchantReference"
+_BASIC_AUTH: Final = "basic_auth_sha256="
+"""Begins a line of the source's secrets that is no key, but the digest of a `user:password`."""
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 def hex_keys(secrets: Sequence[Secret]) -> list[bytes]:
-    """The keys that the secrets spell in hexadecimal; malformed secrets are skipped."""
+    """The keys that the secrets spell in hexadecimal; what is none is skipped."""
     return list(_decoded_keys(secrets))
 
 
@@ -32,6 +37,20 @@ def _decoded_keys(secrets: Sequence[Secret]) -> Iterator[bytes]:
             yield bytes.fromhex(secret.reveal())
         except ValueError:
             continue
+
+
+def basic_auth_digests(secrets: Sequence[Secret], settings: SourceSettings) -> Sequence[str]:
+    """SHA-256 of the accepted `user:password` values, from the secrets, else from the settings.
+
+    They stood in the settings before. Raises `ConfigurationError` for a malformed one: skipping it
+    would accept everybody.
+    """
+    lines = [secret.reveal() for secret in secrets]
+    digests = [line.removeprefix(_BASIC_AUTH) for line in lines if line.startswith(_BASIC_AUTH)]
+    if not all(map(_DIGEST.fullmatch, digests)):
+        problem = "basic_auth_sha256= must be followed by 64 hexadecimal characters in lower case"
+        raise ConfigurationError("webhook_secrets", problem)
+    return digests or settings.basic_auth_sha256
 
 
 def check_basic_auth(webhook: Webhook, digests: Sequence[str]) -> None:
