@@ -125,9 +125,7 @@ class Process:
         self._end(harm, asyncio.CancelledError)
         return failure() if harm is Harm.LOSES_ANSWER else answer
 
-    def step_in_thread(
-        self, step: Step, do: Callable[[Harm | None], _T], failure: Exception
-    ) -> _T:
+    def step_in_thread(self, step: Step, do: Callable[[Harm | None], _T], failure: Exception) -> _T:
         """The same for a blocking call; `failure` is raised."""
         harm = self._begin(step, ProcessDiedError)
         if harm in (Harm.FAILS, Harm.HANGS):
@@ -206,7 +204,7 @@ class _Deliveries:
             return Written(written.existing, {**written.failed, **busy})
 
         def failed() -> Written:
-            return Written(set(), {key: _TIMED_OUT for key in items})
+            return Written(set(), dict.fromkeys(items, _TIMED_OUT))
 
         return await self._process.step(step, do, failed)
 

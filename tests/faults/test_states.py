@@ -201,9 +201,11 @@ class Events(RuleBasedStateMachine):
     def _letters(self) -> Iterator[DeadLetter]:
         """Takes all dead letters off their queue."""
         sqs, url = self.fleet.sqs, self.fleet.dead
-        most = {"MaxNumberOfMessages": 10, "AttributeNames": ["All"]}
-        while messages := sqs.receive_message(QueueUrl=url, **most).get("Messages"):
-            for message in messages:
+        most, names = 10, ["All"]
+        while received := sqs.receive_message(
+            QueueUrl=url, MaxNumberOfMessages=most, AttributeNames=names
+        ):
+            for message in received["Messages"]:
                 sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
                 yield parse_dead_letter(message)
 
