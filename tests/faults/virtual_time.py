@@ -50,6 +50,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._seconds = clock.seconds
         self._chance = random.Random(3)  # noqa: S311 - which call is quicker, no secret
         super().__init__(_Selector(clock))
+        # asyncio's own is less than what a float can tell once some months have passed.
+        self._clock_resolution = _MICROSECOND
 
     def time(self) -> float:
         return self._seconds()
