@@ -6,6 +6,7 @@ moto's; AppsFlyer is the stand-in's judgement, in this process.
 
 import asyncio
 import random
+from functools import partial
 
 import pytest
 
@@ -41,6 +42,7 @@ def soak(request: pytest.FixtureRequest, scale: Scale) -> Soak:
     """A soak that is over; what is promised of it is looked at from several sides."""
     soak = Soak(Plan(request.param, scale.soak // 2), FAULTS)
     soak.looks_at_memory = True
+    soak.meanwhile = soak.parameters_and_queue_hang
     soak.run()
     return soak
 
@@ -86,6 +88,11 @@ def test_soak_gives_each_dead_letter_its_reason(soak: Soak) -> None:
     assert soak.plan.reasons()["id_conflict"] > 0
 
 
+def test_soak_has_parameter_store_and_sqs_hang(soak: Soak, saw: Saw) -> None:
+    assert min(soak.hung["parameters"], soak.hung["queue"]) > 0
+    saw(hung=soak.hung.total())
+
+
 def test_soak_counts_what_it_did(soak: Soak) -> None:
     counted, balance, plan = soak.heard.counted, soak.balance, soak.plan
     assert counted["Delivered"] == sum(balance.accepted)
@@ -120,6 +127,31 @@ def test_soak_on_a_queue_that_delivers_twice_counts_no_event_twice(scale: Scale,
     copies = soak.heard.counted["Duplicate"] - soak.plan.duplicates
     assert copies > soak.plan.count / 50
     saw(events=soak.plan.count, copies=copies, doubled=len(balance.doubled))
+
+
+@pytest.mark.parametrize("uncertain_money", ["resend", "dead_letter"])
+def test_soak_on_a_table_that_hangs_counts_every_double(
+    uncertain_money: str, scale: Scale, saw: Saw
+) -> None:
+    """A delivery that could not be noted is one that its second telling may double."""
+    plan = Plan(Surface.MOBILE, scale.soak // 8)
+    soak = Soak(plan, pace=0.2, uncertain_money=uncertain_money)
+    soak.meanwhile = partial(soak.tables_hang_for, 60)
+
+    soak.run()
+
+    balance, counted = soak.balance, soak.heard.counted
+    doubles = sum(balance.recorded[number] - 1 for number in balance.doubled)
+    assert counted["Unremembered"] > 0
+    if uncertain_money == "dead_letter":
+        assert doubles == 0
+    else:
+        balance.check_counted_doubles(counted["Duplicate"])
+        assert doubles <= min(counted["Unremembered"], counted["Uncertain"])
+    assert sum(balance.handed) == (sum(balance.accepted) + sum(balance.dead) + counted["Duplicate"])
+    assert soak.heard.unexpected == []
+    assert soak.fleet.timed_out == 0
+    saw(events=plan.count, unremembered=counted["Unremembered"], doubled=doubles)
 
 
 # Outages
