@@ -1,12 +1,13 @@
 """S6: what was delivered is not sent again."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 import httpx
 import pytest
 
+from relay import telemetry
 from relay.domain.kinds import Surface
 from relay.errors import TableUnavailableError
 from relay.forward.rate_limiter import RateLimiter
@@ -265,6 +266,27 @@ async def test_forward_send_without_a_response_is_counted_before_its_doubt_is_wr
         await harness.forward(make_envelope())
 
     assert counted()["Uncertain"] == 1
+
+
+async def test_forward_doubt_is_written_though_it_cannot_be_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    harness = covering(uncertain_money="dead_letter")
+    count = telemetry.count
+
+    def refuse(counts: Mapping[str, int | Sequence[int]], **dimensions: str) -> None:
+        if "Uncertain" in counts:
+            raise ValueError("a metric that Powertools refuses")
+        count(counts, **dimensions)
+
+    monkeypatch.setattr(telemetry, "count", refuse)
+    await lose_a_response(harness)
+
+    await harness.forward(make_envelope())
+
+    assert len(harness.appsflyer.requests) == 1
+    reasons = [letter["reason"] for letter in harness.dead]
+    assert reasons == ["uncertain_money: read_timed_out", "uncertain_money: in_doubt"]
 
 
 async def test_forward_bug_after_a_send_is_one_doubt(counted: Counted) -> None:

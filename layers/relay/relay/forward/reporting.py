@@ -45,7 +45,10 @@ def report_batch(surface: Surface, batch: Batch[EventJob], now: datetime) -> Non
 
 def count_uncertain(job: EventJob) -> None:
     """Counts one send of which nobody knows whether AppsFlyer recorded the event (E16)."""
-    telemetry.count({"Uncertain": 1}, app_class=job.app_class)
+    try:
+        telemetry.count({"Uncertain": 1}, app_class=job.app_class)
+    except Exception as error:  # noqa: BLE001 - its doubt is still to be written
+        telemetry.unexpected(error, message_id=job.message_id)
 
 
 def _counters(job: EventJob | None, settlement: Settlement, now: datetime) -> Iterator[str]:
