@@ -121,7 +121,7 @@ class Plan:
     def _envelope(self, number: int, cents: int) -> Json:
         mobile = self.surface is Surface.MOBILE
         make = _mobile_event if mobile else _web_event
-        payment = {"source": "stripe-main", "content_sha256": f"{cents:064x}"}
+        payment = {"source": f"stripe-{self.surface}", "content_sha256": f"{cents:064x}"}
         return {
             **(payment if number % 3 == 0 and cents else {}),
             "app_id": self.app_of(number),

@@ -38,7 +38,7 @@ _FULL = Scale(
     sandbox=2_000,
     personas=1_000,
     mutations=100_000,
-    stories=2_000,
+    stories=1_000,
 )
 
 
