@@ -8,7 +8,7 @@ import json
 import random
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from enum import IntEnum
@@ -191,7 +191,7 @@ class Balance:
     # AppsFlyer's book
 
     def saw(self, call: Call) -> bool:
-        return self.recorded[_number(self.plan.surface, call.payload or {})] > 0
+        return self.recorded[number_of(self.plan.surface, call.payload or {})] > 0
 
     def write(self, call: Call, verdict: Verdict, strike: Strike | None) -> None:
         said_so = strike is None and verdict.response.status < 300
@@ -199,7 +199,7 @@ class Balance:
 
     def note(self, payload: Mapping[str, Any], *, recorded: bool, said_so: bool) -> None:
         """A request. `said_so`: whether the relay was told that all is well."""
-        number, cents = _number(self.plan.surface, payload), _cents(self.plan.surface, payload)
+        number, cents = number_of(self.plan.surface, payload), _cents(self.plan.surface, payload)
         if said_so:
             self.accepted[number] += 1
             self.accepted_cents[number] += cents
@@ -228,6 +228,19 @@ class Balance:
             left = self.handed[number] - self.accepted[number] - self.dead[number]
             due = self.handed_cents[number] - self.dead_cents[number]
             assert self.accepted_cents[number] == due - left * self.plan.cents(number), number
+        assert sum(self.handed) == sum(self.accepted) + sum(self.dead) + duplicates
+
+    def check_but_for(self, hit: Collection[int], duplicates: int) -> None:
+        """The same where AppsFlyer answered these wrongly: each is delivered once, or is dead."""
+        for number in range(self.plan.count):
+            delivered, dead, dropped = self.plan.expected(number)
+            if number not in hit:
+                assert (self.accepted[number], self.dead[number]) == (delivered, dead), number
+            left = self.handed[number] - self.accepted[number] - self.dead[number]
+            assert 0 <= left <= dropped, number
+            assert self.recorded[number] == self.accepted[number] <= 1, number
+            due = self.handed_cents[number] - self.dead_cents[number]
+            assert self.recorded_cents[number] == due - left * self.plan.cents(number), number
         assert sum(self.handed) == sum(self.accepted) + sum(self.dead) + duplicates
 
     def check_at_least_once(self) -> None:
@@ -268,7 +281,8 @@ def refuses(call: Call) -> Strike | None:
     return REFUSAL if call.event_name == "refused" else None
 
 
-def _number(surface: Surface, payload: Mapping[str, Any]) -> int:
+def number_of(surface: Surface, payload: Mapping[str, Any]) -> int:
+    """The number of an event, by what AppsFlyer gets of it."""
     mobile = surface is Surface.MOBILE
     customer = payload["customer_user_id"] if mobile else payload["user_id"]["customer_user_id"]
     return int(customer.removeprefix("u-"))

@@ -18,9 +18,9 @@ from relay.errors import TableUnavailableError
 from relay_sandbox.stand_in import Account
 from relay_sandbox.stand_in.calls import Call
 from tests.fakes import FakeClock
-from tests.faults.balance import TOKEN, Balance, Plan, refuses
+from tests.faults.balance import TOKEN, Balance, Plan, number_of, refuses
 from tests.faults.fleet import Fleet
-from tests.faults.in_process import STRIKES, AppsFlyer, Mixed, Strike
+from tests.faults.in_process import STRIKES, WRONG, AppsFlyer, Mixed, Strike
 from tests.faults.listening import listening
 from tests.faults.virtual_time import VirtualLoop, run
 from tests.memory_table import MemoryAsyncTable, MemoryTable
@@ -61,6 +61,10 @@ class Soak:
         """Bytes of the whole process, the table of deliveries set apart."""
         self.clock = FakeClock()
         self._pace = pace
+        self.answers_all: Strike | None = None
+        """What AppsFlyer answers everybody, whatever they send."""
+        self.hit: set[int] = set()
+        """The events that got such an answer."""
         self.hung: Counter[str] = Counter()
         """How often each service of AWS's hung."""
         accounts = map(Account.model_validate, plan.accounts())
@@ -119,7 +123,18 @@ class Soak:
         yield
         loop.hangs_seconds = 0.0
 
+    async def wrong_answers_for_all(self, seconds: float) -> None:
+        """Each of them for so long, one after the other, with as long a time of calm before."""
+        for strike in WRONG:
+            await asyncio.sleep(seconds)
+            self.answers_all = strike
+            await asyncio.sleep(seconds)
+            self.answers_all = None
+
     def _weather(self, call: Call) -> Strike | None:
+        if self.answers_all is not None:
+            self.hit.add(number_of(self.plan.surface, call.payload or {}))
+            return self.answers_all
         return refuses(call) or self.mixed(call)
 
     async def _run(self) -> None:

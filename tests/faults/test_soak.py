@@ -13,7 +13,7 @@ import pytest
 from relay.domain.kinds import Surface
 from tests.faults.balance import Fate, Plan
 from tests.faults.conftest import Saw, Scale
-from tests.faults.in_process import SURE, UNCERTAIN
+from tests.faults.in_process import SURE, UNCERTAIN, WRONG
 from tests.faults.soak import Soak
 from tests.memory_queue import Traffic
 
@@ -152,6 +152,24 @@ def test_soak_on_a_table_that_hangs_counts_every_double(
     assert soak.heard.unexpected == []
     assert soak.fleet.timed_out == 0
     saw(events=plan.count, unremembered=counted["Unremembered"], doubled=doubles)
+
+
+@pytest.mark.parametrize("surface", [Surface.MOBILE, Surface.WEB])
+def test_soak_in_which_all_get_wrong_answers_for_a_minute_accounts_for_every_event(
+    surface: Surface, scale: Scale, saw: Saw
+) -> None:
+    """Whatever becomes of an event that got one: delivered later, or a dead letter."""
+    plan = Plan(surface, scale.soak // 20)
+    soak = Soak(plan, pace=(2 * len(WRONG) + 1) * 60 / plan.count)
+    soak.meanwhile = partial(soak.wrong_answers_for_all, 60)
+
+    soak.run()
+
+    assert len(soak.hit) > 0
+    soak.balance.check_but_for(soak.hit, soak.heard.counted["Duplicate"])
+    assert soak.heard.unexpected == []
+    letters = sum(soak.balance.dead[number] for number in soak.hit)
+    saw(events=plan.count, got_a_wrong_answer=len(soak.hit), dead_letters_of_those=letters)
 
 
 # Outages
