@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import inspect
 import re
 from collections.abc import Iterator
 from functools import reduce
@@ -18,11 +19,17 @@ from relay.aws.parameter_store import (
     REREAD_SECONDS,
 )
 from relay.aws.timeouts import LONGEST_CALL_SECONDS, PATIENCE_SECONDS, RETRY_SECONDS
+from relay.domain.outcomes import Outcome
 from relay.forward.circuit_breaker import PROBES, RECENT
 from relay.http1.pool import LONGEST_LIFE_SECONDS
-from relay.messages.backoff import MAX_DELAY_SECONDS, MAX_RETRY_AFTER_SECONDS
+from relay.messages.backoff import (
+    MAX_DELAY_SECONDS,
+    MAX_RETRY_AFTER_SECONDS,
+    wait_after_attempt,
+)
 from relay.payments.errors import MappingError
 from relay.rules.mobile import MAX_BODY_BYTES
+from relay.stores.deliveries import Claim, Deliveries
 from relay.stores.write_batcher import ITEMS_A_CALL
 from tests.template import PARAMETERS, properties
 
@@ -246,9 +253,26 @@ RECEIVES = properties("MobileQueue")["RedrivePolicy"]["maxReceiveCount"]
 CASES = len((ROOT / "tests/data/appsflyer_events.ndjson").read_bytes().splitlines())
 _WORDS = {"three": 3, "ten": 10}
 
+
+def _outlasted(share: float) -> float:
+    """Hours that the schedule lasts: at least (0), on average (0.5), at most (1)."""
+    steps = [float(step) for step in SCHEDULE]
+
+    def jitter(low: float, high: float) -> float:
+        return low + share * (high - low)
+
+    waits = [wait_after_attempt(number, steps, jitter) for number in range(1, len(steps) + 1)]
+    return round(sum(wait or 0.0 for wait in waits) / 3600, 1)
+
+
 STATED: list[tuple[str, str, float]] = [
     ("docs/operations.md", r"there are (\w+) attempts", len(SCHEDULE) + 1),
     ("docs/operations.md", r"`Retry-After` \(up to (\w+) hours\)", MAX_RETRY_AFTER_SECONDS / 3600),
+    ("docs/reliability.md", r"lasts (\S+) hours on average", _outlasted(0.5)),
+    ("docs/reliability.md", r"never less than ([\d.]+\d)", _outlasted(0.0)),
+    ("docs/operations.md", r"after about (\w+) hours on average", round(_outlasted(0.5))),
+    ("docs/operations.md", r"average, (\w+) at least and", round(_outlasted(0.0))),
+    ("docs/operations.md", r"at least and (\w+) at most", round(_outlasted(1.0))),
     ("docs/operations.md", r"`maxReceiveCount` \((\w+)\) is a net", RECEIVES),
     ("docs/operations.md", r"A change is seen within (\w+) minutes", CACHE_SECONDS / 60),
     ("docs/operations.md", r"and (\w+) in which it may come back", KEPT_SECONDS / 60),
@@ -276,3 +300,35 @@ def test_page_states_the_number_that_the_code_has(page: str, sentence: str, numb
     stated = re.findall(sentence, _text(ROOT / page))
 
     assert [float(_WORDS.get(word) or word.replace(",", "")) for word in stated] == [number]
+
+
+# The map of states
+
+
+def _states() -> str:
+    text = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    return text.partition("## States of an event")[2].partition("\n## ")[0]
+
+
+def _picture() -> set[str]:
+    """What stands on the arrows of the picture."""
+    diagram = _states().partition("```mermaid")[2].partition("```")[0]
+    labels = re.findall(r"-->.*: (.+)", diagram)
+    return {word for label in labels for word in label.split(", ")}
+
+
+def test_map_of_states_has_every_outcome_and_every_write_of_a_delivery_on_its_arrows() -> None:
+    writes = {name for name, _ in inspect.getmembers(Deliveries, inspect.iscoroutinefunction)}
+    handed_in_and_out = {"handed in", "redrive", "time", "DeliveryDays"}
+
+    assert _picture() == set(Outcome) | {one for one in writes if one[0] != "_"} | handed_in_and_out
+
+
+def test_map_of_states_explains_every_arrow_and_every_claim() -> None:
+    arrows, _, claims = _states().partition("Who claims an event")
+    rows = set(re.findall(r"^\| `?([^`|(]+?)`?(?: \(`\w+`\))? \|", arrows, re.MULTILINE))
+    explained = {word for row in rows for word in row.split(", ")}
+    ends = {"time", "DeliveryDays", "delivered", "duplicate"}
+
+    assert _picture() - ends <= explained
+    assert set(re.findall(r"^\| `(\w+)` \|", claims, re.MULTILINE)) == set(Claim)

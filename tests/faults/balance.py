@@ -8,14 +8,16 @@ import json
 import random
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import timedelta
 from decimal import Decimal
 from enum import IntEnum
 from typing import Any, Final
 
 from relay.domain.kinds import Kind, Surface
+from relay.instants import iso_form
 from relay_sandbox.stand_in.calls import Call, Verdict
-from tests.builders import Json, make_event, make_web_event
+from tests.builders import NOW, Json, make_event, make_web_event
 from tests.faults.in_process import REFUSAL, Strike
 
 APPS: Final[Mapping[Surface, tuple[str, ...]]] = {
@@ -64,7 +66,7 @@ class Plan:
         cents = self._cents[number]
         yield self._envelope(number, cents), cents
         if self._tellings[number] == _SAME:
-            yield self._envelope(number, cents), cents
+            yield self._told_again(self._envelope(number, cents)), cents
         elif self._tellings[number] == _OTHER:
             yield self._envelope(number, cents + 1), cents + 1
 
@@ -110,10 +112,18 @@ class Plan:
         kind = self.surface.value
         return [{"app_id": app, "kind": kind, "tokens": (TOKEN.format(app),)} for app in self.apps]
 
+    def _told_again(self, envelope: Json) -> Json:
+        """By its sender; of a payment, by another webhook, which came in at another moment."""
+        if "source" not in envelope:
+            return envelope
+        return {**envelope, "first_seen": iso_form(NOW + timedelta(seconds=1))}
+
     def _envelope(self, number: int, cents: int) -> Json:
         mobile = self.surface is Surface.MOBILE
         make = _mobile_event if mobile else _web_event
+        payment = {"source": f"stripe-{self.surface}", "content_sha256": f"{cents:064x}"}
         return {
+            **(payment if number % 3 == 0 and cents else {}),
             "app_id": self.app_of(number),
             "kind": Kind.MOBILE_EVENT if mobile else Kind.WEB_EVENT,
             "event_id": f"e-{number}",
@@ -181,7 +191,7 @@ class Balance:
     # AppsFlyer's book
 
     def saw(self, call: Call) -> bool:
-        return self.recorded[_number(self.plan.surface, call.payload or {})] > 0
+        return self.recorded[number_of(self.plan.surface, call.payload or {})] > 0
 
     def write(self, call: Call, verdict: Verdict, strike: Strike | None) -> None:
         said_so = strike is None and verdict.response.status < 300
@@ -189,7 +199,7 @@ class Balance:
 
     def note(self, payload: Mapping[str, Any], *, recorded: bool, said_so: bool) -> None:
         """A request. `said_so`: whether the relay was told that all is well."""
-        number, cents = _number(self.plan.surface, payload), _cents(self.plan.surface, payload)
+        number, cents = number_of(self.plan.surface, payload), _cents(self.plan.surface, payload)
         if said_so:
             self.accepted[number] += 1
             self.accepted_cents[number] += cents
@@ -206,6 +216,32 @@ class Balance:
             assert (self.accepted[number], self.dead[number]) == (delivered, dead), number
             assert self.handed[number] == delivered + dead + dropped, number
         assert self.reasons == self.plan.reasons()
+
+    def check_counted_doubles(self, duplicates: int) -> None:
+        """The same where deliveries may be forgotten: then the second telling is delivered too.
+
+        `duplicates`: how many were dropped.
+        """
+        for number in range(self.plan.count):
+            delivered, dead, dropped = self.plan.expected(number)
+            assert delivered <= self.accepted[number] <= delivered + dropped + dead, number
+            left = self.handed[number] - self.accepted[number] - self.dead[number]
+            due = self.handed_cents[number] - self.dead_cents[number]
+            assert self.accepted_cents[number] == due - left * self.plan.cents(number), number
+        assert sum(self.handed) == sum(self.accepted) + sum(self.dead) + duplicates
+
+    def check_but_for(self, hit: Collection[int], duplicates: int) -> None:
+        """The same where AppsFlyer answered these wrongly: each is delivered once, or is dead."""
+        for number in range(self.plan.count):
+            delivered, dead, dropped = self.plan.expected(number)
+            if number not in hit:
+                assert (self.accepted[number], self.dead[number]) == (delivered, dead), number
+            left = self.handed[number] - self.accepted[number] - self.dead[number]
+            assert 0 <= left <= dropped, number
+            assert self.recorded[number] == self.accepted[number] <= 1, number
+            due = self.handed_cents[number] - self.dead_cents[number]
+            assert self.recorded_cents[number] == due - left * self.plan.cents(number), number
+        assert sum(self.handed) == sum(self.accepted) + sum(self.dead) + duplicates
 
     def check_at_least_once(self) -> None:
         """The same where messages may come twice: dead letters too, and then as duplicates."""
@@ -245,7 +281,8 @@ def refuses(call: Call) -> Strike | None:
     return REFUSAL if call.event_name == "refused" else None
 
 
-def _number(surface: Surface, payload: Mapping[str, Any]) -> int:
+def number_of(surface: Surface, payload: Mapping[str, Any]) -> int:
+    """The number of an event, by what AppsFlyer gets of it."""
     mobile = surface is Surface.MOBILE
     customer = payload["customer_user_id"] if mobile else payload["user_id"]["customer_user_id"]
     return int(customer.removeprefix("u-"))

@@ -26,10 +26,20 @@ class Scale:
     personas: int
     mutations: int
     """Of each entry's inputs."""
+    stories: int
+    """Of the state machine, for each setting of `UncertainMoney`."""
 
 
-_SHORT = Scale(events=20, kills=4, soak=4_000, sandbox=40, personas=10, mutations=200)
-_FULL = Scale(events=500, kills=200, soak=200_000, sandbox=2_000, personas=1_000, mutations=100_000)
+_SHORT = Scale(events=20, kills=4, soak=4_000, sandbox=40, personas=10, mutations=200, stories=12)
+_FULL = Scale(
+    events=500,
+    kills=200,
+    soak=200_000,
+    sandbox=2_000,
+    personas=1_000,
+    mutations=100_000,
+    stories=1_000,
+)
 
 
 @pytest.fixture(scope="session")

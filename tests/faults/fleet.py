@@ -10,7 +10,7 @@ import json
 import random
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 from botocore.exceptions import BotoCoreError, ClientError
@@ -30,6 +30,10 @@ from tests.fakes import FakeClock, FakeSsm
 from tests.memory_queue import State, Traffic
 from tests.memory_sqs import MemorySqs
 from tests.memory_table import MemoryAsyncTable, MemoryTable
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_ssm import SSMClient
 
 # What template.yaml says
 SCHEDULE: Final = (5, 30, 120, 600, 1800, 3600, 7200, 14400, 21600, 36000)
@@ -101,17 +105,26 @@ class Fleet:
 
     def make_forwarder(self) -> Forwarder:
         """A forwarder of a fresh process: it remembers nothing."""
-        store = ParameterStore(
-            self.ssm.client(), "/relay", self.clock.seconds, jitter=self._chance.uniform
-        )
+        table = self.async_table(self.deliveries)
+        return self.forwarder_over(self.sqs.client(), self.ssm.client(), table, self._appsflyer)
+
+    def forwarder_over(
+        self,
+        sqs: "SQSClient",
+        ssm: "SSMClient",
+        deliveries: AsyncTable,
+        appsflyer: httpx.AsyncBaseTransport,
+    ) -> Forwarder:
+        """A forwarder that reaches everything by these."""
+        store = ParameterStore(ssm, "/relay", self.clock.seconds, jitter=self._chance.uniform)
         return Forwarder(
             self.surface,
             self.settings,
-            Client(self._appsflyer, self.settings.appsflyer_url, clock=self.clock),
+            Client(appsflyer, self.settings.appsflyer_url, clock=self.clock),
             Apps(store, self.clock.seconds),
-            queue=Queue(self.sqs.client(), self.queue),
-            dead_letters=Queue(self.sqs.client(), self.dead),
-            deliveries=Deliveries(self.async_table(self.deliveries), 35, self.clock),
+            queue=Queue(sqs, self.queue),
+            dead_letters=Queue(sqs, self.dead),
+            deliveries=Deliveries(deliveries, 35, self.clock),
             identities=Identities(MemoryTable(), clock=self.clock),
             limiter=RateLimiter(
                 self.settings.requests_a_second_here(self.surface), self.clock.seconds

@@ -89,6 +89,10 @@ STRIKES: Final = (*SURE, *UNCERTAIN)
 """All of E16."""
 REFUSAL: Final = Strike("refused", _says(400), uncertain=False)
 """E11: it says that the event is wrong."""
+WRONG: Final = tuple(
+    Strike(str(status), _says(status), uncertain=False) for status in (403, 404, 405, 421, 302)
+)
+"""What says nothing about an event when all get it (E14, E17)."""
 
 Weather = Callable[[Call], Strike | None]
 """What happens to a call; None when all goes well."""

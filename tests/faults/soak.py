@@ -4,22 +4,31 @@ import asyncio
 import gc
 import resource
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
+from botocore.exceptions import ReadTimeoutError
+
+from relay.aws.table import Condition, Item, Key, PutResult, Written
+from relay.aws.timeouts import LONGEST_CALL_SECONDS
+from relay.errors import TableUnavailableError
 from relay_sandbox.stand_in import Account
 from relay_sandbox.stand_in.calls import Call
 from tests.fakes import FakeClock
-from tests.faults.balance import TOKEN, Balance, Plan, refuses
+from tests.faults.balance import TOKEN, Balance, Plan, number_of, refuses
 from tests.faults.fleet import Fleet
-from tests.faults.in_process import STRIKES, AppsFlyer, Mixed, Strike
+from tests.faults.in_process import STRIKES, WRONG, AppsFlyer, Mixed, Strike
 from tests.faults.listening import listening
-from tests.faults.virtual_time import run
-from tests.memory_table import MemoryTable
+from tests.faults.virtual_time import VirtualLoop, run
+from tests.memory_table import MemoryAsyncTable, MemoryTable
 
 _SAMPLES: Final = 40
 _BACKLOG: Final = 250
+_BETWEEN_HANGS: Final = 20.0
+_HANG_SECONDS: Final = 15.0
 _STATM: Final = Path("/proc/self/statm")
 
 
@@ -52,11 +61,19 @@ class Soak:
         """Bytes of the whole process, the table of deliveries set apart."""
         self.clock = FakeClock()
         self._pace = pace
+        self.answers_all: Strike | None = None
+        """What AppsFlyer answers everybody, whatever they send."""
+        self.hit: set[int] = set()
+        """The events that got such an answer."""
+        self.hung: Counter[str] = Counter()
+        """How often each service of AWS's hung."""
         accounts = map(Account.model_validate, plan.accounts())
         appsflyer = AppsFlyer(accounts, self.clock, self.balance, self._weather)
         self.fleet = Fleet(appsflyer, self.clock, surface=plan.surface, **fleet)
         self.table = MemoryTable()
         self.fleet.deliveries = self.table
+        self.tables_hang = False
+        self.fleet.async_table = lambda table: _Hanging(table, lambda: self.tables_hang)
         for app_id in plan.apps:
             self.fleet.add_app(app_id, TOKEN.format(app_id))
 
@@ -68,7 +85,56 @@ class Soak:
             run(self.clock, self._run())
         gc.unfreeze()
 
+    async def parameters_and_queue_hang(self) -> None:
+        """By turns, for a while each, as long as events come in. What hangs does nothing."""
+        while self.fleet.feeding:
+            for hang in (self._parameters_hang, self._queue_hangs):
+                await asyncio.sleep(_BETWEEN_HANGS)
+                with hang():
+                    await asyncio.sleep(_HANG_SECONDS)
+
+    async def tables_hang_for(self, seconds: float) -> None:
+        """The table of deliveries hangs, once some events have come in."""
+        await asyncio.sleep(_BETWEEN_HANGS)
+        self.tables_hang = True
+        await asyncio.sleep(seconds)
+        self.tables_hang = False
+
+    @contextmanager
+    def _parameters_hang(self) -> Iterator[None]:
+        self.fleet.ssm.error = _timed_out("ssm")
+        with self._calls_in_threads_hang("parameters"):
+            yield
+        self.fleet.ssm.error = None
+
+    @contextmanager
+    def _queue_hangs(self) -> Iterator[None]:
+        error = _timed_out("sqs")
+        self.fleet.sqs.fails = lambda operation: error if operation == "SendMessageBatch" else None
+        with self._calls_in_threads_hang("queue"):
+            yield
+        self.fleet.sqs.fails = lambda operation: None
+
+    @contextmanager
+    def _calls_in_threads_hang(self, service: str) -> Iterator[None]:
+        loop = cast("VirtualLoop", asyncio.get_running_loop())
+        self.hung[service] += 1
+        loop.hangs_seconds = LONGEST_CALL_SECONDS
+        yield
+        loop.hangs_seconds = 0.0
+
+    async def wrong_answers_for_all(self, seconds: float) -> None:
+        """Each of them for so long, one after the other, with as long a time of calm before."""
+        for strike in WRONG:
+            await asyncio.sleep(seconds)
+            self.answers_all = strike
+            await asyncio.sleep(seconds)
+            self.answers_all = None
+
     def _weather(self, call: Call) -> Strike | None:
+        if self.answers_all is not None:
+            self.hit.add(number_of(self.plan.surface, call.payload or {}))
+            return self.answers_all
         return refuses(call) or self.mixed(call)
 
     async def _run(self) -> None:
@@ -107,13 +173,47 @@ class Soak:
         self.bytes.append(_resident_bytes() - self.table.size)
 
 
+class _Hanging(MemoryAsyncTable):
+    """A table that now and then does not answer, until nobody waits any longer."""
+
+    def __init__(self, table: MemoryTable, hangs: Callable[[], bool]) -> None:
+        super().__init__(table)
+        self._hangs = hangs
+
+    async def put(self, key: Key, item: Item, only_if: Condition | None = None) -> PutResult:
+        await self._answer()
+        return await super().put(key, item, only_if)
+
+    async def delete(self, key: Key, only_if: Condition) -> None:
+        await self._answer()
+        await super().delete(key, only_if)
+
+    async def put_all(self, items: Mapping[Key, Item]) -> Written:
+        await self._answer()
+        return await super().put_all(items)
+
+    async def put_new(self, items: Mapping[Key, Item]) -> Written:
+        await self._answer()
+        return await super().put_new(items)
+
+    async def _answer(self) -> None:
+        if self._hangs():
+            await asyncio.sleep(LONGEST_CALL_SECONDS)
+            raise TableUnavailableError("DynamoDB failed: ReadTimeoutError")
+
+
+def _timed_out(service: str) -> ReadTimeoutError:
+    return ReadTimeoutError(endpoint_url=f"https://{service}.example.com")
+
+
 async def _nothing() -> None:
     pass
 
 
 def _second_telling(number: int) -> int:
     """Seconds: often none, mostly some, and now and then long after the first is delivered."""
-    return 900 if number % 50 == 0 else max(0, number % 31 - 10)
+    long_after = {0: 900, 1: 3_600, 2: 43_200}
+    return long_after.get(number % 50, max(0, number % 31 - 10))
 
 
 def _resident_bytes() -> int:

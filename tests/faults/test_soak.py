@@ -6,13 +6,14 @@ moto's; AppsFlyer is the stand-in's judgement, in this process.
 
 import asyncio
 import random
+from functools import partial
 
 import pytest
 
 from relay.domain.kinds import Surface
 from tests.faults.balance import Fate, Plan
 from tests.faults.conftest import Saw, Scale
-from tests.faults.in_process import SURE, UNCERTAIN
+from tests.faults.in_process import SURE, UNCERTAIN, WRONG
 from tests.faults.soak import Soak
 from tests.memory_queue import Traffic
 
@@ -41,6 +42,7 @@ def soak(request: pytest.FixtureRequest, scale: Scale) -> Soak:
     """A soak that is over; what is promised of it is looked at from several sides."""
     soak = Soak(Plan(request.param, scale.soak // 2), FAULTS)
     soak.looks_at_memory = True
+    soak.meanwhile = soak.parameters_and_queue_hang
     soak.run()
     return soak
 
@@ -86,6 +88,11 @@ def test_soak_gives_each_dead_letter_its_reason(soak: Soak) -> None:
     assert soak.plan.reasons()["id_conflict"] > 0
 
 
+def test_soak_has_parameter_store_and_sqs_hang(soak: Soak, saw: Saw) -> None:
+    assert min(soak.hung["parameters"], soak.hung["queue"]) > 0
+    saw(hung=soak.hung.total())
+
+
 def test_soak_counts_what_it_did(soak: Soak) -> None:
     counted, balance, plan = soak.heard.counted, soak.balance, soak.plan
     assert counted["Delivered"] == sum(balance.accepted)
@@ -122,6 +129,49 @@ def test_soak_on_a_queue_that_delivers_twice_counts_no_event_twice(scale: Scale,
     saw(events=soak.plan.count, copies=copies, doubled=len(balance.doubled))
 
 
+@pytest.mark.parametrize("uncertain_money", ["resend", "dead_letter"])
+def test_soak_on_a_table_that_hangs_counts_every_double(
+    uncertain_money: str, scale: Scale, saw: Saw
+) -> None:
+    """A delivery that could not be noted is one that its second telling may double."""
+    plan = Plan(Surface.MOBILE, scale.soak // 8)
+    soak = Soak(plan, pace=0.2, uncertain_money=uncertain_money)
+    soak.meanwhile = partial(soak.tables_hang_for, 60)
+
+    soak.run()
+
+    balance, counted = soak.balance, soak.heard.counted
+    doubles = sum(balance.recorded[number] - 1 for number in balance.doubled)
+    assert counted["Unremembered"] > 0
+    if uncertain_money == "dead_letter":
+        assert doubles == 0
+    else:
+        balance.check_counted_doubles(counted["Duplicate"])
+        assert doubles <= min(counted["Unremembered"], counted["Uncertain"])
+    assert sum(balance.handed) == (sum(balance.accepted) + sum(balance.dead) + counted["Duplicate"])
+    assert soak.heard.unexpected == []
+    assert soak.fleet.timed_out == 0
+    saw(events=plan.count, unremembered=counted["Unremembered"], doubled=doubles)
+
+
+@pytest.mark.parametrize("surface", [Surface.MOBILE, Surface.WEB])
+def test_soak_in_which_all_get_wrong_answers_for_a_minute_accounts_for_every_event(
+    surface: Surface, scale: Scale, saw: Saw
+) -> None:
+    """Whatever becomes of an event that got one: delivered later, or a dead letter."""
+    plan = Plan(surface, scale.soak // 20)
+    soak = Soak(plan, pace=(2 * len(WRONG) + 1) * 60 / plan.count)
+    soak.meanwhile = partial(soak.wrong_answers_for_all, 60)
+
+    soak.run()
+
+    assert len(soak.hit) > 0
+    soak.balance.check_but_for(soak.hit, soak.heard.counted["Duplicate"])
+    assert soak.heard.unexpected == []
+    letters = sum(soak.balance.dead[number] for number in soak.hit)
+    saw(events=plan.count, got_a_wrong_answer=len(soak.hit), dead_letters_of_those=letters)
+
+
 # Outages
 
 
@@ -139,9 +189,12 @@ def through_an_outage(plan: Plan, hours: float) -> Soak:
     return soak
 
 
-@pytest.mark.parametrize("surface", [Surface.MOBILE, Surface.WEB])
-def test_outage_of_an_hour_costs_no_event(surface: Surface, scale: Scale, saw: Saw) -> None:
-    soak = through_an_outage(Plan(surface, 2 * scale.events), hours=1)
+@pytest.mark.parametrize(("surface", "hours"), [(Surface.MOBILE, 11), (Surface.WEB, 1)])
+def test_outage_shorter_than_half_the_schedule_costs_no_event(
+    surface: Surface, hours: float, scale: Scale, saw: Saw
+) -> None:
+    """Every wait but the first is at least half of its step."""
+    soak = through_an_outage(Plan(surface, scale.events), hours)
 
     soak.balance.check()
     soak.balance.check_money()
@@ -149,12 +202,12 @@ def test_outage_of_an_hour_costs_no_event(surface: Surface, scale: Scale, saw: S
     saw(events=soak.plan.count, requests_in_vain=soak.mixed.dealt.total())
 
 
-def test_outage_of_half_a_day_leaves_each_event_delivered_or_a_dead_letter(
+def test_outage_as_long_as_the_schedule_leaves_each_event_delivered_or_a_dead_letter(
     scale: Scale, saw: Saw
 ) -> None:
-    """Every wait is jittered from nothing on, so that some have used up their attempts by then."""
+    """It lasts 18 hours on average, so that some have used up their attempts by then."""
     plan = Plan(Surface.MOBILE, scale.events)
-    soak = through_an_outage(plan, hours=12)
+    soak = through_an_outage(plan, hours=18)
 
     balance = soak.balance
     for number in range(plan.count):

@@ -47,9 +47,13 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     """See the module."""
 
     def __init__(self, clock: FakeClock) -> None:
+        self.hangs_seconds = 0.0
+        """What a call in a thread takes besides, as long as what it calls hangs."""
         self._seconds = clock.seconds
         self._chance = random.Random(3)  # noqa: S311 - which call is quicker, no secret
         super().__init__(_Selector(clock))
+        # asyncio's own is less than what a float can tell once some months have passed.
+        self._clock_resolution = _MICROSECOND
 
     def time(self) -> float:
         return self._seconds()
@@ -58,7 +62,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self, executor: Executor | None, func: Callable[..., _T], *args: Any
     ) -> "asyncio.Future[_T]":
         done: asyncio.Future[_T] = self.create_future()
-        self.call_later(self._chance.uniform(*_CALL_SECONDS), _carry_out, done, func, args)
+        seconds = self.hangs_seconds + self._chance.uniform(*_CALL_SECONDS)
+        self.call_later(seconds, _carry_out, done, func, args)
         return done
 
 

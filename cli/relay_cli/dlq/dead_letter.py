@@ -202,7 +202,7 @@ def redrive_body(dead_letter: DeadLetter) -> str | None:
             first_seen=dead_letter.first_seen,
             attempts=0,
             held_since=None,
-            resend=dead_letter.is_uncertain_money,
+            resend=dead_letter.dead_since if dead_letter.is_uncertain_money else None,
         )
     except UnwritableError:
         return None

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from relay.messages.backoff import Delay, delay_of, delay_until, wait_after_attempt
+from relay.messages.backoff import Delay, Jitter, delay_of, delay_until, wait_after_attempt
 from tests.builders import NOW
 
 SCHEDULE = (5.0, 30.0, 120.0)
@@ -10,6 +10,11 @@ SCHEDULE = (5.0, 30.0, 120.0)
 
 def longest(_lowest: float, highest: float) -> float:
     return highest
+
+
+def middle(lowest: float, highest: float) -> float:
+    """What `random.uniform` gives on average."""
+    return (lowest + highest) / 2
 
 
 def shortest(lowest: float, _highest: float) -> float:
@@ -23,9 +28,21 @@ def test_wait_after_attempt_is_at_most_the_step_of_the_schedule(
     assert wait_after_attempt(attempts, SCHEDULE, longest) == seconds
 
 
-@pytest.mark.parametrize("attempts", [1, 2, 3])
-def test_wait_after_attempt_is_jittered_down_to_nothing(attempts: int) -> None:
-    assert wait_after_attempt(attempts, SCHEDULE, shortest) == 0.0
+@pytest.mark.parametrize(("attempts", "seconds"), [(1, 0.0), (2, 15.0), (3, 60.0)])
+def test_wait_after_attempt_is_jittered_down_to_nothing_and_later_to_half_a_step(
+    attempts: int, seconds: float
+) -> None:
+    assert wait_after_attempt(attempts, SCHEDULE, shortest) == seconds
+
+
+@pytest.mark.parametrize(("jitter", "share"), [(shortest, 0.5), (middle, 0.75), (longest, 1.0)])
+def test_wait_after_all_attempts_is_three_quarters_of_the_schedule_and_at_least_half(
+    jitter: Jitter, share: float
+) -> None:
+    schedule = (0.0, 30.0, 120.0, 600.0, 1800.0)  # the first wait may be none
+    waits = [wait_after_attempt(number, schedule, jitter) or 0.0 for number in range(1, 6)]
+
+    assert sum(waits) == share * sum(schedule)
 
 
 @pytest.mark.parametrize(("attempts", "schedule"), [(4, SCHEDULE), (5, SCHEDULE), (1, ())])

@@ -293,6 +293,57 @@ async def test_doubt_of_a_claim_that_was_released_elsewhere_is_kept(
     assert await elsewhere.claim(KEY, DIGEST, 60) is Claim.IN_DOUBT
 
 
+@pytest.mark.parametrize(
+    ("seconds", "claim"), [(9.999, Claim.IN_DOUBT), (10, Claim.DECIDED), (3600, Claim.DECIDED)]
+)
+async def test_consent_covers_the_doubts_up_to_its_moment(
+    deliveries: Deliveries, clock: FakeClock, seconds: float, claim: Claim
+) -> None:
+    consent = clock.now + timedelta(seconds=seconds)
+    await deliveries.claim(KEY, DIGEST, 60)
+    clock.advance(10)
+    await deliveries.doubt(KEY, DIGEST)
+
+    assert await deliveries.claim(KEY, DIGEST, 60, consent=consent) is claim
+
+
+async def test_consent_covers_no_claim_that_expired(
+    deliveries: Deliveries, clock: FakeClock
+) -> None:
+    await deliveries.claim(KEY, DIGEST, 60)
+    clock.advance(3600)
+
+    assert await deliveries.claim(KEY, DIGEST, 60, consent=clock.now) is Claim.EXPIRED
+
+
+@pytest.mark.parametrize(("sent", "claim"), [(False, Claim.DECIDED), (True, Claim.IN_DOUBT)])
+async def test_doubt_has_the_moment_of_the_last_send(
+    deliveries: Deliveries, elsewhere: Deliveries, clock: FakeClock, *, sent: bool, claim: Claim
+) -> None:
+    await deliveries.claim(KEY, DIGEST, 60)
+    await deliveries.doubt(KEY, DIGEST)
+    consent = clock.now
+    clock.advance(10)
+    await elsewhere.claim(KEY, DIGEST, 60)
+    await elsewhere.doubt(KEY, DIGEST, sent=sent)
+
+    assert await deliveries.claim(KEY, DIGEST, 60, consent=consent) is claim
+
+
+async def test_doubt_whose_moment_somebody_edited_is_a_new_one(
+    deliveries: Deliveries, table: MemoryTable, clock: FakeClock
+) -> None:
+    await deliveries.claim(KEY, DIGEST, 60)
+    await deliveries.doubt(KEY, DIGEST)
+    key = Key(KEY, "delivery")
+    table.put(key, {**table.get([key])[key], "in_doubt": "yes"})
+    clock.advance(10)
+
+    assert (
+        await deliveries.claim(KEY, DIGEST, 60, consent=clock.now - timedelta(1)) is Claim.IN_DOUBT
+    )
+
+
 async def test_doubt_without_a_claim_does_nothing(
     deliveries: Deliveries, table: MemoryTable
 ) -> None:

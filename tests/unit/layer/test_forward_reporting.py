@@ -14,7 +14,7 @@ from relay.consumer.settler import Destination, Settlement
 from relay.domain.kinds import App, Surface
 from relay.domain.outcomes import CREDENTIALS_REASON, AppsFlyerResponse, Outcome, Verdict
 from relay.forward.event_job import EventJob
-from relay.forward.reporting import report_batch
+from relay.forward.reporting import count_uncertain, report_batch
 from relay.messages.envelope import parse_envelope
 from tests.builders import (
     MOBILE_APP,
@@ -89,7 +89,11 @@ def test_report_counts_each_outcome(counted: Counted) -> None:
     assert (sums["Delivered"], sums["Deferred"], sums["Refused"]) == (2, 1, 1)
 
 
-def test_report_counts_uncertain_ones_apart(counted: Counted) -> None:
+def test_report_counts_uncertain_ones_when_they_are_sent_and_not_with_their_batch(
+    counted: Counted,
+) -> None:
+    count_uncertain(job())
+    count_uncertain(job())
     report(DEFERRED, DEFERRED, REFUSED)
 
     assert counted()["Uncertain"] == 2

@@ -1,14 +1,18 @@
 """S6: what was delivered is not sent again."""
 
-from collections.abc import Awaitable, Callable
-from typing import Any
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, NoReturn
 
 import httpx
 import pytest
 
+from relay import telemetry
 from relay.domain.kinds import Surface
 from relay.errors import TableUnavailableError
+from relay.forward.rate_limiter import RateLimiter
 from relay.http1.errors import ExchangeTimeoutError
+from relay.instants import iso_form
 from relay.stores.deliveries import Claim, Deliveries, delivery_key
 from tests.builders import (
     MOBILE_APP,
@@ -21,6 +25,8 @@ from tests.builders import (
 from tests.fakes import Says
 from tests.harnesses import ForwarderHarness
 from tests.memory_table import MemoryAsyncTable
+
+Counted = Callable[[], dict[str, float]]
 
 
 def covering(deduplicate: str = "money", **settings: Any) -> ForwarderHarness:
@@ -152,7 +158,7 @@ async def test_forward_doubt_outlives_a_send_that_surely_failed() -> None:
     await lose_a_response(harness)
     harness.sqs.queues.clear()
     harness.appsflyer.says(Says(503))
-    await harness.forward(make_envelope(resend=True))
+    await harness.forward(make_envelope(resend=iso_form(harness.clock.now)))
     harness.appsflyer.says(Says(200))
 
     await harness.forward(make_envelope())
@@ -167,11 +173,41 @@ async def test_forward_consent_of_a_person_does_not_cover_a_send_that_died_since
     harness = covering(uncertain_money="dead_letter")
     await die_after_a_claim(harness)
 
-    await harness.forward(make_envelope(resend=True))
+    await harness.forward(make_envelope(resend=iso_form(harness.clock.now)))
 
     (letter,) = harness.dead
     assert letter["reason"] == "uncertain_money: in_doubt"
     assert "resend" not in letter
+
+
+async def test_forward_consent_of_a_person_does_not_cover_its_own_send_without_a_response() -> None:
+    """Though SQS refuses the dead letter, so that the message comes again with the consent."""
+    harness = covering(uncertain_money="dead_letter")
+    await lose_a_response(harness)
+    with_consent = make_envelope(resend=iso_form(harness.clock.now))
+    harness.clock.advance(60)
+    harness.appsflyer.says(ExchangeTimeoutError("no"))
+    harness.sqs.refuses = lambda entry: True
+    assert await harness.forward(with_consent) == ["m-0"]
+    harness.sqs.refuses = lambda entry: False
+
+    await harness.forward(with_consent)
+
+    assert len(harness.appsflyer.requests) == 2
+    assert [letter["reason"] for letter in harness.dead][1:] == ["uncertain_money: in_doubt"]
+
+
+async def test_forward_consent_of_a_person_outlives_copies_that_were_not_sent() -> None:
+    """A copy that finds the doubt makes it no newer."""
+    harness = covering(uncertain_money="dead_letter")
+    await lose_a_response(harness)
+    decided = iso_form(harness.clock.now)
+    harness.clock.advance(60)
+    await harness.forward(make_envelope())
+
+    await harness.forward(make_envelope(resend=decided))
+
+    assert len(harness.appsflyer.requests) == 2
 
 
 async def test_forward_event_without_money_is_sent_again_though_money_is_kept() -> None:
@@ -187,15 +223,109 @@ async def test_forward_event_without_money_is_sent_again_though_money_is_kept() 
 
 
 async def test_forward_send_after_a_process_died_is_counted_as_uncertain(
-    capsys: pytest.CaptureFixture[str],
+    counted: Counted,
 ) -> None:
     harness = covering()
     await die_after_a_claim(harness)
 
     await harness.forward(make_envelope())
 
-    assert '"Uncertain":[1' in capsys.readouterr().out.replace(" ", "")
+    assert counted()["Uncertain"] == 1
     assert (harness.waiting, harness.dead) == ([], [])
+
+
+def die(*_: object) -> NoReturn:
+    """The process is ended within a call."""
+    raise asyncio.CancelledError
+
+
+async def test_forward_send_after_two_processes_died_is_counted_twice(counted: Counted) -> None:
+    """The second had sent it again, and nobody heard of its batch."""
+    harness = covering()
+    await die_after_a_claim(harness)
+    harness.appsflyer.behaviour = die
+    with pytest.raises(asyncio.CancelledError):
+        await harness.forward(make_envelope())
+    harness.clock.advance(600)
+    harness.appsflyer.says(Says(200))
+
+    await harness.forward(make_envelope())
+
+    assert counted()["Uncertain"] == 2
+
+
+async def test_forward_send_without_a_response_is_counted_before_its_doubt_is_written(
+    monkeypatch: pytest.MonkeyPatch, counted: Counted
+) -> None:
+    """Whoever finds the doubt takes it for counted."""
+    harness = covering()
+    harness.appsflyer.says(ExchangeTimeoutError("no"))
+    monkeypatch.setattr(harness.deliveries, "replace", die)
+
+    with pytest.raises(asyncio.CancelledError):
+        await harness.forward(make_envelope())
+
+    assert counted()["Uncertain"] == 1
+
+
+async def test_forward_doubt_is_written_though_it_cannot_be_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    harness = covering(uncertain_money="dead_letter")
+    count = telemetry.count
+
+    def refuse(counts: Mapping[str, int | Sequence[int]], **dimensions: str) -> None:
+        if "Uncertain" in counts:
+            raise ValueError("a metric that Powertools refuses")
+        count(counts, **dimensions)
+
+    monkeypatch.setattr(telemetry, "count", refuse)
+    await lose_a_response(harness)
+
+    await harness.forward(make_envelope())
+
+    assert len(harness.appsflyer.requests) == 1
+    reasons = [letter["reason"] for letter in harness.dead]
+    assert reasons == ["uncertain_money: read_timed_out", "uncertain_money: in_doubt"]
+
+
+async def test_forward_bug_after_a_send_is_one_doubt(counted: Counted) -> None:
+    harness = covering()
+    harness.appsflyer.says(RuntimeError("a bug"), Says(200))
+    await harness.forward(make_envelope())
+    harness.clock.advance(600)
+
+    await harness.next_round()
+
+    assert counted()["Uncertain"] == 1
+    assert len(harness.appsflyer.requests) == 2
+
+
+async def test_forward_bug_before_a_send_leaves_no_doubt(
+    monkeypatch: pytest.MonkeyPatch, counted: Counted
+) -> None:
+    harness = covering(uncertain_money="dead_letter")
+    with monkeypatch.context() as patch:
+        patch.setattr(RateLimiter, "acquire", lambda _: int("a bug"))
+        await harness.forward(make_envelope())
+
+    await harness.next_round()
+
+    assert "Uncertain" not in counted()
+    assert (len(harness.appsflyer.requests), harness.dead) == (1, [])
+
+
+async def test_forward_doubt_that_waits_for_a_key_is_counted_once(counted: Counted) -> None:
+    harness = covering()
+    await die_after_a_claim(harness)
+    harness.appsflyer.says(Says(401))
+    await harness.forward(make_envelope())
+    harness.appsflyer.says(Says(200))
+
+    await harness.next_round()
+
+    assert counted()["Uncertain"] == 1
+    assert harness.waiting == []
 
 
 # Other content, other scopes

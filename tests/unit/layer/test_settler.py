@@ -107,8 +107,10 @@ def test_settle_deferred_waits_with_one_attempt_more() -> None:
     assert body_of(settlement)["attempts"] == 2
 
 
-@pytest.mark.parametrize(("attempts", "step"), [(0, 10), (1, 100), (2, 1000)])
-def test_settle_deferred_waits_within_the_step_of_its_attempt(attempts: int, step: int) -> None:
+@pytest.mark.parametrize(("attempts", "least", "step"), [(0, 0, 10), (1, 50, 100), (2, 500, 1000)])
+def test_settle_deferred_waits_within_the_step_of_its_attempt(
+    attempts: int, least: int, step: int
+) -> None:
     bounds: list[tuple[float, float]] = []
 
     def jitter(low: float, high: float) -> float:
@@ -117,7 +119,7 @@ def test_settle_deferred_waits_within_the_step_of_its_attempt(attempts: int, ste
 
     settlement = make_settler(jitter).settle(make_job(attempts=attempts), DEFERRED)
 
-    assert bounds == [(0.0, step)]
+    assert bounds == [(least, step)]
     assert delay_of(settlement) == 7
 
 

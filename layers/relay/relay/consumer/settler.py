@@ -108,7 +108,7 @@ class Settler:
             case Outcome.DELIVERED | Outcome.DUPLICATE:
                 return Settlement(verdict.outcome, verdict.reason, verdict)
             case Outcome.HELD if verdict.reason == NO_TIME:
-                return self.hand_back(job, verdict)
+                return self.hand_back(job)
             case Outcome.DEFERRED if verdict.reason != CIRCUIT_OPEN:
                 return self._retry_later(job, verdict)
             case Outcome.DEFERRED | Outcome.HELD | Outcome.BLOCKED:
@@ -116,13 +116,13 @@ class Settler:
             case _:
                 return self.dead_letter(job, verdict)
 
-    def hand_back(self, job: Job, verdict: Verdict = OUT_OF_TIME) -> Settlement:
+    def hand_back(self, job: Job) -> Settlement:
         """Puts a job that this invocation has no time for back on its queue, as a new message.
 
         SQS would deliver the old message again too, but later, and only a few times: a long queue
         at a low rate would end as dead letters that nobody has tried to send.
         """
-        return self._wait(job, verdict, Delay(0, None))
+        return self._wait(job, OUT_OF_TIME, Delay(0, None))
 
     def extend_delay(self, job: Job, not_before: datetime) -> Settlement:
         """Makes a job wait for its `not_before`, by at most one delay of its queue at a time."""

@@ -133,7 +133,7 @@ class EventJob:
             "status": response.status if response else None,
             "message": without_clear_email(response.text) if response else None,
             "deadline": prepared.deadline,
-            "resend": False,  # a person decides about each dead letter anew
+            "resend": None,  # a person decides about each dead letter anew
             "attempts": self._attempts_made if attempts is None else attempts,
             **self._state_fields(prepared),
         }

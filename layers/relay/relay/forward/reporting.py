@@ -43,11 +43,17 @@ def report_batch(surface: Surface, batch: Batch[EventJob], now: datetime) -> Non
     telemetry.count({"HandedBack": returned})
 
 
+def count_uncertain(job: EventJob) -> None:
+    """Counts one send of which nobody knows whether AppsFlyer recorded the event (E16)."""
+    try:
+        telemetry.count({"Uncertain": 1}, app_class=job.app_class)
+    except Exception as error:  # noqa: BLE001 - its doubt is still to be written
+        telemetry.unexpected(error, message_id=job.message_id)
+
+
 def _counters(job: EventJob | None, settlement: Settlement, now: datetime) -> Iterator[str]:
     """The counters that one event adds to."""
     yield "HandedBack" if settlement.reason == NO_TIME else settlement.outcome.capitalize()
-    if settlement.verdict is not None and settlement.verdict.uncertain:
-        yield "Uncertain"
     if job and settlement.outcome is Outcome.DELIVERED:
         if job.attempts:
             yield "DeliveredAfterRetry"

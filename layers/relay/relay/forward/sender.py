@@ -35,6 +35,7 @@ from relay.errors import (
 from relay.forward.circuit_breaker import BreakerRound, CircuitBreaker
 from relay.forward.event_job import EventJob
 from relay.forward.rate_limiter import RateLimiter
+from relay.forward.reporting import count_uncertain
 from relay.messages.envelope import content_digest
 from relay.rules.prepare import Prepared
 from relay.secrets import Secret
@@ -136,14 +137,18 @@ class Sender:
             return _REFUSED_CLAIMS[claim]
         in_doubt = claim is not Claim.CLAIMED
         # A person's consent covers the doubt that they saw, not a send that died since.
-        may_send = claim is Claim.IN_DOUBT and job.envelope.resend
-        if in_doubt and self._is_never_resent(job) and not may_send:
+        if in_doubt and self._is_never_resent(job) and claim is not Claim.DECIDED:
             await self._finish_claim(job, digest, _IN_DOUBT, in_doubt=True)
             return _IN_DOUBT
-        verdict = await self._send(job, token, invocation)
+        if claim is Claim.EXPIRED:  # every other doubt was counted by the invocation that sent it
+            count_uncertain(job)
+        try:
+            verdict = await self._send(job, token, invocation)
+        except Exception:  # a bug of ours; without this, its claim would count as one more doubt
+            await self._finish_claim(job, digest, _interrupted(job), in_doubt=in_doubt)
+            raise
         await self._finish_claim(job, digest, verdict, in_doubt=in_doubt)
-        # A send without a clear response was counted by the invocation that made it, if that lived.
-        return verdict._replace(uncertain=verdict.uncertain or claim is Claim.EXPIRED)
+        return verdict
 
     def _is_last_attempt(self, job: EventJob) -> bool:
         return job.attempts >= len(self._settings.retry_schedule_seconds)
@@ -164,8 +169,13 @@ class Sender:
     async def _claim(self, job: EventJob, digest: str, invocation: Invocation) -> Claim:
         """Claims an event until the invocation is over: whatever it waits for, it sends before."""
         seconds = invocation.deadline.remaining_seconds + _CLOCK_SKEW_SECONDS
-        former = job.former(_sendable(job))
-        return await self._deliveries.claim(job.delivery_key, digest, seconds, former)
+        return await self._deliveries.claim(
+            job.delivery_key,
+            digest,
+            seconds,
+            former=job.former(_sendable(job)),
+            consent=job.envelope.resend,
+        )
 
     async def _finish_claim(
         self, job: EventJob, digest: str, verdict: Verdict, *, in_doubt: bool
@@ -181,7 +191,7 @@ class Sender:
             if delivered:
                 await self._deliveries.remember(job.delivery_key, digest)
             elif in_doubt or verdict.uncertain:
-                await self._deliveries.doubt(job.delivery_key, digest)
+                await self._deliveries.doubt(job.delivery_key, digest, sent=verdict.uncertain)
             else:
                 await self._deliveries.release(job.delivery_key)
         except TableUnavailableError:
@@ -190,6 +200,24 @@ class Sender:
     # Sending
 
     async def _send(self, job: EventJob, token: Secret, invocation: Invocation) -> Verdict:
+        """Sends an event, and counts it at once if AppsFlyer may have recorded it.
+
+        Not with the batch, and before the doubt is written: a process that dies in between leaves
+        a doubt that was counted, or an expired claim, which is counted by whoever finds it.
+        """
+        try:
+            verdict = await self._send_with_token(job, token, invocation)
+        except Exception:
+            if job.attempted:
+                count_uncertain(job)
+            raise
+        if verdict.uncertain:
+            count_uncertain(job)
+        return verdict
+
+    async def _send_with_token(
+        self, job: EventJob, token: Secret, invocation: Invocation
+    ) -> Verdict:
         """Sends with the app's token; if AppsFlyer refuses it, once more with a fresh one."""
         verdict = await self._request(job, token, invocation)
         if verdict.reason != CREDENTIALS_REASON:
@@ -228,6 +256,10 @@ class Sender:
             if not invocation.deadline.allows(longest):
                 return None
             return await asyncio.to_thread(self._apps.refuse, self._surface, app_id, refused)
+
+
+def _interrupted(job: EventJob) -> Verdict:
+    return Verdict(Outcome.DEFERRED, "", "unexpected", uncertain=job.attempted)
 
 
 def _sendable(job: EventJob) -> Prepared:

@@ -34,15 +34,18 @@ def wait_after_attempt(
 ) -> float | None:
     """Seconds to wait after attempt number `attempts` (1 is the first) has failed.
 
-    None if that was the last: a schedule of n waits makes n + 1 attempts. Each wait is fully
-    jittered, between zero and the step of the schedule, so that events that failed together do not
-    retry together. AppsFlyer's `Retry-After` (E18) is the minimum, and the jitter is added to it: a
+    None if that was the last: a schedule of n waits makes n + 1 attempts. Each wait is jittered, so
+    that events that failed together do not retry together: the first between zero and the step of
+    the schedule, as most failures are over at once, the later ones between half a step and a step,
+    so that the schedule lasts three quarters of its length on average, and at least half.
+    AppsFlyer's `Retry-After` (E18) is the minimum, and the jitter is added to it: a
     `Retry-After: 1` throughout a long outage must not use up the attempts in seconds.
     """
     if attempts > len(schedule):
         return None
     asked = min(retry_after_seconds or 0.0, MAX_RETRY_AFTER_SECONDS)
-    return asked + jitter(0.0, schedule[attempts - 1])
+    step = schedule[attempts - 1]
+    return asked + jitter(0.0 if attempts == 1 else step / 2, step)
 
 
 def wait_while_held(

@@ -54,8 +54,9 @@ class Envelope(BaseModel):
     held_since: Moment | None = None
     source: Annotated[str, Field(min_length=1, max_length=64)] | None = None
     """The payment source of the event. Its event id is unique within the source, for any app."""
-    resend: Annotated[bool, Field(strict=True)] = False
-    """Send it though AppsFlyer may have recorded it: a person decided so, by a redrive."""
+    resend: Moment | None = None
+    """A person decided, by a redrive, to send it though AppsFlyer may have recorded it: by a send
+    up to this moment."""
     content_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     """Digest of the movement of money: a redelivery of it has the same one."""
     findings: Annotated[

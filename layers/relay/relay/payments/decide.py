@@ -158,7 +158,7 @@ class Decider:
         """A decision for the original's app, under the original's name and order id."""
         original = lookup.first(NEGATIVE if movement.kind in REVERSALS else PAYMENTS)
         if original is None:
-            raise OriginalUnknownError
+            raise OriginalUnknownError(lookup.held_since)
         rules = self._rules(Surface(original.surface), original.app_id)
         # A reversal brings back exactly what its original took.
         amount = None if movement.kind in REVERSALS else movement.amount

@@ -1,5 +1,6 @@
 """Why a movement cannot become an event: not yet, or never."""
 
+from datetime import datetime
 from typing import ClassVar
 
 from relay.domain.outcomes import IDENTITY_UNKNOWN, ORIGINAL_UNKNOWN
@@ -24,10 +25,17 @@ class IdentityUnknownError(MappingError):
 
 
 class OriginalUnknownError(MappingError):
-    """The original (the payment it returns, or the return it reverses) is not known yet."""
+    """The original (the payment it returns, or the return it reverses) is not known yet.
+
+    `return_held_since`: since when the return itself is held for its payment, as far as is noted.
+    """
 
     reason = ORIGINAL_UNKNOWN
     may_change = True
+
+    def __init__(self, return_held_since: datetime | None = None) -> None:
+        super().__init__()
+        self.return_held_since = return_held_since
 
 
 class IdConflictError(MappingError):

@@ -7,6 +7,7 @@ mapped goes on the dead-letter queue.
 
 import random
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from relay import telemetry
@@ -224,10 +225,8 @@ class Mapper:
             decided = self._decider.decide(
                 notice.source, settings, movement, test=notice.test, known_refs=refs
             )
-        except OriginalUnknownError:
-            if movement.kind in REVERSALS and self._is_held_too_long(job):
-                return Settlement(MappingResult.DROPPED, "nothing_to_reverse")
-            raise
+        except OriginalUnknownError as error:
+            return self._wait_for_original(job, movement, error.return_held_since)
         if decided.is_replay:
             return Settlement(MappingResult.REPLAYED)
         if decided.decision.name is None:
@@ -238,8 +237,25 @@ class Mapper:
             message=_message(notice, decided.decision),
         )
 
-    def _is_held_too_long(self, job: NoticeJob) -> bool:
-        return self._settler.held_seconds(job) >= self._settings.identity_limit_seconds
+    def _wait_for_original(
+        self, job: NoticeJob, movement: Movement, return_held_since: datetime | None
+    ) -> Settlement:
+        """Holds a return, and notes since when; its reversal is held since the same moment.
+
+        So both wait equally long, whichever was told first, and end together. A reversal whose
+        return is not held (not told yet, or a dead letter by now) waits by itself.
+        """
+        since = job.held_since or self._clock()
+        if movement.kind not in REVERSALS:
+            if return_held_since is None or return_held_since < since:
+                self._trail.note_hold(job.notice.source, movement.ref, since)
+        elif return_held_since is not None and not self._is_over(job, return_held_since):
+            since = return_held_since
+        return self._settle(job.held_from(since), Outcome.HELD, ORIGINAL_UNKNOWN)
+
+    def _is_over(self, job: NoticeJob, held_since: datetime) -> bool:
+        held_seconds = self._settler.held_seconds(job.held_from(held_since))
+        return held_seconds >= self._settings.identity_limit_seconds
 
 
 def _message(notice: Notice, decision: Decision) -> Message:

@@ -1,7 +1,8 @@
 """One notice, to be mapped to an event. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Self
 
 from relay.aws.sqs import MAX_MESSAGE_BYTES, size_of
 from relay.domain.outcomes import Verdict
@@ -34,6 +35,10 @@ class NoticeJob:
     def held_since_after_attempt(self) -> datetime | None:
         """Unchanged: a failed attempt does not end a hold, what it waits for is still unknown."""
         return self.notice.held_since
+
+    def held_from(self, since: datetime) -> Self:
+        """The same job, held since then."""
+        return replace(self, notice=self.notice.model_copy(update={"held_since": since}))
 
     def waiting_body(self, **changes: object) -> str:
         """The notice, with these fields replaced."""

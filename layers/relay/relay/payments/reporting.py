@@ -17,7 +17,7 @@ class MappingResult(StrEnum):
     LEARNT = "LinksLearnt"
     """The notice had no movement."""
     DROPPED = "MovementDropped"
-    """The app does not want the event, or there is nothing to reverse."""
+    """The app does not want the event."""
     TEST_DROPPED = "TestDropped"
     REPLAYED = "MovementRetold"
     """A redelivery of something sent so long ago that only the trail remembers it."""

@@ -9,9 +9,10 @@ for a claim, days for a delivery, which is marked `delivered`. What follows from
     a delivery                        it was delivered
     in doubt, or an expired claim     it may have been delivered: nobody knows
 
-An item is in doubt after a send without a clear response. A claim that expired without a result
-means the same: its process may have died after the send. Doubt lasts as long as a delivery is
-remembered. Claims and deliveries are batched into calls of up to 25. The cost in write units:
+An item is in doubt after a send without a clear response; `in_doubt` is the moment of the last such
+send (Unix ms). A claim that expired without a result means the same: its process may have died
+after the send. Doubt lasts as long as a delivery is remembered. Claims and deliveries are batched
+into calls of up to 25. The cost in write units:
 
     delivered                    2   the claim, and the remembered delivery
     not delivered                2   the claim, and its release
@@ -36,6 +37,7 @@ from relay.stores.write_batcher import WriteBatcher
 
 _SORT: Final = "delivery"
 _TAKEN_UNTIL: Final = "taken_until"
+_IN_DOUBT: Final = "in_doubt"
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _REPLACED: Final = "replaced"
 """Marks a claim that replaced an existing item."""
@@ -50,8 +52,10 @@ class Claim(StrEnum):
     IN_DOUBT = "in_doubt"
     """The caller has claimed the event, which may have been delivered before: a send of it had no
     clear response."""
+    DECIDED = "decided"
+    """The same, and a person has decided since to send it."""
     EXPIRED = "expired"
-    """The same, because the invocation that had claimed it has ended without a result."""
+    """In doubt, too, because the invocation that had claimed it has ended without a result."""
     DUPLICATE = "duplicate"
     """The event was delivered, with the same content."""
     CONFLICT = "conflict"
@@ -71,6 +75,14 @@ class Former(NamedTuple):
     """Makes that release's digest of the content; called only if there is an item to compare."""
     key: str | None = None
     """That release's key, if it was another one."""
+
+
+class _Held(NamedTuple):
+    """A claim of ours."""
+
+    until: int
+    doubted: int | None = None
+    """The moment of the doubt that it found (Unix ms)."""
 
 
 class Deliveries:
@@ -93,24 +105,30 @@ class Deliveries:
         self._keep = timedelta(days=keep_days)
         self._clock = clock
         self._former_until = former_until
-        self._held: dict[str, int] = {}
+        self._held: dict[str, _Held] = {}
 
     async def claim(
-        self, key: str, digest: str, seconds: float, former: Former | None = None
+        self,
+        key: str,
+        digest: str,
+        seconds: float,
+        former: Former | None = None,
+        consent: datetime | None = None,
     ) -> Claim:
         """Claims an event for `seconds` unless it is taken; of two concurrent claims, one succeeds.
 
         An event can be claimed again once its delivery is no longer remembered. While it is in
-        doubt it can be claimed too; the caller then decides whether to send it. What release 0.1
-        left under the `former` key counts if it is the same event.
+        doubt it can be claimed too; the caller then decides whether to send it. `consent`: until
+        when a person knew of doubts and decided to send it all the same. What release 0.1 left
+        under the `former` key counts if it is the same event.
         """
-        before = await self._claim_before(former)
+        before = await self._claim_before(former, consent)
         if before in {Claim.DUPLICATE, Claim.BUSY}:
             return before
-        claim = await self._claim(key, digest, seconds, former)
+        claim = await self._claim(key, digest, seconds, former, consent)
         return before if before is not None and claim is Claim.CLAIMED else claim
 
-    async def _claim_before(self, former: Former | None) -> Claim | None:
+    async def _claim_before(self, former: Former | None, consent: datetime | None) -> Claim | None:
         """The result of a claim to the former key; None if nothing is there that matters.
 
         Another content there is an event of another producer's, which had the same key.
@@ -125,15 +143,22 @@ class Deliveries:
             return None
         if _taken_until(item) > to_milliseconds(now):
             return Claim.DUPLICATE if "delivered" in item else Claim.BUSY
-        claim = self._claim_after(item, now, own=False)
+        claim = _claim_in(item, self._doubted(item, now, own=False), consent)
         return None if claim is Claim.CLAIMED else claim
 
-    async def _claim(self, key: str, digest: str, seconds: float, former: Former | None) -> Claim:
+    async def _claim(
+        self,
+        key: str,
+        digest: str,
+        seconds: float,
+        former: Former | None,
+        consent: datetime | None,
+    ) -> Claim:
         now, claimant = self._clock(), uuid4().hex
         until = to_milliseconds(now + timedelta(seconds=seconds))
         item = self._item(digest, until, claimant=claimant)
         if not await self._claims.put(_key(key), item):
-            self._hold(key, until, now)
+            self._hold(key, _Held(until), now)
             return Claim.CLAIMED
         # There is an item, but it may have expired.
         result = await self._table.put(
@@ -144,17 +169,23 @@ class Deliveries:
         own = before.get("claimant") == claimant
         if not (result.written or own):
             return _refusal(before, digest, former)
-        self._hold(key, until, now)
-        return self._claim_after(before, now, own=own)
+        doubted = self._doubted(before, now, own=own)
+        self._hold(key, _Held(until, doubted), now)
+        return _claim_in(before, doubted, consent)
 
-    def _claim_after(self, before: StoredItem, now: datetime, *, own: bool) -> Claim:
-        """The result of a claim, by the item before it."""
+    def _doubted(self, before: StoredItem, now: datetime, *, own: bool) -> int | None:
+        """Since when it may have been delivered, by the item before the claim; None if it was not.
+
+        Of a claim that expired nobody knows when it was sent, if it was.
+        """
+        moment = to_milliseconds(now)
         if own:  # if it replaced an item, nobody knows which
-            return Claim.EXPIRED if _REPLACED in before else Claim.CLAIMED
+            return moment if _REPLACED in before else None
         doubted_until = self._keep // _MILLISECOND + _taken_until(before)
-        if "delivered" in before or doubted_until <= to_milliseconds(now):
-            return Claim.CLAIMED
-        return Claim.IN_DOUBT if "in_doubt" in before else Claim.EXPIRED
+        if "delivered" in before or doubted_until <= moment:
+            return None
+        doubted = before.get(_IN_DOUBT)
+        return doubted if isinstance(doubted, int) else moment
 
     async def remember(self, key: str, digest: str) -> None:
         """Records that the event was delivered, even if another invocation has claimed it since."""
@@ -162,25 +193,27 @@ class Deliveries:
         until = to_milliseconds(self._clock() + self._keep)
         await self._delivered.put(_key(key), self._item(digest, until, delivered=1))
 
-    async def doubt(self, key: str, digest: str) -> None:
+    async def doubt(self, key: str, digest: str, *, sent: bool = True) -> None:
         """Records that the event may have been delivered, if the claim is still ours.
 
-        If it expired, and another invocation has claimed the event since, its result counts.
+        If it expired, and another invocation has claimed the event since, its result counts. If it
+        was not `sent`, the doubt that the claim found remains as it was.
         """
-        until = self._held.pop(key, None)
-        if until is not None:
+        held = self._held.pop(key, None)
+        if held is not None:
             now = to_milliseconds(self._clock())
-            item = self._item(digest, now, in_doubt=1)
-            await self._table.put(_key(key), item, Condition(_TAKEN_UNTIL, until))
+            moment = now if sent or held.doubted is None else held.doubted
+            item = self._item(digest, now, **{_IN_DOUBT: moment})
+            await self._table.put(_key(key), item, Condition(_TAKEN_UNTIL, held.until))
 
     async def release(self, key: str) -> None:
         """Frees an event that was surely not delivered for the next claim.
 
         Does nothing if the claim is no longer ours: it expired, and another invocation has one.
         """
-        until = self._held.pop(key, None)
-        if until is not None:
-            await self._table.delete(_key(key), Condition(_TAKEN_UNTIL, until))
+        held = self._held.pop(key, None)
+        if held is not None:
+            await self._table.delete(_key(key), Condition(_TAKEN_UNTIL, held.until))
 
     def _item(self, content: str, until: int, **marks: str | int) -> Item:
         forgotten = until if "delivered" in marks else until + self._keep // _MILLISECOND
@@ -191,12 +224,12 @@ class Deliveries:
             **marks,
         }
 
-    def _hold(self, key: str, until: int, now: datetime) -> None:
+    def _hold(self, key: str, claim: _Held, now: datetime) -> None:
         """Notes our claim. Once there are many, drops expired claims that nothing has settled."""
-        self._held[key] = until
+        self._held[key] = claim
         if len(self._held) > _MOST_HELD:
             moment = to_milliseconds(now)
-            for other in [other for other, end in self._held.items() if end <= moment]:
+            for other in [key for key, held in self._held.items() if held.until <= moment]:
                 del self._held[other]
 
 
@@ -216,6 +249,16 @@ def _key(key: str) -> Key:
 def _taken_until(item: StoredItem) -> int:
     taken_until = item.get(_TAKEN_UNTIL)
     return taken_until if isinstance(taken_until, int) else 0
+
+
+def _claim_in(before: StoredItem, doubted: int | None, consent: datetime | None) -> Claim:
+    """A claim that was written, by the item before it."""
+    if doubted is None:
+        return Claim.CLAIMED
+    if _IN_DOUBT not in before:
+        return Claim.EXPIRED
+    is_decided = consent is not None and doubted <= to_milliseconds(consent)
+    return Claim.DECIDED if is_decided else Claim.IN_DOUBT
 
 
 def _refusal(existing: StoredItem, digest: str, former: Former | None) -> Claim:

@@ -2,9 +2,9 @@
 
 Refunds, disputes and adjustments name only a payment. So the trail keeps the links of all notices,
 in whatever order they come. One item for each object (pk `<source>#<ref>`, sk `node`): the refs
-that it leads to, customer hints, the end of a trial. One item for each movement (sk `decision`),
-written once, so that a redelivery yields the same event. For a payment that is reported net, one
-item for each part given back (sk `part#0` ...).
+that it leads to, customer hints, the end of a trial, since when a return is held. One item for each
+movement (sk `decision`), written once, so that a redelivery yields the same event. For a payment
+that is reported net, one item for each part given back (sk `part#0` ...).
 
 Every item names its customer, so that `forget` finds it. A link seen before its customer is known
 leaves a back-reference at its target; the target's customer owns the link once known.
@@ -39,6 +39,7 @@ _DECISION: Final = "decision"
 _PART: Final = "part"
 _TO: Final = "to_"
 _BY: Final = "by_"
+_HELD_SINCE: Final = "held_since"
 _EXPIRES_AT: Final = "expires_at"
 _MOST_STEPS: Final = 8
 _MOST_REFS: Final = 60
@@ -53,6 +54,8 @@ class TrailLookup:
 
     hints: CustomerHints = NO_HINTS
     trial_end: datetime | None = None
+    held_since: datetime | None = None
+    """Since when a return that was met is held, as `note_hold` wrote it; of several, the latest."""
     decisions: dict[Ref, Decision] = field(default_factory=dict)
     seen: list[Ref] = field(default_factory=list)
     ownerless: list[Ref] = field(default_factory=list)
@@ -78,7 +81,12 @@ class TrailLookup:
             self.ownerless.append(ref)
         if self.trial_end is None and "trial_end" in node:
             self.trial_end = attributes.moment("trial_end")
+        if _HELD_SINCE in node:
+            self._add_hold(attributes.moment(_HELD_SINCE))
         return _refs(node, _TO)
+
+    def _add_hold(self, since: datetime) -> None:
+        self.held_since = since if self.held_since is None else max(self.held_since, since)
 
     def first(self, kinds: Collection[MovementKind]) -> Decision | None:
         """The nearest decision of one of these kinds."""
@@ -93,7 +101,8 @@ class TrailLookup:
 class Trail:
     """The table of the money trail. Every method blocks and raises `TableUnavailableError`.
 
-    All but `learn`, `add_back_references` and `forget` also raise `UnreadableItemError`.
+    All but `learn`, `note_hold`, `add_back_references` and `forget` also raise
+    `UnreadableItemError`.
     """
 
     def __init__(self, table: Table, keep_days: int, clock: Clock = utc_now) -> None:
@@ -107,6 +116,11 @@ class Trail:
             attributes = _attributes(link)
             if attributes:
                 self._table.merge(_key(source, link.ref, _NODE), {**attributes, **self._expiry()})
+
+    def note_hold(self, source: str, ref: Ref, since: datetime) -> None:
+        """Notes since when a return is held for its payment: its reversal then waits with it."""
+        noted: dict[str, str | int] = {_HELD_SINCE: to_milliseconds(since), **self._expiry()}
+        self._table.merge(_key(source, ref, _NODE), noted)
 
     def look_up(self, source: str, refs: Iterable[Ref]) -> TrailLookup:
         """Follows links from these refs to everything they lead to; one read for each step."""

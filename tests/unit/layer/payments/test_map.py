@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Callable
+from datetime import datetime, timedelta
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -225,16 +227,101 @@ def test_refund_whose_purchase_never_comes_is_a_dead_letter_after_a_day(
     assert 86_400 <= (harness.clock.now - NOW).total_seconds() <= 86_400 + 300
 
 
-def test_reversal_of_what_was_never_taken_is_dropped_after_a_day(
-    harness: PaymentsHarness, counted: Counted
+def test_reversal_whose_return_is_never_told_is_a_dead_letter_after_a_day(
+    harness: PaymentsHarness,
 ) -> None:
     buy(harness)
     back(harness, "dispute_won", "d-won", "d-1")
     harness.settle()
 
     assert len(harness.mobile) == 1
+    assert [letter["reason"] for letter in harness.dead] == ["original_unknown"]
+    assert 86_400 <= (harness.clock.now - NOW).total_seconds() <= 86_400 + 300
+
+
+HOURS = 3600.0
+
+
+def pass_time(harness: PaymentsHarness, seconds: float) -> None:
+    """Lets what waits be looked at, until so much later."""
+    end = harness.clock.seconds() + seconds
+    while harness.waiting and harness.clock.seconds() < end:
+        assert harness.map_all() == []
+    harness.clock.advance(max(0.0, end - harness.clock.seconds()))
+
+
+STEPS: dict[str, Callable[[PaymentsHarness], None]] = {
+    "payment": buy,
+    "return": lambda harness: harness.tell("dispute", id="d-1", original_id="p-1"),
+    "reversal": lambda harness: harness.tell("dispute_won", id="d-won", original_id="d-1"),
+}
+
+
+@pytest.mark.parametrize("order", list(permutations(STEPS)), ids=" ".join)
+def test_payment_return_and_reversal_in_any_order_are_each_reported(order: tuple[str, ...]) -> None:
+    """Each waits a day for what it needs; a reversal as long as its return, told long after it."""
+    harness = PaymentsHarness(hold_seconds=3600)
+    hours = 20 if order == ("reversal", "return", "payment") else 11
+    for step in order:
+        STEPS[step](harness)
+        pass_time(harness, hours * HOURS)
+    harness.settle()
+
     assert harness.dead == []
-    assert counted()["MovementDropped"] == 1
+    assert sorted(revenue(one)[1] for one in harness.mobile) == ["-59.49", "59.49", "59.49"]
+
+
+@pytest.mark.parametrize("order", [("reversal", "return"), ("return", "reversal")], ids=" ".join)
+def test_return_and_reversal_whose_payment_never_comes_are_dead_letters_together(
+    order: tuple[str, ...],
+) -> None:
+    harness = PaymentsHarness(hold_seconds=3600)
+    first, second = order
+    STEPS[first](harness)
+    pass_time(harness, 20 * HOURS)
+    STEPS[second](harness)
+    told_last = harness.clock.seconds() if second == "return" else harness.clock.seconds() - 72_000
+    harness.settle()
+
+    assert harness.mobile == []
+    assert [letter["reason"] for letter in harness.dead] == ["original_unknown"] * 2
+    ends = [datetime.fromisoformat(letter["dead_since"]) for letter in harness.dead]
+    assert abs(ends[0] - ends[1]) <= timedelta(hours=1)
+    assert 86_400 <= harness.clock.seconds() - told_last <= 86_400 + 3600
+
+
+def test_reversal_that_is_redriven_before_its_return_waits_for_it(harness: PaymentsHarness) -> None:
+    """The return is a dead letter too: what was noted of its hold is over."""
+    STEPS["return"](harness)
+    STEPS["reversal"](harness)
+    harness.settle()
+    letters = {letter["type"]: letter for letter in harness.dead}
+    buy(harness)
+    harness.settle()
+
+    assert harness.map(redriven(letters["payment.dispute_won"])) == []
+    pass_time(harness, 600)
+    assert harness.map(redriven(letters["payment.dispute"])) == []
+    harness.settle()
+
+    assert len(harness.dead) == 2
+    assert sorted(revenue(one)[1] for one in harness.mobile) == ["-59.49", "59.49", "59.49"]
+
+
+def test_held_return_is_noted_once(harness: PaymentsHarness) -> None:
+    """One write unit, however often it is looked at."""
+    STEPS["return"](harness)
+    harness.map_all()
+    noted = harness.trail_table.calls["merge"]
+    harness.map_all()
+
+    links = noted - 1
+    assert harness.trail_table.calls["merge"] - noted == links
+
+
+def redriven(letter: Json) -> Json:
+    """As `relay dlq redrive` sends it back."""
+    return {name: value for name, value in letter.items() if name != "held_since"}
 
 
 def test_refund_is_on_the_basis_of_its_purchase_though_the_rules_changed(
