@@ -253,7 +253,8 @@ def scripted(calls_to: MakeCalls) -> Iterator[Callable[..., DynamoAsyncTable]]:
     def script(*told: Answer) -> DynamoAsyncTable:
         Answers.told = list(told)
         Answers.heard = []
-        return DynamoAsyncTable(calls_to(f"http://127.0.0.1:{server.server_port}", at_once), "t")
+        calls = calls_to(f"http://127.0.0.1:{server.server_port}", at_once)
+        return DynamoAsyncTable(calls, "t", at_once)
 
     yield script
     server.shutdown()

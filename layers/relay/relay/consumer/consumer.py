@@ -1,7 +1,9 @@
 """One batch of records: read, handle while there is time, put on queues, report.
 
 A batch of much text is handled in parts, one after the other: what is built of a record takes many
-times its length, and Lambda passes in up to 6 MB. A record is acknowledged only when its result is safe: done, or on a queue. The others are
+times its length, and Lambda passes in up to 6 MB.
+
+A record is acknowledged only when its result is safe: done, or on a queue. The others are
 reported to SQS as failed, which delivers them again.
 """
 
