@@ -21,6 +21,7 @@ from relay_sandbox.lambda_runtime.runtime_api import (
     PendingInvocation,
 )
 from tests.builders import MOBILE_APP, WEB_APP, Json
+from tests.template import TEMPLATE
 
 ODD_APP: Final = "website-odd.example.com"
 """An app whose settings are the worst that Parameter Store can hold."""
@@ -142,10 +143,10 @@ def _settings(function: str, aws: str, appsflyer: str) -> FunctionSettings:
 
 
 def _variables(queues: str, appsflyer: str) -> Mapping[str, str]:
-    """Those of all functions."""
+    """Those of all functions: from the template what is the same for all, and the rest."""
+    of_all = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
     return {
-        "POWERTOOLS_METRICS_NAMESPACE": "AppsFlyerRelay",
-        "POWERTOOLS_LOG_LEVEL": "INFO",
+        **{name: value for name, value in of_all.items() if isinstance(value, str)},
         "RELAY_PARAMETER_PREFIX": "/relay",
         "RELAY_MOBILE_QUEUE_URL": f"{queues}/mobile",
         "RELAY_WEB_QUEUE_URL": f"{queues}/web",
