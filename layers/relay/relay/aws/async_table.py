@@ -21,6 +21,7 @@ from relay.aws.table import (
     Item,
     Key,
     PutResult,
+    StoredItem,
     Written,
     attribute_of,
     item_of,
@@ -206,10 +207,9 @@ class DynamoAsyncTable:
             response = await self._client.call("PutItem", request)
         except CallFailedError as error:
             if error.code == _CONDITION_FAILED:
-                return PutResult(written=False, before=item_of(error.content["Item"])[1])
+                return PutResult(written=False, before=_before(error.content.get("Item")))
             raise _unavailable("PutItem", error.code) from None
-        before = response.get("Attributes")
-        return PutResult(written=True, before=item_of(before)[1] if before else None)
+        return PutResult(written=True, before=_before(response.get("Attributes")))
 
     async def _delete(self, request: Mapping[str, Any]) -> None:
         try:
@@ -246,6 +246,11 @@ class DynamoAsyncTable:
         if len(results) != len(items):
             return _all_failed("BatchExecuteStatement", items, _INCOMPLETE)
         return _of_statements(dict(zip(items, results, strict=True)))
+
+
+def _before(record: Mapping[str, Any] | None) -> StoredItem | None:
+    """The item before a write, as a response has it; None if it has none."""
+    return item_of(record)[1] if record else None
 
 
 async def _in_chunks(
