@@ -122,3 +122,18 @@ def _nobodys_aws_account() -> Iterator[None]:
         patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _dynamo_calls_are_checked_by_awss_model() -> Iterator[None]:
+    """Every call that the relay makes to DynamoDB by itself, and its answer, in every test."""
+    # Only where a test has loaded it: loaded here, its lines would count as not covered.
+    if "relay.aws.async_table" not in sys.modules:
+        yield
+        return
+    from relay.aws.async_table import DynamoClient  # noqa: PLC0415 - see above
+    from tests.dynamo_model import checked  # noqa: PLC0415 - see above
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DynamoClient, "call", checked(DynamoClient.call))
+        yield

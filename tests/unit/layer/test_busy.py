@@ -48,7 +48,9 @@ class BusyDynamo(DynamoClient):
         code = next(self._codes, None)
         if code is not None:
             raise CallFailedError(code, {})
-        return {"Responses": [{} for _ in json.loads(body).get("Statements", ())]}
+        if operation != "BatchExecuteStatement":
+            return {}
+        return {"Responses": [{} for _ in json.loads(body)["Statements"]]}
 
 
 def outcome_of(write: Write, dynamo: DynamoClient, clock: FakeClock) -> object:
