@@ -36,14 +36,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say what runs in one process of xdist's, and what without measuring coverage.
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Say what runs, what of it in one process of xdist's, and what without measuring coverage.
 
     Each file that names no group is one: of single tests there would be thousands, and xdist goes
     through all that are left after every test. Tracing makes what runs much code often take two
     or three times as long, and does not see other processes; each line of the layer is reached by
     the tests that are about it, which `fail_under` sees to.
     """
+    if not config.getoption("--full"):
+        full_only = [item for item in items if item.get_closest_marker("full_only")]
+        config.hook.pytest_deselected(items=full_only)
+        items[:] = [item for item in items if item not in full_only]
     for item in items:
         file = item.path.relative_to(_TESTS)
         if not item.get_closest_marker("xdist_group"):
