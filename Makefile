@@ -1,9 +1,10 @@
 # `make` alone lists the targets. A POSIX shell, make and Python 3.11 or later are all they need.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check faults audit bench build sam-local deploy lock openapi fmt clean dev sam
+.PHONY: help run test check faults audit bench build sam-local deploy lock openapi fmt clean dev sam node
 
-# Set-up is made from what a target needs: `dev` for Python, `sam` for SAM CLI. Both end at once when done.
+# Set-up is made from what a target needs: `dev` for Python, `sam` for SAM CLI, `node` for another DynamoDB
+# than moto. Each ends at once when done.
 PYTHON := .venv/bin/python
 SAM := .venv-sam/bin/sam
 
@@ -33,7 +34,7 @@ check: dev sam ## Format, lint, types, imports, both forms of `sam validate`, an
 	@scripts/requirements --check
 	@.venv/bin/relay openapi --check docs/openapi.json
 
-faults: dev sam ## The fault tests at full length, with a table of what they saw (SOAK=N: events of the soak)
+faults: dev sam node ## The fault tests at full length, with a table of what they saw (SOAK=N: events of the soak)
 	@$(PYTHON) -m pytest tests/faults --full -o faulthandler_timeout=3600 $(if $(SOAK),--soak-events $(SOAK))
 
 # Not in `make test`: what it says changes without us, and it needs the network.
@@ -65,7 +66,7 @@ fmt: dev ## Format the code and fix what can be fixed
 	@.venv/bin/ruff check --fix
 
 clean: ## Remove everything that was set up or built
-	rm -rf .venv .venv-sam .tools .aws-sam .relay .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-sam .venv-node .tools .aws-sam .relay .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-dev sam:
+dev sam node:
 	@scripts/setup $@

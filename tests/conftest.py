@@ -37,14 +37,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say what runs in one process of xdist's, and what without measuring coverage.
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Say what runs, what of it in one process of xdist's, and what without measuring coverage.
 
     Each file that names no group is one: of single tests there would be thousands, and xdist goes
     through all that are left after every test. Tracing makes what runs much code often take two
     or three times as long, and does not see other processes; each line of the layer is reached by
     the tests that are about it, which `fail_under` sees to.
     """
+    if not config.getoption("--full"):
+        full_only = [item for item in items if item.get_closest_marker("full_only")]
+        config.hook.pytest_deselected(items=full_only)
+        items[:] = [item for item in items if item not in full_only]
     for item in items:
         file = item.path.relative_to(_TESTS)
         if not item.get_closest_marker("xdist_group"):
@@ -130,4 +134,19 @@ def _nobodys_aws_account() -> Iterator[None]:
         patch.setenv("AWS_ACCESS_KEY_ID", "testing")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _dynamo_calls_are_checked_by_awss_model() -> Iterator[None]:
+    """Every call that the relay makes to DynamoDB by itself, and its answer, in every test."""
+    # Only where a test has loaded it: loaded here, its lines would count as not covered.
+    if "relay.aws.async_table" not in sys.modules:
+        yield
+        return
+    from relay.aws.async_table import DynamoClient  # noqa: PLC0415 - see above
+    from tests.dynamo_model import checked  # noqa: PLC0415 - see above
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DynamoClient, "call", checked(DynamoClient.call))
         yield

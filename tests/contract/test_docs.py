@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
+from relay.accept.accept import MAX_VALUES
 from relay.aws.parameter_store import (
     CACHE_SECONDS,
     FEW,
@@ -19,7 +20,9 @@ from relay.aws.parameter_store import (
     REREAD_SECONDS,
 )
 from relay.aws.timeouts import LONGEST_CALL_SECONDS, PATIENCE_SECONDS, RETRY_SECONDS
+from relay.consumer.consumer import LONGEST_PART
 from relay.domain.outcomes import Outcome
+from relay.exact_json import MOST_VALUES
 from relay.forward.circuit_breaker import PROBES, RECENT
 from relay.http1.pool import LONGEST_LIFE_SECONDS
 from relay.messages.backoff import (
@@ -288,6 +291,9 @@ STATED: list[tuple[str, str, float]] = [
     ("docs/decisions.md", r"One call to AWS takes (\w+) s at most", LONGEST_CALL_SECONDS),
     ("docs/decisions.md", r"`BatchExecuteStatement`: (\w+) PartiQL", ITEMS_A_CALL),
     ("docs/decisions.md", r"begins that no later than (\S+) s after", RETRY_SECONDS),
+    ("docs/decisions.md", r"([\w,]+) names and values for a\s+message", MOST_VALUES),
+    ("docs/decisions.md", r"([\w,]+) for a body of `accept`", MAX_VALUES),
+    ("docs/decisions.md", r"A batch is handled in parts of\s+(\w+) KB", LONGEST_PART / 1024),
     ("docs/decisions.md", r"connection is closed after (\w+) minutes", LONGEST_LIFE_SECONDS / 60),
     ("docs/appsflyer.md", r"at most ([\w,]+) bytes of UTF-8", MAX_BODY_BYTES),
     ("docs/appsflyer.md", r"holds (\w+) cases", CASES),

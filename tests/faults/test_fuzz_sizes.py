@@ -5,8 +5,9 @@ import gc
 import itertools
 import json
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Final
 
 import pytest
@@ -28,6 +29,7 @@ from tests.builders import (
 from tests.faults.conftest import Saw, Scale
 from tests.faults.heard import assert_discreet, counted, hearing
 from tests.faults.mutations import MEBIBYTE
+from tests.faults.shapes import UNITS, WHOLE, Shape, list_of
 from tests.harnesses import (
     INSTALL_POST,
     PUSH_TOKEN,
@@ -44,30 +46,12 @@ orjson sets 256 bytes aside for each, most of which it never touches."""
 _BESIDES: Final = 500_000
 """For what is loaded or remembered on the way, whatever the size."""
 
-SHAPES: dict[str, Callable[[int], str]] = {
-    "opened and not closed": lambda size: "[" * size,
-    "deep lists": lambda size: "[" * (size // 2) + "]" * (size // 2),
-    "deep objects": lambda size: '{"a":' * (size // 6) + "1" + "}" * (size // 6),
-    "digits": lambda size: "9" * size,
-    "decimals": lambda size: "0." + "1" * size,
-    "an exponent": lambda size: "1e999999999",
-    "text": lambda size: f'"{"x" * size}"',
-    "at signs": lambda size: f'"{"@" * size}"',
-    "an address without an end": lambda size: f'"{"a" * size}@"',
-    "addresses": lambda size: f'"{"a@b.cc " * (size // 7)}"',
-    "escapes": lambda size: '"' + "\\u0000" * (size // 6) + '"',
-    "halves of characters": lambda size: '"' + "\\ud800" * (size // 6) + '"',
-    "percent signs": lambda size: f'"{"%40" * (size // 3)}"',
-    "spaces": lambda size: f'"{" " * size}"',
-    "numbers": lambda size: f"[{'1,' * (size // 2)}1]",
-    "prices": lambda size: f"[{'1.5,' * (size // 4)}1.5]",
-    "large numbers": lambda size: f"[{'99999999999999999999,' * (size // 21)}1]",
-    "empty objects": lambda size: f"[{'{},' * (size // 3)}1]",
-    "fields": lambda size: json.dumps({f"f{number}": 1 for number in range(size // 14)}),
-    "addresses as fields": lambda size: json.dumps(
-        {f"m{number}@x.yy": 1 for number in range(size // 22)}
-    ),
-    "one field again and again": lambda size: "{" + '"a":1,' * (size // 6) + '"a":1}',
+SHAPES: Final[dict[str, Shape]] = {
+    **WHOLE,
+    **{
+        title: partial(list_of, UNITS[title])
+        for title in ("numbers", "prices", "large numbers", "empty objects")
+    },
 }
 
 FIELDS = {

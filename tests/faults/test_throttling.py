@@ -64,7 +64,7 @@ class ThrottlingDynamo(DynamoClient):
         values = dict(zip(["pk", *names[2:]], statement["Parameters"], strict=True))
         key, item = written_by({**values, "sk": {"S": "delivery"}})
         there = self._table.put(key, item, Condition("never", 0))
-        return {"Error": {"Code": "DuplicateItem"}} if there else {"TableName": "t"}
+        return {"Error": {"Code": "DuplicateItem"}} if there else {"TableName": "deliveries"}
 
     def _write(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         [(table, puts)] = request.items()
@@ -84,7 +84,7 @@ class ThrottlingDynamo(DynamoClient):
         record = None if before is None else record_of(key, cast("Item", before))
         if not written:
             raise CallFailedError("ConditionalCheckFailedException", {"Item": record})
-        return {"Attributes": record}
+        return {} if record is None else {"Attributes": record}
 
     def _delete(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         if self._throttles():

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from relay.accept.accept import MAX_BODY_BYTES, MAX_EVENTS
+from relay.accept.accept import MAX_BODY_BYTES, MAX_EVENTS, MAX_VALUES
 from relay.config.apps import APP_ID
 from relay.config.sources import NAME
 from relay.domain.kinds import Kind
@@ -108,7 +108,8 @@ SECURITY: Final[Mapping[str, Schema]] = {
 """The last ones are signatures over the body, which OpenAPI cannot describe."""
 
 _EVENTS_DESCRIPTION: Final = (
-    f"One event, or an array of up to {MAX_EVENTS}, of {MAX_BODY_BYTES // 1024**2} MiB at most. "
+    f"One event, or an array of up to {MAX_EVENTS}, of {MAX_BODY_BYTES // 1024**2} MiB and "
+    f"{MAX_VALUES:,} names and values at most. "
     "Each is checked against AppsFlyer's rules, its personal data hashed, and queued. Every answer "
     "has the findings: which rule, which field, what to do."
 )

@@ -6,6 +6,7 @@ no exponent (M4). The output is compact, and non-ASCII text is not escaped (E5).
 
 import json
 import math
+import re
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, NoReturn
 
@@ -17,33 +18,75 @@ _LONGEST_INT: Final = 18
 LONGEST_PLAIN: Final = 400
 """Most characters of a plain number; the largest double has 309 digits before the point."""
 
+MOST_VALUES: Final = 100_000
+"""Names and values that a text may hold. Each takes up to 150 bytes of memory when it is read,
+whatever its length, so that 2 bytes of JSON may take 150 (docs/decisions.md). No text of up to
+`_NEVER_TOO_MANY` characters can hold so many."""
+
+_NEVER_TOO_MANY: Final = 65_536
+_EXPONENT_WEIGHT: Final = 6
+"""For how many more values a number with an exponent counts: it is written with up to 400 digits.
+The shortest, `1e10` with its comma, has 5 characters; so 64 KiB of them still fit."""
+_WEIGHED: Final = re.compile(
+    r""" "[^"\\]*+ (?:\\.[^"\\]*+)*+ "?   # a string, to the end of the text if it is not closed
+    | ([,:\[{])                             # begins a value, or ends a name
+    | ([0-9][eE][+-]?[0-9]{2})              # an exponent of two digits or more
+    """,
+    re.DOTALL | re.VERBOSE,
+)
+
 
 class InvalidJsonError(ValueError):
     """The text is not JSON. The message never quotes the text."""
+
+
+class TooManyValuesError(InvalidJsonError):
+    """The text holds more names and values than are read; perhaps it is JSON, perhaps not."""
 
 
 class UnwritableError(ValueError):
     """The value has no JSON form: a lone surrogate, NaN, hundreds of digits, nested too deeply."""
 
 
-def loads(text: str | bytes) -> Any:
+def loads(text: str | bytes, most_values: int = MOST_VALUES) -> Any:
     """Parses strict JSON (no NaN, no Infinity) with exact numbers.
 
-    Raises `InvalidJsonError`, which says where the mistake is and never quotes the text.
+    Raises `InvalidJsonError`, which says where the mistake is and never quotes the text, and
+    `TooManyValuesError` before it builds more than `most_values` names and values.
     """
     try:
-        return _DECODER.decode(text if isinstance(text, str) else text.decode("utf-8"))
+        decoded = text if isinstance(text, str) else text.decode("utf-8")
+        _check_values(decoded, most_values)
+        return _DECODER.decode(decoded)
     except json.JSONDecodeError as error:
         message = f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
     except UnicodeDecodeError as error:
         message = f"not JSON: not UTF-8 at byte {error.start}"
     except RecursionError:
         message = "not JSON that can be handled: nested too deeply"
+    except TooManyValuesError:
+        raise
     except InvalidOperation:
         message = "not JSON that can be handled: a number with an exponent beyond all bounds"
     except InvalidJsonError as error:
         message = str(error)
     raise InvalidJsonError(message)
+
+
+def _check_values(text: str, most: int) -> None:
+    """Counts what would be built, in the text itself; usual texts are passed by a rough count."""
+    if len(text) <= _NEVER_TOO_MANY:
+        return
+    separators = sum(map(text.count, ",:[{"))  # also those within strings
+    if (separators + 1) * (1 + _EXPONENT_WEIGHT) <= most:
+        return
+    values = 0
+    for found in _WEIGHED.finditer(text):
+        if found.lastindex is not None:
+            values += 1 if found.lastindex == 1 else _EXPONENT_WEIGHT
+            if values > most:
+                message = f"JSON with more names and values than are read at once ({most:,})"
+                raise TooManyValuesError(message)
 
 
 def dumps(value: Any) -> bytes:

@@ -103,6 +103,12 @@ class ExecutionEnvironment:
         """Whether the environment can serve another invocation."""
         return self._child is not None and not self._child.ended.done()
 
+    @property
+    def pid(self) -> int:
+        """The process id; only while it is alive."""
+        assert self._child is not None  # noqa: S101 - see `serve`
+        return self._child.pid
+
     async def serve(self, pending: PendingInvocation) -> Invocation:
         """Run one invocation until it ends: with a reply, a crash, or the function's time-out."""
         child = self._child

@@ -261,7 +261,8 @@ def scripted(calls_to: MakeCalls) -> Iterator[Callable[..., DynamoAsyncTable]]:
     def script(*told: Answer) -> DynamoAsyncTable:
         Answers.told = list(told)
         Answers.heard = []
-        return DynamoAsyncTable(calls_to(f"http://127.0.0.1:{server.server_port}", at_once), "t")
+        calls = calls_to(f"http://127.0.0.1:{server.server_port}", at_once)
+        return DynamoAsyncTable(calls, "deliveries", at_once)
 
     yield script
     server.shutdown()
@@ -322,7 +323,7 @@ async def test_table_that_fails_is_unavailable_by_awss_code(
 
 async def test_table_that_nobody_answers_for_is_unavailable(calls_to: MakeCalls) -> None:
     """Nothing listens on the discard port of this machine."""
-    table = DynamoAsyncTable(calls_to("http://127.0.0.1:9"), "t")
+    table = DynamoAsyncTable(calls_to("http://127.0.0.1:9"), "deliveries")
 
     with pytest.raises(TableUnavailableError, match="ServiceUnavailable"):
         await table.put(KEY, ITEM)
@@ -337,14 +338,14 @@ ITEMS = dict.fromkeys(KEYS, ITEM)
 
 def result_of(*errors: str | None) -> tuple[int, bytes]:
     """The response to a BatchExecuteStatement whose statements have these errors."""
-    results = [{"TableName": "t"} if e is None else {"Error": {"Code": e}} for e in errors]
+    results = [{"TableName": "deliveries"} if e is None else {"Error": {"Code": e}} for e in errors]
     return 200, json.dumps({"Responses": results}).encode()
 
 
 def left_undone(*keys: Key) -> tuple[int, bytes]:
     """The response to a BatchWriteItem that left these undone."""
     puts = [{"PutRequest": {"Item": record_of(key, ITEM)}} for key in keys]
-    return 200, json.dumps({"UnprocessedItems": {"t": puts} if puts else {}}).encode()
+    return 200, json.dumps({"UnprocessedItems": {"deliveries": puts} if puts else {}}).encode()
 
 
 def codes(written: Written, kind: type[TableUnavailableError]) -> dict[Key, str]:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from relay.accept import accept, requests
-from relay.accept.accept import MAX_BODY_BYTES, MAX_EVENTS
+from relay.accept.accept import MAX_BODY_BYTES, MAX_EVENTS, MAX_VALUES
 from relay.config.producers import token_digest
 from tests.builders import (
     MOBILE_APP,
@@ -366,6 +366,24 @@ def test_handle_body_over_the_limit_is_a_413(harness: AcceptHarness) -> None:
 
     assert_problem(answer, 413)
     assert "5242880" in answer.content["detail"]
+
+
+def test_handle_body_of_too_many_values_is_a_413_that_says_so(harness: AcceptHarness) -> None:
+    answer = harness.post(f"[{'[],' * (MAX_VALUES // 2)}0]")
+
+    assert_problem(answer, 413)
+    assert "more than 250000 names and values" in answer.content["detail"]
+
+
+def test_handle_as_many_events_as_allowed_of_hundreds_of_fields_are_queued(
+    harness: AcceptHarness,
+) -> None:
+    """Far more than 1,024 bytes can hold, which AppsFlyer takes of a mobile event."""
+    event = make_web_event(event_value={f"f{number}": number for number in range(200)})
+
+    answer = harness.post([event] * MAX_EVENTS, **WEB_EVENTS)
+
+    assert answer.content["queued"] == MAX_EVENTS
 
 
 def test_handle_body_at_the_limit_is_read(harness: AcceptHarness) -> None:

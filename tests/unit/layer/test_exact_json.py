@@ -5,7 +5,9 @@ import orjson
 import pytest
 
 from relay.exact_json import (
+    MOST_VALUES,
     InvalidJsonError,
+    TooManyValuesError,
     UnwritableError,
     decimal_of,
     dumps,
@@ -107,6 +109,48 @@ def test_loads_what_is_not_json_never_quotes_it(text: str | bytes) -> None:
 def test_loads_what_is_not_json_says_where_it_goes_wrong() -> None:
     with pytest.raises(InvalidJsonError, match="line 2, column 6"):
         loads('{\n "a":}')
+
+
+# How much is read
+
+
+def list_of(unit: str, count: int) -> str:
+    return f"[{','.join([unit] * count)}]"
+
+
+@pytest.mark.parametrize(
+    ("unit", "values"),
+    [("1", 1), ('"x"', 1), ("[]", 2), ("{}", 2), ('{"a":1}', 3), ("1e9", 1), ("1E+10", 7)],
+)
+def test_loads_reads_so_many_names_and_values_and_no_more(unit: str, values: int) -> None:
+    """A value has a comma before it or a bracket; an exponent stands for the digits written."""
+    fits = MOST_VALUES // values
+
+    assert len(loads(list_of(unit, fits))) == fits
+    with pytest.raises(TooManyValuesError, match="100,000"):
+        loads(list_of(unit, fits + 1))
+
+
+def test_loads_reads_as_many_as_its_caller_says() -> None:
+    assert len(loads(list_of("1", 150_000), 150_000)) == 150_000
+    with pytest.raises(TooManyValuesError):
+        loads(list_of("1", 150_001), 150_000)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[{,:" * 30_000, '\\"[{,' * 30_000, "\\\\" * 60_000, "1e99," * 30_000],
+    ids=["separators", "quotes", "backslashes", "exponents"],
+)
+def test_loads_counts_nothing_within_a_text(text: str) -> None:
+    assert isinstance(loads(f'["{text}", 1]')[0], str)
+
+
+@pytest.mark.parametrize("unclosed", ['"' + '\\"' * 1_000_000, '"[' * 500_000 + "\\"])
+def test_loads_of_a_text_that_does_not_end_is_as_quick_as_of_one_that_does(unclosed: str) -> None:
+    """Were each quotation mark looked for its end anew, this would take hours."""
+    with pytest.raises(InvalidJsonError):
+        loads(unclosed)
 
 
 # Writing

@@ -20,7 +20,7 @@ from relay.errors import (
     ParametersUnavailableError,
     UnknownAppError,
 )
-from relay.exact_json import InvalidJsonError, loads
+from relay.exact_json import InvalidJsonError, TooManyValuesError, loads
 from relay.gateway.request import LONGEST_SECONDS, Problem, Request, Response
 from relay.gateway.responses import respond, settings_unavailable
 from relay.messages.envelope import Envelope, money_without_id, stamped, write_envelope
@@ -35,6 +35,8 @@ from relay.rules.identity_lookup import (
 MAX_BODY_BYTES: Final = 5 * 1024 * 1024
 """Lambda accepts 6 MB an invocation, and the body arrives wrapped and escaped."""
 MAX_EVENTS: Final = 500
+MAX_VALUES: Final = 250_000
+"""Names and values in a body: 500 for each of the most events. They bound the memory it takes."""
 
 ROUTES: Final[Mapping[str, Kind]] = {
     "POST /v1/mobile/{app_id}/events": Kind.MOBILE_EVENT,
@@ -168,7 +170,12 @@ def _events(request: Request) -> Any:
             f"the body is {len(request.body)} bytes; at most {MAX_BODY_BYTES} are taken",
         )
     try:
-        events = loads(request.body)
+        events = loads(request.body, MAX_VALUES)
+    except TooManyValuesError as error:
+        raise Problem(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            f"the body holds more than {MAX_VALUES} names and values: send fewer events at once",
+        ) from error
     except InvalidJsonError as error:
         raise Problem(HTTPStatus.BAD_REQUEST, f"the body is {error}") from error
     if not isinstance(events, list | dict) or not events:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from relay import telemetry
+from relay.aws.busy import Pause, repeat_while_busy
 from relay.aws.sigv4 import Credentials, signed_headers
 from relay.aws.table import (
     Condition,
@@ -45,8 +46,9 @@ _CONDITION_FAILED: Final = "ConditionalCheckFailedException"
 _THROTTLED: Final = frozenset(
     {"ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException"}
 )
-"""Codes of a whole call. DynamoDB also gives them when it throttles all writes of a batch."""
-_TRANSIENT: Final = _THROTTLED | {_INCOMPLETE, "InternalServerError", "ServiceUnavailable"}
+"""Codes of a whole call, a single write or a batch. DynamoDB also gives them when it throttles all
+writes of a batch. Nothing was written."""
+_TRANSIENT: Final = frozenset({_INCOMPLETE, "InternalServerError", "ServiceUnavailable"})
 _BUSY: Final = frozenset(
     {
         "InternalServerError",
@@ -58,8 +60,6 @@ _BUSY: Final = frozenset(
     }
 )
 """Codes of single writes, of which the same write may succeed a moment later."""
-
-Pause = Callable[[float], Awaitable[None]]
 
 
 class CallFailedError(Exception):
@@ -73,6 +73,8 @@ class CallFailedError(Exception):
 
 class DynamoClient:
     """Calls operations of DynamoDB, signed. Retries once after a transient error.
+
+    Throttling is none: it is answered with the writes that it concerns (`busy`).
 
     `credentials` is called for each request, because credentials may be renewed.
     """
@@ -161,21 +163,21 @@ def _code(content: Mapping[str, Any] | None, response: ResponseParser) -> str:
 
 
 class DynamoAsyncTable:
-    """`table.AsyncTable`, in DynamoDB."""
+    """`table.AsyncTable`, in DynamoDB.
 
-    def __init__(self, calls: DynamoClient, name: str) -> None:
+    A single write that is throttled is repeated here, one of a batch by whoever gathered the batch
+    (`stores/write_batcher`), both by `repeat_while_busy`.
+    """
+
+    def __init__(self, calls: DynamoClient, name: str, pause: Pause = asyncio.sleep) -> None:
         self._client = calls
         self._name = name
+        self._pause = pause
 
     async def get(self, key: Key) -> StoredItem | None:
         """GetItem: a read unit for 4 KB, also of an absent item."""
         request = {"TableName": self._name, "Key": record_of(key), "ConsistentRead": True}
-        try:
-            response = await self._client.call("GetItem", request)
-        except CallFailedError as error:
-            raise _unavailable("GetItem", error.code) from None
-        found = response.get("Item")
-        return item_of(found)[1] if found else None
+        return await repeat_while_busy(lambda: self._get(request), self._pause)
 
     async def put(self, key: Key, item: Item, only_if: Condition | None = None) -> PutResult:
         """PutItem: a write unit a KB, refused or not. The item before costs nothing."""
@@ -186,23 +188,12 @@ class DynamoAsyncTable:
         }
         if only_if is not None:
             request |= only_if.as_condition()
-        try:
-            response = await self._client.call("PutItem", request)
-        except CallFailedError as error:
-            if error.code == _CONDITION_FAILED:
-                return PutResult(written=False, before=item_of(error.content["Item"])[1])
-            raise _unavailable("PutItem", error.code) from None
-        before = response.get("Attributes")
-        return PutResult(written=True, before=item_of(before)[1] if before else None)
+        return await repeat_while_busy(lambda: self._put(request), self._pause)
 
     async def delete(self, key: Key, only_if: Condition) -> None:
         """DeleteItem: a write unit a KB, refused or not."""
         request = {"TableName": self._name, "Key": record_of(key), **only_if.as_condition()}
-        try:
-            await self._client.call("DeleteItem", request)
-        except CallFailedError as error:
-            if error.code != _CONDITION_FAILED:
-                raise _unavailable("DeleteItem", error.code) from None
+        await repeat_while_busy(lambda: self._delete(request), self._pause)
 
     async def put_all(self, items: Mapping[Key, Item]) -> Written:
         """BatchWriteItem, 25 items a call: a write unit a KB."""
@@ -215,6 +206,30 @@ class DynamoAsyncTable:
     def close(self) -> None:
         """Closes the connections."""
         self._client.close()
+
+    async def _get(self, request: Mapping[str, Any]) -> StoredItem | None:
+        try:
+            response = await self._client.call("GetItem", request)
+        except CallFailedError as error:
+            raise _unavailable("GetItem", error.code) from None
+        found = response.get("Item")
+        return item_of(found)[1] if found else None
+
+    async def _put(self, request: Mapping[str, Any]) -> PutResult:
+        try:
+            response = await self._client.call("PutItem", request)
+        except CallFailedError as error:
+            if error.code == _CONDITION_FAILED:
+                return PutResult(written=False, before=_before(error.content.get("Item")))
+            raise _unavailable("PutItem", error.code) from None
+        return PutResult(written=True, before=_before(response.get("Attributes")))
+
+    async def _delete(self, request: Mapping[str, Any]) -> None:
+        try:
+            await self._client.call("DeleteItem", request)
+        except CallFailedError as error:
+            if error.code != _CONDITION_FAILED:
+                raise _unavailable("DeleteItem", error.code) from None
 
     async def _put_chunk(self, items: Mapping[Key, Item]) -> Written:
         puts = [{"PutRequest": {"Item": record_of(*one)}} for one in items.items()]
@@ -244,6 +259,11 @@ class DynamoAsyncTable:
         if len(results) != len(items):
             return _all_failed("BatchExecuteStatement", items, _INCOMPLETE)
         return _of_statements(dict(zip(items, results, strict=True)))
+
+
+def _before(record: Mapping[str, Any] | None) -> StoredItem | None:
+    """The item before a write, as a response has it; None if it has none."""
+    return item_of(record)[1] if record else None
 
 
 async def _in_chunks(
@@ -292,9 +312,9 @@ def _failures(
 
 def _unavailable(operation: str, code: str) -> TableUnavailableError:
     telemetry.aws_failed(operation, [code])
-    return _error(code)
+    return _error(code, is_busy=code in _THROTTLED)
 
 
-def _error(code: str, *, is_busy: bool = False) -> TableUnavailableError:
+def _error(code: str, *, is_busy: bool) -> TableUnavailableError:
     kind = TableBusyError if is_busy else TableUnavailableError
     return kind(f"DynamoDB failed: {code}")

@@ -1,5 +1,8 @@
 """One batch of records: read, handle while there is time, put on queues, report.
 
+A batch of much text is handled in parts, one after the other: what is built of a record takes many
+times its length, and Lambda passes in up to 6 MB.
+
 A record is acknowledged only when its result is safe: done, or on a queue. The others are
 reported to SQS as failed, which delivers them again.
 """
@@ -15,7 +18,7 @@ from collections.abc import (
     Sequence,
 )
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from relay import telemetry
 from relay.aws.sqs import Message, Queue
@@ -29,6 +32,10 @@ J = TypeVar("J", bound=Job)
 Record = Mapping[str, Any]
 """An SQS record, as Lambda passes it in."""
 Handle = Callable[[J], Awaitable[Settlement]]
+
+LONGEST_PART: Final = 512 * 1024
+"""Characters of the bodies that are handled at once. Only a single body may be longer. A hundred
+times as many bytes may be built of them, and usual batches are shorter by far."""
 Work = Coroutine[Any, Any, None]
 
 
@@ -100,7 +107,14 @@ class Consumer(Generic[J]):
         When the remaining time is too short for a job, no new work starts: the rest of the batch is
         handed back.
         """
-        deadline, batch = Deadline(remaining), Batch[J]()
+        deadline, failed = Deadline(remaining), list[str]()
+        for part in _parts(records):
+            failed += await self._consume_part(part, deadline)
+        return failed
+
+    async def _consume_part(self, records: Sequence[Record], deadline: Deadline) -> list[str]:
+        """Handles some of a batch, and keeps nothing of it."""
+        batch = Batch[J]()
         for record in records:
             self._read(record, batch)
         handle = await self._handler.begin(batch.jobs.values(), deadline)
@@ -168,6 +182,19 @@ class Consumer(Generic[J]):
             self._handler.report(batch)
         except Exception as error:  # noqa: BLE001 - a failed metric must not bring records back
             telemetry.unexpected(error)
+
+
+def _parts(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
+    """The records in their order, in parts of at most `LONGEST_PART` characters."""
+    part: list[Record] = []
+    length = 0
+    for record in records:
+        length += len(record["body"])
+        if part and length > LONGEST_PART:
+            yield part
+            part, length = [], len(record["body"])
+        part.append(record)
+    yield part
 
 
 def _put(queue: Queue, messages: Mapping[str, Message], deadline: Deadline) -> Iterable[str]:

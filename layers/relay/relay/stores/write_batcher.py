@@ -1,22 +1,16 @@
 """Batches the writes of many tasks to a table into few calls, and repeats those it throttles."""
 
 import asyncio
-import random
 from asyncio import Future, Task
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, NamedTuple
 
+from relay.aws.busy import repeat_while_busy
 from relay.aws.table import Item, Key, Written
-from relay.aws.timeouts import RETRY_SECONDS
-from relay.errors import TableBusyError
 
 ITEMS_A_CALL: Final = 25
 """DynamoDB's limit."""
 CALLS_AT_ONCE: Final = 2
-
-_PAUSES: Final = (0.05, 0.1, 0.2, 0.4)
-"""The longest pause before each retry of a throttled write, in seconds. A pause is random, so that
-writes that were throttled together do not come back together."""
 
 Write = Callable[[Mapping[Key, Item]], Awaitable[Written]]
 """Writes items; says what became of each."""
@@ -44,20 +38,9 @@ class WriteBatcher:
     async def put(self, key: Key, item: Item) -> bool:
         """Writes an item; returns whether its key existed. Raises `TableUnavailableError`.
 
-        Retries after `TableBusyError`, for `RETRY_SECONDS` at most, in a later call: the others of
-        its call do not wait for it.
+        Repeated while DynamoDB is busy, in a later call: the others of its call do not wait for it.
         """
-        loop = asyncio.get_running_loop()
-        start = loop.time()
-        for longest in _PAUSES:
-            try:
-                return await self._put_once(key, item)
-            except TableBusyError:
-                pause = random.uniform(0, longest)  # noqa: S311 - no secret
-                if loop.time() + pause - start > RETRY_SECONDS:
-                    raise
-            await asyncio.sleep(pause)
-        return await self._put_once(key, item)
+        return await repeat_while_busy(lambda: self._put_once(key, item))
 
     async def _put_once(self, key: Key, item: Item) -> bool:
         result: Future[bool] = asyncio.get_running_loop().create_future()
