@@ -79,17 +79,18 @@ class ParameterStore:
         self._down_at = _NEVER
         self._failure = ""
 
-    def read(self, names: Collection[str]) -> None:
+    def read(self, names: Collection[str], may_call: Callable[[], bool] = lambda: True) -> None:
         """Makes sure that these are cached and not too old; blocking.
 
-        Raises `ParametersUnavailableError` if one that was never read cannot be read.
+        `may_call` is asked before each call of ten names. Raises `ParametersUnavailableError` if
+        one that was never read cannot be read.
         """
         wanted = [name for name in self.stale(names) if not self._is_denied(name)]
         self._make_room(names, wanted)
         if not self._absent.keys().isdisjoint(wanted):
             self._absences_read_at = self._clock()
         for start in range(0, len(wanted), _NAMES_A_CALL):
-            if self._is_down():
+            if self._is_down() or not may_call():
                 break
             self._fetch(wanted[start : start + _NAMES_A_CALL])
         self._check(names)
@@ -124,6 +125,10 @@ class ParameterStore:
             message = "Parameter Store could not be read"
             raise ParametersUnavailableError(message)
         return None
+
+    def knows(self, names: Iterable[str]) -> bool:
+        """Whether `value` knows all of these: they were read before, however long ago."""
+        return all(name in self._known or name in self._absent for name in names)
 
     def full_name(self, name: str) -> str:
         """The name with the prefix, as in Parameter Store."""
@@ -212,8 +217,8 @@ class ParameterStore:
                 self._fetch([name])
 
     def _check(self, names: Iterable[str]) -> None:
-        if any(name not in self._known and name not in self._absent for name in names):
-            message = f"Parameter Store cannot be read: {self._failure}"
+        if not self.knows(names):
+            message = f"Parameter Store cannot be read: {self._failure or 'no time is left'}"
             raise ParametersUnavailableError(message)
 
     def _make_room(self, names: Collection[str], wanted: Collection[str]) -> None:

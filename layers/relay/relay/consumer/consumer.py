@@ -1,21 +1,20 @@
 """One batch of records: read, handle while there is time, put on queues, report.
 
 A record is acknowledged only when its result is safe: done, or on a queue. The others are
-reported to SQS as failed, which delivers them again.
+reported to SQS as failed, which delivers them again. Whatever goes wrong with one record, or before
+records are handled, costs only those that depend on it.
+
+A record may also end its process, and then all that the process has in hand comes back. So a
+suspect (`relay.consumer.suspects`) is handled alone, after the others: by then they are settled and
+taken off the queue. When a suspect's turn comes it is hidden for longer than the suspects that are
+left, so that these come back without it if the process dies. Each death thus finds one culprit, and
+costs the others a receive.
 """
 
-from collections.abc import (
-    Awaitable,
-    Callable,
-    Collection,
-    Coroutine,
-    Iterable,
-    Iterator,
-    Mapping,
-    Sequence,
-)
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from functools import partial
+from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
 from relay import telemetry
 from relay.aws.sqs import Message, Queue
@@ -23,13 +22,20 @@ from relay.aws.timeouts import LONGEST_CALL_SECONDS
 from relay.consumer.deadline import Deadline, Remaining
 from relay.consumer.job import Job
 from relay.consumer.settler import Destination, Settlement, Settler
+from relay.consumer.suspects import APART_SECONDS, Record, is_suspect_next_time, take_apart
+from relay.consumer.workers import Line, Workers
 from relay.errors import NotAnEnvelopeError
 
 J = TypeVar("J", bound=Job)
-Record = Mapping[str, Any]
-"""An SQS record, as Lambda passes it in."""
+Result = TypeVar("Result")
 Handle = Callable[[J], Awaitable[Settlement]]
-Work = Coroutine[Any, Any, None]
+
+_CALL_SECONDS: Final = LONGEST_CALL_SECONDS + 1
+"""A call to SQS begins only with time for its answer."""
+_END_SECONDS: Final = 1.0
+"""Kept for the answer to Lambda."""
+_TURNS: Final = 3
+"""The trusted records of a batch leave time for one suspect, if that is a third at most."""
 
 
 @dataclass(slots=True)
@@ -40,6 +46,27 @@ class Batch(Generic[J]):
     settlements: dict[str, Settlement] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
     """Neither done nor on a queue: SQS delivers these again."""
+    tired: set[str] = field(default_factory=set)
+    """Records that become suspects if they go back untouched."""
+
+
+async def _at_once() -> None:
+    pass
+
+
+class Group(NamedTuple, Generic[J]):
+    """Jobs that need the same to be known before they are handled."""
+
+    jobs: Collection[J]
+    ready: Callable[[], Awaitable[None]] = _at_once
+    """Returns when it is known, or is known to be unknown. Its bugs cost its own jobs."""
+
+
+class Beginning(NamedTuple, Generic[J]):
+    """How the jobs of a batch are handled, and in which groups: those first that can go first."""
+
+    handle: "Handle[J]"
+    groups: Sequence[Group[J]]
 
 
 class Handler(Protocol[J]):
@@ -54,28 +81,20 @@ class Handler(Protocol[J]):
         """The job of a record; raises `NotAnEnvelopeError`."""
         ...
 
-    async def begin(self, jobs: Collection[J], deadline: Deadline) -> "Handle[J]":
-        """Looks up what the jobs share; returns the function that handles one job."""
+    def begin(self, jobs: Collection[J], deadline: Deadline) -> Beginning[J]:
+        """Begins to look up what the jobs need. Each job must be in one group."""
         ...
 
     def interrupted(self, job: J) -> Settlement:
         """The settlement of a job whose handling ended with a bug of ours."""
         ...
 
+    def out_of_time(self, job: J) -> Settlement:
+        """The settlement of a job that was not begun, and must wait as a new message."""
+        ...
+
     def report(self, batch: Batch[J]) -> None:
         """Logs and counts a batch."""
-        ...
-
-
-class Workers(Protocol):
-    """How jobs are handled concurrently: as tasks of an event loop, or in threads."""
-
-    async def run(self, work: Callable[[], Work], jobs: int) -> None:
-        """Runs several copies of `work` at once, as many as suit the number of jobs."""
-        ...
-
-    async def block(self, call: Callable[[], None]) -> None:
-        """Makes a blocking call."""
         ...
 
 
@@ -100,41 +119,124 @@ class Consumer(Generic[J]):
         When the remaining time is too short for a job, no new work starts: the rest of the batch
         goes back untouched.
         """
-        deadline, batch = Deadline(remaining), Batch[J]()
+        deadline = Deadline(remaining)
+        trusted, suspects = take_apart(records)
+        if not suspects:
+            failed = await self._handle_together(trusted, deadline)
+        else:
+            failed = await self._handle_together(trusted, self._with_time_for_a_suspect(deadline))
+            failed |= await self._handle_alone(suspects, trusted, failed, deadline)
+        return [record["messageId"] for record in records if record["messageId"] in failed]
+
+    # Suspects
+
+    def _with_time_for_a_suspect(self, deadline: Deadline) -> Deadline:
+        needed = self._handler.needed_seconds
+        return deadline.sooner_by(needed) if deadline.allows(_TURNS * needed) else deadline
+
+    async def _handle_alone(
+        self,
+        suspects: Sequence[Record],
+        before: Sequence[Record],
+        failed: Collection[str],
+        deadline: Deadline,
+    ) -> set[str]:
+        """Handles each suspect by itself; `before` were handled, and all but `failed` are done."""
+        done = [record for record in before if record["messageId"] not in failed]
+        left = {suspect["messageId"] for suspect in suspects}
+        returned: set[str] = set()
+        for suspect in suspects:
+            if not deadline.allows(3 * _CALL_SECONDS):
+                break
+            await self._set_apart(suspect, done)
+            left.discard(suspect["messageId"])
+            failed_now = await self._handle_together([suspect], deadline)
+            returned |= failed_now
+            done = [] if failed_now else [suspect]
+        return returned | left
+
+    async def _set_apart(self, suspect: Record, done: Sequence[Record]) -> None:
+        """Takes what is done off the queue, and hides the suspect for longer than the others.
+
+        If SQS does not do it, the suspect is handled all the same: if it kills, the others come
+        back with it.
+        """
+        queue = self._queues[Destination.WAITING]
+
+        def call() -> None:
+            queue.delete([record["receiptHandle"] for record in done])
+            queue.hide(suspect["receiptHandle"], APART_SECONDS)
+
+        try:
+            await self._workers.block(call, 2 * _CALL_SECONDS)
+        except Exception as error:  # noqa: BLE001 - see above
+            telemetry.unexpected(error, message_id=suspect["messageId"])
+
+    # A batch
+
+    async def _handle_together(self, records: Sequence[Record], deadline: Deadline) -> set[str]:
+        """Handles records as one batch; returns the message ids of those to retry."""
+        if not records:
+            return set()
+        batch = Batch[J](tired={r["messageId"] for r in records if is_suspect_next_time(r)})
         for record in records:
             self._read(record, batch)
-        handle = await self._handler.begin(batch.jobs.values(), deadline)
-        waiting = iter(batch.jobs.values())
-        await self._workers.run(
-            lambda: self._work(waiting, handle, batch, deadline), len(batch.jobs)
-        )
-        if any(settlement.message for settlement in batch.settlements.values()):
-            await self._workers.block(lambda: self._put_on_queues(batch, deadline))
-        self._report(batch)
-        return [record["messageId"] for record in records if record["messageId"] in batch.failed]
+        handle, groups = self._begin(batch.jobs.values(), deadline)
+        await self._workers.run([self._line(group, handle, batch, deadline) for group in groups])
+        batch.failed |= batch.jobs.keys() - batch.settlements.keys()
+        await self._put_on_queues(batch, deadline)
+        _netted(lambda: self._handler.report(batch))
+        return batch.failed
 
     def _read(self, record: Record, batch: Batch[J]) -> None:
         message_id = record["messageId"]
-        try:
-            batch.jobs[message_id] = self._handler.read(record)
-        except NotAnEnvelopeError as error:
-            settlement = self._settler.no_envelope(record["body"], message_id, str(error))
-            batch.settlements[message_id] = settlement
-        except Exception as error:  # noqa: BLE001 - a bug must cost only its own record
-            telemetry.unexpected(error, message_id=message_id)
+
+        def read() -> J | Settlement:
+            try:
+                return self._handler.read(record)
+            except NotAnEnvelopeError as error:
+                return self._settler.no_envelope(record["body"], message_id, str(error))
+
+        found = _netted(read, message_id)
+        if found is None:
             batch.failed.add(message_id)
+        elif isinstance(found, Settlement):
+            batch.settlements[message_id] = found
+        else:
+            batch.jobs[message_id] = found
+
+    def _begin(self, jobs: Collection[J], deadline: Deadline) -> Beginning[J]:
+        try:
+            return self._handler.begin(jobs, deadline)
+        except Exception as error:  # noqa: BLE001 - a bug must cost its jobs an attempt, not a crash
+            return Beginning(_fail_with(error), [Group(jobs)])
+
+    def _line(
+        self, group: Group[J], handle: "Handle[J]", batch: Batch[J], deadline: Deadline
+    ) -> Line:
+        """A group's jobs as work. If it does not get ready, they are handled as by a bug."""
+        ways = [handle]
+
+        async def ready() -> None:
+            try:
+                await group.ready()
+            except Exception as error:  # noqa: BLE001 - a bug must cost only the jobs that wait
+                ways[:] = [_fail_with(error)]
+
+        jobs = iter(group.jobs)
+        return Line(ready, lambda: self._work(jobs, ways[0], batch, deadline), len(group.jobs))
 
     async def _work(
         self, jobs: Iterator[J], handle: "Handle[J]", batch: Batch[J], deadline: Deadline
     ) -> None:
-        """One of the workers that share a batch's jobs."""
+        """One of the workers that share a group's jobs."""
         for job in jobs:
             settlement = None
             if deadline.allows(self._handler.needed_seconds):
                 settlement = await self._settle(job, handle)
-            if settlement is None:
-                batch.failed.add(job.message_id)
-            else:
+            elif job.message_id in batch.tired:
+                settlement = _netted(partial(self._handler.out_of_time, job), job.message_id)
+            if settlement is not None:
                 batch.settlements[job.message_id] = settlement
 
     async def _settle(self, job: J, handle: "Handle[J]") -> Settlement | None:
@@ -143,34 +245,56 @@ class Consumer(Generic[J]):
             return await handle(job)
         except Exception as error:  # noqa: BLE001 - a bug must cost only its own job an attempt
             telemetry.unexpected(error, message_id=job.message_id)
-        try:
-            return self._handler.interrupted(job)
-        except Exception as error:  # noqa: BLE001 - then SQS delivers the record again
-            telemetry.unexpected(error, message_id=job.message_id)
-            return None
+        return _netted(lambda: self._handler.interrupted(job), job.message_id)
 
-    def _put_on_queues(self, batch: Batch[J], deadline: Deadline) -> None:
+    # Queues
+
+    async def _put_on_queues(self, batch: Batch[J], deadline: Deadline) -> None:
+        kept = {id_: one for id_, one in batch.settlements.items() if one.message is not None}
+        if not kept:
+            return
+        seconds = deadline.left - _END_SECONDS
+        try:
+            batch.failed |= await self._workers.block(lambda: self._put(kept, deadline), seconds)
+        except Exception as error:  # noqa: BLE001 - mostly time: what a thread still puts comes twice
+            telemetry.aws_failed("SendMessageBatch", [telemetry.aws_code(error)])
+            batch.failed |= kept.keys()
+
+    def _put(self, settlements: Mapping[str, Settlement], deadline: Deadline) -> set[str]:
+        """Puts messages on their queues; returns the ids of those that are on none."""
+        missing = set(settlements)
         for destination, queue in self._queues.items():
             messages = {
-                id_: settlement.message
-                for id_, settlement in batch.settlements.items()
-                if settlement.destination is destination and settlement.message is not None
+                id_: one.message
+                for id_, one in settlements.items()
+                if one.destination is destination and one.message is not None
             }
-            try:
-                batch.failed.update(_put(queue, messages, deadline))
-            except Exception as error:  # noqa: BLE001 - then only these records come back
-                telemetry.unexpected(error)
-                batch.failed.update(messages)
-
-    def _report(self, batch: Batch[J]) -> None:
-        try:
-            self._handler.report(batch)
-        except Exception as error:  # noqa: BLE001 - a failed metric must not bring records back
-            telemetry.unexpected(error)
+            taken = _netted(lambda: _send(queue, messages, deadline))  # noqa: B023 - called at once
+            missing -= taken or set()
+        return missing
 
 
-def _put(queue: Queue, messages: Mapping[str, Message], deadline: Deadline) -> Iterable[str]:
-    """Puts messages on a queue; returns the ids of those that it did not take."""
+def _send(queue: Queue, messages: Mapping[str, Message], deadline: Deadline) -> set[str]:
+    """Puts messages on a queue; returns the ids of those that it took."""
     ids = list(messages)
-    missing = queue.send(list(messages.values()), lambda: deadline.allows(LONGEST_CALL_SECONDS + 1))
-    return (ids[position] for position in missing)
+    missing = queue.send(list(messages.values()), lambda: deadline.allows(_CALL_SECONDS))
+    return set(ids) - {ids[position] for position in missing}
+
+
+def _netted(call: Callable[[], Result], message_id: str = "") -> Result | None:
+    """What a call returns; None, and a line in the log, if it ends with a bug of ours."""
+    try:
+        return call()
+    except Exception as error:  # noqa: BLE001 - this is the net
+        telemetry.unexpected(error, **({"message_id": message_id} if message_id else {}))
+        return None
+
+
+def _fail_with(error: Exception) -> "Handle[J]":
+    """Handles each job by this error, which the net around it then counts."""
+
+    async def handle(job: J) -> Settlement:
+        del job
+        raise error
+
+    return handle

@@ -67,5 +67,7 @@ CIRCUIT_OPEN: Final = "appsflyer_unwell"
 """Not sent, because most recent sends failed: it waits and uses up no attempt."""
 IDENTITY_UNKNOWN: Final = "identity_unknown"
 ORIGINAL_UNKNOWN: Final = "original_unknown"
+OUT_OF_TIME: Final = "out_of_time"
+"""Not begun, because the invocation's time ran low."""
 NOT_KNOWN_YET: Final = frozenset({IDENTITY_UNKNOWN, ORIGINAL_UNKNOWN})
 """Reasons to hold something until missing data arrives; these holds have their own limit."""
