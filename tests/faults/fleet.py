@@ -77,6 +77,7 @@ class Fleet:
         )
         self.ssm = FakeSsm()
         self.deliveries = MemoryTable()
+        self.identities = MemoryTable()
         self.async_table: Callable[[MemoryTable], AsyncTable] = MemoryAsyncTable
         """How forwarders reach the table of deliveries."""
         self.settings = make_settings(
@@ -110,7 +111,7 @@ class Fleet:
             queue=Queue(self.sqs.client(), self.queue),
             dead_letters=Queue(self.sqs.client(), self.dead),
             deliveries=Deliveries(self.async_table(self.deliveries), 35, self.clock),
-            identities=Identities(MemoryTable(), clock=self.clock),
+            identities=Identities(self.identities, clock=self.clock),
             limiter=RateLimiter(
                 self.settings.requests_a_second_here(self.surface), self.clock.seconds
             ),

@@ -393,10 +393,11 @@ async def test_forward_event_without_a_time_says_the_same_time_on_every_attempt(
 
 async def test_forward_when_time_runs_out_hands_the_rest_back_untouched() -> None:
     harness = ForwarderHarness(requests_in_flight=1)
-    left = iter([90.0, MINIMAL, MINIMAL - 0.001, 20.0])
+    left = (90.0, MINIMAL, MINIMAL - 0.001)
+    requests = harness.appsflyer.requests
 
     failed = await harness.forward(
-        *(make_envelope() for _ in range(4)), remaining=lambda: next(left)
+        *(make_envelope() for _ in range(4)), remaining=lambda: left[len(requests)]
     )
 
     assert failed == ["m-2", "m-3"]
@@ -407,9 +408,12 @@ async def test_forward_when_time_runs_out_hands_the_rest_back_untouched() -> Non
 async def test_forward_when_time_runs_out_still_queues_what_failed() -> None:
     harness = ForwarderHarness(requests_in_flight=1)
     harness.appsflyer.says(Says(503))
-    left = iter([90.0, MINIMAL - 1, 8.1])
 
-    failed = await harness.forward(make_envelope(), make_envelope(), remaining=lambda: next(left))
+    failed = await harness.forward(
+        make_envelope(),
+        make_envelope(),
+        remaining=lambda: 8.1 if harness.appsflyer.requests else 90.0,
+    )
 
     assert failed == ["m-1"]
     assert len(harness.waiting) == 1
@@ -419,11 +423,13 @@ async def test_forward_without_time_for_a_call_to_sqs_makes_none() -> None:
     """An invocation that is ended by Lambda sends again what it has delivered."""
     harness = ForwarderHarness(requests_in_flight=1)
     harness.appsflyer.says(Says(503))
-    left = iter([90.0, 7.9])
 
-    failed = await harness.forward(make_envelope(), remaining=lambda: next(left))
+    failed = await harness.forward(
+        make_envelope(), remaining=lambda: 7.9 if harness.appsflyer.requests else 90.0
+    )
 
     assert failed == ["m-0"]
+    assert len(harness.appsflyer.requests) == 1
     assert harness.sqs.calls == []
 
 
