@@ -30,7 +30,7 @@ NEW_APPS = [f"id{number:09d}" for number in range(11, 21)]
 """Used for the first time while AWS hangs."""
 SOON = 20.0
 """Seconds within which an event that needs nothing is delivered."""
-ROUND = 60.0
+ROUND = 100.0
 """Seconds between one hand-in of all apps and the next."""
 HUNG = LONGEST_CALL_SECONDS
 RESOLVING = 60.0
@@ -42,7 +42,7 @@ KINDS = ("plain", "customer", "money")
 class Street:
     """Twenty apps, and what was handed in for them."""
 
-    def __init__(self, rounds: int, instances: int = 4) -> None:
+    def __init__(self, rounds: int, instances: int = 2) -> None:
         self.rounds = rounds
         self.clock = FakeClock()
         self.entries = Entries()
@@ -146,7 +146,7 @@ class Street:
 
 
 def rounds_of(scale: Scale) -> int:
-    return scale.events // 4  # two hours at full length
+    return scale.events // 7  # two hours at full length
 
 
 DOWN = TableUnavailableError("DynamoDB failed: ReadTimeoutError")

@@ -25,6 +25,7 @@ from relay.consumer.settler import Destination, Settlement, Settler
 from relay.consumer.suspects import APART_SECONDS, Record, is_suspect_next_time, take_apart
 from relay.consumer.workers import Line, Workers
 from relay.errors import NotAnEnvelopeError
+from relay.messages.backoff import Jitter
 
 J = TypeVar("J", bound=Job)
 Result = TypeVar("Result")
@@ -107,8 +108,10 @@ class Consumer(Generic[J]):
         settler: Settler,
         workers: Workers,
         queues: Mapping[Destination, Queue],
+        jitter: Jitter,
     ) -> None:
         self._handler = handler
+        self._jitter = jitter
         self._settler = settler
         self._workers = workers
         self._queues = queues
@@ -120,7 +123,7 @@ class Consumer(Generic[J]):
         goes back untouched.
         """
         deadline = Deadline(remaining)
-        trusted, suspects = take_apart(records)
+        trusted, suspects = take_apart(records, self._jitter)
         if not suspects:
             failed = await self._handle_together(trusted, deadline)
         else:

@@ -8,6 +8,8 @@ sure that it takes no other record with it is in `relay.consumer.consumer`.
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from relay.messages.backoff import Jitter
+
 Record = Mapping[str, Any]
 """An SQS record, as Lambda passes it in."""
 
@@ -23,15 +25,14 @@ class Batch(NamedTuple):
 
     trusted: Sequence[Record]
     suspects: Sequence[Record]
-    """Those received least often first: whoever killed before is last."""
+    """Those received least often first, by chance among equals: whoever killed before is last."""
 
 
-def take_apart(records: Sequence[Record]) -> Batch:
+def take_apart(records: Sequence[Record], jitter: Jitter) -> Batch:
     """The records to handle together, and those to handle alone."""
-    return Batch(
-        [record for record in records if not _is_suspect(record)],
-        sorted(filter(_is_suspect, records), key=receives_of),
-    )
+    suspects = [record for record in records if _is_suspect(record)]
+    suspects.sort(key=lambda record: (receives_of(record), jitter(0.0, 1.0)))
+    return Batch([record for record in records if not _is_suspect(record)], suspects)
 
 
 def receives_of(record: Record) -> int:

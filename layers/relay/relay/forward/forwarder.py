@@ -90,6 +90,7 @@ class Forwarder:
             self._settler,
             Tasks(settings.requests_in_flight),
             {Destination.WAITING: queue, Destination.DEAD_LETTERS: dead_letters},
+            jitter,
         )
 
     async def forward(

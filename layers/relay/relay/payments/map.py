@@ -115,6 +115,7 @@ class Mapper:
                 Destination.WAITING: queue,
                 Destination.DEAD_LETTERS: dead_letters,
             },
+            jitter,
         )
 
     def map(self, records: Sequence[Mapping[str, Any]], remaining: Remaining) -> list[str]:
