@@ -309,3 +309,37 @@ def test_table_that_is_down_is_told(identities: Identities, table: MemoryTable) 
         find(identities, MOBILE_APP, ["user-1"])
     with pytest.raises(TableUnavailableError):
         identities.remember(INSTALL)
+
+
+# Many customers
+
+
+MANY = [Customer(f"app-{number % 7}", f"user-{number}") for number in range(250)]
+
+
+def test_find_reads_a_hundred_customers_a_call_whatever_their_apps(
+    identities: Identities, table: MemoryTable
+) -> None:
+    assert identities.find(MANY) == dict.fromkeys(MANY)
+
+    assert table.calls["get"] == 3
+
+
+def test_find_begins_no_call_that_may_not_begin(identities: Identities, table: MemoryTable) -> None:
+    answers = iter([True, False])
+
+    found = identities.find(MANY, lambda: next(answers))
+
+    assert found == dict.fromkeys(MANY[:100])
+    assert table.calls["get"] == 1
+
+
+def test_find_gives_what_was_read_before_the_table_failed(
+    identities: Identities, table: MemoryTable
+) -> None:
+    def fail_later() -> bool:
+        if table.calls["get"]:
+            table.error = TableUnavailableError("down")
+        return True
+
+    assert identities.find(MANY, fail_later) == dict.fromkeys(MANY[:100])

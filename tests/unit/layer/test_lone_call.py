@@ -40,7 +40,8 @@ async def test_call_that_fails_raises_its_error() -> None:
 async def test_call_that_hangs_is_waited_for_only_so_long_and_no_other_begins(
     released: Event,
 ) -> None:
-    call, begun = LoneCall(), []
+    begun: list[int] = []
+    call = LoneCall()
     with pytest.raises(TimeoutError):
         await call.run(AT_ONCE, released.wait)
 

@@ -113,11 +113,7 @@ class Forwarder:
 
     def begin(self, jobs: Collection[EventJob], deadline: Deadline) -> Beginning[EventJob]:
         """Begins to look up apps and customers, as many as possible per call."""
-
-        def has_time(seconds: float) -> bool:
-            return deadline.allows(self.needed_seconds + seconds)
-
-        groups = self._look_ups.begin(jobs, has_time)
+        groups = self._look_ups.begin(jobs, lambda: deadline.allows(self.needed_seconds))
         return Beginning(partial(self._handle, invocation=self._sender.begin(deadline)), groups)
 
     def interrupted(self, job: EventJob) -> Settlement:

@@ -32,8 +32,8 @@ REFRESH_SECONDS: Final = 1.0
 UNKNOWN_CUSTOMER: Final = Verdict(Outcome.HELD, "S4", IDENTITY_UNKNOWN)
 IDENTITIES_UNAVAILABLE: Final = Verdict(Outcome.DEFERRED, "", "identities_unavailable")
 
-HasTime = Callable[[float], bool]
-"""Whether a call that may take so many seconds would leave enough for the events themselves."""
+HasTime = Callable[[], bool]
+"""Whether there is still time for an event. Where there is none, nothing needs to be known of it."""
 
 
 class _Need(NamedTuple):
@@ -155,7 +155,7 @@ def _budget(has_time: HasTime) -> Callable[[], bool]:
     last_start = loop.time() + LOOK_UP_SECONDS - LONGEST_CALL_SECONDS
 
     def may_call() -> bool:
-        return loop.time() <= last_start and has_time(LONGEST_CALL_SECONDS)
+        return loop.time() <= last_start and has_time()
 
     return may_call
 
