@@ -33,7 +33,7 @@ UNKNOWN_CUSTOMER: Final = Verdict(Outcome.HELD, "S4", IDENTITY_UNKNOWN)
 IDENTITIES_UNAVAILABLE: Final = Verdict(Outcome.DEFERRED, "", "identities_unavailable")
 
 HasTime = Callable[[], bool]
-"""Whether there is still time for an event. Where there is none, nothing needs to be known of it."""
+"""Whether there is still time for an event. If not, nothing needs to be known of it."""
 
 
 class _Need(NamedTuple):
