@@ -6,6 +6,7 @@ address or a person's identifier: callers name each value that they log.
 
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +60,8 @@ def unexpected(error: Exception, **facts: str) -> None:
     logger().error(
         "unexpected error", extra={"error": type(error).__name__, "place": where, **facts}
     )
-    count({"Unexpected": 1})
+    with suppress(Exception):  # where metrics are the bug: the log has it
+        count({"Unexpected": 1})
 
 
 def aws_code(error: Exception) -> str:

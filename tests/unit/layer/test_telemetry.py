@@ -1,6 +1,7 @@
 import json
 from collections.abc import Callable
 
+import pytest
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
 from relay import telemetry
@@ -87,3 +88,18 @@ def test_aws_code_of_a_call_that_timed_out_is_its_kind() -> None:
     error = ReadTimeoutError(endpoint_url="https://sqs.example.com", error=None)
 
     assert telemetry.aws_code(error) == "ReadTimeoutError"
+
+
+def test_unexpected_that_cannot_be_counted_is_logged_and_raises_nothing(
+    lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is called by the nets: a net must hold."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(telemetry, "count", fail)
+
+    telemetry.unexpected(KeyError("user-1"))
+
+    assert [line["error"] for line in lines()] == ["KeyError"]

@@ -11,7 +11,15 @@ left, so that these come back without it if the process dies. Each death thus fi
 costs the others a receive.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Collection,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, Generic, NamedTuple, Protocol, TypeVar
@@ -22,7 +30,7 @@ from relay.aws.timeouts import LONGEST_CALL_SECONDS
 from relay.consumer.deadline import Deadline, Remaining
 from relay.consumer.job import Job
 from relay.consumer.settler import Destination, Settlement, Settler
-from relay.consumer.suspects import APART_SECONDS, Record, is_suspect_next_time, take_apart
+from relay.consumer.suspects import APART_SECONDS, Apart, Record, take_apart
 from relay.consumer.workers import Line, Workers
 from relay.errors import NotAnEnvelopeError
 from relay.messages.backoff import Jitter
@@ -47,7 +55,7 @@ class Batch(Generic[J]):
     settlements: dict[str, Settlement] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
     """Neither done nor on a queue: SQS delivers these again."""
-    tired: set[str] = field(default_factory=set)
+    tired: AbstractSet[str] = frozenset()
     """Records that become suspects if they go back untouched."""
 
 
@@ -123,12 +131,13 @@ class Consumer(Generic[J]):
         goes back untouched.
         """
         deadline = Deadline(remaining)
-        trusted, suspects = take_apart(records, self._jitter)
-        if not suspects:
-            failed = await self._handle_together(trusted, deadline)
+        apart = take_apart(records, self._jitter)
+        if not apart.suspects:
+            failed = await self._handle_together(apart.trusted, apart.tired, deadline)
         else:
-            failed = await self._handle_together(trusted, self._with_time_for_a_suspect(deadline))
-            failed |= await self._handle_alone(suspects, trusted, failed, deadline)
+            sooner = self._with_time_for_a_suspect(deadline)
+            failed = await self._handle_together(apart.trusted, apart.tired, sooner)
+            failed |= await self._handle_alone(apart, failed, deadline)
         return [record["messageId"] for record in records if record["messageId"] in failed]
 
     # Suspects
@@ -138,14 +147,14 @@ class Consumer(Generic[J]):
         return deadline.sooner_by(needed) if deadline.allows(_TURNS * needed) else deadline
 
     async def _handle_alone(
-        self,
-        suspects: Sequence[Record],
-        before: Sequence[Record],
-        failed: Collection[str],
-        deadline: Deadline,
+        self, apart: Apart, failed: Collection[str], deadline: Deadline
     ) -> set[str]:
-        """Handles each suspect by itself; `before` were handled, and all but `failed` are done."""
-        done = [record for record in before if record["messageId"] not in failed]
+        """Handles each suspect by itself. The trusted were handled, and all but `failed` are done.
+
+        Returns the message ids of the suspects to retry.
+        """
+        suspects = apart.suspects
+        done = [record for record in apart.trusted if record["messageId"] not in failed]
         left = {suspect["messageId"] for suspect in suspects}
         returned: set[str] = set()
         for suspect in suspects:
@@ -153,7 +162,7 @@ class Consumer(Generic[J]):
                 break
             await self._set_apart(suspect, done)
             left.discard(suspect["messageId"])
-            failed_now = await self._handle_together([suspect], deadline)
+            failed_now = await self._handle_together([suspect], apart.tired, deadline)
             returned |= failed_now
             done = [] if failed_now else [suspect]
         return returned | left
@@ -177,11 +186,13 @@ class Consumer(Generic[J]):
 
     # A batch
 
-    async def _handle_together(self, records: Sequence[Record], deadline: Deadline) -> set[str]:
+    async def _handle_together(
+        self, records: Sequence[Record], tired: AbstractSet[str], deadline: Deadline
+    ) -> set[str]:
         """Handles records as one batch; returns the message ids of those to retry."""
         if not records:
             return set()
-        batch = Batch[J](tired={r["messageId"] for r in records if is_suspect_next_time(r)})
+        batch = Batch[J](tired=tired)
         for record in records:
             self._read(record, batch)
         handle, groups = self._begin(batch.jobs.values(), deadline)
@@ -193,20 +204,22 @@ class Consumer(Generic[J]):
 
     def _read(self, record: Record, batch: Batch[J]) -> None:
         message_id = record["messageId"]
-
-        def read() -> J | Settlement:
-            try:
-                return self._handler.read(record)
-            except NotAnEnvelopeError as error:
-                return self._settler.no_envelope(record["body"], message_id, str(error))
-
-        found = _netted(read, message_id)
-        if found is None:
+        try:
+            batch.jobs[message_id] = self._handler.read(record)
+        except NotAnEnvelopeError as error:
+            no_envelope = partial(self._settler.no_envelope, record["body"], message_id, str(error))
+            self._keep(_netted(no_envelope, message_id), message_id, batch)
+        except Exception as error:  # noqa: BLE001 - a bug must cost only its own record
+            telemetry.unexpected(error, message_id=message_id)
             batch.failed.add(message_id)
-        elif isinstance(found, Settlement):
-            batch.settlements[message_id] = found
+
+    @staticmethod
+    def _keep(settlement: Settlement | None, message_id: str, batch: Batch[J]) -> None:
+        """Notes a record's settlement; without one, SQS delivers it again."""
+        if settlement is None:
+            batch.failed.add(message_id)
         else:
-            batch.jobs[message_id] = found
+            batch.settlements[message_id] = settlement
 
     def _begin(self, jobs: Collection[J], deadline: Deadline) -> Beginning[J]:
         try:
@@ -239,8 +252,7 @@ class Consumer(Generic[J]):
                 settlement = await self._settle(job, handle)
             elif job.message_id in batch.tired:
                 settlement = _netted(partial(self._handler.out_of_time, job), job.message_id)
-            if settlement is not None:
-                batch.settlements[job.message_id] = settlement
+            self._keep(settlement, job.message_id, batch)
 
     async def _settle(self, job: J, handle: "Handle[J]") -> Settlement | None:
         """A job's settlement; None if a bug prevents even that."""

@@ -6,6 +6,7 @@ sure that it takes no other record with it is in `relay.consumer.consumer`.
 """
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, Final, NamedTuple
 
 from relay.messages.backoff import Jitter
@@ -20,33 +21,32 @@ APART_SECONDS: Final = 900
 back at a time of its own."""
 
 
-class Batch(NamedTuple):
+class Apart(NamedTuple):
     """A batch taken apart."""
 
     trusted: Sequence[Record]
     suspects: Sequence[Record]
     """Those received least often first, by chance among equals: whoever killed before is last."""
+    tired: AbstractSet[str]
+    """Message ids of the records that are suspects next time if they go back untouched."""
 
 
-def take_apart(records: Sequence[Record], jitter: Jitter) -> Batch:
+def take_apart(records: Sequence[Record], jitter: Jitter) -> Apart:
     """The records to handle together, and those to handle alone."""
-    suspects = [record for record in records if _is_suspect(record)]
-    suspects.sort(key=lambda record: (receives_of(record), jitter(0.0, 1.0)))
-    return Batch([record for record in records if not _is_suspect(record)], suspects)
+    receives = [_receives_of(record) for record in records]
+    numbered = list(zip(receives, records, strict=True))
+    suspects = [one for one in numbered if one[0] >= SUSPECT_FROM_RECEIVE]
+    suspects.sort(key=lambda one: (one[0], jitter(0.0, 1.0)))
+    return Apart(
+        [record for count, record in numbered if count < SUSPECT_FROM_RECEIVE],
+        [record for _, record in suspects],
+        {record["messageId"] for count, record in numbered if count + 1 >= SUSPECT_FROM_RECEIVE},
+    )
 
 
-def receives_of(record: Record) -> int:
+def _receives_of(record: Record) -> int:
     """How often a record was received, with this time; 1 where SQS does not tell."""
     try:
         return int(record["attributes"]["ApproximateReceiveCount"])
     except (KeyError, TypeError, ValueError):
         return 1
-
-
-def is_suspect_next_time(record: Record) -> bool:
-    """Whether a record that goes back untouched is a suspect when it comes again."""
-    return receives_of(record) + 1 >= SUSPECT_FROM_RECEIVE
-
-
-def _is_suspect(record: Record) -> bool:
-    return receives_of(record) >= SUSPECT_FROM_RECEIVE

@@ -44,6 +44,9 @@ class _Need(NamedTuple):
     customer: bool = False
 
 
+_NOTHING: Final = _Need()
+
+
 class LookUps:
     """The look-ups of one surface. Lives as long as its process."""
 
@@ -88,7 +91,10 @@ class LookUps:
 
     @staticmethod
     def _need(job: EventJob, stale: Mapping[str, float]) -> _Need:
-        return _Need(stale.get(job.envelope.app_id, 0.0), job.customer is not None)
+        customer = job.customer is not None
+        if not stale and not customer:
+            return _NOTHING  # as for most events
+        return _Need(stale.get(job.envelope.app_id, 0.0), customer)
 
     # Apps
 
