@@ -74,8 +74,14 @@ def make_web_envelope(**overrides: Any) -> Json:
                          | overrides)  # fmt: skip
 
 
-def make_sqs_event(*bodies: Json | str, sent_at: datetime = SENT_AT) -> Json:
-    """Lambda's event for a batch: the records `m-0`, `m-1` ... in the order of the bodies."""
+def make_sqs_event(
+    *bodies: Json | str, sent_at: datetime = SENT_AT, receives: Sequence[int] = ()
+) -> Json:
+    """Lambda's event for a batch: the records `m-0`, `m-1` ... in the order of the bodies.
+
+    `receives`: how often each was received, with this time; once where it is not said.
+    """
+    counts = dict(enumerate(receives))
     return {
         "Records": [
             {
@@ -83,7 +89,7 @@ def make_sqs_event(*bodies: Json | str, sent_at: datetime = SENT_AT) -> Json:
                 "receiptHandle": f"handle-{index}",
                 "body": body if isinstance(body, str) else json.dumps(body),
                 "attributes": {
-                    "ApproximateReceiveCount": "1",
+                    "ApproximateReceiveCount": str(counts.get(index, 1)),
                     "SentTimestamp": str(int(sent_at.timestamp() * 1000)),
                 },
                 "messageAttributes": {},

@@ -79,10 +79,32 @@ class FakeSqs:
         """Calls for these queues are refused as a whole."""
         self.refuses: Callable[[Json], bool] = lambda entry: False
         """Entries that SQS reports as failed, in a call that succeeds."""
+        self.deleted: list[str] = []
+        """Receipt handles of what was deleted."""
+        self.hidden: list[tuple[str, int]] = []
+        """Receipt handles of what was hidden, and for how many seconds."""
 
     def client(self) -> "SQSClient":
         """The fake as boto3's client."""
         return cast("SQSClient", self)
+
+    def delete_message_batch(self, *, QueueUrl: str, Entries: Sequence[Json]) -> Json:  # noqa: N803 - AWS's
+        if self.error is not None or QueueUrl in self.broken_queues:
+            raise self.error or aws_error("AccessDenied")
+        _check_entries(Entries)
+        self.deleted += [entry["ReceiptHandle"] for entry in Entries]
+        return {"Successful": [{"Id": entry["Id"]} for entry in Entries]}
+
+    def change_message_visibility(
+        self,
+        *,
+        QueueUrl: str,  # noqa: N803 - AWS's
+        ReceiptHandle: str,  # noqa: N803
+        VisibilityTimeout: int,  # noqa: N803
+    ) -> None:
+        if self.error is not None or QueueUrl in self.broken_queues:
+            raise self.error or aws_error("AccessDenied")
+        self.hidden.append((ReceiptHandle, VisibilityTimeout))
 
     def send_message_batch(self, *, QueueUrl: str, Entries: Sequence[Json]) -> Json:  # noqa: N803 - AWS's
         self.calls.append(Entries)
@@ -102,13 +124,17 @@ class FakeSqs:
         return answer
 
 
-def _check_batch(entries: Sequence[Json]) -> None:
+def _check_entries(entries: Sequence[Json]) -> None:
     if not entries:
         raise aws_error("EmptyBatchRequest")
     if len(entries) > 10:
         raise aws_error("TooManyEntriesInBatchRequest")
     if len({entry["Id"] for entry in entries}) != len(entries):
         raise aws_error("BatchEntryIdsNotDistinct")
+
+
+def _check_batch(entries: Sequence[Json]) -> None:
+    _check_entries(entries)
     if sum(len(entry["MessageBody"].encode()) for entry in entries) > _MEBIBYTE:
         raise aws_error("BatchRequestTooLong")
 

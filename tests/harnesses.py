@@ -47,6 +47,8 @@ class ForwarderHarness:
         self.appsflyer = FakeAppsFlyer()
         self.deliveries = MemoryTable()
         self.identities = MemoryTable()
+        self.knows_customers = True
+        """Whether the forwarder has a table of identities."""
         self.settings = make_settings(**settings)
         self.forwarder = self.make_forwarder()
 
@@ -62,7 +64,9 @@ class ForwarderHarness:
             queue=Queue(self.sqs.client(), self.settings.queue_url),
             dead_letters=Queue(self.sqs.client(), self.settings.dead_letter_queue_url),
             deliveries=Deliveries(MemoryAsyncTable(self.deliveries), 35, self.clock),
-            identities=Identities(self.identities, clock=self.clock),
+            identities=Identities(self.identities, clock=self.clock)
+            if self.knows_customers
+            else None,
             clock=self.clock,
             jitter=longest,
         )

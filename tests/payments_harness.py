@@ -2,18 +2,20 @@
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from standardwebhooks import Webhook as StandardWebhook
 
+from relay.aws.guarded_table import GuardedTable
 from relay.aws.parameter_store import ParameterStore
 from relay.aws.sqs import Queue
 from relay.config.apps import Apps
 from relay.config.environment import MapPaymentSettings
 from relay.config.sources import Sources
+from relay.consumer.deadline import CurrentDeadline
 from relay.domain.kinds import Surface
-from relay.payments.map import Mapper
+from relay.payments.map import CALL_SECONDS, Mapper
 from relay.payments.receive import ROUTE, Receiver
 from relay.stores.identities import Identities, Identity
 from relay.stores.money_trail import Trail
@@ -69,7 +71,6 @@ class PaymentsHarness:
             }
         )
         self.identities = Identities(self.identities_table, clock=self.clock)
-        self.trail = Trail(self.trail_table, 400, self.clock)
         self.start_anew()
 
     def start_anew(self, processes: int = 1) -> None:
@@ -78,19 +79,26 @@ class PaymentsHarness:
             self.ssm.client(), "/relay", self.clock.seconds, processes=processes, jitter=longest
         )
         sqs = self.sqs.client()
+        current = CurrentDeadline()
+
+        def guarded(table: MemoryTable) -> GuardedTable:
+            return GuardedTable(table, lambda: current.allows(CALL_SECONDS), self.clock.seconds)
+
+        self.trail = Trail(guarded(self.trail_table), 400, self.clock)
         self.receiver = Receiver(Sources(store), Queue(sqs, PAYMENTS_QUEUE), self.clock)
         self.mapper = Mapper(
             self.settings,
             Sources(store),
             Apps(store, self.clock.seconds),
             self.trail,
-            self.identities,
+            Identities(guarded(self.identities_table), clock=self.clock),
             queue=Queue(sqs, PAYMENTS_QUEUE),
             dead_letters=Queue(sqs, PAYMENTS_DEAD),
             delivery_queues={
                 Surface.MOBILE: Queue(sqs, MOBILE_QUEUE),
                 Surface.WEB: Queue(sqs, WEB_QUEUE),
             },
+            current=current,
             clock=self.clock,
             jitter=longest,
         )
@@ -134,9 +142,14 @@ class PaymentsHarness:
 
     # The payments queue
 
-    def map(self, *bodies: Json | str, remaining: Callable[[], float] = lambda: 90.0) -> list[str]:
+    def map(
+        self,
+        *bodies: Json | str,
+        remaining: Callable[[], float] = lambda: 90.0,
+        receives: Sequence[int] = (),
+    ) -> list[str]:
         """Hands in a batch of bodies as the records m-0, m-1 ...; gives the ids that failed."""
-        return self.mapper.map(make_sqs_event(*bodies)["Records"], remaining)
+        return self.mapper.map(make_sqs_event(*bodies, receives=receives)["Records"], remaining)
 
     def map_all(self) -> list[str]:
         """SQS delivers what is on the payments queue, its delay over."""

@@ -10,7 +10,8 @@ import json
 import random
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import httpx
 from botocore.exceptions import BotoCoreError, ClientError
@@ -42,6 +43,8 @@ VISIBILITY_SECONDS: Final = 560
 MAX_RECEIVES: Final = 10
 WINDOW_SECONDS: Final = 1.0
 """How long a batch may fill."""
+
+_INVOCATION: Final[ContextVar[asyncio.Task[Any]]] = ContextVar("invocation")
 
 IN_FLIGHT: Final = 10
 """Requests that one forwarder has open at once."""
@@ -81,6 +84,7 @@ class Fleet:
         )
         self.ssm = FakeSsm()
         self.deliveries = MemoryTable()
+        self.identities = MemoryTable()
         self.async_table: Callable[[MemoryTable], AsyncTable] = MemoryAsyncTable
         """How forwarders reach the table of deliveries."""
         self.settings = make_settings(
@@ -101,6 +105,7 @@ class Fleet:
         self._instances = instances
         self._batch_size = batch_size
         self._busy = 0
+        self._killed: set[asyncio.Task[Any]] = set()
         self._chance = random.Random(0)  # noqa: S311 - jitter, and the same in each run
 
     def make_forwarder(self) -> Forwarder:
@@ -125,7 +130,7 @@ class Fleet:
             queue=Queue(sqs, self.queue),
             dead_letters=Queue(sqs, self.dead),
             deliveries=Deliveries(deliveries, 35, self.clock),
-            identities=Identities(MemoryTable(), clock=self.clock),
+            identities=Identities(self.identities, clock=self.clock),
             limiter=RateLimiter(
                 self.settings.requests_a_second_here(self.surface), self.clock.seconds
             ),
@@ -146,6 +151,11 @@ class Fleet:
     def letters(self) -> list[Json]:
         """Takes all dead letters off their queue."""
         return [json.loads(body) for body in self.sqs.take_all(self.dead)]
+
+    @property
+    def killed(self) -> int:
+        """How many processes ended in the middle of an invocation."""
+        return len(self._killed)
 
     @property
     def waiting(self) -> int:
@@ -212,14 +222,34 @@ class Fleet:
             return min(_LOOK_SECONDS, max(0.001, wait))
         return max(0.001, wait)
 
+    def kill(self) -> NoReturn:
+        """Ends the process that calls this, in the middle of what it does."""
+        invocation = _INVOCATION.get()
+        self._killed.add(invocation)
+        invocation.cancel()
+        raise asyncio.CancelledError
+
+    async def _forward(
+        self, forwarder: Forwarder, records: Sequence[Json], end: float
+    ) -> list[str]:
+        invocation = asyncio.current_task()
+        assert invocation is not None
+        _INVOCATION.set(invocation)
+        return await forwarder.forward(records, lambda: end - self.clock.seconds())
+
     async def _invoke(self, forwarder: Forwarder, records: Sequence[Json]) -> set[str] | None:
         """The message ids that failed; None where the invocation had to be ended."""
         end = self.clock.seconds() + INVOCATION_SECONDS
+        invocation = asyncio.create_task(self._forward(forwarder, records, end))
         try:
             async with asyncio.timeout(INVOCATION_SECONDS):
-                return set(await forwarder.forward(records, lambda: end - self.clock.seconds()))
+                return set(await invocation)
         except TimeoutError:
             self.timed_out += 1
+            return None
+        except asyncio.CancelledError:
+            if invocation not in self._killed:  # the poller's own end
+                raise
             return None
 
     def _receive(self, most: int) -> list[Json]:

@@ -11,11 +11,15 @@ import random
 import selectors
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from tests.fakes import FakeClock
 
 _T = TypeVar("_T")
+
+Lasts = Callable[[str], float]
+"""Seconds that a call of this name takes longer than usual, in a thread: it hangs."""
 
 _MICROSECOND: Final = 1e-6
 """The least that a `datetime` can tell."""
@@ -46,10 +50,11 @@ class _Selector(selectors.SelectSelector):
 class VirtualLoop(asyncio.SelectorEventLoop):
     """See the module."""
 
-    def __init__(self, clock: FakeClock) -> None:
+    def __init__(self, clock: FakeClock, lasts: Lasts = lambda name: 0.0) -> None:
         self.hangs_seconds = 0.0
         """What a call in a thread takes besides, as long as what it calls hangs."""
         self._seconds = clock.seconds
+        self._lasts = lasts
         self._chance = random.Random(3)  # noqa: S311 - which call is quicker, no secret
         super().__init__(_Selector(clock))
         # asyncio's own is less than what a float can tell once some months have passed.
@@ -62,9 +67,16 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self, executor: Executor | None, func: Callable[..., _T], *args: Any
     ) -> "asyncio.Future[_T]":
         done: asyncio.Future[_T] = self.create_future()
-        seconds = self.hangs_seconds + self._chance.uniform(*_CALL_SECONDS)
+        seconds = self.hangs_seconds + self._lasts(_name_of(func))
+        seconds += self._chance.uniform(*_CALL_SECONDS)
         self.call_later(seconds, _carry_out, done, func, args)
         return done
+
+
+def _name_of(call: Callable[..., Any]) -> str:
+    """The name of a function that is to run in a thread (`asyncio.to_thread` wraps it)."""
+    wrapped = call.args[0] if isinstance(call, partial) else call
+    return getattr(wrapped, "__name__", "")
 
 
 def _carry_out(
@@ -81,7 +93,7 @@ def _carry_out(
             done.set_result(result)
 
 
-def run(clock: FakeClock, story: Coroutine[Any, Any, _T]) -> _T:
+def run(clock: FakeClock, story: Coroutine[Any, Any, _T], lasts: Lasts = lambda name: 0.0) -> _T:
     """Runs a story to its end, by this clock."""
-    with asyncio.Runner(loop_factory=lambda: VirtualLoop(clock)) as runner:
+    with asyncio.Runner(loop_factory=lambda: VirtualLoop(clock, lasts)) as runner:
         return runner.run(story)

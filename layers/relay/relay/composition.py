@@ -177,10 +177,12 @@ def receive_payment() -> "Receiver":
 @cache
 def mapper() -> "Mapper":
     """The use case of `map_payment`; raises `ConfigurationError`."""
+    from relay.aws.guarded_table import GuardedTable
     from relay.config.apps import Apps
     from relay.config.sources import Sources
+    from relay.consumer.deadline import CurrentDeadline
     from relay.domain.kinds import Surface
-    from relay.payments.map import Mapper
+    from relay.payments.map import CALL_SECONDS, Mapper
     from relay.stores.identities import Identities
     from relay.stores.money_trail import Trail
 
@@ -188,18 +190,24 @@ def mapper() -> "Mapper":
     settings = MapPaymentSettings.from_env(os.environ)
     sqs = _checked(boto3.client("sqs", config=_AWS))
     store = _store(settings.parameter_prefix, settings.max_concurrency)
+    current = CurrentDeadline()
+
+    def table(name: str) -> "Table":
+        return GuardedTable(_table(name), lambda: current.allows(CALL_SECONDS))
+
     return Mapper(
         settings,
         Sources(store),
         Apps(store),
-        Trail(_table(settings.trail_table), settings.trail_days),
-        Identities(_table(settings.identities_table)),
+        Trail(table(settings.trail_table), settings.trail_days),
+        Identities(table(settings.identities_table)),
         queue=Queue(sqs, settings.queue_url),
         dead_letters=Queue(sqs, settings.dead_letter_queue_url),
         delivery_queues={
             Surface.MOBILE: Queue(sqs, settings.mobile_queue_url),
             Surface.WEB: Queue(sqs, settings.web_queue_url),
         },
+        current=current,
     )
 
 

@@ -38,7 +38,9 @@ def _runner() -> "asyncio.Runner":
     """One event loop for the life of the process: open connections belong to their loop."""
     import asyncio  # noqa: PLC0415 - functions without an event loop start without it
 
-    return asyncio.Runner()
+    from relay.http1.loop import FunctionLoop  # noqa: PLC0415 - as above
+
+    return asyncio.Runner(loop_factory=FunctionLoop)
 
 
 def remaining(context: Context) -> "Remaining":

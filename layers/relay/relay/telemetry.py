@@ -8,6 +8,7 @@ out, at every level: botocore's records hold parameters, signatures and session 
 import logging
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -82,7 +83,8 @@ def unexpected(error: Exception, **facts: str) -> None:
     logger().error(
         "unexpected error", extra={"error": type(error).__name__, "place": where, **facts}
     )
-    count({"Unexpected": 1})
+    with suppress(Exception):  # where metrics are the bug: the log has it
+        count({"Unexpected": 1})
 
 
 def aws_code(error: Exception) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from relay.aws.timeouts import ATTEMPTS, LONGEST_CALL_SECONDS
 from relay.config.environment import INVOCATION_SECONDS, ForwardSettings
 from relay.domain.kinds import Surface
 from relay.errors import ConfigurationError
@@ -16,6 +17,7 @@ from tests.template import (
     PARAMETERS,
     SETTINGS,
     SOURCES,
+    TEMPLATE,
     Json,
     environment,
     event_source,
@@ -23,6 +25,9 @@ from tests.template import (
     properties,
     variables,
 )
+
+PAUSE_SECONDS = 1
+"""boto3's longest pause before the second attempt."""
 
 
 def test_template_has_no_function_that_these_tests_do_not_know() -> None:
@@ -34,6 +39,15 @@ def test_function_runs_python_3_13_on_arm64(translated: Json, function: str) -> 
     found = translated["Resources"][function]["Properties"]
 
     assert (found["Runtime"], found["Architectures"]) == ("python3.13", ["arm64"])
+
+
+def test_silent_name_server_is_given_up_within_the_time_of_a_call_to_aws() -> None:
+    """resolv.conf(5): `attempts` tries of `timeout` seconds, for each attempt of boto3's."""
+    options = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]["RES_OPTIONS"]
+    found = dict(option.split(":") for option in options.split())
+    a_name = int(found["timeout"]) * int(found["attempts"])
+
+    assert ATTEMPTS * a_name + PAUSE_SECONDS <= LONGEST_CALL_SECONDS
 
 
 @pytest.mark.parametrize(("function", "queue"), list(zip(CONSUMERS, SOURCES, strict=True)))

@@ -2,6 +2,7 @@
 
 import pytest
 
+from relay.consumer.suspects import APART_SECONDS
 from tests.template import (
     CONSUMERS,
     DEAD_LETTERS,
@@ -23,6 +24,12 @@ def test_source_queue_hides_a_message_for_six_timeouts_and_the_longest_window(
     longest = PARAMETERS[window["Ref"]]["MaxValue"] if window else 0
 
     assert properties(queue)["VisibilityTimeout"] >= 6 * properties(function)["Timeout"] + longest
+
+
+@pytest.mark.parametrize("queue", SOURCES)
+def test_source_queue_hides_a_message_for_less_than_a_suspect_is_hidden(queue: str) -> None:
+    """Only so does a message that ends its process come back without the others of its batch."""
+    assert properties(queue)["VisibilityTimeout"] < APART_SECONDS
 
 
 @pytest.mark.parametrize("function", CONSUMERS)

@@ -20,7 +20,7 @@ from tests.template import (
     variables,
 )
 
-TAKE = {"ReceiveMessage", "DeleteMessage", "GetQueueAttributes"}
+TAKE = {"ReceiveMessage", "DeleteMessage", "GetQueueAttributes", "ChangeMessageVisibility"}
 """What Lambda's pollers do under the role of the function that a queue invokes."""
 
 CLAIM = {"GetItem", "PartiQLInsert", "PutItem", "BatchWriteItem", "DeleteItem"}

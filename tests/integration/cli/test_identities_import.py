@@ -19,7 +19,7 @@ import pytest
 
 from relay.aws.table import DynamoTable
 from relay.errors import TableUnavailableError
-from relay.stores.identities import Identities, Identity
+from relay.stores.identities import Customer, Identities, Identity
 from relay_cli.identities.importer import Counts, Importer, Progress
 from relay_cli.identities.report import MAX_LINE_BYTES, Fingerprint, Report, Row
 from relay_cli.terminal.errors import CliError
@@ -204,7 +204,7 @@ def test_import_newer_install_wins_in_either_order(
 
     counts, _ = imported(path, table, chunk_rows)
 
-    assert Identities(table).find(APP, ["user-1"])["user-1"].appsflyer_id == "9-9"
+    assert Identities(table).of_customer("user-1")[0].appsflyer_id == "9-9"
     assert counts.remembered + counts.older == 2
 
 
@@ -339,7 +339,9 @@ def test_import_goes_on_after_a_kill(
     assert dynamodb(queues).scan(TableName=table_name, Select="COUNT")["Count"] == count
     table = DynamoTable(dynamodb(queues), table_name)
     some = [f"user-{number}" for number in range(0, count, 20)]
-    assert len(Identities(table).find(APP, some)) == len(some)
+    found = Identities(table).find([Customer(APP, one) for one in some])
+    assert len(found) == len(some)
+    assert all(found.values())
 
 
 def test_import_dry_run_writes_nothing_and_lists_bad_lines(run: Run, tmp_path: Path) -> None:

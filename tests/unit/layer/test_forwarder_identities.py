@@ -211,7 +211,8 @@ async def test_forward_dead_letter_of_a_looked_up_event_is_as_it_was_handed_in()
 
 async def test_forward_without_a_table_knows_nobody() -> None:
     harness = ForwarderHarness()
-    harness.forwarder._identities = None  # noqa: SLF001 - as a web forwarder has none
+    harness.knows_customers = False  # as a web forwarder, which has no table
+    harness.forwarder = harness.make_forwarder()
 
     await harness.forward(make_envelope(event=bare()))
 

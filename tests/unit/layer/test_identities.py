@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -6,7 +6,7 @@ import pytest
 
 from relay.aws.table import Item, Key
 from relay.errors import TableUnavailableError
-from relay.stores.identities import Identities, Identity, UnusableIdError
+from relay.stores.identities import Customer, Identities, Identity, UnusableIdError
 from tests.builders import MOBILE_APP, NOW, Json
 from tests.fakes import FakeClock
 from tests.memory_table import MemoryTable
@@ -38,20 +38,26 @@ def identities(table: MemoryTable, clock: FakeClock) -> Identities:
     return Identities(table, keep_days=730, clock=clock)
 
 
+def find(identities: Identities, app_id: str, customers: Iterable[str]) -> dict[str, Identity]:
+    """The customers of one app that are known, by their ids."""
+    found = identities.find([Customer(app_id, one) for one in customers])
+    return {one.customer_user_id: identity for one, identity in found.items() if identity}
+
+
 # remember and find
 
 
 def test_find_gives_what_was_remembered(identities: Identities) -> None:
     assert identities.remember(INSTALL)
 
-    assert identities.find(MOBILE_APP, ["user-1"]) == {"user-1": INSTALL}
+    assert find(identities, MOBILE_APP, ["user-1"]) == {"user-1": INSTALL}
 
 
 def test_find_gives_an_identity_without_a_platform(identities: Identities) -> None:
     without = replace(INSTALL, platform=None)
     identities.remember(without)
 
-    assert identities.find(MOBILE_APP, ["user-1"]) == {"user-1": without}
+    assert find(identities, MOBILE_APP, ["user-1"]) == {"user-1": without}
 
 
 def test_find_gives_those_that_are_known_in_this_app(
@@ -61,7 +67,7 @@ def test_find_gives_those_that_are_known_in_this_app(
     for identity in (INSTALL, second, replace(INSTALL, app_id=OTHER_APP, customer_user_id="u-3")):
         identities.remember(identity)
 
-    found = identities.find(MOBILE_APP, ["user-1", "user-2", "u-3", "user-4"])
+    found = find(identities, MOBILE_APP, ["user-1", "user-2", "u-3", "user-4"])
 
     assert found == {"user-1": INSTALL, "user-2": second}
     assert table.calls["get"] == 1
@@ -77,13 +83,13 @@ def test_find_an_id_that_cannot_be_a_key_is_nobodys(
 ) -> None:
     identities.remember(INSTALL)
 
-    assert identities.find(app_id, [customer]) == {}
+    assert find(identities, app_id, [customer]) == {}
 
 
 def test_find_an_impossible_id_costs_its_neighbours_nothing(identities: Identities) -> None:
     identities.remember(INSTALL)
 
-    assert identities.find(MOBILE_APP, ["", "user-1", "u" * 5000]) == {"user-1": INSTALL}
+    assert find(identities, MOBILE_APP, ["", "user-1", "u" * 5000]) == {"user-1": INSTALL}
 
 
 def test_item_is_as_the_documents_say(identities: Identities, table: MemoryTable) -> None:
@@ -109,7 +115,7 @@ def test_remember_a_newer_install_replaces_the_older(identities: Identities) -> 
 
     assert identities.remember(newer)
 
-    assert identities.find(MOBILE_APP, ["user-1"]) == {"user-1": newer}
+    assert find(identities, MOBILE_APP, ["user-1"]) == {"user-1": newer}
 
 
 def test_remember_an_older_install_changes_nothing(identities: Identities) -> None:
@@ -120,7 +126,7 @@ def test_remember_an_older_install_changes_nothing(identities: Identities) -> No
 
     assert not identities.remember(older)
 
-    assert identities.find(MOBILE_APP, ["user-1"]) == {"user-1": INSTALL}
+    assert find(identities, MOBILE_APP, ["user-1"]) == {"user-1": INSTALL}
 
 
 def test_remember_the_same_install_again_renews_it(
@@ -132,7 +138,7 @@ def test_remember_the_same_install_again_renews_it(
     assert identities.remember(INSTALL)
 
     clock.advance(700 * DAY)
-    assert identities.find(MOBILE_APP, ["user-1"]) == {"user-1": INSTALL}
+    assert find(identities, MOBILE_APP, ["user-1"]) == {"user-1": INSTALL}
 
 
 def test_remember_costs_one_write_and_no_read(identities: Identities, table: MemoryTable) -> None:
@@ -173,7 +179,7 @@ def test_identity_is_known_for_its_days_and_not_a_second_longer(
 
     clock.advance(seconds)
 
-    assert len(identities.find(MOBILE_APP, ["user-1"])) == known
+    assert len(find(identities, MOBILE_APP, ["user-1"])) == known
     assert len(identities.of_customer("user-1")) == known
 
 
@@ -208,7 +214,7 @@ def test_item_that_cannot_be_read_is_its_customers_alone(
     for number in range(2):
         table.put(Key(f"edited-{number}", MOBILE_APP), item)
 
-    found = identities.find(MOBILE_APP, ["edited-0", "user-1", "edited-1"])
+    found = find(identities, MOBILE_APP, ["edited-0", "user-1", "edited-1"])
 
     assert found == {"user-1": INSTALL}
     (line,) = lines()
@@ -300,6 +306,40 @@ def test_table_that_is_down_is_told(identities: Identities, table: MemoryTable) 
     table.error = TableUnavailableError("DynamoDB failed: ThrottlingException")
 
     with pytest.raises(TableUnavailableError):
-        identities.find(MOBILE_APP, ["user-1"])
+        find(identities, MOBILE_APP, ["user-1"])
     with pytest.raises(TableUnavailableError):
         identities.remember(INSTALL)
+
+
+# Many customers
+
+
+MANY = [Customer(f"app-{number % 7}", f"user-{number}") for number in range(250)]
+
+
+def test_find_reads_a_hundred_customers_a_call_whatever_their_apps(
+    identities: Identities, table: MemoryTable
+) -> None:
+    assert identities.find(MANY) == dict.fromkeys(MANY)
+
+    assert table.calls["get"] == 3
+
+
+def test_find_begins_no_call_that_may_not_begin(identities: Identities, table: MemoryTable) -> None:
+    answers = iter([True, False])
+
+    found = identities.find(MANY, lambda: next(answers))
+
+    assert found == dict.fromkeys(MANY[:100])
+    assert table.calls["get"] == 1
+
+
+def test_find_gives_what_was_read_before_the_table_failed(
+    identities: Identities, table: MemoryTable
+) -> None:
+    def fail_later() -> bool:
+        if table.calls["get"]:
+            table.error = TableUnavailableError("down")
+        return True
+
+    assert identities.find(MANY, fail_later) == dict.fromkeys(MANY[:100])

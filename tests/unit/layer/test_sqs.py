@@ -148,3 +148,42 @@ def test_send_stops_when_there_is_no_time_left() -> None:
     queue = Queue(sqs.client(), URL)
 
     assert queue.send(make_messages(25), lambda: next(left)) == set(range(10, 25))
+
+
+# What was received
+
+
+def test_delete_takes_ten_messages_a_call() -> None:
+    sqs = FakeSqs()
+    handles = [f"handle-{number}" for number in range(21)]
+
+    Queue(sqs.client(), URL).delete(handles)
+
+    assert sqs.deleted == handles
+
+
+def test_delete_stops_where_sqs_fails(lines: Lines) -> None:
+    """It is a service to others: nobody waits for one call after the other to time out."""
+    sqs = FakeSqs()
+    sqs.error = EndpointConnectionError(endpoint_url=URL)
+
+    Queue(sqs.client(), URL).delete(["handle"] * 21)
+
+    assert [line["operation"] for line in lines()] == ["DeleteMessageBatch"]
+
+
+def test_hide_hides_a_message_for_its_seconds() -> None:
+    sqs = FakeSqs()
+
+    Queue(sqs.client(), URL).hide("handle", 900)
+
+    assert sqs.hidden == [("handle", 900)]
+
+
+def test_hide_that_fails_is_told_and_raises_nothing(lines: Lines) -> None:
+    sqs = FakeSqs()
+    sqs.error = aws_error("AccessDenied")
+
+    Queue(sqs.client(), URL).hide("handle", 900)
+
+    assert [line["codes"] for line in lines()] == [["AccessDenied"]]

@@ -153,3 +153,18 @@ def test_relay_is_heard_as_before_when_libraries_are_silent(said: Callable[[], s
     text = said()
     assert "parameter is gone" in text
     assert "/relay/a" in text
+
+
+def test_unexpected_that_cannot_be_counted_is_logged_and_raises_nothing(
+    lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is called by the nets: a net must hold."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(telemetry, "count", fail)
+
+    telemetry.unexpected(KeyError("user-1"))
+
+    assert [line["error"] for line in lines()] == ["KeyError"]

@@ -175,17 +175,22 @@ class ParameterStore:
         self._reading = Lock()
 
     def read(
-        self, names: Collection[str], *, vouched: bool = False, at_leisure: bool = False
+        self,
+        names: Collection[str],
+        *,
+        vouched: bool = False,
+        at_leisure: bool = False,
+        may_call: Callable[[], bool] = lambda: True,
     ) -> None:
         """Makes sure that these are cached and not too old; blocking.
 
         `vouched`: no stranger can have made them up. `at_leisure`: they may be older, because who
-        asks may be a stranger. Raises `ParametersUnavailableError` if one that was never read
-        cannot be read.
+        asks may be a stranger. `may_call` is asked before each call of ten names. Raises
+        `ParametersUnavailableError` if one that was never read cannot be read.
         """
         if self._wanted(names, vouched=vouched, at_leisure=at_leisure):
             with self._reading:  # who waited here finds most of it read
-                self._read(names, vouched=vouched, at_leisure=at_leisure)
+                self._read(names, vouched=vouched, at_leisure=at_leisure, may_call=may_call)
         self._check(names)
 
     def expect(self, names: Collection[str]) -> None:
@@ -230,6 +235,10 @@ class ParameterStore:
             message = "Parameter Store could not be read"
             raise ParametersUnavailableError(message)
         return None
+
+    def knows(self, names: Iterable[str]) -> bool:
+        """Whether `value` knows all of these: they were read before, however long ago."""
+        return all(name in self._known or name in self._absent for name in names)
 
     def full_name(self, name: str) -> str:
         """The name with the prefix, as in Parameter Store."""
@@ -311,7 +320,14 @@ class ParameterStore:
 
     # Reading
 
-    def _read(self, names: Collection[str], *, vouched: bool, at_leisure: bool) -> None:
+    def _read(
+        self,
+        names: Collection[str],
+        *,
+        vouched: bool,
+        at_leisure: bool,
+        may_call: Callable[[], bool],
+    ) -> None:
         wanted = self._wanted(names, vouched=vouched, at_leisure=at_leisure)
         wanted = [name for name in wanted if not self._is_denied(name)]
         self._make_room(names, wanted)
@@ -320,7 +336,7 @@ class ParameterStore:
         for start in range(0, len(wanted), _NAMES_A_CALL):
             group = wanted[start : start + _NAMES_A_CALL]
             asked = group if vouched else self._askable(group)
-            if asked and not self._is_down():
+            if asked and not self._is_down() and may_call():
                 self._fetch(asked, vouched=vouched)
                 self._count_misses(asked, vouched=vouched)
 
@@ -376,7 +392,7 @@ class ParameterStore:
 
         All requests of a process share one time of patience: none waits longer than that.
         """
-        if telemetry.aws_code(error) not in _THROTTLED or self._are_read(names):
+        if telemetry.aws_code(error) not in _THROTTLED or self.knows(names):
             return False
         if self._age(self._waiting_since) >= self._patience_seconds + REREAD_SECONDS:
             self._waiting_since = self._clock()
@@ -431,12 +447,10 @@ class ParameterStore:
             if error is not None:
                 self._after_failure([name], error)
 
-    def _are_read(self, names: Iterable[str]) -> bool:
-        return all(name in self._known or name in self._absent for name in names)
-
     def _check(self, names: Iterable[str]) -> None:
-        if not self._are_read(names):
-            message = f"Parameter Store cannot be read: {self._failure or 'too many unknown names'}"
+        if not self.knows(names):
+            cause = self._failure or "no time is left, or too many unknown names were asked for"
+            message = f"Parameter Store cannot be read: {cause}"
             raise ParametersUnavailableError(message)
 
     def _make_room(self, names: Collection[str], wanted: Collection[str]) -> None:

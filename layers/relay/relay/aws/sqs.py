@@ -12,7 +12,10 @@ from relay.aws.timeouts import ANSWER_SECONDS, LONGEST_CALL_SECONDS
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
-    from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
+    from mypy_boto3_sqs.type_defs import (
+        DeleteMessageBatchRequestEntryTypeDef,
+        SendMessageBatchRequestEntryTypeDef,
+    )
 
 MAX_MESSAGE_BYTES: Final = 1_048_576
 """SQS takes 1 MiB a message, and as much a batch."""
@@ -39,7 +42,10 @@ class Message(NamedTuple):
 
 
 class Queue:
-    """One SQS queue to send messages to."""
+    """One SQS queue to send messages to.
+
+    A consumer's own queue also deletes and hides received messages, by their receipt handles.
+    """
 
     def __init__(self, sqs: "SQSClient", url: str) -> None:
         self._sqs = sqs
@@ -86,6 +92,38 @@ class Queue:
         if late:
             telemetry.aws_failed("SendMessageBatch", ["NoResponse"])
         return failed
+
+    def delete(self, receipt_handles: Sequence[str]) -> None:
+        """Takes received messages off the queue, as far as SQS does it; blocking."""
+        for start in range(0, len(receipt_handles), _MESSAGES_A_CALL):
+            handles = receipt_handles[start : start + _MESSAGES_A_CALL]
+            entries: list[DeleteMessageBatchRequestEntryTypeDef] = [
+                {"Id": str(number), "ReceiptHandle": handle}
+                for number, handle in enumerate(handles)
+            ]
+            if not self._succeeds(
+                "DeleteMessageBatch",
+                lambda: self._sqs.delete_message_batch(QueueUrl=self.url, Entries=entries),  # noqa: B023
+            ):
+                return
+
+    def hide(self, receipt_handle: str, seconds: int) -> None:
+        """Hides a received message for so long from now on, if SQS does it; blocking."""
+        self._succeeds(
+            "ChangeMessageVisibility",
+            lambda: self._sqs.change_message_visibility(
+                QueueUrl=self.url, ReceiptHandle=receipt_handle, VisibilityTimeout=seconds
+            ),
+        )
+
+    @staticmethod
+    def _succeeds(operation: str, call: Callable[[], object]) -> bool:
+        try:
+            call()
+        except (BotoCoreError, ClientError) as error:
+            telemetry.aws_failed(operation, [telemetry.aws_code(error)])
+            return False
+        return True
 
 
 @cache

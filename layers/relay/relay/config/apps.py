@@ -7,7 +7,7 @@ tokens/<surface>/<app_id>  SecureString: one S2S token a line; two are valid dur
 import math
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Annotated, Final, NamedTuple
 
@@ -52,16 +52,22 @@ class Apps:
         self._parsed: dict[str, _Parsed] = {}
         self._refused: dict[tuple[Surface, str, Secret], float] = {}
 
-    def preload(self, surface: Surface, app_ids: Iterable[str]) -> None:
+    def preload(
+        self, surface: Surface, app_ids: Iterable[str], may_call: Callable[[], bool] = lambda: True
+    ) -> None:
         """Reads settings and tokens of many apps in as few calls as possible; blocking.
 
-        Raises `ParametersUnavailableError`.
+        `may_call` is asked before each call. Raises `ParametersUnavailableError`.
         """
-        self._store.read(_parameters(surface, app_ids))
+        self._store.read(_parameters(surface, app_ids), may_call=may_call)
 
     def needs_preload(self, surface: Surface, app_ids: Iterable[str]) -> bool:
         """Whether `preload` would call Parameter Store."""
         return bool(self._store.stale(_parameters(surface, app_ids)))
+
+    def is_known(self, surface: Surface, app_id: str) -> bool:
+        """Whether the app was read before, however long ago."""
+        return self._store.knows(_parameters(surface, [app_id]))
 
     def expect_settings(self, surface: Surface, app_id: str) -> None:
         """Lets a call that is made anyway read the settings of an app along."""

@@ -1,21 +1,46 @@
 """Workers as tasks of an event loop."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
-from relay.consumer.consumer import Work
+from relay.consumer.workers import Line
+
+Result = TypeVar("Result")
 
 
 class Tasks:
-    """Workers as tasks, up to `limit` at once."""
+    """Workers as tasks, up to `limit` at once.
+
+    Blocking calls are made in threads of the loop's executor. Nothing else may wait there for long
+    in any number: see `relay.consumer.lone_call` and `relay.http1.loop`.
+    """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
 
-    async def run(self, work: Callable[[], Work], jobs: int) -> None:
-        """Runs `work` in one task per job, up to the limit."""
-        await asyncio.gather(*(work() for _ in range(min(self._limit, jobs))))
+    async def run(self, lines: Sequence[Line]) -> None:
+        """Works through all lines, each as soon as it is ready.
 
-    async def block(self, call: Callable[[], None]) -> None:
-        """Makes a blocking call in a thread, so that the loop keeps running."""
-        await asyncio.to_thread(call)
+        Workers are given to a line in the order in which they become ready, and stay with it until
+        it is done: a line that is ready later does not delay an earlier one.
+        """
+        free = asyncio.Semaphore(self._limit)
+        await asyncio.gather(*(self._run_line(line, free) for line in lines))
+
+    async def _run_line(self, line: Line, free: asyncio.Semaphore) -> None:
+        await line.ready()
+        workers = range(min(self._limit, line.jobs))
+        await asyncio.gather(*(_work(line, free) for _ in workers))
+
+    async def block(self, call: Callable[[], Result], seconds: float) -> Result:
+        """Makes a blocking call in a thread, so that the loop keeps running.
+
+        Raises `TimeoutError` if it takes longer; the thread then goes on by itself.
+        """
+        return await asyncio.wait_for(asyncio.to_thread(call), seconds)
+
+
+async def _work(line: Line, free: asyncio.Semaphore) -> None:
+    async with free:
+        await line.work()

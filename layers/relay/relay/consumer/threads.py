@@ -4,11 +4,11 @@ This module does not import asyncio: that would add 20 ms to the cold start of a
 not use it.
 """
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from relay.consumer.consumer import Work
+from relay.consumer.workers import Line
 
 Result = TypeVar("Result")
 
@@ -20,15 +20,21 @@ class Threads:
         self._limit = limit
         self._pool = ThreadPoolExecutor(limit, thread_name_prefix="consumer")
 
-    async def run(self, work: Callable[[], Work], jobs: int) -> None:
-        """Runs `work` in one thread per job, up to the limit."""
-        count = range(min(self._limit, jobs))
-        for future in [self._pool.submit(lambda: run_without_loop(work())) for _ in count]:
+    async def run(self, lines: Sequence[Line]) -> None:
+        """Works through the lines, one after the other."""
+        for line in lines:
+            await line.ready()
+            self._run_line(line)
+
+    def _run_line(self, line: Line) -> None:
+        count = range(min(self._limit, line.jobs))
+        for future in [self._pool.submit(lambda: run_without_loop(line.work())) for _ in count]:
             future.result()
 
-    async def block(self, call: Callable[[], None]) -> None:
-        """Makes a blocking call directly."""
-        call()
+    async def block(self, call: Callable[[], Result], seconds: float) -> Result:
+        """Makes a blocking call directly: it must itself end in time."""
+        del seconds
+        return call()
 
 
 def run_without_loop(coroutine: Coroutine[Any, Any, Result]) -> Result:

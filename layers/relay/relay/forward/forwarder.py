@@ -1,12 +1,10 @@
 """The use case of `forward_mobile` and `forward_web`: records in, events at AppsFlyer.
 
-The forwarder looks up the apps of a batch together, and the customers whose AppsFlyer id is needed.
-It then sends the events concurrently.
+The forwarder sends the events of a batch concurrently. Apps that it does not know, and customers
+whose AppsFlyer id is needed, are looked up meanwhile (`relay.forward.look_ups`).
 """
 
-import asyncio
 import random
-from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
@@ -17,9 +15,10 @@ from relay.appsflyer import Client
 from relay.aws.sqs import Queue
 from relay.config.apps import Apps
 from relay.config.environment import ForwardSettings
-from relay.consumer.consumer import Batch, Consumer, Handle, Record
+from relay.consumer.consumer import Batch, Beginning, Consumer, Group
 from relay.consumer.deadline import Deadline, Remaining
 from relay.consumer.settler import Destination, Settlement, Settler
+from relay.consumer.suspects import Record
 from relay.consumer.tasks import Tasks
 from relay.domain.kinds import Surface
 from relay.domain.outcomes import (
@@ -33,10 +32,10 @@ from relay.domain.outcomes import (
 from relay.errors import (
     ConfigurationError,
     ParametersUnavailableError,
-    TableUnavailableError,
     UnknownAppError,
 )
 from relay.forward.event_job import EventJob
+from relay.forward.look_ups import LookUps
 from relay.forward.rate_limiter import RateLimiter
 from relay.forward.reporting import report_batch
 from relay.forward.sender import NO_SETTINGS, Invocation, Sender
@@ -45,15 +44,13 @@ from relay.messages.backoff import Jitter
 from relay.messages.envelope import parse_envelope
 from relay.rules.identity_lookup import not_before_of
 from relay.stores.deliveries import Deliveries
-from relay.stores.identities import Identities, Identity
+from relay.stores.identities import Identities
 
 _WRONG_SETTINGS: Final = Verdict(Outcome.HELD, "", CONFIGURATION)
 _BUG: Final = Verdict(Outcome.DEFERRED, "", "unexpected")
 _UNKNOWN_APP: Final = Verdict(Outcome.REJECTED, "", "unknown_app")
 _WRONG_QUEUE: Final = Verdict(Outcome.REJECTED, "", "wrong_queue")
 _BROKEN_RULE: Final = Verdict(Outcome.REJECTED, "", "rejected")
-_UNKNOWN_CUSTOMER: Final = Verdict(Outcome.HELD, "S4", IDENTITY_UNKNOWN)
-_IDENTITIES_UNAVAILABLE: Final = Verdict(Outcome.DEFERRED, "", "identities_unavailable")
 
 
 class Forwarder:
@@ -81,16 +78,18 @@ class Forwarder:
         self._surface = surface
         self._settings = settings
         self._apps = apps
-        self._identities = identities
         self._clock = clock
         self._refused = _refused(settings, surface)
+        self._look_ups = LookUps(surface, apps, identities, clock)
         self._sender = Sender(surface, settings, client, apps, deliveries, limiter)
-        self._settler = Settler(settings, clock, jitter, {IDENTITY_UNKNOWN, IN_PROGRESS})
+        short_hold_reasons = {IDENTITY_UNKNOWN, IN_PROGRESS}
+        self._settler = Settler(settings, clock, jitter, short_hold_reasons)
         self._consumer = Consumer(
             self,
             self._settler,
             Tasks(settings.requests_in_flight),
             {Destination.WAITING: queue, Destination.DEAD_LETTERS: dead_letters},
+            jitter,
         )
 
     async def forward(
@@ -111,14 +110,13 @@ class Forwarder:
         came_in = from_milliseconds(int(record["attributes"]["SentTimestamp"]))
         return EventJob(record["messageId"], came_in, parse_envelope(record["body"]))
 
-    async def begin(self, jobs: Collection[EventJob], deadline: Deadline) -> Handle[EventJob]:
-        """Looks up apps and customers, as many as possible per call."""
+    def begin(self, jobs: Collection[EventJob], deadline: Deadline) -> Beginning[EventJob]:
+        """Begins to look up apps and customers, as many as possible per call."""
         if self._refused is not None:
             telemetry.wrong_setting(self._refused)
-            return self._hold
-        await self._look_up_apps(jobs)
-        await self._look_up_customers(jobs)
-        return partial(self._handle, invocation=self._sender.begin(deadline))
+            return Beginning(self._hold, [Group(jobs)])
+        groups = self._look_ups.begin(jobs, lambda: deadline.allows(self.needed_seconds))
+        return Beginning(partial(self._handle, invocation=self._sender.begin(deadline)), groups)
 
     def interrupted(self, job: EventJob) -> Settlement:
         """Counts a bug as a failed attempt; AppsFlyer may have recorded the event if sent (E16)."""
@@ -127,43 +125,6 @@ class Forwarder:
     def report(self, batch: Batch[EventJob]) -> None:
         """Logs and counts a batch."""
         report_batch(self._surface, batch, self._clock())
-
-    # Looking up
-
-    async def _look_up_apps(self, jobs: Collection[EventJob]) -> None:
-        app_ids = {job.envelope.app_id for job in jobs}
-        if not self._apps.needs_preload(self._surface, app_ids):
-            return
-        try:
-            await asyncio.to_thread(self._apps.preload, self._surface, app_ids)
-        except ParametersUnavailableError as error:  # `_check` reports it for each event
-            telemetry.logger().error("parameters unavailable", extra={"problem": str(error)})
-
-    async def _look_up_customers(self, jobs: Collection[EventJob]) -> None:
-        """S4: the AppsFlyer ids of customers."""
-        waiting: dict[str, dict[str, list[EventJob]]] = defaultdict(lambda: defaultdict(list))
-        for job in jobs:
-            if job.customer is not None:
-                waiting[job.envelope.app_id][job.customer].append(job)
-        for app_id, by_customer in waiting.items():
-            found = await self._find(app_id, list(by_customer))
-            for customer, customer_jobs in by_customer.items():
-                for job in customer_jobs:
-                    job.identity = None if found is None else found.get(customer)
-                    if job.identity is None:
-                        job.identity_problem = (
-                            _IDENTITIES_UNAVAILABLE if found is None else _UNKNOWN_CUSTOMER
-                        )
-
-    async def _find(self, app_id: str, customers: Sequence[str]) -> dict[str, Identity] | None:
-        """The identities by customer; None if the table does not answer."""
-        if self._identities is None:
-            return {}
-        try:
-            return await asyncio.to_thread(self._identities.find, app_id, customers)
-        except TableUnavailableError as error:
-            telemetry.logger().error("identities unavailable", extra={"problem": str(error)})
-            return None
 
     # One event
 

@@ -12,12 +12,14 @@ from typing import Any, Final
 
 from relay import telemetry
 from relay.aws.sqs import Message, Queue
+from relay.aws.timeouts import LONGEST_CALL_SECONDS
 from relay.config.apps import Apps
 from relay.config.environment import MapPaymentSettings
 from relay.config.sources import Sources
-from relay.consumer.consumer import Batch, Consumer, Handle, Record
-from relay.consumer.deadline import Deadline, Remaining
+from relay.consumer.consumer import Batch, Beginning, Consumer, Group
+from relay.consumer.deadline import CurrentDeadline, Deadline, Remaining
 from relay.consumer.settler import Destination, Settlement, Settler
+from relay.consumer.suspects import Record
 from relay.consumer.threads import Threads, run_without_loop
 from relay.domain.kinds import Surface
 from relay.domain.movements import REVERSALS, Interpretation, Movement
@@ -54,6 +56,8 @@ from relay.stores.money_trail import Trail
 
 NEEDED_SECONDS: Final = 30.0
 """A notice starts only with time for the calls it may need and for putting it on a queue."""
+CALL_SECONDS: Final = 2 * LONGEST_CALL_SECONDS + 2
+"""A call to a table begins only with time for it and for putting the notice on a queue."""
 _THREADS: Final = 8
 
 _REASONS: Final = {
@@ -70,7 +74,10 @@ _DESTINATIONS: Final = {
 
 
 class Mapper:
-    """Maps payments for one stack. Lives as long as its process."""
+    """Maps payments for one stack. Lives as long as its process.
+
+    `current` is told of each invocation's deadline, for the tables that ask it.
+    """
 
     needed_seconds = NEEDED_SECONDS
 
@@ -85,6 +92,7 @@ class Mapper:
         queue: Queue,
         dead_letters: Queue,
         delivery_queues: Mapping[Surface, Queue],
+        current: CurrentDeadline | None = None,
         clock: Clock = utc_now,
         jitter: Jitter = random.uniform,
     ) -> None:
@@ -93,6 +101,7 @@ class Mapper:
         self._apps = apps
         self._trail = trail
         self._clock = clock
+        self._current = current or CurrentDeadline()
         self._decider = Decider(apps, trail, identities, clock)
         short_hold_reasons = {IDENTITY_UNKNOWN, ORIGINAL_UNKNOWN, CONFIGURATION}
         self._settler = Settler(settings, clock, jitter, short_hold_reasons)
@@ -106,6 +115,7 @@ class Mapper:
                 Destination.WAITING: queue,
                 Destination.DEAD_LETTERS: dead_letters,
             },
+            jitter,
         )
 
     def map(self, records: Sequence[Mapping[str, Any]], remaining: Remaining) -> list[str]:
@@ -118,10 +128,12 @@ class Mapper:
         """The job of a record; raises `NotAnEnvelopeError`."""
         return NoticeJob(record["messageId"], parse_notice(record["body"]))
 
-    async def begin(self, jobs: Collection[NoticeJob], deadline: Deadline) -> Handle[NoticeJob]:
-        """Returns the function that maps one notice; nothing is looked up per batch."""
-        del jobs, deadline
-        return self._handle
+    def begin(self, jobs: Collection[NoticeJob], deadline: Deadline) -> Beginning[NoticeJob]:
+        """Notices that no table is needed for come first; nothing is looked up per batch."""
+        self._current.begin(deadline)
+        first = [job for job in jobs if job.notice.problem is not None]
+        others = [job for job in jobs if job.notice.problem is None]
+        return Beginning(self._handle, [Group([*first, *others])])
 
     def interrupted(self, job: NoticeJob) -> Settlement:
         """A bug costs only its own notice an attempt."""

@@ -3,10 +3,10 @@
 One item for each customer and app: pk is the customer user id, sk the app id.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from relay import telemetry
 from relay.aws.table import (
@@ -19,12 +19,14 @@ from relay.aws.table import (
     Table,
     is_key_text,
 )
-from relay.errors import UnreadableItemError
+from relay.errors import TableUnavailableError, UnreadableItemError
 from relay.instants import Clock, to_milliseconds, utc_now
 from relay.stores.attributes import Attributes
 
 KEEP_DAYS: Final = 730
 _SORT: Final = "identity"
+_KEYS_A_CALL: Final = 100
+"""BatchGetItem's limit."""
 
 
 class UnusableIdError(ValueError):
@@ -33,6 +35,13 @@ class UnusableIdError(ValueError):
     def __init__(self, field: str, longest: int) -> None:
         super().__init__(f"{field}: must be Unicode text of 1 to {longest} bytes in UTF-8")
         self.field = field
+
+
+class Customer(NamedTuple):
+    """A customer of one app."""
+
+    app_id: str
+    customer_user_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +74,33 @@ class Identities:
         self._keep = timedelta(days=keep_days)
         self._clock = clock
 
-    def find(self, app_id: str, customer_user_ids: Collection[str]) -> dict[str, Identity]:
-        """The known identities of these customers in one app, by customer user id.
+    def find(
+        self, customers: Collection[Customer], may_call: Callable[[], bool] = lambda: True
+    ) -> dict[Customer, Identity | None]:
+        """The identities of these customers, None where there is none.
 
-        A read unit for each customer, a hundred customers a call.
+        A read unit for each customer, a hundred customers a call, whatever their apps. Customers
+        whose call may not begin any more, or failed, are left out; raises `TableUnavailableError`
+        only if the first call fails.
         """
-        keys = [Key(customer, app_id) for customer in customer_user_ids]
-        items = self._table.get([key for key in keys if _unusable(key) is None])
-        return {identity.customer_user_id: identity for identity in self._unexpired(items)}
+        keys = {Key(one.customer_user_id, one.app_id): one for one in customers}
+        usable = [key for key in keys if _unusable(key) is None]
+        found: dict[Customer, Identity | None] = {
+            one: None for key, one in keys.items() if _unusable(key) is not None
+        }
+        for start in range(0, len(usable), _KEYS_A_CALL):
+            if not may_call():
+                break
+            chunk = usable[start : start + _KEYS_A_CALL]
+            try:
+                items = self._table.get(chunk)
+            except TableUnavailableError:
+                if not start:
+                    raise
+                break
+            known = {Key(one.customer_user_id, one.app_id): one for one in self._unexpired(items)}
+            found |= {keys[key]: known.get(key) for key in chunk}
+        return found
 
     def of_customer(self, customer_user_id: str) -> list[Identity]:
         """A customer's identities in all apps, the latest install first."""

@@ -222,11 +222,12 @@ def test_time_that_runs_out_before_the_queues_hands_the_records_back(
     harness: PaymentsHarness,
 ) -> None:
     purchase(harness)
-    times = iter([90.0, 7.0])
+    unreadable = json.dumps({**harness.waiting[0].content, "problem": "unreadable: odd"})
+    times = iter([90.0])
 
-    assert harness.map(harness.waiting[0].body, remaining=lambda: next(times)) == ["m-0"]
+    assert harness.map(unreadable, remaining=lambda: next(times, 7.0)) == ["m-0"]
 
-    assert harness.mobile == []
+    assert harness.dead == []
 
 
 def test_record_that_not_even_a_failure_can_be_written_of_comes_back(
