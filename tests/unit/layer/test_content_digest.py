@@ -8,7 +8,7 @@ import pytest
 
 from relay.domain.kinds import App, Kind
 from relay.exact_json import dumps, loads
-from relay.messages.envelope import Envelope, content_digest, stamped
+from relay.messages.envelope import Envelope, content_digest, former_content_digest, stamped
 from relay.rules.identity_lookup import prepare_with_lookup
 from tests.builders import MOBILE_APP, NOW, Json, make_event, make_web_event, make_web_visit
 
@@ -147,3 +147,14 @@ def test_content_digest_says_its_version() -> None:
 
     expected = f"2:{hashlib.sha256(text.encode()).hexdigest()}"
     assert digest(Kind.MOBILE_EVENT, make_event()) == expected
+
+
+def test_digest_of_release_0_1_leaves_out_a_time_that_was_stamped() -> None:
+    """The expected one was made by that release."""
+    envelope = Envelope(app_id=MOBILE_APP, kind=Kind.MOBILE_EVENT, event=None)
+    first_seen = NOW - timedelta(seconds=5)
+    event = stamped(Kind.MOBILE_EVENT, make_event(eventTime=None), first_seen)
+
+    digest = former_content_digest(envelope, event, first_seen)
+
+    assert digest == "38121ff8e7ed93c672f870dbbe88cacbcfed3d9231b32f12b91eb23e8a3512a3"

@@ -159,6 +159,7 @@ async def test_forward_asks_for_time_after_a_probe() -> None:
 
         async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
             harness.appsflyer.requests.append(request)
+            await asyncio.sleep(0)  # lets the others come to wait for the probes
             await probes.wait()
             if harness.clock.seconds() == started:
                 harness.clock.advance(INVOCATION - NEEDED + 1)
