@@ -7,9 +7,10 @@ takes too long is ended, as Lambda ends it.
 
 import asyncio
 import json
+import math
 import random
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -105,6 +106,7 @@ class Fleet:
         self._instances = instances
         self._batch_size = batch_size
         self._busy = 0
+        self._arrived = asyncio.Event()
         self._killed: set[asyncio.Task[Any]] = set()
         self._chance = random.Random(0)  # noqa: S311 - jitter, and the same in each run
 
@@ -147,6 +149,8 @@ class Fleet:
         """As producers do, who try again until SQS has taken them."""
         for envelope in envelopes:
             self.sqs.put(self.queue, json.dumps(envelope), envelope["app_id"], delay_seconds)
+        self._arrived.set()  # wakes whoever waits now, as a long poll does
+        self._arrived.clear()
 
     def letters(self) -> list[Json]:
         """Takes all dead letters off their queue."""
@@ -172,6 +176,7 @@ class Fleet:
     @asynccontextmanager
     async def at_work(self) -> AsyncIterator[None]:
         """The pollers poll, while the block lasts; what is under way at its end is given up."""
+        self._arrived = asyncio.Event()  # an event belongs to the loop that first waits for it
         forwarders = [self.make_forwarder() for _ in range(self._instances)]
         pollers = [asyncio.create_task(self._poll(forwarder)) for forwarder in forwarders]
         try:
@@ -195,7 +200,8 @@ class Fleet:
         while True:
             records = self._receive(self._batch_size)
             if not records:
-                await asyncio.sleep(self._until_next())
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._arrived.wait(), self._until_next())
                 continue
             self._busy += 1
             try:
@@ -218,9 +224,12 @@ class Fleet:
         """Seconds until there may be something to take."""
         due = self.sqs.queue(self.queue).next_due()
         wait = _IDLE_SECONDS if due is None else due / 1000 - self.clock.now.timestamp()
-        if self._busy or self.feeding or self.visible:
-            return min(_LOOK_SECONDS, max(0.001, wait))
-        return max(0.001, wait)
+        longest = math.inf
+        if self.feeding:
+            longest = _IDLE_SECONDS
+        if self._busy or self.visible:
+            longest = _LOOK_SECONDS
+        return min(longest, max(0.001, wait))
 
     def kill(self) -> NoReturn:
         """Ends the process that calls this, in the middle of what it does."""

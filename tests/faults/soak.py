@@ -73,13 +73,13 @@ class Soak:
         self.table = MemoryTable()
         self.fleet.deliveries = self.table
         self.tables_hang = False
+        self._table_hangs_with_a_request = False
         self.fleet.async_table = lambda table: _Hanging(table, lambda: self.tables_hang)
         for app_id in plan.apps:
             self.fleet.add_app(app_id, TOKEN.format(app_id))
 
     def run(self) -> None:
         """From the first event to the last."""
-        gc.collect()
         gc.freeze()  # what was there before need not be looked at each time
         with listening() as self.heard:
             run(self.clock, self._run())
@@ -94,11 +94,11 @@ class Soak:
                     await asyncio.sleep(_HANG_SECONDS)
 
     async def tables_hang_for(self, seconds: float) -> None:
-        """The table of deliveries hangs, once some events have come in."""
+        """The table of deliveries hangs from the next request on, whose result it does not take."""
         await asyncio.sleep(_BETWEEN_HANGS)
-        self.tables_hang = True
+        self._table_hangs_with_a_request = True
         await asyncio.sleep(seconds)
-        self.tables_hang = False
+        self._table_hangs_with_a_request = self.tables_hang = False
 
     @contextmanager
     def _parameters_hang(self) -> Iterator[None]:
@@ -132,6 +132,7 @@ class Soak:
             self.answers_all = None
 
     def _weather(self, call: Call) -> Strike | None:
+        self.tables_hang = self._table_hangs_with_a_request
         if self.answers_all is not None:
             self.hit.add(number_of(self.plan.surface, call.payload or {}))
             return self.answers_all

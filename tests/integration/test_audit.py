@@ -13,6 +13,9 @@ from pathlib import Path
 
 from tests.builders import Json
 
+POLL_SECONDS = 0.01
+"""How soon a server notices that it shall end; half a second if nothing is said."""
+
 ROOT = Path(__file__).parents[2]
 
 HARMLESS: Json = {}
@@ -65,7 +68,7 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def service(package: str, status: int, answer: Json) -> Iterator[_Service]:
     server = _Service(package, status, answer)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(POLL_SECONDS,))
     thread.start()
     try:
         yield server

@@ -13,6 +13,9 @@ import pytest
 
 from tests.integration.cli.conftest import ROOT, LocalQueues, Run
 
+POLL_SECONDS = 0.01
+"""How soon a server notices that it shall end; half a second if nothing is said."""
+
 MOBILE = {"app_id": "com.example.shop", "kind": "mobile_event", "event": {"eventName": "a"}}
 VISIT = {"app_id": "w", "kind": "web_visit", "event": {"event_url": "https://www.example.com/"}}
 
@@ -146,7 +149,7 @@ def api() -> Iterator[type[_Api]]:
 
     with HTTPServer(("127.0.0.1", 0), Api) as server:
         Api.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(POLL_SECONDS,))
         thread.start()
         yield Api
         server.shutdown()

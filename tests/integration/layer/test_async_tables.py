@@ -34,6 +34,9 @@ from relay.http1.pool import Pool
 from relay.stores.deliveries import Claim, Deliveries, delivery_key
 from tests.memory_table import MemoryAsyncTable, MemoryTable
 
+POLL_SECONDS = 0.01
+"""How soon a server notices that it shall end; half a second if nothing is said."""
+
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
@@ -252,7 +255,7 @@ class Answers(BaseHTTPRequestHandler):
 def scripted(calls_to: MakeCalls) -> Iterator[Callable[..., DynamoAsyncTable]]:
     """A table whose DynamoDB gives these answers."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    thread = Thread(target=server.serve_forever)
+    thread = Thread(target=server.serve_forever, args=(POLL_SECONDS,))
     thread.start()
 
     async def at_once(_: float) -> None:
