@@ -800,3 +800,44 @@ def test_handle_bug_of_ours_is_a_500_and_its_text_goes_nowhere(
 
     assert_problem(answer, 500)
     assert "jane" not in json.dumps(answer.content) + capsys.readouterr().out
+
+
+# What a response can hold
+
+LAMBDA_TAKES = 6 * 1024 * 1024
+"""Bytes of a response, as Lambda writes it."""
+
+
+def size_of_response(answer: Json) -> int:
+    return len(json.dumps(answer).encode())
+
+
+def test_previews_that_no_response_holds_are_413_and_say_what_to_do(
+    harness: AcceptHarness,
+) -> None:
+    event = make_web_event(event_value={"note": '"' * 3_000})
+    route = "POST /v1/web/{app_id}/events"
+    query = {"preview": "true"}
+
+    answer = harness.handle(
+        make_http_event([event] * 500, route=route, app_id=WEB_APP, query=query)
+    )
+
+    assert_problem(answer, 413)
+    assert "send fewer events at once" in answer.content["detail"]
+
+
+@pytest.mark.parametrize("text", ["x", '"', "\\", "\u0000", "\u00e9", "\U0001f600"])
+@pytest.mark.parametrize("preview", [True, False])
+def test_response_is_never_larger_than_lambda_takes(
+    harness: AcceptHarness, text: str, *, preview: bool
+) -> None:
+    query = {"preview": "true"} if preview else None
+    for count in (1, 500):
+        for length in (10, 300, 2_500):
+            event = make_web_event(event_value={"note": text * length}, **{text * 9: 1})
+            request = make_http_event(
+                [event] * count, route="POST /v1/web/{app_id}/events", app_id=WEB_APP, query=query
+            )
+
+            assert size_of_response(harness.accept.handle(request)) < LAMBDA_TAKES

@@ -38,6 +38,9 @@ MAX_EVENTS: Final = 500
 MAX_VALUES: Final = 250_000
 """Names and values in a body: 500 for each of the most events. They bound the memory it takes."""
 
+MAX_CONTENT_BYTES: Final = 5_500_000
+"""Of what a response tells. Lambda takes 6 MB, the headers and the form included."""
+
 ROUTES: Final[Mapping[str, Kind]] = {
     "POST /v1/mobile/{app_id}/events": Kind.MOBILE_EVENT,
     "POST /v1/web/{app_id}/events": Kind.WEB_EVENT,
@@ -80,6 +83,7 @@ class Accept:
         producer = self._authenticate(request)
         app = self._app(request, kind, producer)
         entries = _entries(kind, app, producer, request)
+        _check_response(entries, is_preview=request.is_preview)
         if request.is_preview:
             previews: PreviewsContent = {"events": [entry.preview() for entry in entries]}
             return Response(HTTPStatus.OK, previews)
@@ -238,6 +242,19 @@ def with_visitor(kind: Kind, event: Any, cookies: Mapping[str, str]) -> Any:
     if not isinstance(user, dict) or not is_absent(user.get("appsflyer_id")):
         return event
     return {**event, "user_id": {**user, "appsflyer_id": visitor}}
+
+
+def _check_response(entries: Sequence[Entry], *, is_preview: bool) -> None:
+    """Raises `Problem` (413) if the response would be larger than Lambda takes.
+
+    Asked before anything is queued: a response that is lost tells nobody what was.
+    """
+    if sum(entry.longest_content(is_preview=is_preview) for entry in entries) <= MAX_CONTENT_BYTES:
+        return
+    raise Problem(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        "the response would be too large; nothing was queued: send fewer events at once",
+    )
 
 
 def _message(kind: Kind, came_in: datetime, entry: Entry) -> Message:

@@ -4,9 +4,10 @@ The shapes of the responses are types: mypy checks the code against them, and th
 is made from them.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal, NotRequired, TypedDict
+from typing import Annotated, Final, Literal, NotRequired, TypedDict
 
 from relay.domain.findings import Finding
 from relay.gateway.request import ProblemContent
@@ -89,6 +90,10 @@ class InvalidContent(ProblemContent, NoneValidContent):
     """A request that was not met; where its events are the reason, with what is wrong with them."""
 
 
+_BESIDE: Final = 150
+"""Bytes of the names and marks around a finding, and around an event."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One event of a request, checked."""
@@ -104,6 +109,18 @@ class Entry:
     def is_valid(self) -> bool:
         """Whether it may be sent: no finding rejects it."""
         return self.prepared.body is not None
+
+    def longest_content(self, *, is_preview: bool) -> int:
+        """How many bytes what is told of it may take in the response that Lambda passes on.
+
+        That is JSON in JSON: a quotation mark of a body takes four bytes there, and eight where
+        the body escapes it.
+        """
+        told = _BESIDE + sum(
+            _BESIDE + 2 * len(json.dumps(one.field)) + len(one.message) * 5 // 4
+            for one in self.findings
+        )
+        return told + (4 * len(self.prepared.body or b"") if is_preview else 0)
 
     def preview(self) -> PreviewContent:
         """What would be sent, to the byte, and the time that AppsFlyer would record."""
