@@ -13,7 +13,7 @@ from threading import Lock
 from typing import Generic, TypeVar
 from weakref import finalize
 
-from relay.aws.table import Condition, Item, Key, PutResult, Written
+from relay.aws.table import Condition, Found, Item, Key, PutResult, Written
 from relay.errors import TableUnavailableError
 
 _LONGEST_PK = 2048
@@ -167,8 +167,8 @@ class MemoryAsyncTable:
     def __init__(self, table: MemoryTable) -> None:
         self._table = table
 
-    async def get(self, key: Key) -> Item | None:
-        return self._table.get([key]).get(key)
+    async def get_all(self, keys: Collection[Key]) -> Found:
+        return Found(self._table.get(keys), {})
 
     async def put(self, key: Key, item: Item, only_if: Condition | None = None) -> PutResult:
         return self._table.replace(key, item, only_if)

@@ -6,7 +6,7 @@ dies does nothing any more: not even what it had begun to wait for.
 
 import asyncio
 from collections import Counter, defaultdict, deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 import httpx
 from botocore.exceptions import ReadTimeoutError
 
-from relay.aws.table import AsyncTable, Condition, Item, Key, PutResult, StoredItem, Written
+from relay.aws.table import AsyncTable, Condition, Found, Item, Key, PutResult, Written
 from relay.errors import TableBusyError, TableUnavailableError
 from relay.forward.forwarder import Forwarder
 from relay.http1.errors import ExchangeTimeoutError
@@ -166,8 +166,8 @@ class _Deliveries:
         self._process = process
         self._table = table
 
-    async def get(self, key: Key) -> StoredItem | None:
-        return await self._take(Step.CLAIM, lambda: self._table.get(key))
+    async def get_all(self, keys: Collection[Key]) -> Found:
+        return await self._take(Step.CLAIM, lambda: self._table.get_all(keys))
 
     async def put(self, key: Key, item: Item, only_if: Condition | None = None) -> PutResult:
         step = Step.CLAIM if "claimant" in item else Step.DOUBT

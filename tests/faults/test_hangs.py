@@ -5,13 +5,13 @@ AppsFlyer id, some a claim. A call that hangs ends by the client's time-outs, or
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
 
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from relay.aws.table import Condition, Item, Key, PutResult, StoredItem, Written
+from relay.aws.table import Condition, Found, Item, Key, PutResult, Written
 from relay.aws.timeouts import LONGEST_CALL_SECONDS
 from relay.errors import TableUnavailableError
 from relay.stores.identities import Identities, Identity
@@ -191,9 +191,9 @@ class HangingTable:
         self._table = table
         self._street = street
 
-    async def get(self, key: Key) -> StoredItem | None:
+    async def get_all(self, keys: Collection[Key]) -> Found:
         await self._answer()
-        return self._table.get([key]).get(key)
+        return Found(self._table.get(keys), {})
 
     async def put(self, key: Key, item: Item, only_if: Condition | None = None) -> PutResult:
         await self._answer()

@@ -23,7 +23,7 @@ from tests.template import (
 TAKE = {"ReceiveMessage", "DeleteMessage", "GetQueueAttributes", "ChangeMessageVisibility"}
 """What Lambda's pollers do under the role of the function that a queue invokes."""
 
-CLAIM = {"GetItem", "PartiQLInsert", "PutItem", "BatchWriteItem", "DeleteItem"}
+CLAIM = {"BatchGetItem", "PartiQLInsert", "PutItem", "BatchWriteItem", "DeleteItem"}
 """To claim an event, and to remember or release it: writes only."""
 
 ACCESS = {

@@ -22,6 +22,7 @@ from relay.aws.table import (
     AsyncTable,
     Condition,
     DynamoTable,
+    Found,
     Item,
     Key,
     StoredItem,
@@ -85,12 +86,11 @@ async def found(table: Table, *keys: Key) -> Mapping[Key, StoredItem]:
     return await asyncio.to_thread(table.get, keys)
 
 
-async def test_get_reads_an_item_or_none(both: Both) -> None:
+async def test_get_all_reads_the_items_that_are_there(both: Both) -> None:
     loop, _ = both
     await loop.put(KEY, ITEM)
 
-    assert await loop.get(KEY) == ITEM
-    assert await loop.get(Key("c" * 64, "delivery")) is None
+    assert await loop.get_all([KEY, Key("c" * 64, "delivery")]) == Found({KEY: ITEM}, {})
 
 
 async def test_put_writes_and_replaces(both: Both) -> None:
@@ -314,7 +314,7 @@ async def test_table_that_fails_is_unavailable_by_awss_code(
     expected = pytest.raises(TableUnavailableError, match=f"^DynamoDB failed: {code}$")
 
     with expected:
-        await table.get(KEY)
+        raise (await table.get_all([KEY])).failed[KEY]
     with expected:
         await table.put(KEY, ITEM)
     with expected:
@@ -417,6 +417,19 @@ async def test_put_new_that_gets_too_few_results_is_not_taken_for_written(
         written = await scripted(answer).put_new(ITEMS)
 
         assert codes(written, TableUnavailableError) == dict.fromkeys(KEYS, "IncompleteResponse")
+
+
+async def test_get_all_of_which_some_are_left_unread_says_which(
+    scripted: Callable[..., DynamoAsyncTable],
+) -> None:
+    unread = {"deliveries": {"Keys": [{"pk": {"S": KEYS[1].pk}, "sk": {"S": KEYS[1].sk}}]}}
+    table = scripted((200, json.dumps({"Responses": {}, "UnprocessedKeys": unread}).encode()))
+
+    found = await table.get_all(KEYS[:2])
+
+    assert found.items == {}
+    assert [type(error) for error in found.failed.values()] == [TableBusyError]
+    assert list(found.failed) == [KEYS[1]]
 
 
 async def test_put_all_of_which_some_are_left_undone_says_which(

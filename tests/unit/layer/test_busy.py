@@ -2,16 +2,18 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from functools import partial
 from itertools import chain, repeat
 from typing import Any, Final
 
 import pytest
 
 from relay.aws.async_table import CallFailedError, DynamoAsyncTable, DynamoClient
-from relay.aws.table import Condition, Item, Key
+from relay.aws.table import KEYS_A_READ, Condition, Item, Key
 from relay.aws.timeouts import ATTEMPTS, CONNECT_SECONDS, LONGEST_CALL_SECONDS, READ_SECONDS
 from relay.errors import TableBusyError, TableUnavailableError
+from relay.stores.batcher import Batcher
 from relay.stores.write_batcher import WriteBatcher
 from tests.builders import NOW
 from tests.fakes import FakeClock
@@ -23,10 +25,18 @@ SLOWEST: Final = ATTEMPTS * (CONNECT_SECONDS + READ_SECONDS)
 
 Call = Callable[[DynamoAsyncTable], Awaitable[object]]
 
+
+async def look_up(
+    table: DynamoAsyncTable, keys: Collection[Key]
+) -> dict[Key, object | TableUnavailableError]:
+    found = await table.get_all(keys)
+    return {key: found.failed.get(key) or found.items.get(key) for key in keys}
+
+
 CALLS: Final[dict[str, Call]] = {
     "PutItem": lambda table: table.put(KEY, ITEM),
     "PutItem with a condition": lambda table: table.put(KEY, ITEM, Condition("at", 1)),
-    "GetItem": lambda table: table.get(KEY),
+    "BatchGetItem": lambda table: Batcher(partial(look_up, table), KEYS_A_READ).ask(KEY, None),
     "DeleteItem": lambda table: table.delete(KEY, Condition("at", 1)),
     "BatchExecuteStatement": lambda table: WriteBatcher(table.put_new).put(KEY, ITEM),
     "BatchWriteItem": lambda table: WriteBatcher(table.put_all).put(KEY, ITEM),

@@ -6,7 +6,8 @@ import pytest
 from relay.aws.table import Item, Key, Written
 from relay.aws.timeouts import ATTEMPTS, CONNECT_SECONDS, LONGEST_CALL_SECONDS, READ_SECONDS
 from relay.errors import TableBusyError, TableUnavailableError
-from relay.stores.write_batcher import CALLS_AT_ONCE, ITEMS_A_CALL, WriteBatcher
+from relay.stores.batcher import CALLS_AT_ONCE
+from relay.stores.write_batcher import ITEMS_A_CALL, WriteBatcher
 from tests.builders import NOW
 from tests.fakes import FakeClock
 from tests.faults.virtual_time import run

@@ -7,7 +7,7 @@ cost. Calls that are not made for each event use boto3 (`table`).
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, Final
@@ -18,6 +18,7 @@ from relay.aws.busy import Pause, repeat_while_busy
 from relay.aws.sigv4 import Credentials, signed_headers
 from relay.aws.table import (
     Condition,
+    Found,
     Item,
     Key,
     PutResult,
@@ -166,7 +167,7 @@ class DynamoAsyncTable:
     """`table.AsyncTable`, in DynamoDB.
 
     A single write that is throttled is repeated here, one of a batch by whoever gathered the batch
-    (`stores/write_batcher`), both by `repeat_while_busy`.
+    (`stores/batcher`), both by `repeat_while_busy`.
     """
 
     def __init__(self, calls: DynamoClient, name: str, pause: Pause = asyncio.sleep) -> None:
@@ -174,10 +175,19 @@ class DynamoAsyncTable:
         self._name = name
         self._pause = pause
 
-    async def get(self, key: Key) -> StoredItem | None:
-        """GetItem: a read unit for 4 KB, also of an absent item."""
-        request = {"TableName": self._name, "Key": record_of(key), "ConsistentRead": True}
-        return await repeat_while_busy(lambda: self._get(request), self._pause)
+    async def get_all(self, keys: Collection[Key]) -> Found:
+        """BatchGetItem: a read unit for 4 KB, also of an absent item."""
+        wanted = {"Keys": [record_of(key) for key in keys], "ConsistentRead": True}
+        try:
+            response = await self._client.call(
+                "BatchGetItem", {"RequestItems": {self._name: wanted}}
+            )
+        except CallFailedError as error:
+            return Found({}, _failures("BatchGetItem", dict.fromkeys(keys, error.code), _THROTTLED))
+        items = dict(map(item_of, response.get("Responses", {}).get(self._name, ())))
+        unread = response.get("UnprocessedKeys", {}).get(self._name, {}).get("Keys", ())
+        codes = dict.fromkeys(map(key_of, unread), _UNPROCESSED)
+        return Found(items, _failures("BatchGetItem", codes, _BUSY))
 
     async def put(self, key: Key, item: Item, only_if: Condition | None = None) -> PutResult:
         """PutItem: a write unit a KB, refused or not. The item before costs nothing."""
@@ -206,14 +216,6 @@ class DynamoAsyncTable:
     def close(self) -> None:
         """Closes the connections."""
         self._client.close()
-
-    async def _get(self, request: Mapping[str, Any]) -> StoredItem | None:
-        try:
-            response = await self._client.call("GetItem", request)
-        except CallFailedError as error:
-            raise _unavailable("GetItem", error.code) from None
-        found = response.get("Item")
-        return item_of(found)[1] if found else None
 
     async def _put(self, request: Mapping[str, Any]) -> PutResult:
         try:

@@ -77,14 +77,22 @@ class Written(NamedTuple):
     """
 
 
+KEYS_A_READ: Final = 100
+"""DynamoDB's limit."""
+
+
+class Found(NamedTuple):
+    """What became of a batch of reads. The item of a key that is in neither is absent."""
+
+    items: Mapping[Key, StoredItem]
+    failed: Mapping[Key, TableUnavailableError]
+
+
 class AsyncTable(Protocol):
-    """One table, for the event loop.
+    """One table, for the event loop. `put` and `delete` raise `TableUnavailableError`."""
 
-    `get`, `put` and `delete` raise `TableUnavailableError`.
-    """
-
-    async def get(self, key: Key) -> StoredItem | None:
-        """Reads an item, consistently; None if it is absent."""
+    async def get_all(self, keys: Collection[Key]) -> Found:
+        """Reads up to `KEYS_A_READ` items, consistently. Each read fails by itself."""
         ...
 
     async def put(self, key: Key, item: Item, only_if: Condition | None = None) -> PutResult:

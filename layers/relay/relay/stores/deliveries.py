@@ -25,14 +25,16 @@ a day that is set. Nothing else is read.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, NamedTuple
 from uuid import uuid4
 
-from relay.aws.table import AsyncTable, Condition, Item, Key, StoredItem
+from relay.aws.table import KEYS_A_READ, AsyncTable, Condition, Item, Key, StoredItem
+from relay.errors import TableUnavailableError
 from relay.instants import Clock, to_milliseconds, utc_now
+from relay.stores.batcher import Batcher
 from relay.stores.write_batcher import WriteBatcher
 
 _SORT: Final = "delivery"
@@ -102,6 +104,7 @@ class Deliveries:
         self._table = table
         self._claims = WriteBatcher(table.put_new)
         self._delivered = WriteBatcher(table.put_all)
+        self._former = Batcher[None, StoredItem | None](self._look_up, KEYS_A_READ)
         self._keep = timedelta(days=keep_days)
         self._clock = clock
         self._former_until = former_until
@@ -138,7 +141,7 @@ class Deliveries:
             return None
         if self._former_until is not None and now >= self._former_until:
             return None
-        item = await self._table.get(_key(former.key))
+        item = await self._former.ask(_key(former.key), None)
         if item is None or item.get("content") != former.digest():
             return None
         if _taken_until(item) > to_milliseconds(now):
@@ -186,6 +189,12 @@ class Deliveries:
             return None
         doubted = before.get(_IN_DOUBT)
         return doubted if isinstance(doubted, int) else moment
+
+    async def _look_up(
+        self, keys: Collection[Key]
+    ) -> dict[Key, StoredItem | TableUnavailableError | None]:
+        found = await self._table.get_all(keys)
+        return {key: found.failed.get(key) or found.items.get(key) for key in keys}
 
     async def remember(self, key: str, digest: str) -> None:
         """Records that the event was delivered, even if another invocation has claimed it since."""
