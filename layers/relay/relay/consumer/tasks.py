@@ -2,11 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import TypeVar
 
 from relay.consumer.workers import Line
 
 Result = TypeVar("Result")
+Free = AbstractAsyncContextManager[None]
+"""Entered while a worker works."""
 
 
 class Tasks:
@@ -25,10 +28,13 @@ class Tasks:
         Workers are given to a line in the order in which they become ready, and stay with it until
         it is done: a line that is ready later does not delay an earlier one.
         """
+        if len(lines) == 1:  # the usual case: nobody else wants workers
+            await self._run_line(lines[0], nullcontext())
+            return
         free = asyncio.Semaphore(self._limit)
         await asyncio.gather(*(self._run_line(line, free) for line in lines))
 
-    async def _run_line(self, line: Line, free: asyncio.Semaphore) -> None:
+    async def _run_line(self, line: Line, free: Free) -> None:
         await line.ready()
         workers = range(min(self._limit, line.jobs))
         await asyncio.gather(*(_work(line, free) for _ in workers))
@@ -41,6 +47,6 @@ class Tasks:
         return await asyncio.wait_for(asyncio.to_thread(call), seconds)
 
 
-async def _work(line: Line, free: asyncio.Semaphore) -> None:
+async def _work(line: Line, free: Free) -> None:
     async with free:
         await line.work()

@@ -77,6 +77,8 @@ class Sender:
     ) -> None:
         self._surface = surface
         self._settings = settings
+        self._longest_rest = settings.longest_rest_seconds
+        self._longest_delivery = settings.longest_delivery_seconds
         self._client = client
         self._apps = apps
         self._deliveries = deliveries
@@ -87,7 +89,7 @@ class Sender:
     @property
     def needed_seconds(self) -> float:
         """The longest that one event can take from now on, its turn's wait included."""
-        return self._settings.longest_delivery_seconds + self._limiter.wait_seconds
+        return self._longest_delivery + self._limiter.wait_seconds
 
     def begin(self, deadline: Deadline) -> Invocation:
         """Starts an invocation."""
@@ -230,7 +232,7 @@ class Sender:
 
     async def _request(self, job: EventJob, token: Secret, invocation: Invocation) -> Verdict:
         """Waits for a turn and makes a request, if there is still time for it then."""
-        prepared, longest = _sendable(job), self._settings.longest_rest_seconds
+        prepared, longest = _sendable(job), self._longest_rest
         spare = invocation.deadline.remaining_seconds - longest
         has_turn = await self._limiter.acquire(spare)
         if not (has_turn and invocation.deadline.allows(longest)):
@@ -252,7 +254,7 @@ class Sender:
         self, app_id: str, refused: Secret, invocation: Invocation
     ) -> Secret | None:
         async with self._token_reading:  # one fresh read serves every request that was in flight
-            longest = LONGEST_CALL_SECONDS + self._settings.longest_rest_seconds
+            longest = LONGEST_CALL_SECONDS + self._longest_rest
             if not invocation.deadline.allows(longest):
                 return None
             return await asyncio.to_thread(self._apps.refuse, self._surface, app_id, refused)

@@ -125,23 +125,25 @@ class Deliveries:
         when a person knew of doubts and decided to send it all the same. What release 0.1 left
         under the `former` key counts if it is the same event.
         """
-        before = await self._claim_before(former, consent)
+        before = None
+        if former is not None and former.key is not None:
+            before = await self._claim_before(former.key, former, consent)
         if before in {Claim.DUPLICATE, Claim.BUSY}:
             return before
         claim = await self._claim(key, digest, seconds, former, consent)
         return before if before is not None and claim is Claim.CLAIMED else claim
 
-    async def _claim_before(self, former: Former | None, consent: datetime | None) -> Claim | None:
+    async def _claim_before(
+        self, key: str, former: Former, consent: datetime | None
+    ) -> Claim | None:
         """The result of a claim to the former key; None if nothing is there that matters.
 
         Another content there is an event of another producer's, which had the same key.
         """
         now = self._clock()
-        if former is None or former.key is None:
-            return None
         if self._former_until is not None and now >= self._former_until:
             return None
-        item = await self._former.ask(_key(former.key), None)
+        item = await self._former.ask(_key(key), None)
         if item is None or item.get("content") != former.digest():
             return None
         if _taken_until(item) > to_milliseconds(now):
