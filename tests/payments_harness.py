@@ -16,6 +16,7 @@ from relay.config.sources import Sources
 from relay.consumer.deadline import CurrentDeadline
 from relay.domain.kinds import Surface
 from relay.payments.map import CALL_SECONDS, Mapper
+from relay.payments.providers.registry import source_settings
 from relay.payments.receive import ROUTE, Receiver
 from relay.stores.identities import Identities, Identity
 from relay.stores.money_trail import Trail
@@ -85,10 +86,12 @@ class PaymentsHarness:
             return GuardedTable(table, lambda: current.allows(CALL_SECONDS), self.clock.seconds)
 
         self.trail = Trail(guarded(self.trail_table), 400, self.clock)
-        self.receiver = Receiver(Sources(store), Queue(sqs, PAYMENTS_QUEUE), self.clock)
+        self.receiver = Receiver(
+            Sources(store, source_settings()), Queue(sqs, PAYMENTS_QUEUE), self.clock
+        )
         self.mapper = Mapper(
             self.settings,
-            Sources(store),
+            Sources(store, source_settings()),
             Apps(store, self.clock.seconds),
             self.trail,
             Identities(guarded(self.identities_table), clock=self.clock),

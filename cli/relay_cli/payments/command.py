@@ -16,9 +16,7 @@ _SECRET = "RELAY_WEBHOOK_SECRET"  # noqa: S105 - a variable's name
 
 
 def trigger(  # noqa: PLR0913 - one for each field of a webhook
-    provider: Annotated[
-        str, typer.Argument(help="stripe, revenuecat, paddle, adyen, standard_webhooks.")
-    ],
+    provider: Annotated[str, typer.Argument(help="The provider, as in a webhook's address.")],
     kind: Annotated[
         str,
         typer.Argument(
@@ -54,7 +52,7 @@ def trigger(  # noqa: PLR0913 - one for each field of a webhook
     To a sandbox that runs here, or to a URL.
     """
     from relay.instants import utc_now
-    from relay_cli.payments.samples.order import Order
+    from relay.payments.providers.samples import Order
     from relay_cli.payments.trigger import Address, new_tag
     from relay_cli.payments.trigger import trigger as send
 

@@ -19,11 +19,12 @@ from relay.instants import utc_now
 from relay.payments.decide import Decider
 from relay.payments.errors import MappingError
 from relay.payments.events import event_of
-from relay.payments.providers.registry import PROVIDERS
+from relay.payments.providers.registry import PROVIDERS, samples_of, source_settings
 from relay.payments.receive import MAX_BODY_BYTES
 from relay.stores.identities import Identities
 from relay.stores.money_trail import Trail
 from relay.validation import first_fault
+from relay_cli.payments.samples import check_provider
 from relay_cli.terminal.console import Block, printable, show, stdout_console
 from relay_cli.terminal.errors import CliError, ExitCode
 from relay_cli.terminal.files import read_bytes, read_object
@@ -102,9 +103,7 @@ def explain(
     Returns `FAILED` if part of it cannot be interpreted.
     """
     body = read_bytes(path, MAX_BODY_BYTES, " No webhook is.")
-    name = provider or _detect_provider(body)
-    if name not in PROVIDERS:
-        raise CliError(f"no such provider; there are {', '.join(PROVIDERS)}")
+    name = check_provider(provider) if provider else _detect_provider(body)
     settings = _settings(name, mobile, web)
     try:
         webhooks = PROVIDERS[name].parse(body, settings)
@@ -127,21 +126,15 @@ def _detect_provider(body: bytes) -> str:
     except InvalidJsonError as error:
         raise CliError(f"the file is {error}") from error
     names = set(content) if isinstance(content, dict) else set()
-    for provider, mark in (
-        ("adyen", {"notificationItems"}),
-        ("revenuecat", {"event", "api_version"}),
-        ("paddle", {"event_type", "notification_id"}),
-        ("stripe", {"object", "livemode"}),
-        ("standard_webhooks", {"type", "timestamp", "data"}),
-    ):
-        if mark <= names:
+    for provider in PROVIDERS:
+        if names >= samples_of(provider).RECOGNISED_BY:
             return provider
     raise CliError("the provider is not to be seen from the file: say which with --provider")
 
 
 def _settings(provider: str, mobile: list[str], web: list[str]) -> SourceSettings:
     try:
-        return SourceSettings.model_validate(
+        return source_settings().model_validate(
             {"provider": provider, "apps": {"mobile": mobile, "web": web}}
         )
     except ValidationError as error:
@@ -285,4 +278,4 @@ def _apps_named(interpretation: Interpretation) -> SourceApps:
     named = [link.hints.app_id for link in interpretation.links if link.hints.app_id]
     if not named:
         return _ANY_APP
-    return _settings("stripe", named[:1], []).apps
+    return SourceApps(mobile=tuple(named[:1]))

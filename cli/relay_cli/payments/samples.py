@@ -1,37 +1,31 @@
 """Fresh webhooks for `relay payments trigger`: new ids, current times, example.com addresses.
 
-Each provider's module builds every webhook that the provider sends for one kind, including the
-links that a later refund needs. They hold as much personal data as real ones, so that one can see
-that the relay keeps none of it.
+Each provider brings its own (`samples` in its package): every webhook that it sends for one kind,
+including the links that a later refund needs.
 """
 
 from collections.abc import Mapping
 from typing import Final
 
-from relay_cli.payments.samples import adyen, paddle, revenuecat, standard_webhooks, stripe
-from relay_cli.payments.samples.order import Build, Json, Order
+from relay.payments.providers.registry import PROVIDERS, samples_of
+from relay.payments.providers.samples import Build, Json, Order, TooFineError
 from relay_cli.terminal.errors import CliError
-
-KINDS: Final[Mapping[str, Mapping[str, Build]]] = {
-    "stripe": stripe.KINDS,
-    "revenuecat": revenuecat.KINDS,
-    "paddle": paddle.KINDS,
-    "adyen": adyen.KINDS,
-    "standard_webhooks": standard_webhooks.KINDS,
-}
-"""The kinds of each provider."""
 
 PAYMENTS: Final = frozenset({"first_payment", "renewal", "purchase"})
 REVERSALS: Final[Mapping[str, str]] = {"refund_reversed": "refund", "dispute_won": "dispute"}
 RETURNS: Final = frozenset(REVERSALS.values())
 
 
+def check_provider(name: str) -> str:
+    """The name of a provider; raises `CliError`."""
+    if name not in PROVIDERS:
+        raise CliError(f"no such provider; there are {', '.join(PROVIDERS)}")
+    return name
+
+
 def kinds_of(provider: str) -> Mapping[str, Build]:
     """The kinds of a provider; raises `CliError`."""
-    kinds = KINDS.get(provider)
-    if kinds is None:
-        raise CliError(f"no such provider; there are {', '.join(KINDS)}")
-    return kinds
+    return samples_of(check_provider(provider)).KINDS
 
 
 def check_kind(provider: str, kind: str) -> None:
@@ -44,7 +38,11 @@ def check_kind(provider: str, kind: str) -> None:
 def build(order: Order) -> list[Json]:
     """The webhooks in the order of sending; raises `CliError`."""
     check_kind(order.provider, order.kind)
-    return KINDS[order.provider][order.kind](order)
+    try:
+        return kinds_of(order.provider)[order.kind](order)
+    except TooFineError:
+        problem = f"--amount has more decimal places than {order.currency} has"
+        raise CliError(problem) from None
 
 
 def payment_of(provider: str) -> str:

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from relay.instants import utc_now
-from relay_cli.payments.samples import KINDS, RETURNS, REVERSALS, build
-from relay_cli.payments.samples.order import Order
+from relay.payments.providers.registry import PROVIDERS, samples_of
+from relay.payments.providers.samples import Order
+from relay_cli.payments.samples import RETURNS, REVERSALS, build
 from relay_cli.payments.trigger import Address, movement_id, new_tag, orders_for, trigger
 from relay_cli.terminal.errors import CliError, ExitCode
 from relay_sandbox.sandbox import Sandbox
@@ -54,7 +55,9 @@ async def test_trigger_each_kind_of_each_provider_reaches_appsflyer_once(
 ) -> None:
     ready = tmp_path / "ready.json"
     ready.write_text(json.dumps(sandbox.ready))
-    sent = [(provider, kind, new_tag()) for provider, kinds in KINDS.items() for kind in kinds]
+    sent = [
+        (provider, kind, new_tag()) for provider in PROVIDERS for kind in samples_of(provider).KINDS
+    ]
 
     for provider, kind, tag in sent:
         address = Address.of_sandbox(ready, provider)
@@ -72,7 +75,7 @@ async def test_trigger_each_kind_of_each_provider_reaches_appsflyer_once(
 
 
 @pytest.mark.asyncio(loop_scope="session")
-@pytest.mark.parametrize("provider", KINDS)
+@pytest.mark.parametrize("provider", PROVIDERS)
 async def test_trigger_returns_a_payment_that_an_earlier_call_named(
     sandbox: Sandbox, tmp_path: Path, provider: str
 ) -> None:
@@ -108,7 +111,7 @@ def test_trigger_kind_that_a_provider_does_not_have_posts_nothing() -> None:
         trigger(order("revenuecat", "dispute", "t"), nowhere)
 
 
-@pytest.mark.parametrize("provider", KINDS)
+@pytest.mark.parametrize("provider", PROVIDERS)
 def test_build_amount_with_more_places_than_its_currency_is_refused(provider: str) -> None:
     sent = replace(order(provider, "purchase", "t"), amount=Decimal("9.999"))
 

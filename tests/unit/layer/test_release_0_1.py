@@ -24,6 +24,7 @@ from relay.exact_json import dumps_for_queue, loads
 from relay.messages.envelope import DEAD_LETTER_FIELDS, parse_envelope, write_envelope
 from relay.messages.notice import DEAD_LETTER_FIELDS as DEAD_NOTICE_FIELDS
 from relay.messages.notice import parse_notice, write_notice
+from relay.payments.providers.registry import source_settings
 from relay.stores.decision import Decision
 from relay.stores.deliveries import Claim, Deliveries, delivery_key
 from relay.stores.identities import Identities
@@ -282,7 +283,7 @@ def test_producers_and_push_senders_are_read(
 
 
 def test_sources_and_their_secrets_are_read(store: ParameterStore) -> None:
-    sources = Sources(store)
+    sources = Sources(store, source_settings())
     written = json.loads(json.loads((DATA / "parameters.json").read_text("utf-8"))["sources"])
 
     for name, given in written.items():

@@ -21,9 +21,10 @@ from relay.domain.movements import (
     MovementKind,
     Treatment,
 )
-from relay.domain.payment_rules import SourceApps, SourceSettings
+from relay.domain.payment_rules import SourceApps
 from relay.errors import ConfigurationError, SignatureRefusedError, UnreadableWebhookError
 from relay.payments.providers import adyen
+from relay.payments.providers.adyen.settings import AdyenSettings
 from relay.payments.providers.protocol import Webhook
 from relay.secrets import Secret
 from tests.builders import Json
@@ -37,7 +38,7 @@ VECTORS = [
 KEY = "44782DEF547AAA06C910C43932B1EB0C71FC68D9D0C057550C48EC2ACF6BA056"
 NOW = datetime(2026, 10, 26, 8, tzinfo=UTC)
 AT = datetime(2026, 10, 26, 8, 0, 5, tzinfo=UTC)
-SETTINGS = SourceSettings(provider="adyen", apps=SourceApps())
+SETTINGS = AdyenSettings(provider="adyen", apps=SourceApps())
 AT_CAPTURE = SETTINGS.model_copy(update={"payment_event": "capture"})
 PAYMENT = "payment:PAY1"
 
@@ -71,14 +72,14 @@ def body_of(*items: Json, sign: bool = True, live: object = "true") -> bytes:
 
 def verify(
     body: bytes,
-    settings: SourceSettings = SETTINGS,
+    settings: AdyenSettings = SETTINGS,
     secrets: Sequence[str] = (KEY,),
     **headers: str,
 ) -> None:
     adyen.verify(Webhook(headers, body), [Secret(one) for one in secrets], settings, NOW)
 
 
-def meaning(item: Json, settings: SourceSettings = SETTINGS) -> Interpretation:
+def meaning(item: Json, settings: AdyenSettings = SETTINGS) -> Interpretation:
     (told,) = adyen.parse(body_of(item), settings)
     return adyen.interpret(told.type, told.content, settings)
 
@@ -200,7 +201,7 @@ def basic(credentials: bytes) -> str:
     ids=["in-secrets", "two-in-secrets", "where-it-stood-before"],
 )
 def test_verify_basic_authentication_where_the_source_asks_for_it(
-    settings: SourceSettings, secrets: tuple[str, ...]
+    settings: AdyenSettings, secrets: tuple[str, ...]
 ) -> None:
     body = body_of(make_item())
     right = basic(b"adyen:pass")
@@ -268,7 +269,7 @@ def test_read_tells_of_each_item() -> None:
     ],
 )
 def test_read_treats_each_type_as_it_counts(
-    code: str, success: str | None, settings: SourceSettings, treatment: Treatment
+    code: str, success: str | None, settings: AdyenSettings, treatment: Treatment
 ) -> None:
     (told,) = adyen.parse(body_of(make_item(code, success=success), sign=False), settings)
 
@@ -445,7 +446,7 @@ def test_understand_cancellation_without_an_amount_is_of_all(code: str) -> None:
     ("code", "settings"),
     [("REFUND", SETTINGS), ("CHARGEBACK", SETTINGS), ("CAPTURE", AT_CAPTURE)],
 )
-def test_understand_without_its_payment_is_unreadable(code: str, settings: SourceSettings) -> None:
+def test_understand_without_its_payment_is_unreadable(code: str, settings: AdyenSettings) -> None:
     with pytest.raises(UnreadableWebhookError, match="originalReference"):
         meaning(make_item(code, originalReference=None), settings)
 

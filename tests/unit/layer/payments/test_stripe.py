@@ -19,14 +19,15 @@ from relay.domain.movements import (
     ParsedWebhook,
     Treatment,
 )
-from relay.domain.payment_rules import HintKeys, SourceApps, SourceSettings
+from relay.domain.payment_rules import HintKeys, SourceApps
 from relay.errors import UnreadableWebhookError
 from relay.exact_json import dumps, loads
 from relay.payments.providers import stripe
+from relay.payments.providers.stripe.settings import StripeSettings
 from tests.builders import Json
 
 SAMPLES = Path(__file__).parents[3] / "data" / "webhooks"
-SETTINGS = SourceSettings(provider="stripe", apps=SourceApps())
+SETTINGS = StripeSettings(provider="stripe", apps=SourceApps())
 WHOSE = CustomerHints("user_84213", "1698765432100-1234567890123456789", "id1234567890", "ios")
 WHO = CustomerHints("user_84213")
 TOLD_AT = datetime(2026, 10, 26, 9, 0, tzinfo=UTC)
@@ -37,7 +38,7 @@ def unix(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def settings(**fields: Any) -> SourceSettings:
+def settings(**fields: Any) -> StripeSettings:
     return SETTINGS.model_copy(update=fields)
 
 
@@ -58,25 +59,25 @@ def of(kind: str, **thing: Any) -> Json:
     }
 
 
-def told(event: Json, given: SourceSettings = SETTINGS) -> ParsedWebhook:
+def told(event: Json, given: StripeSettings = SETTINGS) -> ParsedWebhook:
     (found,) = stripe.parse(json.dumps(event).encode(), given)
     return found
 
 
-def understood(event: Json, given: SourceSettings = SETTINGS) -> Interpretation:
+def understood(event: Json, given: StripeSettings = SETTINGS) -> Interpretation:
     """By way of the queue: what is not on the allow-list is gone."""
     found = told(event, given)
     assert found.treatment is Treatment.COUNTED
     return stripe.interpret(found.type, loads(dumps(found.content)), given)
 
 
-def movement_of(event: Json, given: SourceSettings = SETTINGS) -> Movement:
+def movement_of(event: Json, given: StripeSettings = SETTINGS) -> Movement:
     movement = understood(event, given).movement
     assert movement is not None
     return movement
 
 
-def facts_of(event: Json, given: SourceSettings = SETTINGS) -> dict[str, Link]:
+def facts_of(event: Json, given: StripeSettings = SETTINGS) -> dict[str, Link]:
     return {link.ref: link for link in understood(event, given).links}
 
 

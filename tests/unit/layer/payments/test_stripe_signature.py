@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.domain.movements import Treatment
-from relay.domain.payment_rules import SourceApps, SourceSettings
+from relay.domain.payment_rules import SourceApps
 from relay.errors import SignatureRefusedError, StaleSignatureError
 from relay.payments.providers import stripe
 from relay.payments.providers.protocol import Webhook
+from relay.payments.providers.stripe.settings import StripeSettings
 from relay.secrets import Secret
 
 DATA = Path(__file__).parents[3] / "data"
@@ -25,7 +26,7 @@ UNIX = 1793001603
 NOW = datetime.fromtimestamp(UNIX, UTC)
 SECRET = "whsec_test_primary_0123456789abcdef"
 BODY = '{"id":"evt_1","type":"invoice.paid","customer_name":"Zoë"}'
-SETTINGS = SourceSettings(provider="stripe", apps=SourceApps())
+SETTINGS = StripeSettings(provider="stripe", apps=SourceApps())
 
 
 def verify(

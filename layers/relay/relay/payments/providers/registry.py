@@ -1,12 +1,19 @@
-"""The payment providers by name."""
+"""The payment providers by name: the one place that names them all."""
 
 from collections.abc import Mapping
-from typing import Final
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
+from pydantic import create_model
+
+from relay.domain.payment_rules import SourceSettings
 from relay.payments.providers import adyen, paddle, revenuecat, standard_webhooks, stripe
 from relay.payments.providers.protocol import Provider
 
-PROVIDERS: Final[Mapping[str, Provider]] = {
+if TYPE_CHECKING:
+    from relay.payments.providers.samples import Samples
+
+PROVIDERS: Final[Mapping[str, Provider[Any]]] = {
     "stripe": stripe,
     "revenuecat": revenuecat,
     "paddle": paddle,
@@ -14,3 +21,28 @@ PROVIDERS: Final[Mapping[str, Provider]] = {
     "standard_webhooks": standard_webhooks,
 }
 """By the name in a webhook's URL and in a source's settings."""
+
+
+def source_settings() -> type[SourceSettings]:
+    """The shape of a source's settings, with those of every provider.
+
+    Settings of another provider are read too, and change nothing. It is a subclass of every
+    provider's `SETTINGS`.
+    """
+    own = {one.SETTINGS for one in PROVIDERS.values()} - {SourceSettings}
+    provider: Any = Literal.__getitem__(tuple(PROVIDERS))
+    return create_model(
+        "SourceSettings",
+        __base__=tuple(sorted(own, key=lambda one: one.__name__)) or SourceSettings,
+        provider=(provider, ...),
+    )
+
+
+def samples_of(name: str) -> "Samples":
+    """The samples of a provider, loaded only now: no function in the cloud has a use for them.
+
+    The module `samples` in the provider's package; beside it, if it is a single module.
+    """
+    module = cast("Any", PROVIDERS[name])
+    separator = "." if hasattr(module, "__path__") else "_"
+    return cast("Samples", import_module(f"{module.__name__}{separator}samples"))

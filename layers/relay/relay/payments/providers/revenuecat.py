@@ -58,6 +58,7 @@ from relay.secrets import Secret
 
 ACKNOWLEDGEMENT: Final = ""
 SIGNATURE_HEADER: Final = "authorization"
+SETTINGS: Final = SourceSettings
 
 _PAYMENTS: Final = {
     "INITIAL_PURCHASE": MovementKind.FIRST_PAYMENT,

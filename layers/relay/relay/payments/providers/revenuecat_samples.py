@@ -1,10 +1,20 @@
-"""Sample webhooks of RevenueCat."""
+"""Webhooks to try RevenueCat with, and how it signs them."""
 
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
-from relay_cli.payments.samples.order import PERSON, Build, Json, Order
+from relay.payments.providers.protocol import Webhook
+from relay.payments.providers.samples import PERSON, Account, Build, Json, Order
+
+ACCOUNT: Final = Account("revenuecat-sandbox", f"Bearer {'sandbox0' * 4}")
+RECOGNISED_BY: Final = frozenset({"event", "api_version"})
+
+
+def sign(body: bytes, secret: str, seconds: int) -> Webhook:
+    """No signature: the secret itself."""
+    del seconds  # no time is told
+    return Webhook({"authorization": secret}, body)
 
 
 def _event(order: Order, kind: str, price: Decimal, **more: object) -> list[Json]:

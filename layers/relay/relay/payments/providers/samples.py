@@ -1,17 +1,26 @@
-"""The order that sample webhooks are built from."""
+"""What a provider's module `samples` offers: webhooks to try it with, as the provider sends them.
 
+For the command and the sandbox. No function in the cloud loads any of it. The samples hold as much
+personal data as real webhooks, so that one can see that the relay keeps none of it.
+"""
+
+import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, NamedTuple, Protocol
 
 from relay.payments.providers.major_units import fits, rounded
 from relay.payments.providers.minor_units import from_minor
-from relay_cli.terminal.errors import CliError
+from relay.payments.providers.protocol import Webhook
 
 Json = dict[str, Any]
 PERSON: Final = {"name": "Jane Roe", "email": "jane.roe@example.com"}
+
+
+class TooFineError(ValueError):
+    """An amount has more decimal places than its currency has at the provider."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +42,18 @@ class Order:
         """The tag of the payment."""
         return self.tag.partition("-")[0]
 
-    @property
-    def minor(self) -> int:
-        """The amount in the provider's minor units; raises `CliError` unless it is an integer."""
-        provider = cast("Literal['stripe', 'paddle', 'adyen']", self.provider)
-        units = self.amount / from_minor(provider, self.currency, 1, {})
+    def minor(self, places_at: Mapping[str, int]) -> int:
+        """The amount in a provider's minor units, by its `PLACES`; raises `TooFineError`."""
+        units = self.amount / from_minor(places_at, self.currency, 1, {})
         if units != int(units):
-            raise _too_fine(self)
+            raise TooFineError
         return int(units)
 
     @property
     def major(self) -> Decimal:
-        """The amount with all decimal places of its currency; raises `CliError` if it has more."""
+        """The amount with all decimal places of its currency; raises `TooFineError`."""
         if not fits(self.currency, self.amount, {}):
-            raise _too_fine(self)
+            raise TooFineError
         return rounded(self.currency, self.amount, {})
 
     @property
@@ -61,8 +68,36 @@ class Order:
 
 
 Build = Callable[[Order], list[Json]]
-"""Builds all the webhooks that a provider sends for an order."""
+"""Builds all the webhooks that a provider sends for an order, in the order of sending."""
 
 
-def _too_fine(order: Order) -> CliError:
-    return CliError(f"--amount has more decimal places than {order.currency} has")
+class Account(NamedTuple):
+    """An account at a provider that exists in the sandbox alone."""
+
+    source: str
+    """The name of its source."""
+    secret: str
+    """Fixed, since the samples in events/ are signed with it."""
+
+
+class Samples(Protocol):
+    """The module `samples` of a provider."""
+
+    ACCOUNT: Account
+    """With a secret in the provider's format."""
+    RECOGNISED_BY: frozenset[str]
+    """Fields that every body of the provider's has at its top, and no other provider's has."""
+    KINDS: Mapping[str, Build]
+    """What builds the webhooks, by kind of movement."""
+
+    def sign(self, body: bytes, secret: str, seconds: int) -> Webhook:
+        """Signs a body as the provider does, at a time in Unix seconds.
+
+        From the provider's page, independent of `verify`: a mistake in one must not hide in both.
+        """
+        ...
+
+
+def digest_of(key: bytes, message: bytes) -> bytes:
+    """The message's HMAC-SHA256."""
+    return hmac.digest(key, message, "sha256")

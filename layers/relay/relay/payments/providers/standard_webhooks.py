@@ -50,6 +50,7 @@ Value = TypeVar("Value")
 ACKNOWLEDGEMENT: Final = ""
 SIGNATURE_HEADER: Final = "webhook-signature"
 """Or `svix-signature`. The id and the time in the neighbouring headers are signed too."""
+SETTINGS: Final = SourceSettings
 
 
 TYPES: Final = {f"payment.{kind}": kind for kind in MovementKind}

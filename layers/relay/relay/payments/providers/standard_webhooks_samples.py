@@ -1,11 +1,30 @@
-"""Sample webhooks of a company's own billing."""
+"""Webhooks to try a company's own billing with, and how it signs them."""
 
+import base64
+import hashlib
 from collections.abc import Mapping
 from typing import Final
 
-from relay_cli.payments.samples.order import Build, Json, Order
+from relay.payments.providers.protocol import Webhook
+from relay.payments.providers.samples import Account, Build, Json, Order, digest_of
+
+ACCOUNT: Final = Account("webhooks-sandbox", "whsec_c2FuZGJveC1vbmx5LXNhbmRib3gtMDAh")
+RECOGNISED_BY: Final = frozenset({"type", "timestamp", "data"})
 
 _NAMES: Final = {"app_user_id": "customer_user_id", "af_app_id": "app_id"}
+
+
+def sign(body: bytes, secret: str, seconds: int) -> Webhook:
+    """Three headers; the id comes from the body, so that a redelivery has the same."""
+    message_id = f"msg_{hashlib.sha256(body).hexdigest()[:24]}"
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    digest = digest_of(key, f"{message_id}.{seconds}.".encode() + body)
+    headers = {
+        "webhook-id": message_id,
+        "webhook-timestamp": str(seconds),
+        "webhook-signature": f"v1,{base64.b64encode(digest).decode()}",
+    }
+    return Webhook(headers, body)
 
 
 def _webhook(order: Order, name: str, **more: object) -> list[Json]:

@@ -18,11 +18,11 @@ from datetime import datetime
 from typing import Any, Final
 
 from relay.domain.movements import Interpretation, ParsedWebhook, Treatment
-from relay.domain.payment_rules import SourceSettings
 from relay.errors import UnreadableWebhookError
 from relay.payments.providers.adyen.item import Item, items_of, shape
 from relay.payments.providers.adyen.kinds import COUNTED, treatment_of_event, treatment_of_item
 from relay.payments.providers.adyen.kinds import why_ignored as why_ignored
+from relay.payments.providers.adyen.settings import AdyenSettings
 from relay.payments.providers.adyen.signing import (
     BODY_SIGNATURE,
     basic_auth_digests,
@@ -45,10 +45,11 @@ from relay.secrets import Secret
 
 ACKNOWLEDGEMENT: Final = "[accepted]"
 SIGNATURE_HEADER: Final = BODY_SIGNATURE
+SETTINGS: Final = AdyenSettings
 
 
 def verify(
-    webhook: Webhook, secrets: Sequence[Secret], settings: SourceSettings, now: datetime
+    webhook: Webhook, secrets: Sequence[Secret], settings: AdyenSettings, now: datetime
 ) -> None:
     """`additionalData.hmacSignature` of each item, or the header `hmacsignature` over the body.
 
@@ -63,7 +64,7 @@ def verify(
         check_items(webhook.body, keys)
 
 
-def parse(body: bytes, settings: SourceSettings) -> list[ParsedWebhook]:
+def parse(body: bytes, settings: AdyenSettings) -> list[ParsedWebhook]:
     """The items of a standard webhook, or the one event of a webhook signed by its header."""
     content = read_object(body)
     if "notificationItems" not in content:
@@ -80,7 +81,7 @@ def _is_test(content: object) -> bool:
     return live == "false"
 
 
-def _parse_item(item: Mapping[str, Any], settings: SourceSettings, *, test: bool) -> ParsedWebhook:
+def _parse_item(item: Mapping[str, Any], settings: AdyenSettings, *, test: bool) -> ParsedWebhook:
     """One item; a problem in it must not cost the other items of the webhook."""
     try:
         return _parse_valid_item(item, settings, test=test)
@@ -102,7 +103,7 @@ def _id_or_empty(item: Mapping[str, Any], field: str) -> str:
 
 
 def _parse_valid_item(
-    item: Mapping[str, Any], settings: SourceSettings, *, test: bool
+    item: Mapping[str, Any], settings: AdyenSettings, *, test: bool
 ) -> ParsedWebhook:
     webhook_type = identifier(item, "eventCode")
     treatment = treatment_of_item(webhook_type, text_or_none(item, "success"), settings)
@@ -116,7 +117,7 @@ def _parse_valid_item(
     )
 
 
-def _parse_event(content: Mapping[str, Any], settings: SourceSettings) -> ParsedWebhook:
+def _parse_event(content: Mapping[str, Any], settings: AdyenSettings) -> ParsedWebhook:
     webhook_type = identifier(content, "type")
     return ParsedWebhook(
         id=identifier_or_none(content, "eventId") or webhook_type,
@@ -128,7 +129,7 @@ def _parse_event(content: Mapping[str, Any], settings: SourceSettings) -> Parsed
 
 
 def interpret(
-    webhook_type: str, content: Mapping[str, Any], settings: SourceSettings
+    webhook_type: str, content: Mapping[str, Any], settings: AdyenSettings
 ) -> Interpretation:
     """What an item means: whose a payment is, and a movement if money moved."""
     if webhook_type not in COUNTED:

@@ -5,8 +5,9 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from relay.domain.movements import Amount, CustomerHints, Movement, MovementKind, Ref
-from relay.domain.payment_rules import SourceSettings
 from relay.errors import UnreadableWebhookError
+from relay.payments.providers.adyen.places import PLACES
+from relay.payments.providers.adyen.settings import AdyenSettings
 from relay.payments.providers.minor_units import from_minor
 from relay.payments.providers.parsing import (
     Shape,
@@ -34,7 +35,7 @@ def items_of(content: object) -> list[Mapping[str, Any]]:
     return items
 
 
-def shape(settings: SourceSettings) -> Shape:
+def shape(settings: AdyenSettings) -> Shape:
     """The allow-list: without the card (`reason`) or the shopper's name, e-mail and address."""
     return {
         **dict.fromkeys(("pspReference", "originalReference", "merchantReference", "eventDate")),
@@ -51,7 +52,7 @@ class Item(NamedTuple):
 
     type: str
     content: Mapping[str, Any]
-    settings: SourceSettings
+    settings: AdyenSettings
 
     def reference(self) -> str:
         """The reference of what the item reports: a payment, a refund, a dispute."""
@@ -69,7 +70,7 @@ class Item(NamedTuple):
         """The gross amount; Adyen sends no other."""
         code = currency(self.content, "amount.currency")
         minor = whole(self.content, "amount.value")
-        return Amount(code, from_minor("adyen", code, minor, self.settings.minor_units))
+        return Amount(code, from_minor(PLACES, code, minor, self.settings.minor_units))
 
     def hints(self) -> CustomerHints:
         """Customer hints: the merchant's metadata takes precedence over the shopper reference."""

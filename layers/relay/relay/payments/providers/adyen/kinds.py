@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from relay.domain.movements import Interpretation, Treatment
-from relay.domain.payment_rules import SourceSettings
 from relay.payments.providers.adyen import payments, returns
 from relay.payments.providers.adyen.item import Item
+from relay.payments.providers.adyen.settings import AdyenSettings
 
 _CAPTURE: Final = "CAPTURE"
 
@@ -64,9 +64,7 @@ _STORED_METHOD_PREFIX: Final = "recurring.token."
 """The prefix of types about stored payment methods: signed by a header, and no money."""
 
 
-def treatment_of_item(
-    webhook_type: str, success: str | None, settings: SourceSettings
-) -> Treatment:
+def treatment_of_item(webhook_type: str, success: str | None, settings: AdyenSettings) -> Treatment:
     """How an item is treated, by its type and by what the source counts as the payment."""
     if webhook_type in IGNORED:
         return Treatment.IGNORED

@@ -1,15 +1,41 @@
-"""Sample webhooks of Adyen."""
+"""Webhooks to try Adyen with, and how it signs them."""
 
+import base64
+import json
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
-from relay_cli.payments.samples.order import PERSON, Build, Json, Order
+from relay.payments.providers.adyen.places import PLACES
+from relay.payments.providers.protocol import Webhook
+from relay.payments.providers.samples import PERSON, Account, Build, Json, Order, digest_of
+
+ACCOUNT: Final = Account("adyen-sandbox", 16 * "5A0D")
+RECOGNISED_BY: Final = frozenset({"notificationItems"})
+
+
+def sign(body: bytes, secret: str, seconds: int) -> Webhook:
+    """Signs each item; the signature is part of the body."""
+    del seconds  # no time is signed
+    content = json.loads(body)
+    for one in content["notificationItems"]:
+        item = one["NotificationRequestItem"]
+        digest = digest_of(bytes.fromhex(secret), _signed_text(item).encode())
+        item.setdefault("additionalData", {})["hmacSignature"] = base64.b64encode(digest).decode()
+    return Webhook({}, json.dumps(content).encode())
+
+
+def _signed_text(item: Mapping[str, Any]) -> str:
+    amount = item["amount"]
+    names = ("pspReference", "originalReference", "merchantAccountCode", "merchantReference")
+    parts = [item.get(name, "") for name in names]
+    parts += [amount["value"], amount["currency"], item["eventCode"], item["success"]]
+    return ":".join(map(str, parts))
 
 
 def _webhook(order: Order, code: str, reference: str, additional: Json, **more: object) -> Json:
     item: Json = {
         "additionalData": {"shopperEmail": PERSON["email"], **additional},
-        "amount": {"currency": order.currency, "value": order.minor},
+        "amount": {"currency": order.currency, "value": order.minor(PLACES)},
         "eventCode": code,
         "eventDate": f"{order.now:%Y-%m-%dT%H:%M:%S}+00:00",
         "merchantAccountCode": "ExampleECOM",

@@ -37,6 +37,7 @@ from relay.secrets import Secret
 
 ACKNOWLEDGEMENT: Final = ""
 SIGNATURE_HEADER: Final = "paddle-signature"
+SETTINGS: Final = SourceSettings
 
 
 def verify(

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from relay.domain.movements import Amount, CustomerHints
 from relay.domain.payment_rules import SourceSettings
 from relay.payments.providers.minor_units import from_minor
+from relay.payments.providers.paddle.places import PLACES
 from relay.payments.providers.parsing import at, currency, hints_from, whole_or_none
 
 
@@ -29,7 +30,7 @@ class Event(NamedTuple):
         earnings = whole_or_none(self.entity, f"{totals}.earnings")
         return Amount(
             code,
-            from_minor("paddle", code, gross, self.settings.minor_units),
+            from_minor(PLACES, code, gross, self.settings.minor_units),
             self._net(code, None if tax is None else gross - tax),
             self._net(code, earnings),
         )
@@ -38,4 +39,4 @@ class Event(NamedTuple):
         """A net amount; None below zero (a fee above the price), since amounts have no sign."""
         if minor is None or minor < 0:
             return None
-        return from_minor("paddle", code, minor, self.settings.minor_units)
+        return from_minor(PLACES, code, minor, self.settings.minor_units)

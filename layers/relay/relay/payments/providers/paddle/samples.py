@@ -1,9 +1,20 @@
-"""Sample webhooks of Paddle."""
+"""Webhooks to try Paddle with, and how it signs them."""
 
 from collections.abc import Mapping
 from typing import Final
 
-from relay_cli.payments.samples.order import PERSON, Build, Json, Order
+from relay.payments.providers.paddle.places import PLACES
+from relay.payments.providers.protocol import Webhook
+from relay.payments.providers.samples import PERSON, Account, Build, Json, Order, digest_of
+
+ACCOUNT: Final = Account("paddle-sandbox", f"pdl_ntfset_{26 * '0'}_{'sandbox0' * 4}")
+RECOGNISED_BY: Final = frozenset({"event_type", "notification_id"})
+
+
+def sign(body: bytes, secret: str, seconds: int) -> Webhook:
+    """`Paddle-Signature`: over the time, a colon and the body."""
+    digest = digest_of(secret.encode(), b"%d:%s" % (seconds, body)).hex()
+    return Webhook({"paddle-signature": f"ts={seconds};h1={digest}"}, body)
 
 
 def _event(order: Order, kind: str, data: Json) -> Json:
@@ -17,7 +28,7 @@ def _event(order: Order, kind: str, data: Json) -> Json:
 
 
 def _totals(order: Order) -> Json:
-    minor = str(order.minor)
+    minor = str(order.minor(PLACES))
     totals = dict.fromkeys(("subtotal", "total", "grand_total", "earnings"), minor)
     return {**totals, "tax": "0", "fee": "0", "currency_code": order.currency}
 

@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Any, Final
 
 from relay.domain.movements import Interpretation, ParsedWebhook, Treatment
-from relay.domain.payment_rules import SourceSettings
 from relay.errors import UnreadableWebhookError
 from relay.payments.providers.parsing import (
     at,
@@ -35,14 +34,16 @@ from relay.payments.providers.signatures import (
 from relay.payments.providers.stripe.event import Event
 from relay.payments.providers.stripe.kinds import COUNTED, treatment_of
 from relay.payments.providers.stripe.kinds import why_ignored as why_ignored
+from relay.payments.providers.stripe.settings import StripeSettings
 from relay.secrets import Secret
 
 ACKNOWLEDGEMENT: Final = ""
 SIGNATURE_HEADER: Final = "stripe-signature"
+SETTINGS: Final = StripeSettings
 
 
 def verify(
-    webhook: Webhook, secrets: Sequence[Secret], settings: SourceSettings, now: datetime
+    webhook: Webhook, secrets: Sequence[Secret], settings: StripeSettings, now: datetime
 ) -> None:
     """`Stripe-Signature: t=...,v1=...`: HMAC-SHA256 in hex over `<t>.<body>`; `v0` is ignored.
 
@@ -54,7 +55,7 @@ def verify(
     check_age(given.timestamp, now, settings.tolerance_seconds)
 
 
-def parse(body: bytes, settings: SourceSettings) -> list[ParsedWebhook]:
+def parse(body: bytes, settings: StripeSettings) -> list[ParsedWebhook]:
     """The one event in a webhook; a thin one (`v2.core.event`) holds nothing to count: unknown."""
     event = read_object(body)
     webhook_type = identifier(event, "type")
@@ -83,7 +84,7 @@ def _occurred_at(event: Mapping[str, Any]) -> datetime | None:
 
 
 def interpret(
-    webhook_type: str, content: Mapping[str, Any], settings: SourceSettings
+    webhook_type: str, content: Mapping[str, Any], settings: StripeSettings
 ) -> Interpretation:
     """What an event means: links for the money trail, and at most one movement."""
     if webhook_type not in COUNTED:

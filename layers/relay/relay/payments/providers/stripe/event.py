@@ -5,9 +5,10 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from relay.domain.movements import Amount, CustomerHints
-from relay.domain.payment_rules import SourceSettings
 from relay.payments.providers.minor_units import from_minor
 from relay.payments.providers.parsing import at, currency, hints_from, identifier_or_none
+from relay.payments.providers.stripe.places import PLACES
+from relay.payments.providers.stripe.settings import StripeSettings
 
 
 class Event(NamedTuple):
@@ -16,7 +17,7 @@ class Event(NamedTuple):
     entity: Mapping[str, Any]
     """The object of the event: `data.object`."""
     created: datetime
-    settings: SourceSettings
+    settings: StripeSettings
 
     def amount(self, gross: int, net_of_tax: int | None = None) -> Amount:
         """An amount in the entity's currency, from minor units. Stripe does not send its fee."""
@@ -24,8 +25,8 @@ class Event(NamedTuple):
         places = self.settings.minor_units
         return Amount(
             code,
-            from_minor("stripe", code, gross, places),
-            None if net_of_tax is None else from_minor("stripe", code, net_of_tax, places),
+            from_minor(PLACES, code, gross, places),
+            None if net_of_tax is None else from_minor(PLACES, code, net_of_tax, places),
         )
 
     def hints(self, *paths: str) -> CustomerHints:

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from relay.domain.movements import Interpretation, Treatment
-from relay.domain.payment_rules import SourceSettings
 from relay.payments.providers.parsing import Shape, at
 from relay.payments.providers.stripe import invoices, payments, returns, subscriptions
 from relay.payments.providers.stripe.event import Event
+from relay.payments.providers.stripe.settings import StripeSettings
 
 
 class CountedType(NamedTuple):
@@ -108,7 +108,7 @@ _FAMILIES: Final = tuple(IGNORED_FAMILIES)
 
 
 def treatment_of(
-    webhook_type: str, event: Mapping[str, Any], settings: SourceSettings
+    webhook_type: str, event: Mapping[str, Any], settings: StripeSettings
 ) -> Treatment:
     """How an event is treated, by its type; a `payment_intent` only if it counts by itself."""
     if event.get("object") != "event":

@@ -1,7 +1,6 @@
 """Payments without an invoice at Stripe: in Checkout, or by a PaymentIntent alone."""
 
 from relay.domain.movements import CustomerHints, Interpretation, Movement, MovementKind, Ref
-from relay.domain.payment_rules import SourceSettings
 from relay.payments.providers.parsing import (
     Shape,
     at,
@@ -16,6 +15,7 @@ from relay.payments.providers.parsing import (
     whole_or_none,
 )
 from relay.payments.providers.stripe.event import Event, scalars
+from relay.payments.providers.stripe.settings import StripeSettings
 
 # Checkout
 
@@ -89,7 +89,7 @@ def payment_shape(metadata: Shape) -> Shape:
     }
 
 
-def payment_counts(entity: object, settings: SourceSettings) -> bool:
+def payment_counts(entity: object, settings: StripeSettings) -> bool:
     """Whether a payment counts by itself: if the settings say so and it says whose it is.
 
     The payment of an invoice has none of our metadata, and the invoice reports it.

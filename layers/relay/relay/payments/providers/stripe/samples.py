@@ -1,9 +1,20 @@
-"""Sample webhooks of Stripe."""
+"""Webhooks to try Stripe with, and how it signs them."""
 
 from collections.abc import Mapping
 from typing import Final
 
-from relay_cli.payments.samples.order import PERSON, Build, Json, Order
+from relay.payments.providers.protocol import Webhook
+from relay.payments.providers.samples import PERSON, Account, Build, Json, Order, digest_of
+from relay.payments.providers.stripe.places import PLACES
+
+ACCOUNT: Final = Account("stripe-sandbox", f"whsec_{'sandbox0' * 4}")
+RECOGNISED_BY: Final = frozenset({"object", "livemode"})
+
+
+def sign(body: bytes, secret: str, seconds: int) -> Webhook:
+    """`Stripe-Signature`: over the time, a point and the body."""
+    digest = digest_of(secret.encode(), b"%d.%s" % (seconds, body)).hex()
+    return Webhook({"stripe-signature": f"t={seconds},v1={digest}"}, body)
 
 
 def _event(order: Order, kind: str, thing: Json) -> Json:
@@ -34,9 +45,9 @@ def _invoice(order: Order, reason: str) -> list[Json]:
     invoice = {
         "id": f"in_{order.tag}",
         "object": "invoice",
-        "amount_paid": order.minor,
-        "total": order.minor,
-        "subtotal": order.minor,
+        "amount_paid": order.minor(PLACES),
+        "total": order.minor(PLACES),
+        "subtotal": order.minor(PLACES),
         "currency": order.currency.lower(),
         "billing_reason": reason,
         "customer": f"cus_{order.customer}",
@@ -57,7 +68,7 @@ def _invoice(order: Order, reason: str) -> list[Json]:
         "id": f"inpay_{order.tag}",
         "object": "invoice_payment",
         "invoice": f"in_{order.tag}",
-        "amount_paid": order.minor,
+        "amount_paid": order.minor(PLACES),
         "currency": order.currency.lower(),
         "status": "paid",
         "payment": {"type": "payment_intent", "payment_intent": f"pi_{order.tag}"},
@@ -80,7 +91,7 @@ def _purchase(order: Order) -> list[Json]:
         "payment_intent": f"pi_{order.tag}",
         "customer": f"cus_{order.customer}",
         "customer_details": {**PERSON, "address": {"country": "DE", "postal_code": "10115"}},
-        "amount_total": order.minor,
+        "amount_total": order.minor(PLACES),
         "currency": order.currency.lower(),
         "client_reference_id": order.customer,
         "metadata": dict(order.metadata),
@@ -94,7 +105,7 @@ def _return(kind: str, prefix: str, thing: str, status: str) -> Build:
             "id": f"{prefix}_{order.tag}",
             "object": thing,
             "status": status,
-            "amount": order.minor,
+            "amount": order.minor(PLACES),
             "currency": order.currency.lower(),
             "charge": f"ch_{order.payment_tag}",
             "payment_intent": f"pi_{order.payment_tag}",
