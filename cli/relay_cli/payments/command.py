@@ -3,12 +3,25 @@
 import os
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from relay_cli import options
 from relay_cli.terminal.errors import CliError
+
+
+class NamingProviders(TyperCommand):
+    """A command whose help ends with the names of the providers, loaded for that alone."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help."""
+        from relay.payments.providers.registry import PROVIDERS
+
+        self.epilog = f"Providers: {', '.join(PROVIDERS)}.\n\n{self.epilog}"
+        super().format_help(ctx, formatter)
+
 
 _CODE_LENGTH = 3
 _MIN_AMOUNT, _AMOUNT_LIMIT = Decimal("0.001"), 10**12

@@ -1,6 +1,7 @@
 """The payment providers by name: the one place that names them all."""
 
 from collections.abc import Mapping
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
@@ -29,13 +30,17 @@ def source_settings() -> type[SourceSettings]:
     Settings of another provider are read too, and change nothing. It is a subclass of every
     provider's `SETTINGS`.
     """
-    own = {one.SETTINGS for one in PROVIDERS.values()} - {SourceSettings}
-    provider: Any = Literal.__getitem__(tuple(PROVIDERS))
-    return create_model(
-        "SourceSettings",
-        __base__=tuple(sorted(own, key=lambda one: one.__name__)) or SourceSettings,
-        provider=(provider, ...),
-    )
+    return _merged(tuple(PROVIDERS), tuple(one.SETTINGS for one in PROVIDERS.values()))
+
+
+@cache
+def _merged(
+    names: tuple[str, ...], settings: tuple[type[SourceSettings], ...]
+) -> type[SourceSettings]:
+    """One shape of several, for providers of these names."""
+    own = dict.fromkeys(one for one in settings if one is not SourceSettings)
+    provider: Any = Literal.__getitem__(names)
+    return create_model("SourceSettings", __base__=tuple(own), provider=(provider, ...))
 
 
 def samples_of(name: str) -> "Samples":
