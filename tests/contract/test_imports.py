@@ -68,7 +68,7 @@ def provider_of(module: str) -> str | None:
 
 
 def test_provider_is_known_to_itself_and_the_registry_alone() -> None:
-    """So that one is added, or goes, without a look at anything else; others are not its concern."""
+    """So that one is added, or goes, without a look at anything else."""
     wrong = [
         f"{name} imports {other}"
         for name, file in MODULES.items()

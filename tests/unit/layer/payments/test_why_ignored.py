@@ -21,8 +21,3 @@ from relay.payments.providers.registry import PROVIDERS
 )
 def test_why_ignored_says_what_else_tells_of_it(provider: str, kind: str, reason: str) -> None:
     assert reason in PROVIDERS[provider].why_ignored(kind)
-
-
-@pytest.mark.parametrize("provider", PROVIDERS)
-def test_why_ignored_has_nothing_to_say_of_what_is_unknown(provider: str) -> None:
-    assert PROVIDERS[provider].why_ignored("something.new") == ""
