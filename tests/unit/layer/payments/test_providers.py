@@ -51,8 +51,8 @@ def bodies(name: str) -> Iterator[tuple[str, bytes]]:
 
 
 def body_of(name: str) -> bytes:
-    """The last webhook of a renewal."""
-    return json.dumps(samples_of(name).KINDS["renewal"](order(name, "renewal"))[-1]).encode()
+    """The last webhook of a purchase."""
+    return json.dumps(samples_of(name).KINDS["purchase"](order(name, "purchase"))[-1]).encode()
 
 
 def signed(name: str, moment: datetime = NOW, secret: str | None = None) -> Webhook:
@@ -125,7 +125,7 @@ def test_samples_are_kinds_of_movements_and_each_is_one(name: str) -> None:
 
     assert moved == set(samples_of(name).KINDS)
     assert moved <= set(MovementKind)
-    assert moved >= {"renewal", "purchase", "refund"}
+    assert moved >= {"purchase", "refund"}
 
 
 @every_provider
