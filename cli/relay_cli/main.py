@@ -120,6 +120,7 @@ _payments = typer.Typer(
 )
 _payments.command("trigger", epilog=_EXIT_CODES)(payments.trigger)
 _payments.command("explain", epilog=_EXIT_CODES)(payments.explain)
+_payments.command("story", epilog=_EXIT_CODES)(payments.story)
 
 app.command("check", epilog=_EXIT_CODES)(check.check)
 app.command("send", epilog=_EXIT_CODES)(send.send)

@@ -112,3 +112,25 @@ def explain(
     from relay_cli.payments.explain import explain as show
 
     raise typer.Exit(show(file, provider, mobile_app or [], web_app or [], rules))
+
+
+def story(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="A story: provider, settings, rules, install, webhooks. `-` is standard input."
+        ),
+    ],
+    *,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object instead of a table: events and dead.")
+    ] = False,
+) -> None:
+    """Play webhooks in their order, and show the events that AppsFlyer would hear of.
+
+    Through the relay's own code, in virtual time, until nothing waits. No signature is needed, and
+    nothing is looked up or sent.
+    """
+    from relay_cli.payments.play_story import play_file
+
+    raise typer.Exit(play_file(file, as_json=as_json))
