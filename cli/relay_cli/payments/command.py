@@ -90,7 +90,13 @@ def _currency(code: str) -> str:
 
 
 def explain(
-    file: Annotated[Path, typer.Argument(help="The body of a webhook.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            help="The body of a webhook; or several, in the order in which they come.",
+            metavar="FILE...",
+        ),
+    ],
     *,
     provider: Annotated[
         str | None, typer.Option(help="Whose webhook it is, where it cannot be seen.")
@@ -105,13 +111,13 @@ def explain(
         Path | None, typer.Option(help="A file with an app's settings, for its payment rules.")
     ] = None,
 ) -> None:
-    """Show what a webhook would become, and why.
+    """Show what a webhook would become, and why; of several, what they become together.
 
     No signature is needed, and nothing is looked up or sent.
     """
     from relay_cli.payments.explain import explain as show
 
-    raise typer.Exit(show(file, provider, mobile_app or [], web_app or [], rules))
+    raise typer.Exit(show(files, provider, mobile_app or [], web_app or [], rules))
 
 
 def story(

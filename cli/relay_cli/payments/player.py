@@ -182,9 +182,10 @@ class _Player:
                 self._settings.provider, SOURCE, self._settings, told.body, self._now
             )
             for notice in notices:
-                outcome = Outcome(number, notice)
+                is_test = notice.test and not self._story.tests_count
+                outcome = Outcome(number, notice.model_copy(update={"test": is_test}))
                 played.outcomes.append(outcome)
-                self._look(outcome, write_notice(notice))
+                self._look(outcome, write_notice(outcome.notice))
         while settle and self._waiting:
             due, _, outcome, body = heapq.heappop(self._waiting)
             self._now = max(self._now, due)

@@ -70,6 +70,8 @@ class Story:
     webhooks: tuple[Told, ...]
     install: str | None = None
     start: datetime = START
+    tests_count: bool = False
+    """Whether tests are played as if they were real."""
 
     @property
     def settings(self) -> SourceSettings:
@@ -135,7 +137,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _faults(content: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with a file, place by place."""
-    yield from _faults_of(_File, content)
+    yield from faults_of(_File, content)
     provider = content.get("provider")
     if isinstance(provider, str) and provider not in PROVIDERS:
         yield f"provider: must be one of {', '.join(PROVIDERS)}"
@@ -162,10 +164,11 @@ def _faults_of_settings(settings: Mapping[str, Any], provider: object) -> Iterat
         yield "settings.provider: is another than the story's"
     known = provider if isinstance(provider, str) else next(iter(PROVIDERS))
     source = {"apps": APPS, **settings, "provider": known}
-    yield from _faults_of(SourceSettings, source, "settings")
+    yield from faults_of(SourceSettings, source, "settings")
 
 
-def _faults_of(shape: type[BaseModel], content: object, *at: str) -> Iterator[str]:
+def faults_of(shape: type[BaseModel], content: object, *at: str) -> Iterator[str]:
+    """What is wrong with settings: the place under `at`, and words without any value."""
     try:
         shape.model_validate(content)
     except ValidationError as error:
@@ -187,4 +190,3 @@ def _unwritable(place: str, value: object) -> Iterator[str]:
         dumps(value)
     except UnwritableError as error:
         yield f"{place}: {error}"
-
