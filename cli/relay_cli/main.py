@@ -121,6 +121,7 @@ _payments = typer.Typer(
 _payments.command("trigger", epilog=_EXIT_CODES)(payments.trigger)
 _payments.command("explain", epilog=_EXIT_CODES)(payments.explain)
 _payments.command("story", epilog=_EXIT_CODES)(payments.story)
+_payments.command("verify", epilog=_EXIT_CODES)(payments.verify)
 
 app.command("check", epilog=_EXIT_CODES)(check.check)
 app.command("send", epilog=_EXIT_CODES)(send.send)

@@ -140,3 +140,54 @@ def story(
     from relay_cli.payments.play_story import play_file
 
     raise typer.Exit(play_file(file, as_json=as_json))
+
+
+def verify(  # noqa: PLR0913 - one for each thing that a webhook is verified by
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="The body of a webhook, byte for byte as it came. `-`: standard input."
+        ),
+    ],
+    *,
+    ndjson: Annotated[
+        bool,
+        typer.Option(
+            "--ndjson",
+            help="One JSON object a line in (id, provider, payload, headers, secrets, now, "
+            "tolerance, settings), one out (id, valid, reason). The exit code is 0.",
+        ),
+    ] = False,
+    provider: Annotated[
+        str | None, typer.Option(help="Whose webhook it is, where it cannot be seen.")
+    ] = None,
+    header: Annotated[
+        list[str] | None, typer.Option(help="A header of the request.", metavar="'NAME: VALUE'")
+    ] = None,
+    headers: Annotated[
+        Path | None, typer.Option(help="A file with its headers: such lines, or a JSON object.")
+    ] = None,
+    now: Annotated[
+        int | None,
+        typer.Option(help="When it came in, in Unix seconds; otherwise now.", show_default=False),
+    ] = None,
+    tolerance: Annotated[
+        int | None, typer.Option(help="Seconds that its time may be off.", show_default="300")
+    ] = None,
+) -> None:
+    """Show whether a webhook's signature is right, and if not, why.
+
+    The secrets, one a line, are in RELAY_WEBHOOK_SECRET; without it you are asked. No secret and
+    nothing of the webhook is shown.
+    """
+    if ndjson:
+        from relay_cli.payments.verify import verify_stream
+
+        verify_stream(file)
+        return
+    from relay_cli.payments.verify_file import verify_file
+
+    code = verify_file(
+        file, provider, headers_file=headers, headers=header or [], now=now, tolerance=tolerance
+    )
+    raise typer.Exit(code)

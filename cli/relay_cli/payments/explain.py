@@ -15,13 +15,14 @@ from relay.domain.movements import Interpretation, Link, Movement, ParsedWebhook
 from relay.domain.outcomes import CONFIGURATION
 from relay.domain.payment_rules import PaymentRules, SourceSettings
 from relay.errors import UnreadableWebhookError
-from relay.exact_json import InvalidJsonError, UnwritableError, dumps, loads
+from relay.exact_json import UnwritableError, dumps
 from relay.instants import utc_now
 from relay.messages.notice import UNREADABLE
 from relay.payments.providers.registry import PROVIDERS
 from relay.payments.receive import MAX_BODY_BYTES
 from relay.payments.reporting import MappingResult
 from relay_cli.payments.player import Outcome, play, silence
+from relay_cli.payments.recognize import recognize
 from relay_cli.payments.story import Story, Told, faults_of
 from relay_cli.payments.story_view import story_blocks
 from relay_cli.terminal.console import Block, printable, show, stdout_console
@@ -107,32 +108,13 @@ def _show_webhook(story: Story, parts: Sequence[ParsedWebhook]) -> ExitCode:
 
 def _provider_of(paths: Sequence[Path], bodies: Sequence[bytes]) -> str:
     """The provider of all bodies, recognized by their fields; raises `CliError`."""
-    names = list(dict.fromkeys(map(_detect_provider, paths, bodies)))
+    names = list(dict.fromkeys(map(recognize, paths, bodies)))
     if len(names) > 1:
         raise CliError(
             f"these are webhooks of {' and '.join(names)}: a source has one provider, so explain "
             "them apart"
         )
     return names[0]
-
-
-def _detect_provider(path: Path, body: bytes) -> str:
-    """The provider of one body; raises `CliError`."""
-    try:
-        content = loads(body)
-    except InvalidJsonError as error:
-        raise CliError(f"{path} is {error}") from error
-    names = set(content) if isinstance(content, dict) else set()
-    for provider, mark in (
-        ("adyen", {"notificationItems"}),
-        ("revenuecat", {"event", "api_version"}),
-        ("paddle", {"event_type", "notification_id"}),
-        ("stripe", {"object", "livemode"}),
-        ("standard_webhooks", {"type", "timestamp", "data"}),
-    ):
-        if mark <= names:
-            return provider
-    raise CliError(f"the provider is not to be seen from {path}: say which with --provider")
 
 
 def _parse(path: Path, body: bytes, settings: SourceSettings) -> list[ParsedWebhook]:
