@@ -142,7 +142,7 @@ def story(
     raise typer.Exit(play_file(file, as_json=as_json))
 
 
-def verify(  # noqa: PLR0913 - one for each thing that a webhook is verified by
+def verify(
     file: Annotated[
         Path,
         typer.Argument(

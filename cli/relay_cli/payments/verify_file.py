@@ -21,7 +21,7 @@ SECRET_VARIABLE: Final = "RELAY_WEBHOOK_SECRET"  # noqa: S105 - a variable's nam
 _MOST_BYTES: Final = 8 * MIB
 
 
-def verify_file(  # noqa: PLR0913 - one for each thing that a webhook is verified by
+def verify_file(
     path: Path,
     provider: str | None,
     *,

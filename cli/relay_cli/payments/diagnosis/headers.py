@@ -17,8 +17,8 @@ _STANDARD_PARTS: Final = ("id", "timestamp", "signature")
 _UNIX_SECONDS: Final = re.compile(r"[0-9]{1,12}", re.ASCII)
 _MILLISECONDS: Final = re.compile(r"[0-9]{13}", re.ASCII)
 _TIMES: Final = {
-    "stripe": re.compile(r"(?:^|,)t=([0-9]{1,12})(?:,|$)", re.ASCII),
-    "paddle": re.compile(r"(?:^|;)ts=([0-9]{1,12})(?:;|$)", re.ASCII),
+    "stripe": re.compile(r"(?:^|,)t=([0-9]{1,12})(?=,|$)", re.ASCII),
+    "paddle": re.compile(r"(?:^|;)ts=([0-9]{1,12})(?=;|$)", re.ASCII),
 }
 _PARTS: Final = {
     # Separator, the time's name, the signature's name
@@ -196,5 +196,5 @@ def signed_at(case: Case) -> int | None:
         given = case.headers.get(needed(case)[1], "")
         return int(given) if _UNIX_SECONDS.fullmatch(given) else None
     pattern = _TIMES.get(case.provider)
-    found = pattern and pattern.search(case.headers.get(case.header_name, ""))
-    return int(found[1]) if found else None
+    found = pattern.findall(case.headers.get(case.header_name, "")) if pattern else []
+    return int(found[0]) if len(found) == 1 else None
