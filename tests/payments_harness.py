@@ -20,10 +20,10 @@ from relay.payments.providers.registry import source_settings
 from relay.payments.receive import ROUTE, Receiver
 from relay.stores.identities import Identities, Identity
 from relay.stores.money_trail import Trail
+from relay_sandbox.local_aws.memory_table import MemoryTable
 from tests.builders import MOBILE_APP, WEB_APP, Json, make_http_event, make_sqs_event
 from tests.fakes import FakeClock, FakeSqs, FakeSsm, SentMessage, longest
 from tests.harnesses import MOBILE_QUEUE, WEB_QUEUE
-from tests.memory_table import MemoryTable
 from tests.webhooks import Posted
 
 PAYMENTS_QUEUE = "https://sqs.example.com/payments"

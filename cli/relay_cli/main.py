@@ -120,6 +120,8 @@ _payments = typer.Typer(
 )
 _payments.command("trigger", cls=payments.NamingProviders, epilog=_EXIT_CODES)(payments.trigger)
 _payments.command("explain", cls=payments.NamingProviders, epilog=_EXIT_CODES)(payments.explain)
+_payments.command("story", epilog=_EXIT_CODES)(payments.story)
+_payments.command("verify", cls=payments.NamingProviders, epilog=_EXIT_CODES)(payments.verify)
 
 app.command("check", epilog=_EXIT_CODES)(check.check)
 app.command("send", epilog=_EXIT_CODES)(send.send)

@@ -43,10 +43,10 @@ from relay.rules.prepare import Prepared
 from relay.stores.deliveries import Deliveries
 from relay.stores.identities import Identities
 from relay.stores.money_trail import Trail
+from relay_sandbox.local_aws.memory_table import MemoryAsyncTable, MemoryTable
 from relay_sandbox.payment_sources import seeded_sources
 from tests.builders import Json, make_settings, make_sqs_event
 from tests.fakes import OK, FakeAppsFlyer, FakeClock, FakeSqs, FakeSsm, Says, longest
-from tests.memory_table import MemoryAsyncTable, MemoryTable
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "events").glob("*_*.json"))

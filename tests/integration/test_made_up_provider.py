@@ -93,8 +93,8 @@ def test_made_up_provider_is_recognised_and_explained(
     sale.write_text(json.dumps(build(order())[0]))
     visit.write_text(json.dumps({"made_up": "visit", "id": "v-1"}))
 
-    assert explain(sale, None, [MOBILE_APP], [], None) is ExitCode.OK
-    assert explain(visit, None, [MOBILE_APP], [], None) is ExitCode.OK
+    assert explain([sale], None, [MOBILE_APP], [], None) is ExitCode.OK
+    assert explain([visit], None, [MOBILE_APP], [], None) is ExitCode.OK
 
     shown = capsys.readouterr().out
     assert f"for {MOBILE_APP}" in shown

@@ -101,7 +101,13 @@ def _currency(code: str) -> str:
 
 
 def explain(
-    file: Annotated[Path, typer.Argument(help="The body of a webhook.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            help="The body of a webhook; or several, in the order in which they come.",
+            metavar="FILE...",
+        ),
+    ],
     *,
     provider: Annotated[
         str | None, typer.Option(help="Whose webhook it is, where it cannot be seen.")
@@ -116,10 +122,83 @@ def explain(
         Path | None, typer.Option(help="A file with an app's settings, for its payment rules.")
     ] = None,
 ) -> None:
-    """Show what a webhook would become, and why.
+    """Show what a webhook would become, and why; of several, what they become together.
 
     No signature is needed, and nothing is looked up or sent.
     """
     from relay_cli.payments.explain import explain as show
 
-    raise typer.Exit(show(file, provider, mobile_app or [], web_app or [], rules))
+    raise typer.Exit(show(files, provider, mobile_app or [], web_app or [], rules))
+
+
+def story(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="A story: provider, settings, rules, install, webhooks. `-` is standard input."
+        ),
+    ],
+    *,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object instead of a table: events and dead.")
+    ] = False,
+) -> None:
+    """Play webhooks in their order, and show the events that AppsFlyer would hear of.
+
+    Through the relay's own code, in virtual time, until nothing waits. No signature is needed, and
+    nothing is looked up or sent.
+    """
+    from relay_cli.payments.play_story import play_file
+
+    raise typer.Exit(play_file(file, as_json=as_json))
+
+
+def verify(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="The body of a webhook, byte for byte as it came. `-`: standard input."
+        ),
+    ],
+    *,
+    ndjson: Annotated[
+        bool,
+        typer.Option(
+            "--ndjson",
+            help="One JSON object a line in (id, provider, payload, headers, secrets, now, "
+            "tolerance, settings), one out (id, valid, reason). The exit code is 0.",
+        ),
+    ] = False,
+    provider: Annotated[
+        str | None, typer.Option(help="Whose webhook it is, where it cannot be seen.")
+    ] = None,
+    header: Annotated[
+        list[str] | None, typer.Option(help="A header of the request.", metavar="'NAME: VALUE'")
+    ] = None,
+    headers: Annotated[
+        Path | None, typer.Option(help="A file with its headers: such lines, or a JSON object.")
+    ] = None,
+    now: Annotated[
+        int | None,
+        typer.Option(help="When it came in, in Unix seconds; otherwise now.", show_default=False),
+    ] = None,
+    tolerance: Annotated[
+        int | None, typer.Option(help="Seconds that its time may be off.", show_default="300")
+    ] = None,
+) -> None:
+    """Show whether a webhook's signature is right, and if not, why.
+
+    The secrets, one a line, are in RELAY_WEBHOOK_SECRET; without it you are asked. No secret and
+    nothing of the webhook is shown.
+    """
+    if ndjson:
+        from relay_cli.payments.verify import verify_stream
+
+        verify_stream(file)
+        return
+    from relay_cli.payments.verify_file import verify_file
+
+    code = verify_file(
+        file, provider, headers_file=headers, headers=header or [], now=now, tolerance=tolerance
+    )
+    raise typer.Exit(code)

@@ -29,10 +29,10 @@ from relay.stores.decision import Decision
 from relay.stores.deliveries import Claim, Deliveries, delivery_key
 from relay.stores.identities import Identities
 from relay.stores.money_trail import Trail
+from relay_sandbox.local_aws.memory_table import MemoryAsyncTable, MemoryTable
 from tests.builders import MOBILE_APP, NOW, Json, make_event
 from tests.fakes import FakeSsm
 from tests.harnesses import AcceptHarness, ForwarderHarness
-from tests.memory_table import MemoryAsyncTable, MemoryTable
 
 DATA = Path(__file__).parents[2] / "data" / "release_0_1"
 SHOP, WEB_SHOP = "com.example.shop", "website-www.example.com"

@@ -9,8 +9,8 @@ from relay.domain.movements import CustomerHints, Link, MovementKind
 from relay.errors import TableUnavailableError, UnreadableItemError
 from relay.stores.decision import Decision
 from relay.stores.money_trail import Trail
+from relay_sandbox.local_aws.memory_table import MemoryTable
 from tests.fakes import FakeClock
-from tests.memory_table import MemoryTable
 
 WHOSE = CustomerHints("user-1", "1-2", "id1", "ios")
 TRIAL_END = datetime(2026, 4, 1, tzinfo=UTC)

@@ -22,6 +22,8 @@ _LONGEST_SK = 1024
 _TEXT, _DIGITS, _NUMBER = range(3)
 _PACKABLE = re.compile(r"[0-9-]*", re.ASCII)
 _LENGTH_BYTES = 3
+_SHORT = 64
+"""Lengths below fit into the byte that says the sort."""
 
 _SCHEMA = """
 CREATE TABLE items (
@@ -70,36 +72,43 @@ class MemoryTable:
         return pages * size
 
     def get(self, keys: Collection[Key]) -> dict[Key, Item]:
+        """The items that are there."""
         with self._called("get"):
             _check(*keys)
             found = {key: self._read(key) for key in keys}
         return {key: item for key, item in found.items() if item is not None}
 
     def put(self, key: Key, item: Item, only_if: Condition | None = None) -> Item | None:
+        """None if it was written, else the item that stands."""
         written, before = self._put(key, item, only_if)
         return None if written else before
 
     def replace(self, key: Key, item: Item, only_if: Condition | None = None) -> PutResult:
+        """Like `put`, and says what was there before."""
         return PutResult(*self._put(key, item, only_if))
 
     def merge(self, key: Key, attributes: Item) -> None:
+        """Sets attributes, and leaves the others."""
         with self._called("merge"):
             _check(key, item=attributes)
             self._write(key, {**(self._read(key) or {}), **attributes})
 
     def delete_if(self, key: Key, only_if: Condition) -> None:
+        """Deletes an item that meets a condition."""
         with self._called("delete_if"):
             there = self._read(key)
             if there is not None and _allows(only_if, there):
                 self._delete(key)
 
     def delete(self, keys: Collection[Key]) -> None:
+        """Deletes the items that are there."""
         with self._called("delete"):
             _check(*keys)
             for key in keys:
                 self._delete(key)
 
     def under(self, pk: str) -> dict[Key, Item]:
+        """All items of one pk."""
         with self._called("under"):
             _check(Key(pk, "any"))
             rows = self._sql.execute("SELECT sk, shape, content FROM items WHERE pk = ?", (pk,))
@@ -109,6 +118,7 @@ class MemoryTable:
             }
 
     def of_customer(self, customer_user_id: str) -> list[Key]:
+        """The keys of all items that name a customer."""
         with self._called("of_customer"):
             _check(Key(customer_user_id, "any"))
             rows = self._sql.execute(
@@ -168,18 +178,23 @@ class MemoryAsyncTable:
         self._table = table
 
     async def get_all(self, keys: Collection[Key]) -> Found:
+        """The items that are there."""
         return Found(self._table.get(keys), {})
 
     async def put(self, key: Key, item: Item, only_if: Condition | None = None) -> PutResult:
+        """Writes an item, if the condition is met."""
         return self._table.replace(key, item, only_if)
 
     async def delete(self, key: Key, only_if: Condition) -> None:
+        """Deletes an item that meets a condition."""
         self._table.delete_if(key, only_if)
 
     async def put_all(self, items: Mapping[Key, Item]) -> Written:
+        """Writes each item."""
         return self._put_each(items)
 
     async def put_new(self, items: Mapping[Key, Item]) -> Written:
+        """Writes those that are not there yet."""
         return self._put_each(items, Condition("nothing has this field", 0))
 
     def _put_each(self, items: Mapping[Key, Item], only_if: Condition | None = None) -> Written:
@@ -241,7 +256,7 @@ def _packed(value: str | int) -> bytes:
 def _values(content: bytes) -> Iterator[str | int]:
     position = 0
     while position < len(content):
-        sort, length = divmod(content[position], 64)
+        sort, length = divmod(content[position], _SHORT)
         position += 1
         if length == 0:
             length = int.from_bytes(content[position : position + _LENGTH_BYTES])
@@ -251,9 +266,9 @@ def _values(content: bytes) -> Iterator[str | int]:
 
 
 def _head(sort: int, length: int) -> bytes:
-    if 0 < length < 64:
-        return bytes([sort * 64 + length])
-    return bytes([sort * 64]) + length.to_bytes(_LENGTH_BYTES)
+    if 0 < length < _SHORT:
+        return bytes([sort * _SHORT + length])
+    return bytes([sort * _SHORT]) + length.to_bytes(_LENGTH_BYTES)
 
 
 def _unpacked_value(sort: int, content: bytes) -> str | int:
