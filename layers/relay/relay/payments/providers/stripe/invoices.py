@@ -94,7 +94,7 @@ def _paid(entity: object) -> int:
     outside = whole_or_none(entity, "amount_paid_off_stripe") or 0
     if flag(entity, "paid_out_of_band"):
         outside = whole_or_none(entity, "amount_due") or 0
-    return max(paid, outside)
+    return max(paid, outside) if outside else paid
 
 
 def _payment_movement(event: Event, subscription: str | None) -> Movement | None:
