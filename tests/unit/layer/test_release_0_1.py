@@ -215,7 +215,8 @@ def test_links_are_read_and_written_the_same() -> None:
         assert found.back_references == left_word
 
         trail = Trail(new, 400, clock)
-        trail.learn(source, [Link(ref, tuple(led_to), found.hints, found.trial_end)])
+        trial_end = found.histories[ref].trial_end
+        trail.learn(source, [Link(ref, tuple(led_to), found.hints, trial_end)])
         trail.add_back_references(source, [Link(other, (ref,)) for other in left_word])
         assert new.everything() == {key: item}
 

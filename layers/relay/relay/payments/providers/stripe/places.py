@@ -5,8 +5,9 @@ from typing import Final
 
 from relay.payments.providers.minor_units import places
 
-# ISK has no cents, but Stripe writes it with two places. HUF and TWD lack places in payouts only.
+# ISK and UGX have no cents, but Stripe writes them with two places, which are always 00. HUF and
+# TWD lack places in payouts only.
 PLACES: Final[Mapping[str, int]] = places(
-    none="BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF UGX VND VUV XAF XOF XPF",
+    none="BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF",
     three="BHD JOD KWD OMR TND",
 )

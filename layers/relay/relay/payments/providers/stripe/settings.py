@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from relay.domain.payment_rules import SourceSettings
+from relay.domain.payment_rules import Outdated, SourceSettings
 
 
 class StripeSettings(SourceSettings):
@@ -14,5 +14,7 @@ class StripeSettings(SourceSettings):
         "checkout"
     )
     """The object that reports a purchase without a subscription."""
-    free_plans: bool = False
-    """Subscriptions may be free, so a first invoice of zero is not a trial."""
+    free_plans: Annotated[bool, Outdated("does nothing any more: leave it out")] = False
+    """A subscription itself says whether it has a trial."""
+    accounts: tuple[Annotated[str, Field(pattern=r"^acct_[A-Za-z0-9_]{1,64}$")], ...] = ()
+    """Connect: the connected accounts whose events count beside the account's own."""
