@@ -25,6 +25,7 @@ from relay_cli.main import app
 from relay_cli.payments.explain import explain
 from relay_cli.payments.samples import build
 from relay_cli.payments.trigger import Address, trigger
+from relay_cli.payments.verify import verdict_on
 from relay_cli.terminal.errors import CliError, ExitCode
 from relay_sandbox.http.server import Connection, Request, Response, Server
 from relay_sandbox.seeds import Seeds
@@ -75,6 +76,25 @@ def test_made_up_provider_is_triggered_received_and_mapped() -> None:
     assert event["event_id"] == "made-up:t-1"
     assert event["event"]["eventValue"]["af_revenue"] == "9.5"
     assert harness.dead == []
+
+
+@pytest.mark.parametrize(
+    ("headers", "said"),
+    [
+        ({}, "no header Made-Up-Signature"),
+        ({"made-up-signature": "0" * 64}, "not signed by the secret"),
+        ({"made-up-signature": made_up_provider.signature_of(b"{}", SECRET)}, None),
+    ],
+)
+def test_made_up_provider_is_verified_with_a_reason(
+    headers: dict[str, str], said: str | None
+) -> None:
+    asked = {"provider": "made-up", "payload": "{}", "headers": headers, "secrets": [SECRET]}
+
+    verdict = verdict_on({**asked, "now": None, "settings": {}})
+
+    assert verdict.valid is (said is None)
+    assert (said or "") in (verdict.reason or "")
 
 
 def test_made_up_provider_has_settings_of_its_own() -> None:

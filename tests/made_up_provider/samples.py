@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from relay.payments.providers.protocol import Webhook
-from relay.payments.providers.samples import Account, Build, Json, Order
+from relay.payments.providers.samples import Account, Build, Json, Names, Order
 from tests.made_up_provider import PLACES, signature_of
 
+NAMES: Final = Names("Made Up", "Made-Up-Signature")
 ACCOUNT: Final = Account("made-up-sandbox", "made-up-secret")
 RECOGNISED_BY: Final = frozenset({"made_up"})
 

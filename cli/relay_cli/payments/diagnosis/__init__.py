@@ -13,16 +13,12 @@ from relay_cli.payments.diagnosis.headers import (
     missing_header,
     signed_at,
 )
+from relay_cli.payments.diagnosis.names import names_of
 from relay_cli.payments.diagnosis.secrets import secret_fault, shape_faults
 from relay_cli.terminal.durations import format_duration
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _BEARER: Final = "bearer "
-_SIGNED: Final = {
-    "stripe": "time and body",
-    "paddle": "time and body",
-    "standard_webhooks": "id, time and body",
-}
 
 
 def diagnose(case: Case, error: SignatureRefusedError) -> str:
@@ -129,6 +125,6 @@ def _unexplained(case: Case) -> str:
     secrets = "the secret" if count == 1 else f"any of the {count} secrets"
     return (
         f"not signed by {secrets}: it is another endpoint's or account's (test and live have their "
-        f"own), or what is signed ({_SIGNED.get(case.provider, 'the body')}) is not, byte for "
+        f"own), or what is signed ({names_of(case.provider).signed}) is not, byte for "
         "byte, what was sent"
     )

@@ -6,8 +6,9 @@ from typing import Final
 from urllib.parse import unquote
 
 from relay.payments.providers.registry import PROVIDERS
+from relay.payments.providers.samples import Names
 from relay_cli.payments.diagnosis.case import Case
-from relay_cli.payments.diagnosis.names import FORMS, header_label, label
+from relay_cli.payments.diagnosis.names import label, names_of
 
 _SHOWABLE: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _QUOTES: Final = "\"'"
@@ -16,15 +17,6 @@ _STANDARD_PREFIXES: Final = ("webhook", "svix")
 _STANDARD_PARTS: Final = ("id", "timestamp", "signature")
 _UNIX_SECONDS: Final = re.compile(r"[0-9]{1,12}", re.ASCII)
 _MILLISECONDS: Final = re.compile(r"[0-9]{13}", re.ASCII)
-_TIMES: Final = {
-    "stripe": re.compile(r"(?:^|,)t=([0-9]{1,12})(?=,|$)", re.ASCII),
-    "paddle": re.compile(r"(?:^|;)ts=([0-9]{1,12})(?=;|$)", re.ASCII),
-}
-_PARTS: Final = {
-    # Separator, the time's name, the signature's name
-    "stripe": (",", "t", "v1"),
-    "paddle": (";", "ts", "h1"),
-}
 _DIGITS: Final = 64
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/]{43}=", re.ASCII)
@@ -56,7 +48,7 @@ def missing_header(case: Case) -> str | None:
 
 
 def _about_missing(case: Case, name: str) -> str:
-    shown = name if case.provider == _STANDARD else header_label(case.provider, name)
+    shown = name if case.provider == _STANDARD else names_of(case.provider).header
     for other, value in case.headers.items():
         if other != name and value.strip() and case.with_header(name, value).fits():
             return _stands_elsewhere(shown, other)
@@ -117,7 +109,7 @@ def mended(case: Case) -> Iterator[tuple[Case, str]]:
     for name in needed(case) or [case.header_name]:
         if name not in case.headers:
             continue
-        shown = name if case.provider == _STANDARD else header_label(case.provider, name)
+        shown = name if case.provider == _STANDARD else names_of(case.provider).header
         for value, fault in _mended(case.provider, case.headers[name]):
             yield case.with_header(name, value), f"the header {shown} {fault}"
 
@@ -144,21 +136,22 @@ def header_fault(case: Case) -> str | None:
 def form_fault(case: Case) -> str | None:
     """A header of which no signature can be read."""
     value = case.headers.get(case.header_name, "")
-    if case.provider in _PARTS:
-        return _pairs_fault(case.provider, value)
+    names = names_of(case.provider)
+    if names.pairs is not None:
+        return _pairs_fault(names, names.pairs, value)
     if case.provider == _STANDARD:
         return _standard_fault(case)
     return None
 
 
-def _pairs_fault(provider: str, value: str) -> str | None:
-    separator, time, scheme = _PARTS[provider]
-    shown = f"the header {header_label(provider, '')}"
+def _pairs_fault(names: Names, form: tuple[str, str, str], value: str) -> str | None:
+    separator, time, scheme = form
+    shown = f"the header {names.header}"
     pairs = [part.partition("=") for part in value.split(separator)]
     times = [given for key, _, given in pairs if key == time]
     signatures = [given for key, _, given in pairs if key == scheme]
     if not times and not signatures:
-        return f"{shown} is not of the form {FORMS[provider]}"
+        return f"{shown} is not of the form {names.form}"
     if len(times) > 1:
         return f"{shown} has {len(times)} timestamps ({time}=), so nobody knows which is signed"
     if not times or not _UNIX_SECONDS.fullmatch(times[0]):
@@ -180,11 +173,12 @@ def _standard_fault(case: Case) -> str | None:
     if not of_scheme:
         schemes = {scheme for scheme, _, _ in signatures}
         only = ": only asymmetric ones (v1a)" if schemes == {"v1a"} else ""
-        return f"the header {names[2]} has no signature of the form {FORMS[_STANDARD]}{only}"
-    if not any(map(_BASE64.fullmatch, of_scheme)):
         return (
-            f"the header {names[2]} has a signature that is not {FORMS['adyen']}: was it cut off?"
+            f"the header {names[2]} has no signature of the form {names_of(_STANDARD).form}{only}"
         )
+    if not any(map(_BASE64.fullmatch, of_scheme)):
+        fault = "has a signature that is not 44 characters of Base64: was it cut off?"
+        return f"the header {names[2]} {fault}"
     if not _UNIX_SECONDS.fullmatch(timestamp):
         return f"the header {names[1]} is not in Unix seconds"
     return None
@@ -195,6 +189,10 @@ def signed_at(case: Case) -> int | None:
     if case.provider == _STANDARD:
         given = case.headers.get(needed(case)[1], "")
         return int(given) if _UNIX_SECONDS.fullmatch(given) else None
-    pattern = _TIMES.get(case.provider)
-    found = pattern.findall(case.headers.get(case.header_name, "")) if pattern else []
+    pairs = names_of(case.provider).pairs
+    if pairs is None:
+        return None
+    separator, time, _ = pairs
+    pattern = rf"(?:^|{separator}){time}=([0-9]{{1,12}})(?={separator}|$)"
+    found = re.findall(pattern, case.headers.get(case.header_name, ""), re.ASCII)
     return int(found[0]) if len(found) == 1 else None

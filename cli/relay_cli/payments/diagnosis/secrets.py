@@ -6,17 +6,13 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from relay_cli.payments.diagnosis.case import Case
-from relay_cli.payments.diagnosis.names import PREFIXES, label
+from relay_cli.payments.diagnosis.names import label, names_of
 
 BASIC_AUTH: Final = "basic_auth_sha256="
 _BLANKS: Final = " \t\r\n\v\f\u00a0\u200b\u2060\ufeff"
 _QUOTES: Final = "\"'`\u201c\u201d\u2018\u2019"
 _HEX: Final = re.compile(r"[0-9A-Fa-f]*", re.ASCII)
 _HMAC_DIGITS: Final = 64
-_API_KEYS: Final = {
-    "stripe": ("sk_", "rk_", "pk_"),
-    "paddle": ("pdl_live_apikey", "pdl_sdbx_apikey", "pdl_apikey", "live_", "test_"),
-}
 
 
 class Mended(NamedTuple):
@@ -37,7 +33,7 @@ def mended(provider: str, value: str) -> Iterator[Mended]:
         yield Mended(whole, "has white space or a line break in it")
     if provider == "adyen":
         yield from _as_hex(whole)
-    prefix = PREFIXES.get(provider)
+    prefix = names_of(provider).prefix
     if prefix is not None:
         for one in dict.fromkeys((bare, whole)):
             if one.startswith(prefix):
@@ -89,13 +85,13 @@ def name_of(number: int, count: int) -> str:
 def _shape_fault(provider: str, value: str) -> str | None:
     if not value.strip(_BLANKS):
         return "is blank"
-    if any(value.startswith(prefix) for prefix in _API_KEYS.get(provider, ())):
+    if value.startswith(names_of(provider).api_keys):
         return f"is an API key: {label(provider)} signs with the secret of the endpoint"
     if provider == "adyen":
         return None if value.startswith(BASIC_AUTH) else _hex_fault(value)
     if provider == "standard_webhooks":
         return _base64_fault(value)
-    prefix = PREFIXES.get(provider)
+    prefix = names_of(provider).prefix
     if prefix is None or provider == "revenuecat" or value.startswith(prefix):
         return None
     return f"does not begin with `{prefix}`, as those of {label(provider)} do"

@@ -5,8 +5,10 @@ from decimal import Decimal
 from typing import Final
 
 from relay.payments.providers.protocol import Webhook
-from relay.payments.providers.samples import PERSON, Account, Build, Json, Order
+from relay.payments.providers.samples import PERSON, Account, Build, Json, Names, Order
 
+# A secret is of the owner's choice, and often begins so.
+NAMES: Final = Names("RevenueCat", "Authorization", prefix="Bearer ")
 ACCOUNT: Final = Account("revenuecat-sandbox", f"Bearer {'sandbox0' * 4}")
 RECOGNISED_BY: Final = frozenset({"event", "api_version"})
 

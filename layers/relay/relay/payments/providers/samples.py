@@ -80,9 +80,29 @@ class Account(NamedTuple):
     """Fixed, since the samples in events/ are signed with it."""
 
 
+class Names(NamedTuple):
+    """What a provider calls things, for people who look for them in its dashboard."""
+
+    provider: str
+    """Its own name: `RevenueCat`."""
+    header: str
+    """`SIGNATURE_HEADER` as it stands in its pages: `Stripe-Signature`."""
+    form: str = ""
+    """The form of that header, or of a signature: `v1,<44 characters of Base64>`."""
+    signed: str = "the body"
+    """What a signature is over."""
+    prefix: str | None = None
+    """What a secret begins with."""
+    api_keys: tuple[str, ...] = ()
+    """What its keys begin with that are no secrets of webhooks and are taken for them."""
+    pairs: tuple[str, str, str] | None = None
+    """Of a header of pairs, `t=...,v1=...`: the separator, the time's name, the signature's."""
+
+
 class Samples(Protocol):
     """The module `samples` of a provider."""
 
+    NAMES: Names
     ACCOUNT: Account
     """With a secret in the provider's format."""
     RECOGNISED_BY: frozenset[str]

@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from relay.payments.providers.adyen.places import PLACES
 from relay.payments.providers.protocol import Webhook
-from relay.payments.providers.samples import PERSON, Account, Build, Json, Order, digest_of
+from relay.payments.providers.samples import PERSON, Account, Build, Json, Names, Order, digest_of
 
+NAMES: Final = Names("Adyen", "HmacSignature", form="44 characters of Base64")
 ACCOUNT: Final = Account("adyen-sandbox", 16 * "5A0D")
 RECOGNISED_BY: Final = frozenset({"notificationItems"})
 

@@ -5,8 +5,17 @@ from typing import Final
 
 from relay.payments.providers.paddle.places import PLACES
 from relay.payments.providers.protocol import Webhook
-from relay.payments.providers.samples import PERSON, Account, Build, Json, Order, digest_of
+from relay.payments.providers.samples import PERSON, Account, Build, Json, Names, Order, digest_of
 
+NAMES: Final = Names(
+    "Paddle",
+    "Paddle-Signature",
+    form="ts=<Unix seconds>;h1=<64 hexadecimal digits>",
+    signed="time and body",
+    prefix="pdl_ntfset_",
+    api_keys=("pdl_live_apikey", "pdl_sdbx_apikey", "pdl_apikey", "live_", "test_"),
+    pairs=(";", "ts", "h1"),
+)
 ACCOUNT: Final = Account("paddle-sandbox", f"pdl_ntfset_{26 * '0'}_{'sandbox0' * 4}")
 RECOGNISED_BY: Final = frozenset({"event_type", "notification_id"})
 

@@ -6,8 +6,14 @@ from collections.abc import Mapping
 from typing import Final
 
 from relay.payments.providers.protocol import Webhook
-from relay.payments.providers.samples import Account, Build, Json, Order, digest_of
+from relay.payments.providers.samples import Account, Build, Json, Names, Order, digest_of
 
+NAMES: Final = Names(
+    "Standard Webhooks",
+    "webhook-signature",
+    form="v1,<44 characters of Base64>",
+    signed="id, time and body",
+)
 ACCOUNT: Final = Account("webhooks-sandbox", "whsec_c2FuZGJveC1vbmx5LXNhbmRib3gtMDAh")
 RECOGNISED_BY: Final = frozenset({"type", "timestamp", "data"})
 

@@ -4,9 +4,18 @@ from collections.abc import Mapping
 from typing import Final
 
 from relay.payments.providers.protocol import Webhook
-from relay.payments.providers.samples import PERSON, Account, Build, Json, Order, digest_of
+from relay.payments.providers.samples import PERSON, Account, Build, Json, Names, Order, digest_of
 from relay.payments.providers.stripe.places import PLACES
 
+NAMES: Final = Names(
+    "Stripe",
+    "Stripe-Signature",
+    form="t=<Unix seconds>,v1=<64 hexadecimal digits>",
+    signed="time and body",
+    prefix="whsec_",
+    api_keys=("sk_", "rk_", "pk_"),
+    pairs=(",", "t", "v1"),
+)
 ACCOUNT: Final = Account("stripe-sandbox", f"whsec_{'sandbox0' * 4}")
 RECOGNISED_BY: Final = frozenset({"object", "livemode"})
 
