@@ -309,5 +309,4 @@ def silence() -> None:
     os.environ |= {
         "POWERTOOLS_LOG_LEVEL": "CRITICAL",
         "POWERTOOLS_METRICS_DISABLED": "true",
-        "POWERTOOLS_SERVICE_NAME": "relay",
     }

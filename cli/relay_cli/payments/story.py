@@ -11,6 +11,7 @@ A file holds one JSON object:
 All but `provider` and `webhooks` may be left out. Signatures are no part of it.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -151,10 +152,11 @@ def _faults(content: Mapping[str, Any]) -> Iterator[str]:
 
 def _faults_of_webhooks(webhooks: object) -> Iterator[str]:
     """What pydantic does not see: bodies that cannot be sent, and a story without an end."""
-    told = [one for one in webhooks if isinstance(one, dict)] if isinstance(webhooks, list) else []
-    for number, webhook in enumerate(told):
-        yield from _unwritable(f"webhooks.{number}.body", webhook.get("body"))
-    days = sum(float(decimal_of(one.get("after_days")) or 0) for one in told)
+    days = 0.0
+    for number, webhook in enumerate(webhooks if isinstance(webhooks, list) else ()):
+        if isinstance(webhook, dict):
+            yield from _unwritable(f"webhooks.{number}.body", webhook.get("body"))
+            days += float(decimal_of(webhook.get("after_days")) or 0)
     if days > _MOST_DAYS:
         yield f"webhooks: the days add up to more than {_MOST_DAYS:,}"
 
@@ -172,9 +174,17 @@ def faults_of(shape: type[BaseModel], content: object, *at: str) -> Iterator[str
     try:
         shape.model_validate(content)
     except ValidationError as error:
+        faults: defaultdict[str, list[str]] = defaultdict(list)
         for fault in error.errors(include_input=False, include_context=False, include_url=False):
-            place = ".".join([*at, *map(_shown, fault["loc"])])
-            yield f"{place}: {_in_words(fault)}"
+            place = ".".join([*at, *(_shown(part) for part in fault["loc"] if _is_place(part))])
+            faults[place].append(_in_words(fault))
+        # Each form that a value may have says why it is not that one.
+        yield from (f"{place}: {', or '.join(words)}" for place, words in faults.items())
+
+
+def _is_place(part: int | str) -> bool:
+    """Whether it is not the name of a form."""
+    return isinstance(part, int) or not part.startswith(("literal[", "function-", "constrained-"))
 
 
 def _shown(part: int | str) -> str:

@@ -15,21 +15,27 @@ from relay.domain.movements import ParsedWebhook, Treatment
 from relay.errors import UnreadableWebhookError
 from relay.payments.providers.registry import PROVIDERS
 from relay.payments.reporting import MappingResult
+from relay_cli.payments.diagnosis.names import label
 from relay_cli.payments.player import Dead, Event, Outcome, Played
 from relay_cli.payments.reasons import in_words
 from relay_cli.payments.story import Story
 from relay_cli.terminal.console import Block, printable
 
 _DAY: Final = timedelta(days=1)
-_LONGEST_TYPE: Final = 30
-_LONGEST_NAME: Final = 22
+_WIDTH: Final = 80
+_LEAST_TYPE: Final = 14
+_LONGEST_TYPE: Final = 29
+_LONGEST_NAME: Final = 16
 _RESULTS: Final = {
-    MappingResult.LEARNT: "",
+    MappingResult.LEARNT: "links only",
     MappingResult.DROPPED: "dropped by the rules",
     MappingResult.TEST_DROPPED: "a test: dropped",
     MappingResult.REPLAYED: "told before",
 }
+_COLUMNS: Final = ("day", "webhook", "movement", "event", "revenue")
+_HEAD: Final = [[*map(Text, _COLUMNS)]]
 _NO_MOVEMENT: Final = "-"
+_UNREADABLE: Final = "(unreadable)"
 
 
 class _Row(NamedTuple):
@@ -43,7 +49,10 @@ class _Row(NamedTuple):
 def story_blocks(story: Story, played: Played) -> Iterator[Block]:
     """The table of a story, its sums, and what is to be said about it."""
     ignored = list(_ignored(story))
-    rows = [*map(_row, played.outcomes), *(_ignored_row(*one) for one in ignored)]
+    shows_app = len({event.app_id for event in played.events}) > 1
+    rows = [_row(outcome, shows_app=shows_app) for outcome in played.outcomes]
+    rows += [_ignored_row(*one) for one in ignored]
+    yield Block(Text(_heading(story), "heading"))
     yield Block(_table(story, sorted(rows, key=lambda row: row.webhook), played))
     yield Block(Text(_summary(played)))
     yield from _dead_blocks(list(played.dead))
@@ -59,35 +68,57 @@ _WAITING: Final = (
 )
 
 
+def _heading(story: Story) -> str:
+    provider = story.settings.provider
+    days = sum((told.after for told in story.webhooks), timedelta()) / _DAY
+    over = f" in {days:.1f}".removesuffix(".0") + " days" if days else ""
+    return f"{label(provider)}: {_number(len(story.webhooks), 'webhook')}{over}"
+
+
 def _table(story: Story, rows: Sequence[_Row], played: Played) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_footer=False)
-    moves = any(told.after for told in story.webhooks)
-    if moves:
-        table.add_column("day", justify="right", no_wrap=True, style="quiet")
-    table.add_column("webhook", no_wrap=True)
-    table.add_column("movement", no_wrap=True)
-    table.add_column("event", overflow="fold")
-    table.add_column("revenue", justify="right", no_wrap=True)
-    days, previous = _days(story), -1
-    for row in rows:
-        is_next = row.webhook != previous
-        day = [days[row.webhook] if is_next else ""] if moves else []
-        table.add_row(*day, _broken(row.type, _LONGEST_TYPE), row.movement, row.event, row.revenue)
-        previous = row.webhook
-    _add_sums(table, played, [""] if moves else [])
+    """Five columns, the first only if time passes. Types are broken to fit beside the others."""
+    days = _days(story) if any(told.after for told in story.webhooks) else []
+    lines, sums = list(_lines(rows, days)), list(_sums(played))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for name in _COLUMNS if days else _COLUMNS[1:]:
+        is_number = name in {"day", "revenue"}
+        table.add_column(name, justify="right" if is_number else "left", no_wrap=True)
+    longest = _room_for_types([*_HEAD, *lines, *sums], shows_day=bool(days))
+    for part in (lines, sums):
+        for day, webhook_type, *others in part:
+            cells = [_broken(webhook_type.plain, longest), *others]
+            table.add_row(*([day, *cells] if days else cells))
+        table.add_section()
     return table
 
 
-def _add_sums(table: Table, played: Played, first: list[str]) -> None:
+def _room_for_types(lines: Sequence[Sequence[Text]], *, shows_day: bool) -> int:
+    others = [max(map(_width, column), default=0) for column in zip(*lines, strict=True)]
+    shown = [*(others[:1] if shows_day else []), *others[2:]]
+    return max(_LEAST_TYPE, _WIDTH - sum(shown) - 2 * (len(shown) + 1))
+
+
+def _width(text: Text) -> int:
+    return max(map(len, text.plain.split("\n")))
+
+
+def _lines(rows: Sequence[_Row], days: Sequence[str]) -> Iterator[list[Text]]:
+    previous = -1
+    for row in rows:
+        day = Text(days[row.webhook] if days and row.webhook != previous else "", "quiet")
+        yield [day, Text(row.type), row.movement, row.event, Text(row.revenue)]
+        previous = row.webhook
+
+
+def _sums(played: Played) -> Iterator[list[Text]]:
+    """What AppsFlyer has in the end, in each currency."""
     sums: defaultdict[str, Decimal] = defaultdict(Decimal)
     for event in played.events:
         if event.revenue is not None:
             sums[event.currency or ""] += Decimal(event.revenue)
-    if sums:
-        table.add_section()
     for currency, amount in sorted(sums.items()):
-        revenue = Text(_amount(f"{amount:f}", currency), "heading")
-        table.add_row(*first, "", "", Text("sum", "heading"), revenue)
+        total = Text(_amount(f"{amount:f}", currency), "heading")
+        yield [Text(), Text(), Text(), Text("sum", "heading"), total]
 
 
 def _days(story: Story) -> list[str]:
@@ -99,17 +130,43 @@ def _days(story: Story) -> list[str]:
     return days
 
 
-def _row(outcome: Outcome) -> _Row:
-    event, movement = _event(outcome), outcome.kind.value if outcome.kind else _NO_MOVEMENT
-    webhook_type = outcome.notice.type or "(unreadable)"
-    revenue = "" if outcome.event is None else _revenue(outcome.event)
-    return _Row(outcome.webhook, webhook_type, Text(movement), event, revenue)
+def _row(outcome: Outcome, *, shows_app: bool) -> _Row:
+    event = outcome.event
+    return _Row(
+        outcome.webhook,
+        outcome.notice.type or _UNREADABLE,
+        _movement(outcome),
+        _event(event, shows_app=shows_app) if event else _no_event(outcome),
+        "" if event is None else _revenue(event),
+    )
 
 
-def _event(outcome: Outcome) -> Text:
-    """The event's name, or why there is none."""
-    if outcome.event is not None:
-        return _broken(outcome.event.name, _LONGEST_NAME)
+def _movement(outcome: Outcome) -> Text:
+    """The movement's kind; and its amount, where the event does not give the same."""
+    if outcome.kind is None or outcome.movement is None:
+        return Text(_NO_MOVEMENT, "quiet")
+    amount, event = outcome.movement.amount, outcome.event
+    text = Text(outcome.kind.value)
+    if amount is None or (event and event.revenue and _is_same(event.revenue, amount.gross)):
+        return text
+    return text.append(f"\n{amount.gross:,f} {printable(amount.currency)}", "quiet")
+
+
+def _is_same(revenue: str, gross: Decimal) -> bool:
+    return abs(Decimal(revenue)) == gross
+
+
+def _event(event: Event, *, shows_app: bool) -> Text:
+    text = _broken(event.name, _LONGEST_NAME)
+    return (
+        text.append("\n").append_text(Text(_broken(event.app_id, _LONGEST_NAME).plain, "quiet"))
+        if shows_app
+        else text
+    )
+
+
+def _no_event(outcome: Outcome) -> Text:
+    """Why there is no event."""
     if outcome.dead is not None:
         return Text("dead letter", "bad")
     if outcome.is_duplicate:
@@ -164,23 +221,30 @@ def _number(count: int, word: str) -> str:
 
 
 def _dead_blocks(dead: Sequence[Dead]) -> Iterator[Block]:
-    if not dead:
-        return
-    yield Block(Text("\nDead letters", "heading"))
-    for letter in dead:
-        name = printable(letter.type or "(unreadable)")
-        words = printable(in_words(letter.reason, letter.detail))
-        yield Block(Text.assemble("  ", name, (f" {printable(letter.reason)}: ", "key"), words))
+    notes = [
+        (letter.type or _UNREADABLE, f"{letter.reason}: {in_words(letter.reason, letter.detail)}")
+        for letter in dead
+    ]
+    yield from _notes("Dead letters", notes)
 
 
 def _ignored_blocks(story: Story, ignored: Sequence[ParsedWebhook]) -> Iterator[Block]:
-    types = list(dict.fromkeys(webhook.type for webhook in ignored))
-    if not types:
+    why_ignored = PROVIDERS[story.settings.provider].why_ignored
+    yield from _notes("Ignored", [(one.type, why_ignored(one.type)) for one in ignored])
+
+
+def _notes(title: str, notes: Sequence[tuple[str, str]]) -> Iterator[Block]:
+    """A list of what is to be said about types of webhooks; what is said twice is said once."""
+    if not notes:
         return
-    yield Block(Text("\nIgnored", "heading"))
-    for name in types:
-        why = PROVIDERS[story.settings.provider].why_ignored(name)
-        yield Block(Text.assemble("  ", printable(name), (f": {printable(why)}", "quiet")))
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column()
+    table.add_column(overflow="fold")
+    table.add_column(style="quiet", overflow="fold")
+    for name, words in dict.fromkeys(notes):
+        table.add_row("", _broken(name, _LONGEST_TYPE), printable(words))
+    yield Block(Text(f"\n{title}", "heading"))
+    yield Block(table)
 
 
 def _ignored(story: Story) -> Iterator[tuple[int, ParsedWebhook]]:
@@ -195,4 +259,4 @@ def _ignored(story: Story) -> Iterator[tuple[int, ParsedWebhook]]:
 
 
 def _ignored_row(number: int, webhook: ParsedWebhook) -> _Row:
-    return _Row(number, webhook.type, Text(_NO_MOVEMENT), Text("ignored", "quiet"))
+    return _Row(number, webhook.type, Text(_NO_MOVEMENT, "quiet"), Text("ignored", "quiet"))

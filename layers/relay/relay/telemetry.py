@@ -6,6 +6,7 @@ out, at every level: botocore's records hold parameters, signatures and session 
 """
 
 import logging
+import os
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -47,8 +48,9 @@ def silence_libraries() -> None:
 
 
 @cache
-def _metrics() -> Metrics:
-    return Metrics()
+def _metrics() -> Metrics | None:
+    """None where they are switched off: Powertools would write them once there are a hundred."""
+    return None if os.environ.get("POWERTOOLS_METRICS_DISABLED") == "true" else Metrics()
 
 
 def count(counts: Mapping[str, int | Sequence[int]], **dimensions: str) -> None:
@@ -59,6 +61,8 @@ def count(counts: Mapping[str, int | Sequence[int]], **dimensions: str) -> None:
     metric.
     """
     metrics = _metrics()
+    if metrics is None:
+        return
     counters = [(name, _numbers(value)) for name, value in counts.items()]
     if not any(numbers for _, numbers in counters):
         return

@@ -33,6 +33,17 @@ def raised(error: Exception) -> Exception:
         return caught
 
 
+def test_count_where_metrics_are_switched_off_writes_none_however_many(
+    said: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POWERTOOLS_METRICS_DISABLED", "true")
+
+    for _ in range(101):  # Powertools would write the first hundred of them
+        telemetry.count({"Delivered": 1})
+
+    assert said() == ""
+
+
 def test_unexpected_tells_type_and_place_and_never_the_text(
     lines: Lines, said: Callable[[], str]
 ) -> None:
