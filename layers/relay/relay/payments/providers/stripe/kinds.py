@@ -56,13 +56,14 @@ _REASONS: Final = {
         "invoice.payment_succeeded charge.succeeded charge.captured"
     ),
     "credit; what is given back in money is a refund": (
-        "credit_note.created credit_note.updated credit_note.voided"
+        "credit_note.created credit_note.updated credit_note.voided invoice.overpaid "
+        "cash_balance.funds_available customer_cash_balance_transaction.created"
     ),
     "no money was moved": (
         "charge.expired charge.failed charge.pending charge.updated charge.dispute.updated "
         "checkout.session.async_payment_failed checkout.session.expired "
         "invoice.created invoice.deleted invoice.finalization_failed invoice.finalized "
-        "invoice.marked_uncollectible invoice.overdue invoice.overpaid "
+        "invoice.marked_uncollectible invoice.overdue "
         "invoice.payment_action_required invoice.payment_attempt_required invoice.payment_failed "
         "invoice.sent invoice.upcoming invoice.updated invoice.voided invoice.will_be_due "
         "payment_intent.amount_capturable_updated payment_intent.canceled payment_intent.created "
@@ -85,7 +86,7 @@ _REASONS_OF_FAMILIES: Final = {
     ),
     "between Stripe and the account, not between the account and a customer": (
         "account. application_fee. balance. balance_settings. billing. capability. "
-        "cash_balance. climate. customer_cash_balance_transaction. financial_connections. "
+        "climate. financial_connections. "
         "issuing_ payout. person. reserve. topup. transfer. treasury."
     ),
     "a tool": (

@@ -14,7 +14,9 @@ class StripeSettings(SourceSettings):
         "checkout"
     )
     """The object that reports a purchase without a subscription."""
-    free_plans: Annotated[bool, Outdated("does nothing any more: leave it out")] = False
+    free_plans: Annotated[
+        bool, Outdated("does nothing any more: take it out of the source's settings")
+    ] = False
     """A subscription itself says whether it has a trial."""
     accounts: tuple[Annotated[str, Field(pattern=r"^acct_[A-Za-z0-9_]{1,64}$")], ...] = ()
     """Connect: the connected accounts whose events count beside the account's own."""
