@@ -70,7 +70,7 @@ class SourceSettings(_Shape):
         """The outdated settings that are set, by name."""
         for name, field in type(self).model_fields.items():
             marks = [mark for mark in field.metadata if isinstance(mark, Outdated)]
-            if marks and getattr(self, name):
+            if marks and name in self.model_fields_set:
                 yield field.alias or name, marks[0]
 
 
