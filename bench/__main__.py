@@ -64,7 +64,13 @@ def main(
     if as_json:
         print(json.dumps({name: _as_json(figure) for name, figure in figures.items()}))
         return
-    prepared = {kind: preparing(kind, rounds) for kind in Kind}
+    show(console, figures, {kind: preparing(kind, rounds) for kind in Kind}, rounds)
+
+
+def show(
+    console: Console, figures: dict[str, Figure], prepared: dict[Kind, Figure], rounds: int
+) -> None:
+    """Prints the tables, and what they were measured on."""
     console.print(_forwarding_table(figures), _preparing_table(prepared))
     console.print(
         f"Medians of {rounds} rounds; {machine.facts()}",
