@@ -38,9 +38,7 @@ def ledgers(draw: st.DrawFn) -> StripeLedger:
     for number in range(1, draw(st.integers(1, 2)) + 1):
         ledger.now = START + number * MONTH
         ledger.invoice(str(number), 1000)
-    steps = draw(
-        st.lists(st.tuples(st.integers(0, 1), st.sampled_from([400, 1000])), max_size=4)
-    )
+    steps = draw(st.lists(st.tuples(st.integers(0, 1), st.sampled_from([400, 1000])), max_size=4))
     for step, (chosen, amount) in enumerate(steps):
         name = str(chosen)
         ledger.now += 60
