@@ -97,7 +97,7 @@ def _telling_by_refund(event: Event) -> Telling | None:
 def charge_shape(_metadata: Shape) -> Shape:
     """The allow-list of a charge."""
     return {
-        **scalars("id currency amount amount_captured amount_refunded"),
+        **scalars("id currency amount captured amount_captured amount_refunded"),
         **scalars("payment_intent invoice"),
     }
 
@@ -135,10 +135,15 @@ def charge_refunded(event: Event) -> Interpretation:
 
 
 def _captured_part(event: Event, returned: int) -> int:
-    """What of a sum given back had been captured: Stripe first gives back what had not been."""
+    """What of a sum given back had been captured: Stripe first gives back what had not been.
+
+    A charge that was cancelled has no `amount_captured` in these versions.
+    """
+    amount = whole(event.entity, "amount")
     captured = whole_or_none(event.entity, "amount_captured")
-    not_captured = 0 if captured is None else whole(event.entity, "amount") - captured
-    return max(0, returned - not_captured)
+    if captured is None:
+        captured = 0 if at(event.entity, "captured") is False else amount
+    return max(0, returned - (amount - captured))
 
 
 # Disputes
