@@ -2,10 +2,10 @@
 
 import os
 from collections.abc import Sequence
+from getpass import getpass
 from pathlib import Path
 from typing import Final
 
-import typer
 from rich.text import Text
 
 from relay.exact_json import InvalidJsonError, loads
@@ -59,8 +59,15 @@ def _secrets(provider: str) -> list[str]:
     if text is None:
         if not is_interactive():
             raise CliError(f"set {SECRET_VARIABLE} to the source's secrets, one a line")
-        text = str(typer.prompt(f"Secret of {label(provider)}", hide_input=True, err=True))
+        text = _ask(f"Secret of {label(provider)}: ")
     return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def _ask(question: str) -> str:
+    try:
+        return getpass(question)
+    except EOFError:
+        raise CliError("no secret was given") from None
 
 
 def _headers_in(path: Path | None) -> dict[str, str]:
