@@ -62,7 +62,6 @@ def explain(
 
     Returns `FAILED` if part of it cannot be interpreted. Raises `CliError`.
     """
-    silence()
     bodies = [read_bytes(path, MAX_BODY_BYTES, " No webhook is.") for path in paths]
     name = provider or _provider_of(paths, bodies)
     if name not in PROVIDERS:
@@ -78,6 +77,7 @@ def explain(
         source, app_rules, tuple(map(Told, bodies)), None, utc_now(),
         tests_count=app_rules.get("test_events_to") is None,
     )  # fmt: skip
+    silence()
     if len(parsed) > 1:
         return _show_story(story)
     return _show_webhook(story, parsed[0])
