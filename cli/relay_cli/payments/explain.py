@@ -10,6 +10,7 @@ from typing import Any, Final
 from rich.table import Table
 from rich.text import Text
 
+from relay import telemetry
 from relay.consumer.settler import Destination, Settlement
 from relay.domain.movements import Interpretation, Link, Movement, ParsedWebhook, Treatment
 from relay.domain.outcomes import CONFIGURATION
@@ -21,7 +22,7 @@ from relay.messages.notice import UNREADABLE
 from relay.payments.providers.registry import PROVIDERS
 from relay.payments.receive import MAX_BODY_BYTES
 from relay.payments.reporting import MappingResult
-from relay_cli.payments.player import Outcome, play, silence
+from relay_cli.payments.player import Outcome, play
 from relay_cli.payments.recognize import recognize
 from relay_cli.payments.story import Story, Told, faults_of
 from relay_cli.payments.story_view import story_blocks
@@ -77,7 +78,7 @@ def explain(
         source, app_rules, tuple(map(Told, bodies)), None, utc_now(),
         tests_count=app_rules.get("test_events_to") is None,
     )  # fmt: skip
-    silence()
+    telemetry.silence()
     if len(parsed) > 1:
         return _show_story(story)
     return _show_webhook(story, parsed[0])
