@@ -23,8 +23,9 @@ from relay.payments.providers.registry import PROVIDERS
 from relay.payments.receive import MAX_BODY_BYTES
 from relay.payments.reporting import MappingResult
 from relay_cli.payments.player import Outcome, play
+from relay_cli.payments.reasons import caveats_of
 from relay_cli.payments.recognize import recognize
-from relay_cli.payments.story import Story, Told, faults_of
+from relay_cli.payments.story import Story, Told, faults_of, settings_shape
 from relay_cli.payments.story_view import story_blocks
 from relay_cli.terminal.console import Block, printable, show, stdout_console
 from relay_cli.terminal.errors import CliError, ExitCode
@@ -127,10 +128,10 @@ def _parse(path: Path, body: bytes, settings: SourceSettings) -> list[ParsedWebh
 
 
 def _settings(source: Mapping[str, Any]) -> SourceSettings:
-    faults = list(faults_of(SourceSettings, source))
+    faults = list(faults_of(settings_shape(), source))
     if faults:
         raise CliError(f"the apps are not to be used so: {faults[0]}")
-    return SourceSettings.model_validate(source)
+    return settings_shape().model_validate(source)
 
 
 def _read_rules(path: Path | None) -> Mapping[str, Any]:
@@ -162,7 +163,7 @@ def _apps_named(settings: SourceSettings, webhooks: Sequence[Sequence[ParsedWebh
     return [
         app_id
         for app_id in dict.fromkeys(named)
-        if not list(faults_of(SourceSettings, {**source, "apps": {"mobile": [app_id]}}))
+        if not list(faults_of(settings_shape(), {**source, "apps": {"mobile": [app_id]}}))
     ]
 
 
@@ -182,6 +183,8 @@ def _webhook_blocks(provider: str, webhook: ParsedWebhook) -> Iterator[Block]:
     if webhook.problem is not None:
         why = f"unreadable: {webhook.problem}. {_KEPT}"
     yield Block(Text.assemble(("\n" + printable(webhook.type), "heading"), f"  {why}"))
+    for caveat in caveats_of(webhook):
+        yield Block(Text(printable(caveat), "warn"))
     if webhook.test:
         yield Block(Text("a test: dropped, unless the app says where tests go", "warn"))
 

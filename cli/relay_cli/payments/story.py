@@ -78,7 +78,12 @@ class Story:
     @property
     def settings(self) -> SourceSettings:
         """The source's settings, read."""
-        return SourceSettings.model_validate(self.source)
+        return settings_shape().model_validate(self.source)
+
+
+def settings_shape() -> type[SourceSettings]:
+    """The shape of a source's settings, whatever its provider."""
+    return SourceSettings
 
 
 def _number(value: object) -> object:
@@ -173,7 +178,7 @@ def _faults_of_settings(settings: Mapping[str, Any], provider: object) -> Iterat
         yield "settings.provider: is another than the story's"
     known = provider if isinstance(provider, str) else next(iter(PROVIDERS))
     source = {"apps": APPS, **settings, "provider": known}
-    yield from faults_of(SourceSettings, source, "settings")
+    yield from faults_of(settings_shape(), source, "settings")
 
 
 def faults_of(shape: type[BaseModel], content: object, *at: str) -> Iterator[str]:

@@ -21,7 +21,7 @@ from relay.secrets import Secret
 from relay_cli.input.ndjson import answer_lines, encode
 from relay_cli.payments.diagnosis import diagnose
 from relay_cli.payments.diagnosis.case import Case
-from relay_cli.payments.story import faults_of
+from relay_cli.payments.story import faults_of, settings_shape
 from relay_cli.terminal.files import MIB
 
 LONGEST_LINE: Final = 16 * MIB
@@ -230,7 +230,7 @@ def _settings(provider: str, given: object) -> SourceSettings:
     if given is not None and not isinstance(given, dict):
         raise Malformed("must be an object, as in `sources`")
     source = {"apps": {}, **(given or {}), "provider": provider}
-    faults = list(faults_of(SourceSettings, source))
+    faults = list(faults_of(settings_shape(), source))
     if faults:
         raise Malformed(f"are wrong: {'; '.join(faults)}")
-    return SourceSettings.model_validate(source)
+    return settings_shape().model_validate(source)

@@ -21,7 +21,8 @@ _SIGNED: Final = (
 
 def adyen_fault(case: Case) -> str | None:
     """What is wrong with a webhook of Adyen's, beyond its secrets."""
-    is_guarded = bool(case.settings.basic_auth_sha256) or len(_keys(case)) < len(case.values)
+    in_settings = case.settings.model_dump().get("basic_auth_sha256")
+    is_guarded = bool(in_settings) or len(_keys(case)) < len(case.values)
     unguarded = _without_basic_auth(case)
     if is_guarded and (basic := _basic_auth_fault(case, unguarded)):
         return f"the source asks for basic authentication ({BASIC_AUTH}...), and {basic}"
