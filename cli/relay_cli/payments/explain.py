@@ -10,6 +10,7 @@ from typing import Any, Final
 from rich.table import Table
 from rich.text import Text
 
+from relay import telemetry
 from relay.consumer.settler import Destination, Settlement
 from relay.domain.movements import Interpretation, Link, Movement, ParsedWebhook, Treatment
 from relay.domain.outcomes import CONFIGURATION
@@ -21,7 +22,8 @@ from relay.messages.notice import UNREADABLE
 from relay.payments.providers.registry import PROVIDERS, source_settings
 from relay.payments.receive import MAX_BODY_BYTES
 from relay.payments.reporting import MappingResult
-from relay_cli.payments.player import Outcome, play, silence
+from relay_cli.payments.player import Outcome, play
+from relay_cli.payments.reasons import caveats_of
 from relay_cli.payments.recognize import recognize
 from relay_cli.payments.story import Story, Told, faults_of
 from relay_cli.payments.story_view import story_blocks
@@ -62,7 +64,6 @@ def explain(
 
     Returns `FAILED` if part of it cannot be interpreted. Raises `CliError`.
     """
-    silence()
     bodies = [read_bytes(path, MAX_BODY_BYTES, " No webhook is.") for path in paths]
     name = provider or _provider_of(paths, bodies)
     if name not in PROVIDERS:
@@ -78,6 +79,7 @@ def explain(
         source, app_rules, tuple(map(Told, bodies)), None, utc_now(),
         tests_count=app_rules.get("test_events_to") is None,
     )  # fmt: skip
+    telemetry.silence()
     if len(parsed) > 1:
         return _show_story(story)
     return _show_webhook(story, parsed[0])
@@ -181,6 +183,8 @@ def _webhook_blocks(provider: str, webhook: ParsedWebhook) -> Iterator[Block]:
     if webhook.problem is not None:
         why = f"unreadable: {webhook.problem}. {_KEPT}"
     yield Block(Text.assemble(("\n" + printable(webhook.type), "heading"), f"  {why}"))
+    for caveat in caveats_of(webhook):
+        yield Block(Text(printable(caveat), "warn"))
     if webhook.test:
         yield Block(Text("a test: dropped, unless the app says where tests go", "warn"))
 

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from relay import telemetry
 from relay.exact_json import dumps
-from relay_cli.payments.player import Played, play, silence
+from relay_cli.payments.player import Played, play
 from relay_cli.payments.story import read_story
 from relay_cli.payments.story_view import story_blocks
 from relay_cli.terminal.console import show, stdout_console
@@ -13,7 +14,7 @@ from relay_cli.terminal.errors import ExitCode
 def play_file(path: Path, *, as_json: bool) -> ExitCode:
     """Plays a story and shows it as a table, or as one line of JSON; raises `CliError`."""
     story = read_story(path)
-    silence()
+    telemetry.silence()
     played = play(story)
     if as_json:
         stdout_console().out(as_line(played))

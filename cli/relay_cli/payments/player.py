@@ -6,7 +6,6 @@ second is dropped if it is the same movement, and a dead letter if it is not, as
 """
 
 import heapq
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -299,14 +298,3 @@ class _Parameters:
 
     def _value(self, name: str) -> str:
         return self._sources if name == f"{_PREFIX}/sources" else self._app
-
-
-def silence() -> None:
-    """From now on, this process writes no log lines and metrics of the functions.
-
-    They go to standard output, where the results are to be.
-    """
-    os.environ |= {
-        "POWERTOOLS_LOG_LEVEL": "CRITICAL",
-        "POWERTOOLS_METRICS_DISABLED": "true",
-    }

@@ -18,9 +18,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
+from relay.aws.table import LONGEST_PK_BYTES, is_key_text
 from relay.domain.payment_rules import PaymentRules, SourceSettings
 from relay.exact_json import InvalidJsonError, UnwritableError, decimal_of, dumps, loads
 from relay.payments.providers.registry import PROVIDERS, source_settings
@@ -91,6 +92,12 @@ def _none_is_empty(value: object) -> object:
     return {} if value is None else value
 
 
+def _customer(value: str | None) -> str | None:
+    if value is not None and not is_key_text(value, LONGEST_PK_BYTES):
+        raise ValueError(f"must be Unicode text of 1 to {LONGEST_PK_BYTES:,} bytes")
+    return value
+
+
 class _Webhook(BaseModel):
     model_config = ConfigDict(hide_input_in_errors=True)
 
@@ -104,7 +111,7 @@ class _File(BaseModel):
     provider: str
     settings: Annotated[dict[str, Any], BeforeValidator(_none_is_empty)] = {}
     rules: Annotated[PaymentRules, BeforeValidator(_none_is_empty)] = PaymentRules()
-    install: Annotated[str, Field(min_length=1)] | None = None
+    install: Annotated[str | None, AfterValidator(_customer)] = None
     webhooks: list[_Webhook]
 
 

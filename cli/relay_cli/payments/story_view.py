@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
 from typing import Final, NamedTuple
@@ -17,7 +18,7 @@ from relay.payments.providers.registry import PROVIDERS
 from relay.payments.reporting import MappingResult
 from relay_cli.payments.diagnosis.names import label
 from relay_cli.payments.player import Dead, Event, Outcome, Played
-from relay_cli.payments.reasons import in_words
+from relay_cli.payments.reasons import caveats_of, in_words
 from relay_cli.payments.story import Story
 from relay_cli.terminal.console import Block, printable
 
@@ -48,7 +49,8 @@ class _Row(NamedTuple):
 
 def story_blocks(story: Story, played: Played) -> Iterator[Block]:
     """The table of a story, its sums, and what is to be said about it."""
-    ignored = list(_ignored(story))
+    parts = list(_parts(story))
+    ignored = [one for one in parts if one[1].treatment is Treatment.IGNORED]
     shows_app = len({event.app_id for event in played.events}) > 1
     rows = [_row(outcome, shows_app=shows_app) for outcome in played.outcomes]
     rows += [_ignored_row(*one) for one in ignored]
@@ -57,6 +59,8 @@ def story_blocks(story: Story, played: Played) -> Iterator[Block]:
     yield Block(Text(_summary(played)))
     yield from _dead_blocks(list(played.dead))
     yield from _ignored_blocks(story, [webhook for _, webhook in ignored])
+    caveats = [(one.type, caveat) for _, one in parts for caveat in caveats_of(one)]
+    yield from _notes("Mind", caveats)
     waiting = sum(event.waits_for_install for event in played.events)
     if waiting:
         yield Block(Text(f"\n{_WAITING.format(_number(waiting, 'event'))}", "warn"))
@@ -247,15 +251,13 @@ def _notes(title: str, notes: Sequence[tuple[str, str]]) -> Iterator[Block]:
     yield Block(table)
 
 
-def _ignored(story: Story) -> Iterator[tuple[int, ParsedWebhook]]:
-    """The parts of webhooks that are ignored, each with the number of its webhook."""
+def _parts(story: Story) -> Iterator[tuple[int, ParsedWebhook]]:
+    """The parts of the webhooks that can be read, each with the number of its webhook."""
     settings = story.settings
     for number, told in enumerate(story.webhooks):
-        try:
-            parsed = PROVIDERS[settings.provider].parse(told.body, settings)
-        except UnreadableWebhookError:
-            continue
-        yield from ((number, one) for one in parsed if one.treatment is Treatment.IGNORED)
+        with suppress(UnreadableWebhookError):
+            parts = PROVIDERS[settings.provider].parse(told.body, settings)
+            yield from ((number, one) for one in parts)
 
 
 def _ignored_row(number: int, webhook: ParsedWebhook) -> _Row:

@@ -6,11 +6,11 @@ out, at every level: botocore's records hold parameters, signatures and session 
 """
 
 import logging
-import os
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger, Metrics
@@ -47,10 +47,21 @@ def silence_libraries() -> None:
     logging.setLogRecordFactory(make)
 
 
+_silent = Event()
+
+
+def silence() -> None:
+    """From now on nothing is logged or counted: for a process that is no function.
+
+    Powertools, when its metrics are disabled, keeps them, and writes them once there are a hundred.
+    """
+    logger().setLevel(logging.CRITICAL)
+    _silent.set()
+
+
 @cache
-def _metrics() -> Metrics | None:
-    """None where they are switched off: Powertools would write them once there are a hundred."""
-    return None if os.environ.get("POWERTOOLS_METRICS_DISABLED") == "true" else Metrics()
+def _metrics() -> Metrics:
+    return Metrics()
 
 
 def count(counts: Mapping[str, int | Sequence[int]], **dimensions: str) -> None:
@@ -60,9 +71,9 @@ def count(counts: Mapping[str, int | Sequence[int]], **dimensions: str) -> None:
     alone as well, so that both the sum and its parts exist. AWS bills each set of dimensions as a
     metric.
     """
-    metrics = _metrics()
-    if metrics is None:
+    if _silent.is_set():
         return
+    metrics = _metrics()
     counters = [(name, _numbers(value)) for name, value in counts.items()]
     if not any(numbers for _, numbers in counters):
         return

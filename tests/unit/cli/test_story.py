@@ -1,21 +1,20 @@
 """`relay payments story`: what AppsFlyer would hear of, in virtual time and with nothing sent."""
 
 import json
-import os
 import random
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 
 from relay import telemetry
 from relay.payments.errors import MappingError
 from relay_cli.payments.play_story import as_line
-from relay_cli.payments.player import Played, play, silence
+from relay_cli.payments.player import Played, play
 from relay_cli.payments.reasons import in_words
 from relay_cli.payments.story import APPS, START, Story, Told, read_story
 from relay_cli.payments.story_view import story_blocks
@@ -31,15 +30,14 @@ WHO = {"customer_user_id": "user-1", "appsflyer_id": "1698765432100-1", "app_id"
 
 
 @pytest.fixture(autouse=True)
-def _silence() -> Iterator[None]:
+def _silence(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """As the command does in its own process."""
-    with patch.dict(os.environ):
-        silence()
-        for cached in (telemetry.logger, telemetry._metrics):  # noqa: SLF001 - they read it once
-            cached.cache_clear()
-        yield
-    for cached in (telemetry.logger, telemetry._metrics):  # noqa: SLF001 - as above
-        cached.cache_clear()
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "story")  # a logger of its own
+    monkeypatch.setattr(telemetry, "_silent", Event())
+    telemetry.logger.cache_clear()
+    telemetry.silence()
+    yield
+    telemetry.logger.cache_clear()
 
 
 def told(kind: str, identity: str, after_days: float = 0, **data: Any) -> Json:

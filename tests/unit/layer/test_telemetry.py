@@ -2,6 +2,7 @@ import io
 import json
 import logging
 from collections.abc import Callable
+from threading import Event
 
 import pytest
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
@@ -33,14 +34,16 @@ def raised(error: Exception) -> Exception:
         return caught
 
 
-def test_count_where_metrics_are_switched_off_writes_none_however_many(
+def test_silence_nothing_is_logged_or_counted_however_much(
     said: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("POWERTOOLS_METRICS_DISABLED", "true")
+    monkeypatch.setattr(telemetry, "_silent", Event())
+
+    telemetry.silence()
 
     for _ in range(101):  # Powertools would write the first hundred of them
         telemetry.count({"Delivered": 1})
-
+    telemetry.logger().error("nobody hears")
     assert said() == ""
 
 
