@@ -7,9 +7,9 @@ subscription's life. *ref*: the provider's id of an object, prefixed with its so
 what a notice says about whose money it is.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final, Literal, NamedTuple, Self
@@ -97,6 +97,30 @@ class Link:
     """The next objects on the way to the customer, at most one of each sort."""
     hints: CustomerHints = NO_HINTS
     trial_end: datetime | None = None
+    moments: Mapping[str, datetime] = field(default_factory=dict)
+    """What happened to it and when, by names of the provider's choice; they add up over notices."""
+
+
+class History(NamedTuple):
+    """What the trail knows of the things around a movement, its own notice included."""
+
+    moments: Mapping[str, datetime]
+    """`Link.moments` of every node that the movement's links lead to."""
+    decided: Mapping[Ref, MovementKind]
+    """The kinds of the movements among these nodes that were decided before."""
+    waited: timedelta
+    """How long the movement has been held."""
+
+
+class NotKnownYetError(Exception):
+    """By the history so far it cannot be said what a movement is; another notice may tell."""
+
+
+Judge = Callable[[History], MovementKind | None]
+"""What a movement is, by what happened before and beside it; None if it does not count.
+
+Pure. Raises `NotKnownYetError`.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +143,15 @@ class Movement:
     quantity: int | None = None
     period_start: datetime | None = None
     """Start of the paid period. A renewal that starts when a trial ends converts that trial."""
+    judge: Judge | None = None
+    """Decides about the kind where the notice alone does not say it."""
+    is_share: bool = False
+    """A return, or its reversal, of `original_ref`, which is the payment. Of one payment they are
+    added up, in the order in which they come: none takes more than is left, or brings back more
+    than was taken. Without an amount it is all of that."""
+    former_refs: tuple[Ref, ...] = ()
+    """Where release 0.1 kept it, its payment, or other returns of its payment. It is the same
+    movement if kind, moment and amount are; the payment is the same if it is of `period_start`."""
     device: Mapping[str, str] = field(default_factory=dict)
     """AppsFlyer's device fields (`idfa`, `idfv`, `advertising_id`), if the provider sends them."""
 

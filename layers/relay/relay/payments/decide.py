@@ -4,25 +4,40 @@ The decider looks up what it needs in the money trail and the identities. It sto
 that a redelivered webhook yields the same event.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Final, NamedTuple
 
 from relay.config.apps import Apps
 from relay.domain.kinds import Surface
-from relay.domain.movements import NEGATIVE, REVERSALS, Movement, MovementKind, Ref
+from relay.domain.movements import (
+    NEGATIVE,
+    REVERSALS,
+    Amount,
+    History,
+    Movement,
+    MovementKind,
+    Ref,
+)
 from relay.domain.payment_rules import PaymentRules, SourceSettings
 from relay.instants import Clock, from_milliseconds, to_milliseconds, utc_now
 from relay.payments.app_selection import AppMatch, select_app
-from relay.payments.errors import IdConflictError, IdentityUnknownError, OriginalUnknownError
+from relay.payments.errors import (
+    IdConflictError,
+    IdentityUnknownError,
+    NothingLeftError,
+    OriginalUnknownError,
+    RevenueUnknownError,
+)
 from relay.payments.events import event_name
 from relay.payments.revenue import NO_MONEY, Money, money_paid, money_returned, money_unreported
 from relay.rules.identity_lookup import not_before_of
 from relay.stores.decision import Decision
 from relay.stores.identities import Identities, Identity
-from relay.stores.money_trail import Trail, TrailLookup
+from relay.stores.money_trail import Part, Trail, TrailLookup
 
 PAYMENTS: Final = frozenset(
     {MovementKind.FIRST_PAYMENT, MovementKind.RENEWAL, MovementKind.PURCHASE}
@@ -38,6 +53,10 @@ class UnwantedTestError(Exception):
     """The movement is a test, and its app has no app for test payments."""
 
 
+class UncountedError(Exception):
+    """By what happened before or beside it, the movement does not count."""
+
+
 class Decided(NamedTuple):
     """The decision about a movement."""
 
@@ -49,7 +68,8 @@ class Decided(NamedTuple):
 class Decider:
     """Decides about movements. Blocks; lives as long as its process.
 
-    `decide` raises `MappingError`, `UnwantedTestError`, `UnknownAppError`, `ConfigurationError`,
+    `decide` raises `MappingError`, `UnwantedTestError`, `UncountedError`, `NotKnownYetError`,
+    `UnknownAppError`, `ConfigurationError`,
     `ParametersUnavailableError`, `TableUnavailableError` and `UnreadableItemError`.
     """
 
@@ -73,10 +93,12 @@ class Decider:
         *,
         test: bool,
         known_refs: Iterable[Ref] = (),
+        waited: timedelta = timedelta(0),
     ) -> Decided:
         """The earlier decision about a movement, or a new one by what is known now.
 
         `known_refs`: the other things in the movement's notice; they are the same customer's.
+        `waited`: how long it has been held.
         """
         refs = (
             [movement.ref]
@@ -85,12 +107,18 @@ class Decider:
         )
         lookup = self._trail.look_up(source, refs)
         standing = lookup.decisions.get(movement.ref)
+        former: Mapping[Ref, Decision] = {}
         if standing is None:
-            decision = (
-                self._decide_by_customer(settings, movement, lookup, test=test)
-                if movement.original_ref is None
-                else self._decide_by_original(source, movement, lookup)
-            )
+            former = self._trail.decisions(source, movement.former_refs)
+            standing = next((one for one in former.values() if _is_same(one, movement)), None)
+        if standing is None:
+            movement = _judged(movement, lookup, waited)
+            if movement.is_share:
+                decision = self._decide_share(source, movement, lookup, former)
+            elif movement.original_ref is None:
+                decision = self._decide_by_customer(settings, movement, lookup, test=test)
+            else:
+                decision = self._decide_by_original(source, movement, lookup)
             # A redelivery may have been decided in the meantime; then that decision stands.
             standing = self._trail.decide(source, movement.ref, decision)
         self._trail.assign(source, lookup, standing.customer_user_id, known_refs)
@@ -99,9 +127,7 @@ class Decider:
     def _decided(self, standing: Decision, movement: Movement) -> Decided:
         """Applies a decision to a movement; raises `IdConflictError` if their amounts differ."""
         amount = None if movement.kind in REVERSALS else movement.amount
-        if amount is not None and (
-            standing.currency != amount.currency or Decimal(standing.gross or 0) != amount.gross
-        ):
+        if amount is not None and not _has_amount(standing, amount):
             raise IdConflictError
         age = self._clock() - from_milliseconds(standing.decided_at)
         return Decided(standing, is_replay=age > REPLAY_LIMIT)
@@ -192,9 +218,121 @@ class Decider:
             original.customer_user_id,
         )
 
+    # Returns that are shares of their payment
+
+    def _decide_share(
+        self,
+        source: str,
+        movement: Movement,
+        lookup: TrailLookup,
+        former: Mapping[Ref, Decision],
+    ) -> Decision:
+        """A decision about what a return takes of what is left of its payment, or brings back."""
+        known = {**former, **lookup.decisions}
+        payment = lookup.first_ref(PAYMENTS) or _former_payment(former, movement)
+        if payment is None:
+            raise OriginalUnknownError(lookup.held_since)
+        original = known[payment]
+        part = self._placed(source, payment, original, movement, former)
+        if part is None:
+            raise NothingLeftError(lookup.held_since)
+        # A reversal has the name of the return that it reverses, and is dropped with it.
+        taken = self._trail.decisions(source, reversed(part.earlier))
+        base = next((one for one in taken.values() if one.kind in NEGATIVE), None)
+        if movement.kind not in REVERSALS:
+            base = original
+        if base is None:
+            raise OriginalUnknownError(lookup.held_since)
+        rules = self._rules(Surface(original.surface), original.app_id)
+        amount = Amount(original.currency or "", abs(part.gross))
+        money = money_returned(amount, original, part.before + min(part.gross, Decimal(0)))
+        return replace(
+            original,
+            kind=movement.kind,
+            id=movement.id,
+            at=to_milliseconds(movement.at),
+            decided_at=to_milliseconds(self._clock()),
+            name=event_name(movement.kind, rules, base),
+            quantity=None,
+            **money._asdict(),
+        )
+
+    def _placed(
+        self,
+        source: str,
+        payment: Ref,
+        original: Decision,
+        movement: Movement,
+        former: Mapping[Ref, Decision],
+    ) -> Part | None:
+        """The movement's place among all that was taken of a payment and brought back.
+
+        What release 0.1 returned of it stands there too.
+        """
+        amount, owner = movement.amount, original.customer_user_id
+        if amount is not None and amount.currency != original.currency:
+            raise RevenueUnknownError("the payment was in another currency")
+
+        def place(ref: Ref, kind: MovementKind, gross: Decimal | None) -> Part | None:
+            is_reversal = kind in REVERSALS
+            fit = partial(_brought_back, gross) if is_reversal else partial(_taken, paid, gross)
+            return self._trail.place_part(source, payment, ref, fit, owner)
+
+        paid = Decimal(original.gross or 0)
+        for ref, one in former.items():
+            if one.kind in NEGATIVE | REVERSALS:
+                place(ref, one.kind, Decimal(one.gross or 0))
+        return place(movement.ref, movement.kind, None if amount is None else amount.gross)
+
     def _rules(self, surface: Surface, app_id: str) -> PaymentRules:
         self._apps.preload_settings(surface, app_id)
         return self._apps.payment_rules(surface, app_id)
+
+
+def _is_same(decision: Decision, movement: Movement) -> bool:
+    """Whether what release 0.1 decided under another ref is this movement."""
+    amount = None if movement.is_share else movement.amount
+    return (
+        decision.kind is movement.kind
+        and decision.at == to_milliseconds(movement.at)
+        and (amount is None or _has_amount(decision, amount))
+    )
+
+
+def _has_amount(decision: Decision, amount: Amount) -> bool:
+    return decision.currency == amount.currency and Decimal(decision.gross or 0) == amount.gross
+
+
+def _judged(movement: Movement, lookup: TrailLookup, waited: timedelta) -> Movement:
+    """The movement with its kind by what the trail knows; raises `UncountedError`."""
+    if movement.judge is None:
+        return movement
+    decided = {ref: one.kind for ref, one in lookup.decisions.items()}
+    kind = movement.judge(History(lookup.moments, decided, waited))
+    if kind is None:
+        raise UncountedError
+    return replace(movement, kind=kind)
+
+
+def _former_payment(former: Mapping[Ref, Decision], movement: Movement) -> Ref | None:
+    """The payment as release 0.1 kept it: of the movement's own period, where that matters."""
+    begins = movement.period_start
+    payments = (ref for ref, one in former.items() if one.kind in PAYMENTS)
+    same = (ref for ref in payments if begins is None or former[ref].at == to_milliseconds(begins))
+    return next(same, None)
+
+
+def _taken(paid: Decimal, gross: Decimal | None, before: Decimal) -> Decimal | None:
+    """How much a return takes when so much was taken before; None if it is not left."""
+    left = paid - before
+    wanted = left if gross is None else gross
+    return wanted if 0 < wanted <= left else None
+
+
+def _brought_back(gross: Decimal | None, before: Decimal) -> Decimal | None:
+    """How much a reversal brings back, below zero; None if it was not taken."""
+    wanted = before if gross is None else gross
+    return -wanted if 0 < wanted <= before else None
 
 
 def _movement_kind(movement: Movement, lookup: TrailLookup) -> MovementKind:

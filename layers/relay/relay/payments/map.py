@@ -7,7 +7,7 @@ mapped goes on the dead-letter queue.
 
 import random
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from relay import telemetry
@@ -22,10 +22,11 @@ from relay.consumer.settler import Destination, Settlement, Settler
 from relay.consumer.suspects import Record
 from relay.consumer.threads import Threads, run_without_loop
 from relay.domain.kinds import Surface
-from relay.domain.movements import REVERSALS, Interpretation, Movement
+from relay.domain.movements import REVERSALS, Interpretation, Movement, NotKnownYetError
 from relay.domain.outcomes import (
     CONFIGURATION,
     IDENTITY_UNKNOWN,
+    KIND_UNKNOWN,
     ORIGINAL_UNKNOWN,
     PARAMETERS_UNAVAILABLE,
     Outcome,
@@ -44,7 +45,7 @@ from relay.instants import Clock, from_milliseconds, utc_now
 from relay.messages.backoff import Jitter
 from relay.messages.envelope import Envelope, write_envelope
 from relay.messages.notice import UNREADABLE, Notice, parse_notice
-from relay.payments.decide import Decider, UnwantedTestError
+from relay.payments.decide import Decider, UncountedError, UnwantedTestError
 from relay.payments.errors import MappingError, OriginalUnknownError
 from relay.payments.events import event_of, movement_digest
 from relay.payments.notice_job import NoticeJob
@@ -103,7 +104,7 @@ class Mapper:
         self._clock = clock
         self._current = current or CurrentDeadline()
         self._decider = Decider(apps, trail, identities, clock)
-        short_hold_reasons = {IDENTITY_UNKNOWN, ORIGINAL_UNKNOWN, CONFIGURATION}
+        short_hold_reasons = {*(IDENTITY_UNKNOWN, ORIGINAL_UNKNOWN, KIND_UNKNOWN, CONFIGURATION)}
         self._settler = Settler(settings, clock, jitter, short_hold_reasons)
         self._consumer = Consumer(
             self,
@@ -235,10 +236,20 @@ class Mapper:
         notice, refs = job.notice, [link.ref for link in interpretation.links]
         try:
             decided = self._decider.decide(
-                notice.source, settings, movement, test=notice.test, known_refs=refs
+                notice.source,
+                settings,
+                movement,
+                test=notice.test,
+                known_refs=refs,
+                waited=timedelta(seconds=self._settler.held_seconds(job)),
             )
         except OriginalUnknownError as error:
-            return self._wait_for_original(job, movement, error.return_held_since)
+            return self._wait_for_original(job, movement, error)
+        except NotKnownYetError:
+            return self._settle(job, Outcome.HELD, KIND_UNKNOWN)
+        except UncountedError:
+            self._assign_customer(notice.source, interpretation)
+            return Settlement(MappingResult.LEARNT)
         if decided.is_replay:
             return Settlement(MappingResult.REPLAYED)
         if decided.decision.name is None:
@@ -250,20 +261,22 @@ class Mapper:
         )
 
     def _wait_for_original(
-        self, job: NoticeJob, movement: Movement, return_held_since: datetime | None
+        self, job: NoticeJob, movement: Movement, error: OriginalUnknownError
     ) -> Settlement:
         """Holds a return, and notes since when; its reversal is held since the same moment.
 
         So both wait equally long, whichever was told first, and end together. A reversal whose
         return is not held (not told yet, or a dead letter by now) waits by itself.
         """
-        since = job.held_since or self._clock()
+        since, return_held_since = job.held_since or self._clock(), error.return_held_since
         if movement.kind not in REVERSALS:
             if return_held_since is None or return_held_since < since:
-                self._trail.note_hold(job.notice.source, movement.ref, since)
+                # A reversal names the return, or only the payment.
+                ref = (movement.is_share and movement.original_ref) or movement.ref
+                self._trail.note_hold(job.notice.source, ref, since)
         elif return_held_since is not None and not self._is_over(job, return_held_since):
             since = return_held_since
-        return self._settle(job.held_from(since), Outcome.HELD, ORIGINAL_UNKNOWN)
+        return self._settle(job.held_from(since), Outcome.HELD, ORIGINAL_UNKNOWN, str(error))
 
     def _is_over(self, job: NoticeJob, held_since: datetime) -> bool:
         held_seconds = self._settler.held_seconds(job.held_from(held_since))

@@ -2,9 +2,10 @@
 
 Refunds, disputes and adjustments name only a payment. So the trail keeps the links of all notices,
 in whatever order they come. One item for each object (pk `<source>#<ref>`, sk `node`): the refs
-that it leads to, customer hints, the end of a trial, since when a return is held. One item for each
-movement (sk `decision`), written once, so that a redelivery yields the same event. For a payment
-that is reported net, one item for each part given back (sk `part#0` ...).
+that it leads to, customer hints, the end of a trial, since when a return is held, what happened to
+it when. One item for each movement (sk `decision`), written once, so that a redelivery yields the
+same event. For a payment that is reported net, or whose returns are its shares, one item for each
+part given back (sk `part#0` ...).
 
 Every item names its customer, so that `forget` finds it. A link seen before its customer is known
 leaves a back-reference at its target; the target's customer owns the link once known.
@@ -13,11 +14,11 @@ An item that a person has edited so that it cannot be read is an error, never ab
 decided once must not be decided again.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
 from relay.aws.table import (
     LONGEST_PK_BYTES,
@@ -39,6 +40,7 @@ _DECISION: Final = "decision"
 _PART: Final = "part"
 _TO: Final = "to_"
 _BY: Final = "by_"
+_AT: Final = "at_"
 _HELD_SINCE: Final = "held_since"
 _EXPIRES_AT: Final = "expires_at"
 _MOST_STEPS: Final = 8
@@ -62,6 +64,8 @@ class TrailLookup:
     """Refs of nodes without a known customer."""
     back_references: set[Ref] = field(default_factory=set)
     """Refs of recorded links that lead to one of the nodes."""
+    moments: dict[str, datetime] = field(default_factory=dict)
+    """`Link.moments` of all nodes; of one name, the nearest."""
 
     def add_node(self, ref: Ref, node: StoredItem | None, decision: StoredItem | None) -> set[Ref]:
         """Adds a node and its decision; returns the refs that the node leads to.
@@ -81,6 +85,9 @@ class TrailLookup:
             self.ownerless.append(ref)
         if self.trial_end is None and "trial_end" in node:
             self.trial_end = attributes.moment("trial_end")
+        for name in node:
+            if name.startswith(_AT):
+                self.moments.setdefault(name.removeprefix(_AT), attributes.moment(name))
         if _HELD_SINCE in node:
             self._add_hold(attributes.moment(_HELD_SINCE))
         return _refs(node, _TO)
@@ -96,6 +103,17 @@ class TrailLookup:
     def first_ref(self, kinds: Collection[MovementKind]) -> Ref | None:
         """The ref of the nearest decision of one of these kinds."""
         return next((ref for ref, one in self.decisions.items() if one.kind in kinds), None)
+
+
+class Part(NamedTuple):
+    """A part given back of a payment, as it stands among the parts."""
+
+    gross: Decimal
+    """Below zero if it brings a part back."""
+    before: Decimal
+    """The sum of the parts before it."""
+    earlier: tuple[Ref, ...]
+    """The refs of the parts before it, in their order."""
 
 
 class Trail:
@@ -153,8 +171,7 @@ class Trail:
         up. A reversal of a part is a part with a negative amount.
         """
         before = Decimal(0)
-        owner = {} if customer_user_id is None else {"customer_user_id": customer_user_id}
-        item: dict[str, str | int] = {"part": part, "gross": f"{gross:f}", **owner}
+        item = _part_item(part, gross, customer_user_id)
         for number in range(_MOST_PARTS):
             existing = self._put_once(_key(source, whole, f"{_PART}#{number}"), item)
             if existing is None:
@@ -164,6 +181,43 @@ class Trail:
                 break
             before += attributes.amount("gross")
         return before
+
+    def place_part(
+        self,
+        source: str,
+        whole: Ref,
+        part: Ref,
+        fit: Callable[[Decimal], Decimal | None],
+        customer_user_id: str | None,
+    ) -> Part | None:
+        """Stores one part given back of a payment, unless it is there; None if it does not fit.
+
+        `fit`: how much the part is, after parts of this sum; None if it does not fit there. Each
+        part keeps position and amount, also with concurrent calls.
+        """
+        before, earlier = Decimal(0), list[Ref]()
+        for number in range(_MOST_PARTS):
+            key = _key(source, whole, f"{_PART}#{number}")
+            existing = self._standing([key]).get(key)
+            if existing is None:
+                gross = fit(before)
+                if gross is None:
+                    return None
+                existing = self._put_once(key, _part_item(part, gross, customer_user_id))
+                if existing is None:
+                    return Part(gross, before, tuple(earlier))
+            attributes = Attributes(_PART, existing)
+            if attributes.text("part") == part:
+                return Part(attributes.amount("gross"), before, tuple(earlier))
+            before += attributes.amount("gross")
+            earlier.append(attributes.text("part"))
+        return None
+
+    def decisions(self, source: str, refs: Iterable[Ref]) -> dict[Ref, Decision]:
+        """The decisions under these refs alone, in their order; no link is followed."""
+        keys = {_key(source, ref, _DECISION): ref for ref in refs}
+        found = self._standing(keys) if keys else {}
+        return {ref: Decision.of_item(found[key]) for key, ref in keys.items() if key in found}
 
     def add_back_references(self, source: str, links: Iterable[Link]) -> None:
         """Records a back-reference at the first target of each link without a known customer."""
@@ -223,8 +277,13 @@ class Trail:
         return self._table.put(key, {**item, **self._expiry()}, absent)
 
     def _read(self, source: str, refs: Iterable[Ref]) -> Mapping[Key, StoredItem]:
-        """Nodes and decisions, without expired ones: DynamoDB deletes those late."""
-        keys = [_key(source, ref, sort) for ref in refs for sort in (_NODE, _DECISION)]
+        """Nodes and decisions."""
+        return self._standing(
+            [_key(source, ref, sort) for ref in refs for sort in (_NODE, _DECISION)]
+        )
+
+    def _standing(self, keys: Collection[Key]) -> Mapping[Key, StoredItem]:
+        """Items without expired ones: DynamoDB deletes those late."""
         now = _seconds(self._clock())
         items = self._table.get(keys).items()
         return {
@@ -237,6 +296,11 @@ class Trail:
 
 def _key(source: str, ref: Ref, sort: str) -> Key:
     return Key(f"{source}#{ref}", sort)
+
+
+def _part_item(part: Ref, gross: Decimal, customer_user_id: str | None) -> Item:
+    owner = {} if customer_user_id is None else {"customer_user_id": customer_user_id}
+    return {"part": part, "gross": f"{gross:f}", **owner}
 
 
 def _refs(node: StoredItem, prefix: str) -> set[Ref]:
@@ -256,7 +320,8 @@ def _attributes(link: Link) -> dict[str, str | int]:
         del attributes["customer_user_id"]  # too long for the index
     if link.trial_end is not None:
         attributes["trial_end"] = to_milliseconds(link.trial_end)
-    return attributes
+    moments = {f"{_AT}{name}": to_milliseconds(at) for name, at in link.moments.items()}
+    return attributes | moments
 
 
 def _distance(ref: Ref) -> tuple[int, Ref]:
