@@ -4,7 +4,7 @@ The decider looks up what it needs in the money trail and the identities. It sto
 that a redelivered webhook yields the same event.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -233,19 +233,18 @@ class Decider:
         if payment is None:
             raise OriginalUnknownError(lookup.held_since)
         original = known[payment]
-        part = self._placed(source, payment, original, movement, former)
-        if part is None:
+        parts = self._placed(source, payment, original, movement, former)
+        if not parts:
             raise NothingLeftError(lookup.held_since)
         # A reversal has the name of the return that it reverses, and is dropped with it.
-        taken = self._trail.decisions(source, reversed(part.earlier))
-        base = next((one for one in taken.values() if one.kind in NEGATIVE), None)
-        if movement.kind not in REVERSALS:
-            base = original
-        if base is None:
-            raise OriginalUnknownError(lookup.held_since)
+        base = original
+        if movement.kind in REVERSALS:
+            taken = self._trail.decisions(source, [one.ref for one in reversed(parts[:-1])])
+            base = next((one for one in taken.values() if one.kind in NEGATIVE), original)
         rules = self._rules(Surface(original.surface), original.app_id)
-        amount = Amount(original.currency or "", abs(part.gross))
-        money = money_returned(amount, original, part.before + min(part.gross, Decimal(0)))
+        gross, before = parts[-1].gross, sum((one.gross for one in parts[:-1]), Decimal(0))
+        amount = Amount(original.currency or "", abs(gross))
+        money = money_returned(amount, original, min(before, before + gross))
         return replace(
             original,
             kind=movement.kind,
@@ -264,25 +263,20 @@ class Decider:
         original: Decision,
         movement: Movement,
         former: Mapping[Ref, Decision],
-    ) -> Part | None:
-        """The movement's place among all that was taken of a payment and brought back.
+    ) -> list[Part]:
+        """What was taken of a payment and brought back, up to this movement; none if it must wait.
 
         What release 0.1 returned of it stands there too.
         """
         amount, owner = movement.amount, original.customer_user_id
         if amount is not None and amount.currency != original.currency:
             raise RevenueUnknownError("the payment was in another currency")
-
-        def place(ref: Ref, kind: MovementKind, gross: Decimal | None) -> Part | None:
-            is_reversal = kind in REVERSALS
-            fit = partial(_brought_back, gross) if is_reversal else partial(_taken, paid, gross)
-            return self._trail.place_part(source, payment, ref, fit, owner)
-
-        paid = Decimal(original.gross or 0)
         for ref, one in former.items():
             if one.kind in NEGATIVE | REVERSALS:
-                place(ref, one.kind, Decimal(one.gross or 0))
-        return place(movement.ref, movement.kind, None if amount is None else amount.gross)
+                fit = partial(_as_it_was, ref, one)
+                self._trail.place_part(source, payment, ref, fit, owner)
+        fitted = partial(_fitted, movement, Decimal(original.gross or 0))
+        return self._trail.place_part(source, payment, movement.ref, fitted, owner)
 
     def _rules(self, surface: Surface, app_id: str) -> PaymentRules:
         self._apps.preload_settings(surface, app_id)
@@ -322,17 +316,29 @@ def _former_payment(former: Mapping[Ref, Decision], movement: Movement) -> Ref |
     return next(same, None)
 
 
-def _taken(paid: Decimal, gross: Decimal | None, before: Decimal) -> Decimal | None:
-    """How much a return takes when so much was taken before; None if it is not left."""
-    left = paid - before
-    wanted = left if gross is None else gross
-    return wanted if 0 < wanted <= left else None
+def _as_it_was(ref: Ref, decision: Decision, _: Sequence[Part]) -> Part:
+    """What release 0.1 decided about a return or its reversal, as a part of the payment."""
+    gross = Decimal(decision.gross or 0)
+    return Part(ref, gross if decision.kind in NEGATIVE else -gross, decision.at)
 
 
-def _brought_back(gross: Decimal | None, before: Decimal) -> Decimal | None:
-    """How much a reversal brings back, below zero; None if it was not taken."""
-    wanted = before if gross is None else gross
-    return -wanted if 0 < wanted <= before else None
+def _fitted(movement: Movement, paid: Decimal, parts: Sequence[Part]) -> Part | None:
+    """A return, or its reversal, beside the parts that are known; None if it must wait.
+
+    It must fit what happened before it, whatever came later and is known already. Raises
+    `UncountedError` if a later return without an amount has taken all that was left.
+    """
+    at = to_milliseconds(movement.at)
+    if any(one.is_rest and one.at > at for one in parts):
+        raise UncountedError
+    before = sum((one.gross for one in parts if one.at <= at), Decimal(0))
+    is_reversal = movement.kind in REVERSALS
+    most = before if is_reversal else paid - before
+    gross = most if movement.amount is None else movement.amount.gross
+    if not 0 < gross <= most:
+        return None
+    is_rest = movement.amount is None and not is_reversal
+    return Part(movement.ref, -gross if is_reversal else gross, at, is_rest)
 
 
 def _movement_kind(movement: Movement, lookup: TrailLookup) -> MovementKind:

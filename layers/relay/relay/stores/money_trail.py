@@ -14,11 +14,11 @@ An item that a person has edited so that it cannot be read is an error, never ab
 decided once must not be decided again.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 from relay.aws.table import (
     LONGEST_PK_BYTES,
@@ -106,14 +106,32 @@ class TrailLookup:
 
 
 class Part(NamedTuple):
-    """A part given back of a payment, as it stands among the parts."""
+    """A part given back of a payment."""
 
+    ref: Ref
     gross: Decimal
     """Below zero if it brings a part back."""
-    before: Decimal
-    """The sum of the parts before it."""
-    earlier: tuple[Ref, ...]
-    """The refs of the parts before it, in their order."""
+    at: int
+    """When it was given back, in Unix milliseconds; 0 for one that release 0.1 kept."""
+    is_rest: bool = False
+    """Whether it is all that was left then."""
+
+    @classmethod
+    def of_item(cls, item: StoredItem) -> Self:
+        """Raises `UnreadableItemError`."""
+        attributes = Attributes(_PART, item)
+        at = attributes.whole("at") if "at" in item else 0
+        return cls(attributes.text("part"), attributes.amount("gross"), at, "rest" in item)
+
+    def as_item(self, customer_user_id: str | None) -> Item:
+        """The part as an item of a table, with its owner."""
+        owner = {} if customer_user_id is None else {"customer_user_id": customer_user_id}
+        rest = {"rest": 1} if self.is_rest else {}
+        return {"part": self.ref, "gross": f"{self.gross:f}", "at": self.at, **rest, **owner}
+
+
+Fit = Callable[[Sequence[Part]], Part | None]
+"""A new part beside those that are there, in the order in which they came; None if it must wait."""
 
 
 class Trail:
@@ -171,7 +189,7 @@ class Trail:
         up. A reversal of a part is a part with a negative amount.
         """
         before = Decimal(0)
-        item = _part_item(part, gross, customer_user_id)
+        item = Part(part, gross, to_milliseconds(self._clock())).as_item(customer_user_id)
         for number in range(_MOST_PARTS):
             existing = self._put_once(_key(source, whole, f"{_PART}#{number}"), item)
             if existing is None:
@@ -183,35 +201,26 @@ class Trail:
         return before
 
     def place_part(
-        self,
-        source: str,
-        whole: Ref,
-        part: Ref,
-        fit: Callable[[Decimal], Decimal | None],
-        customer_user_id: str | None,
-    ) -> Part | None:
-        """Stores one part given back of a payment, unless it is there; None if it does not fit.
+        self, source: str, whole: Ref, part: Ref, fit: Fit, customer_user_id: str | None
+    ) -> list[Part]:
+        """Stores a part given back of a payment, unless it is there; none if it must wait.
 
-        `fit`: how much the part is, after parts of this sum; None if it does not fit there. Each
-        part keeps position and amount, also with concurrent calls.
+        Returns the parts up to this one, which keeps its place, also with concurrent calls.
         """
-        before, earlier = Decimal(0), list[Ref]()
+        parts = list[Part]()
         for number in range(_MOST_PARTS):
             key = _key(source, whole, f"{_PART}#{number}")
             existing = self._standing([key]).get(key)
             if existing is None:
-                gross = fit(before)
-                if gross is None:
-                    return None
-                existing = self._put_once(key, _part_item(part, gross, customer_user_id))
-                if existing is None:
-                    return Part(gross, before, tuple(earlier))
-            attributes = Attributes(_PART, existing)
-            if attributes.text("part") == part:
-                return Part(attributes.amount("gross"), before, tuple(earlier))
-            before += attributes.amount("gross")
-            earlier.append(attributes.text("part"))
-        return None
+                new = fit(parts)
+                if new is None:
+                    return []
+                item = new.as_item(customer_user_id)
+                existing = self._put_once(key, item) or item
+            parts.append(Part.of_item(existing))
+            if parts[-1].ref == part:
+                return parts
+        return []
 
     def decisions(self, source: str, refs: Iterable[Ref]) -> dict[Ref, Decision]:
         """The decisions under these refs alone, in their order; no link is followed."""
@@ -296,11 +305,6 @@ class Trail:
 
 def _key(source: str, ref: Ref, sort: str) -> Key:
     return Key(f"{source}#{ref}", sort)
-
-
-def _part_item(part: Ref, gross: Decimal, customer_user_id: str | None) -> Item:
-    owner = {} if customer_user_id is None else {"customer_user_id": customer_user_id}
-    return {"part": part, "gross": f"{gross:f}", **owner}
 
 
 def _refs(node: StoredItem, prefix: str) -> set[Ref]:

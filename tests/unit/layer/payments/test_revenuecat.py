@@ -8,11 +8,20 @@ from typing import Any
 
 import pytest
 
-from relay.domain.movements import Amount, Interpretation, MovementKind, ParsedWebhook, Treatment
+from relay.domain.movements import (
+    Amount,
+    CustomerHints,
+    Interpretation,
+    Link,
+    MovementKind,
+    ParsedWebhook,
+    Treatment,
+)
 from relay.domain.payment_rules import SourceApps, SourceSettings
 from relay.errors import SignatureRefusedError, UnreadableWebhookError
 from relay.payments.providers import revenuecat
 from relay.payments.providers.protocol import Webhook
+from relay.payments.providers.revenuecat.kinds import COUNTED, IGNORED
 from relay.secrets import Secret
 from tests.builders import Json
 
@@ -96,26 +105,41 @@ def test_read_keeps_no_email(name: str) -> None:
     assert "jane.roe" not in str(sample(name))
 
 
-@pytest.mark.parametrize(
-    ("kind", "treatment"),
-    [
-        ("RENEWAL", Treatment.COUNTED),
-        ("TEST", Treatment.IGNORED),
-        ("BILLING_ISSUE", Treatment.IGNORED),
-        ("SOMETHING_NEW", Treatment.UNKNOWN),
-    ],
-)
-def test_read_treats_each_type_as_it_counts(kind: str, treatment: Treatment) -> None:
-    one = told(type=kind)
+def test_every_type_and_reason_of_the_list_is_treated_on_purpose() -> None:
+    listed = json.loads((DATA / "revenuecat_types.json").read_text("utf-8"))
+    found = {name: told(type=name).treatment for name in listed["types"]}
+    reasons = {
+        field: {
+            reason: movement and movement.kind
+            for reason in of_field
+            for movement in [meaning(type=kind, **{field: reason}).movement]
+        }
+        for field, of_field in listed["reasons"].items()
+        for kind in ["CANCELLATION" if field == "cancel_reason" else "EXPIRATION"]
+    }
 
-    assert one.treatment is treatment
-    assert bool(one.content) is (treatment is Treatment.COUNTED)
+    assert found == listed["types"]
+    assert reasons == listed["reasons"]
+    assert {name for name in found if bool(revenuecat.why_ignored(name))} == {
+        name for name, treatment in found.items() if treatment is Treatment.IGNORED
+    }
+    assert set(COUNTED) | set(IGNORED) == {name.upper() for name in listed["types"]}
+    assert told(type="SOMETHING_NEW").treatment is Treatment.UNKNOWN
+
+
+def test_read_keeps_nothing_of_what_does_not_count() -> None:
+    assert (told(type="TEST").content, told(type="SOMETHING_NEW").content) == ({}, {})
 
 
 def test_read_tells_tests_from_money() -> None:
     assert sample("revenuecat_sandbox_initial_purchase").test
     assert told(store="TEST_STORE").test
     assert not told().test
+
+
+def test_read_identity_and_ends_may_leave_out_where_they_are_from() -> None:
+    assert not told(type="EXPIRATION", environment=None).test
+    assert told(type="TRANSFER", environment="SANDBOX").test
 
 
 def test_read_event_that_does_not_say_whether_it_is_a_test_is_unreadable() -> None:
@@ -146,6 +170,40 @@ def test_customer_is_never_an_anonymous_id(names: Json, customer: str | None) ->
     hints = meaning(**names).links[0].hints
 
     assert hints.customer_user_id == customer
+
+
+@pytest.mark.parametrize(
+    ("came_from", "went_to", "customer"),
+    [
+        (["$RCAnonymousID:1", "user-9"], ["$RCAnonymousID:2", "user-1"], "user-1"),
+        (["user-9"], ["user-1"], None),
+        (["$RCAnonymousID:1"], ["$RCAnonymousID:2"], None),
+        (None, ["user-1"], None),
+    ],
+)
+def test_transfer_says_who_an_anonymous_customer_is(
+    came_from: list[str] | None, went_to: list[str], customer: str | None
+) -> None:
+    links = meaning(type="TRANSFER", transferred_from=came_from, transferred_to=went_to).links
+    bought = meaning(original_app_user_id="$RCAnonymousID:1").links
+
+    expected = [Link(bought[0].to[1], hints=CustomerHints(customer))] if customer else []
+    assert list(links) == expected
+
+
+def test_alias_says_who_an_anonymous_customer_is() -> None:
+    names = {"original_app_user_id": "$RCAnonymousID:1", "app_user_id": "user-1"}
+    bought = meaning(original_app_user_id="$RCAnonymousID:1").links
+
+    (link,) = meaning(type="SUBSCRIBER_ALIAS", **names).links
+
+    assert link == Link(bought[0].to[1], hints=CustomerHints("user-1"))
+
+
+def test_alias_of_nobody_says_nothing() -> None:
+    names = {"original_app_user_id": "$RCAnonymousID:1", "app_user_id": None, "aliases": None}
+
+    assert meaning(type="SUBSCRIBER_ALIAS", **names).links == ()
 
 
 # What it means
@@ -219,7 +277,6 @@ def test_understand_payments(fields: Json, kind: MovementKind) -> None:
         {"type": "UNCANCELLATION", "transaction_id": None},
         {"type": "PRODUCT_CHANGE"},
         {"type": "PRODUCT_CHANGE", "transaction_id": None},
-        {"type": "SUBSCRIBER_ALIAS"},
     ],
 )
 def test_understand_what_moves_no_money(fields: Json) -> None:
