@@ -87,7 +87,7 @@ async def test_trigger_returns_a_payment_that_an_earlier_call_named(
 
     recorded = [entry for entry in sandbox.stand_in.ledger if entry.recorded]
     matching = [one for one in recorded if f"c-{tag}" in json.dumps(one.payload, default=str)]
-    # RevenueCat has one refund per transaction; elsewhere, the second is another one, and reversed.
+    # The sample of RevenueCat's refund has one id a transaction; elsewhere, the second is another one.
     once = ["-9.99", "9.99", "9.99"]
     twice = ["-9.99", *once]
     expected = once if provider == "revenuecat" else twice
@@ -130,7 +130,7 @@ def test_build_unknown_provider_lists_the_providers() -> None:
     ("provider", "kind", "expected"),
     [
         ("stripe", "refund", "re_a-b"),
-        ("revenuecat", "refund", "a:refund"),
+        ("revenuecat", "refund", "a:refund:CANCELLATION-a"),
         ("stripe", "renewal", "in_a-b"),
         ("adyen", "dispute_won", "Ca-b:won"),
     ],

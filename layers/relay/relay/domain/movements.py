@@ -101,7 +101,7 @@ class Link:
     """What happened to it and when, by names of the provider's choice; they add up over notices."""
 
 
-class History(NamedTuple):
+class Circumstances(NamedTuple):
     """What the trail knows of the things around a movement, its own notice included."""
 
     moments: Mapping[str, datetime]
@@ -113,10 +113,10 @@ class History(NamedTuple):
 
 
 class NotKnownYetError(Exception):
-    """By the history so far it cannot be said what a movement is; another notice may tell."""
+    """By what is known so far it cannot be said what a movement is; another notice may tell."""
 
 
-Judge = Callable[[History], MovementKind | None]
+Judge = Callable[[Circumstances], MovementKind | None]
 """What a movement is, by what happened before and beside it; None if it does not count.
 
 Pure. Raises `NotKnownYetError`.

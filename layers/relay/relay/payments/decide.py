@@ -17,7 +17,7 @@ from relay.domain.movements import (
     NEGATIVE,
     REVERSALS,
     Amount,
-    History,
+    Circumstances,
     Movement,
     MovementKind,
     Ref,
@@ -302,7 +302,7 @@ def _judged(movement: Movement, lookup: TrailLookup, waited: timedelta) -> Movem
     if movement.judge is None:
         return movement
     decided = {ref: one.kind for ref, one in lookup.decisions.items()}
-    kind = movement.judge(History(lookup.moments, decided, waited))
+    kind = movement.judge(Circumstances(lookup.moments, decided, waited))
     if kind is None:
         raise UncountedError
     return replace(movement, kind=kind)

@@ -208,8 +208,8 @@ class Trail:
         Returns the parts up to this one, which keeps its place, also with concurrent calls.
         """
         parts = list[Part]()
-        for number in range(_MOST_PARTS):
-            key = _key(source, whole, f"{_PART}#{number}")
+        while not parts or parts[-1].ref != part:
+            key = _key(source, whole, f"{_PART}#{len(parts)}")
             existing = self._standing([key]).get(key)
             if existing is None:
                 new = fit(parts)
@@ -218,9 +218,7 @@ class Trail:
                 item = new.as_item(customer_user_id)
                 existing = self._put_once(key, item) or item
             parts.append(Part.of_item(existing))
-            if parts[-1].ref == part:
-                return parts
-        return []
+        return parts
 
     def decisions(self, source: str, refs: Iterable[Ref]) -> dict[Ref, Decision]:
         """The decisions under these refs alone, in their order; no link is followed."""

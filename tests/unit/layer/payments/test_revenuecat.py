@@ -321,6 +321,51 @@ def test_understand_reversed_refund_names_the_payment() -> None:
     assert movement.original_ref == "transaction:2000000912345999"
 
 
+@pytest.mark.parametrize(
+    ("fields", "name", "ref"),
+    [
+        ({"store": "APP_STORE"}, "t1", "t1"),
+        ({"store": "PLAY_STORE"}, "t1", "t1"),
+        ({}, "t1:2", "t1:2"),
+        ({"renewal_number": 1}, "t1", "t1:1"),
+        ({"renewal_number": None}, "t1@1793001600000", "t1@1793001600000"),
+        ({"renewal_number": 0}, "t1@1793001600000", "t1@1793001600000"),
+        ({"type": "INITIAL_PURCHASE", "renewal_number": None}, "t1", "t1:1"),
+        ({"store": "RC_BILLING"}, "t1:2", "t1:2"),
+    ],
+)
+def test_payment_is_known_by_its_number_where_the_transaction_names_several(
+    fields: Json, name: str, ref: str
+) -> None:
+    understood = meaning(**{"store": "STRIPE", "transaction_id": "t1", **fields})
+
+    movement, links = understood.movement, understood.links
+    assert movement is not None
+    assert (movement.id, movement.ref) == (name, f"transaction:{ref}")
+    led = {link.ref: link.to for link in links}
+    assert ref == "t1" or led["transaction:t1"] == (movement.ref,)
+
+
+def test_refund_without_a_number_is_of_what_was_told_last() -> None:
+    movement = meaning(
+        store="STRIPE", type="CANCELLATION", cancel_reason="CUSTOMER_SUPPORT", renewal_number=None
+    ).movement
+
+    assert movement is not None
+    assert movement.original_ref == "transaction:2000000912345999"
+
+
+@pytest.mark.parametrize(
+    "fields", [{"price_in_purchased_currency": None}, {"currency": None}, {"currency": " "}]
+)
+def test_payment_whose_own_price_is_not_known_is_in_dollars(fields: Json) -> None:
+    movement = meaning(**fields).movement
+
+    assert movement is not None
+    assert movement.amount is not None
+    assert (movement.amount.currency, movement.amount.gross) == ("USD", Decimal("58.11"))
+
+
 def test_understand_leaving_may_happen_twice() -> None:
     movement = meaning(type="CANCELLATION", cancel_reason="UNSUBSCRIBE").movement
 

@@ -19,8 +19,6 @@ SOURCE = "revenuecat"
 BOUGHT = 1_772_366_400_000
 TOLD = BOUGHT + 60_000
 
-pytestmark = pytest.mark.untraced
-
 
 @pytest.fixture
 def harness() -> PaymentsHarness:

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 from relay.domain.movements import (
     Amount,
-    History,
+    Circumstances,
     Interpretation,
     Judge,
     Link,
@@ -153,10 +153,10 @@ def _judge(event: Event, kind: MovementKind) -> Judge | None:
 
 
 def _judge_renewal(
-    number: int | None, bought_at: datetime | None, history: History
+    number: int | None, bought_at: datetime | None, known: Circumstances
 ) -> MovementKind:
     """The first payment, if every period before is known to have cost nothing."""
-    moments = history.moments
+    moments = known.moments
     if number is not None and f"{FREE}:0" not in moments:
         before = range(1, min(number, _MOST_FREE_PERIODS))
         is_first = bool(before) and all(f"{FREE}:{one}" in moments for one in before)
@@ -166,18 +166,18 @@ def _judge_renewal(
     return MovementKind.FIRST_PAYMENT if is_first else MovementKind.RENEWAL
 
 
-def _judge_purchase(purchase: _Purchase, history: History) -> MovementKind:
+def _judge_purchase(purchase: _Purchase, known: Circumstances) -> MovementKind:
     """A renewal, if it replaces a subscription that was paid for.
 
     Raises `NotKnownYetError` while the customer has another that may be the replaced one.
     """
-    replaced = _replaced(purchase, history.moments)
+    replaced = _replaced(purchase, known.moments)
     if replaced:
-        are_trials = all(_was_only_a_trial(one, history.moments) for one in replaced)
+        are_trials = all(_was_only_a_trial(one, known.moments) for one in replaced)
         return MovementKind.FIRST_PAYMENT if are_trials else MovementKind.RENEWAL
-    if _takes_effect_now(purchase, history.moments):
+    if _takes_effect_now(purchase, known.moments):
         return MovementKind.RENEWAL
-    if history.waited < _LONGEST_WAIT and _has_another(purchase, history.moments):
+    if known.waited < _LONGEST_WAIT and _has_another(purchase, known.moments):
         raise NotKnownYetError
     return MovementKind.FIRST_PAYMENT
 

@@ -7,7 +7,7 @@ are added up (`Movement.is_share`). RevenueCat tells of refunds of the latest pe
 
 from functools import partial
 
-from relay.domain.movements import History, Interpretation, Link, Movement, MovementKind
+from relay.domain.movements import Circumstances, Interpretation, Link, Movement, MovementKind
 from relay.payments.providers.revenuecat.amounts import amount_returned
 from relay.payments.providers.revenuecat.event import Event
 from relay.payments.providers.revenuecat.payments import FREE
@@ -51,6 +51,6 @@ def _returned(event: Event, kind: MovementKind) -> Interpretation:
     return Interpretation((*event.links(), Link(movement.ref, to=(event.payment,))), movement)
 
 
-def _judge_without_price(kind: MovementKind, history: History) -> MovementKind | None:
+def _judge_without_price(kind: MovementKind, known: Circumstances) -> MovementKind | None:
     """Nothing can be given back of what cost nothing."""
-    return None if FREE in history.moments else kind
+    return None if FREE in known.moments else kind

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Final
 
 from relay.domain.movements import (
-    History,
+    Circumstances,
     Interpretation,
     Link,
     Movement,
@@ -87,17 +87,17 @@ def _note(event: Event, what: str) -> Link:
     return Link(event.payment, moments={name: event.told_at})
 
 
-def _judge(told_at: datetime, expiry: Ref | None, history: History) -> MovementKind | None:
+def _judge(told_at: datetime, expiry: Ref | None, known: Circumstances) -> MovementKind | None:
     """A cancellation, unless the same end was told before.
 
     `expiry`: where the involuntary end of the period is kept, for the judgement of a voluntary one;
     None for that of the involuntary one itself.
     """
     if expiry is None:
-        others = [one for one in _noted_as("cancelled", history.moments) if one <= told_at]
+        others = [one for one in _noted_as("cancelled", known.moments) if one <= told_at]
     else:
-        others = list(_noted_as("expired", history.moments)) if expiry in history.decided else []
-    stayed = list(_noted_as("uncancelled", history.moments))
+        others = list(_noted_as("expired", known.moments)) if expiry in known.decided else []
+    stayed = list(_noted_as("uncancelled", known.moments))
     is_told = any(not _any_between(stayed, told_at, other) for other in others)
     return None if is_told else MovementKind.CANCELLATION
 
