@@ -87,7 +87,7 @@ async def test_trigger_returns_a_payment_that_an_earlier_call_named(
 
     recorded = [entry for entry in sandbox.stand_in.ledger if entry.recorded]
     matching = [one for one in recorded if f"c-{tag}" in json.dumps(one.payload, default=str)]
-    # The sample of RevenueCat's refund has one id a transaction; elsewhere, the second is another one.
+    # RevenueCat's sample has one event id a transaction; elsewhere, the second refund is another.
     once = ["-9.99", "9.99", "9.99"]
     twice = ["-9.99", *once]
     expected = once if provider == "revenuecat" else twice

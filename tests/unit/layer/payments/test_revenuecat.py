@@ -192,7 +192,7 @@ def test_transfer_says_who_an_anonymous_customer_is(
 
 
 def test_alias_says_who_an_anonymous_customer_is() -> None:
-    names = {"original_app_user_id": "$RCAnonymousID:1", "app_user_id": "user-1"}
+    names: Json = {"original_app_user_id": "$RCAnonymousID:1", "app_user_id": "user-1"}
     bought = meaning(original_app_user_id="$RCAnonymousID:1").links
 
     (link,) = meaning(type="SUBSCRIBER_ALIAS", **names).links
@@ -201,7 +201,7 @@ def test_alias_says_who_an_anonymous_customer_is() -> None:
 
 
 def test_alias_of_nobody_says_nothing() -> None:
-    names = {"original_app_user_id": "$RCAnonymousID:1", "app_user_id": None, "aliases": None}
+    names: Json = {"original_app_user_id": "$RCAnonymousID:1", "app_user_id": None, "aliases": []}
 
     assert meaning(type="SUBSCRIBER_ALIAS", **names).links == ()
 

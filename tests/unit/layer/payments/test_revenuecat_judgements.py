@@ -53,7 +53,7 @@ def judged(
     movement, _ = understood(kind, **more)
     assert movement is not None
     assert movement.judge is not None
-    return movement.judge(Circumstances(moments, more.pop("decided", {}), waited))
+    return movement.judge(Circumstances(moments, {}, waited))
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_cancellation_counts_unless_the_same_end_was_told(
 def test_return_without_a_price_of_what_cost_nothing_is_none(
     kind: str, expected: MovementKind
 ) -> None:
-    more = {"cancel_reason": "CUSTOMER_SUPPORT", "price_in_purchased_currency": None}
+    more: Json = {"cancel_reason": "CUSTOMER_SUPPORT", "price_in_purchased_currency": None}
 
     assert judged(kind, {}, **more) is expected
     assert judged(kind, {"free": BOUGHT}, **more) is None
