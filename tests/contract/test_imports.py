@@ -14,7 +14,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 LAYER = ROOT / "layers" / "relay"
 
-PROVIDERS = {f"relay.payments.providers.{name}" for name in ("stripe", "paddle", "adyen")}
+PACKAGES = ("stripe", "revenuecat", "paddle", "adyen")
+PROVIDERS = {f"relay.payments.providers.{name}" for name in PACKAGES}
 
 
 def modules() -> dict[str, Path]:
