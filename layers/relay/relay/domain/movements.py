@@ -38,6 +38,9 @@ class MovementKind(StrEnum):
     CANCELLATION = "cancellation"
 
 
+PAYMENTS: Final = frozenset(
+    {MovementKind.FIRST_PAYMENT, MovementKind.RENEWAL, MovementKind.PURCHASE}
+)
 NEGATIVE: Final = frozenset({MovementKind.REFUND, MovementKind.DISPUTE})
 REVERSALS: Final = frozenset({MovementKind.REFUND_REVERSED, MovementKind.DISPUTE_WON})
 """They count only if the movement that they reverse was sent."""
@@ -147,8 +150,8 @@ class Movement:
     """Decides about the kind where the notice alone does not say it."""
     is_share: bool = False
     """A return, or its reversal, of `original_ref`, which is the payment. Of one payment they are
-    added up, in the order in which they come: none takes more than is left, or brings back more
-    than was taken. Without an amount it is all of that."""
+    added up, by their times: none takes more than was left then, or brings back more than was
+    taken. Without an amount it is all of that. Amounts are gross; net is the payment's share."""
     former_refs: tuple[Ref, ...] = ()
     """Where release 0.1 kept it, its payment, or other returns of its payment. It is the same
     movement if kind, moment and amount are; the payment is the same if it is of `period_start`."""

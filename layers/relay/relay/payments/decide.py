@@ -4,7 +4,7 @@ The decider looks up what it needs in the money trail and the identities. It sto
 that a redelivered webhook yields the same event.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -15,6 +15,7 @@ from relay.config.apps import Apps
 from relay.domain.kinds import Surface
 from relay.domain.movements import (
     NEGATIVE,
+    PAYMENTS,
     REVERSALS,
     Amount,
     Circumstances,
@@ -31,17 +32,16 @@ from relay.payments.errors import (
     NothingLeftError,
     OriginalUnknownError,
     RevenueUnknownError,
+    UncountedError,
 )
 from relay.payments.events import event_name
 from relay.payments.revenue import NO_MONEY, Money, money_paid, money_returned, money_unreported
+from relay.payments.shares import as_it_was, fitted, former_payment, has_amount, is_same
 from relay.rules.identity_lookup import not_before_of
 from relay.stores.decision import Decision
 from relay.stores.identities import Identities, Identity
 from relay.stores.money_trail import Part, Trail, TrailLookup
 
-PAYMENTS: Final = frozenset(
-    {MovementKind.FIRST_PAYMENT, MovementKind.RENEWAL, MovementKind.PURCHASE}
-)
 REPLAY_LIMIT: Final = timedelta(days=30)
 """A dispute is reported when its money is taken and again, months later, when it is lost. By then
 the deliveries have forgotten it (`DeliveryDays`: 35, never below 31), but the trail has not."""
@@ -51,10 +51,6 @@ _SAME_MOMENT: Final = timedelta(minutes=1)
 
 class UnwantedTestError(Exception):
     """The movement is a test, and its app has no app for test payments."""
-
-
-class UncountedError(Exception):
-    """By what happened before or beside it, the movement does not count."""
 
 
 class Decided(NamedTuple):
@@ -110,7 +106,7 @@ class Decider:
         former: Mapping[Ref, Decision] = {}
         if standing is None:
             former = self._trail.decisions(source, movement.former_refs)
-            standing = next((one for one in former.values() if _is_same(one, movement)), None)
+            standing = next((one for one in former.values() if is_same(one, movement)), None)
         if standing is None:
             movement = _judged(movement, lookup, waited)
             if movement.is_share:
@@ -127,7 +123,7 @@ class Decider:
     def _decided(self, standing: Decision, movement: Movement) -> Decided:
         """Applies a decision to a movement; raises `IdConflictError` if their amounts differ."""
         amount = None if movement.kind in REVERSALS else movement.amount
-        if amount is not None and not _has_amount(standing, amount):
+        if amount is not None and not has_amount(standing, amount):
             raise IdConflictError
         age = self._clock() - from_milliseconds(standing.decided_at)
         return Decided(standing, is_replay=age > REPLAY_LIMIT)
@@ -229,7 +225,7 @@ class Decider:
     ) -> Decision:
         """A decision about what a return takes of what is left of its payment, or brings back."""
         known = {**former, **lookup.decisions}
-        payment = lookup.first_ref(PAYMENTS) or _former_payment(former, movement)
+        payment = lookup.first_ref(PAYMENTS) or former_payment(former, movement)
         if payment is None:
             raise OriginalUnknownError(lookup.held_since)
         original = known[payment]
@@ -273,28 +269,14 @@ class Decider:
             raise RevenueUnknownError("the payment was in another currency")
         for ref, one in former.items():
             if one.kind in NEGATIVE | REVERSALS:
-                fit = partial(_as_it_was, ref, one)
+                fit = partial(as_it_was, ref, one)
                 self._trail.place_part(source, payment, ref, fit, owner)
-        fitted = partial(_fitted, movement, Decimal(original.gross or 0))
-        return self._trail.place_part(source, payment, movement.ref, fitted, owner)
+        fit_in = partial(fitted, movement, Decimal(original.gross or 0))
+        return self._trail.place_part(source, payment, movement.ref, fit_in, owner)
 
     def _rules(self, surface: Surface, app_id: str) -> PaymentRules:
         self._apps.preload_settings(surface, app_id)
         return self._apps.payment_rules(surface, app_id)
-
-
-def _is_same(decision: Decision, movement: Movement) -> bool:
-    """Whether what release 0.1 decided under another ref is this movement."""
-    amount = None if movement.is_share else movement.amount
-    return (
-        decision.kind is movement.kind
-        and decision.at == to_milliseconds(movement.at)
-        and (amount is None or _has_amount(decision, amount))
-    )
-
-
-def _has_amount(decision: Decision, amount: Amount) -> bool:
-    return decision.currency == amount.currency and Decimal(decision.gross or 0) == amount.gross
 
 
 def _judged(movement: Movement, lookup: TrailLookup, waited: timedelta) -> Movement:
@@ -306,39 +288,6 @@ def _judged(movement: Movement, lookup: TrailLookup, waited: timedelta) -> Movem
     if kind is None:
         raise UncountedError
     return replace(movement, kind=kind)
-
-
-def _former_payment(former: Mapping[Ref, Decision], movement: Movement) -> Ref | None:
-    """The payment as release 0.1 kept it: of the movement's own period, where that matters."""
-    begins = movement.period_start
-    payments = (ref for ref, one in former.items() if one.kind in PAYMENTS)
-    same = (ref for ref in payments if begins is None or former[ref].at == to_milliseconds(begins))
-    return next(same, None)
-
-
-def _as_it_was(ref: Ref, decision: Decision, _: Sequence[Part]) -> Part:
-    """What release 0.1 decided about a return or its reversal, as a part of the payment."""
-    gross = Decimal(decision.gross or 0)
-    return Part(ref, gross if decision.kind in NEGATIVE else -gross, decision.at)
-
-
-def _fitted(movement: Movement, paid: Decimal, parts: Sequence[Part]) -> Part | None:
-    """A return, or its reversal, beside the parts that are known; None if it must wait.
-
-    It must fit what happened before it, whatever came later and is known already. Raises
-    `UncountedError` if a later return without an amount has taken all that was left.
-    """
-    at = to_milliseconds(movement.at)
-    if any(one.is_rest and one.at > at for one in parts):
-        raise UncountedError
-    before = sum((one.gross for one in parts if one.at <= at), Decimal(0))
-    is_reversal = movement.kind in REVERSALS
-    most = before if is_reversal else paid - before
-    gross = most if movement.amount is None else movement.amount.gross
-    if not 0 < gross <= most:
-        return None
-    is_rest = movement.amount is None and not is_reversal
-    return Part(movement.ref, -gross if is_reversal else gross, at, is_rest)
 
 
 def _movement_kind(movement: Movement, lookup: TrailLookup) -> MovementKind:

@@ -67,3 +67,7 @@ class RevenueUnknownError(MappingError):
     """The provider does not give the amount on the basis that the app asks for."""
 
     reason = "revenue_unknown"
+
+
+class UncountedError(Exception):
+    """By what happened before or beside it, a movement does not count."""

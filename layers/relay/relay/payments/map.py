@@ -45,8 +45,8 @@ from relay.instants import Clock, from_milliseconds, utc_now
 from relay.messages.backoff import Jitter
 from relay.messages.envelope import Envelope, write_envelope
 from relay.messages.notice import UNREADABLE, Notice, parse_notice
-from relay.payments.decide import Decider, UncountedError, UnwantedTestError
-from relay.payments.errors import MappingError, OriginalUnknownError
+from relay.payments.decide import Decider, UnwantedTestError
+from relay.payments.errors import MappingError, OriginalUnknownError, UncountedError
 from relay.payments.events import event_of, movement_digest
 from relay.payments.notice_job import NoticeJob
 from relay.payments.providers.registry import PROVIDERS
