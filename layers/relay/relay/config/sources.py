@@ -89,6 +89,7 @@ class Sources:
             entries = {name: _entry(name, value) for name, value in self._read(text).items()}
             self._parsed = parsed = _Parsed(text, entries)
             self._warn_of_digests(entries)
+            _warn_of_free_plans(entries)
         return parsed.entries
 
     def _warn_of_digests(self, entries: Mapping[str, SourceSettings | str]) -> None:
@@ -109,6 +110,16 @@ class Sources:
             problem = "must be a JSON object of sources by their names"
             raise ConfigurationError(self._store.full_name(_SOURCES), problem)
         return content
+
+
+def _warn_of_free_plans(entries: Mapping[str, SourceSettings | str]) -> None:
+    """The setting did something until a subscription itself was asked whether it has a trial."""
+    for name, entry in entries.items():
+        if isinstance(entry, SourceSettings) and "free_plans" in entry.model_fields_set:
+            telemetry.logger().warning(
+                "free_plans does nothing any more: take it out of the source's settings",
+                extra={"source": name},
+            )
 
 
 def _secrets_of(name: str) -> str:

@@ -100,6 +100,11 @@ class Link:
     """The next objects on the way to the customer, at most one of each sort."""
     hints: CustomerHints = NO_HINTS
     trial_end: datetime | None = None
+    started: datetime | None = None
+    """When a subscription began, where this notice saw it begin: its first payment is still to come
+    or in this notice. Never from a notice about a subscription that had long been running."""
+    promised: Amount | None = None
+    """What a payment will be of once it is captured: only then does it count."""
     moments: Mapping[str, datetime] = field(default_factory=dict)
     """What happened to it and when, by names of the provider's choice; they add up over notices."""
 
@@ -124,6 +129,20 @@ Judge = Callable[[Circumstances], MovementKind | None]
 
 Pure. Raises `NotKnownYetError`.
 """
+
+
+class Telling(NamedTuple):
+    """How one of two sorts of webhooks tells of the same money, where they do not name it alike.
+
+    They are paired: the first part of this amount that one sort tells of is the first that the
+    other tells of, and so on. Money that both tell of counts once, in any order.
+    """
+
+    whole: Ref
+    """What it is a part of."""
+    part: str
+    """Its amount in minor units: all that both sorts say."""
+    sort: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +174,24 @@ class Movement:
     former_refs: tuple[Ref, ...] = ()
     """Where release 0.1 kept it, its payment, or other returns of its payment. It is the same
     movement if kind, moment and amount are; the payment is the same if it is of `period_start`."""
+    subscription: Ref | None = None
+    """The subscription whose first money decides between first payment and renewal. A renewal that
+    turns out to be the first money of a subscription that was seen to begin is its first payment.
+    None if the provider itself knows."""
+    is_capture: bool = False
+    """It counts only if its payment was promised (`Link.promised`)."""
+    telling: Telling | None = None
+    """How it is told (a reversal: how what it reverses is told), if another sort may tell too."""
     device: Mapping[str, str] = field(default_factory=dict)
     """AppsFlyer's device fields (`idfa`, `idfv`, `advertising_id`), if the provider sends them."""
+
+
+class Caveat(NamedTuple):
+    """What people should know of a webhook that cannot be treated in full, and its counter."""
+
+    counter: str
+    text: str
+    """Says what is wrong and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +201,8 @@ class Interpretation:
     links: tuple[Link, ...] = ()
     movement: Movement | None = None
     """None if the notice has only links, or nothing that counts."""
+    caveats: tuple[Caveat, ...] = ()
+    """Said in the dead letter, should it become one."""
 
 
 class Treatment(StrEnum):
@@ -193,3 +230,5 @@ class ParsedWebhook:
     """Only fields of the provider's allow-list; empty unless `treatment` is counted."""
     problem: str | None = None
     """Why this item cannot be read although others in the webhook can; it is then unknown."""
+    caveats: tuple[Caveat, ...] = ()
+    """Counted when the webhook comes in, and shown by `relay payments explain`."""

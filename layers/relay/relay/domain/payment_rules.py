@@ -53,7 +53,9 @@ class SourceSettings(_Shape):
     )
     """Stripe: the object that reports a purchase without a subscription."""
     free_plans: bool = False
-    """Stripe: subscriptions may be free, so a first invoice of zero is not a trial."""
+    """Stripe: does nothing any more, since a subscription itself says whether it has a trial."""
+    accounts: tuple[Annotated[str, Field(pattern=r"^acct_[A-Za-z0-9_]{1,64}$")], ...] = ()
+    """Stripe Connect: the connected accounts whose events count beside the account's own."""
     payment_event: Annotated[Literal["authorisation", "capture"], Field(alias="paid_at")] = (
         "authorisation"
     )

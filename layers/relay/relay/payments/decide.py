@@ -2,12 +2,16 @@
 
 The decider looks up what it needs in the money trail and the identities. It stores the decision, so
 that a redelivered webhook yields the same event.
+
+What a decision hangs on may be told at the same moment, in any order: whether money is the first of
+its subscription, whether a payment is one that was promised. Such a movement is noted and waits
+(`NotSettledError`) until that moment has passed.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -22,6 +26,7 @@ from relay.domain.movements import (
     Movement,
     MovementKind,
     Ref,
+    Telling,
 )
 from relay.domain.payment_rules import PaymentRules, SourceSettings
 from relay.instants import Clock, from_milliseconds, to_milliseconds, utc_now
@@ -36,21 +41,30 @@ from relay.payments.errors import (
 )
 from relay.payments.events import event_name
 from relay.payments.revenue import NO_MONEY, Money, money_paid, money_returned, money_unreported
-from relay.payments.shares import as_it_was, fitted, former_payment, has_amount, is_same
+from relay.payments.shares import as_it_was, fitted, former_payment, is_same
 from relay.rules.identity_lookup import not_before_of
 from relay.stores.decision import Decision
 from relay.stores.identities import Identities, Identity
-from relay.stores.money_trail import Part, Trail, TrailLookup
+from relay.stores.money_trail import History, Part, Trail, TrailLookup
 
 REPLAY_LIMIT: Final = timedelta(days=30)
 """A dispute is reported when its money is taken and again, months later, when it is lost. By then
 the deliveries have forgotten it (`DeliveryDays`: 35, never below 31), but the trail has not."""
 
+NO_HISTORY: Final = History()
 _SAME_MOMENT: Final = timedelta(minutes=1)
 
 
 class UnwantedTestError(Exception):
     """The movement is a test, and its app has no app for test payments."""
+
+
+class NotSettledError(Exception):
+    """What other webhooks of the same moment tell may change the decision: it is made later."""
+
+
+class NotOursError(Exception):
+    """The payment was not promised (`Link.promised`): it is reported otherwise, or not at all."""
 
 
 class Decided(NamedTuple):
@@ -65,7 +79,7 @@ class Decider:
     """Decides about movements. Blocks; lives as long as its process.
 
     `decide` raises `MappingError`, `UnwantedTestError`, `UncountedError`, `NotKnownYetError`,
-    `UnknownAppError`, `ConfigurationError`,
+    `NotSettledError`, `NotOursError`, `UnknownAppError`, `ConfigurationError`,
     `ParametersUnavailableError`, `TableUnavailableError` and `UnreadableItemError`.
     """
 
@@ -90,18 +104,18 @@ class Decider:
         test: bool,
         known_refs: Iterable[Ref] = (),
         waited: timedelta = timedelta(0),
+        may_wait: bool = False,
     ) -> Decided:
         """The earlier decision about a movement, or a new one by what is known now.
 
         `known_refs`: the other things in the movement's notice; they are the same customer's.
         `waited`: how long it has been held.
+        `may_wait`: whether it may be left open for a moment (`NotSettledError`).
         """
-        refs = (
-            [movement.ref]
-            if movement.original_ref is None
-            else [movement.ref, movement.original_ref]
-        )
-        lookup = self._trail.look_up(source, refs)
+        lookup = self._look_up(source, movement)
+        if movement.ref not in lookup.decisions and movement.telling is not None:
+            movement = self._as_told_first(source, movement, movement.telling, lookup)
+            lookup = self._look_up(source, movement)
         standing = lookup.decisions.get(movement.ref)
         former: Mapping[Ref, Decision] = {}
         if standing is None:
@@ -112,6 +126,7 @@ class Decider:
             if movement.is_share:
                 decision = self._decide_share(source, movement, lookup, former)
             elif movement.original_ref is None:
+                movement = self._settled(source, movement, lookup, may_wait=may_wait)
                 decision = self._decide_by_customer(settings, movement, lookup, test=test)
             else:
                 decision = self._decide_by_original(source, movement, lookup)
@@ -120,13 +135,66 @@ class Decider:
         self._trail.assign(source, lookup, standing.customer_user_id, known_refs)
         return self._decided(standing, movement)
 
+    def _look_up(self, source: str, movement: Movement) -> TrailLookup:
+        original = movement.original_ref
+        refs = [movement.ref] if original is None else [movement.ref, original]
+        return self._trail.look_up(source, refs)
+
     def _decided(self, standing: Decision, movement: Movement) -> Decided:
         """Applies a decision to a movement; raises `IdConflictError` if their amounts differ."""
         amount = None if movement.kind in REVERSALS else movement.amount
-        if amount is not None and not has_amount(standing, amount):
+        if amount is not None and not _is_same(amount, standing):
             raise IdConflictError
         age = self._clock() - from_milliseconds(standing.decided_at)
         return Decided(standing, is_replay=age > REPLAY_LIMIT)
+
+    # What other webhooks of the same moment decide
+
+    def _settled(
+        self, source: str, movement: Movement, lookup: TrailLookup, *, may_wait: bool
+    ) -> Movement:
+        """The movement with what only other webhooks tell of it.
+
+        Raises `NotSettledError` and `NotOursError`.
+        """
+        if movement.is_capture:
+            promised = lookup.promises.get(movement.ref)
+            if promised is None:
+                raise NotSettledError if may_wait else NotOursError
+            return replace(movement, amount=_captured(movement.amount, promised))
+        if movement.subscription is None:
+            return movement
+        kind = self._kind(source, movement, movement.subscription, lookup, may_wait=may_wait)
+        return replace(movement, kind=kind)
+
+    def _kind(
+        self,
+        source: str,
+        movement: Movement,
+        subscription: Ref,
+        lookup: TrailLookup,
+        *,
+        may_wait: bool,
+    ) -> MovementKind:
+        """Whether money is a subscription's first; noted, so that all that follows is a renewal.
+
+        What the provider calls the first payment is it, unless another was reported as that.
+        """
+        history = lookup.histories.get(subscription, NO_HISTORY)
+        is_first = history.first_payment == movement.ref or (
+            history.first_payment is None and movement.kind is MovementKind.FIRST_PAYMENT
+        )
+        if not is_first:
+            if history.is_settled:
+                return MovementKind.RENEWAL
+            self._trail.note_payment(source, subscription, movement.ref, movement.at)
+            if may_wait:
+                raise NotSettledError
+            is_first = is_first_payment(movement, history)
+            if not is_first and _saw_start(movement, history):
+                return MovementKind.RENEWAL  # an earlier payment will be the first
+        self._trail.note_decided(source, subscription, movement.ref, is_first=is_first)
+        return MovementKind.FIRST_PAYMENT if is_first else MovementKind.RENEWAL
 
     # Payments, trials, cancellations
 
@@ -141,11 +209,10 @@ class Decider:
         if test:
             app_match = self._test_app(app_match)
         rules = self._rules(app_match.surface, app_match.app_id)
-        kind = _movement_kind(movement, lookup)
-        name = event_name(kind, rules, None)
+        name = event_name(movement.kind, rules, None)
         money = _money(movement, rules, is_reported=name is not None)
         return Decision(
-            kind=kind,
+            kind=movement.kind,
             id=movement.id,
             at=to_milliseconds(movement.at),
             decided_at=to_milliseconds(self._clock()),
@@ -175,6 +242,23 @@ class Decider:
         return to_milliseconds(moment) if moment else None
 
     # Refunds, disputes, and what reverses them
+
+    def _as_told_first(
+        self, source: str, movement: Movement, telling: Telling, lookup: TrailLookup
+    ) -> Movement:
+        """The movement under the ref of the telling that came first; a reversal, about that ref.
+
+        Raises `OriginalUnknownError` while the payment is unknown.
+        """
+        payment = lookup.first(PAYMENTS)
+        if payment is None:
+            raise OriginalUnknownError(lookup.held_since)
+        is_reversal = movement.kind in REVERSALS
+        own_ref = movement.original_ref if is_reversal else movement.ref
+        ref = self._trail.same_money(source, telling, own_ref or "", payment.customer_user_id)
+        if is_reversal:
+            return replace(movement, original_ref=ref)
+        return replace(movement, ref=ref, id=ref.partition(":")[2])
 
     def _decide_by_original(self, source: str, movement: Movement, lookup: TrailLookup) -> Decision:
         """A decision for the original's app, under the original's name and order id."""
@@ -290,16 +374,44 @@ def _judged(movement: Movement, lookup: TrailLookup, waited: timedelta) -> Movem
     return replace(movement, kind=kind)
 
 
-def _movement_kind(movement: Movement, lookup: TrailLookup) -> MovementKind:
-    """The movement's kind; a renewal that starts where a trial ends is the first payment."""
-    starts, ends = movement.period_start, lookup.trial_end
-    is_conversion = (
-        movement.kind is MovementKind.RENEWAL
-        and starts is not None
-        and ends is not None
-        and abs(starts - ends) < _SAME_MOMENT
-    )
-    return MovementKind.FIRST_PAYMENT if is_conversion else movement.kind
+def is_first_payment(movement: Movement, history: History) -> bool:
+    """Whether this is the first money of a subscription that was seen to begin.
+
+    By when it was paid, not by when it was told: of payments that are told in the wrong order, the
+    earliest is the first.
+    """
+    own = (movement.at, movement.ref)
+    others = ((paid_at, ref) for ref, paid_at in history.payments.items())
+    return _saw_start(movement, history) and all(own <= other for other in others)
+
+
+def _saw_start(movement: Movement, history: History) -> bool:
+    """Whether all money before this one would be known.
+
+    Of a trial that began under release 0.1, only the end is known: what starts later than that may
+    be the second payment.
+    """
+    starts, ends = movement.period_start, history.trial_end
+    in_trial = starts is not None and ends is not None and starts - ends < _SAME_MOMENT
+    return history.started is not None or in_trial
+
+
+def _captured(amount: Amount | None, promised: Amount) -> Amount | None:
+    """What was captured; its tax is in proportion to the promised amount's, to the last place."""
+    if amount is None or promised.net_of_tax is None or not promised.gross:
+        return amount
+    net = amount.gross * promised.net_of_tax / promised.gross
+    return amount._replace(net_of_tax=net.quantize(amount.gross, ROUND_HALF_UP))
+
+
+def _is_same(amount: Amount, standing: Decision) -> bool:
+    """Whether an amount is the one that was decided about.
+
+    So it is with the same digits as well: the number of a currency's decimal places was corrected.
+    """
+    gross = Decimal(standing.gross or 0)
+    same_digits = gross.as_tuple().digits == amount.gross.as_tuple().digits
+    return standing.currency == amount.currency and (gross == amount.gross or same_digits)
 
 
 def _money(movement: Movement, rules: PaymentRules, *, is_reported: bool) -> Money:

@@ -45,7 +45,7 @@ from relay.instants import Clock, from_milliseconds, utc_now
 from relay.messages.backoff import Jitter
 from relay.messages.envelope import Envelope, write_envelope
 from relay.messages.notice import UNREADABLE, Notice, parse_notice
-from relay.payments.decide import Decider, UnwantedTestError
+from relay.payments.decide import Decider, NotOursError, NotSettledError, UnwantedTestError
 from relay.payments.errors import MappingError, OriginalUnknownError, UncountedError
 from relay.payments.events import event_of, movement_digest
 from relay.payments.notice_job import NoticeJob
@@ -60,6 +60,9 @@ NEEDED_SECONDS: Final = 30.0
 CALL_SECONDS: Final = 2 * LONGEST_CALL_SECONDS + 2
 """A call to a table begins only with time for it and for putting the notice on a queue."""
 _THREADS: Final = 8
+SETTLING_SECONDS: Final = 30.0
+"""How long a movement waits for what other webhooks of the same moment tell of it: providers send
+them within seconds, in any order."""
 
 _REASONS: Final = {
     UnknownAppError: "unknown_app",
@@ -155,6 +158,8 @@ class Mapper:
             return self._map_notice(job)
         except UnwantedTestError:
             return Settlement(MappingResult.TEST_DROPPED)
+        except NotSettledError:
+            return self._wait_for_others(job)
         except MappingError as error:
             outcome = Outcome.HELD if error.may_change else Outcome.REJECTED
             detail = "" if error.may_change else str(error)
@@ -242,14 +247,16 @@ class Mapper:
                 test=notice.test,
                 known_refs=refs,
                 waited=timedelta(seconds=self._settler.held_seconds(job)),
+                may_wait=self._settler.held_seconds(job) < self._settling_seconds,
             )
-        except OriginalUnknownError as error:
-            return self._wait_for_original(job, movement, error)
-        except NotKnownYetError:
-            return self._settle(job, Outcome.HELD, KIND_UNKNOWN)
-        except UncountedError:
+        except (NotOursError, UncountedError):
             self._assign_customer(notice.source, interpretation)
             return Settlement(MappingResult.LEARNT)
+        except OriginalUnknownError as error:
+            why = " ".join([str(error), *(one.text for one in interpretation.caveats)]).strip()
+            return self._wait_for_original(job, movement, error.return_held_since, why)
+        except NotKnownYetError:
+            return self._settle(job, Outcome.HELD, KIND_UNKNOWN)
         if decided.is_replay:
             return Settlement(MappingResult.REPLAYED)
         if decided.decision.name is None:
@@ -260,15 +267,27 @@ class Mapper:
             message=_message(notice, decided.decision),
         )
 
+    @property
+    def _settling_seconds(self) -> float:
+        """No longer than the longest wait between two checks, which a sandbox makes short."""
+        return min(SETTLING_SECONDS, self._settings.hold_seconds)
+
+    def _wait_for_others(self, job: NoticeJob) -> Settlement:
+        """Puts a movement back until what is told at the same moment has been told."""
+        now = self._clock()
+        moment = now + timedelta(seconds=self._settling_seconds)
+        waiting = self._settler.extend_delay(job.held_from(job.held_since or now), moment)
+        return waiting._replace(outcome=MappingResult.WAITED, reason="", verdict=None)
+
     def _wait_for_original(
-        self, job: NoticeJob, movement: Movement, error: OriginalUnknownError
+        self, job: NoticeJob, movement: Movement, return_held_since: datetime | None, why: str
     ) -> Settlement:
         """Holds a return, and notes since when; its reversal is held since the same moment.
 
         So both wait equally long, whichever was told first, and end together. A reversal whose
         return is not held (not told yet, or a dead letter by now) waits by itself.
         """
-        since, return_held_since = job.held_since or self._clock(), error.return_held_since
+        since = job.held_since or self._clock()
         if movement.kind not in REVERSALS:
             if return_held_since is None or return_held_since < since:
                 # A reversal names the return, or only the payment.
@@ -276,7 +295,7 @@ class Mapper:
                 self._trail.note_hold(job.notice.source, ref, since)
         elif return_held_since is not None and not self._is_over(job, return_held_since):
             since = return_held_since
-        return self._settle(job.held_from(since), Outcome.HELD, ORIGINAL_UNKNOWN, str(error))
+        return self._settle(job.held_from(since), Outcome.HELD, ORIGINAL_UNKNOWN, why)
 
     def _is_over(self, job: NoticeJob, held_since: datetime) -> bool:
         held_seconds = self._settler.held_seconds(job.held_from(held_since))

@@ -4,6 +4,7 @@ Verify the raw bytes, keep only the fields that matter, queue, respond 200. Inte
 behind the queue: a provider waits for the response, and redelivers a webhook that gets none.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
@@ -144,7 +145,7 @@ def _notices(name: str, source: str, request: Request, settings: SourceSettings)
         telemetry.count({"WebhookUnreadable": 1})
         return [Notice.of_unreadable(str(error), name, source, body, came_in)]
     relevant = [parsed for parsed in parsed_webhooks if parsed.treatment is not Treatment.IGNORED]
-    telemetry.count(
-        {"WebhookReceived": len(relevant), "WebhookIgnored": len(parsed_webhooks) - len(relevant)}
-    )
+    caveats = Counter(caveat.counter for parsed in parsed_webhooks for caveat in parsed.caveats)
+    ignored = len(parsed_webhooks) - len(relevant)
+    telemetry.count({"WebhookReceived": len(relevant), "WebhookIgnored": ignored, **caveats})
     return [Notice.of_webhook(parsed, name, source, body, came_in) for parsed in relevant]

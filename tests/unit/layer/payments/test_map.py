@@ -598,7 +598,7 @@ def test_forgotten_customer_leaves_no_link_that_came_before_him(
     paid, _, link = account.renewal(1)
     for webhook in (link, paid) if turned else (paid, link):
         harness.post("stripe", webhook)
-        harness.map_all()
+        harness.settle()
     assert len(harness.trail_table) == 5
 
     harness.trail.forget("user-1")

@@ -8,17 +8,17 @@ from relay.domain.movements import Amount
 from relay.errors import UnreadableWebhookError
 from relay.payments.providers.minor_units import MinorUnitsProvider, from_minor
 
-_NONE = "BIF DJF GNF JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF"
+_NONE = "BIF DJF GNF JPY KMF KRW PYG RWF VND VUV XAF XOF XPF"
 _CASES: dict[tuple[MinorUnitsProvider, str], str] = {
     # Stripe's list of currencies without decimals, in full; and those that only seem to be.
     ("stripe", f"{_NONE} CLP MGA"): "1234",
     ("stripe", "BHD JOD KWD OMR TND"): "1.234",
-    ("stripe", "ISK HUF TWD USD EUR GBP CVE IDR MRO"): "12.34",
+    ("stripe", "ISK UGX HUF TWD USD EUR GBP CVE IDR MRO"): "12.34",
     # Paddle sells in no other currency without decimals.
     ("paddle", "JPY KRW VND CLP"): "1234",
     ("paddle", "USD EUR GBP HUF TWD ISK COP IDR"): "12.34",
     # Adyen differs from ISO 4217 in five.
-    ("adyen", f"{_NONE} CVE IDR"): "1234",
+    ("adyen", f"{_NONE} CVE IDR UGX"): "1234",
     ("adyen", "CLP ISK"): "12.34",
     ("adyen", "MRO"): "123.4",
     ("adyen", "BHD IQD JOD KWD LYD OMR TND"): "1.234",

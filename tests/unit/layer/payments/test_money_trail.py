@@ -8,7 +8,7 @@ import pytest
 from relay.domain.movements import CustomerHints, Link, MovementKind
 from relay.errors import TableUnavailableError, UnreadableItemError
 from relay.stores.decision import Decision
-from relay.stores.money_trail import Trail
+from relay.stores.money_trail import History, Trail
 from tests.fakes import FakeClock
 from tests.memory_table import MemoryTable
 
@@ -68,7 +68,8 @@ def test_walk_from_a_payment_finds_the_customer_at_the_end_of_its_links(world: W
 
     lookup = world.trail.look_up("shop", ["payment:pi_1"])
 
-    assert (lookup.hints, lookup.trial_end) == (WHOSE, TRIAL_END)
+    assert lookup.hints == WHOSE
+    assert lookup.histories["subscription:sub_1"] == History(trial_end=TRIAL_END)
     assert lookup.seen == ["payment:pi_1", "invoice:in_1", "subscription:sub_1"]
     assert world.table.calls["get"] == 3
 
@@ -76,19 +77,14 @@ def test_walk_from_a_payment_finds_the_customer_at_the_end_of_its_links(world: W
 def test_walk_takes_the_nearest_clue_of_each_sort(world: World) -> None:
     world.learn(
         Link("payment:pi_1", to=("customer:c", "subscription:s", "invoice:i")),
-        Link("invoice:i", hints=CustomerHints(app_id="id1"), trial_end=TRIAL_END),
-        Link(
-            "subscription:s",
-            hints=CustomerHints("user-1", app_id="id2"),
-            trial_end=datetime.now(UTC),
-        ),
+        Link("invoice:i", hints=CustomerHints(app_id="id1")),
+        Link("subscription:s", hints=CustomerHints("user-1", app_id="id2")),
         Link("customer:c", hints=CustomerHints("user-2", "1-2", "id3")),
     )
 
     lookup = world.trail.look_up("shop", ["payment:pi_1"])
 
     assert lookup.hints == CustomerHints("user-1", "1-2", "id1")
-    assert lookup.trial_end == TRIAL_END
 
 
 def test_walk_in_a_circle_ends(world: World) -> None:
@@ -266,6 +262,12 @@ def test_decision_that_cannot_be_read_is_forgotten_after_its_days(world: World) 
         ({"appsflyer_id": 5}, "appsflyer_id"),
         ({"trial_end": "soon"}, "trial_end"),
         ({"trial_end": 10**20}, "trial_end"),
+        ({"started": "soon"}, "started"),
+        ({"first_payment": 5}, "first_payment"),
+        ({"later_payment": 5}, "later_payment"),
+        ({"paid_invoice:in_1": "soon"}, "paid_invoice:in_1"),
+        ({"promised_gross": "x", "promised_currency": "EUR"}, "promised_gross"),
+        ({"promised_gross": "1.00"}, "promised_currency"),
         ({"to_subscription": 5}, r"to_\.\.\."),
         ({"by_payment:pi_1": 5}, r"by_\.\.\."),
         ({"expires_at": "never"}, "expires_at"),
@@ -467,6 +469,7 @@ def test_table_that_fails_is_said_by_every_method(world: World) -> None:
 
 def test_moments_of_facts_are_kept_to_the_millisecond(world: World) -> None:
     end = TRIAL_END + timedelta(milliseconds=7)
-    world.learn(Link("subscription:s", trial_end=end))
+    world.learn(Link("subscription:s", trial_end=end, started=end))
 
-    assert world.trail.look_up("shop", ["subscription:s"]).trial_end == end
+    found = world.trail.look_up("shop", ["subscription:s"]).histories["subscription:s"]
+    assert found == History(started=end, trial_end=end)

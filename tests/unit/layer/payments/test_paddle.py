@@ -1,5 +1,6 @@
 import copy
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -89,7 +90,7 @@ BY_SAMPLE: dict[str, Interpretation] = {
     "transaction_completed_web": Interpretation(
         (
             Link(f"transaction:{FIRST}", (SUBSCRIPTION, CUSTOMER), WHOSE),
-            Link(SUBSCRIPTION, (CUSTOMER,), WHOSE),
+            Link(SUBSCRIPTION, (CUSTOMER,), WHOSE, started=STARTED),
             Link(CUSTOMER, (), WHO),
         ),
         Movement(
@@ -102,6 +103,7 @@ BY_SAMPLE: dict[str, Interpretation] = {
             product_id=PRICE,
             quantity=1,
             period_start=STARTED,
+            subscription=SUBSCRIPTION,
         ),
     ),
     "transaction_completed_renewal": Interpretation(
@@ -120,12 +122,13 @@ BY_SAMPLE: dict[str, Interpretation] = {
             product_id=PRICE,
             quantity=1,
             period_start=STARTED.replace(year=2027),
+            subscription=SUBSCRIPTION,
         ),
     ),
     "subscription_created_trial": Interpretation(
         (
             Link("transaction:txn_01jtesttrial00000000000000", (SUBSCRIPTION, CUSTOMER), WHOSE),
-            Link(SUBSCRIPTION, (CUSTOMER,), WHOSE, STARTED.replace(month=11, day=2)),
+            Link(SUBSCRIPTION, (CUSTOMER,), WHOSE, STARTED.replace(month=11, day=2), STARTED),
             Link(CUSTOMER, (), WHO),
             Link(f"trial:{SUB_ID}:trial", (SUBSCRIPTION,)),
         ),
@@ -391,9 +394,22 @@ SUB: Json = {
 LINKS = (Link("subscription:sub_1", ("customer:ctm_1",)),)
 
 
-@pytest.mark.parametrize("kind", ["subscription.created", "subscription.imported"])
+@pytest.mark.parametrize("kind", ["subscription.trialing", "subscription.imported"])
 def test_subscription_without_a_trial_gives_links_alone(kind: str) -> None:
     assert understood(of(kind, **SUB)) == Interpretation(LINKS)
+
+
+@pytest.mark.parametrize(
+    ("fields", "started"),
+    [
+        ({}, TOLD_AT),
+        ({"started_at": "2026-10-26T07:59:58Z"}, datetime(2026, 10, 26, 7, 59, 58, tzinfo=UTC)),
+    ],
+)
+def test_subscription_that_is_created_was_seen_to_begin(fields: Json, started: datetime) -> None:
+    meaning = understood(of("subscription.created", **SUB, **fields))
+
+    assert meaning == Interpretation(tuple(replace(one, started=started) for one in LINKS))
 
 
 def test_subscription_imported_in_its_trial_started_it_elsewhere() -> None:
@@ -407,7 +423,9 @@ def test_subscription_imported_in_its_trial_started_it_elsewhere() -> None:
 def test_trial_is_the_same_by_both_its_tellings() -> None:
     event = sample("subscription_created_trial")
 
-    assert understood(event | {"event_type": "subscription.trialing"}) == understood(event)
+    later = understood(event | {"event_type": "subscription.trialing"})
+    assert later.movement == understood(event).movement
+    assert later.links[1].started is None  # something may have been paid before
 
 
 def test_trial_without_dates_is_the_period_that_runs() -> None:

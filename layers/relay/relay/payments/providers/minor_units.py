@@ -26,10 +26,10 @@ def _places(**currencies: str) -> dict[str, int]:
 
 
 _PLACES: Final[Mapping[MinorUnitsProvider, Mapping[str, int]]] = {
-    # ISK has no cents, but Stripe writes it with two places. HUF and TWD lack places in
-    # payouts only.
+    # ISK and UGX have no cents, but Stripe writes them with two places, which are always 00. HUF
+    # and TWD lack places in payouts only.
     "stripe": _places(
-        none="BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF UGX VND VUV XAF XOF XPF",
+        none="BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF",
         three="BHD JOD KWD OMR TND",
     ),
     "paddle": _places(none="CLP JPY KRW VND"),

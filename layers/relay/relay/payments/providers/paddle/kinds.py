@@ -20,10 +20,10 @@ class CountedType(NamedTuple):
 COUNTED: Final[Mapping[str, CountedType]] = {
     "transaction.completed": CountedType(transactions.transaction_shape, transactions.transaction),
     "subscription.created": CountedType(
-        subscriptions.subscription_shape, subscriptions.subscription_started
+        subscriptions.subscription_shape, subscriptions.subscription_created
     ),
     "subscription.trialing": CountedType(
-        subscriptions.subscription_shape, subscriptions.subscription_started
+        subscriptions.subscription_shape, subscriptions.subscription_trialing
     ),
     "subscription.imported": CountedType(
         subscriptions.subscription_shape, subscriptions.subscription

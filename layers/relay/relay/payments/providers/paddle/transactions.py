@@ -1,6 +1,6 @@
 """Payments at Paddle."""
 
-from relay.domain.movements import Interpretation, Movement, MovementKind
+from relay.domain.movements import Interpretation, Movement, MovementKind, Ref
 from relay.payments.providers.paddle.event import Event
 from relay.payments.providers.parsing import (
     Shape,
@@ -37,7 +37,9 @@ def transaction(event: Event) -> Interpretation:
         subscription=identifier_or_none(event.entity, "subscription_id"),
         customer=identifier_or_none(event.entity, "customer_id"),
     )
-    links = chain(refs, event.hints())
+    # Bought, or begun with a trial, just now: all money of the subscription is still to come.
+    started = event.occurred_at if _is_opening(event.entity) else None
+    links = chain(refs, event.hints(), started=started)
     grand_total = whole(event.entity, "details.totals.grand_total")
     if grand_total == 0:
         return Interpretation(links)
@@ -51,6 +53,7 @@ def transaction(event: Event) -> Interpretation:
         product_id=identifier_or_none(event.entity, "items.0.price.id"),
         quantity=whole_or_none(event.entity, "items.0.quantity"),
         period_start=moment_of_iso_or_none(event.entity, "billing_period.starts_at"),
+        subscription=_subscription_ref(event.entity),
     )
     return Interpretation(links, movement)
 
@@ -62,11 +65,26 @@ def _tax(transaction: object) -> int | None:
 
 
 def _movement_kind(transaction: object) -> MovementKind:
-    """The kind, by the origin. An upgrade within a running subscription is a renewal."""
+    """The kind, by the origin. An upgrade within a running subscription is a renewal.
+
+    After a trial or a full discount, later money is the first: see `Movement.subscription`.
+    """
     origin = text_or_none(transaction, "origin")
     if origin == "subscription_charge" or not _is_recurring(transaction):
         return MovementKind.PURCHASE
-    return MovementKind.FIRST_PAYMENT if origin in {"web", "api"} else MovementKind.RENEWAL
+    return MovementKind.FIRST_PAYMENT if _is_opening(transaction) else MovementKind.RENEWAL
+
+
+def _is_opening(transaction: object) -> bool:
+    """Whether it was made by a checkout or an invoice, and not by a running subscription."""
+    return text_or_none(transaction, "origin") in {"web", "api"}
+
+
+def _subscription_ref(transaction: object) -> Ref | None:
+    """The subscription; none for what is bought once, even if it is charged to a subscription."""
+    subscription = identifier_or_none(transaction, "subscription_id")
+    is_purchase = _movement_kind(transaction) is MovementKind.PURCHASE
+    return None if subscription is None or is_purchase else f"subscription:{subscription}"
 
 
 def _is_recurring(transaction: object) -> bool:
