@@ -121,7 +121,14 @@ class Circumstances(NamedTuple):
 
 
 class NotKnownYetError(Exception):
-    """By what is known so far it cannot be said what a movement is; another notice may tell."""
+    """By what is known so far it cannot be said what a movement is; another notice may tell.
+
+    `is_usual`: each of its sort waits for what is told at the same moment; nothing is missing yet.
+    """
+
+    def __init__(self, *, is_usual: bool = False) -> None:
+        super().__init__()
+        self.is_usual = is_usual
 
 
 Judge = Callable[[Circumstances], MovementKind | None]

@@ -255,7 +255,9 @@ class Mapper:
         except OriginalUnknownError as error:
             why = " ".join([str(error), *(one.text for one in interpretation.caveats)]).strip()
             return self._wait_for_original(job, movement, error.return_held_since, why)
-        except NotKnownYetError:
+        except NotKnownYetError as error:
+            if error.is_usual:
+                return self._wait_for_others(job)
             return self._settle(job, Outcome.HELD, KIND_UNKNOWN)
         if decided.is_replay:
             return Settlement(MappingResult.REPLAYED)

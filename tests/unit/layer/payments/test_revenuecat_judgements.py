@@ -19,7 +19,7 @@ SAMPLE = Path(__file__).parents[3] / "data/webhooks/revenuecat_renewal_trial_con
 BOUGHT = datetime(2026, 11, 1, 12, tzinfo=UTC)
 TOLD = BOUGHT + timedelta(hours=9)  # a notification of the store's may be late
 NOW = timedelta(0)
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 FIRST, RENEWAL = MovementKind.FIRST_PAYMENT, MovementKind.RENEWAL
 CANCELLATION = MovementKind.CANCELLATION
 
@@ -77,15 +77,23 @@ def judged(
 def test_purchase_at_google_play_is_a_renewal_if_it_replaces_what_was_paid(
     moments: dict[str, datetime], kind: MovementKind
 ) -> None:
-    assert judged("INITIAL_PURCHASE", moments, store="PLAY_STORE") is kind
+    assert judged("INITIAL_PURCHASE", moments, MINUTE, store="PLAY_STORE") is kind
 
 
 def test_purchase_beside_another_subscription_waits_for_a_change_of_product() -> None:
     moments = {"paid:old": BOUGHT + DAY}
 
     with pytest.raises(NotKnownYetError):
-        judged("INITIAL_PURCHASE", moments, store="PLAY_STORE")
+        judged("INITIAL_PURCHASE", moments, MINUTE, store="PLAY_STORE")
     assert judged("INITIAL_PURCHASE", moments, 3 * HOUR, store="PLAY_STORE") is FIRST
+
+
+def test_purchase_waits_a_moment_for_a_change_that_is_told_beside_it() -> None:
+    with pytest.raises(NotKnownYetError) as caught:
+        judged("INITIAL_PURCHASE", {}, MINUTE / 3, store="PLAY_STORE")
+
+    assert caught.value.is_usual
+    assert judged("INITIAL_PURCHASE", {"changed:old": TOLD}, store="PLAY_STORE") is RENEWAL
 
 
 @pytest.mark.parametrize("store", ["APP_STORE", "STRIPE"])
@@ -222,8 +230,12 @@ def test_upgrade_is_a_renewal_when_the_change_is_told_after_it() -> None:
     change = body("PRODUCT_CHANGE", transaction_id="own", **play)
 
     harness = played(upgrade(first, second, change))
+    older = played(upgrade(second, change))
+    alone = played(upgrade(second))
 
     assert sorted(one.name for one in heard(harness).elements()) == ["FIRST", "RENEW"]
+    assert [one.name for one in heard(older).elements()] == ["RENEW"]
+    assert [one.name for one in heard(alone).elements()] == ["FIRST"]
 
 
 def test_end_that_was_told_before_is_only_learnt() -> None:

@@ -54,6 +54,8 @@ _GRACE: Final = timedelta(days=3)
 """A renewal may be paid late; the shortest period is a week."""
 _LONGEST_WAIT: Final = timedelta(hours=3)
 """For a `PRODUCT_CHANGE` that is late: RevenueCat's last retry comes after 155 minutes."""
+_SETTLING: Final = timedelta(seconds=30)
+"""For one that is told at the same moment, in either order."""
 _MOST_FREE_PERIODS: Final = 24
 
 
@@ -169,7 +171,8 @@ def _judge_renewal(
 def _judge_purchase(purchase: _Purchase, known: Circumstances) -> MovementKind:
     """A renewal, if it replaces a subscription that was paid for.
 
-    Raises `NotKnownYetError` while the customer has another that may be the replaced one.
+    Raises `NotKnownYetError` while the change may still be told: for a moment, and for longer if
+    the customer is known to have another that may be the replaced one.
     """
     replaced = _replaced(purchase, known.moments)
     if replaced:
@@ -177,6 +180,8 @@ def _judge_purchase(purchase: _Purchase, known: Circumstances) -> MovementKind:
         return MovementKind.FIRST_PAYMENT if are_trials else MovementKind.RENEWAL
     if _takes_effect_now(purchase, known.moments):
         return MovementKind.RENEWAL
+    if known.waited < _SETTLING:
+        raise NotKnownYetError(is_usual=True)
     if known.waited < _LONGEST_WAIT and _has_another(purchase, known.moments):
         raise NotKnownYetError
     return MovementKind.FIRST_PAYMENT
