@@ -253,11 +253,13 @@ class Decider:
         payment = lookup.first(PAYMENTS)
         if payment is None:
             raise OriginalUnknownError(lookup.held_since)
-        is_reversal = movement.kind in REVERSALS
-        own_ref = movement.original_ref if is_reversal else movement.ref
-        ref = self._trail.same_money(source, telling, own_ref or "", payment.customer_user_id)
-        if is_reversal:
-            return replace(movement, original_ref=ref)
+
+        def told_first(ref: Ref) -> Ref:
+            return self._trail.same_money(source, telling, ref, payment.customer_user_id)
+
+        if movement.kind in REVERSALS and movement.original_ref is not None:
+            return replace(movement, original_ref=told_first(movement.original_ref))
+        ref = told_first(movement.ref)
         return replace(movement, ref=ref, id=ref.partition(":")[2])
 
     def _decide_by_original(self, source: str, movement: Movement, lookup: TrailLookup) -> Decision:

@@ -1,11 +1,13 @@
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import permutations
 from typing import Any
 
 import pytest
 
-from relay.domain.movements import CustomerHints, Link, MovementKind
+from relay.domain.movements import Amount, CustomerHints, Link, MovementKind, Telling
 from relay.errors import TableUnavailableError, UnreadableItemError
 from relay.stores.decision import Decision
 from relay.stores.money_trail import History, Trail
@@ -292,6 +294,55 @@ def test_part_that_cannot_be_read_is_an_error(world: World, gone: str, field: st
 
     with pytest.raises(UnreadableItemError, match=rf"^part\.{field}: must be text"):
         part(world, "refund:r-2", "2.00")
+
+
+def same_money(world: World, sort: str, ref: str, amount: str = "400") -> str:
+    telling = Telling("charge:ch_1", amount, sort)
+    return world.trail.same_money("shop", telling, ref, "user-1")
+
+
+def test_money_of_two_tellings_is_paired_by_its_amount_in_the_order_of_each() -> None:
+    for order in permutations(["a1", "a2", "b1", "b2"]):
+        world = World()
+        refs = {name: same_money(world, name[0], f"refund:{name}") for name in order}
+        pairs = Counter(refs.values())
+
+        assert sorted(pairs.values()) == [2, 2]
+        assert refs["a1"] != refs["a2"]
+        assert refs["b1"] != refs["b2"]
+        assert {name: same_money(world, name[0], f"refund:{name}") for name in order} == refs
+        assert same_money(world, "a", "refund:a3", "600") == "refund:a3"
+        world.trail.forget("user-1")
+        assert len(world.table) == 0
+
+
+def test_money_beyond_the_most_parts_of_one_amount_goes_by_itself(world: World) -> None:
+    for number in range(100):
+        same_money(world, "a", f"refund:{number}")
+
+    assert same_money(world, "a", "refund:more") == "refund:more"
+    assert same_money(world, "b", "refund:b") == "refund:0"
+
+
+def test_history_of_a_subscription_is_what_was_noted_of_it(world: World) -> None:
+    subscription = "subscription:s"
+    world.trail.note_payment("shop", subscription, "invoice:1", TRIAL_END)
+    world.trail.note_decided("shop", subscription, "invoice:2", is_first=True)
+    world.trail.note_decided("shop", subscription, "invoice:3", is_first=False)
+
+    found = world.trail.look_up("shop", [subscription]).histories[subscription]
+
+    expected = History(None, None, "invoice:2", "invoice:3", {"invoice:1": TRIAL_END})
+    assert found == expected
+    assert found.is_settled
+
+
+@pytest.mark.parametrize("net", [None, Decimal("10.00")])
+def test_promise_is_kept_as_it_was_told(world: World, net: Decimal | None) -> None:
+    promised = Amount("EUR", Decimal("11.90"), net)
+    world.learn(Link("payment:pi_1", promised=promised))
+
+    assert world.trail.look_up("shop", ["payment:pi_1"]).promises == {"payment:pi_1": promised}
 
 
 def test_first_decision_of_some_kinds_is_the_nearest(world: World) -> None:

@@ -173,6 +173,22 @@ def test_secrets_are_reread_at_most_every_ten_seconds() -> None:
     assert len(harness.ssm.calls) == 3
 
 
+def test_setting_that_does_nothing_any_more_is_a_warning_once(
+    lines: Callable[[], list[Json]],
+) -> None:
+    text = {
+        "stripe-main": {"provider": "stripe", "apps": {}, "free_plans": False},
+        "stripe-other": {"provider": "stripe", "apps": {}},
+    }
+    harness = World(json.dumps(text))
+    for _ in range(3):
+        assert harness.sources.settings("stripe-main") is not None
+
+    (line,) = lines()
+    assert (line["level"], line["source"]) == ("WARNING", "stripe-main")
+    assert line["message"].startswith("free_plans does nothing any more")
+
+
 def test_digests_of_passwords_that_stand_in_sources_are_a_warning_once(
     lines: Callable[[], list[Json]],
 ) -> None:

@@ -132,6 +132,29 @@ def test_refund_of_what_was_never_captured_is_none(
     assert told_refund(version, **fields) == Counter([PAID, *refunded])
 
 
+def test_cancelled_charge_of_an_older_version_gives_nothing_back() -> None:
+    ledger = StripeLedger(versions=["2024-06-20"])
+    ledger.invoice("1", 1000, "subscription_create")
+    ledger.refund("a", "1", 1000)
+    ledger.webhooks[-1]["data"]["object"] |= {"amount_captured": None, "captured": False}
+
+    harness = played(ledger.story("stripe", rules=RULES))
+
+    assert (heard(harness), harness.dead) == (Counter([FIRST]), [])
+
+
+def test_refund_that_two_endpoints_tell_of_is_one_and_so_is_its_failure() -> None:
+    ledger = StripeLedger(versions=["2024-06-20", "2026-10-28.endive"])
+    ledger.invoice("1", 1000, "subscription_create")
+    ledger.refund("a", "1", 400)
+    ledger.refund_fails("a", "1", 400)
+    back = Heard("FIRST", Decimal("4.00"), "USD")
+
+    for order in (ledger.webhooks, ledger.webhooks[::-1]):
+        harness = played(ledger.story("stripe", order, rules=RULES))
+        assert (heard(harness), harness.dead) == (Counter([FIRST, PART, back]), [])
+
+
 def test_refund_that_is_told_as_a_charge_without_what_it_was_before_is_kept() -> None:
     ledger = StripeLedger(versions=["2024-06-20"])
     ledger.invoice("1", 1000, "subscription_create")
