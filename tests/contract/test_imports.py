@@ -63,7 +63,7 @@ def test_package_of_modules_imports_nothing() -> None:
 
 def provider_of(module: str) -> str | None:
     """The provider that a module belongs to, by the module of the registry."""
-    parts = (one for one in PROVIDERS if module == one or module.startswith((f"{one}.", f"{one}_")))
+    parts = (one for one in PROVIDERS if module == one or module.startswith(f"{one}."))
     return next(parts, None)
 
 

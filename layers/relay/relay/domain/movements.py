@@ -7,9 +7,9 @@ subscription's life. *ref*: the provider's id of an object, prefixed with its so
 what a notice says about whose money it is.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final, Literal, NamedTuple, Self
@@ -38,6 +38,9 @@ class MovementKind(StrEnum):
     CANCELLATION = "cancellation"
 
 
+PAYMENTS: Final = frozenset(
+    {MovementKind.FIRST_PAYMENT, MovementKind.RENEWAL, MovementKind.PURCHASE}
+)
 NEGATIVE: Final = frozenset({MovementKind.REFUND, MovementKind.DISPUTE})
 REVERSALS: Final = frozenset({MovementKind.REFUND_REVERSED, MovementKind.DISPUTE_WON})
 """They count only if the movement that they reverse was sent."""
@@ -102,6 +105,37 @@ class Link:
     or in this notice. Never from a notice about a subscription that had long been running."""
     promised: Amount | None = None
     """What a payment will be of once it is captured: only then does it count."""
+    moments: Mapping[str, datetime] = field(default_factory=dict)
+    """What happened to it and when, by names of the provider's choice; they add up over notices."""
+
+
+class Circumstances(NamedTuple):
+    """What the trail knows of the things around a movement, its own notice included."""
+
+    moments: Mapping[str, datetime]
+    """`Link.moments` of every node that the movement's links lead to."""
+    decided: Mapping[Ref, MovementKind]
+    """The kinds of the movements among these nodes that were decided before."""
+    waited: timedelta
+    """How long the movement has been held."""
+
+
+class NotKnownYetError(Exception):
+    """By what is known so far it cannot be said what a movement is; another notice may tell.
+
+    `is_usual`: each of its sort waits for what is told at the same moment; nothing is missing yet.
+    """
+
+    def __init__(self, *, is_usual: bool = False) -> None:
+        super().__init__()
+        self.is_usual = is_usual
+
+
+Judge = Callable[[Circumstances], MovementKind | None]
+"""What a movement is, by what happened before and beside it; None if it does not count.
+
+Pure. Raises `NotKnownYetError`.
+"""
 
 
 class Telling(NamedTuple):
@@ -138,6 +172,15 @@ class Movement:
     quantity: int | None = None
     period_start: datetime | None = None
     """Start of the paid period. A renewal that starts when a trial ends converts that trial."""
+    judge: Judge | None = None
+    """Decides about the kind where the notice alone does not say it."""
+    is_share: bool = False
+    """A return, or its reversal, of `original_ref`, which is the payment. Of one payment they are
+    added up, by their times: none takes more than was left then, or brings back more than was
+    taken. Without an amount it is all of that. Amounts are gross; net is the payment's share."""
+    former_refs: tuple[Ref, ...] = ()
+    """Where release 0.1 kept it, its payment, or other returns of its payment. It is the same
+    movement if kind, moment and amount are; the payment is the same if it is of `period_start`."""
     subscription: Ref | None = None
     """The subscription whose first money decides between first payment and renewal. A renewal that
     turns out to be the first money of a subscription that was seen to begin is its first payment.

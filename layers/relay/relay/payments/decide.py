@@ -8,18 +8,21 @@ its subscription, whether a payment is one that was promised. Such a movement is
 (`NotSettledError`) until that moment has passed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from functools import partial
 from typing import Final, NamedTuple
 
 from relay.config.apps import Apps
 from relay.domain.kinds import Surface
 from relay.domain.movements import (
     NEGATIVE,
+    PAYMENTS,
     REVERSALS,
     Amount,
+    Circumstances,
     Movement,
     MovementKind,
     Ref,
@@ -28,17 +31,22 @@ from relay.domain.movements import (
 from relay.domain.payment_rules import PaymentRules, SourceSettings
 from relay.instants import Clock, from_milliseconds, to_milliseconds, utc_now
 from relay.payments.app_selection import AppMatch, select_app
-from relay.payments.errors import IdConflictError, IdentityUnknownError, OriginalUnknownError
+from relay.payments.errors import (
+    IdConflictError,
+    IdentityUnknownError,
+    NothingLeftError,
+    OriginalUnknownError,
+    RevenueUnknownError,
+    UncountedError,
+)
 from relay.payments.events import event_name
 from relay.payments.revenue import NO_MONEY, Money, money_paid, money_returned, money_unreported
+from relay.payments.shares import as_it_was, fitted, former_payment, is_same
 from relay.rules.identity_lookup import not_before_of
 from relay.stores.decision import Decision
 from relay.stores.identities import Identities, Identity
-from relay.stores.money_trail import History, Trail, TrailLookup
+from relay.stores.money_trail import History, Part, Trail, TrailLookup
 
-PAYMENTS: Final = frozenset(
-    {MovementKind.FIRST_PAYMENT, MovementKind.RENEWAL, MovementKind.PURCHASE}
-)
 REPLAY_LIMIT: Final = timedelta(days=30)
 """A dispute is reported when its money is taken and again, months later, when it is lost. By then
 the deliveries have forgotten it (`DeliveryDays`: 35, never below 31), but the trail has not."""
@@ -70,9 +78,9 @@ class Decided(NamedTuple):
 class Decider:
     """Decides about movements. Blocks; lives as long as its process.
 
-    `decide` raises `MappingError`, `UnwantedTestError`, `NotSettledError`, `NotOursError`,
-    `UnknownAppError`, `ConfigurationError`, `ParametersUnavailableError`, `TableUnavailableError`
-    and `UnreadableItemError`.
+    `decide` raises `MappingError`, `UnwantedTestError`, `UncountedError`, `NotKnownYetError`,
+    `NotSettledError`, `NotOursError`, `UnknownAppError`, `ConfigurationError`,
+    `ParametersUnavailableError`, `TableUnavailableError` and `UnreadableItemError`.
     """
 
     def __init__(
@@ -95,11 +103,13 @@ class Decider:
         *,
         test: bool,
         known_refs: Iterable[Ref] = (),
+        waited: timedelta = timedelta(0),
         may_wait: bool = False,
     ) -> Decided:
         """The earlier decision about a movement, or a new one by what is known now.
 
         `known_refs`: the other things in the movement's notice; they are the same customer's.
+        `waited`: how long it has been held.
         `may_wait`: whether it may be left open for a moment (`NotSettledError`).
         """
         lookup = self._look_up(source, movement)
@@ -107,8 +117,15 @@ class Decider:
             movement = self._as_told_first(source, movement, movement.telling, lookup)
             lookup = self._look_up(source, movement)
         standing = lookup.decisions.get(movement.ref)
+        former: Mapping[Ref, Decision] = {}
         if standing is None:
-            if movement.original_ref is None:
+            former = self._trail.decisions(source, movement.former_refs)
+            standing = next((one for one in former.values() if is_same(one, movement)), None)
+        if standing is None:
+            movement = _judged(movement, lookup, waited)
+            if movement.is_share:
+                decision = self._decide_share(source, movement, lookup, former)
+            elif movement.original_ref is None:
                 movement = self._settled(source, movement, lookup, may_wait=may_wait)
                 decision = self._decide_by_customer(settings, movement, lookup, test=test)
             else:
@@ -283,9 +300,80 @@ class Decider:
             original.customer_user_id,
         )
 
+    # Returns that are shares of their payment
+
+    def _decide_share(
+        self,
+        source: str,
+        movement: Movement,
+        lookup: TrailLookup,
+        former: Mapping[Ref, Decision],
+    ) -> Decision:
+        """A decision about what a return takes of what is left of its payment, or brings back."""
+        known = {**former, **lookup.decisions}
+        payment = lookup.first_ref(PAYMENTS) or former_payment(former, movement)
+        if payment is None:
+            raise OriginalUnknownError(lookup.held_since)
+        original = known[payment]
+        parts = self._placed(source, payment, original, movement, former)
+        if not parts:
+            raise NothingLeftError(lookup.held_since)
+        # A reversal has the name of the return that it reverses, and is dropped with it.
+        base = original
+        if movement.kind in REVERSALS:
+            taken = self._trail.decisions(source, [one.ref for one in reversed(parts[:-1])])
+            base = next((one for one in taken.values() if one.kind in NEGATIVE), original)
+        rules = self._rules(Surface(original.surface), original.app_id)
+        gross, before = parts[-1].gross, sum((one.gross for one in parts[:-1]), Decimal(0))
+        amount = Amount(original.currency or "", abs(gross))
+        money = money_returned(amount, original, min(before, before + gross))
+        return replace(
+            original,
+            kind=movement.kind,
+            id=movement.id,
+            at=to_milliseconds(movement.at),
+            decided_at=to_milliseconds(self._clock()),
+            name=event_name(movement.kind, rules, base),
+            quantity=None,
+            **money._asdict(),
+        )
+
+    def _placed(
+        self,
+        source: str,
+        payment: Ref,
+        original: Decision,
+        movement: Movement,
+        former: Mapping[Ref, Decision],
+    ) -> list[Part]:
+        """What was taken of a payment and brought back, up to this movement; none if it must wait.
+
+        What release 0.1 returned of it stands there too.
+        """
+        amount, owner = movement.amount, original.customer_user_id
+        if amount is not None and amount.currency != original.currency:
+            raise RevenueUnknownError("the payment was in another currency")
+        for ref, one in former.items():
+            if one.kind in NEGATIVE | REVERSALS:
+                fit = partial(as_it_was, ref, one)
+                self._trail.place_part(source, payment, ref, fit, owner)
+        fit_in = partial(fitted, movement, Decimal(original.gross or 0))
+        return self._trail.place_part(source, payment, movement.ref, fit_in, owner)
+
     def _rules(self, surface: Surface, app_id: str) -> PaymentRules:
         self._apps.preload_settings(surface, app_id)
         return self._apps.payment_rules(surface, app_id)
+
+
+def _judged(movement: Movement, lookup: TrailLookup, waited: timedelta) -> Movement:
+    """The movement with its kind by what the trail knows; raises `UncountedError`."""
+    if movement.judge is None:
+        return movement
+    decided = {ref: one.kind for ref, one in lookup.decisions.items()}
+    kind = movement.judge(Circumstances(lookup.moments, decided, waited))
+    if kind is None:
+        raise UncountedError
+    return replace(movement, kind=kind)
 
 
 def is_first_payment(movement: Movement, history: History) -> bool:

@@ -22,10 +22,11 @@ from relay.consumer.settler import Destination, Settlement, Settler
 from relay.consumer.suspects import Record
 from relay.consumer.threads import Threads, run_without_loop
 from relay.domain.kinds import Surface
-from relay.domain.movements import REVERSALS, Interpretation, Movement
+from relay.domain.movements import REVERSALS, Interpretation, Movement, NotKnownYetError
 from relay.domain.outcomes import (
     CONFIGURATION,
     IDENTITY_UNKNOWN,
+    KIND_UNKNOWN,
     ORIGINAL_UNKNOWN,
     PARAMETERS_UNAVAILABLE,
     Outcome,
@@ -45,7 +46,7 @@ from relay.messages.backoff import Jitter
 from relay.messages.envelope import Envelope, write_envelope
 from relay.messages.notice import UNREADABLE, Notice, parse_notice
 from relay.payments.decide import Decider, NotOursError, NotSettledError, UnwantedTestError
-from relay.payments.errors import MappingError, OriginalUnknownError
+from relay.payments.errors import MappingError, OriginalUnknownError, UncountedError
 from relay.payments.events import event_of, movement_digest
 from relay.payments.notice_job import NoticeJob
 from relay.payments.providers.registry import PROVIDERS
@@ -106,7 +107,7 @@ class Mapper:
         self._clock = clock
         self._current = current or CurrentDeadline()
         self._decider = Decider(apps, trail, identities, clock)
-        short_hold_reasons = {IDENTITY_UNKNOWN, ORIGINAL_UNKNOWN, CONFIGURATION}
+        short_hold_reasons = {*(IDENTITY_UNKNOWN, ORIGINAL_UNKNOWN, KIND_UNKNOWN, CONFIGURATION)}
         self._settler = Settler(settings, clock, jitter, short_hold_reasons)
         self._consumer = Consumer(
             self,
@@ -245,14 +246,19 @@ class Mapper:
                 movement,
                 test=notice.test,
                 known_refs=refs,
+                waited=timedelta(seconds=self._settler.held_seconds(job)),
                 may_wait=self._settler.held_seconds(job) < self._settling_seconds,
             )
-        except NotOursError:
+        except (NotOursError, UncountedError):
             self._assign_customer(notice.source, interpretation)
             return Settlement(MappingResult.LEARNT)
         except OriginalUnknownError as error:
-            why = " ".join(caveat.text for caveat in interpretation.caveats)
+            why = " ".join([str(error), *(one.text for one in interpretation.caveats)]).strip()
             return self._wait_for_original(job, movement, error.return_held_since, why)
+        except NotKnownYetError as error:
+            if error.is_usual:
+                return self._wait_for_others(job)
+            return self._settle(job, Outcome.HELD, KIND_UNKNOWN)
         if decided.is_replay:
             return Settlement(MappingResult.REPLAYED)
         if decided.decision.name is None:
@@ -286,7 +292,9 @@ class Mapper:
         since = job.held_since or self._clock()
         if movement.kind not in REVERSALS:
             if return_held_since is None or return_held_since < since:
-                self._trail.note_hold(job.notice.source, movement.ref, since)
+                # A reversal names the return, or only the payment.
+                ref = (movement.is_share and movement.original_ref) or movement.ref
+                self._trail.note_hold(job.notice.source, ref, since)
         elif return_held_since is not None and not self._is_over(job, return_held_since):
             since = return_held_since
         return self._settle(job.held_from(since), Outcome.HELD, ORIGINAL_UNKNOWN, why)

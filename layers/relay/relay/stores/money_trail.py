@@ -3,10 +3,11 @@
 Refunds, disputes and adjustments name only a payment. So the trail keeps the links of all notices,
 in whatever order they come. One item for each object (pk `<source>#<ref>`, sk `node`): the refs
 that it leads to, customer hints, since when a return is held; of a subscription, its start, the end
-of its trial and its first money; of a payment, what was promised. One item for each movement (sk
-`decision`), written once, so that a redelivery yields the same event. For a payment that is
-reported net, one item for each part given back (sk `part#0` ...). For money that two sorts of
-webhooks tell of, one item for each telling and one for the money (sk `told#<amount>#...`).
+of its trial and its first money; of a payment, what was promised; what else happened to it when.
+One item for each movement (sk `decision`), written once, so that a redelivery yields the same
+event. For a payment that is reported net, or whose returns are its shares, one item for each part
+given back (sk `part#0` ...). For money that two sorts of webhooks tell of, one item for each
+telling and one for the money (sk `told#<amount>#...`).
 
 Every item names its customer, so that `forget` finds it. A link seen before its customer is known
 leaves a back-reference at its target; the target's customer owns the link once known.
@@ -15,11 +16,11 @@ An item that a person has edited so that it cannot be read is an error, never ab
 decided once must not be decided again.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Final
+from typing import Final, NamedTuple, Self
 
 from relay.aws.table import (
     LONGEST_PK_BYTES,
@@ -50,6 +51,7 @@ _PART: Final = "part"
 _TOLD: Final = "told"
 _TO: Final = "to_"
 _BY: Final = "by_"
+_AT: Final = "at_"
 _PAID: Final = "paid_"
 _STARTED: Final = "started"
 _TRIAL_END: Final = "trial_end"
@@ -100,6 +102,8 @@ class TrailLookup:
     """Refs of nodes without a known customer."""
     back_references: set[Ref] = field(default_factory=set)
     """Refs of recorded links that lead to one of the nodes."""
+    moments: dict[str, datetime] = field(default_factory=dict)
+    """`Link.moments` of all nodes; of one name, the nearest."""
     histories: dict[Ref, History] = field(default_factory=dict)
     """Of the nodes that have anything of one."""
     promises: dict[Ref, Amount] = field(default_factory=dict)
@@ -120,6 +124,9 @@ class TrailLookup:
         self.back_references |= _refs(node, _BY)
         if hints.customer_user_id is None:
             self.ownerless.append(ref)
+        for name in node:
+            if name.startswith(_AT):
+                self.moments.setdefault(name.removeprefix(_AT), attributes.moment(name))
         if _HELD_SINCE in node:
             self._add_hold(attributes.moment(_HELD_SINCE))
         self.histories[ref] = _history(attributes)
@@ -138,6 +145,35 @@ class TrailLookup:
     def first_ref(self, kinds: Collection[MovementKind]) -> Ref | None:
         """The ref of the nearest decision of one of these kinds."""
         return next((ref for ref, one in self.decisions.items() if one.kind in kinds), None)
+
+
+class Part(NamedTuple):
+    """A part given back of a payment."""
+
+    ref: Ref
+    gross: Decimal
+    """Below zero if it brings a part back."""
+    at: int
+    """When it was given back, in Unix milliseconds; 0 for one that release 0.1 kept."""
+    is_rest: bool = False
+    """Whether it is all that was left then."""
+
+    @classmethod
+    def of_item(cls, item: StoredItem) -> Self:
+        """Raises `UnreadableItemError`."""
+        attributes = Attributes(_PART, item)
+        at = attributes.whole("at") if "at" in item else 0
+        return cls(attributes.text("part"), attributes.amount("gross"), at, "rest" in item)
+
+    def as_item(self, customer_user_id: str | None) -> Item:
+        """The part as an item of a table, with its owner."""
+        owner = {} if customer_user_id is None else {"customer_user_id": customer_user_id}
+        rest = {"rest": 1} if self.is_rest else {}
+        return {"part": self.ref, "gross": f"{self.gross:f}", "at": self.at, **rest, **owner}
+
+
+Fit = Callable[[Sequence[Part]], Part | None]
+"""A new part beside those that are there, in the order in which they came; None if it must wait."""
 
 
 class Trail:
@@ -205,8 +241,7 @@ class Trail:
         up. A reversal of a part is a part with a negative amount.
         """
         before = Decimal(0)
-        owner = {} if customer_user_id is None else {"customer_user_id": customer_user_id}
-        item: dict[str, str | int] = {"part": part, "gross": f"{gross:f}", **owner}
+        item = Part(part, gross, to_milliseconds(self._clock())).as_item(customer_user_id)
         for number in range(_MOST_PARTS):
             existing = self._put_once(_key(source, whole, f"{_PART}#{number}"), item)
             if existing is None:
@@ -216,6 +251,32 @@ class Trail:
                 break
             before += attributes.amount("gross")
         return before
+
+    def place_part(
+        self, source: str, whole: Ref, part: Ref, fit: Fit, customer_user_id: str | None
+    ) -> list[Part]:
+        """Stores a part given back of a payment, unless it is there; none if it must wait.
+
+        Returns the parts up to this one, which keeps its place, also with concurrent calls.
+        """
+        parts = list[Part]()
+        while not parts or parts[-1].ref != part:
+            key = _key(source, whole, f"{_PART}#{len(parts)}")
+            existing = self._standing([key]).get(key)
+            if existing is None:
+                new = fit(parts)
+                if new is None:
+                    return []
+                item = new.as_item(customer_user_id)
+                existing = self._put_once(key, item) or item
+            parts.append(Part.of_item(existing))
+        return parts
+
+    def decisions(self, source: str, refs: Iterable[Ref]) -> dict[Ref, Decision]:
+        """The decisions under these refs alone, in their order; no link is followed."""
+        keys = {_key(source, ref, _DECISION): ref for ref in refs}
+        found = self._standing(keys) if keys else {}
+        return {ref: Decision.of_item(found[key]) for key, ref in keys.items() if key in found}
 
     def same_money(
         self, source: str, telling: Telling, ref: Ref, customer_user_id: str | None
@@ -293,8 +354,13 @@ class Trail:
         return self._table.put(key, {**item, **self._expiry()}, absent)
 
     def _read(self, source: str, refs: Iterable[Ref]) -> Mapping[Key, StoredItem]:
-        """Nodes and decisions, without expired ones: DynamoDB deletes those late."""
-        keys = [_key(source, ref, sort) for ref in refs for sort in (_NODE, _DECISION)]
+        """Nodes and decisions."""
+        return self._standing(
+            [_key(source, ref, sort) for ref in refs for sort in (_NODE, _DECISION)]
+        )
+
+    def _standing(self, keys: Collection[Key]) -> Mapping[Key, StoredItem]:
+        """Items without expired ones: DynamoDB deletes those late."""
         now = _seconds(self._clock())
         items = self._table.get(keys).items()
         return {
@@ -329,7 +395,8 @@ def _attributes(link: Link) -> dict[str, str | int]:
             attributes[name] = to_milliseconds(moment)
     if link.promised is not None:
         attributes |= _promise_attributes(link.promised)
-    return attributes
+    moments = {f"{_AT}{name}": to_milliseconds(at) for name, at in link.moments.items()}
+    return attributes | moments
 
 
 def _promise_attributes(promised: Amount) -> dict[str, str | int]:

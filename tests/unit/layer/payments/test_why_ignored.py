@@ -16,7 +16,7 @@ from relay.payments.providers.registry import PROVIDERS
         ("adyen", "NOTIFICATION_OF_CHARGEBACK", "moves no money"),
         ("adyen", "CAPTURE", "did not succeed, or"),
         ("adyen", "recurring.token.created", "no money"),
-        ("revenuecat", "PRODUCT_CHANGE", "a wish"),
+        ("revenuecat", "SUBSCRIPTION_EXTENDED", "the same money"),
     ],
 )
 def test_why_ignored_says_what_else_tells_of_it(provider: str, kind: str, reason: str) -> None:

@@ -44,10 +44,6 @@ def _merged(
 
 
 def samples_of(name: str) -> "Samples":
-    """The samples of a provider, loaded only now: no function in the cloud has a use for them.
-
-    The module `samples` in the provider's package; beside it, if it is a single module.
-    """
+    """The samples of a provider, loaded only now: no function in the cloud has a use for them."""
     module = cast("Any", PROVIDERS[name])
-    separator = "." if hasattr(module, "__path__") else "_"
-    return cast("Samples", import_module(f"{module.__name__}{separator}samples"))
+    return cast("Samples", import_module(f"{module.__name__}.samples"))
