@@ -97,6 +97,34 @@ class Link:
     """The next objects on the way to the customer, at most one of each sort."""
     hints: CustomerHints = NO_HINTS
     trial_end: datetime | None = None
+    told_at: datetime | None = None
+    """When it happened this time, of a thing that may be done and undone several times."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rounds:
+    """What to look up about a thing that is done, undone and done again under one id.
+
+    `payments.rounds` decides by it which movement a telling is, if any.
+    """
+
+    opposite: tuple[Ref, ...]
+    """Refs of the movements that undo this one, or that it undoes: of their first slots."""
+    is_undoing: bool = False
+    """Whether this is what undoes: at the same moment it comes after what is done."""
+    told: tuple[Ref, ...] = ()
+    """Further nodes whose `told_at` tell of the opposite, whether or not it was a movement."""
+    first: tuple[Ref, ...] = ()
+    """Refs of a movement before the first round, of this `part` of a payment."""
+    part: str | None = None
+    refused: Ref | None = None
+    """The node whose `told_at` say that the provider refused it after all."""
+    only_after: bool = False
+    """Whether it counts only after its opposite: else it says nothing new."""
+    is_certain: bool = False
+    """Whether the provider says that its opposite came before: then it waits for that."""
+    as_of: Ref | None = None
+    """The node whose latest `told_at` is the moment that counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +149,13 @@ class Movement:
     """Start of the paid period. A renewal that starts when a trial ends converts that trial."""
     device: Mapping[str, str] = field(default_factory=dict)
     """AppsFlyer's device fields (`idfa`, `idfv`, `advertising_id`), if the provider sends them."""
+    rounds: Rounds | None = None
+    """For what may be done and undone again under one id."""
+    part: str | None = None
+    """Which part of a payment it is, if there may be several (captures). The first that is decided
+    has the payment's ref and id, each other `:<part>` behind them."""
+    again: "Movement | None" = None
+    """What it is instead, if this part was counted, taken back, and has come again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +165,8 @@ class Interpretation:
     links: tuple[Link, ...] = ()
     movement: Movement | None = None
     """None if the notice has only links, or nothing that counts."""
+    perhaps: Movement | None = None
+    """A movement only if what it undoes is known (`Rounds.only_after`); most often it is none."""
 
 
 class Treatment(StrEnum):

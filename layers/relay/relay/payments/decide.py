@@ -19,6 +19,7 @@ from relay.payments.app_selection import AppMatch, select_app
 from relay.payments.errors import IdConflictError, IdentityUnknownError, OriginalUnknownError
 from relay.payments.events import event_name
 from relay.payments.revenue import NO_MONEY, Money, money_paid, money_returned, money_unreported
+from relay.payments.rounds import in_its_round
 from relay.rules.identity_lookup import not_before_of
 from relay.stores.decision import Decision
 from relay.stores.identities import Identities, Identity
@@ -73,13 +74,19 @@ class Decider:
         *,
         test: bool,
         known_refs: Iterable[Ref] = (),
-    ) -> Decided:
+    ) -> Decided | None:
         """The earlier decision about a movement, or a new one by what is known now.
 
-        `known_refs`: the other things in the movement's notice; they are the same customer's.
+        `known_refs`: the other things in the movement's notice; they are the same customer's. None
+        if what is known of its rounds shows that nothing moved.
         """
+        told, placed = movement, in_its_round(self._trail, source, movement)
+        if placed is None:
+            return None
+        movement = placed
+        # What is known of a payment holds for each of its parts.
         refs = (
-            [movement.ref]
+            [movement.ref, told.ref]
             if movement.original_ref is None
             else [movement.ref, movement.original_ref]
         )
@@ -93,6 +100,8 @@ class Decider:
             )
             # A redelivery may have been decided in the meantime; then that decision stands.
             standing = self._trail.decide(source, movement.ref, decision)
+            if standing.part not in (None, movement.part):  # another part has just taken this ref
+                return self.decide(source, settings, told, test=test, known_refs=known_refs)
         self._trail.assign(source, lookup, standing.customer_user_id, known_refs)
         return self._decided(standing, movement)
 
@@ -136,6 +145,7 @@ class Decider:
             order_id=movement.order_id,
             product_id=movement.product_id,
             quantity=movement.quantity,
+            part=movement.part,
             **money._asdict(),
             **_device_fields(movement),
         )
@@ -171,6 +181,7 @@ class Decider:
             decided_at=to_milliseconds(self._clock()),
             name=event_name(movement.kind, rules, original),
             quantity=None,
+            part=None,
             **money_returned(amount, original, returned_before)._asdict(),
         )
 

@@ -184,10 +184,14 @@ class Mapper:
         provider = PROVIDERS[notice.provider]
         interpretation = provider.interpret(notice.type or "", notice.content, settings)
         self._trail.learn(notice.source, interpretation.links)
-        if interpretation.movement is None:
-            self._assign_customer(notice.source, interpretation)
-            return Settlement(MappingResult.LEARNT)
-        return self._map_movement(job, settings, interpretation, interpretation.movement)
+        movement = interpretation.movement or interpretation.perhaps
+        if movement is None:
+            return self._settle_links(notice.source, interpretation)
+        return self._map_movement(job, settings, interpretation, movement)
+
+    def _settle_links(self, source: str, interpretation: Interpretation) -> Settlement:
+        self._assign_customer(source, interpretation)
+        return Settlement(MappingResult.LEARNT)
 
     def _assign_customer(self, source: str, interpretation: Interpretation) -> None:
         """Assigns ownerless links to the customer they lead to, so that `forget` finds them."""
@@ -239,6 +243,8 @@ class Mapper:
             )
         except OriginalUnknownError as error:
             return self._wait_for_original(job, movement, error.return_held_since)
+        if decided is None:
+            return self._settle_links(notice.source, interpretation)
         if decided.is_replay:
             return Settlement(MappingResult.REPLAYED)
         if decided.decision.name is None:

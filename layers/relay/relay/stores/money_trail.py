@@ -2,7 +2,8 @@
 
 Refunds, disputes and adjustments name only a payment. So the trail keeps the links of all notices,
 in whatever order they come. One item for each object (pk `<source>#<ref>`, sk `node`): the refs
-that it leads to, customer hints, the end of a trial, since when a return is held. One item for each
+that it leads to, customer hints, the end of a trial, since when a return is held, and the moments
+at which it happened, for what may happen more than once. One item for each
 movement (sk `decision`), written once, so that a redelivery yields the same event. For a payment
 that is reported net, one item for each part given back (sk `part#0` ...).
 
@@ -40,6 +41,7 @@ _PART: Final = "part"
 _TO: Final = "to_"
 _BY: Final = "by_"
 _HELD_SINCE: Final = "held_since"
+_TOLD: Final = "told_"
 _EXPIRES_AT: Final = "expires_at"
 _MOST_STEPS: Final = 8
 _MOST_REFS: Final = 60
@@ -57,6 +59,8 @@ class TrailLookup:
     held_since: datetime | None = None
     """Since when a return that was met is held, as `note_hold` wrote it; of several, the latest."""
     decisions: dict[Ref, Decision] = field(default_factory=dict)
+    told: dict[Ref, set[datetime]] = field(default_factory=dict)
+    """The moments at which a thing happened (`Link.told_at`)."""
     seen: list[Ref] = field(default_factory=list)
     ownerless: list[Ref] = field(default_factory=list)
     """Refs of nodes without a known customer."""
@@ -83,6 +87,8 @@ class TrailLookup:
             self.trial_end = attributes.moment("trial_end")
         if _HELD_SINCE in node:
             self._add_hold(attributes.moment(_HELD_SINCE))
+        if told := {attributes.moment(name) for name in node if name.startswith(_TOLD)}:
+            self.told[ref] = told
         return _refs(node, _TO)
 
     def _add_hold(self, since: datetime) -> None:
@@ -137,6 +143,16 @@ class Trail:
                     items.get(_key(source, ref, _DECISION)),
                 )
             step = sorted(onward - set(lookup.seen), key=_distance)[: _MOST_REFS - len(lookup.seen)]
+        return lookup
+
+    def read(self, source: str, refs: Iterable[Ref]) -> TrailLookup:
+        """What is known of these refs alone; one read."""
+        lookup, wanted = TrailLookup(), list(dict.fromkeys(refs))
+        items = self._read(source, wanted)
+        for ref in wanted:
+            lookup.add_node(
+                ref, items.get(_key(source, ref, _NODE)), items.get(_key(source, ref, _DECISION))
+            )
         return lookup
 
     def decide(self, source: str, ref: Ref, decision: Decision) -> Decision:
@@ -256,6 +272,11 @@ def _attributes(link: Link) -> dict[str, str | int]:
         del attributes["customer_user_id"]  # too long for the index
     if link.trial_end is not None:
         attributes["trial_end"] = to_milliseconds(link.trial_end)
+    if link.told_at is not None:
+        moment = to_milliseconds(link.told_at)
+        attributes[f"{_TOLD}{moment}"] = (
+            moment  # an attribute for each, so that none is overwritten
+        )
     return attributes
 
 

@@ -9,6 +9,7 @@ from relay.payments.providers.adyen import payments, returns
 from relay.payments.providers.adyen.item import Item
 
 _CAPTURE: Final = "CAPTURE"
+_REFUND: Final = "REFUND"
 
 _AUTHORISATION_ENDED: Final[Mapping[str, Callable[[Item], Interpretation]]] = {
     "CANCELLATION": returns.cancellation,
@@ -20,8 +21,8 @@ _AUTHORISATION_ENDED: Final[Mapping[str, Callable[[Item], Interpretation]]] = {
 COUNTED: Final[Mapping[str, Callable[[Item], Interpretation]]] = {
     "AUTHORISATION": payments.authorisation,
     _CAPTURE: payments.capture,
-    "CAPTURE_FAILED": returns.refund,
-    "REFUND": returns.refund,
+    "CAPTURE_FAILED": returns.capture_failed,
+    _REFUND: returns.refund,
     "CANCEL_OR_REFUND": returns.cancel_or_refund,
     "REFUND_FAILED": returns.refund_reversed,
     "REFUNDED_REVERSED": returns.refund_reversed,
@@ -72,11 +73,10 @@ def treatment_of_item(
         return Treatment.IGNORED
     if webhook_type not in COUNTED or success not in {"true", "false"}:
         return Treatment.UNKNOWN
-    at_capture = settings.payment_event == "capture"
-    is_irrelevant = webhook_type in _AUTHORISATION_ENDED if at_capture else webhook_type == _CAPTURE
-    if success == "false" or is_irrelevant:
-        return Treatment.IGNORED
-    return Treatment.COUNTED
+    is_moot = webhook_type in _AUTHORISATION_ENDED and settings.payment_event == "capture"
+    # A refund that fails after all is told by its own type as well.
+    has_failed = success == "false" and webhook_type != _REFUND
+    return Treatment.IGNORED if is_moot or has_failed else Treatment.COUNTED
 
 
 def treatment_of_event(webhook_type: str) -> Treatment:
