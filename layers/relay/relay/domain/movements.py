@@ -121,8 +121,6 @@ class Rounds:
     """The node whose `told_at` say that the provider refused it after all."""
     only_after: bool = False
     """Whether it counts only after its opposite: else it says nothing new."""
-    is_certain: bool = False
-    """Whether the provider says that its opposite came before: then it waits for that."""
     as_of: Ref | None = None
     """The node whose latest `told_at` is the moment that counts."""
 

@@ -94,7 +94,7 @@ def _part(movement: Movement, known: TrailLookup) -> Movement | None:
     payment = _payment_of_part(movement, known)
     decision, again = known.decisions.get(payment.ref), movement.again
     if decision is None or again is None:
-        return payment
+        return None if again is not None and _is_overtaken(again, {}, known) else payment
     own = {payment.ref: from_milliseconds(decision.at), **_decided([again.ref], known)}
     ref = _ref_of_round(again, own, known)
     if ref == payment.ref:
@@ -132,18 +132,12 @@ def _ref_of_round(movement: Movement, own: _Known, known: TrailLookup) -> Ref | 
     """
     rounds = movement.rounds or _NO_ROUNDS
     here = _Position(movement.at, rounds.is_undoing)
-    opposite = _opposite(rounds, known)
-    others = [_Position(at, not rounds.is_undoing) for at in opposite.values()]
+    others = [_Position(at, not here.is_undoing) for at in _opposite(rounds, known).values()]
     if repeated := _repeated(here, own, others):
         return repeated
-    if rounds.is_certain and not others:
-        return movement.ref  # it waits for what it undoes
     if rounds.only_after and not any(other < here for other in others):
         return None
-    tellings = (known.told.get(node, set()) for node in (*rounds.opposite, *rounds.told))
-    if any(_is_overtaken(here, own, opposite, told) for told in tellings):
-        return None
-    if _is_refused(movement, known):
+    if _is_refused(movement, known) or _is_overtaken(movement, own, known):
         return None
     return next(slot for slot in _slots(movement.ref) if slot not in own)
 
@@ -174,19 +168,31 @@ def _is_refused(movement: Movement, known: TrailLookup) -> bool:
     return any(at > movement.at for at in known.told.get(refused or "", ()))
 
 
-def _is_overtaken(here: _Position, own: _Known, opposite: _Known, told: set[datetime]) -> bool:
-    """Whether the opposite was told on both sides of this, and counted once for both.
+def _is_overtaken(movement: Movement, own: _Known, known: TrailLookup) -> bool:
+    """Whether the opposite was told on both sides of this, and counted once for both."""
+    rounds = movement.rounds or _NO_ROUNDS
+    here = _Position(movement.at, rounds.is_undoing)
+    series = [(ref, _decided([ref], known)) for ref in rounds.opposite]
+    series += [(ref, _opposite(rounds, known)) for ref in rounds.told]
+    for node, decided in series:
+        counted = set(decided.values())
+        before, after = _sides(here, own, known.told.get(node, set()) | counted)
+        if before and after and not (before & counted and after & counted):
+            return True
+    return False
 
-    The sides reach to the next known movements of this direction.
-    """
+
+def _sides(
+    here: _Position, own: _Known, told: set[datetime]
+) -> tuple[set[datetime], set[datetime]]:
+    """When the opposite was told before this and after it, up to the next of this direction."""
     known = [here._replace(at=at) for at in own.values()]
     start = max((one for one in known if one < here), default=None)
     end = min((one for one in known if one > here), default=None)
     positions = [_Position(at, not here.is_undoing) for at in told]
     before = {one.at for one in positions if one < here and (start is None or start < one)}
     after = {one.at for one in positions if one > here and (end is None or one < end)}
-    counted = set(opposite.values())
-    return bool(before and after) and not (before & counted and after & counted)
+    return before, after
 
 
 def _with_original(movement: Movement, known: TrailLookup) -> Movement:

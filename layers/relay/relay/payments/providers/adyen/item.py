@@ -1,7 +1,7 @@
 """An item of a standard webhook, and how to read its fields."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from relay.domain.movements import Amount, CustomerHints, Movement, MovementKind, Ref, Rounds
@@ -41,6 +41,8 @@ SHOPPER_REFERENCES: Final = (
 )
 """Where `additionalData` names the shopper: of this payment, of its stored method, and the latter's
 former name (before version 68 of the Checkout API). The first that is there is taken."""
+
+_INSTANT: Final = timedelta(milliseconds=1)
 
 _RECAPTURED: Final = "recaptured"
 """In the `reason` of a capture that Adyen has repaired, after `Transaction ` or `Auto-`."""
@@ -82,8 +84,9 @@ class Item(NamedTuple):
         return identifier_or_none(self.content, "originalReference")
 
     def occurred_at(self) -> datetime:
-        """When it happened, according to Adyen."""
-        return moment_of_iso(self.content, "eventDate")
+        """When it happened, according to Adyen: to the second, a repair after what it repairs."""
+        moment = moment_of_iso(self.content, "eventDate")
+        return moment + _INSTANT if self.content.get("is_repair") is True else moment
 
     def amount(self) -> Amount:
         """The gross amount; Adyen sends no other."""
@@ -101,10 +104,6 @@ class Item(NamedTuple):
         """The shopper's reference, wherever it stands."""
         given = (self.additional_field(name) for name in SHOPPER_REFERENCES)
         return next((one.strip() for one in given if isinstance(one, str) and one.strip()), None)
-
-    def is_repair(self) -> bool:
-        """Whether Adyen says that it has repaired a capture that had failed."""
-        return self.content.get("is_repair") is True
 
     def is_refused(self) -> bool:
         """Whether what was asked for did not succeed."""

@@ -31,10 +31,9 @@ def capture(item: Item) -> Interpretation:
     if payment is None:
         raise UnreadableWebhookError("originalReference is missing")
     again = _captured_again(item, reference)
-    told_at = None if item.is_repair() else item.occurred_at()
     links = (
         Link(f"payment:{payment}", hints=item.hints()),
-        Link(rounds.capture(reference), (f"payment:{payment}",), item.hints(), told_at=told_at),
+        Link(rounds.capture(reference), (f"payment:{payment}",), item.hints(), told_at=item.occurred_at()),
     )
     if not amount.gross:
         return Interpretation(links[:1])
@@ -50,7 +49,7 @@ def _captured_again(item: Item, reference: str) -> Movement:
         rounds.captured_again(reference),
         rounds.capture_failed(reference),
         item.amount(),
-        rounds.of_captured_again(reference, is_certain=item.is_repair(), is_all=is_all),
+        rounds.of_captured_again(reference, is_all=is_all),
     )
 
 

@@ -54,12 +54,11 @@ def of_capture_failed(reference: str, payment: str) -> Rounds:
     )
 
 
-def of_captured_again(reference: str, *, is_certain: bool, is_all: bool) -> Rounds:
+def of_captured_again(reference: str, *, is_all: bool) -> Rounds:
     """A capture that came again; `is_all`: captures tell of nothing else."""
     return Rounds(
         opposite=(capture_failed(reference),),
-        is_certain=is_certain,
-        only_after=is_all and not is_certain,
+        only_after=is_all,
         as_of=capture(reference) if is_all else None,
     )
 
