@@ -83,10 +83,11 @@ def histories(draw: st.DrawFn, *, at_capture: bool) -> list[Step]:
     return steps
 
 
-@settings(max_examples=int(__import__('os').environ.get('N','40')))
+@settings(max_examples=int(__import__("os").environ.get("N", "40")))
 @given(st.data(), st.booleans())
 def test_adyen_any_order_of_arrival_ends_at_the_right_sum(
-    data: st.DataObject, at_capture: bool  # noqa: FBT001 - drawn
+    data: st.DataObject,
+    at_capture: bool,  # noqa: FBT001 - drawn
 ) -> None:
     steps = data.draw(histories(at_capture=at_capture))
     told = [adyen(step, late) for step in steps for late in step.told]

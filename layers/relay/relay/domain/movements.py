@@ -56,6 +56,15 @@ class Amount(NamedTuple):
     net_of_tax: Decimal | None = None
     net_of_tax_and_fee: Decimal | None = None
 
+    def is_in_order(self) -> bool:
+        """Whether net of tax and fee <= net of tax <= gross, as far as they are told."""
+        told = [
+            amount
+            for amount in (self.net_of_tax_and_fee, self.net_of_tax, self.gross)
+            if amount is not None
+        ]
+        return told == sorted(told)
+
     def on(self, basis: Basis) -> Decimal | None:
         """The amount on a basis; None if the provider does not report it."""
         return {

@@ -10,6 +10,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Final, NamedTuple
 
+from relay import telemetry
 from relay.config.apps import Apps
 from relay.domain.kinds import Surface
 from relay.domain.movements import NEGATIVE, REVERSALS, Movement, MovementKind, Ref
@@ -18,7 +19,14 @@ from relay.instants import Clock, from_milliseconds, to_milliseconds, utc_now
 from relay.payments.app_selection import AppMatch, select_app
 from relay.payments.errors import IdConflictError, IdentityUnknownError, OriginalUnknownError
 from relay.payments.events import event_name
-from relay.payments.revenue import NO_MONEY, Money, money_paid, money_returned, money_unreported
+from relay.payments.revenue import (
+    NO_MONEY,
+    Money,
+    money_brought_back,
+    money_paid,
+    money_returned,
+    money_unreported,
+)
 from relay.payments.rounds import in_its_round
 from relay.rules.identity_lookup import not_before_of
 from relay.stores.decision import Decision
@@ -171,8 +179,12 @@ class Decider:
             raise OriginalUnknownError(lookup.held_since)
         rules = self._rules(Surface(original.surface), original.app_id)
         # A reversal brings back exactly what its original took.
-        amount = None if movement.kind in REVERSALS else movement.amount
         returned_before = self._returned_before(source, movement, lookup, original)
+        money = (
+            money_brought_back(original, lookup.first(PAYMENTS), returned_before)
+            if movement.kind in REVERSALS
+            else money_returned(movement.amount, original, returned_before)
+        )
         return replace(
             original,
             kind=movement.kind,
@@ -182,7 +194,7 @@ class Decider:
             name=event_name(movement.kind, rules, original),
             quantity=None,
             part=None,
-            **money_returned(amount, original, returned_before)._asdict(),
+            **money._asdict(),
         )
 
     def _returned_before(
@@ -224,6 +236,8 @@ def _money(movement: Movement, rules: PaymentRules, *, is_reported: bool) -> Mon
     """The money on the app's basis; an event that is not sent needs no basis."""
     if movement.amount is None:
         return NO_MONEY
+    if not movement.amount.is_in_order():
+        telemetry.count({"AmountsContradict": 1})
     return money_paid(movement.amount, rules) if is_reported else money_unreported(movement.amount)
 
 

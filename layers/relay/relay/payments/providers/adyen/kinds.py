@@ -35,7 +35,7 @@ COUNTED: Final[Mapping[str, Callable[[Item], Interpretation]]] = {
 _REASONS: Final = {
     "no money was moved": (
         "AUTHENTICATION AUTHORISATION_ADJUSTMENT CANCEL_AUTORESCUE HANDLED_EXTERNALLY "
-        "OFFER_CLOSED PENDING RECURRING_CONTRACT VOID_PENDING_REFUND"
+        "OFFER_CLOSED PENDING"
     ),
     "a step of a dispute that moves no money; chargebacks tell of that": (
         "DISPUTE_DEFENSE_PERIOD_ENDED INFORMATION_SUPPLIED ISSUER_COMMENTS "
@@ -45,7 +45,13 @@ _REASONS: Final = {
     "payments tell one by one of what is paid": (
         "AUTORESCUE MANUAL_REVIEW_ACCEPT MANUAL_REVIEW_REJECT ORDER_CLOSED ORDER_OPENED"
     ),
+    "a stored payment method: no money was moved": "RECURRING_CONTRACT",
+    "the shopper's bank account has changed: no money was moved": (
+        "ACH_NOTIFICATION_OF_CHANGE DIRECT_DEBIT_NOTICE_OF_CHANGE_NOTIFICATION "
+        "ach.notificationOfChange eft.notificationOfChange"
+    ),
     "the refund is told when it is made": "POSTPONED_REFUND",
+    "a refund that was called off before it was made": "VOID_PENDING_REFUND",
     "money that is paid to others, of no payment that is known": (
         "PAIDOUT_REVERSED PAYOUT_DECLINE PAYOUT_EXPIRE PAYOUT_THIRDPARTY REFUND_WITH_DATA"
     ),
@@ -81,9 +87,8 @@ def treatment_of_item(
 
 def treatment_of_event(webhook_type: str) -> Treatment:
     """How an event that is signed by a header is treated."""
-    return (
-        Treatment.IGNORED if webhook_type.startswith(_STORED_METHOD_PREFIX) else Treatment.UNKNOWN
-    )
+    is_ignored = webhook_type.startswith(_STORED_METHOD_PREFIX) or webhook_type in IGNORED
+    return Treatment.IGNORED if is_ignored else Treatment.UNKNOWN
 
 
 def why_ignored(webhook_type: str) -> str:

@@ -33,7 +33,12 @@ def capture(item: Item) -> Interpretation:
     again = _captured_again(item, reference)
     links = (
         Link(f"payment:{payment}", hints=item.hints()),
-        Link(rounds.capture(reference), (f"payment:{payment}",), item.hints(), told_at=item.occurred_at()),
+        Link(
+            rounds.capture(reference),
+            (f"payment:{payment}",),
+            item.hints(),
+            told_at=item.occurred_at(),
+        ),
     )
     if not amount.gross:
         return Interpretation(links[:1])
