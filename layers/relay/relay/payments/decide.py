@@ -108,8 +108,8 @@ class Decider:
             )
             # A redelivery may have been decided in the meantime; then that decision stands.
             standing = self._trail.decide(source, movement.ref, decision)
-            if standing.part not in (None, movement.part):  # another part has just taken this ref
-                return self.decide(source, settings, told, test=test, known_refs=known_refs)
+        if standing.part not in (None, movement.part):  # another part has just taken this ref
+            return self.decide(source, settings, told, test=test, known_refs=known_refs)
         self._trail.assign(source, lookup, standing.customer_user_id, known_refs)
         return self._decided(standing, movement)
 
