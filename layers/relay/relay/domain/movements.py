@@ -59,6 +59,15 @@ class Amount(NamedTuple):
     net_of_tax: Decimal | None = None
     net_of_tax_and_fee: Decimal | None = None
 
+    def is_in_order(self) -> bool:
+        """Whether net of tax and fee <= net of tax <= gross, as far as they are told."""
+        told = [
+            amount
+            for amount in (self.net_of_tax_and_fee, self.net_of_tax, self.gross)
+            if amount is not None
+        ]
+        return told == sorted(told)
+
     def on(self, basis: Basis) -> Decimal | None:
         """The amount on a basis; None if the provider does not report it."""
         return {
@@ -107,6 +116,8 @@ class Link:
     """What a payment will be of once it is captured: only then does it count."""
     moments: Mapping[str, datetime] = field(default_factory=dict)
     """What happened to it and when, by names of the provider's choice; they add up over notices."""
+    told_at: datetime | None = None
+    """When it happened this time, of a thing that may be done and undone several times."""
 
 
 class Circumstances(NamedTuple):
@@ -153,6 +164,30 @@ class Telling(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Rounds:
+    """What to look up about a thing that is done, undone and done again under one id.
+
+    `payments.rounds` decides by it which movement a telling is, if any.
+    """
+
+    opposite: tuple[Ref, ...]
+    """Refs of the movements that undo this one, or that it undoes: of their first slots."""
+    is_undoing: bool = False
+    """Whether this is what undoes: at the same moment it comes after what is done."""
+    told: tuple[Ref, ...] = ()
+    """Further nodes whose `told_at` tell of the opposite, whether or not it was a movement."""
+    first: tuple[Ref, ...] = ()
+    """Refs of a movement before the first round, of this `part` of a payment."""
+    part: str | None = None
+    refused: Ref | None = None
+    """The node whose `told_at` say that the provider refused it after all."""
+    only_after: bool = False
+    """Whether it counts only after its opposite: else it says nothing new."""
+    as_of: Ref | None = None
+    """The node whose latest `told_at` is the moment that counts."""
+
+
+@dataclass(frozen=True, slots=True)
 class Movement:
     """One movement of money, or one step in a subscription's life."""
 
@@ -191,6 +226,13 @@ class Movement:
     """How it is told (a reversal: how what it reverses is told), if another sort may tell too."""
     device: Mapping[str, str] = field(default_factory=dict)
     """AppsFlyer's device fields (`idfa`, `idfv`, `advertising_id`), if the provider sends them."""
+    rounds: Rounds | None = None
+    """For what may be done and undone again under one id."""
+    part: str | None = None
+    """Which part of a payment it is, if there may be several (captures). The first that is decided
+    has the payment's ref and id, each other `:<part>` behind them."""
+    again: "Movement | None" = None
+    """What it is instead, if this part was counted, taken back, and has come again."""
 
 
 class Caveat(NamedTuple):
@@ -210,6 +252,8 @@ class Interpretation:
     """None if the notice has only links, or nothing that counts."""
     caveats: tuple[Caveat, ...] = ()
     """Said in the dead letter, should it become one."""
+    perhaps: Movement | None = None
+    """A movement only if what it undoes is known (`Rounds.only_after`); most often it is none."""
 
 
 class Treatment(StrEnum):

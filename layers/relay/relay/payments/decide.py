@@ -15,6 +15,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from functools import partial
 from typing import Final, NamedTuple
 
+from relay import telemetry
 from relay.config.apps import Apps
 from relay.domain.kinds import Surface
 from relay.domain.movements import (
@@ -40,7 +41,15 @@ from relay.payments.errors import (
     UncountedError,
 )
 from relay.payments.events import event_name
-from relay.payments.revenue import NO_MONEY, Money, money_paid, money_returned, money_unreported
+from relay.payments.revenue import (
+    NO_MONEY,
+    Money,
+    money_brought_back,
+    money_paid,
+    money_returned,
+    money_unreported,
+)
+from relay.payments.rounds import in_its_round
 from relay.payments.shares import as_it_was, fitted, former_payment, is_same
 from relay.rules.identity_lookup import not_before_of
 from relay.stores.decision import Decision
@@ -112,10 +121,11 @@ class Decider:
         `waited`: how long it has been held.
         `may_wait`: whether it may be left open for a moment (`NotSettledError`).
         """
-        lookup = self._look_up(source, movement)
+        told, movement = movement, in_its_round(self._trail, source, movement)
+        lookup = self._look_up(source, movement, told)
         if movement.ref not in lookup.decisions and movement.telling is not None:
             movement = self._as_told_first(source, movement, movement.telling, lookup)
-            lookup = self._look_up(source, movement)
+            lookup = self._look_up(source, movement, movement)
         standing = lookup.decisions.get(movement.ref)
         former: Mapping[Ref, Decision] = {}
         if standing is None:
@@ -132,13 +142,22 @@ class Decider:
                 decision = self._decide_by_original(source, movement, lookup)
             # A redelivery may have been decided in the meantime; then that decision stands.
             standing = self._trail.decide(source, movement.ref, decision)
+        if standing.part not in (None, movement.part):  # another part has just taken this ref
+            return self.decide(
+                source,
+                settings,
+                told,
+                test=test,
+                known_refs=known_refs,
+                waited=waited,
+                may_wait=may_wait,
+            )
         self._trail.assign(source, lookup, standing.customer_user_id, known_refs)
         return self._decided(standing, movement)
 
-    def _look_up(self, source: str, movement: Movement) -> TrailLookup:
-        original = movement.original_ref
-        refs = [movement.ref] if original is None else [movement.ref, original]
-        return self._trail.look_up(source, refs)
+    def _look_up(self, source: str, movement: Movement, told: Movement) -> TrailLookup:
+        """What is known of a movement; what is known of a payment holds for each of its parts."""
+        return self._trail.look_up(source, [movement.ref, movement.original_ref or told.ref])
 
     def _decided(self, standing: Decision, movement: Movement) -> Decided:
         """Applies a decision to a movement; raises `IdConflictError` if their amounts differ."""
@@ -225,6 +244,7 @@ class Decider:
             order_id=movement.order_id,
             product_id=movement.product_id,
             quantity=movement.quantity,
+            part=movement.part,
             **money._asdict(),
             **_device_fields(movement),
         )
@@ -269,8 +289,12 @@ class Decider:
             raise OriginalUnknownError(lookup.held_since)
         rules = self._rules(Surface(original.surface), original.app_id)
         # A reversal brings back exactly what its original took.
-        amount = None if movement.kind in REVERSALS else movement.amount
         returned_before = self._returned_before(source, movement, lookup, original)
+        money = (
+            money_brought_back(original, lookup.first(PAYMENTS), returned_before)
+            if movement.kind in REVERSALS
+            else money_returned(movement.amount, original, returned_before)
+        )
         return replace(
             original,
             kind=movement.kind,
@@ -279,7 +303,8 @@ class Decider:
             decided_at=to_milliseconds(self._clock()),
             name=event_name(movement.kind, rules, original),
             quantity=None,
-            **money_returned(amount, original, returned_before)._asdict(),
+            part=None,
+            **money._asdict(),
         )
 
     def _returned_before(
@@ -420,6 +445,8 @@ def _money(movement: Movement, rules: PaymentRules, *, is_reported: bool) -> Mon
     """The money on the app's basis; an event that is not sent needs no basis."""
     if movement.amount is None:
         return NO_MONEY
+    if not movement.amount.is_in_order():
+        telemetry.count({"AmountsContradict": 1})
     return money_paid(movement.amount, rules) if is_reported else money_unreported(movement.amount)
 
 

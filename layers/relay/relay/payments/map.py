@@ -190,10 +190,14 @@ class Mapper:
         provider = PROVIDERS[notice.provider]
         interpretation = provider.interpret(notice.type or "", notice.content, settings)
         self._trail.learn(notice.source, interpretation.links)
-        if interpretation.movement is None:
-            self._assign_customer(notice.source, interpretation)
-            return Settlement(MappingResult.LEARNT)
-        return self._map_movement(job, settings, interpretation, interpretation.movement)
+        movement = interpretation.movement or interpretation.perhaps
+        if movement is None:
+            return self._settle_links(notice.source, interpretation)
+        return self._map_movement(job, settings, interpretation, movement)
+
+    def _settle_links(self, source: str, interpretation: Interpretation) -> Settlement:
+        self._assign_customer(source, interpretation)
+        return Settlement(MappingResult.LEARNT)
 
     def _assign_customer(self, source: str, interpretation: Interpretation) -> None:
         """Assigns ownerless links to the customer they lead to, so that `forget` finds them."""
@@ -250,8 +254,7 @@ class Mapper:
                 may_wait=self._settler.held_seconds(job) < self._settling_seconds,
             )
         except (NotOursError, UncountedError):
-            self._assign_customer(notice.source, interpretation)
-            return Settlement(MappingResult.LEARNT)
+            return self._settle_links(notice.source, interpretation)
         except OriginalUnknownError as error:
             why = " ".join([str(error), *(one.text for one in interpretation.caveats)]).strip()
             return self._wait_for_original(job, movement, error.return_held_since, why)

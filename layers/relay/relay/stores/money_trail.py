@@ -3,11 +3,11 @@
 Refunds, disputes and adjustments name only a payment. So the trail keeps the links of all notices,
 in whatever order they come. One item for each object (pk `<source>#<ref>`, sk `node`): the refs
 that it leads to, customer hints, since when a return is held; of a subscription, its start, the end
-of its trial and its first money; of a payment, what was promised; what else happened to it when.
-One item for each movement (sk `decision`), written once, so that a redelivery yields the same
-event. For a payment that is reported net, or whose returns are its shares, one item for each part
-given back (sk `part#0` ...). For money that two sorts of webhooks tell of, one item for each
-telling and one for the money (sk `told#<amount>#...`).
+of its trial and its first money; of a payment, what was promised; what else happened to it when,
+also more than once. One item for each movement (sk `decision`), written once, so that a redelivery
+yields the same event. For a payment that is reported net, or whose returns are its shares, one item
+for each part given back (sk `part#0` ...). For money that two sorts of webhooks tell of, one item
+for each telling and one for the money (sk `told#<amount>#...`).
 
 Every item names its customer, so that `forget` finds it. A link seen before its customer is known
 leaves a back-reference at its target; the target's customer owns the link once known.
@@ -61,6 +61,7 @@ _PROMISED_GROSS: Final = "promised_gross"
 _PROMISED_NET: Final = "promised_net"
 _PROMISED_CURRENCY: Final = "promised_currency"
 _HELD_SINCE: Final = "held_since"
+_TOLD_AT: Final = "told_at_"
 _EXPIRES_AT: Final = "expires_at"
 _MOST_STEPS: Final = 8
 _MOST_REFS: Final = 60
@@ -97,6 +98,8 @@ class TrailLookup:
     held_since: datetime | None = None
     """Since when a return that was met is held, as `note_hold` wrote it; of several, the latest."""
     decisions: dict[Ref, Decision] = field(default_factory=dict)
+    told: dict[Ref, set[datetime]] = field(default_factory=dict)
+    """The moments at which a thing happened (`Link.told_at`)."""
     seen: list[Ref] = field(default_factory=list)
     ownerless: list[Ref] = field(default_factory=list)
     """Refs of nodes without a known customer."""
@@ -132,6 +135,8 @@ class TrailLookup:
         self.histories[ref] = _history(attributes)
         if _PROMISED_GROSS in node:
             self.promises[ref] = _promise(attributes)
+        if told := {attributes.moment(name) for name in node if name.startswith(_TOLD_AT)}:
+            self.told[ref] = told
         return _refs(node, _TO)
 
     def _add_hold(self, since: datetime) -> None:
@@ -225,6 +230,16 @@ class Trail:
                     items.get(_key(source, ref, _DECISION)),
                 )
             step = sorted(onward - set(lookup.seen), key=_distance)[: _MOST_REFS - len(lookup.seen)]
+        return lookup
+
+    def read(self, source: str, refs: Iterable[Ref]) -> TrailLookup:
+        """What is known of these refs alone; one read."""
+        lookup, wanted = TrailLookup(), list(dict.fromkeys(refs))
+        items = self._read(source, wanted)
+        for ref in wanted:
+            lookup.add_node(
+                ref, items.get(_key(source, ref, _NODE)), items.get(_key(source, ref, _DECISION))
+            )
         return lookup
 
     def decide(self, source: str, ref: Ref, decision: Decision) -> Decision:
@@ -395,6 +410,9 @@ def _attributes(link: Link) -> dict[str, str | int]:
             attributes[name] = to_milliseconds(moment)
     if link.promised is not None:
         attributes |= _promise_attributes(link.promised)
+    if link.told_at is not None:  # an attribute for each, so that none is overwritten
+        told_at = to_milliseconds(link.told_at)
+        attributes[f"{_TOLD_AT}{told_at}"] = told_at
     moments = {f"{_AT}{name}": to_milliseconds(at) for name, at in link.moments.items()}
     return attributes | moments
 

@@ -8,9 +8,12 @@ only. Either way the money counts once. Since no time is signed, there is no age
 
 Adyen has no subscriptions: a payment is a purchase, or a renewal if `shopperInteraction` says that
 the shopper was absent (`ContAuth`). The source's `paid_at` says when a payment counts: at its
-authorisation or at its capture. One capture per payment is expected.
+authorisation or at its capture.
 
-A payment's id is the reference of its authorisation, no matter which of the two reports it.
+A payment's id is the reference of its authorisation, no matter which of the two reports it; a
+further capture has its own reference behind it. Adyen tells of one thing with one reference, also
+when it is undone and done again, and may send what it sent before with another time: `rounds` tells
+these apart (https://docs.adyen.com/development-resources/webhooks/handle-webhook-events).
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +22,7 @@ from typing import Any, Final
 
 from relay.domain.movements import Interpretation, ParsedWebhook, Treatment
 from relay.errors import UnreadableWebhookError
-from relay.payments.providers.adyen.item import Item, items_of, shape
+from relay.payments.providers.adyen.item import Item, content_of, items_of
 from relay.payments.providers.adyen.kinds import COUNTED, treatment_of_event, treatment_of_item
 from relay.payments.providers.adyen.kinds import why_ignored as why_ignored
 from relay.payments.providers.adyen.settings import AdyenSettings
@@ -34,7 +37,6 @@ from relay.payments.providers.adyen.signing import (
 from relay.payments.providers.parsing import (
     identifier,
     identifier_or_none,
-    keep,
     moment_of_iso_or_none,
     read_object,
     text,
@@ -113,7 +115,7 @@ def _parse_valid_item(
         treatment=treatment,
         occurred_at=moment_of_iso_or_none(item, "eventDate"),
         test=test,
-        content=keep(item, shape(settings)) if treatment is Treatment.COUNTED else {},
+        content=content_of(item, settings) if treatment is Treatment.COUNTED else {},
     )
 
 
