@@ -101,8 +101,9 @@ class TrailLookup:
     back_references: set[Ref] = field(default_factory=set)
     """Refs of recorded links that lead to one of the nodes."""
     histories: dict[Ref, History] = field(default_factory=dict)
-    """Of the nodes that have anything of one."""
+    """Of each node; only a subscription's has anything in it."""
     promises: dict[Ref, Amount] = field(default_factory=dict)
+    """What was promised of the payments that were met: see `Link.promised`."""
 
     def add_node(self, ref: Ref, node: StoredItem | None, decision: StoredItem | None) -> set[Ref]:
         """Adds a node and its decision; returns the refs that the node leads to.
