@@ -6,7 +6,7 @@ that it leads to, customer hints, since when a return is held; of a subscription
 of its trial and its first money; of a payment, what was promised. One item for each movement (sk
 `decision`), written once, so that a redelivery yields the same event. For a payment that is
 reported net, one item for each part given back (sk `part#0` ...). For money that two sorts of
-webhooks tell of, one item for each telling and one for the money (sk `told#<amount>#...`).
+webhooks tell of, one item for each telling and one for the money (sk `telling#<amount>#...`).
 
 Every item names its customer, so that `forget` finds it. A link seen before its customer is known
 leaves a back-reference at its target; the target's customer owns the link once known.
@@ -47,7 +47,7 @@ from relay.stores.decision import Decision
 _NODE: Final = "node"
 _DECISION: Final = "decision"
 _PART: Final = "part"
-_TOLD: Final = "told"
+_TELLING: Final = "telling"
 _TO: Final = "to_"
 _BY: Final = "by_"
 _PAID: Final = "paid_"
@@ -229,11 +229,11 @@ class Trail:
         owner = {} if customer_user_id is None else {"customer_user_id": customer_user_id}
         item: dict[str, str | int] = {"ref": ref, **owner}
         for number in range(_MOST_PARTS):
-            money = f"{_TOLD}#{telling.part}#{number}"
+            money = f"{_TELLING}#{telling.part}#{number}"
             told = self._put_once(_key(source, telling.whole, f"{money}#{telling.sort}"), item)
-            if told is None or Attributes(_TOLD, told).text("ref") == ref:
+            if told is None or Attributes(_TELLING, told).text("ref") == ref:
                 first = self._put_once(_key(source, telling.whole, money), item)
-                return ref if first is None else Attributes(_TOLD, first).text("ref")
+                return ref if first is None else Attributes(_TELLING, first).text("ref")
         return ref
 
     def add_back_references(self, source: str, links: Iterable[Link]) -> None:
