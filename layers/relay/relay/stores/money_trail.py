@@ -7,7 +7,7 @@ of its trial and its first money; of a payment, what was promised; what else hap
 also more than once. One item for each movement (sk `decision`), written once, so that a redelivery
 yields the same event. For a payment that is reported net, or whose returns are its shares, one item
 for each part given back (sk `part#0` ...). For money that two sorts of webhooks tell of, one item
-for each telling and one for the money (sk `told#<amount>#...`).
+for each telling and one for the money (sk `telling#<amount>#...`).
 
 Every item names its customer, so that `forget` finds it. A link seen before its customer is known
 leaves a back-reference at its target; the target's customer owns the link once known.
@@ -48,7 +48,7 @@ from relay.stores.decision import Decision
 _NODE: Final = "node"
 _DECISION: Final = "decision"
 _PART: Final = "part"
-_TOLD: Final = "told"
+_TELLING: Final = "telling"
 _TO: Final = "to_"
 _BY: Final = "by_"
 _AT: Final = "at_"
@@ -108,8 +108,9 @@ class TrailLookup:
     moments: dict[str, datetime] = field(default_factory=dict)
     """`Link.moments` of all nodes; of one name, the nearest."""
     histories: dict[Ref, History] = field(default_factory=dict)
-    """Of the nodes that have anything of one."""
+    """Of each node; only a subscription's has anything in it."""
     promises: dict[Ref, Amount] = field(default_factory=dict)
+    """What was promised of the payments that were met: see `Link.promised`."""
 
     def add_node(self, ref: Ref, node: StoredItem | None, decision: StoredItem | None) -> set[Ref]:
         """Adds a node and its decision; returns the refs that the node leads to.
@@ -304,11 +305,11 @@ class Trail:
         owner = {} if customer_user_id is None else {"customer_user_id": customer_user_id}
         item: dict[str, str | int] = {"ref": ref, **owner}
         for number in range(_MOST_PARTS):
-            money = f"{_TOLD}#{telling.part}#{number}"
+            money = f"{_TELLING}#{telling.part}#{number}"
             told = self._put_once(_key(source, telling.whole, f"{money}#{telling.sort}"), item)
-            if told is None or Attributes(_TOLD, told).text("ref") == ref:
+            if told is None or Attributes(_TELLING, told).text("ref") == ref:
                 first = self._put_once(_key(source, telling.whole, money), item)
-                return ref if first is None else Attributes(_TOLD, first).text("ref")
+                return ref if first is None else Attributes(_TELLING, first).text("ref")
         return ref
 
     def add_back_references(self, source: str, links: Iterable[Link]) -> None:

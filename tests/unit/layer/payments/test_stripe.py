@@ -334,9 +334,13 @@ def test_every_type_of_stripes_is_counted_or_ignored_for_a_reason_or_a_thin_one(
 
 TRUE_REASONS = {
     # Nothing of the customer's balance, and what was overpaid, is a payment for anything yet.
-    "invoice.overpaid": "credit",
-    "customer_cash_balance_transaction.created": "credit",
-    "cash_balance.funds_available": "credit",
+    "invoice.overpaid": "balance",
+    "customer_cash_balance_transaction.created": "balance",
+    "cash_balance.funds_available": "balance",
+    "payment_intent.partially_funded": "balance",
+    "billing.credit_grant.created": "credit",
+    "billing.meter.updated": "use that is measured",
+    "financial_connections.account.created": "bank account",
     "invoice.payment_succeeded": "same payment",
     "charge.succeeded": "same payment",
     "charge.captured": "same payment",

@@ -56,8 +56,13 @@ _REASONS: Final = {
         "invoice.payment_succeeded charge.succeeded charge.captured"
     ),
     "credit; what is given back in money is a refund": (
-        "credit_note.created credit_note.updated credit_note.voided invoice.overpaid "
-        "cash_balance.funds_available customer_cash_balance_transaction.created"
+        "credit_note.created credit_note.updated credit_note.voided "
+        "billing.credit_balance_transaction.created billing.credit_grant.created "
+        "billing.credit_grant.updated"
+    ),
+    "money in a customer's balance: it counts when it pays for something": (
+        "cash_balance.funds_available customer_cash_balance_transaction.created invoice.overpaid "
+        "payment_intent.partially_funded"
     ),
     "no money was moved": (
         "charge.expired charge.failed charge.pending charge.updated charge.dispute.updated "
@@ -67,7 +72,7 @@ _REASONS: Final = {
         "invoice.payment_action_required invoice.payment_attempt_required invoice.payment_failed "
         "invoice.sent invoice.upcoming invoice.updated invoice.voided invoice.will_be_due "
         "payment_intent.amount_capturable_updated payment_intent.canceled payment_intent.created "
-        "payment_intent.partially_funded payment_intent.payment_failed payment_intent.processing "
+        "payment_intent.payment_failed payment_intent.processing "
         "payment_intent.requires_action"
     ),
     "a step of a subscription that is none of ours": (
@@ -85,10 +90,12 @@ _REASONS_OF_FAMILIES: Final = {
         "tax_rate. entitlements. customer.discount. customer.source. customer.tax_id."
     ),
     "between Stripe and the account, not between the account and a customer": (
-        "account. application_fee. balance. balance_settings. billing. capability. "
-        "climate. financial_connections. "
+        "account. application_fee. balance. balance_settings. capability. "
+        "climate. "
         "issuing_ payout. person. reserve. topup. transfer. treasury."
     ),
+    "use that is measured: an invoice tells of its money": "billing.meter. billing.alert.",
+    "a bank account that somebody connected, not a payment": "financial_connections.",
     "a tool": (
         "apps. billing_portal. file. identity. radar. reporting. review. sigma. terminal. "
         "test_helpers. three_d_secure."
