@@ -325,7 +325,7 @@ def test_list_of_types_is_that_of_stripes_own_library() -> None:
 
 
 def test_every_type_of_stripes_is_counted_or_ignored_for_a_reason_or_a_thin_one() -> None:
-    wrong = []
+    wrong: list[tuple[str, str, str]] = []
     for kind in TYPES["types"]:
         found = told(of(kind, id="x_1"))
         reason = stripe.why_ignored(kind)
