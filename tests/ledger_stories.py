@@ -115,5 +115,5 @@ class Ledger:
         """A story in which its webhooks are told, all at once, in this order."""
         told = self.webhooks if order is None else order
         webhooks = [{"after_days": 0, "body": body} for body in told]
-        fixed = {"provider": provider, "settings": {}, "rules": {}, "install": None}
+        fixed: Json = {"provider": provider, "settings": {}, "rules": {}, "install": None}
         return {**fixed, **given, "webhooks": webhooks}

@@ -263,14 +263,14 @@ def _event_blocks(
     store = ParameterStore(cast("SSMClient", _FixedParameters(rules)), "/explained")
     decider = Decider(Apps(store), trail, Identities(_MemoryTable()), utc_now)
     try:
-        decision = decider.decide(_SOURCE, settings, movement, test=is_test).decision
+        decided = decider.decide(_SOURCE, settings, movement, test=is_test)
     except MappingError as error:
         because = _NEEDS_MORE if error.may_change else f"{error}. {_KEPT}".lstrip(". ")
         yield Block(Text(f"{error.reason}: {because}", "warn"))
         return
     except ConfigurationError as error:
         raise CliError(f"the rules are wrong: {error}") from error
-    if decision.name is None:
+    if decided is None or (decision := decided.decision).name is None:
         yield Block(Text("dropped: the app does not want to hear of it", "warn"))
         return
     kind, event = event_of(decision)

@@ -60,7 +60,8 @@ def test_amount_is_plain_digits_with_the_places_it_came_with(amount: str, expect
 def test_amounts_that_contradict_each_other_are_reported_gross_or_not_at_all(
     net: tuple[str, str | None],
 ) -> None:
-    amount = Amount("EUR", Decimal("59.49"), *(one and Decimal(one) for one in net))
+    of_tax, of_fee = (None if one is None else Decimal(one) for one in net)
+    amount = Amount("EUR", Decimal("59.49"), of_tax, of_fee)
 
     assert money_paid(amount, rules("gross")).revenue == "59.49"
     for basis in ("net_of_tax", "net_of_tax_and_fee"):

@@ -17,12 +17,14 @@ from relay.domain.payment_rules import SourceApps, SourceSettings
 from relay.instants import to_milliseconds
 from relay.payments.decide import Decider
 from relay.payments.providers import adyen
+from relay.payments.providers.adyen.item import content_of
 from relay.payments.rounds import in_its_round
 from relay.stores.decision import Decision
 from relay.stores.money_trail import Trail, TrailLookup
 from tests.builders import MOBILE_APP, Json
+from tests.ledger_stories import tell
 from tests.memory_table import MemoryTable
-from tests.payments_harness import PaymentsHarness
+from tests.payments_harness import SECRETS, PaymentsHarness
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PAYMENTS = frozenset({MovementKind.PURCHASE})
@@ -54,9 +56,7 @@ class World:
 
     def hear(self, code: str, *about: Any) -> bool:
         """Whether the telling is done with: else it waits for its original."""
-        told = adyen.interpret(
-            code, adyen.content_of(item(code, *about), self.settings), self.settings
-        )
+        told = adyen.interpret(code, content_of(item(code, *about), self.settings), self.settings)
         self.trail.learn("shop", told.links)
         movement = told.movement or told.perhaps
         placed = movement and in_its_round(self.trail, "shop", movement)
@@ -177,7 +177,7 @@ def test_reversal_is_of_the_latest_that_it_may_reverse() -> None:
     world.hear_all("auth P1 0, dispute D 1, won D 2, lost D 3")
     told = adyen.interpret(
         "CHARGEBACK_REVERSED",
-        adyen.content_of(item("CHARGEBACK_REVERSED", "D", 4), SETTINGS),
+        content_of(item("CHARGEBACK_REVERSED", "D", 4), SETTINGS),
         SETTINGS,
     )
     assert told.movement is not None
@@ -217,9 +217,7 @@ def test_capture_whose_ref_another_has_just_taken_gets_one_of_its_own() -> None:
     apps = Apps(store, harness.clock.seconds)
     decider = Decider(apps, trail, harness.identities, harness.clock)
     harness.installed("user-1")
-    told = adyen.interpret(
-        "CAPTURE", adyen.content_of(item("CAPTURE", "C", 1), AT_CAPTURE), AT_CAPTURE
-    )
+    told = adyen.interpret("CAPTURE", content_of(item("CAPTURE", "C", 1), AT_CAPTURE), AT_CAPTURE)
     settings = SourceSettings.model_validate(
         {"provider": "adyen", "apps": {"mobile": [MOBILE_APP]}, "paid_at": "capture"}
     )
@@ -230,3 +228,23 @@ def test_capture_whose_ref_another_has_just_taken_gets_one_of_its_own() -> None:
 
     assert decided is not None
     assert (decided.decision.id, decided.decision.part) == ("P1:C", "C")
+
+
+def test_telling_that_is_no_movement_is_learnt_from() -> None:
+    harness = PaymentsHarness()
+    harness.add_source("adyen", "adyen", SECRETS["adyen"])
+    told = [
+        item("AUTHORISATION", "P1", 0),
+        item("CAPTURE", "C", 1),
+        item("REFUND", "R", 2, success="false"),
+    ]
+    harness.installed("user-1")
+
+    for one in told:
+        wrapped = {"live": "true", "notificationItems": [{"NotificationRequestItem": one}]}
+        tell(harness, "adyen", wrapped)
+
+    assert [event["event_id"] for event in harness.mobile] == ["adyen:P1"]
+    assert (harness.waiting, harness.dead) == ([], [])
+    assert harness.trail.forget("user-1") == 4
+    assert len(harness.trail_table) == 0
