@@ -39,7 +39,7 @@ class Step(NamedTuple):
 
 
 Happen = Callable[..., None]
-Draw = st.DrawFn
+Draw = Any
 
 
 def adyen(step: Step, minutes_late: int) -> Json:

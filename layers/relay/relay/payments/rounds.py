@@ -14,7 +14,7 @@ the sum is right in any order of arrival.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
-from itertools import count
+from itertools import count, takewhile
 from typing import NamedTuple
 
 from relay.domain.movements import REVERSALS, Movement, Ref, Rounds
@@ -77,13 +77,11 @@ def _slots(ref: Ref) -> Iterator[Ref]:
 
 def _decided(refs: Iterable[Ref], known: TrailLookup) -> dict[Ref, datetime]:
     """When the movements in all slots of some refs happened."""
-    found = {}
-    for ref in refs:
-        for slot in _slots(ref):
-            if slot not in known.decisions:
-                break
-            found[slot] = from_milliseconds(known.decisions[slot].at)
-    return found
+    return {
+        slot: from_milliseconds(known.decisions[slot].at)
+        for ref in refs
+        for slot in takewhile(known.decisions.__contains__, _slots(ref))
+    }
 
 
 def _under(movement: Movement, ref: Ref) -> Movement:

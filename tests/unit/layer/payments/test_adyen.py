@@ -354,11 +354,30 @@ def test_understand_capture_is_the_payment_where_captures_count() -> None:
     assert (captured.movement.id, captured.movement.ref) == ("PAY1", PAYMENT)
 
 
-@pytest.mark.parametrize("code", ["AUTHORISATION", "REFUND"])
+@pytest.mark.parametrize("code", ["AUTHORISATION", "CAPTURE", "REFUND"])
 def test_understand_nothing_is_no_movement(code: str) -> None:
-    nothing = {"currency": "EUR", "value": 0}
+    understood = meaning(make_item(code, amount={"currency": "EUR", "value": 0}))
 
-    assert meaning(make_item(code, amount=nothing)).movement is None
+    assert (understood.movement, understood.perhaps) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("references", "customer"),
+    [
+        ({"tokenization.shopperReference": "user-2", "recurring.shopperReference": "u"}, "user-2"),
+        ({"recurring.shopperReference": " user-3 "}, "user-3"),
+        ({"shopperReference": "user-1", "tokenization.shopperReference": "u"}, "user-1"),
+        ({"shopperReference": " ", "recurring.shopperReference": "user-3"}, "user-3"),
+        ({"metadata.app_user_id": "user-4", "shopperReference": "user-1"}, "user-4"),
+        ({}, None),
+    ],
+)
+def test_understand_shopper_wherever_the_reference_stands(
+    references: Json, customer: str | None
+) -> None:
+    (link,) = meaning(make_item(additionalData=references)).links
+
+    assert link.hints.customer_user_id == customer
 
 
 def test_understand_cancellation_of_what_was_not_captured_is_no_refund() -> None:

@@ -23,6 +23,7 @@ from relay.errors import UnreadableWebhookError
 from relay.exact_json import dumps, loads
 from relay.payments.providers import paddle
 from tests.builders import Json
+from tests.ledger_stories import played
 
 SAMPLES = Path(__file__).parents[3] / "data" / "webhooks"
 SETTINGS = SourceSettings(provider="paddle", apps=SourceApps())
@@ -322,6 +323,10 @@ def test_transaction_of_nothing_gives_links_alone() -> None:
         # Of 11.90 are 5.95 paid by credit: what was paid has half of the tax.
         ({"grand_total": "595", "grand_total_tax": "95"}, ("5.95", "5.00", "4.65")),
         ({"grand_total": "595", "grand_total_tax": None}, ("5.95", "5.00", "4.65")),
+        (
+            {"grand_total": "595", "grand_total_tax": None, "tax": None},
+            ("5.95", None, None),
+        ),
         # A transaction from before the field, whose tax is told twice.
         ({"grand_total": "595"}, ("5.95", "5.00", "4.65")),
         # Earnings with tax, as in some of Paddle's examples: 11.40 of 11.90 are left after the fee.
@@ -558,3 +563,21 @@ def test_refund_that_is_reversed_leads_to_the_refund() -> None:
 def test_adjustment_that_cannot_be_is_unreadable(fields: Json) -> None:
     with pytest.raises(UnreadableWebhookError):
         understood(of("adjustment.updated", **{**ADJUSTMENT, **fields}))
+
+
+@pytest.mark.parametrize(
+    ("revenue", "reported"), [("gross", ["11.90"]), ("net_of_tax", []), ("net_of_tax_and_fee", [])]
+)
+def test_amounts_that_contradict_each_other_are_counted_and_never_reported_net(
+    revenue: str, reported: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    body = transaction({"tax": "0", "grand_total_tax": "0", "earnings": "1300"})
+    webhooks = [{"after_days": 0, "body": body}]
+    fixed: Json = {"provider": "paddle", "settings": {}, "install": "u1"}
+
+    harness = played({**fixed, "rules": {"revenue": revenue}, "webhooks": webhooks})
+
+    assert [one["event"]["eventValue"]["af_revenue"] for one in harness.mobile] == reported
+    letters = [(one["reason"], "contradict" in one["message"]) for one in harness.dead]
+    assert letters == [("revenue_unknown", True)] * (not reported)
+    assert '"AmountsContradict"' in capsys.readouterr().out

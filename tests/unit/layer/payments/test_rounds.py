@@ -25,7 +25,8 @@ from relay.stores.decision import Decision
 from relay.stores.money_trail import Trail, TrailLookup
 from relay_sandbox.local_aws.memory_table import MemoryTable
 from tests.builders import MOBILE_APP, Json
-from tests.payments_harness import PaymentsHarness
+from tests.ledger_stories import tell
+from tests.payments_harness import SECRETS, PaymentsHarness
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PAYMENTS = frozenset({MovementKind.PURCHASE})
@@ -232,3 +233,23 @@ def test_capture_whose_ref_another_has_just_taken_gets_one_of_its_own() -> None:
 
     assert decided is not None
     assert (decided.decision.id, decided.decision.part) == ("P1:C", "C")
+
+
+def test_telling_that_is_no_movement_is_learnt_from() -> None:
+    harness = PaymentsHarness()
+    harness.add_source("adyen", "adyen", SECRETS["adyen"])
+    told = [
+        item("AUTHORISATION", "P1", 0),
+        item("CAPTURE", "C", 1),
+        item("REFUND", "R", 2, success="false"),
+    ]
+    harness.installed("user-1")
+
+    for one in told:
+        wrapped = {"live": "true", "notificationItems": [{"NotificationRequestItem": one}]}
+        tell(harness, "adyen", wrapped)
+
+    assert [event["event_id"] for event in harness.mobile] == ["adyen:P1"]
+    assert (harness.waiting, harness.dead) == ([], [])
+    assert harness.trail.forget("user-1") == 4
+    assert len(harness.trail_table) == 0
