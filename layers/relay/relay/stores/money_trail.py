@@ -41,7 +41,7 @@ _PART: Final = "part"
 _TO: Final = "to_"
 _BY: Final = "by_"
 _HELD_SINCE: Final = "held_since"
-_TOLD: Final = "told_"
+_HAPPENED: Final = "told_"
 _EXPIRES_AT: Final = "expires_at"
 _MOST_STEPS: Final = 8
 _MOST_REFS: Final = 60
@@ -87,7 +87,7 @@ class TrailLookup:
             self.trial_end = attributes.moment("trial_end")
         if _HELD_SINCE in node:
             self._add_hold(attributes.moment(_HELD_SINCE))
-        if told := {attributes.moment(name) for name in node if name.startswith(_TOLD)}:
+        if told := {attributes.moment(name) for name in node if name.startswith(_HAPPENED)}:
             self.told[ref] = told
         return _refs(node, _TO)
 
@@ -274,9 +274,8 @@ def _attributes(link: Link) -> dict[str, str | int]:
         attributes["trial_end"] = to_milliseconds(link.trial_end)
     if link.told_at is not None:
         moment = to_milliseconds(link.told_at)
-        attributes[f"{_TOLD}{moment}"] = (
-            moment  # an attribute for each, so that none is overwritten
-        )
+        # An attribute for each, so that none is overwritten.
+        attributes[f"{_HAPPENED}{moment}"] = moment
     return attributes
 
 
