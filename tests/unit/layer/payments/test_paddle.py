@@ -548,7 +548,7 @@ def test_chargeback_that_is_reversed_is_found_by_its_transaction_and_amount() ->
     assert back.movement is not None
     assert back.movement.original_ref == exact
     assert Link(exact, (any_of_it,)) in back.links
-    assert all(Link(ref, ("adjustment:adj_1",)) in taken.links for ref in (exact, any_of_it))
+    assert Link(exact, ("adjustment:adj_1",)) in taken.links
 
 
 def test_refund_that_is_reversed_leads_to_the_refund() -> None:

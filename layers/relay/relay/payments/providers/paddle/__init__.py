@@ -3,7 +3,7 @@
 An adjustment (a refund, a chargeback) names its transaction but not the customer; the transaction's
 `custom_data` has the customer hints. A chargeback reversal also names only the transaction and
 never the chargeback. The ref `chargeback:<transaction>:<minor units>` leads to the one of the same
-amount, or by `chargeback:<transaction>` to another one of the transaction.
+amount, or, by `chargeback:<transaction>`, to one that release 0.1 was told of.
 """
 
 from collections.abc import Mapping, Sequence

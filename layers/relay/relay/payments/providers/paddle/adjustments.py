@@ -57,9 +57,7 @@ def adjustment(event: Event) -> Interpretation:
     }.get(kind, (adjustment_ref, transaction))
     extra_links = {
         MovementKind.REFUND_REVERSED: (Link(ref, to=(adjustment_ref,)),),
-        MovementKind.DISPUTE: tuple(
-            Link(one, to=(adjustment_ref,)) for one in (any_chargeback, chargeback)
-        ),
+        MovementKind.DISPUTE: (Link(chargeback, to=(adjustment_ref,)),),
         MovementKind.DISPUTE_WON: (Link(chargeback, to=(any_chargeback,)),),
     }.get(kind, ())
     return Interpretation((*links, *extra_links), _return_movement(event, kind, ref, original_ref))
