@@ -31,6 +31,7 @@ from relay.payments.map import Mapper
 from relay.payments.notice_job import NoticeJob
 from relay.payments.providers.registry import PROVIDERS, source_settings
 from relay.payments.receive import notices_of
+from relay.payments.reporting import MappingResult
 from relay.stores.identities import Identities, Identity
 from relay.stores.money_trail import Trail
 from relay_cli.payments.story import INSTALLED_APP, Story
@@ -155,7 +156,7 @@ class Played:
 
 
 def play(story: Story, *, settle: bool = True) -> Played:
-    """Plays a story; with `settle`, to the end of what waits."""
+    """Plays a story; with `settle`, to the end of what waits, else of what waits a moment only."""
     return _Player(story).play(settle=settle)
 
 
@@ -185,10 +186,11 @@ class _Player:
                 outcome = Outcome(number, notice.model_copy(update={"test": is_test}))
                 played.outcomes.append(outcome)
                 self._look(outcome, write_notice(outcome.notice))
-        while settle and self._waiting:
+        while self._waiting:
             due, _, outcome, body = heapq.heappop(self._waiting)
-            self._now = max(self._now, due)
-            self._look(outcome, body)
+            if settle or _is_brief(outcome):
+                self._now = max(self._now, due)
+                self._look(outcome, body)
         return played
 
     def _look(self, outcome: Outcome, body: str) -> None:
@@ -221,6 +223,12 @@ class _Player:
             outcome.is_duplicate = True
         else:
             outcome.dead = Dead(outcome.notice.type or "", ID_CONFLICT)
+
+
+def _is_brief(outcome: Outcome) -> bool:
+    """Whether a notice waits only for what may be told at the same moment."""
+    settlement = outcome.settlement
+    return settlement is not None and settlement.outcome is MappingResult.WAITED
 
 
 class _OneByOne(Mapper):

@@ -174,6 +174,7 @@ def test_trigger_amount_that_is_none_ends_with_2(run: Run, amount: str) -> None:
     ("sample", "expected"),
     [
         ("stripe_invoice_paid_first", ["first_payment", "59.49 EUR", '"af_revenue":"59.49"']),
+        ("stripe_invoice_paid_renewal", ["renewal", '"af_revenue":"59.49"']),
         ("stripe_refund_created", ["refund", "20.00 EUR", "like its original's"]),
         ("stripe_invoice_payment_paid", ["no movement of money"]),
         ("adyen_authorisation", ["purchase", "QFQTPCQ8HXSKGK82"]),
