@@ -3,10 +3,8 @@
 import json
 import random
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import pytest
@@ -30,14 +28,9 @@ WHO = {"customer_user_id": "user-1", "appsflyer_id": "1698765432100-1", "app_id"
 
 
 @pytest.fixture(autouse=True)
-def _silence(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _silence() -> None:
     """As the command does in its own process."""
-    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "story")  # a logger of its own
-    monkeypatch.setattr(telemetry, "_silent", Event())
-    telemetry.logger.cache_clear()
     telemetry.silence()
-    yield
-    telemetry.logger.cache_clear()
 
 
 def told(kind: str, identity: str, after_days: float = 0, **data: Any) -> Json:
