@@ -9,8 +9,8 @@ _WORDS: Final = {
     "configuration": "the app's settings are wrong: correct them",
     "foreign_app": "its metadata names an app that is not among the source's",
     "id_conflict": "this money was told before with another amount",
-    "identity_unknown": "not known whose it is or for which app: no customer, or neither an app in the "
-    "metadata nor an install nor a web app",
+    "identity_unknown": "not known whose it is or for which app: no customer, or neither an app "
+    "in the metadata nor an install nor a web app",
     "kind_unknown": "whether it is a first payment or a renewal was never told",
     "original_unknown": "takes back, or turns round, what was never told",
     "revenue_unknown": "the provider does not tell the amount on the basis of the rules",
