@@ -51,16 +51,14 @@ def kept_event(kind: Kind | None, event: Mapping[str, Any], region: str | None) 
     `region` is the app's, for phones without a country code: without it these are taken away, and
     a finding says so.
     """
-    vocabulary = VOCABULARIES[kind]
     findings = Findings()
-    resolved = names.resolve(event, vocabulary, is_given)
+    resolved = names.resolve(event, _VOCABULARIES[kind], is_given)
     hashes = hash_identity(resolved.fields, region, findings)
-    return Kept(kept_form(event, vocabulary, resolved, (), hashes), findings.as_tuple())
+    return Kept(kept_form(event, resolved, (), hashes), findings.as_tuple())
 
 
 def kept_form(
     event: Mapping[str, Any],
-    vocabulary: Vocabulary,
     resolved: Resolved,
     sent: Collection[str],
     hashes: Mapping[str, str],
@@ -69,7 +67,7 @@ def kept_form(
 
     `sent` are the fields that would have been sent of it: they stay as they are.
     """
-    kept: dict[str, Any] = {}
+    vocabulary, kept = resolved.vocabulary, dict[str, Any]()
     for name, value in event.items():
         spelling = resolved.spellings.get(name)
         field = spelling.field if spelling else name if name in vocabulary.known else None
@@ -144,7 +142,7 @@ def _writable_name(name: str) -> str:
     return str(without_lone_surrogates(name))
 
 
-VOCABULARIES: Final[Mapping[Kind | None, Vocabulary]] = {
+_VOCABULARIES: Final[Mapping[Kind | None, Vocabulary]] = {
     Kind.MOBILE_EVENT: mobile.VOCABULARY,
     Kind.WEB_EVENT: web.EVENT_VOCABULARY,
     Kind.WEB_VISIT: web.VISIT_VOCABULARY,

@@ -176,6 +176,12 @@ class Form(NamedTuple):
     """Section 0: a blank text is a wrong type here, and not absent."""
 
 
+    @property
+    def keeps_text(self) -> bool:
+        """Whether a text stays a text (G2)."""
+        return self.convert not in _OF_TEXT
+
+
 class Reading(NamedTuple):
     """A field's value after G1, G2 and G4."""
 
@@ -209,6 +215,16 @@ def read(value: object, form: Form) -> Reading:
     if placeholders is not None and isinstance(meant, str) and is_placeholder(meant, placeholders):
         return _PLACEHOLDER
     return Reading(meant, is_changed=meant is not value and is_converted(meant, value))
+
+
+def _in_each_case(two: str) -> list[str]:
+    return [one + other for one in {two[0], two[0].upper()} for other in {two[1], two[1].upper()}]
+
+
+MAY_BE_A_PLACEHOLDER: Final = frozenset(
+    ("", "0", "00", "0-", "-0", "--", *(two for word in _NO_ID for two in _in_each_case(word[:2])))
+)
+"""The first two characters of all placeholders; an empty text has to be looked at, too."""
 
 
 def is_converted(meant: object, value: object) -> bool:

@@ -83,7 +83,8 @@ def build(
     resolved = names.resolve(event, vocabulary, is_given)
     misplaced = [name for name in resolved.unknown if names.fold(name) in vocabulary.user_ids]
     context = _CheckContext(resolved.fields, misplaced, findings)
-    warn_of_placeholders(rows, resolved.placeholders, findings)
+    if resolved.placeholders:
+        warn_of_placeholders(rows, resolved.placeholders, findings)
     body: dict[str, Any] = {}
     if is_visit:
         _reject_event_only_fields(resolved.fields, findings)
@@ -95,7 +96,7 @@ def build(
     if not is_visit:
         _check_money(body, context)
     if resolved.spellings or resolved.unknown:
-        names.report(resolved, vocabulary, body, _given_by(resolved.fields), findings)
+        names.report(resolved, body, _given_by(resolved.fields), findings)
     payload = write(body, RULES, findings)
     user = body.get("user_id", {})
     revenue = body.get("event_revenue", context.unseen_amount)
@@ -108,7 +109,7 @@ def build(
         hashes.get("email_hashed"),
         context.event_time,
     )
-    return CheckedEvent(payload, body, resolved, hashes, revenue is not None, content)
+    return CheckedEvent(payload, body, None, resolved, hashes, revenue is not None, content)
 
 
 def _given_by(fields: Mapping[str, Any]) -> Callable[[str], bool]:
