@@ -25,7 +25,7 @@ from relay.gateway.request import LONGEST_SECONDS, Problem, Request, Response
 from relay.gateway.responses import respond, settings_unavailable
 from relay.messages.envelope import Envelope, money_without_id, stamped, write_envelope
 from relay.messages.event_ids import http_event_id
-from relay.rules.fields import is_absent
+from relay.rules.leniency import is_absent
 from relay.rules.identity_lookup import (
     customer_to_look_up,
     prepare_with_lookup,

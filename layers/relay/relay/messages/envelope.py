@@ -13,7 +13,8 @@ from relay.errors import NotAnEnvelopeError
 from relay.exact_json import InvalidJsonError, dumps, dumps_for_queue, dumps_sorted, loads
 from relay.instants import iso_form, mobile_form, to_milliseconds
 from relay.messages.event_ids import LONGEST_EVENT_ID
-from relay.rules.fields import is_absent, showable
+from relay.rules.leniency import is_absent
+from relay.rules.names import showable
 from relay.rules.money import canonical_amount
 from relay.rules.payload import Content
 from relay.validation import Moment, faults_of_stranger
