@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from relay.accept.accept import MAX_EVENTS
+from relay.accept.bodies import MAX_EVENTS
 from relay.domain.kinds import Kind
 from relay.rules import mobile, web
 from relay_cli.openapi import fields

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from relay.accept import accept, requests
-from relay.accept.accept import MAX_BODY_BYTES, MAX_EVENTS, MAX_VALUES
+from relay.accept.bodies import MAX_BODY_BYTES, MAX_EVENTS, MAX_VALUES
 from relay.config.producers import token_digest
 from tests.builders import (
     MOBILE_APP,

@@ -8,8 +8,8 @@ import pytest
 
 from relay.domain.kinds import App, Kind
 from relay.exact_json import dumps, loads
+from relay.messages.arrival import prepare_arrival
 from relay.messages.envelope import Envelope, content_digest, former_content_digest, stamped
-from relay.rules.identity_lookup import prepare_with_lookup
 from tests.builders import MOBILE_APP, NOW, Json, make_event, make_web_event, make_web_visit
 
 VALUE: Json = {"af_revenue": "9.99", "af_content_id": "sku-1"}
@@ -25,8 +25,8 @@ def digest(kind: Kind, event: Json, app: App = App(MOBILE_APP), **given: Any) ->
     first_seen = given.pop("first_seen", NOW)
     found = given.pop("appsflyer_id", None)
     envelope = Envelope(app_id=app.id, kind=kind, event=None, **given)
-    complete = stamped(kind, loads(dumps(event)), first_seen)
-    prepared = prepare_with_lookup(kind, app, complete, NOW, "order-1", found)
+    given = loads(dumps(event))
+    prepared = prepare_arrival(kind, app, given, first_seen, NOW, "order-1", found)
     assert prepared.body is not None
     return content_digest(envelope, prepared.content, first_seen)
 
@@ -145,7 +145,7 @@ def test_content_digest_says_its_version() -> None:
         '["1415211453000-6513894","user-1",null],1772452740000]'
     )
 
-    expected = f"2:{hashlib.sha256(text.encode()).hexdigest()}"
+    expected = f"3:{hashlib.sha256(text.encode()).hexdigest()}"
     assert digest(Kind.MOBILE_EVENT, make_event()) == expected
 
 

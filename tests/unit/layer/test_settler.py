@@ -17,7 +17,7 @@ from relay.domain.outcomes import (
     Verdict,
 )
 from relay.forward.event_job import EventJob
-from relay.messages.envelope import parse_envelope
+from relay.messages.reader import parse_envelope
 from tests.builders import (
     MOBILE_APP,
     NOW,

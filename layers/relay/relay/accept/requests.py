@@ -22,7 +22,7 @@ _HOLD_JSON: Final = ("eventValue", "custom_data")  # M3, M17
 
 RequestName = tuple[str, str]
 """An app, and the id that a single event with the request's key has in it."""
-_EventName = tuple[str, str | None]
+_EventName = tuple[str, str]
 """An app, and an event's id in it."""
 
 
@@ -32,7 +32,7 @@ class Requests:
     def __init__(self) -> None:
         self._digests: OrderedDict[_EventName, bytes] = OrderedDict()
         """Of each event that was queued."""
-        self._unfinished: OrderedDict[RequestName, frozenset[str | None]] = OrderedDict()
+        self._unfinished: OrderedDict[RequestName, frozenset[str]] = OrderedDict()
         """The ids of the events that could not be queued."""
 
     def agree(self, request: RequestName | None, entries: Iterable[Entry]) -> bool:
