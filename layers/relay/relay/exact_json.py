@@ -52,11 +52,12 @@ class TooManyValuesError(InvalidJsonError):
 class NameTwiceError(InvalidJsonError):
     """An object of the text holds one name twice: which value is meant cannot be told (G5).
 
-    `rest` is the text's value without those names (`DoubledObject`).
+    `name` is the first of those names, `rest` the text's value without them (`DoubledObject`).
     """
 
-    def __init__(self, rest: Any) -> None:
+    def __init__(self, name: str, rest: Any) -> None:
         super().__init__("JSON in which an object holds one name twice")
+        self.name = name
         self.rest = rest
 
 
@@ -96,10 +97,10 @@ def loads_once(text: str | bytes, most_values: int = MOST_VALUES) -> Any:
     except _NameTwice:
         rest = _parsed(text, most_values, _MARKING_DECODER)
     try:
-        marked, _ = _enclosed(rest)
+        marked, name = _enclosed(rest)
     except RecursionError:
         raise InvalidJsonError(_TOO_DEEP) from None
-    raise NameTwiceError(marked)
+    raise NameTwiceError(name or "", marked)
 
 
 def _parsed(text: str | bytes, most_values: int, decoder: json.JSONDecoder) -> Any:
@@ -178,6 +179,33 @@ def dumps_with_room(value: Any) -> bytes:
     Raises `UnwritableError`.
     """
     return dumps([[[[[[[[value]]]]]]]])[8:-8]
+
+
+def without_lone_surrogates(value: Any) -> Any:
+    """The value with U+FFFD for each half of a surrogate pair, in names and texts at any depth.
+
+    Raises `UnwritableError` if it is nested too deeply to be written.
+    """
+    try:
+        return _without_lone_surrogates(value)
+    except RecursionError:
+        raise UnwritableError(_TOO_DEEP) from None
+
+
+def _without_lone_surrogates(value: Any) -> Any:
+    if isinstance(value, str):
+        return value if value.isascii() else _LONE_SURROGATE.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {
+            _without_lone_surrogates(key): _without_lone_surrogates(item)
+            for key, item in value.items()
+        }
+    if isinstance(value, list):
+        return [_without_lone_surrogates(item) for item in value]
+    return value
+
+
+_LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 def plain_number(number: Decimal) -> str:

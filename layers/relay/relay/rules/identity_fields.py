@@ -27,3 +27,8 @@ HASHES_OF: Final = {
     "phone_region": PHONE_HASHES,
 }
 """What each producer-only input becomes."""
+
+ZERO_DIGEST: Final = "0" * 64
+"""H6: the placeholder among hashes."""
+
+IDENTITY_FIELDS: Final = frozenset((*HASHED_FIELDS, *PRODUCER_ONLY_FIELDS))

@@ -172,6 +172,8 @@ class Form(NamedTuple):
     """G2; None: strict."""
     placeholders: Placeholders | None = None
     """G4."""
+    blank_is_wrong: bool = False
+    """Section 0: a blank text is a wrong type here, and not absent."""
 
 
 class Reading(NamedTuple):
@@ -192,12 +194,12 @@ def read(value: object, form: Form) -> Reading:
     """A field's value as it is meant, by the row of its field; a blank text is absent."""
     if value is None:
         return _ABSENT
-    trims, convert, placeholders = form
+    trims, convert, placeholders, blank_is_wrong = form
     meant: Any = value
     if isinstance(value, str):
         trimmed = value.strip(_EDGES)
         if not trimmed:
-            return _ABSENT
+            return Reading(value) if blank_is_wrong else _ABSENT
         if trims:
             meant = trimmed
     if convert is not None and (not isinstance(meant, str) or convert in _OF_TEXT):
@@ -206,11 +208,16 @@ def read(value: object, form: Form) -> Reading:
             return Reading(value)
     if placeholders is not None and isinstance(meant, str) and is_placeholder(meant, placeholders):
         return _PLACEHOLDER
-    return Reading(meant, is_changed=meant is not value and not _is_same(meant, value))
+    return Reading(meant, is_changed=meant is not value and is_converted(meant, value))
 
 
-def _is_same(one: object, other: object) -> bool:
-    return type(one) is type(other) and one == other
+def is_converted(meant: object, value: object) -> bool:
+    """Whether a value had to be converted to be read as `meant` (G1, G2)."""
+    if type(meant) is type(value):
+        return meant != value
+    # An integer of many digits is parsed as a decimal (`exact_json`), and is one all the same.
+    is_long_integer = isinstance(value, Decimal) and value.as_tuple().exponent == 0 and value != 0
+    return not (type(meant) is int and is_long_integer)
 
 
 _OF_TEXT: Final = frozenset({to_integer, _to_boolean, _to_number})
@@ -224,7 +231,6 @@ VERSION: Final = Form(trims=True, convert=_to_text)
 TEXT: Final = Form(convert=_to_text)
 INTEGER: Final = Form(convert=to_integer)
 BOOLEAN: Final = Form(convert=_to_boolean)
-NUMBER: Final = Form(convert=_to_number)
 AS_IT_IS: Final = Form()
 
 FORMS: Final[Mapping[str, Form]] = {
@@ -251,6 +257,7 @@ FORMS: Final[Mapping[str, Form]] = {
     "os": VERSION,
     "bundleIdentifier": ID,
     "sharing_filter": TRIMMED,
+    "consent_data": Form(blank_is_wrong=True),
     "app_type": AS_IT_IS,
     "fb_login_id": ID,
     "app_version_name": TEXT,
@@ -261,10 +268,11 @@ FORMS: Final[Mapping[str, Form]] = {
     "user_id.customer_user_id": USER,
     "user_id.appsflyer_id": ID,
     "event_name": TRIMMED,
-    "event_revenue": NUMBER,
+    "event_revenue": Form(convert=_to_number, blank_is_wrong=True),
     "event_revenue_currency": STRICT_ID,
     "event_url": STRICT_ID,
-    "timestamp": TRIMMED,
+    "timestamp": Form(trims=True, blank_is_wrong=True),
+    "event_value": Form(blank_is_wrong=True),
     "user_agent": TEXT,
     "http_referrer": TEXT,
     "customer_dedup_id": ID,

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from relay.domain.findings import Findings, Severity
 from relay.rules.identity_fields import HASHED_FIELDS, HASHES_OF, PRODUCER_ONLY_FIELDS
-from relay.rules.leniency import ID, is_absent, read
+from relay.rules.leniency import FORMS, ID, is_absent, read
 
 CLEAR_EMAIL: Final = re.compile(r"(?<=[^@\s/?&=])@[^@\s/?&=]+\.[A-Za-z]{2,}")
 """H9. The contract's pattern, anchored at the `@` so that it stays linear on any text."""
@@ -66,6 +66,7 @@ class _Folded:
 
     def __init__(self, fields: Collection[str]) -> None:
         self.field_of = {fold(known): known for known in fields}
+        self._letters = {folded: frozenset(folded) for folded in self.field_of}
         self._by_length: dict[int, list[str]] = {}
         for folded in self.field_of:
             self._by_length.setdefault(len(folded), []).append(folded)
@@ -73,11 +74,14 @@ class _Folded:
     def near(self, folded: str) -> list[str]:
         """The fields at a slip's distance, nearest first."""
         found = []
+        letters = frozenset(folded)
         for length in range(len(folded) - 2, len(folded) + 3):
-            most = 0 if length < _SHORTEST else 1 if length < _LONG else 2
-            if abs(length - len(folded)) > most:
+            most = 1 if length < _LONG else 2
+            if length < _SHORTEST or abs(length - len(folded)) > most:
                 continue
             for known in self._by_length.get(length, ()):
+                if len(letters ^ self._letters[known]) > 2 * most:
+                    continue  # each change takes away one letter at most, and brings one
                 distance = _distance(folded, known, most)
                 if distance <= most:
                     found.append((distance, self.field_of[known]))
@@ -94,14 +98,12 @@ _DIGIT_SET: Final = frozenset(_DIGITS)
 
 def _distance(one: str, other: str, most: int) -> int:
     """Levenshtein's: inserts, deletes and replacements; above `most` it is not reckoned further."""
-    if most == 0 or one == other:
-        return 0 if one == other else 1
-    row = range(len(other) + 1)
+    row = list(range(len(other) + 1))
     for number, character in enumerate(one, 1):
-        above, row = row, [number]  # type: ignore[assignment]
+        above, row = row, [number]
         for column, counterpart in enumerate(other, 1):
             replaced = above[column - 1] + (character != counterpart)
-            row.append(min(replaced, above[column] + 1, row[-1] + 1))  # type: ignore[attr-defined]
+            row.append(min(replaced, above[column] + 1, row[-1] + 1))
         if min(row) > most:
             return most + 1
     return row[-1]
@@ -147,11 +149,42 @@ class Vocabulary:
         not_here = {fold(name): name for name in self.not_here}
         object.__setattr__(self, "folded_not_here", not_here)
 
+    def joined(self, other: "Vocabulary") -> "Vocabulary":
+        """What both know: for an event of which it is not known what kind it is."""
+        return Vocabulary(
+            rule=self.rule,
+            fields=(*self.fields, *other.fields),
+            matters=(*self.matters, *other.matters),
+            consent_or_money=(*self.consent_or_money, *other.consent_or_money),
+            foreign={**other.foreign, **self.foreign},
+            elsewhere=self.elsewhere,
+            renamed=self.renamed,
+            left_out=self.left_out,
+        )
+
     known: frozenset[str] = field(init=False)
     """All names that a rule of their own judges."""
     folded: _Folded = field(init=False)
     all_matters: frozenset[str] = field(init=False)
     folded_not_here: Mapping[str, str] = field(init=False)
+
+
+def field_meant(name: str, vocabulary: Vocabulary) -> str | None:
+    """The field for which an unknown name may stand (rules 1 and 4 to 8); None if for none."""
+    folded = fold(name)
+    if name in vocabulary.renamed:
+        return vocabulary.renamed[name]
+    if folded in vocabulary.foreign:
+        meant = vocabulary.foreign[folded]
+        return None if meant.startswith("-") else meant.partition(".")[0]
+    if folded in vocabulary.user_ids:
+        return "user_id"
+    if folded in vocabulary.wishes:
+        return "consent_data"
+    known = vocabulary.folded.field_of.get(folded) or vocabulary.folded_not_here.get(folded)
+    return known or vocabulary.folded.numbered(folded) or next(
+        iter(vocabulary.folded.near(folded)), None
+    )
 
 
 # Before the fields are checked
@@ -241,7 +274,7 @@ class _Readings:
                 continue
             if len(spelt) > 1:
                 self._doubled.update(dict.fromkeys(spelt, known))
-            elif value is not None and is_absent(value) and known in _NEVER_BLANK:
+            elif value is not None and is_absent(value) and _may_not_be_blank(known):
                 self.settled.add(spelt[0])  # the blank value stands, and is refused
             else:
                 self._take(spelt[0], Spelling(known, is_former=False))
@@ -263,8 +296,11 @@ class _Readings:
         return Resolved(fields, self._spellings, sorted(placeholders), self._doubled, unknown)
 
 
-_NEVER_BLANK: Final = frozenset({"consent_data", "event_value", "event_revenue", "timestamp"})
-"""Section 0: fields in which a blank text is a wrong type."""
+
+def _may_not_be_blank(known: str) -> bool:
+    form = FORMS.get(known)
+    return form is not None and form.blank_is_wrong
+
 
 # After the fields are checked
 
