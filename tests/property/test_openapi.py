@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from relay.domain.findings import Severity
 from relay.domain.kinds import Kind
 from relay.exact_json import UnwritableError, dumps
-from relay.rules.fields import is_absent
+from relay.rules.leniency import is_absent
 from relay.rules.prepare import prepare
 from tests.builders import NOW
 from tests.openapi import event_validator

@@ -25,23 +25,20 @@ from relay.errors import (
 )
 from relay.gateway.request import LONGEST_SECONDS, Problem, Request, Response
 from relay.gateway.responses import respond, settings_unavailable
-from relay.messages.arrival import prepare_arrival
+from relay.messages.arrival import former_digest, prepare_arrival
 from relay.messages.envelope import (
     KEY_OVER_HTTP,
     Envelope,
-    former_content_digest,
     money_without_id,
     write_envelope,
 )
 from relay.messages.event_ids import http_event_id
-from relay.rules.fields import is_absent
 from relay.rules.identity_lookup import (
     customer_to_look_up,
     prepare_with_lookup,
     will_be_looked_up,
 )
-from relay.rules.kept import former_hashed_event
-from relay.rules.prepare import Prepared
+from relay.rules.leniency import is_absent
 
 MAX_CONTENT_BYTES: Final = 5_500_000
 """Of what a response tells. Lambda takes 6 MB, the headers and the form included."""
@@ -222,18 +219,11 @@ def _entry(
         findings = (*findings, money_without_id(KEY_OVER_HTTP))
     if key is None:
         return Entry(index, event_id, b"", prepared, findings)
-    former = _former_digest(kind, app, given, came_in, prepared)
+    former = None
+    if isinstance(given, dict) and prepared.body is not None:
+        envelope = Envelope(app_id=app.id, kind=kind, event=None)
+        former = former_digest(envelope, given, prepared, came_in)
     return Entry(index, event_id, digest_of(event), prepared, findings, former)
-
-
-def _former_digest(
-    kind: Kind, app: App, given: object, came_in: datetime, prepared: Prepared
-) -> str | None:
-    """The digest by release 0.1 of the event as it came, by which its retelling is known."""
-    if not isinstance(given, dict) or prepared.body is None:
-        return None
-    envelope = Envelope(app_id=app.id, kind=kind, event=None)
-    return former_content_digest(envelope, former_hashed_event(given, prepared), came_in)
 
 
 def with_visitor(kind: Kind, event: Any, cookies: Mapping[str, str]) -> Any:

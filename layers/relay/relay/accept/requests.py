@@ -11,8 +11,14 @@ from decimal import Decimal
 from typing import Any, Final, TypeVar
 
 from relay.accept.entries import Entry
-from relay.exact_json import InvalidJsonError, dumps_sorted, loads, plain_number
-from relay.rules.fields import writable
+from relay.exact_json import (
+    InvalidJsonError,
+    UnwritableError,
+    dumps_sorted,
+    loads,
+    plain_number,
+    without_lone_surrogates,
+)
 
 MOST_EVENTS: Final = 20_000
 MOST_UNFINISHED: Final = 100
@@ -104,7 +110,11 @@ def digest_of(event: object) -> bytes:
     if not isinstance(event, dict):  # it is rejected, so it is like nothing that was queued
         return b""
     read = {name: _read(value) if name in _HOLD_JSON else value for name, value in event.items()}
-    return hashlib.sha256(dumps_sorted(_with_text_numbers(writable(read)))).digest()
+    try:
+        written = dumps_sorted(_with_text_numbers(without_lone_surrogates(read)))
+    except (UnwritableError, RecursionError):  # what holds such a value is rejected, or sent alone
+        return b""
+    return hashlib.sha256(written).digest()
 
 
 def _read(value: object) -> object:

@@ -9,7 +9,7 @@ from relay.domain.findings import Finding, Severity
 from relay.domain.kinds import App, Kind, platform_of
 from relay.domain.outcomes import Verdict
 from relay.forward import dead_letters
-from relay.messages.arrival import prepare_arrival
+from relay.messages.arrival import former_digest, prepare_arrival
 from relay.messages.carried import carried_findings, together
 from relay.messages.envelope import (
     Envelope,
@@ -170,12 +170,19 @@ class EventJob:
         )
 
     def _first_digest(self, prepared: Prepared) -> str | None:
-        """The digest by release 0.1: taken at the first handling, from the event as it came in."""
+        """The digest by release 0.1 of the event as it came in."""
         envelope = self.envelope
         if envelope.content_sha256 is not None or not isinstance(envelope.event, dict):
             return envelope.content_sha256
-        event = former_hashed_event(envelope.event, prepared)
+        event = former_hashed_event(envelope.event, prepared.hashes)
         return former_content_digest(envelope, event, self.first_seen)
+
+    def _digest_to_keep(self, prepared: Prepared) -> str | None:
+        """That digest, if it cannot be told from the event as it is queued from now on."""
+        envelope = self.envelope
+        if envelope.content_sha256 is not None or not isinstance(envelope.event, dict):
+            return envelope.content_sha256
+        return former_digest(envelope, envelope.event, prepared, self.first_seen)
 
     # What is found
 
@@ -224,12 +231,12 @@ class EventJob:
             return write_envelope(
                 self.envelope, self.envelope.event, **self._state_fields(None), **changes
             )
-        digest = (
-            {} if self.envelope.is_payment else {"content_sha256": self._first_digest(prepared)}
-        )
-        return write_envelope(
-            self.envelope, prepared.event, **self._state_fields(prepared), **digest, **changes
-        )
+        fields = {
+            **self._state_fields(prepared),
+            "content_sha256": self._digest_to_keep(prepared),
+            **changes,
+        }
+        return write_envelope(self.envelope, prepared.event, **fields)
 
     def dead_letter(self, verdict: Verdict, now: datetime, attempts: int | None) -> str:
         """What is kept of it, with the reason; see `relay.forward.dead_letters`."""

@@ -9,7 +9,13 @@ from pydantic import BaseModel, ConfigDict, FailFast, Field
 
 from relay.domain.findings import Finding, Severity
 from relay.domain.kinds import Kind
-from relay.exact_json import dumps, dumps_for_queue, dumps_sorted
+from relay.exact_json import (
+    UnwritableError,
+    dumps,
+    dumps_for_queue,
+    dumps_sorted,
+    dumps_with_room,
+)
 from relay.instants import iso_form, mobile_form, to_milliseconds
 from relay.messages.event_ids import LONGEST_EVENT_ID
 from relay.rules.leniency import is_blank
@@ -171,8 +177,20 @@ def former_content_digest(
     content = dict(stamped(envelope.kind, event, first_seen))
     if content.get(field) == _stamp(envelope.kind, first_seen):
         del content[field]
-    text = dumps_sorted([envelope.app_id, envelope.kind, content])
+    try:
+        text = dumps_sorted([envelope.app_id, envelope.kind, content])
+    except UnwritableError:  # of which that release kept the other fields
+        rest = {name: value for name, value in content.items() if _is_writable({name: value})}
+        text = dumps_sorted([envelope.app_id, envelope.kind, rest])
     return hashlib.sha256(text).hexdigest()
+
+
+def _is_writable(value: object) -> bool:
+    try:
+        dumps_with_room(value)
+    except UnwritableError:
+        return False
+    return True
 
 
 KEY_OVER_HTTP: Final = "Idempotency-Key"

@@ -10,10 +10,10 @@ from typing import Final
 
 from relay.domain.findings import Finding, Severity
 from relay.domain.kinds import App, Kind
-from relay.rules.fields import is_absent
+from relay.rules.leniency import is_absent
 from relay.rules.prepare import Prepared, prepare
 
-_PLACEHOLDER: Final = "0000000000000-0000000000000000000"
+_PLACEHOLDER: Final = "9999999999999-9999999999999999999"
 """As long as the longest documented id (M1), so that an event that fits now also fits later."""
 
 AFTER_INSTALL: Final = timedelta(minutes=1)
