@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
-from relay.accept.accept import MAX_VALUES
+from relay.accept.bodies import MAX_VALUES
 from relay.aws.parameter_store import (
     CACHE_SECONDS,
     FEW,

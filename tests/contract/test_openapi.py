@@ -12,7 +12,7 @@ import pytest
 from openapi_spec_validator import validate
 
 from relay.accept import accept
-from relay.accept.accept import MAX_BODY_BYTES
+from relay.accept.bodies import MAX_BODY_BYTES
 from relay.aws.sqs import MAX_TAKEN_BYTES
 from relay.domain.kinds import App, Kind
 from relay.errors import TableUnavailableError

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import strategies as st
 
 from relay.domain.kinds import ENDPOINTS, Kind, Surface
-from relay.messages.envelope import Envelope, parse_envelope
+from relay.messages.envelope import Envelope
+from relay.messages.reader import parse_envelope
 from relay.stores.identities import Identities, Identity
 from tests.builders import (
     MOBILE_APP,

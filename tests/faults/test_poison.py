@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 import pytest
 
 from relay.forward import forwarder
-from relay.messages.envelope import parse_envelope
+from relay.messages.reader import parse_envelope
 from relay_sandbox.stand_in import Account
 from relay_sandbox.stand_in.calls import Call
 from tests.builders import MOBILE_APP, make_envelope, make_event

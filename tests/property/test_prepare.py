@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from relay.domain.kinds import App, Kind
 from relay.exact_json import dumps
-from relay.messages.envelope import Envelope, parse_envelope, write_envelope
+from relay.messages.envelope import Envelope, write_envelope
+from relay.messages.reader import parse_envelope
 from relay.rules.prepare import Prepared, prepare
 from tests.builders import MOBILE_APP, NOW
 from tests.property.strategies import (

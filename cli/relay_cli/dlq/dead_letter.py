@@ -10,8 +10,9 @@ from relay.domain.kinds import App, Kind
 from relay.errors import NotAnEnvelopeError
 from relay.exact_json import InvalidJsonError, UnwritableError, loads
 from relay.instants import from_milliseconds, parse_iso
-from relay.messages.envelope import Envelope, parse_envelope, stamped, write_envelope
+from relay.messages.envelope import Envelope, stamped, write_envelope
 from relay.messages.notice import Notice, parse_notice, write_notice
+from relay.messages.reader import parse_envelope
 from relay.rules.prepare import Prepared, prepare
 
 NOT_AN_ENVELOPE: Final = "not_an_envelope"

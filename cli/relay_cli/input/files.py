@@ -15,7 +15,7 @@ from relay.errors import NotAnEnvelopeError
 from relay.exact_json import InvalidJsonError, UnwritableError, dumps, loads
 from relay.gateway.request import Problem, Request
 from relay.instants import utc_now
-from relay.messages.envelope import parse_envelope
+from relay.messages.reader import parse_envelope
 from relay_cli.input.event import (
     LINE_FIELDS,
     BareEvent,

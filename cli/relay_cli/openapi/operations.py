@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from relay.accept.accept import MAX_BODY_BYTES, MAX_EVENTS, MAX_VALUES
+from relay.accept.bodies import MAX_BODY_BYTES, MAX_EVENTS, MAX_VALUES
 from relay.config.apps import APP_ID
 from relay.config.sources import NAME
 from relay.domain.kinds import Kind

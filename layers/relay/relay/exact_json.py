@@ -255,9 +255,7 @@ def _mark_doubled(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         return content
     counted = Counter(name for name, _ in pairs)
     own = [name for name, times in counted.items() if times > 1]
-    return DoubledObject(
-        {name: value for name, value in pairs if counted[name] == 1}, own, own[0]
-    )
+    return DoubledObject({name: value for name, value in pairs if counted[name] == 1}, own, own[0])
 
 
 def _enclosed(value: Any) -> tuple[Any, str | None]:

@@ -29,9 +29,7 @@ _ISO: Final = re.compile(
 )
 """ISO 8601 date and time; AppsFlyer's own `yyyy-mm-dd hh:mm:ss.sss` is one of its forms."""
 
-_DOCUMENTED: Final = re.compile(
-    r"\d{4}-\d\d-\d\d (?:[01]\d|2[0-3]):\d\d:\d\d\.\d\d\d", re.ASCII
-)
+_DOCUMENTED: Final = re.compile(r"\d{4}-\d\d-\d\d (?:[01]\d|2[0-3]):\d\d:\d\d\.\d\d\d", re.ASCII)
 """The form that AppsFlyer documents (M6)."""
 
 Clock = Callable[[], datetime]

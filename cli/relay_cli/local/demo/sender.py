@@ -12,7 +12,7 @@ from relay.errors import NotAnEnvelopeError
 from relay.exact_json import InvalidJsonError, loads
 from relay.gateway.request import Request
 from relay.instants import utc_now
-from relay.messages.envelope import parse_envelope
+from relay.messages.reader import parse_envelope
 from relay_cli.clients.aws import local_sqs_client, translate_errors
 from relay_cli.clients.http import Response, call
 from relay_cli.local.demo.traces import SubmittedEvent, Trace, TraceResult

@@ -38,7 +38,7 @@ def _found(is_web: bool, app_id: str) -> tuple[Severity, str] | None:  # noqa: F
     return (Severity.WARN, _LOOKS_DOTTED) if is_dotted else None
 
 
-def _fault(app_id: str, *, is_web: bool) -> str | None:  # noqa: PLR0911 - a row each
+def _fault(app_id: str, *, is_web: bool) -> str | None:
     """What is wrong with an id: the first row of the table that fits."""
     lower = ascii_lower(app_id)
     if app_id != trim(app_id) or not app_id:
@@ -63,7 +63,8 @@ _AROUND: Final = (
     "the dashboard shows it"
 )
 _DOTS: Final = (
-    "is no app id, and would change the address of the request: send the id as the dashboard shows it"
+    "is no app id, and would change the address of the request: send the id as the dashboard shows "
+    "it"
 )
 _MOBILE_DIGITS: Final = (
     "is digits alone: an iOS app id starts with id, like id123456789, and without it AppsFlyer "

@@ -211,7 +211,8 @@ class _Hashing:
         if not text:
             return None
         if DIGEST.fullmatch(text):
-            self._leave_out("H6", field, f"is hashed already (send {' or '.join(HASHES_OF[field])})")
+            right = " or ".join(HASHES_OF[field])
+            self._leave_out("H6", field, f"is hashed already (send it as {right})")
         elif not _is_unicode(text):
             self._leave_out(rule, field, "is no valid Unicode text: half a surrogate pair")
         else:

@@ -52,7 +52,7 @@ def kept_event(kind: Kind | None, event: Mapping[str, Any], region: str | None) 
     a finding says so.
     """
     findings = Findings()
-    resolved = names.resolve(event, _VOCABULARIES[kind], is_given)
+    resolved = names.resolve(event, VOCABULARIES[kind], is_given)
     hashes = hash_identity(resolved.fields, region, findings)
     return Kept(kept_form(event, resolved, (), hashes), findings.as_tuple())
 
@@ -125,24 +125,34 @@ def _holds_identity(value: object) -> bool:
 
 def _writable(field: str | None, value: Any) -> Any:
     """A value that can be queued: with U+FFFD for lone surrogates; None if it has no JSON form."""
+    if _has_json_form(value):
+        return value
+    value = _readable(value)
+    if value is not None and _has_json_form(value):
+        return value
+    return _TAKEN_AWAY if field in _REFUSED else None
+
+
+def _readable(value: Any) -> Any:
+    try:
+        return without_lone_surrogates(value)
+    except UnwritableError:
+        return None
+
+
+def _has_json_form(value: Any) -> bool:
     try:
         dumps_with_room(value)
-        return value
     except UnwritableError:
-        pass
-    try:
-        value = without_lone_surrogates(value)
-        dumps_with_room(value)
-        return value
-    except UnwritableError:
-        return _TAKEN_AWAY if field in _REFUSED else None
+        return False
+    return True
 
 
 def _writable_name(name: str) -> str:
     return str(without_lone_surrogates(name))
 
 
-_VOCABULARIES: Final[Mapping[Kind | None, Vocabulary]] = {
+VOCABULARIES: Final[Mapping[Kind | None, Vocabulary]] = {
     Kind.MOBILE_EVENT: mobile.VOCABULARY,
     Kind.WEB_EVENT: web.EVENT_VOCABULARY,
     Kind.WEB_VISIT: web.VISIT_VOCABULARY,

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, NamedTuple
 from relay.exact_json import UnwritableError, decimal_of, plain_number
 from relay.rules.identity_fields import HASHED_FIELDS
 
-# G1: edges
+# Edges, by G1
 
 _EDGE_CHARACTERS: Final = "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 """What stands around a value unseen, besides white space."""
@@ -48,8 +48,7 @@ def without_edge_characters(text: str) -> str:
 
 _NO_EDGES: Final = dict.fromkeys(map(ord, _EDGES))
 
-# G2: types. Each takes a value that is no text (`_to_integer` also text) and returns the one form
-# that it has, or _NONE.
+# Types, by G2: each function returns the one form that a value has
 
 
 class _Unconvertible:
@@ -135,7 +134,7 @@ def _to_number(value: object) -> Any:
     return value
 
 
-# G4: placeholders
+# Placeholders, by G4
 
 Placeholders = Literal["ids", "users", "regions"]
 
@@ -174,7 +173,6 @@ class Form(NamedTuple):
     """G4."""
     blank_is_wrong: bool = False
     """Section 0: a blank text is a wrong type here, and not absent."""
-
 
     @property
     def keeps_text(self) -> bool:

@@ -30,9 +30,7 @@ LISTED_CURRENCIES: Final = frozenset(
 NEWER_CURRENCIES: Final = frozenset({"SLE", "VED", "XCG", "ZWG"})
 """M5: ISO 4217 codes newer than AppsFlyer's list: sent with a warning."""
 
-WEB_CURRENCIES: Final = frozenset(
-    {"BTC", "BYR", "CNH", "GGP", "IMP", "JEP", "MRO", "STD", "VEF"}
-)
+WEB_CURRENCIES: Final = frozenset({"BTC", "BYR", "CNH", "GGP", "IMP", "JEP", "MRO", "STD", "VEF"})
 """W4: codes that only AppsFlyer's list for web has: sent with a warning there."""
 
 _REPLACED: Final = {"BYR": "BYN", "MRO": "MRU", "STD": "STN", "VEF": "VES"}

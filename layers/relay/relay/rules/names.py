@@ -183,8 +183,10 @@ def field_meant(name: str, vocabulary: Vocabulary) -> str | None:
     if folded in vocabulary.wishes:
         return "consent_data"
     known = vocabulary.folded.field_of.get(folded) or vocabulary.folded_not_here.get(folded)
-    return known or vocabulary.folded.numbered(folded) or next(
-        iter(vocabulary.folded.near(folded)), None
+    return (
+        known
+        or vocabulary.folded.numbered(folded)
+        or next(iter(vocabulary.folded.near(folded)), None)
     )
 
 
@@ -299,7 +301,6 @@ class _Readings:
         )
 
 
-
 def _may_not_be_blank(known: str) -> bool:
     form = FORMS.get(known)
     return form is not None and form.blank_is_wrong
@@ -368,7 +369,7 @@ class _Judge:
         self._vocabulary = resolved.vocabulary
         self._is_given = is_given
 
-    def of(self, name: str) -> _Judgement | None:
+    def of(self, name: str) -> _Judgement | None:  # noqa: PLR0911 - a rule each
         """What is to be said of a name; None if another finding has said it."""
         vocabulary, folded = self._vocabulary, fold(name)
         if name in vocabulary.renamed:

@@ -8,7 +8,6 @@ from relay.domain.findings import Findings
 from relay.exact_json import UnwritableError, dumps_with_room, without_lone_surrogates
 from relay.rules.fields import is_no_value
 from relay.rules.identity_fields import HASHED_FIELDS, ZERO_DIGEST
-from relay.rules.names import Resolved
 from relay.rules.leniency import (
     AS_IT_IS,
     FORMS,
@@ -18,6 +17,7 @@ from relay.rules.leniency import (
     read,
     trim,
 )
+from relay.rules.names import Resolved
 
 Context = TypeVar("Context")
 """What the checks of one event share."""

@@ -43,7 +43,8 @@ def no_appsflyer_id(field: str, context: CheckContext) -> None:
 def event_name(value: object, field: str, context: CheckContext) -> str | None:
     """M2."""
     if not isinstance(value, str):
-        return no_event_name(field, context)
+        no_event_name(field, context)
+        return None
     if len(value) > _LONGEST_NAME:
         context.findings.warn(
             "M2", field, f"is longer than {_LONGEST_NAME} characters: AppsFlyer may cut it"
