@@ -1,7 +1,6 @@
 """Checks an event as it comes in, and what of that stays with it: its time, its digest. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 

@@ -4,9 +4,8 @@ Pure: the current moment is an argument; nothing is read from the environment, n
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 from urllib.parse import quote
 
 from relay import instants
@@ -22,8 +21,7 @@ from relay.rules.kept import kept_event, kept_form
 from relay.rules.payload import CheckedEvent, Content
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(NamedTuple):
     """What would be sent for one event, and all findings about it."""
 
     kind: Kind
