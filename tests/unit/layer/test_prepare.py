@@ -111,6 +111,7 @@ CASES: list[_Case] = [
     ("m", {"consent_data": "{}"}, "reject M15", {}),
     ("m", {"ip": "172.31.255.255"}, "warn M7", {"ip": None}),
     ("m", {"ip": 5}, "warn M7", {"ip": None}),
+    ("m", {"app_type": "app_clip"}, "", {"app_type": "app_clip"}),
     ("w", {"ip": "fd00::1"}, "warn W8", {"ip": None}),
     ("w", {"ip": "2001:db8::1"}, "", {"ip": "2001:db8::1"}),
     # what a web event has
@@ -287,6 +288,7 @@ KEPT: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("m", {"eventValue": "a@example.com"}, {"eventValue": "a@example.com"}),
     ("m", {"eventValue": {"a": HUGE}, "imei": HUGE}, {"eventValue": [False], "imei": None}),
     ("m", {"ua": f"{SURROGATE}"}, {"ua": "\ufffd"}),
+    ("m", {"imei": nested(20_000), "bundle_id": "a.b"}, {"imei": None, "bundle_id": "a.b"}),
     ("m", {"bundleIdentifier": None, "bundle_id": True}, {"bundle_id": True}),
     ("m", {"customer_user_id": "a@example.com"}, {"customer_user_id": "a@example.com"}),
     ("w", {"user_id": {"customer_user_id": "a@example.com", "mail": 1, "x": 2, "y": "a@b.co"}},

@@ -34,7 +34,7 @@ def prepare_arrival(
         return prepared
     complete = stamped(kind, prepared.event, came_in)
     again = prepare_with_lookup(kind, app, complete, now, event_id, appsflyer_id)
-    return replace(again, findings=together(prepared.findings, again.findings))
+    return again._replace(findings=together(prepared.findings, again.findings))
 
 
 def former_digest(
