@@ -19,6 +19,7 @@ from relay.rules.fields import warn_of_clear_email, warn_of_clear_email_in_url
 from relay.rules.hashing import hash_identity
 from relay.rules.leniency import FORMS, Reading, is_absent, read
 from relay.rules.money import WEB_CURRENCIES, check_currency, is_plain_amount, is_web_amount
+from relay.rules.names import Vocabulary
 from relay.rules.payload import (
     CheckedEvent,
     Content,
@@ -96,7 +97,7 @@ def build(
     if not is_visit:
         _check_money(body, context)
     if resolved.spellings or resolved.unknown:
-        names.report(resolved, body, _given_by(resolved.fields), findings)
+        names.report(resolved, body, _given_by(resolved.fields, vocabulary), findings)
     payload = write(body, RULES, findings)
     user = body.get("user_id", {})
     revenue = body.get("event_revenue", context.unseen_amount)
@@ -112,15 +113,18 @@ def build(
     return CheckedEvent(payload, body, None, resolved, hashes, revenue is not None, content)
 
 
-def _given_by(fields: Mapping[str, Any]) -> Callable[[str], bool]:
-    """2.1: whether the event gives a field, or an id inside of `user_id`."""
+def _given_by(fields: Mapping[str, Any], vocabulary: Vocabulary) -> Callable[[str], bool]:
+    """2.1: whether the event gives a field, or an id inside of `user_id`.
+
+    A visit never gives a field that only events have.
+    """
     user = fields.get("user_id")
 
     def is_given_now(field: str) -> bool:
         if field.startswith(_IN_USER):
             ids = user if isinstance(user, dict) else {}
             return is_given(field, ids.get(field.removeprefix(_IN_USER)))
-        return is_given(field, fields.get(field))
+        return field not in vocabulary.not_here and is_given(field, fields.get(field))
 
     return is_given_now
 
