@@ -149,7 +149,7 @@ async def test_array_for_which_no_time_is_left_comes_again() -> None:
     assert (harness.waiting, harness.dead) == ([], [])
 
 
-# What is kept (Q6, Q7)
+# What is kept of it
 
 NO_REGION = {"phone": "(202) 555-0142", "email": "quill7@example.com"}
 KEPT: list[tuple[Json, str, list[tuple[str, str]]]] = [

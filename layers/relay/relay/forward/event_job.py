@@ -204,6 +204,13 @@ class EventJob:
         return found
 
     @property
+    def told(self) -> tuple[Finding, ...]:
+        """All findings, with the reason why no event of this envelope can be sent first."""
+        refusal = self.fault.finding if self.fault is not None else self.refusal
+        found = self.findings(self.prepared)
+        return found if refusal is None else (refusal, *found)
+
+    @property
     def _lacks_id(self) -> bool:
         """Whether its sender gave it no event id, as far as this handling can tell."""
         return not self.has_own_id or self.envelope.event_id is None

@@ -6,7 +6,6 @@ its event where it holds one, so that it can be mended and sent again.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -89,7 +88,7 @@ def _element(
     """Q3."""
     own_id = None if given_id is None else f"{given_id}:{position}"
     item = _one(element, around, now, own_id)
-    return replace(item, findings=(*item.findings, _ONE_A_MESSAGE), position=position)
+    return item._replace(findings=(*item.findings, _ONE_A_MESSAGE), position=position)
 
 
 def _one(content: Any, around: Opened, now: datetime, given_id: str | None) -> Item:
