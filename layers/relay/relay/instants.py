@@ -29,6 +29,8 @@ _ISO: Final = re.compile(
 )
 """ISO 8601 date and time; AppsFlyer's own `yyyy-mm-dd hh:mm:ss.sss` is one of its forms."""
 
+_DOCUMENTED: Final = re.compile(r"\d{4}-\d\d-\d\d (?:[01]\d|2[0-3]):\d\d:\d\d\.\d\d\d", re.ASCII)
+"""The form that AppsFlyer documents (M6)."""
 
 Clock = Callable[[], datetime]
 """Returns the current moment: `utc_now`, or a test's replacement."""
@@ -60,16 +62,27 @@ def parse_iso(text: str, *, needs_offset: bool) -> datetime | None:
 
 def read_iso(text: str) -> IsoTime | None:
     """ISO 8601 date and time, without an offset in UTC; cut to milliseconds."""
+    if _DOCUMENTED.fullmatch(text):  # most times, and read in a tenth of the time
+        try:
+            return IsoTime(datetime.fromisoformat(f"{text}+00:00"), has_offset=False)
+        except ValueError:
+            return None
     match = _ISO.fullmatch(text)
     if match is None:
         return None
-    year, month, day, hour, minute = (int(match[group]) for group in range(1, 6))
-    milliseconds = int((match[7] or "0")[:3].ljust(3, "0"))
+    year, month, day, hour, minute, second, fraction, offset = match.groups()
     try:
         local = datetime(
-            year, month, day, hour, minute, int(match[6] or 0), milliseconds * 1000, tzinfo=UTC
+            int(year),
+            int(month),
+            int(day),
+            int(hour),
+            int(minute),
+            int(second or 0),
+            int(fraction[:3].ljust(3, "0")) * 1000 if fraction else 0,
+            tzinfo=UTC,
         )
-        return IsoTime(local - _offset(match[8]), match[8] is not None)
+        return IsoTime(local if offset is None else local - _offset(offset), offset is not None)
     except (ValueError, OverflowError):
         return None
 
@@ -107,8 +120,8 @@ def whole_number(value: object) -> int | None:
 _INT_DIGITS: Final = 30
 
 
-def _offset(text: str | None) -> timedelta:
-    if text is None or text in "Zz":
+def _offset(text: str) -> timedelta:
+    if text in "Zz":
         return timedelta(0)
     hours, minutes = int(text[1:3]), int(text[3:].lstrip(":") or 0)
     if hours >= 24 or minutes >= 60:  # noqa: PLR2004 - hours of a day, minutes of an hour

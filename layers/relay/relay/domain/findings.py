@@ -43,6 +43,11 @@ class Findings:
         self._items = list(items)
         self.rejected = any(item.severity is Severity.REJECT for item in self._items)
 
+    def add(self, finding: Finding) -> None:
+        """One that is made already."""
+        self.rejected = self.rejected or finding.severity is Severity.REJECT
+        self._items.append(finding)
+
     def reject(self, rule: str, field: str, message: str) -> None:
         """The event must not be sent."""
         self.rejected = True

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from relay import instants
@@ -73,6 +74,7 @@ class Platform(StrEnum):
     WINDOWS = "Windows"
 
 
+@lru_cache(maxsize=256)  # an account has few apps
 def platform_of(app_id: str) -> Platform:
     """E9: `id` and digits is iOS, a dotted package name Android, anything else Windows.
 

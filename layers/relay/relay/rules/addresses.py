@@ -7,17 +7,16 @@ from typing import Final
 IPV4: Final = re.compile(r"(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}", re.ASCII)
 """Four numbers up to 255 without leading zeros, joined by dots."""
 
+_UNSPECIFIED: Final = "0.0.0.0"  # noqa: S104 - nothing is bound to it
 _NOT_A_USERS: Final = tuple(
     map(
         IPv4Network,
         ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "169.254.0.0/16",
-         "0.0.0.0/32"),
+         f"{_UNSPECIFIED}/32"),
     )
 )  # fmt: skip
-_NOT_A_USERS_IPV6: Final = tuple(
-    map(IPv6Network, ("::/128", "::1/128", "fe80::/10", "fc00::/7"))
-)
-_MAY_BE_RESERVED: Final = ("10.", "172.", "192.168.", "127.", "169.254.", "0.0.0.0")
+_NOT_A_USERS_IPV6: Final = tuple(map(IPv6Network, ("::/128", "::1/128", "fe80::/10", "fc00::/7")))
+_MAY_BE_RESERVED: Final = ("10.", "172.", "192.168.", "127.", "169.254.", _UNSPECIFIED)
 """What the text of a reserved IPv4 address begins with; others need no look at the networks."""
 
 

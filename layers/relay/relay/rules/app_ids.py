@@ -1,9 +1,10 @@
 """AppsFlyer's app ids: near misses of them, and ids of other APIs (E8)."""
 
 import re
+from functools import lru_cache
 from typing import Final
 
-from relay.domain.findings import Findings
+from relay.domain.findings import Finding, Findings, Severity
 from relay.domain.kinds import Surface
 from relay.rules.leniency import ascii_lower, trim, without_edge_characters
 
@@ -22,17 +23,23 @@ _DOTTED: Final = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+){2,}")
 
 def check_app_id(surface: Surface, app_id: str, findings: Findings) -> None:
     """E8: rejects what is surely no id of this surface, and warns of what looks like another's."""
-    fault = _fault(surface, app_id)
+    found = _found(surface is Surface.WEB, app_id)
+    if found is not None:
+        severity, message = found
+        findings.add(Finding("E8", severity, "app_id", message))
+
+
+@lru_cache(maxsize=256)  # an account has few apps
+def _found(is_web: bool, app_id: str) -> tuple[Severity, str] | None:  # noqa: FBT001 - cached
+    fault = _fault(app_id, is_web=is_web)
     if fault:
-        findings.reject("E8", "app_id", fault)
-    elif surface is Surface.WEB and not ascii_lower(app_id).startswith(_WEB):
-        if _DOTTED.fullmatch(app_id):
-            findings.warn("E8", "app_id", _LOOKS_DOTTED)
+        return Severity.REJECT, fault
+    is_dotted = is_web and _DOTTED.fullmatch(app_id) and not ascii_lower(app_id).startswith(_WEB)
+    return (Severity.WARN, _LOOKS_DOTTED) if is_dotted else None
 
 
-def _fault(surface: Surface, app_id: str) -> str | None:
+def _fault(app_id: str, *, is_web: bool) -> str | None:
     """What is wrong with an id: the first row of the table that fits."""
-    is_web = surface is Surface.WEB
     lower = ascii_lower(app_id)
     if app_id != trim(app_id) or not app_id:
         return _AROUND
@@ -56,7 +63,8 @@ _AROUND: Final = (
     "the dashboard shows it"
 )
 _DOTS: Final = (
-    "is no app id, and would change the address of the request: send the id as the dashboard shows it"
+    "is no app id, and would change the address of the request: send the id as the dashboard shows "
+    "it"
 )
 _MOBILE_DIGITS: Final = (
     "is digits alone: an iOS app id starts with id, like id123456789, and without it AppsFlyer "

@@ -17,7 +17,7 @@ def is_no_value(value: object) -> bool:
     """M3: whether this says that an event has no value: nothing, blank, `{}`, `[]`, as text too."""
     if isinstance(value, str):
         return _NO_VALUE.fullmatch(value) is not None or is_blank(value)
-    return value is None or value in ({}, [])
+    return value is None or (isinstance(value, (dict, list)) and not value)
 
 
 def json_object(value: object) -> dict[str, Any] | None:

@@ -108,10 +108,9 @@ class _Hashing:
     def all(self, default_region: str | None) -> dict[str, Digest]:
         """Everything that is sent."""
         for field in HASHED_FIELDS:
-            digest = self._senders_digest(field)
+            digest = self._senders_digest(field) if field in self._event else None
             if digest:
-                self._handed_in[field] = digest
-        self._sent.update(self._handed_in)
+                self._handed_in[field] = self._sent[field] = digest
         if not self._event.keys().isdisjoint(PRODUCER_ONLY_FIELDS):
             self._hash_email()
             self._hash_name("first_name")
@@ -212,7 +211,8 @@ class _Hashing:
         if not text:
             return None
         if DIGEST.fullmatch(text):
-            self._leave_out("H6", field, f"is hashed already (send {' or '.join(HASHES_OF[field])})")
+            right = " or ".join(HASHES_OF[field])
+            self._leave_out("H6", field, f"is hashed already (send it as {right})")
         elif not _is_unicode(text):
             self._leave_out(rule, field, "is no valid Unicode text: half a surrogate pair")
         else:
@@ -221,16 +221,15 @@ class _Hashing:
 
     def _add(self, field: str, *normalized: Normalized) -> None:
         """The hashes of a raw value; none, if one that was handed in for it disagrees (H6)."""
-        digests = dict(zip(HASHES_OF[field], map(sha256_hex, normalized), strict=True))
-        disagreeing = [
-            hashed for hashed, digest in digests.items()
-            if self._handed_in.get(hashed, digest) != digest
-        ]  # fmt: skip
+        disagreeing = []
+        for hashed, text in zip(HASHES_OF[field], normalized, strict=True):
+            digest = sha256_hex(text)
+            if self._sent.setdefault(hashed, digest) != digest:
+                disagreeing.append(hashed)
         if not disagreeing:
-            self._sent.update(digests)
             return
-        for hashed in digests:
-            self._sent.pop(hashed, None)
+        for hashed in HASHES_OF[field]:
+            del self._sent[hashed]
         for hashed in disagreeing:
             self._leave_out("H6", hashed, f"and {field} disagree; send one")
 

@@ -51,16 +51,14 @@ def kept_event(kind: Kind | None, event: Mapping[str, Any], region: str | None) 
     `region` is the app's, for phones without a country code: without it these are taken away, and
     a finding says so.
     """
-    vocabulary = VOCABULARIES[kind]
     findings = Findings()
-    resolved = names.resolve(event, vocabulary, is_given)
+    resolved = names.resolve(event, VOCABULARIES[kind], is_given)
     hashes = hash_identity(resolved.fields, region, findings)
-    return Kept(kept_form(event, vocabulary, resolved, (), hashes), findings.as_tuple())
+    return Kept(kept_form(event, resolved, (), hashes), findings.as_tuple())
 
 
 def kept_form(
     event: Mapping[str, Any],
-    vocabulary: Vocabulary,
     resolved: Resolved,
     sent: Collection[str],
     hashes: Mapping[str, str],
@@ -69,7 +67,7 @@ def kept_form(
 
     `sent` are the fields that would have been sent of it: they stay as they are.
     """
-    kept: dict[str, Any] = {}
+    vocabulary, kept = resolved.vocabulary, dict[str, Any]()
     for name, value in event.items():
         spelling = resolved.spellings.get(name)
         field = spelling.field if spelling else name if name in vocabulary.known else None
@@ -127,17 +125,27 @@ def _holds_identity(value: object) -> bool:
 
 def _writable(field: str | None, value: Any) -> Any:
     """A value that can be queued: with U+FFFD for lone surrogates; None if it has no JSON form."""
+    if _has_json_form(value):
+        return value
+    value = _readable(value)
+    if value is not None and _has_json_form(value):
+        return value
+    return _TAKEN_AWAY if field in _REFUSED else None
+
+
+def _readable(value: Any) -> Any:
+    try:
+        return without_lone_surrogates(value)
+    except UnwritableError:
+        return None
+
+
+def _has_json_form(value: Any) -> bool:
     try:
         dumps_with_room(value)
-        return value
     except UnwritableError:
-        pass
-    try:
-        value = without_lone_surrogates(value)
-        dumps_with_room(value)
-        return value
-    except UnwritableError:
-        return _TAKEN_AWAY if field in _REFUSED else None
+        return False
+    return True
 
 
 def _writable_name(name: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, NamedTuple
 from relay.exact_json import UnwritableError, decimal_of, plain_number
 from relay.rules.identity_fields import HASHED_FIELDS
 
-# G1: edges
+# Edges, by G1
 
 _EDGE_CHARACTERS: Final = "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 """What stands around a value unseen, besides white space."""
@@ -48,8 +48,7 @@ def without_edge_characters(text: str) -> str:
 
 _NO_EDGES: Final = dict.fromkeys(map(ord, _EDGES))
 
-# G2: types. Each takes a value that is no text (`_to_integer` also text) and returns the one form
-# that it has, or _NONE.
+# Types, by G2: each function returns the one form that a value has
 
 
 class _Unconvertible:
@@ -135,7 +134,7 @@ def _to_number(value: object) -> Any:
     return value
 
 
-# G4: placeholders
+# Placeholders, by G4
 
 Placeholders = Literal["ids", "users", "regions"]
 
@@ -175,6 +174,11 @@ class Form(NamedTuple):
     blank_is_wrong: bool = False
     """Section 0: a blank text is a wrong type here, and not absent."""
 
+    @property
+    def keeps_text(self) -> bool:
+        """Whether a text stays a text (G2)."""
+        return self.convert not in _OF_TEXT
+
 
 class Reading(NamedTuple):
     """A field's value after G1, G2 and G4."""
@@ -209,6 +213,16 @@ def read(value: object, form: Form) -> Reading:
     if placeholders is not None and isinstance(meant, str) and is_placeholder(meant, placeholders):
         return _PLACEHOLDER
     return Reading(meant, is_changed=meant is not value and is_converted(meant, value))
+
+
+def _in_each_case(two: str) -> list[str]:
+    return [one + other for one in {two[0], two[0].upper()} for other in {two[1], two[1].upper()}]
+
+
+MAY_BE_A_PLACEHOLDER: Final = frozenset(
+    ("", "0", "00", "0-", "-0", "--", *(two for word in _NO_ID for two in _in_each_case(word[:2])))
+)
+"""The first two characters of all placeholders; an empty text has to be looked at, too."""
 
 
 def is_converted(meant: object, value: object) -> bool:

@@ -30,9 +30,7 @@ LISTED_CURRENCIES: Final = frozenset(
 NEWER_CURRENCIES: Final = frozenset({"SLE", "VED", "XCG", "ZWG"})
 """M5: ISO 4217 codes newer than AppsFlyer's list: sent with a warning."""
 
-WEB_CURRENCIES: Final = frozenset(
-    {"BTC", "BYR", "CNH", "GGP", "IMP", "JEP", "MRO", "STD", "VEF"}
-)
+WEB_CURRENCIES: Final = frozenset({"BTC", "BYR", "CNH", "GGP", "IMP", "JEP", "MRO", "STD", "VEF"})
 """W4: codes that only AppsFlyer's list for web has: sent with a warning there."""
 
 _REPLACED: Final = {"BYR": "BYN", "MRO": "MRU", "STD": "STN", "VEF": "VES"}
@@ -104,19 +102,19 @@ class MoneyRead(NamedTuple):
 
 def look_for_money(value: dict[str, Any], field: str, findings: Findings) -> MoneyRead:
     """M4, with its table of money in the wrong place: the first row that fits."""
-    if _REVENUE not in value:
-        spelt = [name for name in value if _is_revenue(name)]
-        if len(spelt) > 1:
-            findings.reject(
-                "M4", f"{field}.{_REVENUE}", "is there in several spellings, and which amount is "
-                "meant cannot be told: send it once, as af_revenue",
-            )  # fmt: skip
-            return MoneyRead(value, is_rejected=True)
-        if not spelt:
-            return _unseen_money(value, field, findings)
-        renamed = {_REVENUE if name == spelt[0] else name: item for name, item in value.items()}
-        return _seen_money(renamed, field, findings, is_renamed=True)
-    return _seen_money(value, field, findings, is_renamed=False)
+    if _REVENUE in value:
+        return _seen_money(value, field, findings, is_renamed=False)
+    spelt = [name for name in value if _is_revenue(name)]
+    if not spelt:
+        return _unseen_money(value, field, findings)
+    if len(spelt) > 1:
+        findings.reject(
+            "M4", f"{field}.{_REVENUE}", "is there in several spellings, and which amount is "
+            "meant cannot be told: send it once, as af_revenue",
+        )  # fmt: skip
+        return MoneyRead(value, is_rejected=True)
+    renamed = {_REVENUE if name == spelt[0] else name: item for name, item in value.items()}
+    return _seen_money(renamed, field, findings, is_renamed=True)
 
 
 def _seen_money(
@@ -153,13 +151,13 @@ def _unseen_money(value: dict[str, Any], field: str, findings: Findings) -> Mone
 
 def _amounts_below(value: Mapping[str, Any]) -> Iterator[Any]:
     """What stands under any spelling of `af_revenue` below the top of a value."""
-    pending = [item for item in value.values() if isinstance(item, dict | list)]
+    pending = [item for item in value.values() if isinstance(item, (dict, list))]
     while pending:
         item = pending.pop()
         if isinstance(item, dict):
             yield from (inner for name, inner in item.items() if _is_revenue(name))
         inside = item.values() if isinstance(item, dict) else item
-        pending.extend(inner for inner in inside if isinstance(inner, dict | list))
+        pending.extend(inner for inner in inside if isinstance(inner, (dict, list)))
 
 
 def _is_revenue(name: str) -> bool:

@@ -8,6 +8,7 @@ fields are checked; `report` judges the names that are left, afterwards.
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from relay.domain.findings import Findings, Severity
@@ -182,8 +183,10 @@ def field_meant(name: str, vocabulary: Vocabulary) -> str | None:
     if folded in vocabulary.wishes:
         return "consent_data"
     known = vocabulary.folded.field_of.get(folded) or vocabulary.folded_not_here.get(folded)
-    return known or vocabulary.folded.numbered(folded) or next(
-        iter(vocabulary.folded.near(folded)), None
+    return (
+        known
+        or vocabulary.folded.numbered(folded)
+        or next(iter(vocabulary.folded.near(folded)), None)
     )
 
 
@@ -198,16 +201,16 @@ class Spelling(NamedTuple):
     """Whether it is the field's old name (rule 1)."""
 
 
-@dataclass(slots=True)
-class Resolved:
+class Resolved(NamedTuple):
     """An event's fields under their own names, and the names that are to be judged."""
 
+    vocabulary: Vocabulary
     fields: Mapping[str, Any]
-    spellings: Mapping[str, Spelling] = field(default_factory=dict)
+    spellings: Mapping[str, Spelling] = MappingProxyType({})
     """Names that were read as a field."""
     placeholders: Sequence[str] = ()
     """Fields in whose place another spelling was read, because they held a placeholder (G4)."""
-    doubled: Mapping[str, str] = field(default_factory=dict)
+    doubled: Mapping[str, str] = MappingProxyType({})
     """Names of which two stand for one field, and that field (rule 5)."""
     unknown: Sequence[str] = ()
     """Names for `report`, in the order of the event."""
@@ -221,7 +224,7 @@ def resolve(
     `is_given` tells whether a field's value counts as given.
     """
     if event.keys() <= vocabulary.known:
-        return Resolved(event)
+        return Resolved(vocabulary, event)
     unknown = [
         name
         for name, value in event.items()
@@ -293,8 +296,9 @@ class _Readings:
             elif name in self._vocabulary.known and name not in replaced:
                 fields[name] = value
         placeholders = [known for known in replaced if not is_absent(self._event.get(known))]
-        return Resolved(fields, self._spellings, sorted(placeholders), self._doubled, unknown)
-
+        return Resolved(
+            self._vocabulary, fields, self._spellings, sorted(placeholders), self._doubled, unknown
+        )
 
 
 def _may_not_be_blank(known: str) -> bool:
@@ -307,7 +311,6 @@ def _may_not_be_blank(known: str) -> bool:
 
 def report(
     resolved: Resolved,
-    vocabulary: Vocabulary,
     sent: Collection[str],
     is_given: Callable[[str], bool],
     findings: Findings,
@@ -317,13 +320,14 @@ def report(
     `sent` are the fields of the payload; `is_given` tells whether the event gives a field, or
     something inside of one (`eventValue.af_revenue`, `user_id.appsflyer_id`).
     """
+    vocabulary = resolved.vocabulary
     for name, spelling in resolved.spellings.items():
         if any(known in sent for known in HASHES_OF.get(spelling.field, (spelling.field,))):
             was = "the old name" if spelling.is_former else "another spelling"
             findings.repair(
                 vocabulary.rule, showable(name), f"is {was} of {spelling.field}; read as that"
             )
-    judge = _Judge(resolved, vocabulary, is_given)
+    judge = _Judge(resolved, is_given)
     more: list[Severity] = []
     for number, name in enumerate(resolved.unknown):
         judged = judge.of(name)
@@ -360,14 +364,12 @@ _Judgement = tuple[Severity, str]
 class _Judge:
     """The rules, in their order, for the names of one event that were not read as a field."""
 
-    def __init__(
-        self, resolved: Resolved, vocabulary: Vocabulary, is_given: Callable[[str], bool]
-    ) -> None:
+    def __init__(self, resolved: Resolved, is_given: Callable[[str], bool]) -> None:
         self._doubled = resolved.doubled
-        self._vocabulary = vocabulary
+        self._vocabulary = resolved.vocabulary
         self._is_given = is_given
 
-    def of(self, name: str) -> _Judgement | None:
+    def of(self, name: str) -> _Judgement | None:  # noqa: PLR0911 - a rule each
         """What is to be said of a name; None if another finding has said it."""
         vocabulary, folded = self._vocabulary, fold(name)
         if name in vocabulary.renamed:

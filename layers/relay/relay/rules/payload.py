@@ -8,8 +8,16 @@ from relay.domain.findings import Findings
 from relay.exact_json import UnwritableError, dumps_with_room, without_lone_surrogates
 from relay.rules.fields import is_no_value
 from relay.rules.identity_fields import HASHED_FIELDS, ZERO_DIGEST
+from relay.rules.leniency import (
+    AS_IT_IS,
+    FORMS,
+    MAY_BE_A_PLACEHOLDER,
+    Form,
+    is_absent,
+    read,
+    trim,
+)
 from relay.rules.names import Resolved
-from relay.rules.leniency import AS_IT_IS, FORMS, Form, is_absent, read, trim
 
 Context = TypeVar("Context")
 """What the checks of one event share."""
@@ -39,8 +47,10 @@ class CheckedEvent(NamedTuple):
     """A checked event. Rejected events have one too, because their hashes are needed."""
 
     body: bytes
-    sent: Mapping[str, Any]
-    """The fields of the body, `eventValue` as an object: the event as it will be sent."""
+    sent: dict[str, Any]
+    """The fields of the body."""
+    value: Mapping[str, Any] | None
+    """The `eventValue` of a mobile event, which the body holds as text."""
     resolved: Resolved
     """The event's fields under their own names, as they came, and its other names."""
     hashes: Mapping[str, str]
@@ -62,11 +72,17 @@ class Field(NamedTuple, Generic[Context]):
     """A placeholder is then as no value (G4), without a warning of its own."""
     form: Form = AS_IT_IS
     """What its values are forgiven; from the table of `leniency`."""
+    keeps_text: bool = True
+    """Whether its form leaves a text a text (G2)."""
 
 
 def fields_of(*rows: Field[Context]) -> tuple[Field[Context], ...]:
     """The rows, each with its form."""
-    return tuple(row._replace(form=FORMS.get(row.name, AS_IT_IS)) for row in rows)
+    forms = [FORMS.get(row.name, AS_IT_IS) for row in rows]
+    return tuple(
+        row._replace(form=form, keeps_text=form.keeps_text)
+        for row, form in zip(rows, forms, strict=True)
+    )
 
 
 def check_fields(
@@ -76,24 +92,33 @@ def check_fields(
     body: dict[str, Any],
     findings: Findings,
 ) -> None:
-    """Adds what is sent of each field to the body; reports placeholders and repairs (G1, G2, G4)."""
-    for name, rule, check, when_missing, is_required, form in rows:
+    """Adds what is sent of each field to the body; reports placeholders and repairs (G1, G2)."""
+    present = [row for row in rows if row.name in fields or row.when_missing is not None]
+    for name, rule, check, when_missing, is_required, form, keeps_text in present:
         value = fields.get(name)
         if value is None:
-            if when_missing is None:
-                continue
-            sent = when_missing(name, context)
+            sent = None if when_missing is None else when_missing(name, context)
+        # Most values are read as they are, which is seen sooner than `read` finds it out.
+        elif (
+            keeps_text
+            and value.isascii()
+            and value.strip() is value
+            and value[:2] not in MAY_BE_A_PLACEHOLDER
+            if value.__class__ is str
+            else value.__class__ is dict
+        ):
+            sent = check(value, name, context)
         else:
             meant, is_changed, is_placeholder = read(value, form)
-            if meant is None:
-                if is_placeholder and not is_required:
-                    warn_of_placeholder(rule, name, findings)
-                    continue
-                sent = None if when_missing is None else when_missing(name, context)
-            else:
+            if meant is not None:
                 sent = check(meant, name, context)
                 if is_changed and sent is not None:
                     repair_of(rule, name, value, findings)
+            elif is_placeholder and not is_required:
+                warn_of_placeholder(rule, name, findings)
+                continue
+            else:
+                sent = None if when_missing is None else when_missing(name, context)
         if sent is not None:
             body[name] = sent
 

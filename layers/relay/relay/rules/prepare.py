@@ -18,7 +18,7 @@ from relay.rules import mobile, web
 from relay.rules.app_ids import check_app_id
 from relay.rules.fields import reject_name_twice
 from relay.rules.identity_fields import IDENTITY_FIELDS
-from relay.rules.kept import VOCABULARIES, kept_event, kept_form
+from relay.rules.kept import kept_event, kept_form
 from relay.rules.payload import CheckedEvent, Content
 
 
@@ -124,7 +124,10 @@ def _check(
 
 def _path(kind: Kind, app_id: str) -> str:
     """E1, E8."""
-    return ENDPOINTS[kind].path + quote(without_lone_surrogates(app_id), safe="")
+    try:
+        return ENDPOINTS[kind].path + quote(app_id, safe="")
+    except UnicodeEncodeError:
+        return ENDPOINTS[kind].path + quote(without_lone_surrogates(app_id), safe="")
 
 
 def _storable(
@@ -136,13 +139,12 @@ def _storable(
 ) -> dict[str, Any]:
     """The event as it may be queued and kept."""
     if findings.rejected:
-        return kept_form(
-            event, VOCABULARIES[kind], checked.resolved, checked.sent, checked.hashes
-        )
-    is_as_it_came = not findings and event.keys() <= VOCABULARIES[kind].known
-    if is_as_it_came and not event_id and event.keys().isdisjoint(IDENTITY_FIELDS):
+        return kept_form(event, checked.resolved, checked.sent, checked.hashes)
+    is_as_it_came = not findings and event is checked.resolved.fields
+    fills_id = event_id is not None and kind is not Kind.MOBILE_EVENT  # W11
+    if is_as_it_came and not fills_id and event.keys().isdisjoint(IDENTITY_FIELDS):
         return event
-    return dict(checked.sent)
+    return {**checked.sent, "eventValue": checked.value} if checked.value else dict(checked.sent)
 
 
 def _times(

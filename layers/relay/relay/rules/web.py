@@ -17,7 +17,7 @@ from relay.rules.addresses import (
 )
 from relay.rules.fields import warn_of_clear_email, warn_of_clear_email_in_url
 from relay.rules.hashing import hash_identity
-from relay.rules.leniency import FORMS, is_absent, read
+from relay.rules.leniency import FORMS, Reading, is_absent, read
 from relay.rules.money import WEB_CURRENCIES, check_currency, is_plain_amount, is_web_amount
 from relay.rules.payload import (
     CheckedEvent,
@@ -79,11 +79,12 @@ def build(
 
     `event_id` fills an absent `customer_dedup_id`, so that a resend is not counted twice (W11).
     """
-    rows, vocabulary = (_VISIT, VISIT_VOCABULARY) if is_visit else (_EVENT, EVENT_VOCABULARY)
+    rows, vocabulary = _VISIT if is_visit else _EVENT
     resolved = names.resolve(event, vocabulary, is_given)
     misplaced = [name for name in resolved.unknown if names.fold(name) in vocabulary.user_ids]
     context = _CheckContext(resolved.fields, misplaced, findings)
-    warn_of_placeholders(rows, resolved.placeholders, findings)
+    if resolved.placeholders:
+        warn_of_placeholders(rows, resolved.placeholders, findings)
     body: dict[str, Any] = {}
     if is_visit:
         _reject_event_only_fields(resolved.fields, findings)
@@ -95,7 +96,7 @@ def build(
     if not is_visit:
         _check_money(body, context)
     if resolved.spellings or resolved.unknown:
-        names.report(resolved, vocabulary, body, _given_by(resolved.fields), findings)
+        names.report(resolved, body, _given_by(resolved.fields), findings)
     payload = write(body, RULES, findings)
     user = body.get("user_id", {})
     revenue = body.get("event_revenue", context.unseen_amount)
@@ -108,7 +109,7 @@ def build(
         hashes.get("email_hashed"),
         context.event_time,
     )
-    return CheckedEvent(payload, body, resolved, hashes, revenue is not None, content)
+    return CheckedEvent(payload, body, None, resolved, hashes, revenue is not None, content)
 
 
 def _given_by(fields: Mapping[str, Any]) -> Callable[[str], bool]:
@@ -143,13 +144,12 @@ def _check_money(body: Mapping[str, Any], context: _CheckContext) -> None:
             "W4", _CURRENCY, "is missing for an event with revenue: AppsFlyer assumes the app's "
             "default currency",
         )  # fmt: skip
-    value = body.get("event_value")
-    if value and context.fields.get("event_revenue") is None and value.get("af_revenue") is not None:
+    amount = body.get("event_value", {}).get("af_revenue")
+    if amount is not None and context.fields.get("event_revenue") is None:
         context.findings.warn(
             "W3", "event_value.af_revenue", "is not seen as revenue by AppsFlyer: send it as "
             "event_revenue, a number, if it is the event's money",
         )  # fmt: skip
-        amount = value["af_revenue"]
         context.unseen_amount = amount if is_plain_amount(amount) else None
 
 
@@ -159,35 +159,39 @@ _CURRENCY: Final = "event_revenue_currency"
 def _user_id(value: object, field: str, context: _CheckContext) -> dict[str, str] | None:
     """W1, H9."""
     if not isinstance(value, dict):
-        return _no_user_id(field, context)
-    if any(key not in USER_ID_LENGTHS and not is_absent(item) for key, item in value.items()):
-        context.findings.reject("W1", field, f"may hold nothing but {_USER_IDS}")
+        _no_user_id(field, context)
         return None
-    user: dict[str, str] = {}
-    placeholders, faults = [], 0
-    for key, longest in USER_ID_LENGTHS.items():
-        name = f"{field}.{key}"
-        meant = read(value.get(key), FORMS[name])
-        if meant.is_placeholder:
-            placeholders.append(name)
-        elif meant.value is not None:
-            fault = _fault_of_id(meant.value, longest)
-            if fault:
-                context.findings.reject("W1", name, fault)
-                faults += 1
-            else:
-                user[key] = meant.value
-    if faults:
+    ids = {key: read(value.get(key), FORMS[f"{field}.{key}"]) for key in USER_ID_LENGTHS}
+    if _has_faulty_user(value, ids, field, context):
         return None
+    user = {key: meant.value for key, meant in ids.items() if meant.value is not None}
     if not user:
-        return _no_user_id(field, context)
-    for name in placeholders:
-        warn_of_placeholder("W1", name, context.findings)
-    for key in user:
-        if user[key] != value[key]:
+        _no_user_id(field, context)
+        return None
+    for key, meant in ids.items():
+        if meant.is_placeholder:
+            warn_of_placeholder("W1", f"{field}.{key}", context.findings)
+        elif meant.is_changed:
             repair_of("W1", f"{field}.{key}", value[key], context.findings)
     warn_of_clear_email(f"{field}.customer_user_id", user.get("customer_user_id"), context.findings)
     return user
+
+
+def _has_faulty_user(
+    user: Mapping[str, Any], ids: Mapping[str, Reading], field: str, context: _CheckContext
+) -> bool:
+    """Rejects another key in it, and a value that is no id, even beside a good one."""
+    is_faulty = any(
+        key not in USER_ID_LENGTHS and not is_absent(item) for key, item in user.items()
+    )
+    if is_faulty:
+        context.findings.reject("W1", field, f"may hold nothing but {_USER_IDS}")
+    for key, meant in ids.items():
+        fault = None if meant.value is None else _fault_of_id(meant.value, USER_ID_LENGTHS[key])
+        if fault:
+            context.findings.reject("W1", f"{field}.{key}", fault)
+            is_faulty = True
+    return is_faulty
 
 
 def _fault_of_id(value: object, longest: int | None) -> str | None:
@@ -204,8 +208,9 @@ def _no_user_id(field: str, context: _CheckContext) -> None:
         named = " and ".join(sorted(map(names.showable, context.misplaced_ids)))
         beside = f"; move {named}, which the event holds beside it, into it"
     context.findings.reject(
-        "W1", field, f"must be an object with at least one of {_USER_IDS}, and no placeholder{beside}"
-    )
+        "W1", field, f"must be an object with at least one of {_USER_IDS}, and no placeholder"
+        f"{beside}",
+    )  # fmt: skip
 
 
 def _event_name(value: object, field: str, context: _CheckContext) -> str | None:
@@ -360,7 +365,7 @@ _BOTH: Final = (
     Field("http_referrer", "W10", _http_referrer),
     Field("customer_dedup_id", "W11", _customer_dedup_id),
 )
-_EVENT: Final[tuple[Field[_CheckContext], ...]] = fields_of(
+EVENT_FIELDS: Final[tuple[Field[_CheckContext], ...]] = fields_of(
     Field("user_id", "W1", _user_id, _no_user_id, is_required=True),
     Field("event_name", "W2", _event_name, _no_event_name, is_required=True),
     Field("event_revenue", "W3", _event_revenue),
@@ -370,7 +375,7 @@ _EVENT: Final[tuple[Field[_CheckContext], ...]] = fields_of(
     *_BOTH,
 )
 """Every field of an event that is sent, in the order of the payload."""
-_VISIT: Final[tuple[Field[_CheckContext], ...]] = fields_of(
+VISIT_FIELDS: Final[tuple[Field[_CheckContext], ...]] = fields_of(
     Field("user_id", "W1", _user_id, _no_user_id, is_required=True),
     Field("event_value", "W5", _event_value),
     Field("event_url", "W6", _url_of_a_visit, _no_url_of_a_visit, is_required=True),
@@ -381,10 +386,13 @@ _VISIT: Final[tuple[Field[_CheckContext], ...]] = fields_of(
 EVENT_ONLY: Final = {"event_name": "W2", "event_revenue": "W3", "event_revenue_currency": "W4"}
 """What a visit cannot have, and the rules that say so."""
 
-EVENT_VOCABULARY: Final = web_vocabulary(row.name for row in _EVENT)
-VISIT_VOCABULARY: Final = web_vocabulary((row.name for row in _VISIT), EVENT_ONLY)
+EVENT_VOCABULARY: Final = web_vocabulary(row.name for row in EVENT_FIELDS)
+VISIT_VOCABULARY: Final = web_vocabulary((row.name for row in VISIT_FIELDS), EVENT_ONLY)
+
+_EVENT: Final = (EVENT_FIELDS, EVENT_VOCABULARY)
+_VISIT: Final = (VISIT_FIELDS, VISIT_VOCABULARY)
 
 KNOWN_FIELDS: Final = EVENT_VOCABULARY.known
 """Every field that a producer may send."""
 
-RULES: Final = {row.name: row.rule for row in _EVENT}
+RULES: Final = {row.name: row.rule for row in EVENT_FIELDS}

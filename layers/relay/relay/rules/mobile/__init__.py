@@ -45,7 +45,8 @@ def build(
     """Checks every field of a mobile event and writes the body that AppsFlyer would get."""
     resolved = names.resolve(given, VOCABULARY, is_given)
     context = CheckContext(app_id, resolved.fields, findings)
-    warn_of_placeholders(FIELDS, resolved.placeholders, findings)
+    if resolved.placeholders:
+        warn_of_placeholders(FIELDS, resolved.placeholders, findings)
     check_fields(FIELDS, resolved.fields, context, context.body, findings)
     hashes = hash_identity(resolved.fields, region, findings)
     context.body.update(hashes)
@@ -54,7 +55,7 @@ def build(
         payload = write(context.body, RULES, findings)
     body = context.body
     if resolved.spellings or resolved.unknown:
-        names.report(resolved, VOCABULARY, body, _given_by(context), findings)
+        names.report(resolved, body, _given_by(context), findings)
     _check_device_ids(body, findings)
     _check_size(body, payload, findings)
     content = Content(
@@ -66,9 +67,8 @@ def build(
         hashes.get("email_hashed"),
         context.event_time,
     )
-    sent = {**body, "eventValue": context.money.value} if context.money.value else body
     has_revenue = context.money.amount is not None
-    return CheckedEvent(payload, sent, resolved, hashes, has_revenue, content)
+    return CheckedEvent(payload, body, context.money.value, resolved, hashes, has_revenue, content)
 
 
 def _given_by(context: CheckContext) -> Callable[[str], bool]:

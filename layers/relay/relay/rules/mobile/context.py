@@ -29,9 +29,7 @@ class CheckContext:
         self.findings.warn(rule, field, f"{fault}: left out")
 
 
-def warn_of_platform(
-    rule: str, field: str, context: CheckContext, *platforms: Platform
-) -> None:
+def warn_of_platform(rule: str, field: str, context: CheckContext, *platforms: Platform) -> None:
     """M8, M9, M10: a field of some platforms, sent for an app of another."""
     if context.platform not in platforms:
         context.findings.warn(

@@ -22,6 +22,8 @@ def settle_currency(context: CheckContext, room: int) -> bool:
     `room` is how many bytes more the body may have.
     """
     inside = currency_inside(context.money.value)
+    if inside is None and FIELD in context.body:
+        return False
     given = context.fields.get(FIELD)
     if is_given(FIELD, given):
         if inside is not None and isinstance(given, str) and ascii_upper(trim(given)) != inside:

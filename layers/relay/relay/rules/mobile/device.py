@@ -68,7 +68,8 @@ def app_set_id(value: object, field: str, context: CheckContext) -> dict[str, An
         isinstance(value, dict)
     ) else {}  # fmt: skip
     if parts.keys() != {"scope", "id"}:
-        return _no_app_set_id(field, context)
+        _no_app_set_id(field, context)
+        return None
     scope = read(parts["scope"], FORMS["app_set_id.scope"])
     device = read(parts["id"], FORMS["app_set_id.id"])
     if device.is_placeholder:
@@ -76,7 +77,8 @@ def app_set_id(value: object, field: str, context: CheckContext) -> dict[str, An
         return None
     is_uuid = isinstance(device.value, str) and UUID.fullmatch(device.value)
     if not is_uuid or not APP_SET_SCOPE.takes(scope.value):
-        return _no_app_set_id(field, context)
+        _no_app_set_id(field, context)
+        return None
     warn_of_platform("M8", field, context, Platform.ANDROID)
     for key, part in (("scope", scope), ("id", device)):
         if part.is_changed:
@@ -85,7 +87,9 @@ def app_set_id(value: object, field: str, context: CheckContext) -> dict[str, An
 
 
 def _no_app_set_id(field: str, context: CheckContext) -> None:
-    context.leave_out("M8", field, 'is not {"scope": 1 (this app) or 2 (the developer), "id": UUID}')
+    context.leave_out(
+        "M8", field, 'is not {"scope": 1 (this app) or 2 (the developer), "id": UUID}'
+    )
 
 
 def ios_id(value: object, field: str, context: CheckContext) -> str | None:

@@ -12,7 +12,7 @@ from relay.exact_json import (
 from relay.instants import mobile_form
 from relay.rules.fields import is_no_value, json_object, reject_name_twice, warn_of_clear_email
 from relay.rules.mobile.context import CheckContext
-from relay.rules.money import check_currency, look_for_money
+from relay.rules.money import MoneyRead, check_currency, look_for_money
 from relay.rules.times import read_time
 
 _APPSFLYER_ID: Final = re.compile(r"\d+-\d+", re.ASCII)  # M1
@@ -43,7 +43,8 @@ def no_appsflyer_id(field: str, context: CheckContext) -> None:
 def event_name(value: object, field: str, context: CheckContext) -> str | None:
     """M2."""
     if not isinstance(value, str):
-        return no_event_name(field, context)
+        no_event_name(field, context)
+        return None
     if len(value) > _LONGEST_NAME:
         context.findings.warn(
             "M2", field, f"is longer than {_LONGEST_NAME} characters: AppsFlyer may cut it"
@@ -68,14 +69,23 @@ def event_value(value: object, field: str, context: CheckContext) -> str | None:
     if parsed is None:
         context.findings.reject("M3", field, "must be a JSON object, or a string that holds one")
         return None
-    context.money = look_for_money(parsed, field, context.findings)
-    if context.money.is_rejected:
-        return None
-    try:
-        return _stringified(context.money.value, field, context)
-    except UnwritableError as error:
-        context.findings.reject("M3", field, str(error))
-        return None
+    text = _text_of(parsed)
+    context.money = MoneyRead(parsed)
+    # Of other values, none has a name of revenue at any depth: it has this letter.
+    if text is None or "v" in text or "V" in text:
+        context.money = look_for_money(parsed, field, context.findings)
+        if context.money.is_rejected:
+            return None
+        if context.money.value is not parsed:
+            text = _text_of(context.money.value)
+    if text is None:
+        context.findings.reject("M3", field, "cannot be written as JSON: " + _UNWRITABLE)
+    elif "@" in text:
+        warn_of_clear_email(field, parsed, context.findings)
+    return text
+
+
+_UNWRITABLE: Final = "it is nested too deeply, or holds a number of hundreds of digits"
 
 
 def no_event_value(_field: str, _context: CheckContext) -> str:
@@ -83,15 +93,16 @@ def no_event_value(_field: str, _context: CheckContext) -> str:
     return ""
 
 
-def _stringified(value: dict[str, Any], field: str, context: CheckContext) -> str:
-    """M3: compact, keys in the order given; H9. Raises `UnwritableError`."""
+def _text_of(value: dict[str, Any]) -> str | None:
+    """M3: compact, keys in the order given; None if it has no JSON form."""
     try:
-        text = dumps_with_room(value).decode()
+        return dumps_with_room(value).decode()
     except UnwritableError:
-        text = dumps_with_room(without_lone_surrogates(value)).decode()
-    if "@" in text:
-        warn_of_clear_email(field, value, context.findings)
-    return text
+        pass
+    try:
+        return dumps_with_room(without_lone_surrogates(value)).decode()
+    except UnwritableError:
+        return None
 
 
 def currency(value: object, field: str, context: CheckContext) -> str | None:
@@ -124,13 +135,12 @@ def custom_data(value: object, field: str, context: CheckContext) -> str | None:
     except NameTwiceError as error:
         reject_name_twice(error.name, field, context.findings)
         return None
-    try:
-        if parsed is not None:
-            return _stringified(parsed, field, context)
-    except UnwritableError:
-        pass
-    context.leave_out("M17", field, "is no JSON object, nor a string that holds one")
-    return None
+    text = None if parsed is None else _text_of(parsed)
+    if text is None:
+        context.leave_out("M17", field, "is no JSON object, nor a string that holds one")
+    elif "@" in text:
+        warn_of_clear_email(field, parsed, context.findings)
+    return text
 
 
 def text(value: object, field: str, context: CheckContext) -> str | None:
