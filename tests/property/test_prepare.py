@@ -29,7 +29,8 @@ def is_whole(prepared: Prepared) -> bool:
     return (
         (prepared.verdict == "reject") == rejected
         and (prepared.body is None) == rejected
-        and (prepared.recorded is None) == rejected
+        and (prepared.recorded is None)
+        == any(item.rule == "E3" and item.field == "event" for item in prepared.findings)
         and prepared.body != b""
     )
 

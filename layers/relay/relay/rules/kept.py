@@ -113,7 +113,11 @@ def _of_field(field: str, value: Any) -> Any:
 
 def _is_identity(name: str) -> bool:
     """Whether a name may refer to a person, or be personal data itself."""
-    return not is_showable(name) or _IDENTITY_WORDS.search(name) is not None
+    return (
+        not is_showable(name)
+        or _IDENTITY_WORDS.search(name) is not None
+        or names.is_like(name, IDENTITY_FIELDS)
+    )
 
 
 def _holds_identity(value: object) -> bool:

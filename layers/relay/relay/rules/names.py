@@ -58,6 +58,16 @@ def slip_of(name: str, fields: Collection[str]) -> str | None:
     return next(iter(_Folded(fields).near(fold(name))), None)
 
 
+def is_like(name: str, fields: Collection[str]) -> bool:
+    """Whether a name is two changes or fewer from one of these fields, folded."""
+    folded = fold(name)
+    return any(
+        abs(len(known) - len(folded)) <= _LIKE and _distance(folded, known, _LIKE) <= _LIKE
+        for known in map(fold, fields)
+    )
+
+
+_LIKE: Final = 2
 _SHORTEST: Final = 5
 _LONG: Final = 11
 

@@ -133,8 +133,11 @@ def warn_of_placeholders(
 ) -> None:
     """G4 of fields in whose place another spelling is read (2.1, rule 5)."""
     for row in rows:
-        if row.name in fields and not row.is_required:
+        if row.name in fields and row.name not in _VALUES and not row.is_required:
             warn_of_placeholder(row.rule, row.name, findings)
+    for field in HASHED_FIELDS:
+        if field in fields:
+            warn_of_placeholder("H6", field, findings)
 
 
 def repair_of(rule: str, field: str, value: object, findings: Findings) -> None:
