@@ -11,7 +11,7 @@ import pytest
 from relay.domain.findings import Finding
 from relay.errors import NotAnEnvelopeError
 from relay.messages.items import Item
-from relay.messages.reader import MOST_ELEMENTS, parse_envelope, read_body
+from relay.messages.reader import FEW_ELEMENTS, parse_envelope, read_body
 from tests.builders import NOW, Json, make_envelope, make_event
 
 Found = list[tuple[str, str, str]]
@@ -198,7 +198,7 @@ BAD: list[tuple[object, str, str, str, bool]] = [
     *((body, "Q2", "body", "no envelope", False) for body in ("null", "5", '"x"', "{}")),
     ("[]", "Q3", "body", "an empty array", False),
     (sns([]), "Q3", "body", "an empty array", False),
-    ([1] * (MOST_ELEMENTS + 1), "Q3", "body", "more than 10,000 elements", False),
+    ([1] * (FEW_ELEMENTS + 1), "Q3", "body", "an array of more and shorter", False),
     # named, and not opened
     ({"requestContext": {}, "responsePayload": {}}, "Q2", "body", "Lambda destination", False),
     ({"Records": [{"s3": {}}]}, "Q2", "body", "an S3 notification", False),
@@ -339,6 +339,21 @@ def test_read_body_of_an_array_is_its_elements_with_ids_of_their_place() -> None
         assert items[5].envelope.event_id == f"{base}:5"
         assert named(items[1].findings) == [*opening, said]
         assert named(items[5].findings) == [*opening, ("warn", "Q4", "event_id"), said]
+
+
+def test_read_body_of_an_array_of_as_many_envelopes_as_a_message_holds_is_all_of_them() -> None:
+    event = {"appsflyer_id": "1-1", "eventName": "af_opened_it"}
+    least = {"app_id": "id1", "kind": "mobile_event", "event": event}
+    items = read_body(text([least] * 9_000), NOW, "m-1")
+
+    assert len(items) == 9_000
+    assert all(item.fault is None for item in items)
+
+
+def test_read_body_of_what_is_nested_deeply_in_an_array_is_its_elements() -> None:
+    [item] = read_body("[" * 900 + "]" * 900, NOW, "m-1")
+
+    assert item.fault is not None
 
 
 @pytest.mark.parametrize("body", [[make_envelope()], {"Service": "Amazon S3"}, {}, ""])
