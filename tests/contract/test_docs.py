@@ -39,10 +39,10 @@ from tests.template import PARAMETERS, properties
 ROOT = Path(__file__).parents[2]
 LAYER = ROOT / "layers" / "relay" / "relay"
 TEXT = (ROOT / "docs" / "appsflyer.md").read_text(encoding="utf-8")
-NUMBERS = {"E": 18, "M": 23, "H": 9, "T": 11, "W": 14, "S": 6, "Q": 8, "X": 6}
+NUMBERS = {"G": 5, "E": 18, "M": 23, "H": 9, "T": 12, "W": 14, "S": 6, "Q": 8, "X": 6}
 SEVERITIES = {"reject", "warn", "repair"}
 
-_RULE = re.compile(r"\b[EMHTWSQX]\d{1,2}\b")
+_RULE = re.compile(r"\b[EGMHTWSQX]\d{1,2}\b")
 _PLACE = re.compile(r"`([a-z_.0-9]+:[A-Za-z_.]+)`")
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from relay.accept.bodies import MAX_EVENTS
 from relay.domain.kinds import Kind
 from relay.rules import mobile, web
-from relay.rules.payload import Field
+from relay.rules.payload import FieldTable
 from relay_cli.openapi import fields
 from relay_cli.openapi.shapes import Components, Schema
 from relay_cli.terminal.errors import CliError
@@ -25,7 +25,7 @@ class _Kind(NamedTuple):
     name: str
     description: str
     forms: Mapping[str, Schema]
-    rows: tuple[Field[Any], ...]
+    table: FieldTable[Any]
     required: Schema
     forbidden: frozenset[str] = frozenset()
 
@@ -93,7 +93,7 @@ def _event(what: _Kind, rules: Mapping[str, str]) -> Schema:
 
 def _fields(what: _Kind) -> Iterator[tuple[str, Schema, Iterable[str]]]:
     """Each field, its schema, and the numbers of the rules that its check cites."""
-    for row in what.rows:
+    for row in what.table.rows:
         name, check = row.name, row.check
         if name not in what.forms:
             raise CliError(f"no form is known of the field {name}: add it to openapi/fields.py")

@@ -60,13 +60,18 @@ def parse_iso(text: str, *, needs_offset: bool) -> datetime | None:
     return None if read is None or (needs_offset and not read.has_offset) else read.instant
 
 
+def read_documented(text: str) -> datetime | None:
+    """A time in the form that AppsFlyer documents (M6), `yyyy-mm-dd hh:mm:ss.sss`, in UTC."""
+    if not _DOCUMENTED.fullmatch(text):
+        return None
+    try:
+        return datetime.fromisoformat(f"{text}+00:00")
+    except ValueError:
+        return None
+
+
 def read_iso(text: str) -> IsoTime | None:
     """ISO 8601 date and time, without an offset in UTC; cut to milliseconds."""
-    if _DOCUMENTED.fullmatch(text):  # most times, and read in a tenth of the time
-        try:
-            return IsoTime(datetime.fromisoformat(f"{text}+00:00"), has_offset=False)
-        except ValueError:
-            return None
     match = _ISO.fullmatch(text)
     if match is None:
         return None

@@ -1,7 +1,6 @@
 """Checks an event as it comes in, and what of that stays with it: its time, its digest. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -35,7 +34,7 @@ def prepare_arrival(
         return prepared
     complete = stamped(kind, prepared.event, came_in)
     again = prepare_with_lookup(kind, app, complete, now, event_id, appsflyer_id)
-    return replace(again, findings=together(prepared.findings, again.findings))
+    return again._replace(findings=together(prepared.findings, again.findings))
 
 
 def former_digest(

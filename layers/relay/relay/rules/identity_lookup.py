@@ -4,7 +4,6 @@ Pure: it decides which customer to look up, and checks such an event. `relay.sto
 the lookup.
 """
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -60,7 +59,7 @@ def prepare_with_lookup(
     prepared = prepare(kind, app, with_id, now, event_id)
     without_id = {name: value for name, value in prepared.event.items() if name != _ID}
     content = prepared.content._replace(appsflyer_id=None)
-    return replace(prepared, event=without_id, content=content)
+    return prepared._replace(event=without_id, content=content)
 
 
 def not_before_of(installed_at: datetime, now: datetime) -> datetime | None:

@@ -1,7 +1,8 @@
 """How one event is checked, field by field, and its body written: the same on both surfaces."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from relay.domain.findings import Findings
@@ -76,25 +77,34 @@ class Field(NamedTuple, Generic[Context]):
     """Whether its form leaves a text a text (G2)."""
 
 
-def fields_of(*rows: Field[Context]) -> tuple[Field[Context], ...]:
-    """The rows, each with its form."""
-    forms = [FORMS.get(row.name, AS_IT_IS) for row in rows]
-    return tuple(
-        row._replace(form=form, keeps_text=form.keeps_text)
-        for row, form in zip(rows, forms, strict=True)
-    )
+class FieldTable(Generic[Context]):
+    """Every field of one kind of event that is sent, in the order of the payload."""
+
+    def __init__(self, *rows: Field[Context]) -> None:
+        """Gives each row its form."""
+        forms = [FORMS.get(row.name, AS_IT_IS) for row in rows]
+        self.rows = tuple(
+            row._replace(form=form, keeps_text=form.keeps_text)
+            for row, form in zip(rows, forms, strict=True)
+        )
+        self.to_check = lru_cache(maxsize=512)(self._to_check)
+        """The rows to check of an event with fields of these names: most events of a sender have
+        the same."""
+
+    def _to_check(self, names: tuple[str, ...]) -> tuple[Field[Context], ...]:
+        return tuple(row for row in self.rows if row.name in names or row.when_missing is not None)
 
 
 def check_fields(
-    rows: Sequence[Field[Context]],
+    table: FieldTable[Context],
     fields: Mapping[str, Any],
     context: Context,
     body: dict[str, Any],
     findings: Findings,
 ) -> None:
     """Adds what is sent of each field to the body; reports placeholders and repairs (G1, G2)."""
-    present = [row for row in rows if row.name in fields or row.when_missing is not None]
-    for name, rule, check, when_missing, is_required, form, keeps_text in present:
+    to_check = table.to_check(tuple(fields))
+    for name, rule, check, when_missing, is_required, form, keeps_text in to_check:
         value = fields.get(name)
         if value is None:
             sent = None if when_missing is None else when_missing(name, context)
@@ -129,10 +139,10 @@ def warn_of_placeholder(rule: str, field: str, findings: Findings) -> None:
 
 
 def warn_of_placeholders(
-    rows: Sequence[Field[Context]], fields: Collection[str], findings: Findings
+    table: FieldTable[Context], fields: Collection[str], findings: Findings
 ) -> None:
     """G4 of fields in whose place another spelling is read (2.1, rule 5)."""
-    for row in rows:
+    for row in table.rows:
         if row.name in fields and row.name not in _VALUES and not row.is_required:
             warn_of_placeholder(row.rule, row.name, findings)
     for field in HASHED_FIELDS:

@@ -4,9 +4,8 @@ Pure: the current moment is an argument; nothing is read from the environment, n
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 from urllib.parse import quote
 
 from relay import instants
@@ -22,8 +21,7 @@ from relay.rules.kept import kept_event, kept_form
 from relay.rules.payload import CheckedEvent, Content
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(NamedTuple):
     """What would be sent for one event, and all findings about it."""
 
     kind: Kind
@@ -85,7 +83,7 @@ def prepare(
         deadline=deadline,
         has_revenue=checked.has_revenue,
         content=checked.content,
-        event=_storable(kind, event, checked, event_id, findings),
+        event=_storable(event, checked, event_id, findings),
         hashes=checked.hashes,
     )
 
@@ -131,7 +129,6 @@ def _path(kind: Kind, app_id: str) -> str:
 
 
 def _storable(
-    kind: Kind,
     event: dict[str, Any],
     checked: CheckedEvent,
     event_id: str | None,
@@ -140,11 +137,19 @@ def _storable(
     """The event as it may be queued and kept."""
     if findings.rejected:
         return kept_form(event, checked.resolved, checked.sent, checked.hashes)
-    is_as_it_came = not findings and event is checked.resolved.fields
-    fills_id = event_id is not None and kind is not Kind.MOBILE_EVENT  # W11
-    if is_as_it_came and not fills_id and event.keys().isdisjoint(IDENTITY_FIELDS):
+    has_surrogates = _REPLACEMENT in checked.body
+    is_as_it_came = not findings and event is checked.resolved.fields and not has_surrogates
+    if is_as_it_came and not event_id and event.keys().isdisjoint(_SENT_IN_ANOTHER_FORM):
         return event
-    return {**checked.sent, "eventValue": checked.value} if checked.value else dict(checked.sent)
+    if not checked.value:
+        return dict(checked.sent)
+    value = without_lone_surrogates(checked.value) if has_surrogates else checked.value
+    return {**checked.sent, "eventValue": value}
+
+
+_SENT_IN_ANOTHER_FORM: Final = IDENTITY_FIELDS | {"user_id", "consent_data", "app_set_id"}
+"""Fields of which not all may be sent although nothing is said of it."""
+_REPLACEMENT: Final = "\ufffd".encode()
 
 
 def _times(

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final, Literal, NamedTuple
 
 from relay.exact_json import decimal_of
-from relay.instants import from_milliseconds, read_iso
+from relay.instants import from_milliseconds, read_documented, read_iso
 
 TimeForm = Literal["offset", "naive", "milliseconds", "seconds", "twelve_digits", "other"]
 """`offset` and `naive`: text with and without an offset; `milliseconds`, `seconds` and
@@ -45,7 +45,9 @@ def read_time(value: object) -> TimeRead | None:
 form='offset')
     """
     if isinstance(value, str):
-        return _of_text(value)
+        # The first looks for the usual form alone, and is quick.
+        moment = read_documented(value)
+        return _of_text(value) if moment is None else TimeRead(moment, "naive")
     if isinstance(value, int) and not isinstance(value, bool):
         form = _form_of(value)
         if form is not None:

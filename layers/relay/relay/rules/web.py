@@ -19,12 +19,13 @@ from relay.rules.fields import warn_of_clear_email, warn_of_clear_email_in_url
 from relay.rules.hashing import hash_identity
 from relay.rules.leniency import FORMS, Reading, is_absent, read
 from relay.rules.money import WEB_CURRENCIES, check_currency, is_plain_amount, is_web_amount
+from relay.rules.names import Vocabulary
 from relay.rules.payload import (
     CheckedEvent,
     Content,
     Field,
+    FieldTable,
     check_fields,
-    fields_of,
     is_given,
     repair_of,
     warn_of_placeholder,
@@ -79,16 +80,16 @@ def build(
 
     `event_id` fills an absent `customer_dedup_id`, so that a resend is not counted twice (W11).
     """
-    rows, vocabulary = _VISIT if is_visit else _EVENT
+    table, vocabulary = _VISIT if is_visit else _EVENT
     resolved = names.resolve(event, vocabulary, is_given)
     misplaced = [name for name in resolved.unknown if names.fold(name) in vocabulary.user_ids]
     context = _CheckContext(resolved.fields, misplaced, findings)
     if resolved.placeholders:
-        warn_of_placeholders(rows, resolved.placeholders, findings)
+        warn_of_placeholders(table, resolved.placeholders, findings)
     body: dict[str, Any] = {}
     if is_visit:
         _reject_event_only_fields(resolved.fields, findings)
-    check_fields(rows, resolved.fields, context, body, findings)
+    check_fields(table, resolved.fields, context, body, findings)
     if event_id:
         body.setdefault("customer_dedup_id", event_id)  # W11
     hashes = hash_identity(resolved.fields, region, findings)
@@ -96,7 +97,7 @@ def build(
     if not is_visit:
         _check_money(body, context)
     if resolved.spellings or resolved.unknown:
-        names.report(resolved, body, _given_by(resolved.fields), findings)
+        names.report(resolved, body, _given_by(resolved.fields, vocabulary), findings)
     payload = write(body, RULES, findings)
     user = body.get("user_id", {})
     revenue = body.get("event_revenue", context.unseen_amount)
@@ -112,15 +113,18 @@ def build(
     return CheckedEvent(payload, body, None, resolved, hashes, revenue is not None, content)
 
 
-def _given_by(fields: Mapping[str, Any]) -> Callable[[str], bool]:
-    """2.1: whether the event gives a field, or an id inside of `user_id`."""
+def _given_by(fields: Mapping[str, Any], vocabulary: Vocabulary) -> Callable[[str], bool]:
+    """2.1: whether the event gives a field, or an id inside of `user_id`.
+
+    A visit never gives a field that only events have.
+    """
     user = fields.get("user_id")
 
     def is_given_now(field: str) -> bool:
         if field.startswith(_IN_USER):
             ids = user if isinstance(user, dict) else {}
             return is_given(field, ids.get(field.removeprefix(_IN_USER)))
-        return is_given(field, fields.get(field))
+        return field not in vocabulary.not_here and is_given(field, fields.get(field))
 
     return is_given_now
 
@@ -365,7 +369,7 @@ _BOTH: Final = (
     Field("http_referrer", "W10", _http_referrer),
     Field("customer_dedup_id", "W11", _customer_dedup_id),
 )
-EVENT_FIELDS: Final[tuple[Field[_CheckContext], ...]] = fields_of(
+EVENT_FIELDS: Final = FieldTable[_CheckContext](
     Field("user_id", "W1", _user_id, _no_user_id, is_required=True),
     Field("event_name", "W2", _event_name, _no_event_name, is_required=True),
     Field("event_revenue", "W3", _event_revenue),
@@ -374,20 +378,18 @@ EVENT_FIELDS: Final[tuple[Field[_CheckContext], ...]] = fields_of(
     Field("event_url", "W6", _url_of_an_event),
     *_BOTH,
 )
-"""Every field of an event that is sent, in the order of the payload."""
-VISIT_FIELDS: Final[tuple[Field[_CheckContext], ...]] = fields_of(
+VISIT_FIELDS: Final = FieldTable[_CheckContext](
     Field("user_id", "W1", _user_id, _no_user_id, is_required=True),
     Field("event_value", "W5", _event_value),
     Field("event_url", "W6", _url_of_a_visit, _no_url_of_a_visit, is_required=True),
     *_BOTH,
 )
-"""The same of a visit."""
 
 EVENT_ONLY: Final = {"event_name": "W2", "event_revenue": "W3", "event_revenue_currency": "W4"}
 """What a visit cannot have, and the rules that say so."""
 
-EVENT_VOCABULARY: Final = web_vocabulary(row.name for row in EVENT_FIELDS)
-VISIT_VOCABULARY: Final = web_vocabulary((row.name for row in VISIT_FIELDS), EVENT_ONLY)
+EVENT_VOCABULARY: Final = web_vocabulary(row.name for row in EVENT_FIELDS.rows)
+VISIT_VOCABULARY: Final = web_vocabulary((row.name for row in VISIT_FIELDS.rows), EVENT_ONLY)
 
 _EVENT: Final = (EVENT_FIELDS, EVENT_VOCABULARY)
 _VISIT: Final = (VISIT_FIELDS, VISIT_VOCABULARY)
@@ -395,4 +397,4 @@ _VISIT: Final = (VISIT_FIELDS, VISIT_VOCABULARY)
 KNOWN_FIELDS: Final = EVENT_VOCABULARY.known
 """Every field that a producer may send."""
 
-RULES: Final = {row.name: row.rule for row in EVENT_FIELDS}
+RULES: Final = {row.name: row.rule for row in EVENT_FIELDS.rows}

@@ -19,8 +19,8 @@ from relay.rules.payload import (
     CheckedEvent,
     Content,
     Field,
+    FieldTable,
     check_fields,
-    fields_of,
     is_given,
     warn_of_placeholders,
     write,
@@ -102,7 +102,7 @@ def _check_size(body: Mapping[str, Any], payload: bytes, findings: Findings) -> 
         )  # fmt: skip
 
 
-FIELDS: Final[tuple[Field[CheckContext], ...]] = fields_of(
+FIELDS: Final = FieldTable[CheckContext](
     Field("appsflyer_id", "M1", event.appsflyer_id, event.no_appsflyer_id, is_required=True),
     Field("customer_user_id", "M19", event.customer_user_id),
     Field("eventName", "M2", event.event_name, event.no_event_name, is_required=True),
@@ -131,11 +131,9 @@ FIELDS: Final[tuple[Field[CheckContext], ...]] = fields_of(
     Field("ua", "M19", event.text),
     Field("custom_dimension", "M19", event.text),
 )
-"""Every field that is sent, in the order of the payload."""
-
-VOCABULARY: Final = mobile_vocabulary(row.name for row in FIELDS)
+VOCABULARY: Final = mobile_vocabulary(row.name for row in FIELDS.rows)
 
 KNOWN_FIELDS: Final = VOCABULARY.known
 """Every field that a producer may send."""
 
-RULES: Final = {row.name: row.rule for row in FIELDS}
+RULES: Final = {row.name: row.rule for row in FIELDS.rows}
