@@ -50,11 +50,10 @@ class InputEvent:
     """The id that the HTTP API would give it, for a producer of some name."""
     is_http: bool = False
     """Whether it came as a request to the HTTP API."""
-
-    @property
-    def needs_id(self) -> bool:
-        """Whether it is ready to be accepted but has no event id (S6)."""
-        return self.event_id is None and (self.body is not None or self.is_http)
+    found: tuple[Finding, ...] = ()
+    """What was found when its envelope or its request was read."""
+    has_own_id: bool = True
+    """Whether its sender gave it an event id, where it comes in an envelope or a request."""
 
     def prepare(self) -> Prepared:
         """Applies every rule. Stamps nothing and looks nothing up."""

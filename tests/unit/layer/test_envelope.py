@@ -9,6 +9,7 @@ from relay.messages.envelope import (
     DEAD_LETTER_FIELDS,
     Envelope,
     dead_letter_of_no_envelope,
+    digest_of,
     money_without_id,
     stamped,
     write_envelope,
@@ -189,7 +190,7 @@ def test_dead_letter_of_no_envelope_keeps_size_and_digest_alone(
     body: str, size: int, digest: str
 ) -> None:
     """Of a body that is no envelope nobody knows what it holds. Digests by sha256sum."""
-    assert json.loads(dead_letter_of_no_envelope(body, "m-1", "not JSON", NOW)) == {
+    assert json.loads(dead_letter_of_no_envelope(digest_of(body), "m-1", "not JSON", NOW)) == {
         "reason": "not_an_envelope",
         "outcome": "rejected",
         "message": "not JSON",

@@ -11,7 +11,7 @@ import pytest
 from relay.domain.findings import Finding
 from relay.errors import NotAnEnvelopeError
 from relay.messages.items import Item
-from relay.messages.reader import MOST_ELEMENTS, parse_envelope, read_body
+from relay.messages.reader import FEW_ELEMENTS, parse_envelope, read_body
 from tests.builders import NOW, Json, make_envelope, make_event
 
 Found = list[tuple[str, str, str]]
@@ -60,7 +60,7 @@ def read_one(body: object) -> Item:
 
 OPENED = ("repair", "Q2", "body")
 GOOD: list[tuple[object, Found]] = [
-    # Q1: edges
+    # around it (Q1)
     (make_envelope(), []),
     ("\ufeff" + text(make_envelope()), []),
     (" \r\n\u200b" + text(make_envelope()) + "\u00a0\u2060\n", []),
@@ -81,7 +81,7 @@ GOOD: list[tuple[object, Found]] = [
                                                         ("warn", "Q5", "Message")]),
     (make_envelope(detail={}, source=None, specversion="1.0"), [("warn", "Q5", "detail"),
                                                                 ("warn", "Q5", "specversion")]),
-    # Q4: ids
+    # its id (Q4)
     (make_envelope(event_id=1001), [("repair", "Q4", "event_id")]),
     (changed("event_id", "1e3"), [("repair", "Q4", "event_id")]),
     (changed("event_id", "-0.0"), [("warn", "Q4", "event_id")]),
@@ -180,6 +180,13 @@ def test_read_body_reads_the_event_in_a_text_and_a_moment_in_utc() -> None:
 
 
 HELD = make_event()
+BASE64 = base64.b64encode(json.dumps(make_envelope()).encode()).decode()
+ODD_IDS: list[object] = [True, 1.5, -1, [], {}, "x" * 257]
+ODD_MOMENTS: list[object] = [
+    *("x", "2026-11-22", True, [], 978307200000, "9999-12-31T23:59:59-01:00"),
+]
+ODD_KINDS: list[object] = [None, 5, "fax", [], "jane@example.com"]
+ODD_APPS: list[object] = [None, 5, True, [], "x" * 256]
 BAD: list[tuple[object, str, str, str, bool]] = [
     # a body, the fault's rule and field, what its message says, and whether the event is kept
     ("", "E3", "body", "not JSON", False),
@@ -191,8 +198,8 @@ BAD: list[tuple[object, str, str, str, bool]] = [
     *((body, "Q2", "body", "no envelope", False) for body in ("null", "5", '"x"', "{}")),
     ("[]", "Q3", "body", "an empty array", False),
     (sns([]), "Q3", "body", "an empty array", False),
-    ([1] * (MOST_ELEMENTS + 1), "Q3", "body", "more than 10,000 elements", False),
-    # Q2: what is not opened is named
+    ([1] * (FEW_ELEMENTS + 1), "Q3", "body", "an array of more and shorter", False),
+    # named, and not opened
     ({"requestContext": {}, "responsePayload": {}}, "Q2", "body", "Lambda destination", False),
     ({"Records": [{"s3": {}}]}, "Q2", "body", "an S3 notification", False),
     ({"Records": [{"eventSource": "aws:s3"}]}, "Q2", "body", "an S3 notification", False),
@@ -203,8 +210,8 @@ BAD: list[tuple[object, str, str, str, bool]] = [
     ({"job": "Send", "data": {}}, "Q2", "body", "task queue", False),
     ({"job_class": "SendJob"}, "Q2", "body", "task queue", False),
     ({"headers": {}, "properties": {}, "body": ""}, "Q2", "body", "task queue", False),
-    (base64.b64encode(text(make_envelope()).encode()).decode(), "Q2", "body", "base64", False),
-    (text(base64.b64encode(text(make_envelope()).encode()).decode()), "Q2", "body", "base64", False),
+    (BASE64, "Q2", "body", "base64", False),
+    (json.dumps(BASE64), "Q2", "body", "base64", False),
     (base64.b64encode(gzip.compress(b"{}")).decode(), "Q2", "body", "base64", False),
     (base64.b64encode(gzip.compress(b"{" * 9, 0) * 3_000).decode(), "Q2", "body", "base64", False),
     (base64.b64encode(b"{}" * 60_000).decode(), "Q2", "body", "base64", False),
@@ -227,14 +234,14 @@ BAD: list[tuple[object, str, str, str, bool]] = [
     (without("app_id", event=5), "Q2", "body", "without app_id", False),
     # Q4, Q5: an id that would not be used is no envelope
     *((make_envelope(event_id=value), "Q4", "event_id", "no envelope", True)
-      for value in (True, 1.5, -1, [], {}, "x" * 257)),
+      for value in ODD_IDS),
     *((without("event_id", **{name: "o-1"}), "Q5", name, "did you mean event_id?", True)
       for name in ("eventId", "event-id", "EventID", "event_ids", "eventid", "evnt_id")),
     (without("event_id", event_id="null", eventId="o-1"), "Q5", "eventId", "event_id?", True),
     (make_envelope(notBefore="x"), "Q5", "notBefore", "did you mean not_before?", True),
-    # Q5: a moment
+    # a moment that is none
     *((make_envelope(not_before=value), "Q5", "not_before", "no time", True)
-      for value in ("x", "2026-11-22", True, [], 978307200000, "9999-12-31T23:59:59-01:00")),
+      for value in ODD_MOMENTS),
     (make_envelope(not_before="2026-03-16T12:00:00.001Z"), "Q5", "not_before", "14 days", True),
     # Q6
     *((make_envelope(kind=value), "Q6", "kind", "did you mean mobile_event?", True)
@@ -242,9 +249,9 @@ BAD: list[tuple[object, str, str, str, bool]] = [
     (make_envelope(kind="web"), "Q6", "kind", "did you mean web_event?", True),
     (make_envelope(kind="visit"), "Q6", "kind", "did you mean web_visit?", True),
     *((make_envelope(kind=value), "Q6", "kind", "must be one of", True)
-      for value in (None, 5, "fax", [], "jane@example.com")),
+      for value in ODD_KINDS),
     *((make_envelope(app_id=value), "Q6", "app_id", "app id", True)
-      for value in (None, 5, True, [], "x" * 256)),
+      for value in ODD_APPS),
     (make_envelope(app_id=""), "E8", "app_id", "app id", True),
     # G5
     ('{"app_id":"id1","app_id":"id2","kind":"mobile_event","event":{"eventName":"x"}}',
@@ -332,6 +339,21 @@ def test_read_body_of_an_array_is_its_elements_with_ids_of_their_place() -> None
         assert items[5].envelope.event_id == f"{base}:5"
         assert named(items[1].findings) == [*opening, said]
         assert named(items[5].findings) == [*opening, ("warn", "Q4", "event_id"), said]
+
+
+def test_read_body_of_an_array_of_as_many_envelopes_as_a_message_holds_is_all_of_them() -> None:
+    event = {"appsflyer_id": "1-1", "eventName": "af_opened_it"}
+    least = {"app_id": "id1", "kind": "mobile_event", "event": event}
+    items = read_body(text([least] * 9_000), NOW, "m-1")
+
+    assert len(items) == 9_000
+    assert all(item.fault is None for item in items)
+
+
+def test_read_body_of_what_is_nested_deeply_in_an_array_is_its_elements() -> None:
+    [item] = read_body("[" * 900 + "]" * 900, NOW, "m-1")
+
+    assert item.fault is not None
 
 
 @pytest.mark.parametrize("body", [[make_envelope()], {"Service": "Amazon S3"}, {}, ""])

@@ -50,7 +50,7 @@ ROUTES: Final[Mapping[str, Kind]] = {
 }
 
 
-_PLACEHOLDER_KEY: Final = Finding(
+PLACEHOLDER_KEY: Final = Finding(
     "X6",
     Severity.WARN,
     KEY_OVER_HTTP,
@@ -212,7 +212,7 @@ def _entry(
     prepared = prepare_arrival(kind, app, given, came_in, came_in, event_id)
     findings = prepared.findings
     if request.has_placeholder_key:
-        findings = (_PLACEHOLDER_KEY, *findings)
+        findings = (PLACEHOLDER_KEY, *findings)
     if customer_to_look_up(kind, given) is not None:
         findings = (*findings, will_be_looked_up())
     if prepared.has_revenue and key is None:

@@ -29,7 +29,7 @@ from relay.messages.backoff import (
     wait_after_attempt,
     wait_while_held,
 )
-from relay.messages.envelope import dead_letter_of_no_envelope
+from relay.messages.envelope import dead_letter_of_no_envelope, digest_of
 
 _TOO_EARLY: Final = Verdict(Outcome.HELD, "", "not_before")
 _FROM_ARRAY: Final = Verdict(Outcome.HELD, "Q3", FROM_ARRAY)
@@ -134,7 +134,7 @@ class Settler:
 
     def no_envelope(self, body: str, message_id: str, problem: str) -> Settlement:
         """Dead-letters a body that is not an envelope."""
-        letter = dead_letter_of_no_envelope(body, message_id, problem, self._clock())
+        letter = dead_letter_of_no_envelope(digest_of(body), message_id, problem, self._clock())
         return _dead_lettered(NO_ENVELOPE, Message(letter, ""))._replace(verdict=None)
 
     def dead_letter(self, job: Job, verdict: Verdict, attempts: int | None = None) -> Settlement:

@@ -74,9 +74,8 @@ def dead_letter_of_fault(job: "EventJob", fault: Fault, verdict: Verdict, now: d
     message = fault.finding.message
     if job.position is not None:
         message = f"element {job.position} of an array: {message}"
-    digest_only = dead_letter_of_no_envelope(job.body, job.record_id, message, now)
     if fault.event is None:
-        return digest_only
+        return dead_letter_of_no_envelope(job.digest, job.record_id, message, now)
     kept = _kept(fault.event, fault.kind, job.app)
     findings = (fault.finding, *job.found, *kept.findings)
     fields: dict[str, object] = {
@@ -94,7 +93,7 @@ def dead_letter_of_fault(job: "EventJob", fault: Fault, verdict: Verdict, now: d
         letter = _written(fields, findings[:most])
         if letter is not None and size_of(letter) <= MAX_MESSAGE_BYTES:
             return letter
-    return digest_only
+    return dead_letter_of_no_envelope(job.digest, job.record_id, message, now)
 
 
 def _written(fields: Mapping[str, object], findings: tuple[Finding, ...]) -> str | None:

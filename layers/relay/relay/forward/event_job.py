@@ -1,7 +1,8 @@
 """One event on its way to AppsFlyer: the envelope, and what is known about it so far. Pure."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -13,6 +14,7 @@ from relay.messages.arrival import former_digest, prepare_arrival
 from relay.messages.carried import carried_findings, together
 from relay.messages.envelope import (
     Envelope,
+    digest_of,
     former_content_digest,
     money_without_id,
     second_content_digests,
@@ -47,7 +49,9 @@ class EventJob:
     has_own_id: bool = True
     """Whether its sender gave it an event id."""
     body: str = ""
-    """The message as it was received, if there is a fault: for its digest."""
+    """The message as it was received, if there is a fault."""
+    digest: Mapping[str, object] = field(default_factory=dict)
+    """That of the body (`digest_of`), if there is a fault."""
     app: App | None = None
     """The app's settings, if the app is set up and they could be read."""
     prepared: Prepared | None = None
@@ -61,8 +65,20 @@ class EventJob:
     """The verdict if the customer's identity is needed and missing."""
 
     @classmethod
-    def of(cls, item: Item, message_id: str, came_in: datetime, body: str) -> "EventJob":
-        """The job of an item of a message."""
+    def all_of(
+        cls, items: Sequence[Item], message_id: str, came_in: datetime, body: str
+    ) -> "list[EventJob]":
+        """The jobs of the items of a message."""
+        jobs = [cls._of(item, message_id, came_in) for item in items]
+        faulty = [job for job in jobs if job.fault is not None]
+        if faulty:
+            digest = digest_of(body)
+            for job in faulty:
+                job.body, job.digest = body, digest
+        return jobs
+
+    @classmethod
+    def _of(cls, item: Item, message_id: str, came_in: datetime) -> "EventJob":
         envelope, position = item.envelope, item.position
         return cls(
             message_id if position is None else f"{message_id}:{position}",
@@ -72,7 +88,6 @@ class EventJob:
             item.fault,
             position,
             item.has_own_id or envelope.first_seen is not None,
-            "" if item.fault is None else body,
         )
 
     @property
@@ -202,6 +217,13 @@ class EventJob:
         if self._lacks_id and self._has_revenue(prepared):
             found = together(found, (money_without_id(),))
         return found
+
+    @property
+    def told(self) -> tuple[Finding, ...]:
+        """All findings, with the reason why no event of this envelope can be sent first."""
+        refusal = self.fault.finding if self.fault is not None else self.refusal
+        found = self.findings(self.prepared)
+        return found if refusal is None else (refusal, *found)
 
     @property
     def _lacks_id(self) -> bool:

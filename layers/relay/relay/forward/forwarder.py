@@ -130,7 +130,7 @@ class Forwarder:
         items = read_body(body, self._clock(), message_id)
         if not items:
             telemetry.logger().info("test message of S3", extra={"message_id": message_id})
-        return [EventJob.of(item, message_id, came_in, body) for item in items]
+        return EventJob.all_of(items, message_id, came_in, body)
 
     def begin(self, jobs: Collection[EventJob], deadline: Deadline) -> Beginning[EventJob]:
         """Begins to look up apps and customers, as many as possible per call."""

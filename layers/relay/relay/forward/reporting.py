@@ -38,7 +38,7 @@ def report_batch(surface: Surface, batch: Batch[EventJob], now: datetime) -> Non
         if settlement.destination is Destination.DEAD_LETTERS and message_id not in batch.failed:
             counts[app_class]["DeadLettered"] += 1
         if job and _ends(settlement) and message_id not in batch.failed:
-            for finding in job.findings(job.prepared):
+            for finding in job.told:
                 findings[finding.rule] += 1
                 counts[app_class][_FINDINGS[finding.severity]] += 1
         if job and _is_retried_delivery(job, settlement):

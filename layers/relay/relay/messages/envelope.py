@@ -214,10 +214,12 @@ def money_without_id(field: str = "event_id") -> Finding:
 # Dead letters
 
 
-def dead_letter_of_no_envelope(body: str, message_id: str, problem: str, now: datetime) -> str:
+def dead_letter_of_no_envelope(
+    digest: Mapping[str, object], message_id: str, problem: str, now: datetime
+) -> str:
     """The dead letter of a body that is not an envelope: id, size and digest, never the body.
 
-    Such a body may contain anything, including personal data.
+    Such a body may contain anything, including personal data. `digest` is its `digest_of`.
     """
     return dumps(
         {
@@ -225,7 +227,7 @@ def dead_letter_of_no_envelope(body: str, message_id: str, problem: str, now: da
             "outcome": "rejected",
             "message": problem,
             "message_id": message_id,
-            **digest_of(body),
+            **digest,
             "dead_since": iso_form(now),
         }
     ).decode()

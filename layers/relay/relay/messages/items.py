@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 from pydantic import ValidationError
 
@@ -32,13 +32,13 @@ _MARKS_OF_AN_EVENT: Final = ("appsflyer_id", "eventName", "event_name", "user_id
 _MOST_NAMED: Final = 20
 _MOST_COMPARED: Final = 1_000
 """Unknown names that are compared with known ones; to compare all of a hostile body takes time."""
+_PLAIN_ID: Final = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 _HALF_A_PAIR: Final = re.compile("[\ud800-\udfff]")
 _APP_ID: Final = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)
 _SILENT_FORMS: Final = frozenset({"offset", "milliseconds", "seconds"})
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(NamedTuple):
     """Why an item cannot be handled, and what may be kept of it. Its event is not hashed yet."""
 
     finding: Finding
@@ -48,7 +48,7 @@ class Fault:
     """None if it holds none, or nobody can tell which: then only a digest is kept."""
     kind: Kind | None = None
     """The kind of that event, if it is known."""
-    fields: Mapping[str, object] = field(default_factory=dict)
+    fields: Mapping[str, object] = MappingProxyType({})
     """What else it holds of an envelope, in its right form."""
 
     def envelope(self) -> Envelope:
@@ -62,8 +62,7 @@ class Fault:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """One event of a body, or what is there in its place."""
 
     envelope: Envelope
@@ -80,9 +79,7 @@ def is_good_id(value: object) -> bool:
     """Whether an event id is absent, or a text that is used as it stands (Q4)."""
     return value is None or (
         isinstance(value, str)
-        and value.isascii()
-        and value.isprintable()
-        and trim(value) == value
+        and _PLAIN_ID.fullmatch(value) is not None
         and not is_placeholder(value)
     )
 

@@ -6,7 +6,6 @@ its event where it holds one, so that it can be mended and sent again.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -14,15 +13,18 @@ from pydantic import ValidationError
 
 from relay.domain.findings import Finding, Findings, Severity
 from relay.errors import NotAnEnvelopeError
-from relay.exact_json import InvalidJsonError
+from relay.exact_json import MOST_VALUES, InvalidJsonError
 from relay.messages.envelope import DEAD_LETTER_FIELDS, Envelope
 from relay.messages.items import Fault, Item, is_good_id, read_item
 from relay.messages.wrappers import Opened, is_test_event, name_of_unopened, opened, parsed
 from relay.rules.leniency import trim
 from relay.rules.names import showable
 
-MOST_ELEMENTS: Final = 10_000
-"""Of an array. An envelope has a hundred characters or more, so no message holds more of them."""
+_SHORTEST_ENVELOPE: Final = 100
+"""Characters of one whose event may be sent, nearly. An array of shorter elements is none of
+envelopes, and each of its elements would become a message."""
+FEW_ELEMENTS: Final = 100
+"""An array of so many is looked at in any case."""
 
 _KNOWN: Final = frozenset(Envelope.model_fields) | DEAD_LETTER_FIELDS
 _LONGEST_REPEATED_ID: Final = 128
@@ -38,14 +40,15 @@ def read_body(body: str, now: datetime, message_id: str | None = None) -> Sequen
     except InvalidJsonError as error:
         named = name_of_unopened(trim(body))
         return [_no_item("Q2", named) if named else _no_item("E3", str(error))]
-    return read_content(content, now, message_id)
-
-
-def read_content(content: Any, now: datetime, message_id: str | None = None) -> Sequence[Item]:
-    """The same of a body that is parsed already."""
     if type(content) is dict and (item := _in_good_form(content)) is not None:
         return [item]
-    return _read_opened(opened(content), now, message_id)
+    most = max(FEW_ELEMENTS, len(body) // _SHORTEST_ENVELOPE)
+    return _read_opened(opened(content), now, message_id, most)
+
+
+def read_content(content: Any, now: datetime) -> Sequence[Item]:
+    """The same of a body that is parsed already."""
+    return _read_opened(opened(content), now, None, MOST_VALUES)
 
 
 def _in_good_form(content: dict[str, Any]) -> Item | None:
@@ -64,7 +67,9 @@ def _in_good_form(content: dict[str, Any]) -> Item | None:
     return Item(envelope, has_own_id=envelope.event_id is not None)
 
 
-def _read_opened(around: Opened, now: datetime, message_id: str | None) -> Sequence[Item]:
+def _read_opened(
+    around: Opened, now: datetime, message_id: str | None, most_elements: int
+) -> Sequence[Item]:
     content, given_id = around.content, _repeated_id(around) or message_id
     if around.is_too_deep:
         return [_no_item("Q2", f"wrapped too deep: {_ALONE}")]
@@ -74,9 +79,8 @@ def _read_opened(around: Opened, now: datetime, message_id: str | None) -> Seque
         return [_one(content, around, now, _repeated_id(around))]
     if not content:
         return [_no_item("Q3", f"no envelope: an empty array; {_ALONE}")]
-    if len(content) > MOST_ELEMENTS:
-        message = f"no envelope: an array of more than {MOST_ELEMENTS:,} elements"
-        return [_no_item("Q3", f"{message}; {_ALONE}")]
+    if len(content) > most_elements:
+        return [_no_item("Q3", f"no envelope: an array of more and shorter things; {_ALONE}")]
     return [
         _element(element, position, around, now, given_id)
         for position, element in enumerate(content)
@@ -89,7 +93,7 @@ def _element(
     """Q3."""
     own_id = None if given_id is None else f"{given_id}:{position}"
     item = _one(element, around, now, own_id)
-    return replace(item, findings=(*item.findings, _ONE_A_MESSAGE), position=position)
+    return item._replace(findings=(*item.findings, _ONE_A_MESSAGE), position=position)
 
 
 def _one(content: Any, around: Opened, now: datetime, given_id: str | None) -> Item:

@@ -79,14 +79,19 @@ def opened(content: Any) -> Opened:
 
 def name_twice(content: Any, beside: str = "") -> str | None:
     """G5: a name that stands twice in an object, or in a value of it but the one `beside`."""
-    if isinstance(content, list):
-        return next((name for one in content if (name := name_twice(one))), None)
-    if not isinstance(content, DoubledObject):
-        return None
-    if content.own:
-        return content.own[0]
-    values = (value for name, value in content.items() if name != beside)
-    return next((name for value in values if (name := name_twice(value))), None)
+    pending, is_outermost = [content], True
+    while pending:
+        item = pending.pop()
+        if isinstance(item, list):
+            pending.extend(item)
+        elif isinstance(item, DoubledObject):
+            if item.own:
+                return item.own[0]
+            pending.extend(
+                value for name, value in item.items() if not (is_outermost and name == beside)
+            )
+        is_outermost = False
+    return None
 
 
 class _Step(NamedTuple):

@@ -22,12 +22,16 @@ AFTER_INSTALL: Final = timedelta(minutes=1)
 
 _ID: Final = "appsflyer_id"
 _CUSTOMER: Final = "customer_user_id"
+_DIGITS_OF_NO_ZERO: Final = frozenset("123456789")
 
 
 def customer_to_look_up(kind: Kind, event: object) -> str | None:
     """The customer user id of an event whose AppsFlyer id must be looked up (M1), else None."""
     if kind is not Kind.MOBILE_EVENT or not isinstance(event, dict):
         return None
+    own_id = event.get(_ID)
+    if isinstance(own_id, str) and own_id[:1] in _DIGITS_OF_NO_ZERO:
+        return None  # as of most events: neither blank nor a placeholder
     fields = names.resolve(event, mobile.VOCABULARY, is_given).fields
     if is_given(_ID, fields.get(_ID)):
         return None
