@@ -430,7 +430,9 @@ class _Judge:
         if known.startswith("-"):
             return _warn(f"is not a field that AppsFlyer takes: left out{known[1:]}")
         if self._is_given(known):
-            return _warn(f"is not a field that AppsFlyer takes: left out, and {known} counts")
+            return _warn(
+                f"is not a field that AppsFlyer takes: left out, because the event gives {known}"
+            )
         return _reject(f"is not a field that AppsFlyer takes: did you mean {known}?")
 
     def _of_stranger(self, folded: str) -> _Judgement:
