@@ -90,7 +90,7 @@ def hash_identity(
 
     `default_region` is the app's, for phones without a country code. Adds the findings of H3 to H8.
     """
-    if event.keys().isdisjoint(IDENTITY_FIELDS):
+    if IDENTITY_FIELDS.isdisjoint(event):
         return {}
     return _Hashing(event, findings).all(default_region)
 
@@ -181,7 +181,10 @@ class _Hashing:
 
     def _region(self, default: str | None) -> "_Region":
         """H5: the region of a phone. None where it cannot be read: the default would be a guess."""
-        meant = read(self._event.get("phone_region"), FORMS["phone_region"])
+        given = self._event.get("phone_region")
+        if given is None:
+            return _Region(default)
+        meant = read(given, FORMS["phone_region"])
         if meant.is_placeholder:
             self._findings.warn(
                 "H5", "phone_region", "holds a placeholder: the app's own region counts"
@@ -213,7 +216,7 @@ class _Hashing:
         if DIGEST.fullmatch(text):
             right = " or ".join(HASHES_OF[field])
             self._leave_out("H6", field, f"is hashed already (send it as {right})")
-        elif not _is_unicode(text):
+        elif not text.isascii() and not _is_unicode(text):
             self._leave_out(rule, field, "is no valid Unicode text: half a surrogate pair")
         else:
             return text

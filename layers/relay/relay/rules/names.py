@@ -244,7 +244,7 @@ def resolve(
 
     `is_given` tells whether a field's value counts as given.
     """
-    if event.keys() <= vocabulary.known:
+    if vocabulary.known.issuperset(event):
         return Resolved(vocabulary, event)
     unknown = [
         name

@@ -139,7 +139,7 @@ def _storable(
         return kept_form(event, checked.resolved, checked.sent, checked.hashes)
     has_surrogates = _REPLACEMENT in checked.body
     is_as_it_came = not findings and event is checked.resolved.fields and not has_surrogates
-    if is_as_it_came and not event_id and event.keys().isdisjoint(_SENT_IN_ANOTHER_FORM):
+    if is_as_it_came and not event_id and _SENT_IN_ANOTHER_FORM.isdisjoint(event):
         return event
     if not checked.value:
         return dict(checked.sent)
