@@ -8,7 +8,7 @@ from relay.aws.sqs import MAX_MESSAGE_BYTES, size_of
 from relay.domain.findings import Finding
 from relay.domain.kinds import App, Kind
 from relay.domain.outcomes import Verdict
-from relay.exact_json import UnwritableError, dumps_for_queue
+from relay.exact_json import dumps_for_queue
 from relay.instants import iso_form
 from relay.messages.carried import together
 from relay.messages.envelope import (
@@ -126,17 +126,11 @@ def dead_letter_of_fault(job: KeptJob, fault: Fault, verdict: Verdict, now: date
         "dead_since": iso_form(now),
     }
     for most in (None, _FEWEST_FINDINGS):
-        letter = _written(fields, findings[:most])
-        if letter is not None and size_of(letter) <= MAX_MESSAGE_BYTES:
+        told = [one.as_dict() for one in findings[:most]]
+        letter = dumps_for_queue({**fields, "findings": told})
+        if size_of(letter) <= MAX_MESSAGE_BYTES:
             return letter
     return dead_letter_of_no_envelope(job.digest, job.record_id, message, now)
-
-
-def _written(fields: Mapping[str, object], findings: tuple[Finding, ...]) -> str | None:
-    try:
-        return dumps_for_queue({**fields, "findings": [one.as_dict() for one in findings]})
-    except UnwritableError:
-        return None
 
 
 def _kept(event: object, kind: Kind | None, app: App | None) -> Kept:

@@ -138,7 +138,7 @@ class _Reading:
             del kept["app_id"]  # it may be anything
         near = self._content.get("kind")
         if kind is None and isinstance(near, str) and _near_kind(near):
-            kept["kind"] = near  # like a kind, so it is no person's data
+            kept["kind"] = _HALF_A_PAIR.sub("\ufffd", near)  # like a kind, so no person's data
         if isinstance(not_before := kept.get("not_before"), datetime):
             kept["not_before"] = iso_form(not_before)
         found = self._faults.as_tuple()[0]
