@@ -30,7 +30,7 @@ def without_absent(value: Any) -> Any:
 
 
 def _as_told(event: dict[str, Any]) -> Any:
-    """The event without what may be wrong silently: no value (M3, W5), a region without a phone."""
+    """The event without what may be wrong silently: no value (M3), a region without a phone."""
     told = {
         name: value
         for name, value in event.items()

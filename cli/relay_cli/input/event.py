@@ -11,10 +11,8 @@ from relay.domain.kinds import App, Kind
 from relay.exact_json import InvalidJsonError, NameTwiceError, loads_once
 from relay.rules.prepare import Prepared, prepare
 
-LINE_FIELDS: Final = frozenset(
-    {"id", "arrival", "time_zone", "phone_region", "event_text", "event_id"}
-)
-"""Fields of an NDJSON line besides `kind`, `app_id` and `event`."""
+LINE_FIELDS: Final = frozenset({"id", "arrival", "time_zone", "phone_region", "event_text"})
+"""Fields of an NDJSON line that no envelope has."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,8 +194,9 @@ def test_accept_queues_each_surface_on_its_own_queue(outside: Outside) -> None:
     visit = {"user_id": {"customer_user_id": "u"}, "event_url": "https://www.example.com/"}
 
     composition.accept().handle(make_http_event(make_event()))
-    route = "POST /v1/web/{app_id}/visits"
-    composition.accept().handle(make_http_event(visit, route=route, app_id=WEB_APP))
+    composition.accept().handle(
+        make_http_event(visit, route="POST /v1/web/{app_id}/visits", app_id=WEB_APP)
+    )
 
     assert {url: len(messages) for url, messages in outside.sqs.queues.items()} == {
         ENVIRONMENT["RELAY_MOBILE_QUEUE_URL"]: 1,

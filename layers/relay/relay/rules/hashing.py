@@ -231,7 +231,9 @@ class _Hashing:
         for hashed in HASHES_OF[field]:
             del self._sent[hashed]
         for hashed in disagreeing:
-            self._leave_out("H6", hashed, f"and {field} disagree; send one")
+            self._findings.warn(
+                "H6", hashed, f"and {field} disagree, so neither is sent: send one of them"
+            )
 
     def _leave_out(self, rule: str, field: str, fault: str) -> None:
         self._findings.warn(rule, field, f"{fault}: left out")

@@ -8,6 +8,7 @@ fields are checked; `report` judges the names that are left, afterwards.
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
@@ -58,16 +59,26 @@ def slip_of(name: str, fields: Collection[str]) -> str | None:
     return next(iter(_Folded(fields).near(fold(name))), None)
 
 
-def is_like(name: str, fields: Collection[str]) -> bool:
+def is_like(name: str, fields: frozenset[str]) -> bool:
     """Whether a name is two changes or fewer from one of these fields, folded."""
     folded = fold(name)
+    letters = frozenset(folded)
     return any(
-        abs(len(known) - len(folded)) <= _LIKE and _distance(folded, known, _LIKE) <= _LIKE
-        for known in map(fold, fields)
+        abs(len(known) - len(folded)) <= _LIKE
+        and len(letters ^ known_letters) <= 2 * _LIKE
+        and _distance(folded, known, _LIKE) <= _LIKE
+        for known, known_letters in _folded_with_letters(fields)
     )
 
 
 _LIKE: Final = 2
+
+
+@lru_cache(maxsize=4)  # asked for a few sets of fields, and for many names each time
+def _folded_with_letters(fields: frozenset[str]) -> tuple[tuple[str, frozenset[str]], ...]:
+    return tuple((folded, frozenset(folded)) for folded in map(fold, fields))
+
+
 _SHORTEST: Final = 5
 _LONG: Final = 11
 
@@ -419,7 +430,9 @@ class _Judge:
         if known.startswith("-"):
             return _warn(f"is not a field that AppsFlyer takes: left out{known[1:]}")
         if self._is_given(known):
-            return _warn(f"is not a field that AppsFlyer takes: left out, and {known} counts")
+            return _warn(
+                f"is not a field that AppsFlyer takes: left out, because the event gives {known}"
+            )
         return _reject(f"is not a field that AppsFlyer takes: did you mean {known}?")
 
     def _of_stranger(self, folded: str) -> _Judgement:

@@ -152,16 +152,12 @@ def warn_of_placeholders(
 
 def repair_of(rule: str, field: str, value: object, findings: Findings) -> None:
     """G1 and G2: the value was sent in its one right form."""
-    findings.repair(
-        rule,
-        field,
-        _EDGES
-        if isinstance(value, str) and value != value.strip()
-        else "had another JSON type, or an unseen character around it: sent in its right form",
-    )
+    has_edges = isinstance(value, str) and trim(value) != value
+    findings.repair(rule, field, _HAD_EDGES if has_edges else _HAD_ANOTHER_TYPE)
 
 
-_EDGES: Final = "had white space around it: sent without"
+_HAD_EDGES: Final = "had white space or unseen characters around it; sent without"
+_HAD_ANOTHER_TYPE: Final = "had another JSON type; sent in the right one"
 
 
 def write(body: dict[str, Any], rules: Mapping[str, str], findings: Findings) -> bytes:

@@ -146,7 +146,7 @@ def os(value: object, field: str, context: CheckContext) -> str | None:
     """M12."""
     if isinstance(value, str) and _DIGIT.search(value):
         return value
-    context.leave_out("M12", field, "is no version of an operating system: it has no digit")
+    context.leave_out("M12", field, "holds no digit, so it is no version of a system")
     return None
 
 
