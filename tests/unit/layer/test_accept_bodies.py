@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from relay.accept.bodies import MAX_BODY_BYTES, MAX_EVENTS
+from relay.accept.requests import digest_of
+from relay.exact_json import loads
 from tests.builders import Json, make_envelope, make_event, make_http_event
 from tests.harnesses import AcceptHarness, HttpResponse
 
@@ -212,3 +214,9 @@ def test_handle_queues_the_event_as_it_will_be_sent_and_what_was_found(
     )
     assert message.content["event"]["eventTime"] == "2026-03-02 12:00:00.000"
     assert "quill7" not in message.body
+
+
+def test_digest_of_what_no_digest_can_be_made_of_is_empty() -> None:
+    """Of an event with a number of thousands of digits; it is sent without, or rejected."""
+    assert digest_of({"note": loads(f"1e{5_000}")}) == b""
+    assert digest_of({"note": 1}) != b""

@@ -218,6 +218,37 @@ async def test_dead_letter_that_is_too_long_loses_findings_first_and_then_its_ev
         assert len(dumps(letter)) <= room
 
 
+async def test_event_of_no_envelope_that_is_too_long_to_keep_leaves_its_digest() -> None:
+    harness = ForwarderHarness()
+    value = {"note": "x" * (1_048_576 - 500)}
+
+    await harness.forward({"event": make_event(eventValue=value), "app_id": "id1"})
+
+    [letter] = harness.dead
+    assert letter.keys() >= {"message_id", "bytes", "sha256"}
+    assert "event" not in letter
+
+
+async def test_message_with_a_fault_for_which_no_time_is_left_goes_back_as_it_came() -> None:
+    harness = ForwarderHarness()
+    body = json.dumps({"event": make_event()})
+    records = make_sqs_event(body)["Records"]
+
+    assert await harness.forwarder.forward(records, lambda: 9.0) == []
+
+    assert [message.body for message in harness.waiting] == [body]
+
+
+async def test_message_with_a_fault_is_a_dead_letter_also_where_no_setting_can_work() -> None:
+    """It does not wait for a person: nothing would become of it."""
+    harness = ForwarderHarness(requests_a_second=0.01)
+
+    await harness.forward({"event": make_event()}, make_envelope())
+
+    assert [letter["reason"] for letter in harness.dead] == ["not_an_envelope"]
+    assert len(harness.waiting) == 1
+
+
 # What travels (Q8)
 
 

@@ -11,7 +11,7 @@ import pytest
 from relay.domain.findings import Finding
 from relay.errors import NotAnEnvelopeError
 from relay.messages.items import Item
-from relay.messages.reader import FEW_ELEMENTS, parse_envelope, read_body
+from relay.messages.reader import FEW_ELEMENTS, parse_envelope, read_body, read_content
 from tests.builders import NOW, Json, make_envelope, make_event
 
 Found = list[tuple[str, str, str]]
@@ -217,6 +217,8 @@ BAD: list[tuple[object, str, str, str, bool]] = [
     (base64.b64encode(b"{}" * 60_000).decode(), "Q2", "body", "base64", False),
     (base64.b64encode(b"no object, this").decode(), "E3", "body", "not JSON", False),
     ("abcdefghijklmnopqrs=", "E3", "body", "not JSON", False),
+    ("abcdefghijklmnopq", "E3", "body", "not JSON", False),
+    ('{"app_id":"id1","kind":"mobile_even\\ud800","event":{}}', "Q6", "kind", "mean", True),
     (sns(sns(sns(sns(sns(make_envelope()))))), "Q2", "body", "wrapped too deep", False),
     (twice(twice(twice(twice(twice(make_envelope()))))), "Q2", "body", "wrapped too deep", False),
     (sns("x"), "Q2", "body", "no envelope", False),
@@ -330,6 +332,7 @@ def test_read_body_of_an_array_is_its_elements_with_ids_of_their_place() -> None
     ]
     for body, base, opening in ((elements, "m-1", []), (sns(elements), SNS_ID, [OPENED])):
         items = read_body(text(body), NOW, "m-1")
+        assert len(read_content(body, NOW)) == len(items)
 
         said = ("warn", "Q3", "body")
         assert [item.position for item in items] == [0, 1, 2, 3, 4, 5]

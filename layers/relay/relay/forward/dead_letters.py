@@ -1,31 +1,67 @@
 """What is kept of an event that is not sent: its dead letter (Q6, Q7). Pure."""
 
-import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 from relay.aws.sqs import MAX_MESSAGE_BYTES, size_of
 from relay.domain.findings import Finding
 from relay.domain.kinds import App, Kind
 from relay.domain.outcomes import Verdict
-from relay.exact_json import UnwritableError, dumps_for_queue
+from relay.exact_json import dumps_for_queue
 from relay.instants import iso_form
 from relay.messages.carried import together
-from relay.messages.envelope import dead_letter_of_no_envelope, digest_of, write_envelope
-from relay.messages.items import Fault
+from relay.messages.envelope import (
+    Envelope,
+    dead_letter_of_no_envelope,
+    digest_of,
+    write_envelope,
+)
+from relay.messages.items import APP_ID_TO_KEEP, Fault
 from relay.rules.fields import without_clear_email
 from relay.rules.kept import Kept, kept_event
+from relay.rules.prepare import Prepared
 
-if TYPE_CHECKING:
-    from relay.forward.event_job import EventJob
-
-_APP_ID: Final = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)
 _FEWEST_FINDINGS: Final = 5
 """What is left of the findings where all of them would be too long."""
 
 
-def dead_letter_of(job: "EventJob", verdict: Verdict, now: datetime, attempts: int) -> str:
+class KeptJob(Protocol):
+    """What is asked of an `EventJob`."""
+
+    envelope: Envelope
+    app: App | None
+    prepared: Prepared | None
+    refusal: Finding | None
+    found: tuple[Finding, ...]
+    position: int | None
+    digest: Mapping[str, object]
+
+    @property
+    def record_id(self) -> str:
+        """The id of the SQS message that brought it."""
+        ...
+
+    @property
+    def event_id(self) -> str:
+        """The event's id."""
+        ...
+
+    @property
+    def first_seen(self) -> datetime:
+        """When it came in."""
+        ...
+
+    def checked(self, app: App, now: datetime) -> Prepared:
+        """The event, with every rule applied."""
+        ...
+
+    def findings(self, prepared: Prepared | None) -> tuple[Finding, ...]:
+        """All that there is to say about it."""
+        ...
+
+
+def dead_letter_of(job: KeptJob, verdict: Verdict, now: datetime, attempts: int) -> str:
     """The envelope with the reason; the event is hashed.
 
     Where it is too long, findings are cut first, then the event: its digest identifies it.
@@ -48,7 +84,7 @@ def dead_letter_of(job: "EventJob", verdict: Verdict, now: datetime, attempts: i
         "event_id": job.event_id,
         "first_seen": job.first_seen,
     }
-    if job.app is None and not _APP_ID.fullmatch(job.envelope.app_id):
+    if job.app is None and not APP_ID_TO_KEEP.fullmatch(job.envelope.app_id):
         fields["app_id"] = None  # it may be anything
     if not job.envelope.is_payment:
         fields["content_sha256"] = None  # it is to be mended: then it is another
@@ -65,7 +101,7 @@ def dead_letter_of(job: "EventJob", verdict: Verdict, now: datetime, attempts: i
     return letter
 
 
-def dead_letter_of_fault(job: "EventJob", fault: Fault, verdict: Verdict, now: datetime) -> str:
+def dead_letter_of_fault(job: KeptJob, fault: Fault, verdict: Verdict, now: datetime) -> str:
     """What is kept of an item that is no envelope, or one with a wrong value in it.
 
     The event, hashed, and what else of an envelope there is in its right form, so that it can be
@@ -90,17 +126,11 @@ def dead_letter_of_fault(job: "EventJob", fault: Fault, verdict: Verdict, now: d
         "dead_since": iso_form(now),
     }
     for most in (None, _FEWEST_FINDINGS):
-        letter = _written(fields, findings[:most])
-        if letter is not None and size_of(letter) <= MAX_MESSAGE_BYTES:
+        told = [one.as_dict() for one in findings[:most]]
+        letter = dumps_for_queue({**fields, "findings": told})
+        if size_of(letter) <= MAX_MESSAGE_BYTES:
             return letter
     return dead_letter_of_no_envelope(job.digest, job.record_id, message, now)
-
-
-def _written(fields: Mapping[str, object], findings: tuple[Finding, ...]) -> str | None:
-    try:
-        return dumps_for_queue({**fields, "findings": [one.as_dict() for one in findings]})
-    except UnwritableError:
-        return None
 
 
 def _kept(event: object, kind: Kind | None, app: App | None) -> Kept:

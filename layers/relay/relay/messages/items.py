@@ -34,7 +34,8 @@ _MOST_COMPARED: Final = 1_000
 """Unknown names that are compared with known ones; to compare all of a hostile body takes time."""
 _PLAIN_ID: Final = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 _HALF_A_PAIR: Final = re.compile("[\ud800-\udfff]")
-_APP_ID: Final = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)
+APP_ID_TO_KEEP: Final = re.compile(r"[A-Za-z0-9._-]+|[\sIDid0-9]+", re.ASCII)
+"""What looks like an app id, or like one that E8 would mend; anything else may be a person's."""
 _SILENT_FORMS: Final = frozenset({"offset", "milliseconds", "seconds"})
 
 
@@ -133,11 +134,11 @@ class _Reading:
     def _fault(self, event: Any, kind: Kind | None, fields: Mapping[str, Any]) -> Fault:
         held = self._held_event(event)
         kept = {name: value for name, value in fields.items() if value is not None}
-        if isinstance(kept.get("app_id"), str) and not _APP_ID.fullmatch(kept["app_id"]):
+        if isinstance(kept.get("app_id"), str) and not APP_ID_TO_KEEP.fullmatch(kept["app_id"]):
             del kept["app_id"]  # it may be anything
         near = self._content.get("kind")
         if kind is None and isinstance(near, str) and _near_kind(near):
-            kept["kind"] = near  # like a kind, so it is no person's data
+            kept["kind"] = _HALF_A_PAIR.sub("\ufffd", near)  # like a kind, so no person's data
         if isinstance(not_before := kept.get("not_before"), datetime):
             kept["not_before"] = iso_form(not_before)
         found = self._faults.as_tuple()[0]
