@@ -323,7 +323,7 @@ def test_loads_once_refuses_a_name_twice_and_gives_the_rest(
 
 
 def test_loads_once_of_a_name_twice_too_deep_to_look_at_is_no_json() -> None:
-    deep = '{"a":' * 900 + '{"b":1,"b":2}' + "}" * 900
+    deep = '{"a":' * 3_000 + '{"b":1,"b":2}' + "}" * 3_000
 
     with pytest.raises(InvalidJsonError):
         loads_once(deep)
