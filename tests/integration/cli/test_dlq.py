@@ -5,7 +5,7 @@ import signal
 import subprocess
 from datetime import UTC, datetime, timedelta
 
-from relay.messages.envelope import dead_letter_of_no_envelope
+from relay.messages.envelope import dead_letter_of_no_envelope, digest_of
 from tests.integration.cli.conftest import (
     EVENT,
     NOW,
@@ -19,7 +19,7 @@ from tests.integration.cli.conftest import (
 )
 
 DEAD_LETTER_FIELDS = {"reason", "outcome", "status", "message", "deadline", "dead_since"}
-NO_ENVELOPE = dead_letter_of_no_envelope("whatever", "id-1", "missing: app_id", NOW)
+NO_ENVELOPE = dead_letter_of_no_envelope(digest_of("whatever"), "id-1", "missing: app_id", NOW)
 
 
 def test_dlq_list_counts_by_reason_and_app_and_leaves_all_in_place(

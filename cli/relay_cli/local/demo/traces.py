@@ -10,8 +10,9 @@ from relay.domain.kinds import App, Kind
 from relay.domain.outcomes import Outcome
 from relay.exact_json import loads
 from relay.instants import parse_iso
-from relay.messages.envelope import money_without_id, stamped
-from relay.rules.prepare import Prepared, prepare
+from relay.messages.arrival import prepare_arrival
+from relay.messages.envelope import money_without_id
+from relay.rules.prepare import Prepared
 from relay_cli.dlq.dead_letter import DeadLetter
 from relay_cli.samples import Expected, Sample
 
@@ -31,11 +32,13 @@ class SubmittedEvent:
     event: Any
     event_id: str | None
     """The id that its sender or `accept` gave it."""
+    found: tuple[Finding, ...] = ()
+    """What there is to say of its envelope."""
 
     def prepare(self, arrival: datetime, event_id: str | None) -> Prepared:
         """The event as a forwarder prepares it; `arrival` is also its time stamp."""
-        event = stamped(self.kind, self.event, arrival)
-        return prepare(self.kind, App(self.app_id), event, arrival, event_id)
+        app = App(self.app_id)
+        return prepare_arrival(self.kind, app, self.event, arrival, arrival, event_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +190,8 @@ def _findings(trace: Trace, submitted: SubmittedEvent, arrival: datetime) -> tup
     """The forwarder's findings. They are stored nowhere, so the rules are applied again."""
     prepared = submitted.prepare(arrival, trace.event_id)
     money = prepared.has_revenue and submitted.event_id is None
-    return short_findings((*prepared.findings, *((money_without_id(),) if money else ())))
+    warned = (money_without_id(),) if money else ()
+    return short_findings((*submitted.found, *prepared.findings, *warned))
 
 
 # The dead-letter queues
