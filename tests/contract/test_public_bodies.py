@@ -96,7 +96,7 @@ def _event(body: Body) -> Any:
 
 
 def _prepared(body: Body, event: Any) -> Prepared:
-    app = App(body["app_id"], "UTC", body.get("phone_region"))
+    app = App(body["app_id"], body.get("time_zone", "UTC"), body.get("phone_region"))
     arrival = datetime.fromisoformat(body["arrival"])
     return prepare(Kind(body["kind"]), app, event, arrival, body.get("event_id"))
 
