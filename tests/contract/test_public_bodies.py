@@ -2,6 +2,16 @@
 
 Each says what becomes of it, worked out by hand from the rules. None may be refused that AppsFlyer
 would record, and none sent that it would lose.
+
+A line holds `id`, `source` and `expect` with a `why`, and one of three things:
+
+- `kind`, `app_id`, `event` (or `event_text`) and `arrival`: an event. Expected are `verdict` and
+  `rules`, those of its findings (of a rejected event those of its rejects; with `more` there may
+  be others); `sent` are fields of the payload, `left_out` names that it does not have.
+- `entry` `queue`: a message's `body`. Expected is the `outcome`; how many messages are put back
+  (`count`), and how many dead letters there are beside them (`dead`).
+- `entry` `http`: a request's `body`, or its bytes as `base64`. Expected is the status as `outcome`,
+  and how many events are queued (`count`).
 """
 
 import asyncio
@@ -14,7 +24,7 @@ from relay.domain.findings import Severity
 from relay.domain.kinds import App, Kind, Surface
 from relay.exact_json import InvalidJsonError, NameTwiceError, loads, loads_once
 from relay.rules.prepare import Prepared, prepare
-from tests.builders import MOBILE_APP, WEB_APP, make_http_event
+from tests.builders import MOBILE_APP, WEB_APP, Json, make_http_event
 from tests.harnesses import AcceptHarness, ForwarderHarness, HttpResponse
 
 _DATA = Path(__file__).parents[1] / "data"
@@ -24,7 +34,7 @@ _QUEUED = [body for body in _BODIES if body.get("entry") == "queue"]
 _POSTED = [body for body in _BODIES if body.get("entry") == "http"]
 
 _STRINGIFIED = ("eventValue", "custom_data")
-_ROUTES = {
+_ROUTES: Mapping[str, Json] = {
     "mobile_event": {"route": "POST /v1/mobile/{app_id}/events", "app_id": MOBILE_APP},
     "web_event": {"route": "POST /v1/web/{app_id}/events", "app_id": WEB_APP},
 }
@@ -53,12 +63,7 @@ def test_public_bodies_are_many_and_each_has_a_source_and_a_reason() -> None:
 
 def _wrong_event(body: Body) -> Iterator[str]:
     expected = body["expect"]
-    event = _event(body)
-    if event is None:
-        if (expected["verdict"], expected["rules"]) != ("reject", ["E3"]):
-            yield f"{body['id']}: the event is no JSON"
-        return
-    prepared = _prepared(body, event)
+    prepared = _prepared(body, _event(body))
     found = _rules(prepared)
     if prepared.verdict != expected["verdict"]:
         yield f"{body['id']}: {prepared.verdict}, for {_told(prepared)}; but {expected['why']}"
@@ -84,7 +89,7 @@ def _wrong_payload(body: Body, prepared: Prepared) -> Iterator[str]:
 
 
 def _event(body: Body) -> Any:
-    """The event as a reader of its text gives it to `prepare`; None if the text is no JSON."""
+    """The event; of one that is told as its text, what a reader of that makes of it."""
     if "event_text" not in body:
         return body["event"]
     try:
@@ -166,7 +171,8 @@ def _wrong_request(body: Body) -> Iterator[str]:
 
 
 def _answer(harness: AcceptHarness, body: Body) -> HttpResponse:
-    request = {**_ROUTES[body.get("route", "mobile_event")], "headers": body.get("headers")}
+    route = _ROUTES[body.get("route", "mobile_event")]
     text = body.get("base64", body["body"])
-    event = make_http_event(text, query=body.get("query"), **request)
+    given: Json = {"headers": body.get("headers"), "query": body.get("query")}
+    event = make_http_event(text, **route, **given)
     return harness.handle({**event, "isBase64Encoded": "base64" in body})
