@@ -106,7 +106,7 @@ class _Hashing:
         self._sent: dict[str, Digest] = {}
 
     def all(self, default_region: str | None) -> dict[str, Digest]:
-        """Everything that is sent."""
+        """Everything that is sent, in one order: prepared again, the body is the same."""
         for field in HASHED_FIELDS:
             digest = self._senders_digest(field) if field in self._event else None
             if digest:
@@ -117,7 +117,7 @@ class _Hashing:
             self._hash_name("last_name")
             self._hash_phone(default_region)
         self._report_repairs()
-        return self._sent
+        return {field: self._sent[field] for field in HASHED_FIELDS if field in self._sent}
 
     def _senders_digest(self, field: str) -> Digest | None:
         """H6, H7: the sender's digest, in lower case."""
