@@ -30,7 +30,7 @@ from relay.domain.findings import Finding
 from relay.domain.kinds import App, Kind, Surface
 from relay.domain.outcomes import Outcome
 from relay.exact_json import InvalidJsonError, dumps, loads
-from relay.forward.forwarder import Forwarder
+from relay.forward.forwarder import NO_SUCH_APP, Forwarder
 from relay.gateway.request import Request
 from relay.installs.receive import Installs
 from relay.instants import from_milliseconds, mobile_form, to_milliseconds
@@ -46,6 +46,7 @@ from relay.stores.identities import Identities
 from relay.stores.money_trail import Trail
 from relay_sandbox.local_aws.memory_table import MemoryAsyncTable, MemoryTable
 from relay_sandbox.payment_sources import seeded_sources
+from relay_sandbox.seeds import Seeds
 from tests.builders import Json, make_settings, make_sqs_event
 from tests.fakes import OK, FakeAppsFlyer, FakeClock, FakeSqs, FakeSsm, Says, longest
 
@@ -55,6 +56,7 @@ NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 MOBILE_APPS = ("id123456789", "com.example.shop", "com.example.blocked")
 WEB_APPS = ("website-www.example.com",)
 TIME_FIELDS = ("eventTime", "timestamp")
+APPS = {app.app_id for app in Seeds().apps}
 RECEIVERS = ("receive_install", "receive_payment")
 PUSH_TOKEN = "sandbox-push-token"
 
@@ -265,7 +267,9 @@ class Handed:
         prepared = prepare_arrival(self.kind, app, self.event, now, now, self.event_id)
         needs_id = prepared.has_revenue and self.event_id is None
         warned = [money_without_id()] if needs_id else []
-        return prepared, [*self.found, *prepared.findings, *warned]
+        is_id = all(finding.rule != "E8" for finding in prepared.findings)
+        unknown = [NO_SUCH_APP] if is_id and self.app_id not in APPS else []
+        return prepared, [*self.found, *prepared.findings, *warned, *unknown]
 
 
 def _handed(file: File) -> Iterator[Handed]:

@@ -13,6 +13,7 @@ from relay.instants import parse_iso
 from relay.messages.arrival import prepare_arrival
 from relay.messages.envelope import money_without_id
 from relay.rules.prepare import Prepared
+from relay.rules.times import read_time
 from relay_cli.dlq.dead_letter import DeadLetter
 from relay_cli.samples import Expected, Sample
 
@@ -156,9 +157,8 @@ def matches(trace: Trace, entry: Mapping[str, Any]) -> bool:
     prepared = submitted.prepare(_arrival(entry), None)
     if prepared.body is None:
         return False
-    left_out = {name for name in _TIME_FIELDS if name not in submitted.event} | {
-        "customer_dedup_id"
-    }
+    stamped = {name for name in _TIME_FIELDS if read_time(submitted.event.get(name)) is None}
+    left_out = {*stamped, "customer_dedup_id"}
     payload = loads(prepared.body)
     return bool(_without(payload, left_out) == _without(entry["payload"], left_out))
 

@@ -62,7 +62,7 @@ _OTHER_QUEUE: Final = Finding(
     "is for the other queue: mobile_event goes to the mobile one, web_event and web_visit to the "
     "one for web",
 )
-_NO_SUCH_APP: Final = Finding(
+NO_SUCH_APP: Final = Finding(
     "Q6",
     Severity.REJECT,
     "app_id",
@@ -201,7 +201,7 @@ class Forwarder:
         try:
             app = self._apps.app(self._surface, job.envelope.app_id)
         except UnknownAppError:
-            return self._refuse(job, _UNKNOWN_APP, _NO_SUCH_APP)
+            return self._refuse(job, _UNKNOWN_APP, NO_SUCH_APP)
         except ParametersUnavailableError:
             return NO_SETTINGS
         except ConfigurationError as error:
