@@ -119,8 +119,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(autouse=True)
 def _libraries_may_log() -> Iterator[None]:
-    """The relay's processes silence libraries for good; these here go on to the next test."""
+    """The relay's processes silence libraries for good; these here go on to the next test.
+
+    So does a command that maps payments, with the relay's own telemetry.
+    """
     yield
+    telemetry = sys.modules.get("relay.telemetry")
+    if telemetry is not None and telemetry._silent.is_set():  # noqa: SLF001 - there is no way back
+        telemetry._silent = threading.Event()  # noqa: SLF001
+        telemetry.logger.cache_clear()
     logging.setLogRecordFactory(logging.LogRecord)
     root = logging.getLogger()
     if root.level != logging.WARNING:  # to set it makes every logger forget what it looked up
