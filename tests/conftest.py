@@ -124,7 +124,7 @@ def _libraries_may_log() -> Iterator[None]:
     So does a command that maps payments, with the relay's own telemetry.
     """
     yield
-    telemetry = sys.modules.get("relay.telemetry")
+    telemetry: Any = sys.modules.get("relay.telemetry")
     if telemetry is not None and telemetry._silent.is_set():  # noqa: SLF001 - there is no way back
         telemetry._silent = threading.Event()  # noqa: SLF001
         telemetry.logger.cache_clear()
