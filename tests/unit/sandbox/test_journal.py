@@ -27,11 +27,8 @@ def test_of_too_many_traces_the_oldest_are_forgotten_and_counted_no_more() -> No
 
     assert [trace.key for trace in journal] == ["t-3", "t-4", "t-5"]
     assert forgotten == ["t-1", "t-2"]
-    assert (journal.handed_in, journal.counts[Fate.QUEUED], journal.counts[Fate.DELIVERED]) == (
-        5,
-        3,
-        0,
-    )
+    assert journal.handed_in == 5
+    assert (journal.counts[Fate.QUEUED], journal.counts[Fate.DELIVERED]) == (3, 0)
     assert [trace.key for trace in journal.newest(2)] == ["t-5", "t-4"]
     assert [trace.key for trace in journal.newest(2, before="t-4")] == ["t-3"]
 
@@ -61,19 +58,17 @@ async def test_whoever_waits_for_news_is_woken_by_any_change() -> None:
     await journal.newer_than(seen)
 
 
-def test_steps_of_an_event_that_is_held_for_days_are_bounded_and_say_how_many_are_left_out() -> (
-    None
-):
+def test_steps_of_an_event_that_is_held_for_days_are_bounded_and_say_so() -> None:
     journal = Journal()
     (trace,) = begin(journal)
 
-    for number in range(10_000):
+    for number in range(2_000):
         journal.note(trace, step(str(number)))
 
     assert len(trace.steps) <= MOST_STEPS
-    assert [trace.steps[0].text, trace.steps[-1].text] == ["0", "9999"]
+    assert [trace.steps[0].text, trace.steps[-1].text] == ["0", "1999"]
     (folded,) = [one for one in trace.steps if one.kind == "left_out"]
-    assert folded.text.startswith(f"{10_000 - len(trace.steps) + 1} steps ")
+    assert folded.text.startswith(f"{2_000 - len(trace.steps) + 1} steps ")
 
 
 def test_marks_are_counted_as_long_as_they_hold() -> None:
