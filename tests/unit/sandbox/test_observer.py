@@ -16,7 +16,7 @@ from relay.exact_json import dumps, loads
 from relay.instants import Recorded
 from relay_sandbox.http.messages import Request, Response
 from relay_sandbox.journal.journal import MOST_TRACES, Journal
-from relay_sandbox.journal.observer import Observer, Role, Waits
+from relay_sandbox.journal.observer import Observer, QueueName, Role, Waits
 from relay_sandbox.journal.trace import Fate, Trace
 from relay_sandbox.lambda_runtime.runtime_api import FunctionError
 from relay_sandbox.stand_in.calls import Call, Verdict, parse_body
@@ -43,7 +43,7 @@ class Story:
     def __init__(self, most: int = MOST_TRACES) -> None:
         self.now = NOW
         self.journal = Journal(most)
-        names = ("mobile", "web", "payments")
+        names: tuple[QueueName, ...] = ("mobile", "web", "payments")
         self.observer = Observer(
             self.journal,
             lambda _: "Europe/Berlin",
