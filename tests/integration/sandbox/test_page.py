@@ -396,5 +396,5 @@ async def test_reader_that_takes_nothing_is_cut_off_and_holds_nobody_up(
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n\r\n".encode())
         await asyncio.wait_for(closed.wait(), 30)
-        assert reader
+        assert not reader.at_eof()
         writer.close()
