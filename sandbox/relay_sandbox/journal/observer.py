@@ -18,7 +18,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http import HTTPStatus
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, TypeGuard
 
 from relay.domain.kinds import Kind
 from relay.errors import NotAnEnvelopeError
@@ -252,6 +252,7 @@ class Observer:
         trace = self._in_hand(content)
         if trace is None or content is None:
             self._handed_in(role, message_id, content, "")
+            self._split_off(self._by_message[message_id], content, now)
             return
         self._index(trace, _lookup_of(content))
         if trace.event_id is None and isinstance(content, Envelope) and content.event_id:
@@ -274,6 +275,18 @@ class Observer:
             waits_in_production_seconds=in_production,
         )
         self.journal.note(trace, step, Fate.HELD if held else Fate.WAITING)
+
+    def _split_off(self, part: Trace, content: Envelope | Notice | None, now: datetime) -> None:
+        """A message with several events is put back as one message for each of them."""
+        whole_id = (content.event_id or "").rpartition(":")[0] if _is_event(content) else ""
+        whole = self._by_message.get(whole_id)
+        if whole is None or whole.attempt is None:
+            return
+        part.caused_by = whole.key
+        whole.attempt.requeued = True
+        whole.causes += 1
+        whole.reason = "split"
+        self.journal.note(whole, Step(now, "split", words.SPLIT), Fate.DELIVERED)
 
     def _became_dead_letter(self, role: Role, message_id: str, body: str) -> None:
         now, content = self.clock(), payload_object(body)
@@ -734,6 +747,10 @@ def _content(role: Role, body: str) -> Envelope | Notice | None:
         return parse_notice(body) if role.name == "payments" else parse_envelope(body)
     except NotAnEnvelopeError:
         return None
+
+
+def _is_event(content: Envelope | Notice | None) -> TypeGuard[Envelope]:
+    return isinstance(content, Envelope)
 
 
 def _lookup_of(content: Envelope | Notice | None) -> _Lookup | None:
