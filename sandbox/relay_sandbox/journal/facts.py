@@ -11,8 +11,9 @@ from typing import Any, Final, Literal, NamedTuple, TypeGuard
 from relay.errors import NotAnEnvelopeError
 from relay.exact_json import InvalidJsonError, loads
 from relay.instants import iso_form
-from relay.messages.envelope import Envelope, parse_envelope
+from relay.messages.envelope import Envelope
 from relay.messages.notice import Notice, parse_notice
+from relay.messages.reader import read_body
 from relay_sandbox.journal.reading import payload_object, shown, shown_id, without_emails
 from relay_sandbox.journal.trace import Sure, Trace
 
@@ -46,12 +47,29 @@ class Waits:
         return self.retry_schedule[number - 1] if 0 < number <= len(self.retry_schedule) else None
 
 
-def content_of(role: Role, body: str) -> Content:
-    """Read a message's body."""
-    try:
-        return parse_notice(body) if role.name == "payments" else parse_envelope(body)
-    except NotAnEnvelopeError:
-        return None
+class Body(NamedTuple):
+    """What a message holds, and what there is to say of how it holds it."""
+
+    content: Content
+    findings: tuple[dict[str, str], ...] = ()
+
+
+def read_message(role: Role, body: str, now: datetime) -> Body:
+    """Read a message's body as the function does that gets it."""
+    if role.name == "payments":
+        try:
+            return Body(parse_notice(body))
+        except NotAnEnvelopeError:
+            return Body(None)
+    items = read_body(body, now)
+    if len(items) != 1 or items[0].fault is not None or items[0].position is not None:
+        return Body(None)
+    item = items[0]
+    found = tuple(finding.as_dict() for finding in item.findings)
+    envelope = item.envelope
+    return Body(
+        envelope if item.has_own_id else envelope.model_copy(update={"event_id": None}), found
+    )
 
 
 def is_event(content: Content) -> TypeGuard[Envelope]:

@@ -25,12 +25,12 @@ from relay_sandbox.journal.facts import (
     QueueName,
     Role,
     Waits,
-    content_of,
     findings_of,
     is_event,
     is_later,
     kind_word,
     lookup_of,
+    read_message,
     sure_of,
     text_of,
     texts_of,
@@ -124,7 +124,7 @@ class Observer:
 
     def _put(self, role: Role, fact: Mapping[str, Any]) -> None:
         message_id, body, caller = fact["id"], fact["body"], fact["caller"]
-        content = content_of(role, body)
+        content, findings = read_message(role, body, self.clock())
         if (moved := self._index.by_message.get(message_id)) is not None:
             self._redriven(moved, message_id)
         elif caller == _CONSUMERS[role.name]:
@@ -135,6 +135,8 @@ class Observer:
                 self._redriven(letter, message_id)
             else:
                 self._handed_in(role, message_id, content, caller)
+                trace = self._index.by_message[message_id]
+                trace.findings = (*findings, *trace.findings)
 
     def _handed_in(self, role: Role, message_id: str, content: Content, caller: str) -> None:
         now = self.clock()
@@ -293,7 +295,7 @@ class Observer:
     def _trace_of_letter(self, role: Role, content: Mapping[str, Any], body: str) -> Trace | None:
         if isinstance(first := content.get("message_id"), str) and first in self._index.by_message:
             return self._index.by_message[first]
-        parsed = content_of(role, body)
+        parsed = read_message(role, body, self.clock()).content
         return self._index.in_hand(parsed) or self._index.newest(parsed)
 
     def _deleted(self, role: Role, message_id: str) -> None:
