@@ -275,7 +275,8 @@ def test_demo_on_a_terminal_stays_up_and_shows_what_to_try(tmp_path: Path) -> No
     assert not (tmp_path / ".relay" / "ready.json").exists()
     assert f"curl {ready['api']}/v1/mobile/".encode() in shown
     assert f"--queue-url {ready['mobile_queue']}".encode() in shown
-    assert shown.index(f"Open {ready['page']}".encode()) < shown.index(b"samples,")
+    assert b"Open " in shown
+    assert shown.index(ready["page"].encode()) < shown.index(b"samples,")
 
 
 def test_demo_without_samples_says_so(run: Run, tmp_path: Path) -> None:
