@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import os
+import signal
 from typing import Protocol
 
 from relay_sandbox.deployment.stack import FunctionSettings
 from relay_sandbox.errors import PayloadTooLargeError, SandboxError
-from relay_sandbox.lambda_runtime.execution import ExecutionEnvironment, FunctionLog, Invocation
+from relay_sandbox.lambda_runtime.execution import (
+    ExecutionEnvironment,
+    FunctionLog,
+    Invocation,
+    OnLine,
+)
 from relay_sandbox.lambda_runtime.runtime_api import (
     MAX_PAYLOAD_BYTES,
     FunctionError,
@@ -26,12 +34,19 @@ class Invocable(Protocol):
 class Function:
     """A deployed function, which starts and reuses execution environments as needed.
 
-    `limit` is the maximum of concurrent invocations; further ones wait.
+    `limit` is the maximum of concurrent invocations; further ones wait. `on_line` is told of each
+    line that the function prints.
     """
 
     def __init__(
-        self, settings: FunctionSettings, log: FunctionLog, endpoint: str, limit: int
+        self,
+        settings: FunctionSettings,
+        log: FunctionLog,
+        endpoint: str,
+        limit: int,
+        on_line: OnLine | None = None,
     ) -> None:
+        self._on_line = on_line
         self.settings = settings
         self.started = 0  # invocations since the start
         self.running = 0
@@ -40,6 +55,7 @@ class Function:
         self._slots = asyncio.Semaphore(limit)
         self._idle: list[ExecutionEnvironment] = []
         self._environments: set[ExecutionEnvironment] = set()
+        self._retired: set[ExecutionEnvironment] = set()
 
     async def warm_up(self) -> None:
         """Start the first environment; raises SandboxError, with traceback, if it cannot load."""
@@ -66,6 +82,20 @@ class Function:
         finally:
             self.running -= 1
 
+    def kill_busy(self) -> None:
+        """Kill the processes that are working: their invocations end with an error."""
+        for environment in self._environments - set(self._idle):
+            if environment.alive:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(environment.pid, signal.SIGKILL)
+
+    async def retire(self) -> None:
+        """Let every later invocation run in a new process, which remembers nothing."""
+        idle, self._idle = self._idle, []
+        self._retired = set(self._environments)
+        for environment in idle:
+            await self._discard(environment)
+
     async def stop(self) -> None:
         """Stop all environments; invocations in progress end with an error."""
         await asyncio.gather(*(environment.stop() for environment in list(self._environments)))
@@ -90,17 +120,20 @@ class Function:
             if environment.alive:
                 return environment
             await self._discard(environment)
-        started = await ExecutionEnvironment.start(self.settings, self._log, self._endpoint)
+        started = await ExecutionEnvironment.start(
+            self.settings, self._log, self._endpoint, self._on_line
+        )
         if isinstance(started, ExecutionEnvironment):
             self._environments.add(started)
         return started
 
     async def _put_back(self, environment: ExecutionEnvironment) -> None:
-        if environment.alive:
+        if environment.alive and environment not in self._retired:
             self._idle.append(environment)
         else:
             await self._discard(environment)
 
     async def _discard(self, environment: ExecutionEnvironment) -> None:
         self._environments.discard(environment)
+        self._retired.discard(environment)
         await environment.stop()
