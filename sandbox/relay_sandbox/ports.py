@@ -9,28 +9,29 @@ DEFAULT_API_PORT = 8700
 
 
 class Ports(NamedTuple):
-    """Ports of the HTTP API, the local AWS and the stand-in; 0 takes any free port."""
+    """Ports of the HTTP API, the local AWS, the stand-in and the page; 0 takes any free port."""
 
     api: int
     aws: int
     stand_in: int
+    page: int
 
 
 def choose_ports(port: int | None) -> Ports:
-    """Return three consecutive ports from `port`; for 0, any free ports.
+    """Return four consecutive ports from `port`; for 0, any free ports.
 
     None means the default ports, which `events/env.json` names, or any free ports if one of those
-    is taken. An explicit `port` is used as it is, so starting fails if it is taken; its two
+    is taken. An explicit `port` is used as it is, so starting fails if it is taken; its
     neighbours fall back to any free port.
     """
     if port == 0:
-        return Ports(0, 0, 0)
+        return Ports(0, 0, 0, 0)
     first = DEFAULT_API_PORT if port is None else port
-    aws, stand_in = (_free_or_any(first + 1), _free_or_any(first + 2))
+    beside = [_free_or_any(first + number) for number in (1, 2, 3)]
     if port is not None:
-        return Ports(first, aws, stand_in)
-    default = Ports(_free_or_any(first), aws, stand_in)
-    return default if all(default) else Ports(0, 0, 0)
+        return Ports(first, *beside)
+    default = Ports(_free_or_any(first), *beside)
+    return default if all(default) else Ports(0, 0, 0, 0)
 
 
 def is_free(port: int) -> bool:

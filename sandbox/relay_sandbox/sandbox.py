@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Self
@@ -22,11 +23,15 @@ from relay_sandbox.errors import SandboxError
 from relay_sandbox.gateway.gateway import Gateway
 from relay_sandbox.http.access import Access
 from relay_sandbox.http.server import Server
+from relay_sandbox.journal.journal import Journal
+from relay_sandbox.journal.observer import Observer, QueueName, Role, Waits
 from relay_sandbox.lambda_runtime.execution import FunctionLog, Invocation
 from relay_sandbox.lambda_runtime.function import Function
 from relay_sandbox.lambda_runtime.pollers import Poller
 from relay_sandbox.local_aws.aws import LocalAws
 from relay_sandbox.options import PROJECT, SandboxOptions
+from relay_sandbox.page.server import Page
+from relay_sandbox.page.surroundings import Surroundings
 from relay_sandbox.ports import choose_ports, is_free
 from relay_sandbox.seeds import Seeds
 from relay_sandbox.stand_in import StandIn
@@ -43,7 +48,7 @@ class Sandbox:
 
     Making one raises SandboxError if `allow_hosts` names no host. Entering the block raises it,
     with what to do, if a part does not start. `ready` holds
-    what users of the sandbox need: `api`, `aws`, `stand_in` (base URLs), `mobile_queue`,
+    what users of the sandbox need: `page`, `api`, `aws`, `stand_in` (base URLs), `mobile_queue`,
     `web_queue`, `payments_queue`, `mobile_dlq`, `web_dlq`, `payments_dlq` (queue URLs),
     `identities_table`, `trail_table`, `deliveries_table` (names), `producer_token`, `push_token`,
     `apps` (ids by kind), `payment_sources` (`{provider: {"source", "secret"}}`).
@@ -55,7 +60,14 @@ class Sandbox:
         self.stand_in = StandIn(self.seeds.accounts())
         self._ports = choose_ports(self.options.port)
         self._access = Access.allowing(self.options.allow_hosts)
-        self.aws = LocalAws(self.logs / "aws.log", self._ports.aws, self._access)
+        self.journal = Journal()
+        self.observer = Observer(self.journal, self.stand_in.accounts.zone)
+        self.aws = LocalAws(
+            self.logs / "aws.log", self._ports.aws, self._access, self.observer.queue_line
+        )
+        self.observer.sync = self.aws.tell_of_queues
+        self.stand_in.observer = self.observer
+        self.stand_in.faults.on_change = self.journal.changed
         self.functions: dict[str, Function] = {}
         self.ready: dict[str, Any] = {}
         self._source_queues: list[str] = []
@@ -132,10 +144,12 @@ class Sandbox:
         overrides = self._overrides(stand_in.url)
         stack = await self.aws.call(deploy, self.aws, await template, overrides)
         await self.aws.call(self.seeds.put, self.aws, stack.outputs["ParameterPrefix"])
+        self._tell_observer(await template, stack, stand_in.url, overrides)
         await self._start_functions(stack)
         await self._start_pollers(stack)
         api = await self._start_gateway(stack)
         self.ready = self._describe(stack, api=api, stand_in=stand_in.url)
+        self.ready["page"] = await self._start_page()
 
     def _clear_logs(self) -> None:
         self.logs.mkdir(parents=True, exist_ok=True)
@@ -156,7 +170,9 @@ class Sandbox:
     async def _start_functions(self, stack: Stack) -> None:
         for key, settings in stack.functions.items():
             log = FunctionLog(self.logs / f"{key}.log", self.options.echo)
-            function = Function(settings, log, self.aws.url, self.options.concurrency)
+            function = Function(
+                settings, log, self.aws.url, self.options.concurrency, self.observer.function_line
+            )
             self.functions[key] = function
             self._parts.push_async_callback(function.stop)
         warm_ups = [function.warm_up() for function in self.functions.values()]
@@ -175,6 +191,7 @@ class Sandbox:
                 self.functions[source.function],
                 limit=min(concurrency, self.options.concurrency),
                 window_seconds=min(source.window_seconds, self.options.window_limit_seconds),
+                observer=self.observer,
             )
             task = asyncio.create_task(poller.run())
             self._parts.push_async_callback(_cancel, task)
@@ -189,7 +206,7 @@ class Sandbox:
             )
 
     async def _start_gateway(self, stack: Stack) -> str:
-        gateway = Gateway(stack.api, self.functions)
+        gateway = Gateway(stack.api, self.functions, self.observer.answered)
         self._parts.push_async_callback(gateway.stop)
         server = Server(
             gateway.handle,
@@ -202,6 +219,29 @@ class Sandbox:
         except OSError as error:
             raise self._port_is_taken() from error
         return server.url
+
+    async def _start_page(self) -> str:
+        surroundings = Surroundings(
+            self.observer, self.stand_in, self.aws, self.functions, self.ready
+        )
+        server = Server(Page(surroundings).handle, port=self._ports.page, access=self._access)
+        await self._parts.enter_async_context(server)
+        return f"http://localhost:{server.port}"
+
+    def _tell_observer(
+        self, template: Template, stack: Stack, stand_in: str, overrides: Mapping[str, str]
+    ) -> None:
+        names: tuple[QueueName, ...] = ("mobile", "web", "payments")
+        self.observer.roles = {
+            stack.outputs[f"{name.title()}{ending}"].rpartition("/")[2]: Role(name, is_dead=is_dead)
+            for name in names
+            for ending, is_dead in (("QueueUrl", False), ("DeadLetterQueueUrl", True))
+        }
+        production = template.parameters({})
+        schedule = production["RetryScheduleSeconds"].split(",")
+        self.observer.waits = Waits(tuple(map(float, schedule)), float(production["HoldSeconds"]))
+        endpoints = {overrides["MobileEndpoint"], overrides["WebEndpoint"]}
+        self.observer.goes_elsewhere = endpoints != {stand_in}
 
     def _port_is_taken(self) -> SandboxError:
         return SandboxError(f"port {self._ports.api} is taken; choose another one, or 0 for any")

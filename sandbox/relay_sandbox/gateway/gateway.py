@@ -21,6 +21,8 @@ from relay_sandbox.lambda_runtime.execution import Invocation
 from relay_sandbox.lambda_runtime.function import Invocable
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
+OnAnswer = Callable[[str, Mapping[str, str], Request, Response], None]
+
 _LOGGER = logging.getLogger(__name__)
 _TOO_LARGE = gateway_response(413, "Request Entity Too Large")
 _INTERNAL_ERROR = gateway_response(500, "Internal Server Error")
@@ -52,9 +54,15 @@ class Throttle:
 
 
 class Gateway:
-    """The HTTP API; `handle` serves it. `functions` are keyed by the names that routes use."""
+    """The HTTP API; `handle` serves it. `functions` are keyed by the names that routes use.
 
-    def __init__(self, api: Api, functions: Mapping[str, Invocable]) -> None:
+    `on_answer` is told of each answer, with the route's key and its parameters.
+    """
+
+    def __init__(
+        self, api: Api, functions: Mapping[str, Invocable], on_answer: OnAnswer | None = None
+    ) -> None:
+        self._on_answer = on_answer
         self._functions = functions
         self._router = Router(api.routes)
         self._throttles = {route: Throttle(api.rate, api.burst) for route in api.routes}
@@ -65,7 +73,11 @@ class Gateway:
         found = self._router.find(request)
         if found is None:
             return gateway_response(404, "Not Found")
-        return await self._respond(*found, request)
+        response = await self._respond(*found, request)
+        if self._on_answer:
+            route, parameters = found
+            self._on_answer(route.key, parameters, request, response)
+        return response
 
     async def stop(self) -> None:
         """Cancel the invocations that are still running."""

@@ -7,6 +7,7 @@ import contextlib
 import json
 import socket
 import struct
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Self
@@ -64,11 +65,16 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A response. The server adds `content-length`; `connection: close` ends the connection."""
+    """A response. The server adds `content-length`; `connection: close` ends the connection.
+
+    With a `stream` the body is what it yields, each piece sent at once; it ends with the
+    connection, whose client is cut off when it takes nothing for `STALLED_SECONDS`.
+    """
 
     status: int = 200
     headers: Headers = ()
     body: bytes = b""
+    stream: AsyncIterator[bytes] | None = None
 
     @classmethod
     def text(cls, status: int, text: str, headers: Headers = ()) -> Self:

@@ -18,7 +18,7 @@ import asyncio
 import contextlib
 import logging
 import sys
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Connection", "Handler", "Headers", "Request", "Response", "Server", "utc_now"]
 
 _LOGGER = logging.getLogger(__name__)
+STALLED_SECONDS = 10.0  # how long the reader of a stream may take nothing
 _LINGER_SECONDS = 1.0  # how long a rejected client may keep sending before it is cut off
 _CLOSE: Headers = (("connection", "close"),)
 _WITHOUT_BODY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
@@ -79,6 +80,9 @@ class _Session:
         request = await self._read_request()
         response = await self._respond(request) if request else None
         if request is None or response is None:
+            return False
+        if response.stream is not None and request.method != "HEAD":
+            await self._send_stream(response, response.stream)
             return False
         await self._send(response, with_body=request.method != "HEAD")
         return self.protocol.our_state is h11.DONE and self.protocol.their_state is h11.DONE
@@ -139,6 +143,29 @@ class _Session:
             parts.append(self.protocol.send(h11.Data(data=body)))
         parts.append(self.protocol.send(h11.EndOfMessage()))
         await self._write(b"".join(part for part in parts if part))
+
+    async def _send_stream(self, response: Response, stream: AsyncIterator[bytes]) -> None:
+        """Send pieces as they come, until there are no more or the client has gone."""
+        head = h11.Response(
+            status_code=response.status,
+            headers=[*response.headers, ("connection", "close")],
+            reason=_PHRASES.get(response.status, ""),
+        )
+        await self._write(self.protocol.send(head))
+        pieces = asyncio.ensure_future(self._send_pieces(stream))
+        gone = asyncio.ensure_future(self.connection.until_closed())
+        try:
+            await asyncio.wait({pieces, gone}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (pieces, gone):
+                task.cancel()
+            await asyncio.gather(pieces, gone, return_exceptions=True)
+
+    async def _send_pieces(self, stream: AsyncIterator[bytes]) -> None:
+        async for piece in stream:
+            async with asyncio.timeout(STALLED_SECONDS):
+                await self._write(self.protocol.send(h11.Data(data=piece)))
+        await self._write(self.protocol.send(h11.EndOfMessage()))
 
     async def _refuse(self, status: int) -> None:
         """Respond to a request that could not be read, and close without losing the response."""

@@ -24,10 +24,13 @@ from relay_sandbox.lambda_runtime.runtime_api import (
     RuntimeApi,
 )
 from relay_sandbox.local_aws import aws
-from relay_sandbox.processes.children import Child, first_of, inherited_environment
+from relay_sandbox.processes.children import Child, Lines, first_of, inherited_environment
 
 _INIT_SECONDS = 60.0  # AWS allows 10; here the first import may compile everything
 _LOG_TAIL_BYTES = 1024 * 1024
+
+OnLine = Callable[[str, bytes], None]
+"""Is told of each line that a function prints: the function's key, and the line."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,10 @@ class FunctionLog:
 class ExecutionEnvironment:
     """A process that runs a function, and the Runtime API that serves it."""
 
-    def __init__(self, settings: FunctionSettings, log: FunctionLog) -> None:
+    def __init__(
+        self, settings: FunctionSettings, log: FunctionLog, on_line: OnLine | None = None
+    ) -> None:
+        self._lines = Lines(lambda line: on_line(settings.key, line)) if on_line else None
         self._settings = settings
         self._log = log
         self._api = RuntimeApi()
@@ -76,10 +82,17 @@ class ExecutionEnvironment:
 
     @classmethod
     async def start(
-        cls, settings: FunctionSettings, log: FunctionLog, endpoint: str
+        cls,
+        settings: FunctionSettings,
+        log: FunctionLog,
+        endpoint: str,
+        on_line: OnLine | None = None,
     ) -> Self | FunctionError:
-        """Start a process and load the function in it; return the error if that fails."""
-        self = cls(settings, log)
+        """Start a process and load the function in it; return the error if that fails.
+
+        `on_line` is told of each line that the function prints.
+        """
+        self = cls(settings, log, on_line)
         await self._server.__aenter__()
         address = f"127.0.0.1:{self._server.port}"
         try:
@@ -170,6 +183,8 @@ class ExecutionEnvironment:
     def _keep_output(self, data: bytes) -> None:
         self._output = (self._output + data)[-_LOG_TAIL_BYTES:]
         self._log.write(data)
+        if self._lines:
+            self._lines.feed(data)
 
 
 def _exit_text(child: Child) -> str:
@@ -192,7 +207,7 @@ def function_environment(settings: FunctionSettings, endpoint: str, address: str
     return {
         **inherited_environment(),
         **settings.environment,
-        **aws.environment(endpoint),
+        **aws.environment(endpoint, settings.key),
         "AWS_EXECUTION_ENV": f"AWS_Lambda_{settings.runtime}",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(settings.memory_mb),
         "AWS_LAMBDA_FUNCTION_NAME": settings.name,

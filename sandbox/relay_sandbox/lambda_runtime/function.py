@@ -8,7 +8,12 @@ from typing import Protocol
 
 from relay_sandbox.deployment.stack import FunctionSettings
 from relay_sandbox.errors import PayloadTooLargeError, SandboxError
-from relay_sandbox.lambda_runtime.execution import ExecutionEnvironment, FunctionLog, Invocation
+from relay_sandbox.lambda_runtime.execution import (
+    ExecutionEnvironment,
+    FunctionLog,
+    Invocation,
+    OnLine,
+)
 from relay_sandbox.lambda_runtime.runtime_api import (
     MAX_PAYLOAD_BYTES,
     FunctionError,
@@ -26,12 +31,19 @@ class Invocable(Protocol):
 class Function:
     """A deployed function, which starts and reuses execution environments as needed.
 
-    `limit` is the maximum of concurrent invocations; further ones wait.
+    `limit` is the maximum of concurrent invocations; further ones wait. `on_line` is told of each
+    line that the function prints.
     """
 
     def __init__(
-        self, settings: FunctionSettings, log: FunctionLog, endpoint: str, limit: int
+        self,
+        settings: FunctionSettings,
+        log: FunctionLog,
+        endpoint: str,
+        limit: int,
+        on_line: OnLine | None = None,
     ) -> None:
+        self._on_line = on_line
         self.settings = settings
         self.started = 0  # invocations since the start
         self.running = 0
@@ -90,7 +102,9 @@ class Function:
             if environment.alive:
                 return environment
             await self._discard(environment)
-        started = await ExecutionEnvironment.start(self.settings, self._log, self._endpoint)
+        started = await ExecutionEnvironment.start(
+            self.settings, self._log, self._endpoint, self._on_line
+        )
         if isinstance(started, ExecutionEnvironment):
             self._environments.add(started)
         return started

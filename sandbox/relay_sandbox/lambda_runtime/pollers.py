@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from relay_sandbox.deployment.stack import EventSource
     from relay_sandbox.lambda_runtime.function import Invocable
+    from relay_sandbox.lambda_runtime.runtime_api import FunctionError
     from relay_sandbox.local_aws.aws import LocalAws
 
 _LOGGER = logging.getLogger(__name__)
@@ -33,12 +34,28 @@ _AFTER_ERROR_SECONDS = 0.5
 _EMPTY_EVENT_BYTES = len(b'{"Records": []}')
 
 
+class BatchObserver(Protocol):
+    """Is told what becomes of the records of a queue, as it happens."""
+
+    def received(self, queue_url: str, records: Sequence[Record]) -> None:
+        """A function is about to get these records."""
+
+    def settled(
+        self,
+        queue_url: str,
+        records: Sequence[Record],
+        handed_back: Collection[str],
+        error: FunctionError | None,
+    ) -> None:
+        """The function has ended: with an error, or with these message ids handed back."""
+
+
 class Poller:
     """An event source mapping, active while `run` runs.
 
     `limit` is the maximum of concurrent invocations. At the limit nothing is received, so that no
     message waits here while the queue counts it as being processed. `window_seconds` is the
-    batching window.
+    batching window. `observer` is told of each batch.
     """
 
     def __init__(
@@ -49,11 +66,13 @@ class Poller:
         *,
         limit: int,
         window_seconds: float,
+        observer: BatchObserver | None = None,
     ) -> None:
         self._aws = aws
         self._source = source
         self._function = function
         self._window_seconds = window_seconds
+        self._observer = observer
         self._slots = asyncio.Semaphore(limit)
         self._left_over: list[Record] = []  # received, but too large for the previous batch
 
@@ -102,13 +121,17 @@ class Poller:
 
     async def _deliver(self, batch: list[Record]) -> None:
         ids = [record["messageId"] for record in batch]
+        if self._observer:
+            self._observer.received(self._source.queue_url, batch)
         invocation = await self._function.invoke({"Records": batch})
+        reports = self._source.reports_item_failures
+        failed = failed_ids(invocation.result, ids) if reports else set()
+        if self._observer:
+            self._observer.settled(self._source.queue_url, batch, failed, invocation.error)
         if invocation.error:
             kind = invocation.error.type  # not the message, which may contain a sender's data
             _LOGGER.warning("%s failed: %s; see its log", self._source.function, kind)
             return
-        reports = self._source.reports_item_failures
-        failed = failed_ids(invocation.result, ids) if reports else set()
         await self._delete([record for record in batch if record["messageId"] not in failed])
 
     async def _delete(self, records: Sequence[Record]) -> None:

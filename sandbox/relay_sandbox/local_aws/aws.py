@@ -21,8 +21,18 @@ from botocore.config import Config
 
 from relay_sandbox.errors import SandboxError
 from relay_sandbox.http.access import Access
-from relay_sandbox.local_aws.moto_process import HOSTS_VARIABLE, PORT_VARIABLE
-from relay_sandbox.processes.children import Child, first_of, inherited_environment
+from relay_sandbox.local_aws.moto_process import (
+    HOSTS_VARIABLE,
+    PORT_VARIABLE,
+    QUEUES_VARIABLE,
+)
+from relay_sandbox.processes.children import (
+    Child,
+    Lines,
+    Output,
+    first_of,
+    inherited_environment,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -43,8 +53,10 @@ _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
-def environment(url: str) -> dict[str, str]:
+def environment(url: str, caller: str | None = None) -> dict[str, str]:
     """Return the variables that point AWS SDKs and the CLI to the local AWS, and to nothing else.
+
+    `caller` is the name of a function: the local AWS knows its calls by their key, as AWS does.
 
     The two files are set so that the user's settings and real credentials are not read.
     """
@@ -56,6 +68,7 @@ def environment(url: str) -> dict[str, str]:
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
         **CREDENTIALS,
+        **({"AWS_ACCESS_KEY_ID": f"function.{caller}"} if caller else {}),
     }
 
 
@@ -78,12 +91,21 @@ class LocalAws:
     """The local AWS, running inside its `async with` block.
 
     `port` 0 takes any free port. `log` is the file for moto's output. `access` says by which names
-    it may be called; without it, by those of the loopback interface. Entering the block raises
+    it may be called; without it, by those of the loopback interface. `on_queues` gets a line for
+    each message that is put on a queue or deleted (`moto_queues`). Entering the block raises
     SandboxError if moto does not start; the message contains the end of its output.
     """
 
-    def __init__(self, log: Path, port: int = 0, access: Access | None = None) -> None:
+    def __init__(
+        self,
+        log: Path,
+        port: int = 0,
+        access: Access | None = None,
+        on_queues: Callable[[bytes], None] | None = None,
+    ) -> None:
         self._log = log
+        self._queues = Lines(on_queues) if on_queues else None
+        self._pipe: Output | None = None
         self._wanted_port = port
         self._access = access or Access()
         self._session = local_session()
@@ -96,17 +118,21 @@ class LocalAws:
     async def __aenter__(self) -> Self:
         """Start moto and wait until it responds."""
         self._log.parent.mkdir(parents=True, exist_ok=True)
-        self._child = await Child.start(
-            _MODULE,
-            environment={
-                **inherited_environment(),
-                **CREDENTIALS,
-                PORT_VARIABLE: str(self._wanted_port),
-                HOSTS_VARIABLE: " ".join(str(host) for host in self._access.allowed),
-            },
-            folder=self._log.parent,
-            on_output=self._keep_output,
-        )
+        self._pipe = Output(self._queues.feed if self._queues else lambda _: None)
+        with self._pipe as write_end:
+            self._child = await Child.start(
+                _MODULE,
+                environment={
+                    **inherited_environment(),
+                    **CREDENTIALS,
+                    PORT_VARIABLE: str(self._wanted_port),
+                    HOSTS_VARIABLE: " ".join(str(host) for host in self._access.allowed),
+                    **({QUEUES_VARIABLE: str(write_end)} if self._queues else {}),
+                },
+                folder=self._log.parent,
+                on_output=self._keep_output,
+                keep_open=(write_end,),
+            )
         try:
             self.url = f"http://127.0.0.1:{await self._port(self._child)}"
         except BaseException:
@@ -118,7 +144,14 @@ class LocalAws:
         """Kill moto; calls in progress fail."""
         if self._child:
             await self._child.kill()
+        if self._pipe:
+            self._pipe.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def tell_of_queues(self) -> None:
+        """Pass on at once what has happened on the queues so far."""
+        if self._pipe:
+            self._pipe.drain()
 
     def client(self, service: str) -> Any:
         """Make a client of any service. It is thread-safe."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 PORT_VARIABLE = "SANDBOX_AWS_PORT"
 HOSTS_VARIABLE = "SANDBOX_ALLOW_HOSTS"  # with spaces between them
+QUEUES_VARIABLE = "SANDBOX_QUEUES_PIPE"  # the descriptor of a pipe for what happens on queues
 
 _SERVICES = ("sqs", "ssm", "cloudformation", "awslambda", "iam", "logs", "dynamodb")
 
@@ -68,6 +69,9 @@ def serve() -> None:
         importlib.import_module(f"moto.{service}.models")
         importlib.import_module(f"moto.{service}.responses")
     importlib.import_module("relay_sandbox.local_aws.moto_partiql").patch_moto()
+    if pipe := os.environ.get(QUEUES_VARIABLE):
+        moto_queues = importlib.import_module("relay_sandbox.local_aws.moto_queues")
+        moto_queues.patch_moto(moto_queues.teller(int(pipe)))
     werkzeug_app = importlib.import_module("moto.moto_server.werkzeug_app")
     application = werkzeug_app.DomainDispatcherApplication(werkzeug_app.create_backend_app)
     # Uncached, each request would walk moto's folders and match hundreds of patterns.

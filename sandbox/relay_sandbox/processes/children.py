@@ -15,6 +15,20 @@ _LAUNCHER = Path(__file__).with_name("bound_child.py")
 _READ_BYTES = 64 * 1024
 
 
+class Lines:
+    """Puts pieces of output together to lines; `on_line` gets each, without its end."""
+
+    def __init__(self, on_line: Callable[[bytes], None]) -> None:
+        self._on_line = on_line
+        self._rest = b""
+
+    def feed(self, data: bytes) -> None:
+        """Take a piece."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            self._on_line(line)
+
+
 class Output:
     """Reads the output of a process; `on_output` gets every piece as soon as it arrives."""
 
@@ -68,10 +82,11 @@ class Child:
         environment: Mapping[str, str],
         folder: Path | None = None,
         on_output: Callable[[bytes], None],
+        keep_open: tuple[int, ...] = (),
     ) -> Self:
         """Start `python -m command...`; `on_output` gets its output in pieces.
 
-        It only sees the variables of `environment`. It runs in its own session, so that Ctrl-C on
+        It only sees the variables of `environment`, and the descriptors of `keep_open`. It runs in its own session, so that Ctrl-C on
         the terminal does not reach it: the sandbox stops its processes itself, in order.
         """
         output = Output(on_output)
@@ -88,6 +103,7 @@ class Child:
                 cwd=folder,
                 env=dict(environment),
                 start_new_session=True,
+                pass_fds=keep_open,
             )
         return cls(process, output)
 

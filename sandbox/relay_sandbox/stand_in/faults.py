@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
@@ -116,9 +116,13 @@ class _ActiveFault:
 
 
 class Faults:
-    """The active faults, in the order they were set; the first one that is due applies."""
+    """The active faults, in the order they were set; the first one that is due applies.
+
+    `on_change` is called when one is set, applied or removed.
+    """
 
     def __init__(self) -> None:
+        self.on_change: Callable[[], None] = lambda: None
         self._active: list[_ActiveFault] = []
         self._next_number = 1
 
@@ -131,10 +135,20 @@ class Faults:
         for fault in faults:
             self._active.append(_ActiveFault(self._next_number, fault))
             self._next_number += 1
+        self.on_change()
 
     def clear(self) -> None:
         """Remove all faults; calls that are already affected stay affected."""
         self._active.clear()
+        self.on_change()
+
+    def remove(self, number: int) -> bool:
+        """Remove one fault; False if it is not active."""
+        kept = [item for item in self._active if item.number != number]
+        found = len(kept) < len(self._active)
+        self._active[:] = kept
+        self.on_change()
+        return found
 
     def trigger(self, call: Call) -> Fault | None:
         """Return the fault that applies to this call, and count it; None if none does."""
@@ -143,6 +157,7 @@ class Faults:
                 item.applied += 1
                 if item.exhausted:
                     self._active.remove(item)
+                self.on_change()
                 return item.fault
         return None
 

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from relay.domain.kinds import Kind
 from relay_sandbox.http.access import Access
@@ -18,16 +18,26 @@ from relay_sandbox.stand_in.calls import Call, Verdict, parse_body, parse_path
 from relay_sandbox.stand_in.control import PREFIX, Control
 from relay_sandbox.stand_in.effects import apply, client_status
 from relay_sandbox.stand_in.faults import Fault, Faults
-from relay_sandbox.stand_in.ledger import Ledger
+from relay_sandbox.stand_in.ledger import Entry, Ledger
 
 if TYPE_CHECKING:
     import ssl
 
 
+class CallObserver(Protocol):
+    """Is told of each request to AppsFlyer's endpoints, as it happens."""
+
+    def began(self, call: Call) -> None:
+        """AppsFlyer has read the request."""
+
+    def judged(self, call: Call, entry: Entry) -> None:
+        """AppsFlyer has recorded the event or not, and answers as `entry.status` says."""
+
+
 class StandIn:
     """A local AppsFlyer. `clock` returns the current time (aware, UTC): events arrive then.
 
-    Tests in the same process may use `accounts`, `faults` and `ledger` directly; the control API
+    `observer` is told of each request. Tests in the same process may use `accounts`, `faults` and `ledger` directly; the control API
     does the same over HTTP.
     """
 
@@ -37,6 +47,7 @@ class StandIn:
         self.accounts = Accounts(accounts)
         self.faults = Faults()
         self.ledger = Ledger()
+        self.observer: CallObserver | None = None
         self._clock = clock
         self._control = Control(self.accounts, self.faults, self.ledger)
 
@@ -65,6 +76,8 @@ class StandIn:
         return await self._serve(call, connection)
 
     async def _serve(self, call: Call, connection: Connection) -> Response | None:
+        if self.observer:
+            self.observer.began(call)
         fault = self.faults.trigger(call)
         if fault is None:
             return self._write_to_ledger(call, self._judge(call), None)
@@ -99,7 +112,7 @@ class StandIn:
 
     def _write_to_ledger(self, call: Call, verdict: Verdict, fault: Fault | None) -> Response:
         """Write a call to the ledger; return the usual response with its request id."""
-        self.ledger.write(
+        entry = self.ledger.write(
             call,
             verdict,
             self.accounts.zone(call.app_id),
@@ -107,6 +120,8 @@ class StandIn:
             status=client_status(fault, verdict.response),
             fault=fault.name if fault else None,
         )
+        if self.observer:
+            self.observer.judged(call, entry)
         headers = (*verdict.response.headers, ("x-request-id", request_id))
         return replace(verdict.response, headers=headers)
 
