@@ -1,5 +1,5 @@
-// JSON as text: where each value stands, where it breaks, and edits that leave the rest as it was.
-// Pure. A path is a list of keys and indexes. Several values one after the other (a line each) are
+// JSON as text: where each value stands, and where it breaks. Pure.
+// A path is a list of keys and indexes. Several values one after the other (a line each) are
 // told apart by an index at the front of their paths.
 
 const SPACE = /[ \t\n\r]*/y;
@@ -42,47 +42,6 @@ export function lineOf(text, at) {
   let line = 1;
   for (let from = text.indexOf("\n"); from !== -1 && from < at; from = text.indexOf("\n", from + 1)) line += 1;
   return line;
-}
-
-/** The text with edits made: rename, set, remove, add. One whose path is not there changes nothing. */
-export function withEdits(text, edits) {
-  return edits.reduce((before, edit) => withEdit(before, edit), text);
-}
-
-function withEdit(text, edit) {
-  const reading = read(text);
-  const found = reading.places.get(JSON.stringify(edit.path));
-  const change = CHANGES[edit.op];
-  if (edit.op === "add") return found ? text : added(text, reading, edit);
-  return found && change ? change(text, found, edit) : text;
-}
-
-const replaced = (text, [from, to], by) => text.slice(0, from) + by + text.slice(to);
-
-const CHANGES = {
-  rename: (text, { key }, edit) => (key ? replaced(text, key, JSON.stringify(edit.to)) : text),
-  set: (text, { value }, edit) => replaced(text, value, JSON.stringify(edit.value)),
-  remove: (text, { key, value }) => without(text, key ? key[0] : value[0], value[1]),
-};
-
-/** Without a member, its comma and the white space before it. */
-function without(text, from, to) {
-  const after = /^\s*,/.exec(text.slice(to));
-  const before = /,?\s*$/.exec(text.slice(0, from))[0];
-  if (after) return text.slice(0, from) + text.slice(to + after[0].length).replace(/^\s+/, "");
-  return text.slice(0, from - before.length) + text.slice(to);
-}
-
-function added(text, reading, edit) {
-  const parent = reading.places.get(JSON.stringify(edit.path.slice(0, -1)));
-  if (!parent || text[parent.value[0]] !== "{") return text;
-  const [from, to] = parent.value;
-  const inside = text.slice(from + 1, to - 1);
-  const member = `${JSON.stringify(edit.path.at(-1))}: ${JSON.stringify(edit.value)}`;
-  const indent = /^\s*/.exec(inside)[0];
-  const end = inside.trimEnd().length;
-  const content = end ? `${inside.slice(0, end)},${indent || " "}${member}${inside.slice(end)}` : member;
-  return replaced(text, [from + 1, to - 1], content);
 }
 
 class Reader {

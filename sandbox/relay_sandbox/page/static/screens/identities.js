@@ -1,0 +1,3 @@
+import { html } from "../vendor/lit-html/lit-html.js";
+
+export const view = () => html`<div class="page"><h1>Identities</h1></div>`;

@@ -1,0 +1,96 @@
+// What the page knows. The stream fills it; screens read it. New rows wait while somebody reads, and
+// everything waits while the page is paused.
+
+const MOST_ROWS = 1000;
+
+export class Store {
+  constructor(onChange) {
+    this.onChange = onChange;
+    this.rows = new Map(); // by key; what is newest came in last
+    this.shown = []; // the rows of the list, the newest first
+    this.shownKeys = new Set();
+    this.state = null;
+    this.stream = { name: "connecting", why: "", since: null };
+    this.paused = false;
+    this.reading = false;
+    this.endedSince = new Map(); // outcome by key, for the summary that is read out
+  }
+
+  /** A message of the stream. */
+  take(event, data) {
+    if (event === "snapshot") this.snapshot(data);
+    else if (event === "traces") data.forEach((row) => this.put(row));
+    else if (event === "state") this.state = data;
+    this.trim();
+    if (!this.paused) this.show(event === "snapshot" && !this.reading);
+    this.onChange();
+  }
+
+  snapshot({ state, traces }) {
+    this.state = state;
+    this.rows = new Map();
+    for (const row of traces.toReversed()) this.rows.set(row.key, row);
+  }
+
+  put(row) {
+    const before = this.rows.get(row.key);
+    if (row.ended && !before?.ended) this.endedSince.set(row.key, row.outcome);
+    this.rows.set(row.key, row);
+  }
+
+  trim() {
+    for (const key of this.rows.keys()) {
+      if (this.rows.size <= MOST_ROWS) return;
+      this.rows.delete(key);
+    }
+  }
+
+  /** Shows what has changed of the rows that are shown, and all new ones unless somebody reads. */
+  show(all = false) {
+    if (all || !this.reading) {
+      this.shown = [...this.rows.values()].reverse();
+      this.shownKeys = new Set(this.rows.keys());
+      return;
+    }
+    this.shown = this.shown.map((row) => this.rows.get(row.key) ?? row);
+  }
+
+  /** How many rows wait to be shown. */
+  get waiting() {
+    let count = 0;
+    for (const key of this.rows.keys()) count += this.shownKeys.has(key) ? 0 : 1;
+    return count;
+  }
+
+  setReading(reading) {
+    if (this.reading === reading) return;
+    this.reading = reading;
+    if (!reading && !this.paused) this.show();
+    this.onChange();
+  }
+
+  setPaused(paused) {
+    this.paused = paused;
+    if (!paused) this.show(true);
+    this.onChange();
+  }
+
+  setStream(stream) {
+    this.stream = stream;
+    this.onChange();
+  }
+
+  /** The newest row of this key or event id. */
+  find(id) {
+    if (this.rows.has(id)) return this.rows.get(id);
+    return [...this.rows.values()].reverse().find((row) => row.event_id === id) ?? null;
+  }
+
+  /** What ended since this was asked for: a count by outcome. */
+  takeEnded() {
+    const counts = {};
+    for (const outcome of this.endedSince.values()) counts[outcome] = (counts[outcome] ?? 0) + 1;
+    this.endedSince.clear();
+    return counts;
+  }
+}
