@@ -24,6 +24,7 @@ class SandboxOptions:
     window_limit_seconds: upper limit for a batching window; AWS would use the template's value.
     visibility_seconds: visibility time-out of the source queues, instead of the template's. It
         decides how soon the messages of a crashed invocation come back.
+    seconds_after_error: how soon they come back, if that is not the visibility time-out.
     concurrency: maximum concurrent invocations of one function (the template's limit holds too).
     template: the SAM template; functions and layer are found from it.
     work_dir: folder of the logs: `logs/<function>.log`, `logs/aws.log`.
@@ -39,6 +40,7 @@ class SandboxOptions:
     parameters: Mapping[str, str] = field(default_factory=dict)
     window_limit_seconds: float = 0.1
     visibility_seconds: int | None = None
+    seconds_after_error: int | None = None
     concurrency: int = 2
     template: Path = PROJECT / "template.yaml"
     work_dir: Path = PROJECT / ".relay"

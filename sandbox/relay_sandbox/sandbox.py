@@ -149,7 +149,7 @@ class Sandbox:
         await self._start_pollers(stack)
         api = await self._start_gateway(stack)
         self.ready = self._describe(stack, api=api, stand_in=stand_in.url)
-        self.ready["page"] = await self._start_page()
+        self.ready["page"] = await self._start_page(stack, stand_in)
 
     def _clear_logs(self) -> None:
         self.logs.mkdir(parents=True, exist_ok=True)
@@ -192,6 +192,7 @@ class Sandbox:
                 limit=min(concurrency, self.options.concurrency),
                 window_seconds=min(source.window_seconds, self.options.window_limit_seconds),
                 observer=self.observer,
+                seconds_after_error=self.options.seconds_after_error,
             )
             task = asyncio.create_task(poller.run())
             self._parts.push_async_callback(_cancel, task)
@@ -220,9 +221,16 @@ class Sandbox:
             raise self._port_is_taken() from error
         return server.url
 
-    async def _start_page(self) -> str:
+    async def _start_page(self, stack: Stack, stand_in: Server) -> str:
         surroundings = Surroundings(
-            self.observer, self.stand_in, self.aws, self.functions, self.ready
+            self.observer,
+            self.stand_in,
+            self.aws,
+            self.functions,
+            stand_in,
+            stack.outputs["ParameterPrefix"],
+            samples=PROJECT / "events",
+            ready=self.ready,
         )
         server = Server(Page(surroundings).handle, port=self._ports.page, access=self._access)
         await self._parts.enter_async_context(server)

@@ -251,6 +251,15 @@ class Server:
             listener.abort_clients()  # those still in their TLS handshake have no session yet
             await listener.wait_closed()
 
+    async def pause(self) -> None:
+        """Stop listening, until `resume`; connections are closed."""
+        self._wanted_port = self.port
+        await self.__aexit__()
+
+    async def resume(self) -> None:
+        """Listen again, on the same port."""
+        await self.__aenter__()
+
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.get_running_loop().create_task(self._serve(Connection(reader, writer)))
         self._sessions.add(task)

@@ -15,6 +15,10 @@ from datetime import datetime
 from relay_sandbox.journal.trace import Fate, Mark, Step, Trace
 
 MOST_TRACES = 10_000
+MOST_STEPS = 80
+"""Of one trace. An event that is held for days has a few more every seconds."""
+_FIRST_STEPS = 20
+_FOLDED_AT_ONCE = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,8 @@ class Journal:
     def note(self, trace: Trace, step: Step, outcome: Fate | None = None) -> None:
         """Append a step, and perhaps change what became of the event."""
         trace.steps.append(step)
+        if len(trace.steps) > MOST_STEPS:
+            _fold(trace)
         if outcome is not None:
             self.put_outcome(trace, outcome, step.at)
         self.changed(trace)
@@ -131,3 +137,14 @@ class Journal:
         """Wait until an event has ended, or waits."""
         while not trace.outcome.has_ended:
             await self.newer_than(self.revision)
+
+
+def _fold(trace: Trace) -> None:
+    """Leave steps out, after the first ones; one step says how many."""
+    folded = trace.steps[_FIRST_STEPS]
+    before = trace.left_out if folded.kind == "left_out" else 0
+    start = _FIRST_STEPS
+    end = start + _FOLDED_AT_ONCE
+    trace.left_out = before + _FOLDED_AT_ONCE - (1 if before else 0)
+    text = f"{trace.left_out} steps like those before and after are left out."
+    trace.steps[start:end] = [Step(trace.steps[end - 1].at, "left_out", text)]

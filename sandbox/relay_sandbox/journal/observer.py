@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -106,7 +106,9 @@ class Observer:
     """The counters that the functions have written as embedded metrics, summed up."""
     _by_message: dict[str, Trace] = field(default_factory=dict)
     _by_id: dict[_Lookup, list[Trace]] = field(default_factory=dict)
-    _letters: dict[str, Trace] = field(default_factory=dict)
+    on_sent: Callable[[Trace], None] = lambda _: None
+    """Is called when AppsFlyer has got a request of an event."""
+    _letters: dict[str, tuple[QueueName, Trace]] = field(default_factory=dict)
     _calls: dict[int, tuple[Request, Trace]] = field(default_factory=dict)
     _entered: dict[str, list[Trace]] = field(default_factory=dict)
     _with_functions: dict[str, Trace] = field(default_factory=dict)
@@ -118,6 +120,23 @@ class Observer:
     def dead_letters(self) -> int:
         """How many dead letters there are."""
         return len(self._letters)
+
+    def letters(self) -> Iterator[tuple[str, tuple[QueueName, Trace]]]:
+        """The dead letters by message id, each with its queue's name; the oldest first."""
+        yield from list(self._letters.items())
+
+    def find(self, event_id: str) -> list[Trace]:
+        """The traces of an event id, the oldest first: also of an `Idempotency-Key`."""
+        kept = shown_id(event_id)
+        return [
+            trace
+            for trace in self.journal
+            if trace.event_id is not None
+            and (
+                trace.event_id in {event_id, kept}
+                or (trace.source == "http" and trace.event_id.endswith(f":{event_id}"))
+            )
+        ]
 
     def trace_of_message(self, message_id: str) -> Trace | None:
         """The trace of a message that somebody has put on a queue."""
@@ -135,7 +154,7 @@ class Observer:
         if fact["what"] == "deleted":
             self._deleted(role, fact["id"])
         elif role.is_dead:
-            self._became_dead_letter(fact["id"], fact["body"])
+            self._became_dead_letter(role, fact["id"], fact["body"])
         else:
             self._put(role, fact)
 
@@ -165,6 +184,8 @@ class Observer:
             kind = "webhook" if role.name == "payments" else f"{role.name}_event"
             trace = self.journal.begin(kind, "sqs", now)
         self._bind(trace, message_id)
+        if trace.event_id is None and isinstance(content, Envelope):
+            trace.event_id = message_id  # as the relay names it from now on
         if caller in {"accept", "receive_payment"} and content and content.first_seen:
             self._entered.setdefault(iso_form(content.first_seen), []).append(trace)
         self.journal.note(
@@ -177,13 +198,14 @@ class Observer:
         trace.event_id = shown_id(notice.id) if notice.id else None
         trace.name = shown(notice.type) if notice.type else None
         trace.own_time = notice.occurred_at
+        trace.ids = frozenset(_texts(notice.content))
         self._index(trace, _lookup_of(notice))
         return trace
 
     def _begin_event(self, envelope: Envelope, now: datetime, caller: str) -> Trace:
         source, webhook = "http" if caller == "accept" else "sqs", None
         if caller == "map_payment":
-            webhook = self._webhook_of(envelope.source or "")
+            webhook = self._webhook_of(envelope)
             source = webhook.source if webhook else f"payments:{shown(envelope.source or '')}"
         trace = self.journal.begin(envelope.kind.value, source, now)
         if webhook:
@@ -209,14 +231,19 @@ class Observer:
         trace.size = len(reading.prepared.body) if reading.prepared.body is not None else None
         trace.hashed_fields = reading.hashed_fields
 
-    def _webhook_of(self, source: str) -> Trace | None:
-        """The webhook that an event was made of: one of its source that the function has now."""
+    def _webhook_of(self, envelope: Envelope) -> Trace | None:
+        """The webhook that an event was made of: one of its source that the function has now.
+
+        That which holds the movement's id, if there is one.
+        """
+        source = envelope.source or ""
+        movement = (envelope.event_id or "").removeprefix(f"{source}:")
         candidates = [
             trace
             for trace in self._with_functions.values()
             if trace.kind == "webhook" and trace.app_id == source
         ]
-        return min(candidates, key=lambda trace: trace.causes, default=None)
+        return min(candidates, key=lambda one: (movement not in one.ids, one.causes), default=None)
 
     def _put_back(
         self, role: Role, message_id: str, content: Envelope | Notice | None, delay: float
@@ -229,6 +256,7 @@ class Observer:
         self._index(trace, _lookup_of(content))
         if trace.event_id is None and isinstance(content, Envelope) and content.event_id:
             trace.event_id = shown_id(content.event_id)
+        trace.attempts = max(trace.attempts, content.attempts)
         if trace.attempt:
             trace.attempt.requeued = True
         self._bind(trace, message_id)
@@ -247,16 +275,16 @@ class Observer:
         )
         self.journal.note(trace, step, Fate.HELD if held else Fate.WAITING)
 
-    def _became_dead_letter(self, message_id: str, body: str) -> None:
+    def _became_dead_letter(self, role: Role, message_id: str, body: str) -> None:
         now, content = self.clock(), payload_object(body)
         trace = self._by_message.get(message_id)
         if trace is not None:  # SQS itself has moved it
             trace.reason = "crashed"
-            self._letters[message_id] = trace
-            text = words.dead_letter(trace.reason, None)
+            self._letters[message_id] = (role.name, trace)
+            text = words.dead_letter(trace.reason)
             self.journal.note(trace, Step(now, "dead_letter", text), Fate.DEAD_LETTER)
             return
-        trace = self._trace_of_letter(content, body)
+        trace = self._trace_of_letter(role, content, body)
         if trace is None:
             return
         if trace.attempt:
@@ -268,25 +296,46 @@ class Observer:
             trace.deadline = parse_iso(deadline, needs_offset=True)
         fate = {"rejected": Fate.REJECTED, "refused": Fate.REFUSED}.get(outcome, Fate.DEAD_LETTER)
         status = content.get("status")
+        text = words.dead_letter(
+            trace.reason, _text(content.get("message")), is_answer=isinstance(status, int)
+        )
+        if trace.reason == "id_conflict":
+            text = words.id_conflict(self._differences(trace))
         self._bind(trace, message_id)
-        self._letters[message_id] = trace
+        self._letters[message_id] = (role.name, trace)
         step = Step(
             now,
             "dead_letter",
-            words.dead_letter(trace.reason, _text(content.get("message"))),
+            text,
             status=status if isinstance(status, int) else None,
         )
         self.journal.note(trace, step, fate)
 
-    def _trace_of_letter(self, content: Mapping[str, Any], body: str) -> Trace | None:
+    def _differences(self, trace: Trace) -> list[str]:
+        """In what an event differs from the one of the same id that was delivered."""
+        known = self._by_id.get(trace.lookup or ("", "", ""), [])
+        before = next((one for one in known if one.outcome is Fate.DELIVERED), None)
+        if before is None:
+            return []
+        here, there = payload_object(trace.event or ""), payload_object(before.event or "")
+        pairs = {
+            "name": (trace.name, before.name),
+            "revenue": (trace.revenue, before.revenue),
+            "currency": (trace.currency, before.currency),
+            "time": tuple(one.get("eventTime") or one.get("timestamp") for one in (here, there)),
+            "customer": tuple(one.get("customer_user_id") for one in (here, there)),
+            "AppsFlyer id": tuple(one.get("appsflyer_id") for one in (here, there)),
+        }
+        return [name for name, (one, other) in pairs.items() if one != other]
+
+    def _trace_of_letter(self, role: Role, content: Mapping[str, Any], body: str) -> Trace | None:
         if isinstance(first := content.get("message_id"), str) and first in self._by_message:
             return self._by_message[first]
-        role = Role("payments" if "provider" in content else "mobile", is_dead=True)
         parsed = _content(role, body)
         return self._in_hand(parsed) or self._newest(parsed)
 
     def _deleted(self, role: Role, message_id: str) -> None:
-        trace = self._letters.pop(message_id, None) if role.is_dead else None
+        _, trace = self._letters.pop(message_id, (None, None)) if role.is_dead else (None, None)
         if trace is not None and trace.outcome in _DEAD:
             step = Step(self.clock(), "dropped", words.DROPPED)
             self.journal.note(trace, step, Fate.DROPPED)
@@ -300,7 +349,7 @@ class Observer:
         """The dead letter that this message brings back: only those carry when they came in."""
         if content is None or content.first_seen is None:
             return None
-        letters = {trace.key for trace in self._letters.values()}
+        letters = {trace.key for _, trace in self._letters.values()}
         known = self._by_id.get(_lookup_of(content) or ("", "", ""), [])
         if not known and isinstance(content, Envelope) and content.event_id in self._by_message:
             known = [self._by_message[content.event_id]]
@@ -353,17 +402,15 @@ class Observer:
         if attempt.dead or attempt.requeued:
             return
         if error is not None or is_back:
-            if trace.outcome is Fate.DELIVERED:  # perhaps sent, and not remembered
-                text = words.comes_again(function, error.type if error else None)
-                self.journal.note(trace, Step(now, "comes_again", text, sure="perhaps"))
-                return
             trace.reason = shown(error.type) if error else "handed_back"
             text = words.comes_again(function, error.type if error else None)
-            self.journal.note(trace, Step(now, "comes_again", text), Fate.WAITING)
+            # It may have been sent, and not remembered.
+            sure: Sure | None = "perhaps" if attempt.began else None
+            self.journal.note(trace, Step(now, "comes_again", text, sure=sure), Fate.WAITING)
         elif attempt.answered:
             return
         elif trace.kind == "webhook":
-            trace.reason = trace.reason or (None if trace.causes else "no_event")
+            trace.reason = None if trace.causes else (trace.reason or "no_event")
             step = Step(now, "mapped", words.mapped(trace.causes))
             self.journal.note(trace, step, Fate.DELIVERED)
         elif self.goes_elsewhere:
@@ -386,6 +433,7 @@ class Observer:
         if trace.attempt:
             trace.attempt.began += 1
         self.journal.note(trace, Step(call.arrived, "sent", words.sent(trace.attempts)))
+        self.on_sent(trace)
 
     def judged(self, call: Call, entry: Entry) -> None:
         """AppsFlyer has recorded the event or not, and answers."""
@@ -471,12 +519,16 @@ class Observer:
         self.sync()
         arrived = from_milliseconds(int(request.arrived.timestamp() * 1000))
         entered = self._entered.pop(iso_form(arrived), [])
+        before = self.journal.handed_in
         if (kind := _ROUTES.get(route)) is not None:
             self._answered_events(kind, parameters, request, response, entered)
         elif route == _WEBHOOKS:
             self._answered_webhook(parameters, request, response, entered)
         elif route.endswith(_INSTALLS):
             self._answered_install(parameters, request, response)
+        request_id = dict(response.headers).get("apigw-requestid")
+        for trace in (*entered, *self.journal.newest(self.journal.handed_in - before)):
+            trace.request_id = request_id
 
     def _answered_events(
         self,
@@ -653,10 +705,7 @@ class Observer:
         if isinstance(content, Envelope) and content.event_id in self._by_message:
             known.append(self._by_message[content.event_id or ""])
         in_hand = [one for one in known if one.key in self._with_functions and one.attempt]
-        untouched = [
-            one for one in in_hand
-            if one.attempt and not (one.attempt.requeued or one.attempt.dead or one.attempt.answered)
-        ]  # fmt: skip
+        untouched = [one for one in in_hand if one.attempt and not one.attempt.is_done]
         return next(iter(untouched or in_hand), None)
 
     def _newest(self, content: Envelope | Notice | None) -> Trace | None:
@@ -698,6 +747,15 @@ def _lookup_of(content: Envelope | Notice | None) -> _Lookup | None:
     return (scope, content.kind.value, content.event_id)
 
 
+def _texts(content: object) -> Iterator[str]:
+    """All texts in a JSON value."""
+    if isinstance(content, str):
+        yield content
+    elif isinstance(content, Mapping | list | tuple):
+        for one in content.values() if isinstance(content, Mapping) else content:
+            yield from _texts(one)
+
+
 def _is_later(not_before: datetime | None, now: datetime, delay: float) -> bool:
     return not_before is not None and delay > 0 and not_before > now
 
@@ -714,7 +772,7 @@ def _dedup_id(trace: Trace) -> str | None:
 def _likeness(trace: Trace, payload: Mapping[str, Any]) -> int:
     """How many fields of a payload are those of an event; its time may have been stamped."""
     own = payload_object(trace.payload or "")
-    same = sum(own.get(name) == value for name, value in payload.items() if name in own)
+    same = sum(1 for name, value in payload.items() if name in own and own[name] == value)
     return same - len((own.keys() ^ payload.keys()) - _TIME_FIELDS)
 
 

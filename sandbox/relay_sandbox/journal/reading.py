@@ -1,4 +1,4 @@
-"""What the journal keeps of an event: hashed forms, and nothing that could be a person's address."""
+"""What the journal keeps of an event: hashed forms, and no e-mail address wherever it stands."""
 
 from __future__ import annotations
 
@@ -34,6 +34,8 @@ class Reading:
     event_id: str | None
     prepared: Prepared
     findings: tuple[dict[str, str], ...]
+    stamp: Mapping[str, Any]
+    """The time field as the relay stamps it, if its sender gave none."""
 
     @property
     def name(self) -> str | None:
@@ -61,7 +63,7 @@ class Reading:
     def event(self) -> str | None:
         """The event as it may be kept, as JSON; None if it is too large."""
         try:
-            text = dumps(self.prepared.event).decode()
+            text = dumps(_without(self.prepared.event, self.stamp)).decode()
         except UnwritableError:
             return None
         return without_emails(text) if len(text) <= _LARGEST_KEPT else None
@@ -90,12 +92,20 @@ def read_event(
 ) -> Reading:
     """Read an event as a forwarder would at the moment `now`."""
     app = App(envelope.app_id, zone)
-    event = stamped(envelope.kind, envelope.event, envelope.first_seen or came_in)
+    first_seen = envelope.first_seen or came_in
+    event = stamped(envelope.kind, envelope.event, first_seen)
     prepared = prepare_with_lookup(envelope.kind, app, event, now, envelope.event_id, appsflyer_id)
     findings = [finding.as_dict() for finding in prepared.findings]
     if prepared.has_revenue and envelope.event_id is None:
         findings.append(money_without_id().as_dict())
-    return Reading(envelope.kind, envelope.app_id, envelope.event_id, prepared, tuple(findings))
+    stamp = stamped(envelope.kind, {}, first_seen)
+    app_id, event_id = envelope.app_id, envelope.event_id
+    return Reading(envelope.kind, app_id, event_id, prepared, tuple(findings), stamp)
+
+
+def _without(event: Mapping[str, Any], stamp: Mapping[str, Any]) -> dict[str, Any]:
+    """The event without a time that the relay gave it: sent again, it gets a new one."""
+    return {name: one for name, one in event.items() if name not in stamp or stamp[name] != one}
 
 
 def payload_object(text: str | bytes) -> Mapping[str, Any]:

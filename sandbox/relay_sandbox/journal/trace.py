@@ -119,6 +119,11 @@ class Attempt:
     began: int = 0
     """How many requests AppsFlyer got for it."""
 
+    @property
+    def is_done(self) -> bool:
+        """Whether it is known what this look ended with."""
+        return self.answered or self.requeued or self.dead
+
 
 @dataclass(slots=True)
 class Trace:
@@ -156,13 +161,18 @@ class Trace:
     caused_by: str | None = None
     """The key of the webhook that it was made of."""
     steps: list[Step] = field(default_factory=list)
+    left_out: int = 0
+    """How many steps are no longer kept."""
     revision: int = 0
     marks: frozenset[Mark] = frozenset()
     # How the messages, requests and lines about it are told from others:
     message_id: str | None = None
+    request_id: str | None = None
     lookup: tuple[str, str, str] | None = None
     message_ids: list[str] = field(default_factory=list)
     attempt: Attempt | None = None
+    ids: frozenset[str] = field(default=frozenset(), repr=False)
+    """Of a webhook: the ids in it, never shown."""
     causes: int = 0
     """Of a webhook: how many events were made of it."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Final
 
@@ -34,6 +34,19 @@ _REASONS: Final[Mapping[str, str]] = {
     "bad_request": "AppsFlyer says that it is wrong (E11)",
     "not_an_envelope": "its message is no envelope: a JSON object with app_id, kind and event",
     "rejected": "it breaks a rule",
+    "connect_failed": "no connection to AppsFlyer came about",
+    "connect_timed_out": "no connection to AppsFlyer came about in time",
+    "connect_refused": "nobody listens at AppsFlyer's address",
+    "tls_failed": "AppsFlyer's certificate was not accepted",
+    "name_not_resolved": "AppsFlyer's name has no address",
+    "reset_before_write": "AppsFlyer closed the connection at once",
+    "reset_after_write": "AppsFlyer closed the connection without an answer; it may have recorded "
+    "the event (E16)",
+    "read_timed_out": "AppsFlyer gave no answer in time; it may have recorded the event (E16)",
+    "not_http": "what came was no answer; AppsFlyer may have recorded the event (E16)",
+    "handed_back": "the function handed it back",
+    "Runtime.ExitError": "the function's process ended in the middle of it",
+    "Sandbox.Timedout": "the function's time was over in the middle of it",
     "crashed": "the function failed on it again and again, so SQS has put it aside",
 }
 
@@ -41,8 +54,8 @@ _REASONS: Final[Mapping[str, str]] = {
 def handed_in(source: str, what: str) -> str:
     """How it came in."""
     if source.startswith("payments:"):
-        return f"A {what} of {source.partition(':')[2]}."
-    return f"A {what} was handed in {_SOURCES.get(source, source)}."
+        return f"{_a(what)} of {source.partition(':')[2]}."
+    return f"{_a(what)} was handed in {_SOURCES.get(source, source)}."
 
 
 def received(function: str, count: int) -> str:
@@ -88,10 +101,20 @@ def because(reason: str) -> str:
     return reason
 
 
-def dead_letter(reason: str, message: str | None) -> str:
-    """It became a dead letter."""
-    said = f' AppsFlyer says: "{message}"' if message else ""
-    return f"A dead letter: {because(reason)}.{said}"
+def dead_letter(reason: str, message: str | None = None, *, is_answer: bool = False) -> str:
+    """It became a dead letter; `message` is AppsFlyer's answer, or the relay's own."""
+    said = f' AppsFlyer says: "{message}"' if message and is_answer else ""
+    more = f" ({message})" if message and not is_answer else ""
+    return f"A dead letter: {because(reason)}{more}.{said}"
+
+
+def id_conflict(differences: Sequence[str]) -> str:
+    """A dead letter: its id was used for something else."""
+    what = ", ".join(differences) or "content"
+    return (
+        f"A dead letter: an event with this id was delivered before, with another {what} (S6). "
+        "What is new needs a new event id; what is told again must say the same."
+    )
 
 
 def comes_again(function: str, error: str | None) -> str:
@@ -127,8 +150,12 @@ def install(detail: str | None) -> str:
     return f"AppsFlyer told of an install{f': {detail}' if detail else ''}."
 
 
+def _a(what: str) -> str:
+    return f"An {what}" if what[:1] in "aeiou" else f"A {what}"
+
+
 def _seconds(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds >= 10 or seconds == int(seconds) else f"{seconds:.1f} s"  # noqa: PLR2004
+    return f"{round(seconds, 1):g} s"
 
 
 def _ordinal(number: int) -> str:

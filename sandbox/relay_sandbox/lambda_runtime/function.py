@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import os
+import signal
 from typing import Protocol
 
 from relay_sandbox.deployment.stack import FunctionSettings
@@ -77,6 +80,13 @@ class Function:
                 return await self._serve(payload)
         finally:
             self.running -= 1
+
+    def kill_busy(self) -> None:
+        """Kill the processes that are working: their invocations end with an error."""
+        for environment in self._environments - set(self._idle):
+            if environment.alive:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(environment.pid, signal.SIGKILL)
 
     async def stop(self) -> None:
         """Stop all environments; invocations in progress end with an error."""

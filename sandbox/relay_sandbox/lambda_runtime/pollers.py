@@ -8,6 +8,7 @@ itself (here moto) moves them to the dead-letter queue.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -55,7 +56,8 @@ class Poller:
 
     `limit` is the maximum of concurrent invocations. At the limit nothing is received, so that no
     message waits here while the queue counts it as being processed. `window_seconds` is the
-    batching window. `observer` is told of each batch.
+    batching window. `observer` is told of each batch. After an error of the function its messages
+    come back after `seconds_after_error`, not after the queue's visibility time-out.
     """
 
     def __init__(
@@ -67,12 +69,14 @@ class Poller:
         limit: int,
         window_seconds: float,
         observer: BatchObserver | None = None,
+        seconds_after_error: int | None = None,
     ) -> None:
         self._aws = aws
         self._source = source
         self._function = function
         self._window_seconds = window_seconds
         self._observer = observer
+        self._seconds_after_error = seconds_after_error
         self._slots = asyncio.Semaphore(limit)
         self._left_over: list[Record] = []  # received, but too large for the previous batch
 
@@ -131,8 +135,21 @@ class Poller:
         if invocation.error:
             kind = invocation.error.type  # not the message, which may contain a sender's data
             _LOGGER.warning("%s failed: %s; see its log", self._source.function, kind)
+            await self._shorten_wait(batch)
             return
         await self._delete([record for record in batch if record["messageId"] not in failed])
+
+    async def _shorten_wait(self, records: Sequence[Record]) -> None:
+        if self._seconds_after_error is None:
+            return
+        for record in records:
+            with contextlib.suppress(BotoCoreError, ClientError):  # they come back later then
+                await self._aws.call(
+                    self._aws.sqs.change_message_visibility,
+                    QueueUrl=self._source.queue_url,
+                    ReceiptHandle=record["receiptHandle"],
+                    VisibilityTimeout=self._seconds_after_error,
+                )
 
     async def _delete(self, records: Sequence[Record]) -> None:
         for chunk in _chunks(records, _CALL_BATCH):

@@ -26,6 +26,7 @@ PORT_VARIABLE = "SANDBOX_AWS_PORT"
 HOSTS_VARIABLE = "SANDBOX_ALLOW_HOSTS"  # with spaces between them
 QUEUES_VARIABLE = "SANDBOX_QUEUES_PIPE"  # the descriptor of a pipe for what happens on queues
 
+_SWITCHES = {"/_sandbox/ssm/down": True, "/_sandbox/ssm/up": False}
 _SERVICES = ("sqs", "ssm", "cloudformation", "awslambda", "iam", "logs", "dynamodb")
 
 
@@ -37,21 +38,35 @@ class _QuietHandler(WSGIRequestHandler):
 
 
 def guarded(application: WSGIApplication, access: Access) -> WSGIApplication:
-    """Return the application behind `access`, as the sandbox's other servers are."""
+    """Return the application behind `access`, as the sandbox's other servers are.
+
+    While `_SWITCHES` say so, Parameter Store answers with an error.
+    """
+    state = {"down": False}
 
     def serve_guarded(
         environment: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         listener = Listener(int(environment["SERVER_PORT"]))
         refusal = access.refusal(_headers(environment), listener)
-        if refusal is None:
-            return application(environment, start_response)
-        body = refusal.encode()
-        headers = {"Content-Type": "text/plain; charset=utf-8", "Content-Length": str(len(body))}
-        start_response("403 Forbidden", list(headers.items()))
-        return [body]
+        if refusal is not None:
+            return _answer(start_response, "403 Forbidden", "text/plain; charset=utf-8", refusal)
+        path = environment.get("PATH_INFO", "")
+        if environment["REQUEST_METHOD"] == "POST" and path in _SWITCHES:
+            state["down"] = _SWITCHES[path]
+            return _answer(start_response, "200 OK", "text/plain; charset=utf-8", "")
+        if state["down"] and environment.get("HTTP_X_AMZ_TARGET", "").startswith("AmazonSSM."):
+            fault = '{"__type": "InternalServerError", "message": "down, as was asked for"}'
+            return _answer(start_response, "500 Down", "application/x-amz-json-1.1", fault)
+        return application(environment, start_response)
 
     return serve_guarded
+
+
+def _answer(start_response: StartResponse, status: str, kind: str, text: str) -> Iterable[bytes]:
+    body = text.encode()
+    start_response(status, [("Content-Type", kind), ("Content-Length", str(len(body)))])
+    return [body]
 
 
 def _headers(environment: WSGIEnvironment) -> Headers:

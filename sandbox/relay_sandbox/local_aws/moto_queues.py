@@ -17,7 +17,6 @@ from typing import Any
 import flask
 from moto.sqs.models import Message, Queue, SQSBackend
 
-
 _CALLER = re.compile(r"Credential=function\.(\w+)/")
 
 Tell = Callable[[dict[str, Any]], None]
@@ -72,8 +71,10 @@ def patch_moto(tell: Tell) -> None:
 
 
 def _delay_seconds(message: Message) -> float:
-    sent = message.sent_timestamp or 0
-    return max(0.0, (message.delayed_until - sent) / 1000) if message.delayed_until else 0.0
+    if not message.delayed_until:
+        return 0.0
+    sent: Any = message.sent_timestamp
+    return max(0.0, float(message.delayed_until - sent) / 1000)
 
 
 def _caller() -> str:

@@ -12,8 +12,10 @@ from relay_sandbox.http.messages import Headers, Request, Response
 SECURITY: Final[Headers] = (
     (
         "content-security-policy",
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        (
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+            "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        ),
     ),
     ("x-content-type-options", "nosniff"),
     ("referrer-policy", "no-referrer"),

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
+from relay.aws.sqs import group_of
 from relay.domain.kinds import Kind
 from relay.exact_json import InvalidJsonError, UnwritableError, dumps, loads
-from relay.aws.sqs import group_of
 from relay.messages.envelope import Envelope, write_envelope
 from relay_sandbox.journal.trace import Trace
 from relay_sandbox.page.answers import PageError
@@ -87,7 +87,7 @@ async def _post(surroundings: Surroundings, typed: Typed) -> dict[str, Any]:
     journal = surroundings.observer.journal
     before = journal.handed_in
     status, answer = await surroundings.aws.call(
-        _request, surroundings.ready["api"] + path, headers, body
+        request, surroundings.ready["api"] + path, headers, body
     )
     new = journal.newest(journal.handed_in - before)
     keys = [
@@ -97,10 +97,11 @@ async def _post(surroundings: Surroundings, typed: Typed) -> dict[str, Any]:
     return {"key": keys[0] if keys else None, "keys": keys, "status": status, "answer": answer}
 
 
-def _request(url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, Any]:
-    request = urllib.request.Request(url, body, dict(headers), method="POST")
+def request(url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, Any]:
+    """POST to a server of the sandbox; return the status and the JSON answer. Blocking."""
+    asked = urllib.request.Request(url, body, dict(headers), method="POST")
     try:
-        with _NO_PROXY.open(request, timeout=_SECONDS) as response:
+        with _NO_PROXY.open(asked, timeout=_SECONDS) as response:
             return response.status, _content(response.read())
     except urllib.error.HTTPError as error:
         with error:

@@ -15,9 +15,14 @@ from pydantic import ValidationError
 
 from relay_sandbox.http.messages import Connection, Request, Response
 from relay_sandbox.journal.trace import Trace
-from relay_sandbox.page import entries
+from relay_sandbox.page import apps, dead_letters, entries, identities
 from relay_sandbox.page.answers import SECURITY, PageError, as_json, body_of, error, file_of
 from relay_sandbox.page.check import check
+from relay_sandbox.page.cures import cure_of
+from relay_sandbox.page.find import ended, find
+from relay_sandbox.page.machine import Machine
+from relay_sandbox.page.payments import Payments
+from relay_sandbox.page.samples import samples
 from relay_sandbox.page.state import state_of
 from relay_sandbox.page.stream import MOST_ROWS, Stream
 from relay_sandbox.page.surroundings import Surroundings
@@ -38,6 +43,9 @@ class Page:
         self._surroundings = surroundings
         self._files = files
         self._stream = Stream(surroundings)
+        self._machine = Machine(surroundings)
+        self._told = Payments(surroundings)
+        surroundings.machine_faults = self._machine.as_json
         self._routes: dict[tuple[str, str], _Route] = {
             ("GET", "state"): self._state,
             ("GET", "traces"): self._traces,
@@ -49,6 +57,17 @@ class Page:
             ("POST", "faults"): self._set_fault,
             ("DELETE", "faults"): self._clear_faults,
             ("DELETE", "faults/*"): self._clear_fault,
+            ("POST", "apps"): self._change_app,
+            ("POST", "find"): self._find,
+            ("POST", "ended"): self._ended,
+            ("GET", "dead-letters"): self._dead_letters,
+            ("POST", "dead-letters/redrive"): self._redrive,
+            ("POST", "dead-letters/drop"): self._drop,
+            ("GET", "samples"): self._samples,
+            ("GET", "identities"): self._identities,
+            ("POST", "identities"): self._add_identity,
+            ("GET", "payments"): self._payments,
+            ("POST", "payments/tell"): self._tell,
         }
 
     async def handle(self, request: Request, _connection: Connection) -> Response:
@@ -103,7 +122,8 @@ class Page:
         return {"traces": [trace.row() for trace in found]}
 
     async def _trace(self, _request: Request, parts: list[str]) -> Any:
-        return self._found(parts[1]).as_json()
+        trace = self._found(parts[1])
+        return {**trace.as_json(), "cure": cure_of(trace)}
 
     def _found(self, key: str) -> Trace:
         trace = self._surroundings.observer.journal.get(key)
@@ -126,11 +146,16 @@ class Page:
     # Faults
 
     async def _faults(self, _request: Request, _parts: list[str]) -> Any:
-        return {"faults": self._surroundings.stand_in.faults.as_json()}
+        own = self._surroundings.stand_in.faults.as_json()
+        return {"faults": [*own, *self._machine.as_json()]}
 
     async def _set_fault(self, request: Request, parts: list[str]) -> Any:
+        asked = body_of(request)
+        if "machine" in asked:
+            await self._machine.add(asked)
+            return await self._faults(request, parts)
         try:
-            fault = Fault.model_validate(body_of(request))
+            fault = Fault.model_validate(asked)
         except ValidationError as problem:
             details = problem.errors(include_input=False, include_context=False, include_url=False)
             text = "; ".join(f"{'.'.join(map(str, d['loc']))} {d['msg']}" for d in details)
@@ -140,14 +165,55 @@ class Page:
 
     async def _clear_faults(self, request: Request, parts: list[str]) -> Any:
         self._surroundings.stand_in.faults.clear()
+        await self._machine.clear()
         return await self._faults(request, parts)
 
     async def _clear_fault(self, request: Request, parts: list[str]) -> Any:
         number = parts[1]
         is_number = number.isascii() and number.isdigit()
-        if not (is_number and self._surroundings.stand_in.faults.remove(int(number))):
+        faults = self._surroundings.stand_in.faults
+        if not is_number or not (
+            faults.remove(int(number)) or await self._machine.remove(int(number))
+        ):
             raise PageError(404, "this fault is not set")
         return await self._faults(request, parts)
+
+    async def _change_app(self, request: Request, _parts: list[str]) -> Any:
+        return await apps.change(self._surroundings, body_of(request))
+
+    # For commands
+
+    async def _find(self, request: Request, _parts: list[str]) -> Any:
+        return find(self._surroundings, body_of(request))
+
+    async def _ended(self, request: Request, _parts: list[str]) -> Any:
+        return await ended(self._surroundings, body_of(request))
+
+    # Dead letters, samples, identities, payments
+
+    async def _dead_letters(self, _request: Request, _parts: list[str]) -> Any:
+        return dead_letters.groups(self._surroundings)
+
+    async def _redrive(self, request: Request, _parts: list[str]) -> Any:
+        return await dead_letters.act(self._surroundings, body_of(request), drops=False)
+
+    async def _drop(self, request: Request, _parts: list[str]) -> Any:
+        return await dead_letters.act(self._surroundings, body_of(request), drops=True)
+
+    async def _samples(self, _request: Request, _parts: list[str]) -> Any:
+        return samples(self._surroundings.samples)
+
+    async def _identities(self, _request: Request, _parts: list[str]) -> Any:
+        return await identities.identities(self._surroundings)
+
+    async def _add_identity(self, request: Request, _parts: list[str]) -> Any:
+        return await identities.add(self._surroundings, body_of(request))
+
+    async def _payments(self, _request: Request, _parts: list[str]) -> Any:
+        return self._told.overview()
+
+    async def _tell(self, request: Request, _parts: list[str]) -> Any:
+        return await self._told.tell(body_of(request))
 
 
 def _matches(shape: str, parts: list[str]) -> bool:

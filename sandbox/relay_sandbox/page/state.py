@@ -32,7 +32,7 @@ def state_of(surroundings: Surroundings) -> dict[str, Any]:
     return {
         "counts": _counts(surroundings),
         "metrics": dict(surroundings.observer.metrics),
-        "faults": stand_in.faults.as_json(),
+        "faults": [*stand_in.faults.as_json(), *surroundings.machine_faults()],
         "apps": stand_in.accounts.as_json(),
         "addresses": {name: ready[name] for name in _ADDRESSES if name in ready},
         "payment_sources": _sources(ready),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from relay_sandbox.http.server import Server
 from relay_sandbox.journal.observer import Observer
 from relay_sandbox.lambda_runtime.function import Function
 from relay_sandbox.local_aws.aws import LocalAws
@@ -20,4 +22,8 @@ class Surroundings:
     stand_in: StandIn
     aws: LocalAws
     functions: Mapping[str, Function]
+    stand_in_server: Server
+    parameter_prefix: str
+    samples: Path
+    machine_faults: Callable[[], list[dict[str, Any]]] = list
     ready: Mapping[str, Any] = field(default_factory=dict)

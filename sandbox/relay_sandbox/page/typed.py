@@ -69,9 +69,8 @@ def read_typed(asked: Mapping[str, Any]) -> Typed | Mistake:
     if isinstance(document, Mistake):
         return document
     form, count, path, content = _first(document, is_lines=is_lines)
-    if form != "event" or not (isinstance(content, dict) and _is_envelope(content)):
-        if not (isinstance(content, dict) and _is_envelope(content)):
-            return Typed(form, count, path, Kind(kind), app_id, content, event_id or None, document)
+    if not (isinstance(content, dict) and _is_envelope(content)):
+        return Typed(form, count, path, Kind(kind), app_id, content, event_id or None, document)
     own_kind, own_app = content.get("kind", kind), content.get("app_id", app_id)
     own_id = content.get("event_id")
     return Typed(

@@ -86,8 +86,9 @@ class Child:
     ) -> Self:
         """Start `python -m command...`; `on_output` gets its output in pieces.
 
-        It only sees the variables of `environment`, and the descriptors of `keep_open`. It runs in its own session, so that Ctrl-C on
-        the terminal does not reach it: the sandbox stops its processes itself, in order.
+        It only sees the variables of `environment`, and the descriptors of `keep_open`. It runs in
+        its own session, so that Ctrl-C on the terminal does not reach it: the sandbox stops its
+        processes itself, in order.
         """
         output = Output(on_output)
         with output as write_end:

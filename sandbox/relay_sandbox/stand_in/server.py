@@ -37,8 +37,8 @@ class CallObserver(Protocol):
 class StandIn:
     """A local AppsFlyer. `clock` returns the current time (aware, UTC): events arrive then.
 
-    `observer` is told of each request. Tests in the same process may use `accounts`, `faults` and `ledger` directly; the control API
-    does the same over HTTP.
+    `observer` is told of each request. Tests in the same process may use `accounts`, `faults` and
+    `ledger` directly; the control API does the same over HTTP.
     """
 
     def __init__(

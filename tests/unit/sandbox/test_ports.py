@@ -16,20 +16,20 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> set[int]:
 
 @pytest.mark.usefixtures("taken")
 def test_choose_ports_without_a_port_gives_the_default_ones() -> None:
-    assert choose_ports(None) == Ports(8700, 8701, 8702)
+    assert choose_ports(None) == Ports(8700, 8701, 8702, 8703)
 
 
 def test_choose_ports_with_a_default_one_taken_gives_any(taken: set[int]) -> None:
     taken.add(8701)
 
-    assert choose_ports(None) == Ports(0, 0, 0)
+    assert choose_ports(None) == Ports(0, 0, 0, 0)
 
 
 def test_choose_ports_with_an_explicit_port_keeps_it(taken: set[int]) -> None:
     taken.update({9000, 9001})
 
-    assert choose_ports(9000) == Ports(9000, 0, 9002)
+    assert choose_ports(9000) == Ports(9000, 0, 9002, 9003)
 
 
 def test_choose_ports_with_zero_gives_any() -> None:
-    assert choose_ports(0) == Ports(0, 0, 0)
+    assert choose_ports(0) == Ports(0, 0, 0, 0)
