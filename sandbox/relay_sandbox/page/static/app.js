@@ -59,8 +59,6 @@ const app = {
     });
   },
   help: openHelp,
-  /** A thing of the first visit is done. */
-  screens: SCREENS,
 };
 
 function draw() {
@@ -136,6 +134,7 @@ function streamState(stream) {
 addEventListener("popstate", () => app.arrive());
 document.documentElement.dataset.theme = settings.theme;
 listenForKeys(app);
+document.querySelector("#app").replaceChildren();
 app.arrive();
 openStream({ onMessage: (event, data) => store.take(event, data), onState: streamState });
 setInterval(summarise, SUMMARY_EVERY);

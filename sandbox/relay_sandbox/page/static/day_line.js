@@ -8,7 +8,8 @@ import { clockText, dayText, limitText, momentText, parse, spanText, startOfDay 
 
 const HOUR = 3_600_000;
 const AFTER_MIDNIGHT = 6 * HOUR;
-const NEAR_MIDNIGHT = 3 * HOUR;
+const BEFORE_MIDNIGHT = 0.75 * HOUR;
+const AFTER_DEADLINE = HOUR;
 const NEAR_DEADLINE = HOUR / 2;
 const LEAST_ZOOMED = 4 * 60_000;
 const MOST_TICKS = 5;
@@ -70,13 +71,17 @@ function drawn(moments, midnight, start, end) {
   const within = (ms) => (ms === null ? null : Math.min(1, Math.max(0, place(ms))));
   return {
     own: within(moments.own),
-    deadline: moments.deadline === null ? null : within(moments.deadline + 1),
+    deadline: shownLimit(place, moments.deadline),
+    keepsUntil: moments.deadline === null ? null : within(moments.deadline + 1),
     midnight: place(midnight) > 0 && place(midnight) < 1 ? place(midnight) : null,
     arrival: within(moments.arrival),
     beyond: beyond(place(moments.arrival)),
     tries: moments.tries.map(place).filter((x) => x >= 0 && x <= 1),
   };
 }
+
+const shownLimit = (place, last) =>
+  last !== null && place(last + 1) >= 0 && place(last + 1) <= 1 ? place(last + 1) : null;
 
 /** Whether the arrival lies outside the line: "after", "before" or null. */
 function beyond(x) {
@@ -96,14 +101,15 @@ const pad = (hour) => `${String(hour).padStart(2, "0")}:00`;
 function zoomed(moments, midnight, zone) {
   const { own, arrival, came, deadline, tries } = moments;
   const points = [own, arrival, came, ...tries].filter((ms) => ms !== null);
-  const isNear = (ms) => Math.abs(ms - midnight) <= NEAR_MIDNIGHT;
+  const latest = (deadline ?? midnight) + AFTER_DEADLINE;
+  const isNear = (ms) => ms >= midnight - BEFORE_MIDNIGHT && ms <= latest;
   if (own === null || points.length < 2 || !points.every(isNear)) return null;
   const shown = [...points, midnight];
   if (deadline !== null && Math.max(...points) > deadline - NEAR_DEADLINE) shown.push(deadline + 1);
   const low = Math.min(...shown);
   const span = Math.max(LEAST_ZOOMED, Math.max(...shown) - low);
   const [start, end] = [low - span * 0.12, low + span * 1.12];
-  return { ...drawn(moments, midnight, start, end), came: (came - start) / (end - start), ticks: closeTicks(start, end, zone) };
+  return { ...drawn(moments, midnight, start, end), ticks: closeTicks(start, end, zone) };
 }
 
 function closeTicks(start, end, zone) {

@@ -42,15 +42,15 @@ function closer(line, words) {
 }
 
 function axis(part, y, half) {
-  const { own, deadline } = part;
-  const keeps = own !== null && deadline !== null && deadline > own;
+  const { own, deadline, keepsUntil } = part;
+  const keeps = own !== null && keepsUntil !== null && keepsUntil > own;
   const late = deadline !== null && deadline < 1;
   return svg`
     <line class="axis" x1="0%" x2="100%" y1=${y} y2=${y} />
-    ${keeps ? band("keeps", own, deadline, y, half) : nothing}
-    ${late ? band("late", Math.max(deadline, own ?? 0), 1, y, half) : nothing}
+    ${keeps ? band("keeps", own, keepsUntil, y, half) : nothing}
+    ${late ? band("lost", Math.max(deadline, own ?? 0), 1, y, half) : nothing}
     ${part.midnight === null ? nothing : stroke("midnight", part.midnight, y - half - 4, y + half + 4)}
-    ${deadline === null || deadline > 1 ? nothing : stroke("deadline", deadline, y - half - 2, y + half + 2)}`;
+    ${deadline === null ? nothing : stroke("deadline", deadline, y - half - 2, y + half + 2)}`;
 }
 
 const band = (name, from, to, y, half) =>
@@ -61,7 +61,7 @@ const stroke = (name, x, y1, y2) =>
 
 function marks(part, line, y, size) {
   return svg`
-    ${part.tries.map((x) => at(x, y, svg`<path class="try" d=${cross(size * 0.8)} />`))}
+    ${part.tries.map((x) => at(x, y, svg`<path class="failed-try" d=${cross(size * 0.8)} />`))}
     ${part.arrival === null ? nothing : arrivalMark(part, line, y, size)}
     ${part.own === null ? nothing : ownMark(part, line, y, size)}`;
 }

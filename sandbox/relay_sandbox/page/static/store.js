@@ -22,7 +22,8 @@ export class Store {
     else if (event === "traces") data.forEach((row) => this.put(row));
     else if (event === "state") this.state = data;
     this.trim();
-    if (!this.paused) this.show(event === "snapshot" && !this.reading);
+    // The first thing that is heard is shown, whatever one reads.
+    if (!this.paused) this.show(this.shown.length === 0);
     this.onChange();
   }
 
@@ -83,7 +84,10 @@ export class Store {
   /** The newest row of this key or event id. */
   find(id) {
     if (this.rows.has(id)) return this.rows.get(id);
-    return [...this.rows.values()].reverse().find((row) => row.event_id === id) ?? null;
+    const newest = [...this.rows.values()].reverse();
+    // Over HTTP an id has its producer in front: `@shop:order-1`.
+    const isIt = (row) => row.event_id === id || (row.event_id?.startsWith("@") && row.event_id.endsWith(`:${id}`));
+    return newest.find(isIt) ?? null;
   }
 
   /** What ended since this was asked for: a count by outcome. */

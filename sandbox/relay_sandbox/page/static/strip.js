@@ -5,7 +5,7 @@ import { html, svg, nothing } from "./vendor/lit-html/lit-html.js";
 import { addressOf } from "./address.js";
 import { remove } from "./api.js";
 import { announce } from "./parts.js";
-import { machineFaults, whatItDoes } from "./screens/faults.js";
+import { whatItDoes } from "./screens/faults.js";
 import { parse } from "./zones.js";
 
 const NUMBERS = [
@@ -44,7 +44,7 @@ function bars(store) {
   return html`<div class="bars"><svg viewBox="0 0 240 36" width="240" height="36" role="img" aria-label=${text}>
       <line x1="0" x2="240" y1="35.5" y2="35.5" class="axis" />
       ${buckets.map((one, at) => bar(one, at * 4, 35 / most))}</svg>
-    <span class="legend" aria-hidden="true">5 minutes <i class="good">■</i> delivered <i class="wait">■</i> under way <i class="bad">■</i> dead</span></div>`;
+    <span class="legend" aria-hidden="true"><span>last 5 minutes</span> <span><i class="good">■</i> delivered</span> <span><i class="wait">■</i> under way</span> <span><i class="bad">■</i> dead</span></span></div>`;
 }
 
 const toneOf = (outcome) =>
@@ -62,7 +62,7 @@ function bar(one, x, unit) {
 
 /** A fault that is set stands on every screen: a forgotten one explains nothing by itself. */
 export function faultBar(app) {
-  const set = [...(app.store.state?.faults ?? []), ...machineFaults(app.store.state)];
+  const set = app.store.state?.faults ?? [];
   if (!set.length) return nothing;
   return html`<div class="fault-bar" role="region" aria-label="Faults that are set">
     <ul>${set.map((fault) => html`<li><span aria-hidden="true">⚡</span> <b>${whatItDoes(fault)}</b>, ${struck(fault)}</li>`)}</ul>

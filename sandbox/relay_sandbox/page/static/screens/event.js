@@ -19,7 +19,7 @@ export function forget() {
 
 /** Gets the steps of the chosen event, again whenever its row has changed. */
 export async function load(app) {
-  if (app.view.screen !== "events" || app.view.id === null) return;
+  if (app.view.screen !== "events" || app.view.id === null || !app.store.state) return;
   const row = app.store.find(app.view.id);
   const key = row?.key ?? app.view.id;
   if (state.busy || (state.key === key && state.row === row)) return;

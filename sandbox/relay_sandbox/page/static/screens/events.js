@@ -103,7 +103,7 @@ function rowView(app, row, isChosen) {
   return html`<tr role="row" id="row-${row.key}" class=${isChosen ? "chosen" : ""} @click=${(event) => choose(app, event, href)}>
     <td role="cell" class="came"><time datetime=${row.came_in} title="${dayText(came, zone)} ${clockText(came, zone)} ${zone}">${clockText(came, zone)}</time> <small>${sourceText(row.source)}</small></td>
     <td role="cell" class="what"><a href=${href} aria-current=${isChosen ? "true" : nothing}>${row.name ?? `(${row.kind.replace("_", " ")})`}</a> ${money(row)}
-      <small>${row.event_id ? html`<span>${row.event_id}</span> · ` : nothing}<span>${row.app_id}</span></small></td>
+      <small><span class="narrow-came">${clockText(came, zone)} · </span>${row.event_id ? html`<span>${row.event_id}</span> · ` : nothing}<span>${row.app_id}</span></small></td>
     <td role="cell" class="outcome">${chip(row.outcome)}${marks(row)} <small>${outcomeNote(row, zone)}</small></td>
     <td role="cell" class="line">${smallLine(row)} <small class=${said.tone}>${said.text}</small></td>
     <td role="cell" class="rules">${found.slice(0, MOST_FINDINGS).map(ruleChip)}${found.length > MOST_FINDINGS ? html`<small>+${found.length - MOST_FINDINGS}<span class="unseen"> more</span></small>` : nothing}</td>

@@ -1,7 +1,7 @@
 // Faults: what AppsFlyer does, and what the machine does; counted, and taken away by one click.
 
 import { html, nothing } from "../vendor/lit-html/lit-html.js";
-import { get, post, remove } from "../api.js";
+import { post, remove } from "../api.js";
 import { announce } from "../parts.js";
 import { clearAll, struck } from "../strip.js";
 import { done } from "./welcome.js";
@@ -21,28 +21,33 @@ const OFFERS = [
 ];
 const ENDINGS = [["status", "answers a status"], ["time_out", "never answers"], ["reset", "resets the connection"], ["garbage", "answers no HTTP"], ["latency_seconds", "only takes longer"]];
 
-const state = { problem: null, machine: null, form: { ending: "status", status: 503, latency: 2, recorded: "before" } };
+/** What the machine can do. */
+const MACHINE = [
+  ["A function is killed", { machine: "kill_function", function: "forward_mobile", times: 1 }, "forward_mobile is ended with SIGKILL in the middle of its next batch, as if the machine failed. SQS gives the batch out again."],
+  ["AppsFlyer unreachable", { machine: "appsflyer_unreachable" }, "Nobody listens at AppsFlyer's address: connections are refused, until you clear it."],
+  ["Parameter Store down", { machine: "parameter_store_down" }, "Keys and settings cannot be read. What is known is used on; new apps are held."],
+];
+
+const state = { problem: null, form: { ending: "status", status: 503, latency: 2, recorded: "before" } };
 let clearing = 0;
 
-export async function enter(app) {
-  state.machine = await get("machine").then((found) => found.offers ?? [], () => []);
-  app.redraw();
-}
-
-/** The machine's faults that are set now, as the state has them. */
-export const machineFaults = (known) => known?.machine ?? [];
-
 /** How many faults are set. */
-export const setCount = (known) => (known?.faults ?? []).length + machineFaults(known).length;
+export const setCount = (known) => (known?.faults ?? []).length;
 
 /** A fault in words: "AppsFlyer answers 503". */
 export function whatItDoes(fault) {
-  if (fault.what) return fault.what;
+  if (fault.machine) return MACHINE_TEXTS[fault.machine];
   const who = fault.app_id ? `AppsFlyer, for ${fault.app_id},` : "AppsFlyer";
   const often = fault.every > 1 ? ` each ${fault.every}th time` : "";
   const after = fault.recorded === "after" ? " after it has recorded the event" : "";
   return `${who} ${deed(fault)}${often}${after}`;
 }
+
+const MACHINE_TEXTS = {
+  kill_function: "A function is killed in its next batch",
+  appsflyer_unreachable: "AppsFlyer is unreachable",
+  parameter_store_down: "Parameter Store is down",
+};
 
 function deed(fault) {
   if (fault.status) return `answers ${fault.status}`;
@@ -64,14 +69,14 @@ export function view(app) {
       : html`<p class="sub">None: AppsFlyer and this machine are well.</p>`}</section>
     <section aria-labelledby="theirs"><h2 id="theirs">What AppsFlyer does</h2>
       <ul class="cards">${OFFERS.map(([title, body, expect]) => card(title, expect, () => setOne(app, body)))}</ul></section>
-    ${state.machine?.length ? html`<section aria-labelledby="ours"><h2 id="ours">What the machine does</h2>
-      <ul class="cards">${state.machine.map((offer) => card(offer.title, offer.expect, () => setMachine(app, offer), offer.button))}</ul></section>` : nothing}
+    <section aria-labelledby="ours"><h2 id="ours">What the machine does</h2>
+      <ul class="cards">${MACHINE.map(([title, body, expect]) => card(title, expect, () => setOne(app, body)))}</ul></section>
     ${form(app)}
   </div>`;
 }
 
-const card = (title, expect, act, button = "Set") => html`<li class="card"><h3>${title}</h3><p>${expect}</p>
-  <button type="button" @click=${act}>${button}<span class="unseen">: ${title}</span></button></li>`;
+const card = (title, expect, act) => html`<li class="card"><h3>${title}</h3><p>${expect}</p>
+  <button type="button" @click=${act}>Set<span class="unseen">: ${title}</span></button></li>`;
 
 const setFault = (app, fault) => html`<li class="card set"><div><b>${whatItDoes(fault)}</b><br />
     <span class="sub">${struck(fault)}${fault.times ? `; ends by itself after ${fault.times}` : "; until you clear it"}</span></div>
@@ -123,8 +128,6 @@ const setOne = (app, body) => attempt(app, async () => {
   await post("faults", body);
   done("fault");
 }, `Set: ${whatItDoes(body)}.`);
-
-const setMachine = (app, offer) => attempt(app, () => post("machine", offer.body), `Done: ${offer.title}.`);
 
 const clearOne = (app, fault) => attempt(app, () => remove(`faults/${fault.number}`), "Cleared.");
 

@@ -134,7 +134,7 @@ export function view(given) {
   app = given;
   const { answer, reading, text } = state;
   const found = located(answer, reading);
-  const marks = found.filter((one) => one.at).map(({ finding, at, exact }) => ({ severity: finding.severity, at, exact }));
+  const marks = found.filter((one) => one.at && (one.exact || one.finding.severity === "reject")).map(({ finding, at, exact }) => ({ severity: finding.severity, at, exact }));
   if (reading.error && text.trim()) marks.push({ severity: "reject", at: [reading.error.at, reading.error.at + 1], exact: true });
   return html`<div class="try" @keydown=${sendByKey}>
     <section class="write" aria-labelledby="try-title">
@@ -160,7 +160,7 @@ function choices() {
   const bare = state.answer && ["event", "array", "lines"].includes(state.answer.taken_for);
   return html`<div class="choices">
     ${state.samples.length ? html`<label class="field">Start from
-      <select @change=${startFrom}><option value="">a sample ...</option>${state.samples.map((one, at) => html`<option value=${at}>${one.title}</option>`)}</select></label>` : nothing}
+      <select @change=${startFrom}><option value="">a sample ...</option>${state.samples.map((one, at) => html`<option value=${at}>${one.name.replaceAll("_", " ")}</option>`)}</select></label>` : nothing}
     <label class="field">If it arrives
       <select .value=${state.when} @change=${(event) => change({ when: event.target.value })}>
         <option value="now">now</option><option value="3">in 3 hours</option><option value="24">in a day</option><option value="moment">at a moment (UTC)</option></select></label>
@@ -196,10 +196,10 @@ function located(answer, reading) {
   });
 }
 
-function finding({ finding: one, at }, text) {
-  const line = at ? html`<button type="button" class="link" @click=${() => select(at)}>line ${lineOf(text, at[0])}</button>` : nothing;
+function finding({ finding: one, at, exact }, text) {
+  const line = at && (exact || one.severity === "reject") ? html`<button type="button" class="link" @click=${() => select(at)}>line ${lineOf(text, at[0])}</button>` : nothing;
   const repairs = (one.repairs ?? []).map((repair) => html`<button type="button" class="repair" @click=${() => mend(repair)}>${repair.label}</button>`);
-  return findingLine(one, html`${line} ${repairs}`);
+  return findingLine(one, html`${line}${repairs.length ? html`<div class="repairs">${repairs}</div>` : nothing}`);
 }
 
 function mend(repair) {
