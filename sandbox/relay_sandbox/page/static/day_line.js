@@ -15,6 +15,8 @@ const LEAST_ZOOMED = 4 * 60_000;
 const MOST_TICKS = 5;
 const STEPS = [10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200].map((seconds) => seconds * 1000);
 
+const HAVE_NO_DAY = new Set(["webhook", "install"]); // AppsFlyer counts the events that come of them
+
 const cache = new WeakMap();
 
 /** The line of a trace or of a check's answer; null if it knows of no moment. Kept for each object. */
@@ -24,6 +26,7 @@ export function dayLine(trace) {
 }
 
 function reckon(trace) {
+  if (HAVE_NO_DAY.has(trace.kind)) return null;
   const zone = trace.zone || "UTC";
   const moments = momentsOf(trace);
   const anchor = moments.own ?? moments.arrival ?? moments.came;
@@ -126,7 +129,7 @@ function closeTicks(start, end, zone) {
 /** What stands under a small line: "keeps 26 Nov". `tone` is "good", "late" or "". */
 export function caption(trace) {
   const line = dayLine(trace);
-  if (!line) return { text: "no time of its own", tone: "" };
+  if (!line) return { text: "", tone: "" };
   const counted = trace.recorded;
   if (trace.outcome === "duplicate") return { text: "not sent again", tone: "" };
   if (counted?.source === "event") return { text: `keeps ${line.day}`, tone: "good" };
@@ -193,7 +196,7 @@ export function facts(trace, zone) {
 /** The line as one sentence, for those who do not see it. */
 export function describe(trace) {
   const line = dayLine(trace);
-  if (!line) return "No day line: the event has no time that can be read.";
+  if (!line) return "No day line: no time of its own that AppsFlyer counts.";
   const said = facts(trace, line.zone).map(([word, value]) => `${word} ${value}`);
   const failed = line.moments.tries.length;
   if (failed) said.push(`${failed} failed ${failed === 1 ? "try" : "tries"}`);

@@ -17,9 +17,16 @@ export const OUTCOMES = {
 
 const SEVERITIES = { reject: "bad", warn: "wait", repair: "quiet" };
 
+/** The word for what became of a row: a webhook is taken, not delivered. */
+export function wordOf({ outcome, kind }) {
+  if (outcome === "delivered" && ["webhook", "install"].includes(kind)) return "taken";
+  return OUTCOMES[outcome]?.[1] ?? outcome;
+}
+
 /** The sign and word of an outcome. */
-export function chip(outcome) {
-  const [sign, word, tone] = OUTCOMES[outcome] ?? ["?", outcome, "quiet"];
+export function chip(row) {
+  const [sign, , tone] = OUTCOMES[row.outcome] ?? ["?", "", "quiet"];
+  const word = wordOf(row);
   return html`<span class="chip ${tone}"><span aria-hidden="true">${sign}</span> ${word}</span>`;
 }
 
@@ -72,9 +79,21 @@ export function announce(text) {
   document.querySelector("#summary").textContent = text;
 }
 
+/** A reason in a few words. */
+export const reasonText = (reason) =>
+  ({ no_event: "no event came of it", ignored: "says nothing of money" })[reason] ?? (reason ?? "").replaceAll("_", " ");
+
+const NAMES = { stripe: "Stripe", revenuecat: "RevenueCat", paddle: "Paddle", adyen: "Adyen", standard_webhooks: "Standard Webhooks" };
+
+/** A provider's name as it writes it. */
+export const providerName = (provider) => NAMES[provider] ?? provider;
+
+/** The first letter in upper case, and a point at the end. */
+export const sentenceOf = (text) => text && `${text[0].toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;
+
 /** What a source is called. */
 export const sourceText = (source) =>
-  ({ sqs: "SQS", http: "HTTP", push: "Push API" })[source] ?? source.replace("payments:", "");
+  ({ sqs: "SQS", http: "HTTP", push: "Push API" })[source] ?? providerName(source.replace("payments:", ""));
 
 /** JSON text on several lines, or as it is. */
 export function pretty(text) {

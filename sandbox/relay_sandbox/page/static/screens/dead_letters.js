@@ -5,11 +5,13 @@ import { html, nothing } from "../vendor/lit-html/lit-html.js";
 import { repeat } from "../vendor/lit-html/directives/repeat.js";
 import { addressOf } from "../address.js";
 import { get, post } from "../api.js";
-import { announce, chip } from "../parts.js";
+import { announce, chip, sentenceOf } from "../parts.js";
 import { limitText, parse, spanText } from "../zones.js";
 import { done } from "./welcome.js";
 
 const MOST_SHOWN = 6;
+/** Redriven as they are, they come back. */
+const NEEDS_MENDING = new Set(["rejected", "not_an_envelope", "bad_request", "id_conflict"]);
 const state = { groups: null, count: null, problem: null, watched: new Map(), dropping: null, note: "" };
 
 export const enter = (app) => load(app);
@@ -51,18 +53,18 @@ function card(app, group) {
   return html`<li class="card letter">
     <h2><span class="badge bad">${group.count}</span> ${group.reason.replaceAll("_", " ")}</h2>
     <p class="sub"><code>${group.app_id || "no app"}</code>${group.rules.length ? ` · ${group.rules.join(", ")}` : ""} ${timeLeft(group)}</p>
-    <p>${group.text}</p>
+    <p>${sentenceOf(group.text)}</p>
     ${group.cure?.text ? html`<p><b>Cure:</b> ${group.cure.text}</p>` : nothing}
     <ul class="letter-rows">${rows.slice(0, MOST_SHOWN).map(letter)}</ul>
     ${rows.length > MOST_SHOWN ? html`<p class="sub">and ${rows.length - MOST_SHOWN} more</p>` : nothing}
     <div class="actions">
       ${group.cure?.action ? html`<button type="button" @click=${() => cure(app, group)}>${group.cure.label}</button>` : nothing}
-      <button type="button" class="primary" @click=${() => redrive(app, group)}>Redrive ${group.count}</button>
+      <button type="button" class=${NEEDS_MENDING.has(group.reason) ? nothing : "primary"} @click=${() => redrive(app, group)}>Redrive ${group.count}${NEEDS_MENDING.has(group.reason) ? " as they are" : ""}</button>
       ${dropButton(app, group)}
     </div></li>`;
 }
 
-const letter = (row) => html`<li><a href=${addressOf({ screen: "events", id: row.key })}>${row.event_id ?? row.name ?? row.key}</a>
+const letter = (row) => html`<li><a href=${addressOf({ screen: "events", id: row.key })}>${row.event_id ?? row.name ?? `message ${row.key}`}</a>
   <a class="button" href=${addressOf({ screen: "try", from: row.key })}>Mend<span class="unseen"> ${row.event_id ?? row.key} in the editor</span></a></li>`;
 
 function timeLeft({ first_deadline: deadline, traces }) {
@@ -125,7 +127,7 @@ function watched(app) {
   const rows = [...state.watched.keys()].map((key) => app.store.rows.get(key)).filter(Boolean);
   const open = rows.filter((row) => !row.ended).length;
   return html`<section class="card" aria-labelledby="redriven"><h2 id="redriven">Redriven${open ? `: ${open} of ${rows.length} under way` : ": all have ended"}</h2>
-    <ul class="letter-rows">${rows.map((row) => html`<li><a href=${addressOf({ screen: "events", id: row.key })}>${row.event_id ?? row.name ?? row.key}</a> ${chip(row.outcome)}</li>`)}</ul>
+    <ul class="letter-rows">${rows.map((row) => html`<li><a href=${addressOf({ screen: "events", id: row.key })}>${row.event_id ?? row.name ?? row.key}</a> ${chip(row)}</li>`)}</ul>
     <button type="button" ?disabled=${open > 0} @click=${() => forget(app)}>Close</button></section>`;
 }
 

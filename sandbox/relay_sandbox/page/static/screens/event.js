@@ -6,7 +6,7 @@ import { addressOf } from "../address.js";
 import { get, post } from "../api.js";
 import { daySentence, facts } from "../day_line.js";
 import { largeLine } from "../day_line_view.js";
-import { announce, copyButton, findingLine, money, OUTCOMES, pretty, sourceText, worstFirst } from "../parts.js";
+import { announce, copyButton, findingLine, money, OUTCOMES, pretty, sourceText, wordOf, worstFirst } from "../parts.js";
 import { clockText, parse, spanText } from "../zones.js";
 import { shownZone } from "./events.js";
 
@@ -56,7 +56,7 @@ function whole(app, trace, isWhole) {
         <button type="button" ?disabled=${!isWhole || !trace.event} @click=${() => again(app, trace)}>Send again <kbd>r</kbd></button>
       </div>
     </div>
-    ${sentence(trace)}
+    ${sentence(trace)} ${cure(app, trace)}
     ${largeLine(trace)}
     <dl class="facts">${facts(trace, zone).map(([word, value]) => html`<div class=${word}><dt>${word}</dt><dd>${value}</dd></div>`)}
       <div><dt>times in</dt><dd>${zone}</dd></div></dl>
@@ -67,14 +67,29 @@ function whole(app, trace, isWhole) {
 const NUMBERS = ["", "first", "second", "third", "fourth", "fifth"];
 
 function sentence(trace) {
-  const [sign, word, tone] = OUTCOMES[trace.outcome];
+  const [sign, , tone] = OUTCOMES[trace.outcome];
+  const word = wordOf(trace);
   const day = daySentence(trace, Date.now());
-  return html`<p class="verdict ${tone}"><span aria-hidden="true">${sign}</span> <b>${headline(trace, word)}</b> ${because(trace)} ${day}</p>`;
+  return html`<p class="verdict ${tone}"><span aria-hidden="true">${sign}</span> <b>${headline(trace, word)}</b> ${because(trace)} ${withDays(day)}</p>`;
+}
+
+/** A sentence with its days in bold: they are what one looks for. */
+export const withDays = (text) =>
+  text.split(/(\b\d{1,2} [A-Z][a-z]{2}\b)/).map((part, at) => (at % 2 ? html`<b class="day">${part}</b>` : part));
+
+/** What to do about it, and a button that does it where the sandbox can. */
+function cure(app, { cure: found }) {
+  if (!found?.text) return nothing;
+  const act = async () => {
+    await post(found.action.path.replace("/api/", ""), found.action.body);
+    announce(`Done: ${found.label}`);
+  };
+  return html`<p class="cure"><b>What to do:</b> ${found.text} ${found.action ? html`<button type="button" @click=${act}>${found.label}</button>` : nothing}</p>`;
 }
 
 function headline(trace, word) {
   const capital = word[0].toUpperCase() + word.slice(1);
-  if (trace.outcome !== "delivered" || !trace.attempts) return `${capital}.`;
+  if (word !== "delivered" || !trace.attempts) return `${capital}.`;
   if (trace.attempts === 1) return "Delivered at once.";
   const number = NUMBERS[trace.attempts];
   return number ? `Delivered at the ${number} try.` : `Delivered at try ${trace.attempts}.`;
@@ -137,7 +152,7 @@ export function payload(app, trace) {
   return html`<div class="row-head"><h3>Payload</h3> ${size} ${trace.key ? copyButton(curl(app, trace), "Copy as curl", "c") : nothing}</div>
     ${trace.payload ? html`<pre class="code" tabindex="0" aria-label="Payload">${marked(pretty(trace.payload))}</pre>
       ${trace.hashed_fields?.length ? html`<p class="sub"><mark>Marked</mark>: hashed before it left your server (${trace.hashed_fields.join(", ")}).</p>` : nothing}`
-    : html`<p class="code none">None: nothing was sent.</p>`}`;
+    : html`<p class="code none">None: ${trace.key ? "nothing was sent" : "an event that is rejected is never sent"}.</p>`}`;
 }
 
 const marked = (text) =>

@@ -7,7 +7,7 @@ import { repeat } from "../vendor/lit-html/directives/repeat.js";
 import { addressOf } from "../address.js";
 import { caption } from "../day_line.js";
 import { smallLine } from "../day_line_view.js";
-import { chip, money, ruleChip, sourceText, worstFirst } from "../parts.js";
+import { chip, money, reasonText, ruleChip, sourceText, worstFirst } from "../parts.js";
 import { flagged, parseQuery } from "../search.js";
 import { settings } from "../settings.js";
 import { browserZone, clockText, dayText, parse } from "../zones.js";
@@ -104,7 +104,7 @@ function rowView(app, row, isChosen) {
     <td role="cell" class="came"><time datetime=${row.came_in} title="${dayText(came, zone)} ${clockText(came, zone)} ${zone}">${clockText(came, zone)}</time> <small>${sourceText(row.source)}</small></td>
     <td role="cell" class="what"><a href=${href} aria-current=${isChosen ? "true" : nothing}>${row.name ?? `(${row.kind.replace("_", " ")})`}</a> ${money(row)}
       <small><span class="narrow-came">${clockText(came, zone)} · </span>${row.event_id ? html`<span>${row.event_id}</span> · ` : nothing}<span>${row.app_id}</span></small></td>
-    <td role="cell" class="outcome">${chip(row.outcome)}${marks(row)} <small>${outcomeNote(row, zone)}</small></td>
+    <td role="cell" class="outcome">${chip(row)}${marks(row)} <small>${outcomeNote(row, zone)}</small></td>
     <td role="cell" class="line">${smallLine(row)} <small class=${said.tone}>${said.text}</small></td>
     <td role="cell" class="rules">${found.slice(0, MOST_FINDINGS).map(ruleChip)}${found.length > MOST_FINDINGS ? html`<small>+${found.length - MOST_FINDINGS}<span class="unseen"> more</span></small>` : nothing}</td>
   </tr>`;
@@ -119,9 +119,9 @@ function outcomeNote(row, zone) {
   if (row.outcome === "delivered" && row.attempts > 1) return `at try ${row.attempts}`;
   if (row.outcome === "waiting" || row.outcome === "held") {
     const next = row.next_look ? `, next ${clockText(parse(row.next_look), zone)}` : "";
-    return `${row.reason ?? ""}${next}`;
+    return `${reasonText(row.reason)}${next}`;
   }
-  return row.reason ?? "";
+  return reasonText(row.reason);
 }
 
 function choose(app, event, href) {

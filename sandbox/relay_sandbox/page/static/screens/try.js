@@ -7,7 +7,7 @@ import { largeLine } from "../day_line_view.js";
 import { editor, retype, select } from "../editor.js";
 import { lineOf, place, read } from "../json_text.js";
 import { announce, copyButton, findingLine, pretty, worstFirst } from "../parts.js";
-import { payload, shownZone } from "./event.js";
+import { payload, shownZone, withDays } from "./event.js";
 import { done } from "./welcome.js";
 
 const DEBOUNCE = 80;
@@ -232,7 +232,7 @@ function wouldBe(answer) {
   const at = Date.parse(answer.arrival);
   return html`<h2>${rejected ? "Once mended, if it arrives " : "If it arrives "}${{ now: "now", moment: "then", 3: "in 3 hours", 24: "in a day" }[state.when]}</h2>
     ${largeLine(answer, { own: "happened", arrival: "would arrive" })}
-    <p>${daySentence(trace, at)}</p>
+    <p>${withDays(daySentence(trace, at))}</p>
     <dl class="facts">${facts(answer, shownZone(answer)).map(([word, value]) => html`<div class=${word}><dt>${word}</dt><dd>${value}</dd></div>`)}</dl>
     ${payload(app, answer)}
     <h2>The same from elsewhere</h2>
@@ -264,7 +264,7 @@ async function send(by) {
     const { key } = await post("send", { ...asked(), by });
     remember(key);
     announce("Sent.");
-    if (key) app.go({ screen: "events", id: app.store.find(key) ? key : key });
+    if (key) app.go({ screen: "events", id: key });
   } catch (error) {
     state.problem = error.message;
     announce(error.message);
