@@ -75,7 +75,7 @@ function arrivalMark(part, line, y, size) {
   return at(part.arrival, y, svg`${dots}<path class="arrival ${counts}" d=${triangle(size * 1.15)} />`);
 }
 
-const at = (x, y, drawing) => svg`<svg x=${percent(x)} y=${y} overflow="visible">${drawing}</svg>`;
+const at = (x, y, drawing) => svg`<svg x=${percent(x)} y=${y} overflow="visible" role="presentation">${drawing}</svg>`;
 const triangle = (size) => `M${-size} ${-size}h${2 * size}L0 ${size * 0.9}z`;
 const cross = (size) => `M${-size} ${-size}L${size} ${size}M${size} ${-size}L${-size} ${size}`;
 

@@ -76,11 +76,11 @@ export function view(app) {
 }
 
 const card = (title, expect, act) => html`<li class="card"><h3>${title}</h3><p>${expect}</p>
-  <button type="button" @click=${act}>Set<span class="unseen">: ${title}</span></button></li>`;
+  <button type="button" aria-label="Set: ${title}" @click=${act}>Set</button></li>`;
 
 const setFault = (app, fault) => html`<li class="card set"><div><b>${whatItDoes(fault)}</b><br />
     <span class="sub">${struck(fault)}${fault.times ? `; ends by itself after ${fault.times}` : "; until you clear it"}</span></div>
-  <button type="button" @click=${() => clearOne(app, fault)}>Clear<span class="unseen">: ${whatItDoes(fault)}</span></button></li>`;
+  <button type="button" aria-label="Clear: ${whatItDoes(fault)}" @click=${() => clearOne(app, fault)}>Clear</button></li>`;
 
 function form(app) {
   const { form: chosen } = state;
