@@ -23,7 +23,7 @@ const is = (value, wanted) => text(value) === wanted;
 const FLAGS = {
   late: [(row) => Boolean(row.own_time && row.recorded && row.recorded.source !== "event")],
   money: [(row) => row.revenue !== null && row.revenue !== undefined],
-  uncertain: [(row) => Boolean(row.uncertain)],
+  uncertain: [(row) => row.marks?.includes("uncertain") ?? false],
   twice: [(row) => row.times_recorded > 1],
   open: [(row) => !row.ended],
 };

@@ -24,10 +24,10 @@ const BAR_SECONDS = 5;
 export function numbers(app) {
   const counts = app.store.state?.counts ?? {};
   const all = { ...counts, dead: (counts.dead_letter ?? 0) + (counts.rejected ?? 0) + (counts.refused ?? 0) };
-  return html`<div class="strip"><div class="numbers" role="group" aria-label="Numbers, each a filter" tabindex="0">
+  return html`<section class="strip" aria-label="Numbers of this sandbox"><div class="numbers" role="group" aria-label="Each a filter" tabindex="0">
     ${NUMBERS.map(([name, word, tone, q]) => html`<a class="number ${all[name] ? tone : "none"}" href=${addressOf({ screen: "events", q })}>
       <b>${all[name] ?? "–"}</b> <span>${word}</span></a>`)}
-    </div>${bars(app.store)}</div>`;
+    </div>${bars(app.store)}</section>`;
 }
 
 /** Five minutes as stacked bars: delivered, waits, dead. */

@@ -44,8 +44,8 @@ export function view(app) {
   const rows = app.view.q ? app.store.shown.filter(query.test) : app.store.shown;
   const chosen = app.view.id === null ? null : app.store.find(app.view.id);
   return html`<div class="panes ${app.view.id === null ? "" : "with-detail"}">
-    <section class="list-pane" aria-labelledby="list-title" @scroll=${() => app.store.setReading(isReading(app))}>
-      <h1 id="list-title" class="unseen">Events</h1>
+    <h1 id="list-title" class="unseen">Events</h1>
+    <section class="list-pane" aria-label="The list" @scroll=${() => app.store.setReading(isReading(app))}>
       ${searchBar(app, query)}
       <div class="new-bar" ?hidden=${!app.store.waiting}>
         <button type="button" @click=${() => showNew(app)}>▲ ${app.store.waiting} new <kbd>n</kbd></button>

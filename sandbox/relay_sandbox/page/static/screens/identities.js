@@ -98,7 +98,7 @@ function known() {
   if (!state.known) return html`<p class="sub">Looking ...</p>`;
   if (!state.known.length) return html`<p class="sub">Nobody yet.</p>`;
   const heads = ["Customer", "App", "AppsFlyer id", "Platform", "Installed (UTC)"];
-  return html`<div class="wide-table" tabindex="0" role="region" aria-labelledby="known"><table class="plain"><thead><tr>${heads.map((head) => html`<th scope="col">${head}</th>`)}</tr></thead>
+  return html`<div class="wide-table" tabindex="0" role="region" aria-label="Table of identities"><table class="plain"><thead><tr>${heads.map((head) => html`<th scope="col">${head}</th>`)}</tr></thead>
     <tbody>${state.known.map((one) => html`<tr><td><b>${one.customer_user_id}</b></td><td>${one.app_id}</td><td><code>${one.appsflyer_id}</code></td><td>${one.platform ?? "–"}</td>
       <td>${one.installed_at ? momentText(parse(one.installed_at), "UTC") : "–"}</td></tr>`)}</tbody></table></div>`;
 }
