@@ -7,6 +7,7 @@ stays fast.
 
 import sys
 import traceback
+from collections.abc import Sequence
 from contextlib import suppress
 from importlib import metadata
 from typing import Annotated, Any, NoReturn
@@ -19,8 +20,10 @@ from relay_cli.identities import command as identities
 from relay_cli.local import command as local
 from relay_cli.openapi import command as openapi
 from relay_cli.payments import command as payments
+from relay_cli.rules import command as rules
 from relay_cli.send import command as send
 from relay_cli.terminal.errors import CliError, ExitCode
+from relay_cli.watch import command as watch
 
 _HELP = "Delivers what your own servers know to AppsFlyer's server-to-server APIs."
 _EXIT_CODES = (
@@ -34,6 +37,7 @@ class _App(typer.Typer):
     """A Typer app that reports errors as sentences for people."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        kwargs.setdefault("args", with_seconds(sys.argv[1:]))
         try:
             return super().__call__(*args, **kwargs)
         except CliError as error:
@@ -47,6 +51,20 @@ class _App(typer.Typer):
                 f"this is a fault of relay's own, {type(error).__name__} at "
                 f"{_error_location(error)}: please report it"
             )
+
+
+def with_seconds(arguments: Sequence[str]) -> list[str]:
+    """The arguments, with a number after `--wait` where there is none: Typer wants one there."""
+    found: list[str] = []
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        found.append(argument)
+        if argument == "--wait" and not _is_number(following):
+            found.append(send.DEFAULT_SECONDS)
+    return found
+
+
+def _is_number(text: str) -> bool:
+    return text.replace(".", "", 1).isdecimal() and text.isascii()
 
 
 def _exit(message: str, code: ExitCode = ExitCode.INVALID_INPUT) -> NoReturn:
@@ -123,6 +141,9 @@ _payments.command("explain", epilog=_EXIT_CODES)(payments.explain)
 
 app.command("check", epilog=_EXIT_CODES)(check.check)
 app.command("send", epilog=_EXIT_CODES)(send.send)
+app.command("status", epilog=_EXIT_CODES)(watch.status)
+app.command("tail", epilog=_EXIT_CODES)(watch.tail)
+app.command("rule", epilog=_EXIT_CODES)(rules.rule)
 app.add_typer(_dead_letters, name="dlq")
 app.add_typer(_payments, name="payments")
 app.add_typer(_identities, name="identities")

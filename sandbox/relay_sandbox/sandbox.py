@@ -29,6 +29,7 @@ from relay_sandbox.lambda_runtime.execution import FunctionLog, Invocation
 from relay_sandbox.lambda_runtime.function import Function
 from relay_sandbox.lambda_runtime.pollers import Poller
 from relay_sandbox.local_aws.aws import LocalAws
+from relay_sandbox.locks import take_folder
 from relay_sandbox.options import PROJECT, SandboxOptions
 from relay_sandbox.page.server import Page
 from relay_sandbox.page.surroundings import Surroundings
@@ -51,11 +52,13 @@ class Sandbox:
     what users of the sandbox need: `page`, `api`, `aws`, `stand_in` (base URLs), `mobile_queue`,
     `web_queue`, `payments_queue`, `mobile_dlq`, `web_dlq`, `payments_dlq` (queue URLs),
     `identities_table`, `trail_table`, `deliveries_table` (names), `producer_token`, `push_token`,
-    `apps` (ids by kind), `payment_sources` (`{provider: {"source", "secret"}}`).
+    `apps` (ids by kind), `payment_sources` (`{provider: {"source", "secret"}}`). `work_dir` is the
+    folder of its files: one of its own within that of the options if another sandbox has that.
     """
 
     def __init__(self, options: SandboxOptions | None = None) -> None:
         self.options = options or SandboxOptions()
+        self.work_dir, self._lock = take_folder(self.options.work_dir)
         self.seeds = Seeds()
         self.stand_in = StandIn(self.seeds.accounts())
         self._ports = choose_ports(self.options.port)
@@ -76,20 +79,21 @@ class Sandbox:
     @property
     def logs(self) -> Path:
         """The folder of the logs."""
-        return self.options.work_dir / "logs"
+        return self.work_dir / "logs"
 
     async def __aenter__(self) -> Self:
         """Start everything and wait until it is up."""
         try:
             await self._start()
         except BaseException:
-            await self._parts.aclose()
+            await self.__aexit__()
             raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """Stop everything in reverse order; work in progress is abandoned."""
         await self._parts.aclose()
+        self._lock.release()
 
     async def invoke(self, function: str, event: object) -> Invocation:
         """Invoke a function by its folder's name: `invoke("forward_mobile", {"Records": []})`."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from relay_sandbox.errors import SandboxError
+from relay_sandbox.locks import Lock
 from relay_sandbox.sandbox import Sandbox, SandboxOptions
 
 WhenUp = Callable[[Sandbox], Awaitable[None]]
@@ -26,13 +27,34 @@ def run_sandbox(
     Once everything is up, `Sandbox.ready` is written to `ready_file` as one JSON object. The file
     is complete from the moment it exists, and is removed when the sandbox stops. Then `when_up` is
     awaited with the sandbox; an exception of it ends the sandbox and is raised here. Raises
-    SandboxError if a part does not start, or if the ready file cannot be written.
+    SandboxError if a part does not start, if the ready file cannot be written, or if it is that of
+    another sandbox, which is up.
     """
-    if ready_file:
-        with _write_errors(ready_file):  # fail now, not after everything has started
-            ready_file.parent.mkdir(parents=True, exist_ok=True)
-            ready_file.unlink(missing_ok=True)  # left by an earlier sandbox that was killed
-    asyncio.run(_run(options, ready_file, when_up))
+    if ready_file is None:
+        asyncio.run(_run(options, None, when_up))
+        return
+    with _write_errors(ready_file):  # fail now, not after everything has started
+        lock = Lock.take(ready_file.with_name(f".{ready_file.name}.lock"))
+        if lock is None:
+            raise SandboxError(_is_up_already(ready_file))
+        ready_file.unlink(missing_ok=True)  # left by an earlier sandbox that was killed
+    try:
+        asyncio.run(_run(options, ready_file, when_up))
+    finally:
+        lock.release()
+
+
+def _is_up_already(ready_file: Path) -> str:
+    try:
+        page = json.loads(ready_file.read_text(encoding="utf-8"))["page"]
+    except (OSError, ValueError, KeyError, TypeError):
+        where = "is starting"
+    else:
+        where = f"is up at {page}"
+    return (
+        f"another sandbox {where}, and has the ready file {ready_file}. Use that one, stop it, or "
+        "run a second one with another --ready-file"
+    )
 
 
 async def _run(options: SandboxOptions, ready_file: Path | None, when_up: WhenUp | None) -> None:

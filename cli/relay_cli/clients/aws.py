@@ -101,8 +101,15 @@ def stack_outputs(name: str) -> dict[str, str]:
     return {one["OutputKey"]: one["OutputValue"] for one in stack.get("Outputs", [])}
 
 
-def send_messages(sqs: "SQSClient", url: str, messages: Sequence[Message]) -> dict[int, str]:
+def send_messages(
+    sqs: "SQSClient",
+    url: str,
+    messages: Sequence[Message],
+    message_ids: dict[int, str] | None = None,
+) -> dict[int, str]:
     """Sends messages to a queue. Returns the positions of those that failed, with reasons.
+
+    `message_ids` gets the ids of the others, by position.
 
     It does not use relay.aws.sqs.Queue, which logs failures; a command must show them.
     """
@@ -113,11 +120,14 @@ def send_messages(sqs: "SQSClient", url: str, messages: Sequence[Message]) -> di
     }
     fitting = [position for position in range(len(messages)) if position not in failed]
     for positions in _batches(fitting, messages):
-        failed |= _send_batch(sqs, url, {position: messages[position] for position in positions})
+        batch = {position: messages[position] for position in positions}
+        failed |= _send_batch(sqs, url, batch, {} if message_ids is None else message_ids)
     return failed
 
 
-def _send_batch(sqs: "SQSClient", url: str, messages: Mapping[int, Message]) -> dict[int, str]:
+def _send_batch(
+    sqs: "SQSClient", url: str, messages: Mapping[int, Message], message_ids: dict[int, str]
+) -> dict[int, str]:
     entries: list[SendMessageBatchRequestEntryTypeDef] = [
         {
             "Id": str(position),
@@ -131,6 +141,7 @@ def _send_batch(sqs: "SQSClient", url: str, messages: Mapping[int, Message]) -> 
             response = sqs.send_message_batch(QueueUrl=url, Entries=entries)
     except CliError as error:
         return dict.fromkeys(messages, str(error))
+    message_ids |= {int(one["Id"]): one["MessageId"] for one in response.get("Successful", [])}
     return {
         int(failure["Id"]): f"SQS says {failure.get('Code')}: {failure.get('Message')}"
         for failure in response.get("Failed", [])

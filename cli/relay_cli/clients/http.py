@@ -5,7 +5,9 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from email.message import Message
 from http.client import HTTPException
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
@@ -22,6 +24,8 @@ class Response(NamedTuple):
 
     status: int
     body: bytes
+    headers: Mapping[str, str] = MappingProxyType({})
+    """With names in lower case."""
 
     def json(self) -> dict[str, Any]:
         """The body as a JSON object; empty if it is not one."""
@@ -69,10 +73,16 @@ def call(
     opener = _opener(is_local=parts.hostname in LOOPBACK)
     try:
         with opener.open(request, timeout=_TIMEOUT_SECONDS) as response:
-            return Response(response.status, response.read(_MAX_RESPONSE_BYTES))
+            body = response.read(_MAX_RESPONSE_BYTES)
+            return Response(response.status, body, _headers(response.headers))
     except urllib.error.HTTPError as error:
         with error:
-            return Response(error.code, error.read(_MAX_RESPONSE_BYTES))
+            body = error.read(_MAX_RESPONSE_BYTES)
+            return Response(error.code, body, _headers(error.headers))
     except (OSError, HTTPException, ValueError) as error:
         reason = getattr(error, "reason", None) or type(error).__name__
         raise CliError(f"{parts.scheme}://{parts.netloc} gave no answer: {reason}") from error
+
+
+def _headers(headers: Message) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+NoOpen = Annotated[bool, typer.Option("--no-open", help="Do not open the page in a browser.")]
+
 
 def sandbox(
     *,
@@ -49,6 +51,7 @@ def sandbox(
             show_default=False,
         ),
     ] = None,
+    no_open: NoOpen = False,
     no_samples: Annotated[
         bool, typer.Option("--no-samples", help="Send nothing by itself once it is up.")
     ] = False,
@@ -74,9 +77,11 @@ def sandbox(
         mobile_endpoint=mobile_endpoint,
         web_endpoint=web_endpoint,
         retry_schedule=retry_schedule,
+        seconds_after_error=5,
         allow_hosts=allow_host or (),
     )
-    raise typer.Exit(run.sandbox(sandbox_options, ready_file, samples=not no_samples))
+    code = run.sandbox(sandbox_options, ready_file, samples=not no_samples, opens=not no_open)
+    raise typer.Exit(code)
 
 
 def demo(
@@ -91,12 +96,15 @@ def demo(
         bool,
         typer.Option("--once", help="Stop when all have settled, also on a terminal (or ONCE=1)."),
     ] = False,
+    no_open: NoOpen = False,
 ) -> None:
     """Send every sample through the whole system, and show what became of it.
 
-    On a terminal the sandbox then stays up, with addresses to try. Exit code 0
+    On a terminal the sandbox then stays up, with a page to look at and
+    addresses to try, and prints a line for each further event. Exit code 0
     only if every sample ended as its file says.
     """
     from relay_cli.local import run
 
-    raise typer.Exit(run.demo(samples or run.SAMPLES, once=once or run.is_once()))
+    code = run.demo(samples or run.SAMPLES, once=once or run.is_once(), opens=not no_open)
+    raise typer.Exit(code)

@@ -28,6 +28,7 @@ def guide(
 ) -> Iterator[Block]:
     """The addresses, and commands ready to run. `program` gives the path of a program."""
     yield Block("")
+    yield page_block(ready)
     yield Block(Rule(Text("The sandbox is up", "heading"), align="left", style="quiet"))
     yield Block(_addresses(ready, ready_file))
     for heading, command in _commands(ready, ready_file, program):
@@ -36,11 +37,18 @@ def guide(
     yield Block(Text("\nCtrl-C stops it; all it knows is then forgotten.", "quiet"))
 
 
+def page_block(ready: Mapping[str, Any]) -> Block:
+    """Where to look first."""
+    url = str(ready["page"])
+    return Block(Text.assemble("Open ", (url, f"bold link {url}")), exact=True)
+
+
 def _addresses(ready: Mapping[str, Any], ready_file: Path | None) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(style="key", no_wrap=True)
     table.add_column(overflow="fold")
     rows = {
+        "page": ready["page"],
         "HTTP API": ready["api"],
         "producer's token": ready["producer_token"],
         "mobile queue": ready["mobile_queue"],

@@ -6,6 +6,9 @@ from typing import Annotated
 import typer
 
 from relay_cli import options
+from relay_cli.terminal.errors import CliError
+
+DEFAULT_SECONDS = "60"
 
 
 def send(  # noqa: PLR0913 - one for each way to name the target
@@ -32,18 +35,40 @@ def send(  # noqa: PLR0913 - one for each way to name the target
     token_env: Annotated[
         str, typer.Option(help="Variable that holds a producer's bearer token, for --api.")
     ] = "RELAY_PRODUCER_TOKEN",  # noqa: S107 - the name of a variable
+    wait: Annotated[
+        float | None,
+        typer.Option(
+            "--wait",
+            help="Wait until the events have ended in the sandbox, for so many seconds at most, "
+            f"{DEFAULT_SECONDS} without a number; say what became of each.",
+            metavar="[SECONDS]",
+            min=0,
+            show_default=False,
+        ),
+    ] = None,
+    json: Annotated[
+        bool,
+        typer.Option("--json", help="With --wait: one JSON object a line for each event."),
+    ] = False,
 ) -> None:
     """Hand events in, by SQS or over HTTP, as any producer would.
 
     AWS is found by the usual settings (AWS_PROFILE, AWS_REGION,
-    AWS_ENDPOINT_URL). Nothing is checked first: see `relay check`.
+    AWS_ENDPOINT_URL). Nothing is checked first: see `relay check`. With
+    --wait, exit code 0 only if AppsFlyer has every event.
     """
     from relay_cli.clients.targets import Location
     from relay_cli.send import run
 
+    if json and wait is None:
+        raise CliError("--json says what became of events: give --wait too")
+    if wait is not None and stack:
+        raise CliError("--wait asks a sandbox what became of events; a stack does not tell")
+    after = None if wait is None else run.Waiting(ready_file, wait, as_json=json)
     bare_event = options.bare_event(kind, app_id)
     if api:
         http_api = run.find_api(api, token_env, ready_file)
-        raise typer.Exit(run.send_to_api(file, bare_event, http_api))
+        raise typer.Exit(run.send_to_api(file, bare_event, http_api, after))
     urls = {"mobile_queue": mobile_queue, "web_queue": web_queue}
-    raise typer.Exit(run.send_to_queues(file, bare_event, Location(ready_file, stack), urls))
+    location = Location(ready_file, stack)
+    raise typer.Exit(run.send_to_queues(file, bare_event, location, urls, after))

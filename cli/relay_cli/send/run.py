@@ -1,5 +1,6 @@
 """`relay send FILE`: sends events by SQS or over HTTP, as any producer would."""
 
+import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -7,15 +8,18 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
+from rich.console import Console
 from rich.text import Text
 
 from relay.aws.sqs import Message
 from relay.domain.findings import Finding
 from relay.domain.kinds import Kind
 from relay.exact_json import UnwritableError, dumps
+from relay.instants import iso_form, utc_now
 from relay.messages.envelope import Envelope, write_envelope
 from relay_cli.clients import aws
 from relay_cli.clients.http import Response, call
+from relay_cli.clients.page import Page, Row
 from relay_cli.clients.targets import (
     DEFAULT_READY_FILE,
     Location,
@@ -29,6 +33,9 @@ from relay_cli.input.files import InputItem, read_items
 from relay_cli.terminal.console import Block, printable, show, stdout_console
 from relay_cli.terminal.errors import CliError, ExitCode
 from relay_cli.terminal.findings_view import findings_table, parse_findings
+from relay_cli.watch.follow import until_ended
+from relay_cli.watch.lines import event_line
+from relay_cli.watch.result import is_good, result_of
 
 _PATHS: Final = {
     Kind.MOBILE_EVENT: "/v1/mobile/{}/events",
@@ -50,6 +57,10 @@ class SendResult:
     accepted: bool
     message: str
     findings: Sequence[Finding] = ()
+    message_id: str | None = None
+    """Of the message on the queue."""
+    request_id: str | None = None
+    """Of the request to the HTTP API."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +71,42 @@ class Api:
     token: str
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Waiting until the events have ended, in the sandbox of a ready file."""
+
+    ready_file: Path | None
+    seconds: float
+    as_json: bool
+
+
 def send_to_queues(
-    path: Path, bare_event: BareEvent | None, location: Location, urls: dict[str, str | None]
+    path: Path,
+    bare_event: BareEvent | None,
+    location: Location,
+    urls: dict[str, str | None],
+    waiting: Waiting | None = None,
 ) -> ExitCode:
     """Sends each event of a file to the queue of its kind; raises `CliError`."""
     items = read_items(path, Defaults(), bare_event)
     targets = find_targets(location, urls)
-    return _show(_send_by_sqs(items, targets), targets.origin)
+    page = Page.of_sandbox(waiting.ready_file) if waiting else None  # before anything is sent
+    results = _send_by_sqs(items, targets)
+    if waiting and page:
+        return _wait(results, page, waiting)
+    return _show(results, targets.origin)
 
 
-def send_to_api(path: Path, bare_event: BareEvent | None, api: Api) -> ExitCode:
+def send_to_api(
+    path: Path, bare_event: BareEvent | None, api: Api, waiting: Waiting | None = None
+) -> ExitCode:
     """Sends each event of a file over HTTP; raises `CliError`."""
     items = read_items(path, Defaults(), bare_event)
-    return _show([_send_by_http(item, api) for item in items], api.url)
+    page = Page.of_sandbox(waiting.ready_file) if waiting else None
+    results = [_send_by_http(item, api) for item in items]
+    if waiting and page:
+        return _wait(results, page, waiting)
+    return _show(results, api.url)
 
 
 def find_api(url: str, token_variable: str, ready_file: Path | None) -> Api:
@@ -97,16 +131,17 @@ def _send_by_sqs(items: Sequence[InputItem], targets: Targets) -> list[SendResul
     for queue in ("mobile_queue", "web_queue"):
         group = [item for item in items if item.label in messages and _queue_of(item) == queue]
         if group:
-            failed = _put([messages[item.label] for item in group], targets.url(queue), targets)
+            ids: dict[int, str] = {}
+            url = targets.url(queue)
+            failed = aws.send_messages(
+                targets.sqs(url), url, [messages[item.label] for item in group], ids
+            )
             for position, item in enumerate(group):
                 problem = failed.get(position)
                 text = problem or f"on the {queue.replace('_', ' ')}"
-                results[item.label] = SendResult(item, not problem, text)
+                message_id = ids.get(position)
+                results[item.label] = SendResult(item, not problem, text, message_id=message_id)
     return [results[item.label] for item in items]
-
-
-def _put(messages: Sequence[Message], url: str, targets: Targets) -> dict[int, str]:
-    return aws.send_messages(targets.sqs(url), url, messages)
 
 
 def _message(content: InputEvent | InvalidInput) -> Message | None:
@@ -170,7 +205,67 @@ def _result_of(item: InputItem, response: Response) -> SendResult:
     findings = list(parse_findings(shown[0] if shown else []))
     accepted = response.status == 202  # noqa: PLR2004 - everything is queued
     message = "queued" if accepted else str(content.get("detail") or content.get("message") or "")
-    return SendResult(item, accepted, f"{response.status} {printable(message)}".rstrip(), findings)
+    text = f"{response.status} {printable(message)}".rstrip()
+    request_id = response.headers.get("apigw-requestid")
+    return SendResult(item, accepted, text, findings, request_id=request_id)
+
+
+# What became of them
+
+
+def _wait(results: Sequence[SendResult], page: Page, waiting: Waiting) -> ExitCode:
+    """Says of each event what became of it, as soon as it has ended."""
+    console = stdout_console()
+    all_good, keys = True, []
+    for one in results:
+        row = _row_of(one, page)
+        if row is None:
+            all_good = False
+            _tell(_untold(one), waiting, console)
+        else:
+            keys.append(row["key"])
+    for row in until_ended(page, keys, waiting.seconds):
+        all_good = all_good and is_good(row)
+        _tell(row, waiting, console)
+    return ExitCode.OK if all_good else ExitCode.FAILED
+
+
+def _row_of(result: SendResult, page: Page) -> Row | None:
+    if result.message_id:
+        found = page.find(message_ids=[result.message_id])
+    elif result.request_id:
+        found = page.find(request_id=result.request_id)
+    else:
+        return None
+    return found[0] if found else None
+
+
+def _untold(result: SendResult) -> Row:
+    """An event that no entry took."""
+    content = result.item.content
+    is_event = isinstance(content, InputEvent)
+    return {
+        "key": "",
+        "event_id": content.event_id if isinstance(content, InputEvent) else None,
+        "app_id": content.app.id if isinstance(content, InputEvent) else None,
+        "outcome": "rejected",
+        "reason": "not_sent" if is_event else "not_an_event",
+        "rules": list(dict.fromkeys(one.rule for one in result.findings)),
+        "recorded": None,
+        "findings": [one.as_dict() for one in result.findings],
+        "came_in": iso_form(utc_now()),
+        "source": "-",
+        "name": None,
+    }
+
+
+def _tell(row: Row, waiting: Waiting, console: Console) -> None:
+    if waiting.as_json:
+        print(json.dumps(result_of(row), ensure_ascii=False), flush=True)  # noqa: T201 - for pipes
+    else:
+        console.print(event_line(row, console.width), soft_wrap=True)
+        if findings := list(parse_findings(row["findings"])):
+            console.print(findings_table(findings))
 
 
 # Output

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from relay.domain.findings import Finding, Severity
 from relay_cli.terminal.console import printable
+from relay_cli.terminal.rule_links import linked_rules
 
 _SEVERITIES: Final = frozenset(severity.value for severity in Severity)
 
@@ -23,7 +24,7 @@ def findings_table(findings: Sequence[Finding]) -> Table:
     for one in sorted(findings, key=lambda finding: finding.severity is not Severity.REJECT):
         severity = Text(one.severity.value, one.severity.value)
         field, message = Text(printable(one.field)), Text(printable(one.message))
-        table.add_row(severity, Text(printable(one.rule)), field, message)
+        table.add_row(severity, linked_rules([printable(one.rule)]), field, message)
     return table
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import difflib
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +24,10 @@ from relay_sandbox.page.typed import Typed
 
 _MOST: Final = 3
 _CUTOFF: Final = 0.75
+_GROUP: Final = 3
+_PLAIN: Final = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
+_MONEY: Final = frozenset({"af_revenue", "event_revenue"})
+"""Never taken out: an event without its money would be recorded without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +61,15 @@ def repairs_for(
 
 
 def _is_better(
-    after: dict[tuple[str, str], str], before: dict[tuple[str, str], str] | None
+    after: Mapping[tuple[str, str], str], before: Mapping[tuple[str, str], str] | None
 ) -> bool:
-    """Whether it brings no new finding that rejects the event, and no more findings."""
+    """Whether less rejects the event, or as much and there are fewer findings."""
     known = before or {}
     new = after.keys() - known.keys()
-    return len(after) < len(known) and not any(after[mark] == "reject" for mark in new)
+    if any(after[mark] == "reject" for mark in new):
+        return False
+    rejects = [sum(one == "reject" for one in marks.values()) for marks in (after, known)]
+    return rejects[0] < rejects[1] or len(after) < len(known)
 
 
 def _marks(
@@ -88,15 +96,16 @@ def _changes(typed: Typed, field: str) -> Iterator[tuple[str, dict[str, Any]]]:
     for label, change in _of_value(name, parent[name]):
         yield label, _changed(typed.event, parts, change)
     yield from _renamed(typed, parts)
-    yield f"Take {name} out", _changed(typed.event, parts, lambda place, key: place.pop(key))
+    if name not in _MONEY:
+        yield f"Take {name} out", _changed(typed.event, parts, lambda place, key: place.pop(key))
 
 
 def _of_value(
     name: str, value: object
 ) -> Iterator[tuple[str, Callable[[dict[str, Any], str], object]]]:
-    for label, new in _other_values(value):
+    for label, new in _other_values(name, value):
         if new != value or type(new) is not type(value):
-            shown = json.dumps(new, default=str, ensure_ascii=False)
+            shown = json.dumps(new, default=float, ensure_ascii=False)
             yield f"{label}: {name} {shown}"[:80], _set_to(new)
 
 
@@ -107,17 +116,19 @@ def _set_to(new: object) -> Callable[[dict[str, Any], str], object]:
     return change
 
 
-def _other_values(value: object) -> Iterator[tuple[str, object]]:
+def _other_values(name: str, value: object) -> Iterator[tuple[str, object]]:
     if isinstance(value, str):
         text = value.strip()
         yield "Take the spaces out", text
         yield "Upper case", text.upper()
         yield "Lower case", text.lower()
-        plain = "".join(c for c in text if c in "0123456789.,-")
-        if plain:
-            yield "As plain digits", plain.replace(",", "")
-            yield "As plain digits", plain.replace(".", "").replace(",", ".")
-        yield from _as_number(text)
+        plain = plain_amount(text)
+        if plain is not None:
+            yield "As plain digits", plain
+            if name != "af_revenue":
+                yield "As a number", int(plain) if plain.isdigit() else Decimal(plain)
+        if "urrency" in name:
+            yield "A currency's code", text[:3].upper()
         yield from _as_object(text)
     elif isinstance(value, int | Decimal) and not isinstance(value, bool):
         yield "As text", str(value)
@@ -128,9 +139,23 @@ def _other_values(value: object) -> Iterator[tuple[str, object]]:
             return
 
 
-def _as_number(text: str) -> Iterator[tuple[str, object]]:
-    if text.isascii() and text.isdigit():
-        yield "As a number", int(text)
+def plain_amount(text: str) -> str | None:
+    """An amount as plain digits: without a currency, without separators of thousands.
+
+    Of two separators the last is the decimal one; a single one is it too, unless three digits
+    follow: `1,200` is a thousand.
+    """
+    digits = "".join(c for c in text if c in "0123456789.,-")
+    last = max(digits.rfind("."), digits.rfind(","))
+    if last < 0:
+        plain = digits
+    else:
+        separators = {c for c in digits if c in ".,"}
+        after = digits[last + 1 :]
+        is_thousands = len(separators) == 1 and len(after) == _GROUP
+        whole = digits[:last].replace(",", "").replace(".", "")
+        plain = whole + after if is_thousands else f"{whole}.{after}"
+    return plain if _PLAIN.fullmatch(plain) else None
 
 
 def _as_object(text: str) -> Iterator[tuple[str, object]]:
@@ -156,11 +181,15 @@ def _rename_to(known: str) -> Callable[[dict[str, Any], str], object]:
 
 
 def _close_names(typed: Typed, name: str) -> list[str]:
-    known = mobile.KNOWN_FIELDS if typed.kind is Kind.MOBILE_EVENT else web.KNOWN_FIELDS
+    known = _known_fields(typed)
     folded: dict[str, str] = {one.replace("_", "").lower(): one for one in sorted(known)}
     folded_name = name.replace("_", "").replace("-", "").lower()
     close = difflib.get_close_matches(folded_name, list(folded), n=2, cutoff=_CUTOFF)
     return [folded[one] for one in close if folded[one] not in typed.event]
+
+
+def _known_fields(typed: Typed) -> frozenset[str]:
+    return frozenset(mobile.KNOWN_FIELDS if typed.kind is Kind.MOBILE_EVENT else web.KNOWN_FIELDS)
 
 
 def _missing(typed: Typed, parts: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -168,7 +197,7 @@ def _missing(typed: Typed, parts: list[str]) -> Iterator[tuple[str, dict[str, An
     if len(parts) > 1:
         return
     wanted = parts[0].replace("_", "").lower()
-    for name in typed.event:
+    for name in typed.event.keys() - _known_fields(typed):
         folded = name.replace("_", "").replace("-", "").lower()
         if difflib.SequenceMatcher(None, wanted, folded).ratio() >= _CUTOFF:
             change = _rename_to(parts[0])

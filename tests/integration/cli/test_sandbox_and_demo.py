@@ -15,11 +15,12 @@ from threading import Thread
 from typing import Any
 
 from relay_cli.clients.http import call
-from tests.integration.cli.conftest import RELAY, ROOT, Run, environment, until
+from tests.integration.cli.conftest import RELAY, ROOT, Run, environment, lines, until
 from tests.integration.processes import alive, children
 
 EVENTS = ROOT / "events"
 READY = {
+    "page",
     "api",
     "aws",
     "stand_in",
@@ -75,7 +76,7 @@ def test_sandbox_prints_its_addresses_and_stops_cleanly(run: Run, tmp_path: Path
     with _sandbox(tmp_path, "--no-samples", *names) as (process, ready):
         assert ready.keys() == READY
         assert stat.S_IMODE((tmp_path / "ready.json").stat().st_mode) == 0o600
-        for server in ("api", "stand_in", "aws"):
+        for server in ("page", "api", "stand_in", "aws"):
             assert _names_answered(ready[server]) == [
                 *("localhost", "host.docker.internal", "relay.test:4711")
             ]
@@ -140,6 +141,48 @@ def test_sandbox_sends_to_the_endpoints_it_is_given_as_often_as_the_schedule_say
         *["/inappevent/com.example.shop"] * 3,
         *["/v2.0/s2s/visits/app/web/website-www.example.com"] * 3,
     ]
+
+
+def test_sandbox_with_the_ready_file_of_one_that_is_up_says_where_that_is(
+    run: Run, tmp_path: Path
+) -> None:
+    with _sandbox(tmp_path, "--no-samples") as (_, ready):
+        second = run("sandbox", "--ready-file", "ready.json", "--port", "0", "--no-samples")
+
+        assert second.returncode == 2
+        assert f"another sandbox is up at {ready['page']}".encode() in second.stderr
+        assert json.loads((tmp_path / "ready.json").read_text()) == ready
+
+
+def test_send_that_waits_and_status_say_what_became_of_each_event(run: Run, tmp_path: Path) -> None:
+    """The names and values that programs outside rely on."""
+    location = ("--ready-file", "ready.json")
+    with _sandbox(tmp_path, "--no-samples") as (_, _ready):
+        good = run(
+            "send", str(EVENTS / "forward_mobile_purchase.json"), "--wait", "--json", *location
+        )
+        mixed = run("send", str(EVENTS / "forward_mobile_batch_one_bad.json"), *location,
+                    "--wait", "30", "--json")  # fmt: skip
+        held = run("send", str(EVENTS / "forward_mobile_account_blocked.json"), *location,
+                   "--wait", "0.5", "--json")  # fmt: skip
+        status = run("status", "order-1001", "--json", *location)
+        unknown = run("status", "order-0", "--json", *location)
+        shown = run("status", "order-1001", *location)
+
+    (delivered,) = lines(good.stdout)
+    assert good.returncode == 0
+    assert delivered.keys() == {"event_id", "app_id", "outcome", "reason", "rules", "recorded"}
+    assert (delivered["event_id"], delivered["outcome"]) == ("order-1001", "delivered")
+    assert delivered["recorded"]["rule"] == "T3"
+    assert mixed.returncode == 1
+    assert {one["event_id"]: one["outcome"] for one in lines(mixed.stdout)} == {
+        "order-1004": "delivered", "login-77": "rejected", "tutorial-78": "delivered"
+    }  # fmt: skip
+    assert held.returncode == 1
+    assert [one["outcome"] for one in lines(held.stdout)][0] in {"held", "waiting"}
+    assert (status.returncode, lines(status.stdout)) == (0, [delivered])
+    assert unknown.returncode == 1
+    assert b"AppsFlyer answered 200 OK: recorded." in shown.stdout
 
 
 def test_sandbox_that_shall_answer_to_what_is_no_host_says_so(run: Run) -> None:
@@ -232,6 +275,7 @@ def test_demo_on_a_terminal_stays_up_and_shows_what_to_try(tmp_path: Path) -> No
     assert not (tmp_path / ".relay" / "ready.json").exists()
     assert f"curl {ready['api']}/v1/mobile/".encode() in shown
     assert f"--queue-url {ready['mobile_queue']}".encode() in shown
+    assert shown.index(f"Open {ready['page']}".encode()) < shown.index(b"samples,")
 
 
 def test_demo_without_samples_says_so(run: Run, tmp_path: Path) -> None:

@@ -57,6 +57,7 @@ def recorded(sandbox: Sandbox) -> list[tuple[str, str | None]]:
 
 async def test_ready_has_all_that_a_user_of_the_sandbox_needs(sandbox: Sandbox) -> None:
     assert sandbox.ready.keys() == {
+        "page",
         "api",
         "aws",
         "stand_in",

@@ -7,12 +7,13 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+from relay_cli.clients.page import Page
+from relay_cli.local.demo.follow import Follower
 from relay_cli.local.demo.sender import SampleSender
-from relay_cli.local.demo.table import summary_blocks, traces_table
+from relay_cli.local.demo.table import summary_blocks, traces_blocks
 from relay_cli.local.demo.traces import Trace
-from relay_cli.local.demo.watcher import Watcher
 from relay_cli.samples import read_samples
-from relay_cli.terminal.console import Block, show, stderr_console, stdout_console
+from relay_cli.terminal.console import show, stderr_console, stdout_console
 from relay_cli.terminal.errors import ExitCode
 
 
@@ -32,8 +33,8 @@ class DemoRun:
     def show(self) -> None:
         """Prints the table and the summary."""
         console = stdout_console()
-        table = Block(traces_table(self.traces, console.width))
-        show(console, [table, *summary_blocks(self.traces, self.seconds)])
+        show(console, traces_blocks(self.traces, console.width))
+        show(console, summary_blocks(self.traces, self.seconds))
 
 
 def run_samples(ready: Mapping[str, Any], folder: Path, stop: Event) -> DemoRun:
@@ -41,7 +42,7 @@ def run_samples(ready: Mapping[str, Any], folder: Path, stop: Event) -> DemoRun:
     began = time.monotonic()
     with stderr_console().status("Sending the samples, and waiting until all have settled ..."):
         traces = send_samples(ready, folder)
-        Watcher(dict(ready), SampleSender.of(ready).sqs, stop).watch(traces)
+        Follower(Page(ready["page"]), stop).follow(traces)
     return DemoRun(traces, time.monotonic() - began)
 
 

@@ -88,7 +88,8 @@ class SampleSender:
                 )
             submitted = _event_of_sample(sample, number) or _event_of_envelope(body)
             trace = Trace(sample, number, sample.expect[number], submitted)
-            trace.message_id = response["MessageId"]
+            if not (sample.entry == MAP_PAYMENT and submitted):  # else its event has another
+                trace.message_id = response["MessageId"]
             yield trace
 
     def _send_request(self, sample: Sample) -> Iterator[Trace]:
@@ -100,10 +101,14 @@ class SampleSender:
             return
         shown = _event_results(response)
         events = list(_events_of_request(sample.event))
+        queued = 0
         for number, expected in enumerate(sample.expect):
             entry = shown[number] if number < len(shown) else {}
             submitted = replace(events[number], event_id=entry.get("event_id"))
             trace = Trace(sample, number, expected, submitted, status=response.status)
+            trace.place = queued
+            trace.request_id = response.headers.get("apigw-requestid")
+            queued += entry.get("status") == "queued"
             _add_entry_result(trace, entry, response)
             yield trace
 
@@ -159,7 +164,6 @@ def _event_results(response: Response) -> list[dict[str, Any]]:
 
 def _add_entry_result(trace: Trace, entry: Mapping[str, Any], response: Response) -> None:
     findings = tuple(f"{one['severity']} {one['rule']}" for one in entry.get("findings", []))
-    trace.entry_findings = findings
     if entry.get("status") != "queued":
         trace.result = TraceResult(str(entry.get("status")), _detail(response), findings=findings)
 

@@ -20,6 +20,8 @@ from relay_cli.samples import (
     RECEIVE_PAYMENT,
 )
 from relay_cli.terminal.console import Block, printable
+from relay_cli.terminal.rule_links import linked_rules
+from relay_cli.watch.lines import wrapped
 
 _SOURCES: Final = {
     FORWARD_MOBILE: "SQS",
@@ -36,7 +38,11 @@ _STYLES: Final = {
     Outcome.BLOCKED.value: "bad",
 }
 _WIDE: Final = 110
-"""From this width on, the app has its own column."""
+"""From this width on it is a table: in a narrower one, words would be broken."""
+LEGEND: Final = (
+    "✓ ended as its file says  ✗ did not. After warn, repair and reject stand the rules: "
+    "`relay rule M22` shows one."
+)
 _COLUMNS: Final[dict[str, int | None]] = {
     "": 1,
     "source": 6,
@@ -46,37 +52,56 @@ _COLUMNS: Final[dict[str, int | None]] = {
     "recorded (UTC)": 15,
     "findings": None,
 }
-_NARROW: Final = {"event and sample": 22, "outcome": 15}
 """Fixed widths, because Rich would shrink the names to fit long findings."""
+_INDENT: Final = 9
 _OWN_TIME: Final = "own time"
 _ARRIVAL: Final = "arrival"
 
 
-def traces_table(traces: Sequence[Trace], width: int) -> Table:
-    """A table with a row for each event, for a terminal of `width` columns."""
-    narrow = width < _WIDE
+def traces_blocks(traces: Sequence[Trace], width: int) -> Iterator[Block]:
+    """Every event, and what the signs mean, for a terminal of `width` columns."""
+    if width >= _WIDE:
+        yield Block(_table(traces))
+    else:
+        for trace in traces:
+            yield Block(_lines(trace, width), exact=True)
+    yield Block(Text(f"\n{LEGEND}", "quiet"))
+
+
+def _table(traces: Sequence[Trace]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     for title, columns in _COLUMNS.items():
-        if not (narrow and title == "app"):
-            fitting = _NARROW.get(title, columns) if narrow else columns
-            table.add_column(title, width=fitting, overflow="fold")
+        table.add_column(title, width=columns, overflow="fold")
     for trace, following in zip(traces, [*traces[1:], None], strict=True):
         ends = following is not None and following.sample.entry != trace.sample.entry
-        table.add_row(*_row(trace, narrow=narrow), end_section=ends)
+        table.add_row(*_row(trace), end_section=ends)
     return table
 
 
-def _row(trace: Trace, *, narrow: bool) -> tuple[Text, ...]:
-    app = Text(printable(_app(trace)))
-    event = _event(trace)
+def _row(trace: Trace) -> tuple[Text, ...]:
     return (
-        Text("✓", "good") if trace.as_expected else Text("✗", "bad"),
+        _sign(trace),
         Text(_SOURCES[trace.sample.entry]),
-        *((app + "\n" + event,) if narrow else (app, event)),
+        Text(printable(_app(trace))),
+        _event(trace),
         _outcome(trace),
         _recorded(trace),
-        _findings(trace.result.findings if trace.result else (), "\n" if narrow else ", "),
+        _findings(trace.result.findings if trace.result else (), ", "),
     )
+
+
+def _lines(trace: Trace, width: int) -> Text:
+    """The same on as few lines as it takes, broken between words only."""
+    findings = trace.result.findings if trace.result else ()
+    cells = (Text(printable(_app(trace))), _event(trace), _outcome(trace), _recorded(trace))
+    parts = [_sign(trace), Text(f"{_SOURCES[trace.sample.entry]:<4} ")]
+    for cell in (*cells, _findings(findings, "\n")):
+        parts += [line for line in cell.split("\n") if line.plain not in {"", "-"}]
+    return wrapped(parts, width, _INDENT)
+
+
+def _sign(trace: Trace) -> Text:
+    return Text("✓", "good") if trace.as_expected else Text("✗", "bad")
 
 
 def _app(trace: Trace) -> str:
@@ -142,7 +167,9 @@ def _findings(findings: Sequence[str], between: str) -> Text:
     text = Text()
     for number, finding in enumerate(findings):
         text.append(between if number else "")
-        text.append(finding.replace(" ", "\N{NO-BREAK SPACE}"), finding.partition(" ")[0])
+        severity, _, rule = finding.partition(" ")
+        text.append(f"{severity}\N{NO-BREAK SPACE}", severity)
+        text.append_text(linked_rules([rule], severity))
     return text
 
 

@@ -1,21 +1,15 @@
-"""Follows one event: what was sent, and how it ended. Pure."""
+"""One event of a sample: what was sent, and how it ended. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from relay.domain.findings import Finding
-from relay.domain.kinds import App, Kind
+from relay.domain.kinds import Kind
 from relay.domain.outcomes import Outcome
-from relay.exact_json import loads
 from relay.instants import parse_iso
-from relay.messages.envelope import money_without_id, stamped
-from relay.rules.prepare import Prepared, prepare
-from relay_cli.dlq.dead_letter import DeadLetter
 from relay_cli.samples import Expected, Sample
 
-_TIME_FIELDS: Final = ("eventTime", "timestamp")
 WAITING: Final = "waiting"
 """Neither recorded nor a dead letter when the demo stopped watching."""
 NOT_RECORDED: Final = "not recorded"
@@ -31,11 +25,6 @@ class SubmittedEvent:
     event: Any
     event_id: str | None
     """The id that its sender or `accept` gave it."""
-
-    def prepare(self, arrival: datetime, event_id: str | None) -> Prepared:
-        """The event as a forwarder prepares it; `arrival` is also its time stamp."""
-        event = stamped(self.kind, self.event, arrival)
-        return prepare(self.kind, App(self.app_id), event, arrival, event_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +49,24 @@ class Trace:
     """None for a request without an event: only its status is compared."""
     submitted: SubmittedEvent | None = None
     message_id: str | None = None
+    request_id: str | None = None
+    """Of the request to the HTTP API that brought it."""
+    place: int = 0
+    """Its place among the events of that request that were queued."""
     status: int | None = None
-    entry_findings: tuple[str, ...] | None = None
-    """The findings in the response of `accept`."""
+    key: str | None = None
+    """Of the event in the sandbox's journal, once it is there."""
     result: TraceResult | None = None
-    failures: list[str] = field(default_factory=list)
-    """Why AppsFlyer did not record it, for each attempt."""
 
     @property
     def event_id(self) -> str | None:
-        """Its id in the queues: the one it came with, or that of the first message."""
-        return (self.submitted.event_id if self.submitted else None) or self.message_id
+        """The id it came with."""
+        return self.submitted.event_id if self.submitted else None
+
+    @property
+    def expects_to_wait(self) -> bool:
+        """Whether its file says that it waits."""
+        return self.expected is not None and Outcome(self.expected.outcome).waits
 
     @property
     def as_expected(self) -> bool:
@@ -101,8 +97,7 @@ class Trace:
     def _outcome(self) -> str:
         ended = self.result.outcome if self.result else ""
         expected = self.expected.outcome if self.expected else ""
-        waits = ended == WAITING and expected and Outcome(expected).waits
-        return expected if waits else ended
+        return expected if ended == WAITING and self.expects_to_wait else ended
 
 
 def _shown(value: object) -> str:
@@ -111,110 +106,26 @@ def _shown(value: object) -> str:
     return str(value or "none")
 
 
-def short_findings(findings: Sequence[Finding]) -> tuple[str, ...]:
-    """Findings in the form of the samples."""
-    return tuple(f"{finding.severity.value} {finding.rule}" for finding in findings)
-
-
-# The stand-in's ledger
-
-
-def match_ledger(traces: Sequence[Trace], entries: Sequence[Mapping[str, Any]]) -> None:
-    """Ends the traces of recorded events; each request in the ledger counts once."""
-    used: set[int] = set()
-    for trace in traces:
-        if trace.result is not None or trace.submitted is None:
-            continue
-        matching = [
-            entry for entry in entries if matches(trace, entry) and entry["sequence"] not in used
-        ]
-        trace.failures = [str(entry["why"]) for entry in matching if not entry["recorded"]]
-        for entry in matching:
-            if entry["recorded"]:
-                used.add(entry["sequence"])
-                trace.result = _delivered(trace, trace.submitted, entry)
-                break
-
-
-def matches(trace: Trace, entry: Mapping[str, Any]) -> bool:
-    """Whether a request in the ledger carried this event.
-
-    A web event carries its id. A mobile event has none (S6), so its whole payload must be equal,
-    except for the time if the event was stamped on its way.
-    """
-    submitted = trace.submitted
-    if submitted is None or (submitted.kind, submitted.app_id) != (entry["kind"], entry["app_id"]):
-        return False
-    if not isinstance(submitted.event, dict):
-        return False
-    if submitted.kind is not Kind.MOBILE_EVENT and trace.event_id is not None:
-        own = submitted.event.get("customer_dedup_id") or trace.event_id
-        return bool(entry["customer_dedup_id"] == own)
-    prepared = submitted.prepare(_arrival(entry), None)
-    if prepared.body is None:
-        return False
-    left_out = {name for name in _TIME_FIELDS if name not in submitted.event} | {
-        "customer_dedup_id"
-    }
-    payload = loads(prepared.body)
-    return bool(_without(payload, left_out) == _without(entry["payload"], left_out))
-
-
-def _without(payload: Any, names: set[str]) -> Any:
-    if not isinstance(payload, dict):
-        return payload
-    return {name: value for name, value in payload.items() if name not in names}
-
-
-def _arrival(entry: Mapping[str, Any]) -> datetime:
-    arrived = parse_iso(entry["arrived"], needs_offset=True)
-    if arrived is None:  # never: the stand-in writes this form
-        raise ValueError(entry["arrived"])
-    return arrived
-
-
-def _delivered(trace: Trace, submitted: SubmittedEvent, entry: Mapping[str, Any]) -> TraceResult:
+def result_of(row: Mapping[str, Any]) -> TraceResult:
+    """How the event of a row of the journal has ended, or that it waits."""
+    findings = _short(row["findings"])
+    recorded = row["recorded"]
+    if row["ended"] is None:
+        # What is found in an event is told when it has ended.
+        return TraceResult(WAITING, str(row["reason"] or ""))
+    if row["outcome"] == Outcome.DELIVERED and recorded is None:
+        return TraceResult(NOT_RECORDED, findings=findings)
+    if recorded is None:
+        return TraceResult(str(row["outcome"]), str(row["reason"] or ""), findings=findings)
     return TraceResult(
-        Outcome.DELIVERED,
-        time=parse_iso(entry["recorded_time"] or "", needs_offset=True),
-        recorded=entry["recorded_source"],
-        rule=entry["recorded_rule"],
-        findings=trace.entry_findings or _findings(trace, submitted, _arrival(entry)),
+        str(row["outcome"]),
+        time=parse_iso(recorded["time"], needs_offset=True),
+        recorded=recorded["source"],
+        rule=recorded["rule"],
+        findings=findings,
     )
 
 
-def _findings(trace: Trace, submitted: SubmittedEvent, arrival: datetime) -> tuple[str, ...]:
-    """The forwarder's findings. They are stored nowhere, so the rules are applied again."""
-    prepared = submitted.prepare(arrival, trace.event_id)
-    money = prepared.has_revenue and submitted.event_id is None
-    return short_findings((*prepared.findings, *((money_without_id(),) if money else ())))
-
-
-# The dead-letter queues
-
-
-def match_dead_letter(traces: Sequence[Trace], dead_letter: DeadLetter) -> None:
-    """Ends the trace of a dead letter's event."""
-    for trace in traces:
-        if trace.result is None and _is_dead_letter_of(trace, dead_letter):
-            findings = dead_letter.fields.get("findings") or ()
-            trace.result = TraceResult(
-                str(dead_letter.fields.get("outcome") or dead_letter.reason),
-                detail=dead_letter.reason,
-                findings=tuple(f"{one['severity']} {one['rule']}" for one in findings),
-            )
-            return
-
-
-def _is_dead_letter_of(trace: Trace, dead_letter: DeadLetter) -> bool:
-    if dead_letter.envelope is None:
-        id_ = dead_letter.fields.get("message_id", dead_letter.message_id)
-        return trace.message_id is not None and trace.message_id == id_
-    if trace.event_id is not None:
-        return trace.event_id == dead_letter.event_id
-    submitted, envelope = trace.submitted, dead_letter.envelope
-    if submitted is None or (submitted.app_id, submitted.kind) != (envelope.app_id, envelope.kind):
-        return False
-    prepared = submitted.prepare(dead_letter.sent_at, None).event
-    time_fields = set(_TIME_FIELDS)
-    return bool(_without(prepared, time_fields) == _without(envelope.event, time_fields))
+def _short(findings: Sequence[Mapping[str, str]]) -> tuple[str, ...]:
+    """Findings in the form of the samples."""
+    return tuple(f"{one['severity']} {one['rule']}" for one in findings)

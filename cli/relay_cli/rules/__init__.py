@@ -1,0 +1,1 @@
+"""`relay rule`: a rule of AppsFlyer's, with its source and an example."""

@@ -1,0 +1,1 @@
+"""`relay tail`, `relay status`, and waiting for events: what becomes of them in a sandbox."""
