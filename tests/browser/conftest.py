@@ -36,9 +36,7 @@ async def browser() -> AsyncIterator[Browser]:
     if path is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(NOT_FOUND)
     async with async_playwright() as playwright:
-        running = await playwright.chromium.launch(
-            executable_path=path, args=[*_ARGUMENTS, *_ROOT]
-        )
+        running = await playwright.chromium.launch(executable_path=path, args=[*_ARGUMENTS, *_ROOT])
         yield running
         await running.close()
 
@@ -50,9 +48,7 @@ async def wire(browser: Browser) -> AsyncIterator[Wire]:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def _running(
-    wire: Wire, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Sandbox]:
+async def _running(wire: Wire, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sandbox]:
     options = SandboxOptions(
         work_dir=tmp_path_factory.mktemp("relay"),
         retry_schedule="0.1,0.1,0.1",
@@ -81,7 +77,9 @@ async def open_page(browser: Browser, sandbox: Sandbox) -> AsyncIterator[Open]:
         async def open_one(
             address: str = "#/events", *, base: str = sandbox.ready["page"], **context: Any
         ) -> Visit:
-            made = await browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **context})
+            made = await browser.new_context(
+                **{"viewport": {"width": 1440, "height": 900}, **context}
+            )
             stack.push_async_callback(made.close)
             made.set_default_timeout(10_000)
             visit = Visit(await made.new_page(), made, sandbox, base)

@@ -1,4 +1,4 @@
-"""Which browser the tests use: any Chrome or Chromium of this machine, or the one of `make browser`."""
+"""Which browser the tests use: a Chrome or Chromium of this machine, or what `make browser` got."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ APPLICATIONS = (
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
     "/Applications/Microsoft Edge.app/Contents/MacOS/Microsoft Edge",
 )
+SHELLS = {"chrome-headless-shell", "chrome-headless-shell.exe", "headless_shell"}
 DOWNLOADED = Path(__file__).parents[2] / ".tools" / "browsers"
 """Where `make browser` puts one that is for this project only."""
 
@@ -34,7 +35,11 @@ def find_browser() -> str | None:
         return shutil.which(asked)
     found = next(filter(None, map(shutil.which, NAMES)), None)
     applications = (path for path in APPLICATIONS if Path(path).exists())
-    downloaded = (str(path) for path in sorted(DOWNLOADED.glob("chromium*/**/*shell*"), reverse=True) if os.access(path, os.X_OK) and path.is_file())
+    downloaded = (
+        str(path)
+        for path in sorted(DOWNLOADED.rglob("*headless*shell*"), reverse=True)
+        if path.name in SHELLS and path.is_file()
+    )
     return found or next(applications, None) or next(downloaded, None)
 
 

@@ -52,18 +52,22 @@ SUMMER_ENDS = {
     "came_in": "2026-10-25T11:00:00Z",
     "deadline": "2026-10-25T23:29:59.999Z",
 }
-LINES = [
-    (IN_TIME, "keeps 26 Nov", "AppsFlyer counts it on 26 Nov, at its own time (T2). "
-     "It arrived 1 h 55 min before the deadline."),
-    (TOO_LATE, "counts on 28 Nov (T3)", "AppsFlyer counts it on 28 Nov, when it arrived, and not on "
-     "26 Nov. It arrived 33 h after the deadline (T3)."),
-    (OPEN, "until 27 Nov 02:00", "It keeps its day if it arrives before 27 Nov 02:00 UTC: then "
-     "AppsFlyer counts it on 26 Nov. 1 h left."),
-    (BROKEN, "until 27 Nov 02:00", "Mend it before 27 Nov 02:00 UTC and it still counts on 26 Nov: "
-     "1 h left."),
-    (WEB, "keeps 26 Nov", "AppsFlyer counts it on 26 Nov, at its own time (T7). "
-     "It arrived 25 min before the deadline."),
-]  # fmt: skip
+SAID = [
+    (IN_TIME, "keeps 26 Nov"),
+    (TOO_LATE, "counts on 28 Nov (T3)"),
+    (OPEN, "until 27 Nov 02:00"),
+    (BROKEN, "until 27 Nov 02:00"),
+    (WEB, "keeps 26 Nov"),
+]
+SENTENCES = """
+AppsFlyer counts it on 26 Nov, at its own time (T2). It arrived 1 h 55 min before the deadline.
+AppsFlyer counts it on 28 Nov, when it arrived, and not on 26 Nov. It arrived 33 h after the \
+deadline (T3).
+It keeps its day if it arrives before 27 Nov 02:00 UTC: then AppsFlyer counts it on 26 Nov. 1 h left.
+Mend it before 27 Nov 02:00 UTC and it still counts on 26 Nov: 1 h left.
+AppsFlyer counts it on 26 Nov, at its own time (T7). It arrived 25 min before the deadline.
+"""
+"""Of each of them, at the moment `NOW`."""
 NOW = "2026-11-27T01:00:00Z"
 
 
@@ -72,10 +76,11 @@ async def test_a_day_line_says_which_day_counts_and_why(visit: Visit) -> None:
         ["day_line"],
         """({ day_line }, [traces, now]) => traces.map((one) =>
              [day_line.caption(one).text, day_line.daySentence(one, Date.parse(now))])""",
-        [[one for one, _, _ in LINES], NOW],
+        [[one for one, _ in SAID], NOW],
     )
 
-    assert said == [[caption, sentence] for _, caption, sentence in LINES]
+    assert [caption for caption, _ in said] == [caption for _, caption in SAID]
+    assert [sentence for _, sentence in said] == SENTENCES.strip().splitlines()
 
 
 async def test_a_day_line_is_the_events_own_day_in_the_zone_of_its_rule(visit: Visit) -> None:
@@ -167,12 +172,14 @@ async def test_json_is_read_with_the_place_of_each_value_and_of_what_breaks_it(
 
 ROW = {
     "key": "t-1", "event_id": "order-1042", "app_id": "com.example.shop", "name": "af_purchase",
-    "kind": "mobile_event", "source": "payments:stripe", "outcome": "refused", "rules": ["M4", "T3"],
+    "kind": "mobile_event", "source": "payments:stripe", "outcome": "refused",
+    "rules": ["M4", "T3"],
     "reason": "bad_request", "revenue": "4.99", "currency": "EUR", "own_time": "x", "ended": "x",
     "recorded": {"source": "arrival"}, "times_recorded": 2, "marks": ["uncertain"],
 }  # fmt: skip
 FITS = {
-    "": True, "1042": True, "ORDER": True, "nowhere": False, "-nowhere": True, "outcome:refused": True,
+    "": True, "1042": True, "ORDER": True, "nowhere": False, "-nowhere": True,
+    "outcome:refused": True,
     "outcome:dead": True, "outcome:held": False, "-outcome:held": True, "rule:m4": True,
     "rule:M1": False, "app:shop id:order": True, "app:shop id:other": False, "source:stripe": True,
     'name:"af_purchase"': True, "currency:eur": True, "is:late": True, "is:money": True,
@@ -190,4 +197,7 @@ async def test_a_search_finds_what_it_says_and_names_what_it_does_not_know(visit
 
     assert dict(zip(FITS, (fits for fits, _ in said), strict=False)) == FITS
     assert [problem for _, problem in said[: len(FITS)] if problem] == []
-    assert [problem[:14] for _, problem in said[len(FITS) :]] == ["There is no co", "is: takes late"]
+    assert [problem[:14] for _, problem in said[len(FITS) :]] == [
+        "There is no co",
+        "is: takes late",
+    ]
