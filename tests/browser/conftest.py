@@ -30,11 +30,16 @@ _ARGUMENTS = [f"--host-resolver-rules=MAP {FOREIGN_NAME} 127.0.0.1"]
 _ROOT = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
 
 
+def pytest_runtest_setup() -> None:
+    """Here and not in a fixture: then all tests are skipped at one place, and told in one line."""
+    if find_browser() is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(NOT_FOUND)
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     path = find_browser()
-    if path is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(NOT_FOUND)
+    assert path is not None
     async with async_playwright() as playwright:
         running = await playwright.chromium.launch(executable_path=path, args=[*_ARGUMENTS, *_ROOT])
         yield running

@@ -63,7 +63,8 @@ SENTENCES = """
 AppsFlyer counts it on 26 Nov, at its own time (T2). It arrived 1 h 55 min before the deadline.
 AppsFlyer counts it on 28 Nov, when it arrived, and not on 26 Nov. It arrived 33 h after the \
 deadline (T3).
-It keeps its day if it arrives before 27 Nov 02:00 UTC: then AppsFlyer counts it on 26 Nov. 1 h left.
+It keeps its day if it arrives before 27 Nov 02:00 UTC: then AppsFlyer counts it on 26 Nov. 1 h \
+left.
 Mend it before 27 Nov 02:00 UTC and it still counts on 26 Nov: 1 h left.
 AppsFlyer counts it on 26 Nov, at its own time (T7). It arrived 25 min before the deadline.
 """
