@@ -37,7 +37,9 @@ def trace(own: str | None, arrival: str | None, **more: Any) -> dict[str, Any]:
 IN_TIME = trace("26T23:58:12", "27T00:04:31", recorded={**KEPT, "time": "2026-11-26T23:58:12Z"})
 TOO_LATE = trace("26T12:00:00", "28T11:00:00", recorded={**LATE, "time": "2026-11-28T11:00:00Z"})
 OPEN = trace("26T12:00:00", None, outcome="waiting", ended=None)
-BROKEN = trace("26T12:00:00", None, outcome="rejected")
+WOULD_BE = {**KEPT, "time": "2026-11-26T12:00:00Z", "sure": False}
+BROKEN = trace("26T12:00:00", None, outcome="rejected", recorded=WOULD_BE)
+LETTER = trace("26T12:00:00", "26T12:00:01", outcome="dead_letter")
 WEB = {
     **trace("26T22:58:12", "26T23:04:31"),
     "kind": "web_event",
@@ -57,6 +59,7 @@ SAID = [
     (TOO_LATE, "counts on 28 Nov (T3)"),
     (OPEN, "until 27 Nov 02:00"),
     (BROKEN, "until 27 Nov 02:00"),
+    (LETTER, "until 27 Nov 02:00"),
     (WEB, "keeps 26 Nov"),
 ]
 SENTENCES = """
@@ -66,6 +69,7 @@ deadline (T3).
 It keeps its day if it arrives before 27 Nov 02:00 UTC: then AppsFlyer counts it on 26 Nov. 1 h \
 left.
 Mend it before 27 Nov 02:00 UTC and it still counts on 26 Nov: 1 h left.
+Redrive it before 27 Nov 02:00 UTC and it still counts on 26 Nov: 1 h left.
 AppsFlyer counts it on 26 Nov, at its own time (T7). It arrived 25 min before the deadline.
 """
 """Of each of them, at the moment `NOW`."""

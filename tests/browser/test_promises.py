@@ -20,9 +20,8 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group
 
 AXE = (Path(__file__).parent / "vendor" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
 SCREENS = {
-    "#/events?q=promise": ".events",
     "#/events/promise-1?q=id:promise-1": ".steps",
-    "#/events?q=nowhere:x": ".problem",
+    "#/events?q=nowhere:x id:promise-1": ".problem",
     "#/try": ".read figure",
     "#/payments": ".providers li",
     "#/dead-letters": ".letter",

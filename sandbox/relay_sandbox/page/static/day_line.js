@@ -17,6 +17,8 @@ const STEPS = [10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200].map((seconds) =
 
 const HAVE_NO_DAY = new Set(["webhook", "install"]); // AppsFlyer counts the events that come of them
 
+const NOT_SENT = new Set(["rejected", "refused", "dead_letter", "dropped", "duplicate"]);
+
 const cache = new WeakMap();
 
 /** The line of a trace or of a check's answer; null if it knows of no moment. Kept for each object. */
@@ -63,10 +65,17 @@ function momentsOf(trace) {
 const isFailedTry = (step) =>
   step.kind === "answered" && (step.status === null || step.status >= 300);
 
+/** What AppsFlyer has recorded, or will: nothing of an event that was not sent, or not taken. */
+function recordedOf(trace) {
+  const { recorded, outcome } = trace;
+  return recorded && (recorded.sure || !NOT_SENT.has(outcome)) ? recorded : null;
+}
+
 /** Which moment AppsFlyer counts: "own", "arrival", or null while it counts none. */
 function countsAt(trace) {
-  if (!trace.recorded) return null;
-  return trace.recorded.source === "event" ? "own" : "arrival";
+  const recorded = recordedOf(trace);
+  if (!recorded) return null;
+  return recorded.source === "event" ? "own" : "arrival";
 }
 
 function drawn(moments, midnight, start, end) {
@@ -130,12 +139,12 @@ function closeTicks(start, end, zone) {
 export function caption(trace) {
   const line = dayLine(trace);
   if (!line) return { text: "", tone: "" };
-  const counted = trace.recorded;
+  const counted = recordedOf(trace);
   if (trace.outcome === "duplicate") return { text: "not sent again", tone: "" };
   if (counted?.source === "event") return { text: `keeps ${line.day}`, tone: "good" };
   if (counted && line.moments.own === null) return { text: `counts on ${dayOf(counted, line)}`, tone: "" };
   if (counted) return { text: `counts on ${dayOf(counted, line)} (${counted.rule})`, tone: "late" };
-  if (line.moments.deadline === null) return { text: "", tone: "" };
+  if (line.moments.deadline === null || trace.outcome === "dropped") return { text: "", tone: "" };
   return { text: `until ${limitText(line.moments.deadline, line.zone)}`, tone: "" };
 }
 
@@ -145,9 +154,9 @@ const dayOf = (recorded, line) => dayText(parse(recorded.time), line.zone);
 export function daySentence(trace, now) {
   const line = dayLine(trace);
   if (!line) return "";
-  if (trace.recorded) return countedSentence(trace, line);
+  if (recordedOf(trace)) return countedSentence(trace, line);
   if (trace.outcome === "duplicate") return "The event of before counts; nothing was sent again.";
-  if (line.moments.deadline === null) return "";
+  if (line.moments.deadline === null || trace.outcome === "dropped") return "";
   return openSentence(trace, line, now);
 }
 
@@ -172,11 +181,11 @@ const inTime = (arrival, deadline) =>
 function openSentence(trace, line, now) {
   const { deadline } = line.moments;
   const limit = `${limitText(deadline, line.zone)} ${line.zone}`;
-  const verb = trace.outcome === "rejected" ? "Mend it" : "It keeps its day if it arrives";
   if (now > deadline) return `Its own day, ${line.day}, is over since ${limit}: it would count when it arrives.`;
   const left = spanText(deadline + 1 - now);
-  if (trace.outcome === "rejected") return `${verb} before ${limit} and it still counts on ${line.day}: ${left} left.`;
-  return `${verb} before ${limit}: then AppsFlyer counts it on ${line.day}. ${left} left.`;
+  const verb = { rejected: "Mend it", refused: "Mend it", dead_letter: "Redrive it" }[trace.outcome];
+  if (verb) return `${verb} before ${limit} and it still counts on ${line.day}: ${left} left.`;
+  return `It keeps its day if it arrives before ${limit}: then AppsFlyer counts it on ${line.day}. ${left} left.`;
 }
 
 /** The facts of the line, as pairs of a word and a value, in the zone `zone`. */
@@ -189,7 +198,7 @@ export function facts(trace, zone) {
     ["arrived there", at(trace.arrival)],
     ["deadline", limit && `before ${limit}`],
     ["next try", trace.ended ? null : at(trace.next_look)],
-    ["recorded", trace.recorded && `${at(trace.recorded.time)} (${trace.recorded.rule})`],
+    ["recorded", recordedOf(trace) && `${at(trace.recorded.time)} (${trace.recorded.rule})`],
   ].filter(([, value]) => value);
 }
 

@@ -39,7 +39,15 @@ export function detail(app, row) {
   const trace = state.trace && state.key === (row?.key ?? app.view.id) ? state.trace : null;
   const back = html`<a class="back" href=${addressOf({ ...app.view, id: null })}>‹ all events</a>`;
   if (!trace && !row) return html`${back}<p class="empty">${state.problem ?? "Looking for this event ..."}</p>`;
-  return html`${back} ${guard([trace ?? row, trace !== null, shownZone(row), minute()], () => whole(app, trace ?? row, trace !== null))}`;
+  return html`${back} ${guard([trace ?? row, trace !== null, shownZone(row), minute(), app.store.rows.size], () => whole(app, trace ?? row, trace !== null))}`;
+}
+
+/** The webhook that an event was made of, and the events made of a webhook. */
+function relatives(app, trace) {
+  const link = (row, text) => html` · <a href=${addressOf({ screen: "events", id: row.key })}>${text}</a>`;
+  if (trace.caused_by) return link({ key: trace.caused_by }, "its webhook");
+  if (trace.kind !== "webhook") return nothing;
+  return [...app.store.rows.values()].filter((row) => row.caused_by === trace.key).map((row) => link(row, `became ${row.name ?? row.kind}`));
 }
 
 /** What is said of a deadline changes with the clock. */
@@ -50,7 +58,7 @@ function whole(app, trace, isWhole) {
   return html`<article>
     <div class="detail-head">
       <div><h2>${trace.name ?? trace.kind.replace("_", " ")} ${money(trace)}</h2>
-        <p class="sub">${[trace.event_id, sourceText(trace.source), trace.kind, trace.app_id].filter(Boolean).join(" · ")}</p></div>
+        <p class="sub">${[trace.event_id, sourceText(trace.source), trace.kind, trace.app_id].filter(Boolean).join(" · ")}${relatives(app, trace)}</p></div>
       <div class="actions">
         <a class="button primary" href=${addressOf({ screen: "try", from: trace.key })}>Edit and send <kbd>e</kbd></a>
         <button type="button" ?disabled=${!isWhole || !trace.event} @click=${() => again(app, trace)}>Send again <kbd>r</kbd></button>

@@ -60,7 +60,7 @@ export function view(app) {
 
 function searchBar(app, query) {
   return html`<div class="search-bar">
-    <input id="search" type="search" placeholder="Search   /   order-1042, outcome:held, rule:M4 ..." aria-label="Search events"
+    <input id="search" type="search" placeholder="Search ( / ) as in rule:M4" aria-label="Search events"
       aria-describedby="search-problem" autocomplete="off" spellcheck="false" .value=${live(app.view.q)}
       @input=${(event) => search(app, event.target.value)} />
     <div class="filters" role="group" aria-label="Filters">
