@@ -19,7 +19,7 @@ from pathlib import Path
 from relay.stores.identities import Identities
 from relay_cli.identities.importer import Importer, Progress
 from relay_cli.identities.report import Fingerprint, Report
-from tests.memory_table import MemoryTable
+from relay_sandbox.local_aws.memory_table import MemoryTable
 
 LINES = 1_000_000
 COLUMNS = 80

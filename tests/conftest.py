@@ -6,6 +6,7 @@ import socket
 import sys
 import threading
 from collections.abc import Generator, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ settings.load_profile("relay")
 _TESTS = Path(__file__).parent
 _TRACED = [_TESTS / "unit" / "layer", _TESTS / "integration" / "layer"]
 """The tests that are about the layer's own lines, whose coverage is measured."""
+
+_WAS_UNTRACED = pytest.StashKey[bool]()
+_CACHED = type(cache(lambda: None))
 
 _LOCAL_HOSTS = {"127.0.0.1", "::1", "0.0.0.0", "localhost"}  # noqa: S104 # compared, not bound to
 
@@ -79,7 +83,11 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     pytest-cov has `no_cover` for this, but leaves a second tracer on in the processes of xdist.
     """
     if not item.get_closest_marker("untraced"):
+        if item.session.stash.get(_WAS_UNTRACED, False):
+            _forget_what_is_cached()
+        item.session.stash[_WAS_UNTRACED] = False
         return (yield)
+    item.session.stash[_WAS_UNTRACED] = True
     here, in_threads = sys.gettrace(), threading.gettrace()
     sys.settrace(None)
     threading.settrace(None)
@@ -88,6 +96,15 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     finally:
         sys.settrace(here)
         threading.settrace(in_threads)
+
+
+def _forget_what_is_cached() -> None:
+    """Empty the layer's caches: a traced test shall reach the lines that fill them."""
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] == "relay":
+            for value in vars(module).values():
+                if isinstance(value, _CACHED):
+                    value.cache_clear()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

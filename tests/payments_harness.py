@@ -16,13 +16,14 @@ from relay.config.sources import Sources
 from relay.consumer.deadline import CurrentDeadline
 from relay.domain.kinds import Surface
 from relay.payments.map import CALL_SECONDS, Mapper
+from relay.payments.providers.registry import source_settings
 from relay.payments.receive import ROUTE, Receiver
 from relay.stores.identities import Identities, Identity
 from relay.stores.money_trail import Trail
+from relay_sandbox.local_aws.memory_table import MemoryTable
 from tests.builders import MOBILE_APP, WEB_APP, Json, make_http_event, make_sqs_event
 from tests.fakes import FakeClock, FakeSqs, FakeSsm, SentMessage, longest
 from tests.harnesses import MOBILE_QUEUE, WEB_QUEUE
-from tests.memory_table import MemoryTable
 from tests.webhooks import Posted
 
 PAYMENTS_QUEUE = "https://sqs.example.com/payments"
@@ -85,10 +86,12 @@ class PaymentsHarness:
             return GuardedTable(table, lambda: current.allows(CALL_SECONDS), self.clock.seconds)
 
         self.trail = Trail(guarded(self.trail_table), 400, self.clock)
-        self.receiver = Receiver(Sources(store), Queue(sqs, PAYMENTS_QUEUE), self.clock)
+        self.receiver = Receiver(
+            Sources(store, source_settings()), Queue(sqs, PAYMENTS_QUEUE), self.clock
+        )
         self.mapper = Mapper(
             self.settings,
-            Sources(store),
+            Sources(store, source_settings()),
             Apps(store, self.clock.seconds),
             self.trail,
             Identities(guarded(self.identities_table), clock=self.clock),

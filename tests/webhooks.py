@@ -103,12 +103,23 @@ class Stripe(Account):
         thing = event["data"]["object"]
         thing.update(fields)
         event.update(id=f"evt_{kind}_{thing['id']}", type=kind, created=self._unix())
+        return self.signed(event)
+
+    def _unix(self) -> int:
+        return int(self.start.timestamp())
+
+    def signed(self, event: Json) -> Posted:
         text = _text(event)
         signature = stripe.WebhookSignature.generate_signature_header(text, self.secret)
         return Posted({"stripe-signature": signature}, text.encode())
 
-    def _unix(self) -> int:
-        return int(self.start.timestamp())
+    def of_version(self, version: str) -> Posted:
+        """A first payment, as an endpoint of this API version hears of it."""
+        return self.signed({**sample("stripe_invoice_paid_first"), "api_version": version})
+
+    def of_account(self, account: str) -> Posted:
+        """A first payment of a connected account."""
+        return self.signed({**sample("stripe_invoice_paid_first"), "account": account})
 
     @property
     def subscription(self) -> str:

@@ -136,8 +136,10 @@ _payments = typer.Typer(
     epilog=_EXIT_CODES,
     no_args_is_help=True,
 )
-_payments.command("trigger", epilog=_EXIT_CODES)(payments.trigger)
-_payments.command("explain", epilog=_EXIT_CODES)(payments.explain)
+_payments.command("trigger", cls=payments.NamingProviders, epilog=_EXIT_CODES)(payments.trigger)
+_payments.command("explain", cls=payments.NamingProviders, epilog=_EXIT_CODES)(payments.explain)
+_payments.command("story", epilog=_EXIT_CODES)(payments.story)
+_payments.command("verify", cls=payments.NamingProviders, epilog=_EXIT_CODES)(payments.verify)
 
 app.command("check", epilog=_EXIT_CODES)(check.check)
 app.command("send", epilog=_EXIT_CODES)(send.send)

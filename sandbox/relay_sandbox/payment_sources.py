@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from relay.payments.providers.registry import PROVIDERS, samples_of
+
 
 @dataclass(frozen=True)
 class SeededSource:
@@ -22,15 +24,6 @@ class SeededSource:
 def seeded_sources() -> tuple[SeededSource, ...]:
     """Return one source per provider, each with a secret in that provider's format.
 
-    The secrets only work in a sandbox. They are fixed, because the samples in events/ are signed
-    with them.
+    The secrets only work in a sandbox.
     """
-    return (
-        SeededSource("stripe", "stripe-sandbox", f"whsec_{'sandbox0' * 4}"),
-        SeededSource("revenuecat", "revenuecat-sandbox", f"Bearer {'sandbox0' * 4}"),
-        SeededSource("paddle", "paddle-sandbox", f"pdl_ntfset_{26 * '0'}_{'sandbox0' * 4}"),
-        SeededSource("adyen", "adyen-sandbox", 16 * "5A0D"),
-        SeededSource(
-            "standard_webhooks", "webhooks-sandbox", "whsec_c2FuZGJveC1vbmx5LXNhbmRib3gtMDAh"
-        ),
-    )
+    return tuple(SeededSource(name, *samples_of(name).ACCOUNT) for name in PROVIDERS)

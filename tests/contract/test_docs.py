@@ -31,6 +31,7 @@ from relay.messages.backoff import (
     wait_after_attempt,
 )
 from relay.payments.errors import MappingError
+from relay.payments.map import SETTLING_SECONDS
 from relay.rules.mobile import MAX_BODY_BYTES
 from relay.stores.deliveries import Claim, Deliveries
 from relay.stores.write_batcher import ITEMS_A_CALL
@@ -283,7 +284,8 @@ STATED: list[tuple[str, str, float]] = [
     ("docs/operations.md", r"up to (\w+) processes \(", FEW),
     ("docs/decisions.md", r"tries again for (\w+) s with random", PATIENCE_SECONDS),
     ("docs/decisions.md", r"random pauses of up to (\w+) s", LONGEST_PAUSE_SECONDS),
-    ("docs/payments.md", r"a changed one within (\w+) minutes", CACHE_SECONDS / 60),
+    ("docs/payments.md", r"Changes take up to (\w+) minutes", CACHE_SECONDS / 60),
+    ("docs/payments.md", r"waits for (\w+) seconds, so that", SETTLING_SECONDS),
     ("docs/decisions.md", r"cause one read in (\w+) seconds", REREAD_SECONDS),
     ("docs/decisions.md", r"most of its latest (\w+) sends", RECENT),
     ("docs/decisions.md", r"sends (\w+) half-open probes", PROBES),

@@ -36,16 +36,17 @@ from relay.installs.receive import Installs
 from relay.instants import from_milliseconds, mobile_form, to_milliseconds
 from relay.messages.envelope import money_without_id, stamped
 from relay.payments.map import Mapper
+from relay.payments.providers.registry import source_settings
 from relay.payments.receive import Receiver
 from relay.rules.identity_lookup import prepare_with_lookup
 from relay.rules.prepare import Prepared
 from relay.stores.deliveries import Deliveries
 from relay.stores.identities import Identities
 from relay.stores.money_trail import Trail
+from relay_sandbox.local_aws.memory_table import MemoryAsyncTable, MemoryTable
 from relay_sandbox.payment_sources import seeded_sources
 from tests.builders import Json, make_settings, make_sqs_event
 from tests.fakes import OK, FakeAppsFlyer, FakeClock, FakeSqs, FakeSsm, Says, longest
-from tests.memory_table import MemoryAsyncTable, MemoryTable
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "events").glob("*_*.json"))
@@ -190,7 +191,9 @@ class System:
         if entry == "receive_install":
             senders = Producers(self.store, "push_senders")
             return Installs(senders, self.identities).handle(event)
-        receiver = Receiver(Sources(self.store), self._queue("payments"), self.clock)
+        receiver = Receiver(
+            Sources(self.store, source_settings()), self._queue("payments"), self.clock
+        )
         return receiver.handle(event)
 
     def map(self, event: Json) -> None:
@@ -205,7 +208,7 @@ class System:
         )
         mapper = Mapper(
             settings,
-            Sources(self.store),
+            Sources(self.store, source_settings()),
             Apps(self.store),
             self.trail,
             self.identities,

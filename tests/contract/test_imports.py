@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from relay.payments.providers import registry
+
 ROOT = Path(__file__).parents[2]
 LAYER = ROOT / "layers" / "relay"
 
-PROVIDERS = {f"relay.payments.providers.{name}" for name in ("stripe", "paddle", "adyen")}
+PROVIDERS = {f"relay.payments.providers.{name}" for name in registry.PROVIDERS}
 
 
 def modules() -> dict[str, Path]:
@@ -57,6 +59,39 @@ def test_package_of_modules_imports_nothing() -> None:
     assert [
         name for name in packages - speak_for_their_parts if list(imported(MODULES[name]))
     ] == []
+
+
+def provider_of(module: str) -> str | None:
+    """The provider that a module belongs to, by the module of the registry."""
+    parts = (one for one in PROVIDERS if module == one or module.startswith(f"{one}."))
+    return next(parts, None)
+
+
+def test_provider_is_known_to_itself_and_the_registry_alone() -> None:
+    """So that one is added, or goes, without a look at anything else."""
+    wrong = [
+        f"{name} imports {other}"
+        for name, file in MODULES.items()
+        if name != registry.__name__
+        for other in imported(file)
+        if provider_of(other) not in (None, provider_of(name))
+    ]
+
+    assert wrong == []
+
+
+def test_samples_of_providers_are_loaded_by_no_function() -> None:
+    """They stand in the layer, beside their provider, for the command and the sandbox."""
+    samples = {name for name in MODULES if name.endswith("samples")}
+    importers = [
+        name
+        for name, file in MODULES.items()
+        for other in imported(file)
+        if {other, other.rpartition(".")[0]} & samples or other.endswith(".samples_of")
+    ]
+
+    assert len(samples) == len(PROVIDERS) + 1
+    assert set(importers) == samples - {"relay.payments.providers.samples"}
 
 
 def test_clock_of_the_pure_core_is_read_by_one_function_alone() -> None:

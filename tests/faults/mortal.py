@@ -18,10 +18,10 @@ from relay.aws.table import AsyncTable, Condition, Found, Item, Key, PutResult, 
 from relay.errors import TableBusyError, TableUnavailableError
 from relay.forward.forwarder import Forwarder
 from relay.http1.errors import ExchangeTimeoutError
+from relay_sandbox.local_aws.memory_table import MemoryAsyncTable
 from tests.builders import Json
 from tests.fakes import aws_error
 from tests.faults.fleet import Fleet
-from tests.memory_table import MemoryAsyncTable
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

@@ -15,6 +15,7 @@ from botocore.exceptions import ReadTimeoutError
 from relay.aws.table import Condition, Item, Key, PutResult, Written
 from relay.aws.timeouts import LONGEST_CALL_SECONDS
 from relay.errors import TableUnavailableError
+from relay_sandbox.local_aws.memory_table import MemoryAsyncTable, MemoryTable
 from relay_sandbox.stand_in import Account
 from relay_sandbox.stand_in.calls import Call
 from tests.fakes import FakeClock
@@ -23,7 +24,6 @@ from tests.faults.fleet import Fleet
 from tests.faults.in_process import STRIKES, WRONG, AppsFlyer, Mixed, Strike
 from tests.faults.listening import listening
 from tests.faults.virtual_time import VirtualLoop, run
-from tests.memory_table import MemoryAsyncTable, MemoryTable
 
 _SAMPLES: Final = 40
 _BACKLOG: Final = 250

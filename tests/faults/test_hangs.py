@@ -15,6 +15,7 @@ from relay.aws.table import Condition, Found, Item, Key, PutResult, Written
 from relay.aws.timeouts import LONGEST_CALL_SECONDS
 from relay.errors import TableUnavailableError
 from relay.stores.identities import Identities, Identity
+from relay_sandbox.local_aws.memory_table import MemoryTable
 from relay_sandbox.stand_in import Account
 from tests.builders import Json, make_envelope, make_event
 from tests.fakes import FakeClock
@@ -23,7 +24,6 @@ from tests.faults.fleet import Fleet
 from tests.faults.in_process import AppsFlyer, Entries
 from tests.faults.listening import listening
 from tests.faults.virtual_time import run
-from tests.memory_table import MemoryTable
 
 OLD_APPS = [f"id{number:09d}" for number in range(1, 11)]
 NEW_APPS = [f"id{number:09d}" for number in range(11, 21)]

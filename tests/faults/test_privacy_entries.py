@@ -16,6 +16,7 @@ from relay.config.producers import Producers, token_digest
 from relay.errors import TableUnavailableError
 from relay.installs.receive import Installs
 from relay.stores.identities import Identities
+from relay_sandbox.local_aws.memory_table import MemoryTable
 from tests.builders import (
     MOBILE_APP,
     WEB_APP,
@@ -30,7 +31,6 @@ from tests.faults.conftest import Scale
 from tests.faults.listening import listening
 from tests.faults.personas import Person, Places, personas
 from tests.harnesses import MOBILE_QUEUE, WEB_QUEUE, AcceptHarness
-from tests.memory_table import MemoryTable
 
 SOMEBODY = str(Person(0).raw)
 _BATCH = 100

@@ -23,8 +23,8 @@ from relay.aws.sigv4 import Credentials
 from relay.aws.table import Condition, DynamoTable, Item, Key
 from relay.errors import TableUnavailableError
 from relay.http1.pool import Pool
+from relay_sandbox.local_aws.memory_table import MemoryAsyncTable, MemoryTable
 from tests.faults.conftest import Saw
-from tests.memory_table import MemoryAsyncTable, MemoryTable
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

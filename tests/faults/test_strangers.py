@@ -25,14 +25,15 @@ from relay.config.producers import Producers, token_digest
 from relay.config.sources import Sources
 from relay.domain.kinds import Surface
 from relay.installs.receive import Installs
+from relay.payments.providers.registry import source_settings
 from relay.payments.receive import ROUTE, Receiver
 from relay.stores.identities import Identities
+from relay_sandbox.local_aws.memory_table import MemoryTable
 from tests.builders import MOBILE_APP, Json, make_event, make_http_event, make_install
 from tests.fakes import FakeSqs, FakeSsm, aws_error
 from tests.faults.conftest import Saw
 from tests.faults.crowd import Crowd
 from tests.harnesses import INSTALL_POST
-from tests.memory_table import MemoryTable
 
 PROCESSES = 1000
 """Lambda's quota for an account."""
@@ -125,7 +126,7 @@ class World:
     def receiver(self) -> Receiver:
         """A process of `receive_payment` that has read nothing."""
         queue = Queue(self._sqs.client(), "https://sqs.example.com/payments")
-        return Receiver(Sources(self._store()), queue)
+        return Receiver(Sources(self._store(), source_settings()), queue)
 
     def installs(self) -> Installs:
         """A process of `receive_install` that has read nothing."""

@@ -12,6 +12,7 @@ import pytest
 from relay.aws.async_table import CallFailedError, DynamoAsyncTable, DynamoClient
 from relay.aws.table import Condition, Item, Key, item_of, record_of
 from relay.domain.kinds import Surface
+from relay_sandbox.local_aws.memory_table import MemoryTable
 from relay_sandbox.stand_in import Account
 from tests.builders import MOBILE_APP
 from tests.fakes import FakeClock
@@ -21,7 +22,6 @@ from tests.faults.in_process import AppsFlyer, Entries
 from tests.faults.ledger import make_order
 from tests.faults.listening import listening
 from tests.faults.virtual_time import run
-from tests.memory_table import MemoryTable
 
 CALL_SECONDS = 0.006
 SECONDS = 3.0

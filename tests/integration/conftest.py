@@ -30,7 +30,9 @@ async def sandbox_for_payments(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Sandbox]:
     """A sandbox; group "sandbox for payments"."""
-    options = SandboxOptions(work_dir=tmp_path_factory.mktemp("relay"), hold_seconds=1)
+    options = SandboxOptions(
+        work_dir=tmp_path_factory.mktemp("relay"), hold_seconds=1, seconds_after_error=1
+    )
     async with Sandbox(options) as running:
         yield running
 

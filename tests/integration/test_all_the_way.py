@@ -228,7 +228,8 @@ async def test_raw_identity_is_nowhere_but_as_hashes(sandbox: Sandbox) -> None:
     assert await sandbox.settled(SETTLE_SECONDS)
 
     letters = await dead_letters(sandbox)
-    assert sorted(letter["event_id"] for letter in letters) == ["rejected", "undeliverable"]
+    # SQS delivers at least once, and this one's visibility time-out is short.
+    assert {letter["event_id"] for letter in letters} == {"rejected", "undeliverable"}
     logs = "".join(path.read_text() for path in sandbox.logs.glob("forward_*.log"))
     ledger = "".join(json.dumps(entry.as_json()) for entry in sandbox.stand_in.ledger)
     everything = f"{logs} {ledger} {json.dumps(letters)}".lower()

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.exact_json import UnwritableError, dumps, loads
-from relay_cli.check.ndjson import answer, batches
+from relay_cli.check.ndjson import answer
 from relay_cli.input.event import Defaults
+from relay_cli.input.ndjson import batches
 from tests.builders import MOBILE_APP, WEB_APP, make_web_visit
 from tests.property.strategies import any_text, json_values, kinds, near_valid_events
 

@@ -1,15 +1,5 @@
-"""`relay check --ndjson`: one line in, one line out, in the same order.
+"""`relay check --ndjson`: what would be sent of each line, and what is wrong with it."""
 
-Memory is bounded: a line that is too long is skipped while it is read. All lines that were read get
-their result before more input is awaited, so that a pipe never blocks.
-"""
-
-import json
-import os
-import re
-import signal
-import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
@@ -20,16 +10,7 @@ from relay.exact_json import InvalidJsonError, UnwritableError, dumps, loads
 from relay.instants import iso_form
 from relay.rules.prepare import Prepared
 from relay_cli.input.event import Defaults, InputEvent, InvalidInput, from_line
-from relay_cli.terminal.errors import CliError
-from relay_cli.terminal.files import open_file, read_error
-
-MAX_LINE_BYTES: Final = 1_048_576
-"""SQS accepts no message above 1 MiB, so no event is longer."""
-_READ_BYTES: Final = 65_536
-_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
-
-_LINE_BREAKS: Final = re.compile(b"\xc2\x85|\xe2\x80[\xa8\xa9]")
-"""Line ends in Unicode, which some readers split lines at."""
+from relay_cli.input.ndjson import MAX_LINE_BYTES, answer_lines, encode
 
 _TOO_LONG: Final = InvalidInput.with_reason(
     "E3", "line", f"is longer than {MAX_LINE_BYTES:,} bytes: no queue would take it"
@@ -53,16 +34,7 @@ def check_stream(path: Path, defaults: Defaults) -> None:
 
     Raises `CliError` if the file cannot be read.
     """
-    # A reader that stops early is no error (SIGPIPE does not exist on Windows).
-    if hasattr(signal, "SIGPIPE"):
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    if sys.stdout is None:
-        raise CliError("standard output is closed: there is nowhere to write")
-    with open_file(path) as file:
-        pending = batches(file.fileno())
-        while (lines := _next(pending, path)) is not None:
-            sys.stdout.buffer.write(b"".join(answer(line, defaults) for line in lines))
-            sys.stdout.buffer.flush()
+    answer_lines(path, lambda line: answer(line, defaults))
 
 
 def answer(line: bytes | None, defaults: Defaults) -> bytes:
@@ -70,35 +42,9 @@ def answer(line: bytes | None, defaults: Defaults) -> bytes:
     identity: object = None
     try:
         identity, parsed = _parse(line, defaults)
-        return _encode(identity, _describe(parsed))
+        return encode({"id": identity, **_describe(parsed)})
     except Exception:  # noqa: BLE001 - one line must not fail the others; the error's text is never shown
-        return _encode(identity, _describe(_UNCHECKED))
-
-
-def batches(descriptor: int, read_bytes: int = _READ_BYTES) -> Iterator[list[bytes | None]]:
-    """The lines of a stream, in batches of what is available; None for a line that is too long.
-
-    Each read takes at most `read_bytes`.
-    """
-    partial, skipping, first = b"", False, True
-    while data := os.read(descriptor, read_bytes):
-        *complete, rest = (partial + data).split(b"\n")
-        lines: list[bytes | None] = [_unless_too_long(line) for line in complete]
-        if lines and skipping:
-            lines[0], skipping = None, False
-        if lines and first and lines[0] is not None:
-            lines[0] = lines[0].removeprefix(_BYTE_ORDER_MARK)
-        first = first and not lines
-        skipping = skipping or len(rest) > MAX_LINE_BYTES
-        partial = b"" if skipping else rest
-        if lines:
-            yield lines
-    if partial or skipping:
-        yield [None if skipping else partial.removeprefix(_BYTE_ORDER_MARK) if first else partial]
-
-
-def _unless_too_long(line: bytes) -> bytes | None:
-    return line if len(line) <= MAX_LINE_BYTES else None
+        return encode({"id": identity, **_describe(_UNCHECKED)})
 
 
 def _parse(line: bytes | None, defaults: Defaults) -> tuple[object, InputEvent | InvalidInput]:
@@ -165,23 +111,3 @@ def _recorded_time(prepared: Prepared) -> dict[str, str] | None:
         "source": recorded.source,
         "rule": recorded.rule,
     }
-
-
-def _encode(identity: object, description: dict[str, Any]) -> bytes:
-    result = {"id": identity, **description}
-    try:
-        return _LINE_BREAKS.sub(_escape, dumps(result)) + b"\n"
-    except UnwritableError:
-        # An id may hold a lone surrogate, which only an escape sequence can express.
-        return json.dumps(result).encode() + b"\n"
-
-
-def _escape(character: re.Match[bytes]) -> bytes:
-    return b"\\u%04x" % ord(character[0].decode())
-
-
-def _next(pending: Iterator[list[bytes | None]], path: Path) -> list[bytes | None] | None:
-    try:
-        return next(pending, None)
-    except OSError as error:
-        raise read_error(path, error) from error

@@ -3,12 +3,25 @@
 import os
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from relay_cli import options
 from relay_cli.terminal.errors import CliError
+
+
+class NamingProviders(TyperCommand):
+    """A command whose help ends with the names of the providers, loaded for that alone."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help."""
+        from relay.payments.providers.registry import PROVIDERS
+
+        self.epilog = f"Providers: {', '.join(PROVIDERS)}.\n\n{self.epilog}"
+        super().format_help(ctx, formatter)
+
 
 _CODE_LENGTH = 3
 _MIN_AMOUNT, _AMOUNT_LIMIT = Decimal("0.001"), 10**12
@@ -16,9 +29,7 @@ _SECRET = "RELAY_WEBHOOK_SECRET"  # noqa: S105 - a variable's name
 
 
 def trigger(  # noqa: PLR0913 - one for each field of a webhook
-    provider: Annotated[
-        str, typer.Argument(help="stripe, revenuecat, paddle, adyen, standard_webhooks.")
-    ],
+    provider: Annotated[str, typer.Argument(help="The provider, as in a webhook's address.")],
     kind: Annotated[
         str,
         typer.Argument(
@@ -54,7 +65,7 @@ def trigger(  # noqa: PLR0913 - one for each field of a webhook
     To a sandbox that runs here, or to a URL.
     """
     from relay.instants import utc_now
-    from relay_cli.payments.samples.order import Order
+    from relay.payments.providers.samples import Order
     from relay_cli.payments.trigger import Address, new_tag
     from relay_cli.payments.trigger import trigger as send
 
@@ -90,7 +101,13 @@ def _currency(code: str) -> str:
 
 
 def explain(
-    file: Annotated[Path, typer.Argument(help="The body of a webhook.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            help="The body of a webhook; or several, in the order in which they come.",
+            metavar="FILE...",
+        ),
+    ],
     *,
     provider: Annotated[
         str | None, typer.Option(help="Whose webhook it is, where it cannot be seen.")
@@ -105,10 +122,83 @@ def explain(
         Path | None, typer.Option(help="A file with an app's settings, for its payment rules.")
     ] = None,
 ) -> None:
-    """Show what a webhook would become, and why.
+    """Show what a webhook would become, and why; of several, what they become together.
 
     No signature is needed, and nothing is looked up or sent.
     """
     from relay_cli.payments.explain import explain as show
 
-    raise typer.Exit(show(file, provider, mobile_app or [], web_app or [], rules))
+    raise typer.Exit(show(files, provider, mobile_app or [], web_app or [], rules))
+
+
+def story(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="A story: provider, settings, rules, install, webhooks. `-` is standard input."
+        ),
+    ],
+    *,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object instead of a table: events and dead.")
+    ] = False,
+) -> None:
+    """Play webhooks in their order, and show the events that AppsFlyer would hear of.
+
+    Through the relay's own code, in virtual time, until nothing waits. No signature is needed, and
+    nothing is looked up or sent.
+    """
+    from relay_cli.payments.play_story import play_file
+
+    raise typer.Exit(play_file(file, as_json=as_json))
+
+
+def verify(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="The body of a webhook, byte for byte as it came. `-`: standard input."
+        ),
+    ],
+    *,
+    ndjson: Annotated[
+        bool,
+        typer.Option(
+            "--ndjson",
+            help="One JSON object a line in (id, provider, payload, headers, secrets, now, "
+            "tolerance, settings), one out (id, valid, reason). The exit code is 0.",
+        ),
+    ] = False,
+    provider: Annotated[
+        str | None, typer.Option(help="Whose webhook it is, where it cannot be seen.")
+    ] = None,
+    header: Annotated[
+        list[str] | None, typer.Option(help="A header of the request.", metavar="'NAME: VALUE'")
+    ] = None,
+    headers: Annotated[
+        Path | None, typer.Option(help="A file with its headers: such lines, or a JSON object.")
+    ] = None,
+    now: Annotated[
+        int | None,
+        typer.Option(help="When it came in, in Unix seconds; otherwise now.", show_default=False),
+    ] = None,
+    tolerance: Annotated[
+        int | None, typer.Option(help="Seconds that its time may be off.", show_default="300")
+    ] = None,
+) -> None:
+    """Show whether a webhook's signature is right, and if not, why.
+
+    The secrets, one a line, are in RELAY_WEBHOOK_SECRET; without it you are asked. No secret and
+    nothing of the webhook is shown.
+    """
+    if ndjson:
+        from relay_cli.payments.verify import verify_stream
+
+        verify_stream(file)
+        return
+    from relay_cli.payments.verify_file import verify_file
+
+    code = verify_file(
+        file, provider, headers_file=headers, headers=header or [], now=now, tolerance=tolerance
+    )
+    raise typer.Exit(code)

@@ -1,40 +1,38 @@
-"""`relay payments explain`: the event that a webhook becomes, and why. Looks nothing up."""
+"""`relay payments explain`: the events that webhooks become, and why. Looks nothing up.
 
-from collections.abc import Collection, Iterator, Mapping
+One file is shown in detail, as the first webhook that the relay ever gets. Several are a story.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final
 
-from pydantic import ValidationError
 from rich.table import Table
 from rich.text import Text
 
-from relay.aws.parameter_store import ParameterStore
-from relay.aws.table import Condition, Item, Key
-from relay.config.apps import Apps
-from relay.domain.movements import Interpretation, Movement, ParsedWebhook, Treatment
-from relay.domain.payment_rules import SourceApps, SourceSettings
-from relay.errors import ConfigurationError, UnreadableWebhookError
-from relay.exact_json import InvalidJsonError, UnwritableError, dumps, loads
+from relay import telemetry
+from relay.consumer.settler import Destination, Settlement
+from relay.domain.movements import Interpretation, Link, Movement, ParsedWebhook, Treatment
+from relay.domain.outcomes import CONFIGURATION
+from relay.domain.payment_rules import PaymentRules, SourceSettings
+from relay.errors import UnreadableWebhookError
+from relay.exact_json import UnwritableError, dumps
 from relay.instants import utc_now
-from relay.payments.decide import Decider
-from relay.payments.errors import MappingError
-from relay.payments.events import event_of
-from relay.payments.providers.registry import PROVIDERS
+from relay.messages.notice import UNREADABLE
+from relay.payments.providers.registry import PROVIDERS, source_settings
 from relay.payments.receive import MAX_BODY_BYTES
-from relay.stores.identities import Identities
-from relay.stores.money_trail import Trail
-from relay.validation import first_fault
+from relay.payments.reporting import MappingResult
+from relay_cli.payments.player import Outcome, play
+from relay_cli.payments.reasons import caveats_of
+from relay_cli.payments.recognize import recognize
+from relay_cli.payments.story import Story, Told, faults_of
+from relay_cli.payments.story_view import story_blocks
 from relay_cli.terminal.console import Block, printable, show, stdout_console
 from relay_cli.terminal.errors import CliError, ExitCode
 from relay_cli.terminal.files import read_bytes, read_object
 
-if TYPE_CHECKING:
-    from mypy_boto3_ssm import SSMClient
-
-_ANY_DAYS: Final = 400
-_SOURCE: Final = "explained"
 _HINTS: Final = ("customer_user_id", "appsflyer_id", "app_id", "platform")
-_ANY_APP: Final = SourceApps(mobile=("id000000000",))
+_ANY_APP: Final = "id000000000"
 """Stands for the source's app if none is given."""
 _LIKE_ORIGINAL: Final = (
     "becomes an event like its original's: same app, name and order id, the amount turned round"
@@ -55,97 +53,85 @@ _TREATMENTS: Final = {
 }
 
 
-class _MemoryTable:
-    """A table in memory, empty at first."""
-
-    def __init__(self) -> None:
-        self._items: dict[Key, dict[str, str | int]] = {}
-
-    def get(self, keys: Collection[Key]) -> dict[Key, Item]:
-        return {key: self._items[key] for key in keys if key in self._items}
-
-    def put(self, key: Key, item: Item, only_if: Condition | None = None) -> Item | None:
-        del only_if  # there are no concurrent writers
-        self._items[key] = dict(item)
-        return None
-
-    def merge(self, key: Key, attributes: Item) -> None:
-        self._items.setdefault(key, {}).update(attributes)
-
-    def delete(self, keys: Collection[Key]) -> None:
-        for key in keys:
-            self._items.pop(key, None)
-
-    def under(self, pk: str) -> dict[Key, Item]:
-        return {key: item for key, item in self._items.items() if key.pk == pk}
-
-    def of_customer(self, customer_user_id: str) -> list[Key]:
-        del customer_user_id
-        return list(self._items)
-
-
-class _FixedParameters:
-    """A Parameter Store in which every app has the same settings."""
-
-    def __init__(self, rules: Mapping[str, Any]) -> None:
-        self._value = dumps({"payments": rules}).decode()
-
-    def get_parameters(self, **call: Any) -> dict[str, Any]:
-        return {"Parameters": [{"Name": name, "Value": self._value} for name in call["Names"]]}
-
-
 def explain(
-    path: Path, provider: str | None, mobile: list[str], web: list[str], rules: Path | None
+    paths: Sequence[Path],
+    provider: str | None,
+    mobile: list[str],
+    web: list[str],
+    rules: Path | None,
 ) -> ExitCode:
-    """Shows the content of a webhook and the resulting event; raises `CliError`.
+    """Shows what a webhook holds and becomes, or what several become together.
 
-    Returns `FAILED` if part of it cannot be interpreted.
+    Returns `FAILED` if part of it cannot be interpreted. Raises `CliError`.
     """
-    body = read_bytes(path, MAX_BODY_BYTES, " No webhook is.")
-    name = provider or _detect_provider(body)
+    bodies = [read_bytes(path, MAX_BODY_BYTES, " No webhook is.") for path in paths]
+    name = provider or _provider_of(paths, bodies)
     if name not in PROVIDERS:
         raise CliError(f"no such provider; there are {', '.join(PROVIDERS)}")
-    settings = _settings(name, mobile, web)
-    try:
-        webhooks = PROVIDERS[name].parse(body, settings)
-    except UnreadableWebhookError as error:
-        raise CliError(f"{path} is no webhook of {name}: {error}", code=ExitCode.FAILED) from error
-    app_rules, any_app = _read_rules(rules), not (mobile or web)
+    source = {"provider": name, "apps": {"mobile": mobile, "web": web}}
+    settings = _settings(source)
+    parsed = [_parse(path, body, settings) for path, body in zip(paths, bodies, strict=True)]
+    if not (mobile or web):
+        source["apps"] = {"mobile": _apps_named(settings, parsed) or [_ANY_APP]}
+    app_rules = _read_rules(rules)
+    # If the app does not send test events anywhere, show what a real event would become.
+    story = Story(
+        source, app_rules, tuple(map(Told, bodies)), None, utc_now(),
+        tests_count=app_rules.get("test_events_to") is None,
+    )  # fmt: skip
+    telemetry.silence()
+    if len(parsed) > 1:
+        return _show_story(story)
+    return _show_webhook(story, parsed[0])
+
+
+def _show_story(story: Story) -> ExitCode:
+    played = play(story)
+    show(stdout_console(), story_blocks(story, played))
+    is_readable = not any(letter.reason == UNREADABLE for letter in played.dead)
+    return ExitCode.OK if is_readable else ExitCode.FAILED
+
+
+def _show_webhook(story: Story, parts: Sequence[ParsedWebhook]) -> ExitCode:
+    """Shows the parts of one webhook, each with what it becomes if nothing else is known."""
+    outcomes = play(story, settle=False).outcomes
     is_valid = True
-    for webhook in webhooks:
-        show(stdout_console(), _webhook_blocks(name, webhook))
-        is_valid &= webhook.problem is None
-        if webhook.treatment is Treatment.COUNTED:
-            is_valid &= _show_interpretation(name, webhook, settings, app_rules, any_app=any_app)
+    for part in parts:
+        show(stdout_console(), _webhook_blocks(story.settings.provider, part))
+        is_valid &= part.problem is None
+        if part.treatment is Treatment.COUNTED:
+            outcome = next((one for one in outcomes if one.notice.id == part.id), None)
+            is_valid &= _show_interpretation(story, part, outcome)
     return ExitCode.OK if is_valid else ExitCode.FAILED
 
 
-def _detect_provider(body: bytes) -> str:
-    """The provider, recognized by the fields of the body; raises `CliError`."""
-    try:
-        content = loads(body)
-    except InvalidJsonError as error:
-        raise CliError(f"the file is {error}") from error
-    names = set(content) if isinstance(content, dict) else set()
-    for provider, mark in (
-        ("adyen", {"notificationItems"}),
-        ("revenuecat", {"event", "api_version"}),
-        ("paddle", {"event_type", "notification_id"}),
-        ("stripe", {"object", "livemode"}),
-        ("standard_webhooks", {"type", "timestamp", "data"}),
-    ):
-        if mark <= names:
-            return provider
-    raise CliError("the provider is not to be seen from the file: say which with --provider")
+# What is given
 
 
-def _settings(provider: str, mobile: list[str], web: list[str]) -> SourceSettings:
-    try:
-        return SourceSettings.model_validate(
-            {"provider": provider, "apps": {"mobile": mobile, "web": web}}
+def _provider_of(paths: Sequence[Path], bodies: Sequence[bytes]) -> str:
+    """The provider of all bodies, recognized by their fields; raises `CliError`."""
+    names = list(dict.fromkeys(map(recognize, paths, bodies)))
+    if len(names) > 1:
+        raise CliError(
+            f"these are webhooks of {' and '.join(names)}: a source has one provider, so explain "
+            "them apart"
         )
-    except ValidationError as error:
-        raise CliError(f"the apps are not to be used so: {first_fault(error)}") from error
+    return names[0]
+
+
+def _parse(path: Path, body: bytes, settings: SourceSettings) -> list[ParsedWebhook]:
+    try:
+        return PROVIDERS[settings.provider].parse(body, settings)
+    except UnreadableWebhookError as error:
+        problem = f"{path} is no webhook of {settings.provider}: {error}"
+        raise CliError(problem, code=ExitCode.FAILED) from error
+
+
+def _settings(source: Mapping[str, Any]) -> SourceSettings:
+    faults = list(faults_of(source_settings(), source))
+    if faults:
+        raise CliError(f"the apps are not to be used so: {faults[0]}")
+    return source_settings().model_validate(source)
 
 
 def _read_rules(path: Path | None) -> Mapping[str, Any]:
@@ -157,7 +143,38 @@ def _read_rules(path: Path | None) -> Mapping[str, Any]:
     except UnwritableError as error:
         raise CliError(f"{path} is of no use: it {error}") from error
     rules: Mapping[str, Any] = content.get("payments", content)
+    faults = list(faults_of(PaymentRules, rules))
+    if faults:
+        raise CliError(f"the rules are wrong: {'; '.join(faults)}")
     return rules
+
+
+def _apps_named(settings: SourceSettings, webhooks: Sequence[Sequence[ParsedWebhook]]) -> list[str]:
+    """The apps that the webhooks themselves name, as far as they can be apps."""
+    named = [
+        link.hints.app_id
+        for parts in webhooks
+        for part in parts
+        if part.treatment is Treatment.COUNTED
+        for link in _links(settings, part)
+        if link.hints.app_id
+    ]
+    source = settings.model_dump(by_alias=True)
+    return [
+        app_id
+        for app_id in dict.fromkeys(named)
+        if not list(faults_of(source_settings(), {**source, "apps": {"mobile": [app_id]}}))
+    ]
+
+
+def _links(settings: SourceSettings, part: ParsedWebhook) -> Sequence[Link]:
+    try:
+        return PROVIDERS[settings.provider].interpret(part.type, part.content, settings).links
+    except UnreadableWebhookError:
+        return ()
+
+
+# One webhook
 
 
 def _webhook_blocks(provider: str, webhook: ParsedWebhook) -> Iterator[Block]:
@@ -166,6 +183,8 @@ def _webhook_blocks(provider: str, webhook: ParsedWebhook) -> Iterator[Block]:
     if webhook.problem is not None:
         why = f"unreadable: {webhook.problem}. {_KEPT}"
     yield Block(Text.assemble(("\n" + printable(webhook.type), "heading"), f"  {why}"))
+    for caveat in caveats_of(webhook):
+        yield Block(Text(printable(caveat), "warn"))
     if webhook.test:
         yield Block(Text("a test: dropped, unless the app says where tests go", "warn"))
 
@@ -174,47 +193,33 @@ def _is_ignored(webhook: ParsedWebhook) -> bool:
     return webhook.treatment is Treatment.IGNORED
 
 
-def _show_interpretation(
-    provider: str,
-    webhook: ParsedWebhook,
-    settings: SourceSettings,
-    rules: Mapping[str, Any],
-    *,
-    any_app: bool,
-) -> bool:
-    """Shows the interpretation of a webhook and its event; False if it cannot be interpreted."""
+def _show_interpretation(story: Story, part: ParsedWebhook, outcome: Outcome | None) -> bool:
+    """Shows the meaning of a part and its event; False if it has none."""
+    settings = story.settings
     try:
-        interpretation = PROVIDERS[provider].interpret(webhook.type, webhook.content, settings)
+        meaning = PROVIDERS[settings.provider].interpret(part.type, part.content, settings)
     except UnreadableWebhookError as error:
         show(stdout_console(), [Block(Text(f"unreadable: {error}. {_KEPT}", "warn"))])
         return False
-    show(
-        stdout_console(),
-        _interpretation_blocks(interpretation, webhook, settings, rules, any_app=any_app),
-    )
+    show(stdout_console(), _interpretation_blocks(meaning, settings, outcome))
     return True
 
 
 def _interpretation_blocks(
-    interpretation: Interpretation,
-    webhook: ParsedWebhook,
-    settings: SourceSettings,
-    rules: Mapping[str, Any],
-    *,
-    any_app: bool,
+    meaning: Interpretation, settings: SourceSettings, outcome: Outcome | None
 ) -> Iterator[Block]:
-    yield Block(_links_table(interpretation))
-    if interpretation.movement is None:
+    yield Block(_links_table(meaning))
+    if meaning.movement is None:
         yield Block(Text("no movement of money: it only tells what belongs to what", "quiet"))
         return
-    yield Block(_movement_table(interpretation.movement))
-    if any_app:
-        settings = settings.model_copy(update={"apps": _apps_named(interpretation)})
-    # If the app does not send test events anywhere, show what a real event would become.
-    is_test = webhook.test and rules.get("test_events_to") is not None
-    yield from _event_blocks(
-        interpretation, interpretation.movement, settings, rules, is_test=is_test
-    )
+    yield Block(_movement_table(meaning.movement))
+    if outcome is None:
+        yield Block(Text("dropped as it comes in", "warn"))
+        return
+    if meaning.movement.original_ref is not None and outcome.event is None:
+        yield Block(Text(_LIKE_ORIGINAL, "quiet"))
+        return
+    yield from _event_blocks(settings, outcome)
 
 
 def _links_table(interpretation: Interpretation) -> Table:
@@ -246,43 +251,27 @@ def _movement_table(movement: Movement) -> Table:
     return table
 
 
-def _event_blocks(
-    interpretation: Interpretation,
-    movement: Movement,
-    settings: SourceSettings,
-    rules: Mapping[str, Any],
-    *,
-    is_test: bool,
-) -> Iterator[Block]:
+def _event_blocks(settings: SourceSettings, outcome: Outcome) -> Iterator[Block]:
     """The event for AppsFlyer, if nothing else were known."""
-    if movement.original_ref is not None:
-        yield Block(Text(_LIKE_ORIGINAL, "quiet"))
+    event, settlement = outcome.event, outcome.settlement
+    if event is None:
+        yield Block(Text(_why_none(outcome, settlement), "warn"))
         return
-    trail = Trail(_MemoryTable(), _ANY_DAYS)
-    trail.learn(_SOURCE, interpretation.links)
-    store = ParameterStore(cast("SSMClient", _FixedParameters(rules)), "/explained")
-    decider = Decider(Apps(store), trail, Identities(_MemoryTable()), utc_now)
-    try:
-        decision = decider.decide(_SOURCE, settings, movement, test=is_test).decision
-    except MappingError as error:
-        because = _NEEDS_MORE if error.may_change else f"{error}. {_KEPT}".lstrip(". ")
-        yield Block(Text(f"{error.reason}: {because}", "warn"))
-        return
-    except ConfigurationError as error:
-        raise CliError(f"the rules are wrong: {error}") from error
-    if decision.name is None:
-        yield Block(Text("dropped: the app does not want to hear of it", "warn"))
-        return
-    kind, event = event_of(decision)
-    if settings.apps is _ANY_APP:
+    if settings.apps.mobile == (_ANY_APP,):
         yield Block(Text(_FOR_ANY_APP, "quiet"))
-    yield Block(Text.assemble(("becomes ", "key"), f"{kind.value} for {decision.app_id}"))
-    yield Block(Text(printable(dumps(event).decode())), exact=True)
+    yield Block(Text.assemble(("becomes ", "key"), f"{event.kind.value} for {event.app_id}"))
+    yield Block(Text(printable(dumps(event.content).decode())), exact=True)
 
 
-def _apps_named(interpretation: Interpretation) -> SourceApps:
-    """The app that the webhook itself names, or a placeholder."""
-    named = [link.hints.app_id for link in interpretation.links if link.hints.app_id]
-    if not named:
-        return _ANY_APP
-    return _settings("stripe", named[:1], []).apps
+def _why_none(outcome: Outcome, settlement: Settlement | None) -> str:
+    """Why there is no event; raises `CliError` if the rules are why."""
+    if outcome.dead is not None:
+        letter = outcome.dead
+        return ": ".join(filter(None, (letter.reason, letter.detail or _KEPT)))
+    if settlement is not None and settlement.reason == CONFIGURATION:
+        raise CliError("the rules are wrong: an app of the web cannot have an event of that name")
+    if settlement is not None and settlement.destination is Destination.WAITING:
+        return f"{settlement.reason}: {_NEEDS_MORE}"
+    if settlement is not None and settlement.outcome is MappingResult.DROPPED:
+        return "dropped: the app does not want to hear of it"
+    return "told before"

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from rich.text import Text
 
-from relay.domain.payment_rules import SourceSettings
 from relay.instants import utc_now
-from relay.payments.providers.registry import PROVIDERS
+from relay.payments.providers.registry import PROVIDERS, source_settings
+from relay.payments.providers.samples import Json, Order
 from relay_cli.clients.http import call
 from relay_cli.clients.targets import DEFAULT_READY_FILE, read_ready_file, ready_text
 from relay_cli.payments.samples import (
@@ -22,7 +22,6 @@ from relay_cli.payments.samples import (
     check_kind,
     payment_of,
 )
-from relay_cli.payments.samples.order import Json, Order
 from relay_cli.payments.signing import sign
 from relay_cli.terminal.console import stdout_console
 from relay_cli.terminal.errors import CliError, ExitCode
@@ -93,7 +92,7 @@ def orders_for(order: Order, original_tag: str | None) -> list[Order]:
 
 def movement_id(provider: str, webhooks: Iterable[Json]) -> str:
     """The movement's id, with which the event id ends, as the relay derives it from webhooks."""
-    settings = SourceSettings.model_validate({"provider": provider, "apps": {}})
+    settings = source_settings().model_validate({"provider": provider, "apps": {}})
     for webhook in webhooks:
         for parsed in PROVIDERS[provider].parse(json.dumps(webhook).encode(), settings):
             movement = PROVIDERS[provider].interpret(parsed.type, parsed.content, settings).movement

@@ -10,7 +10,7 @@ from relay.exact_json import InvalidJsonError, loads
 from relay_cli.terminal.errors import CliError
 
 MIB: Final = 1024 * 1024
-_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
 def open_file(path: Path) -> BinaryIO:
@@ -41,7 +41,7 @@ def read_bytes(path: Path, max_bytes: int, hint: str = "") -> bytes:
 def read_object(path: Path, description: str) -> dict[str, Any]:
     """Reads a small JSON file with an object. Raises `CliError`, which names `description`."""
     try:
-        content = loads(read_bytes(path, MIB).removeprefix(_BYTE_ORDER_MARK))
+        content = loads(read_bytes(path, MIB).removeprefix(BYTE_ORDER_MARK))
     except InvalidJsonError as error:
         raise CliError(f"{path} is no {description}: it is {error}") from error
     if not isinstance(content, dict):

@@ -166,12 +166,14 @@ def receive_install() -> "Installs":
 def receive_payment() -> "Receiver":
     """The use case of `receive_payment`; raises `ConfigurationError`."""
     from relay.config.sources import Sources
+    from relay.payments.providers.registry import source_settings
     from relay.payments.receive import Receiver
 
     _begin()
     settings = ReceivePaymentSettings.from_env(os.environ)
     sqs = _checked(boto3.client("sqs", config=_AWS))
-    return Receiver(Sources(_api_store(settings)), Queue(sqs, settings.payments_queue_url))
+    sources = Sources(_api_store(settings), source_settings())
+    return Receiver(sources, Queue(sqs, settings.payments_queue_url))
 
 
 @cache
@@ -183,6 +185,7 @@ def mapper() -> "Mapper":
     from relay.consumer.deadline import CurrentDeadline
     from relay.domain.kinds import Surface
     from relay.payments.map import CALL_SECONDS, Mapper
+    from relay.payments.providers.registry import source_settings
     from relay.stores.identities import Identities
     from relay.stores.money_trail import Trail
 
@@ -197,7 +200,7 @@ def mapper() -> "Mapper":
 
     return Mapper(
         settings,
-        Sources(store),
+        Sources(store, source_settings()),
         Apps(store),
         Trail(table(settings.trail_table), settings.trail_days),
         Identities(table(settings.identities_table)),

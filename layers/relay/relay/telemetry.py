@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger, Metrics
@@ -46,6 +47,18 @@ def silence_libraries() -> None:
     logging.setLogRecordFactory(make)
 
 
+_silent = Event()
+
+
+def silence() -> None:
+    """From now on nothing is logged or counted: for a process that is no function.
+
+    Powertools, when its metrics are disabled, keeps them, and writes them once there are a hundred.
+    """
+    logger().setLevel(logging.CRITICAL)
+    _silent.set()
+
+
 @cache
 def _metrics() -> Metrics:
     return Metrics()
@@ -58,6 +71,8 @@ def count(counts: Mapping[str, int | Sequence[int]], **dimensions: str) -> None:
     alone as well, so that both the sum and its parts exist. AWS bills each set of dimensions as a
     metric.
     """
+    if _silent.is_set():
+        return
     metrics = _metrics()
     counters = [(name, _numbers(value)) for name, value in counts.items()]
     if not any(numbers for _, numbers in counters):

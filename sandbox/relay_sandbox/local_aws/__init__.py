@@ -1,1 +1,1 @@
-"""The local AWS: moto in its own process."""
+"""The local AWS: moto in its own process, or tables in this one."""

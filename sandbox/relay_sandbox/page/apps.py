@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
 from relay_sandbox.page.answers import PageError
@@ -15,8 +15,8 @@ from relay_sandbox.page.surroundings import Surroundings
 async def change(surroundings: Surroundings, asked: Mapping[str, Any]) -> dict[str, Any]:
     """Change `{"app_id", "state", "time_zone", "key"}`; raises `PageError`.
 
-    `key` "put_back" gives AppsFlyer the S2S key that the relay has of the app, "revoked" takes
-    every key from it.
+    `key` "renew" makes a new S2S key, and gives it to AppsFlyer and to the relay, which does not
+    try again with one that was refused. "revoked" takes every key from AppsFlyer.
     """
     accounts = surroundings.stand_in.accounts
     wanted = {name: asked[name] for name in ("app_id", "state", "time_zone") if name in asked}
@@ -24,8 +24,8 @@ async def change(surroundings: Surroundings, asked: Mapping[str, Any]) -> dict[s
     app_id = str(asked.get("app_id"))
     if app_id not in known:
         raise PageError(404, "AppsFlyer has no app of this id")
-    if asked.get("key") == "put_back":
-        wanted["tokens"] = (await _key_of(surroundings, known[app_id], app_id),)
+    if asked.get("key") == "renew":
+        wanted["tokens"] = (await _new_key(surroundings, known[app_id], app_id),)
     elif asked.get("key") == "revoked":
         wanted["tokens"] = ()
     try:
@@ -38,11 +38,8 @@ async def change(surroundings: Surroundings, asked: Mapping[str, Any]) -> dict[s
     return {"apps": accounts.as_json()}
 
 
-async def _key_of(surroundings: Surroundings, kind: str, app_id: str) -> str:
-    aws = surroundings.aws
+async def _new_key(surroundings: Surroundings, kind: str, app_id: str) -> str:
+    aws, key = surroundings.aws, secrets.token_urlsafe(24)
     name = f"{surroundings.parameter_prefix}/tokens/{kind}/{app_id}"
-    try:
-        response = await aws.call(aws.ssm.get_parameter, Name=name, WithDecryption=True)
-    except ClientError as error:
-        raise PageError(409, "the relay has no S2S key of this app") from error
-    return response["Parameter"]["Value"]
+    await aws.call(aws.ssm.put_parameter, Name=name, Value=key, Type="SecureString", Overwrite=True)
+    return key

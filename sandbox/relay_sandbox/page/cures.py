@@ -32,9 +32,9 @@ def cure_of(trace: Trace) -> dict[str, Any] | None:
     if reason == "credentials":
         return _by_click(
             "AppsFlyer has another S2S key of this app than the relay (E12, E13). Events that wait "
-            "go by themselves then.",
-            "Put the key back",
-            {"app_id": trace.app_id, "key": "put_back"},
+            "go by themselves once both have the same.",
+            "Give both a new key",
+            {"app_id": trace.app_id, "key": "renew"},
         )
     if reason == "unknown_app" and trace.app_id.isdigit():
         text = f"AppsFlyer's id of an iOS app begins with id (E8): send it to id{trace.app_id}."

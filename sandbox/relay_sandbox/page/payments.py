@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
-from relay_cli.payments.samples import KINDS, build
-from relay_cli.payments.samples.order import Order
+from relay.payments.providers.registry import PROVIDERS
+from relay.payments.providers.samples import Order
+from relay_cli.payments.samples import build, check_kind, kinds_of
 from relay_cli.payments.signing import sign
 from relay_cli.payments.trigger import movement_id, new_tag, orders_for
 from relay_cli.terminal.errors import CliError
@@ -59,7 +60,7 @@ class Payments:
     def overview(self) -> dict[str, Any]:
         """The providers with the stories that each tells, and those told here."""
         return {
-            "providers": {provider: list(kinds) for provider, kinds in KINDS.items()},
+            "providers": {provider: list(kinds_of(provider)) for provider in PROVIDERS},
             "stories": [story.as_json() for story in self._stories.values()],
         }
 
@@ -101,8 +102,7 @@ class Payments:
                 Decimal(str(asked.get("amount") or "9.99")),
                 str(asked.get("currency") or "EUR"), metadata,
             )  # fmt: skip
-            if kind not in KINDS.get(provider, {}):
-                raise PageError(400, "there is no such provider, or it tells of no such thing")
+            check_kind(provider, kind)
             orders = orders_for(order, tag if isinstance(tag, str) else None)
             told = [orders[-1]] if asked.get("alone") is True else orders
             return [self._story(one) for one in told]

@@ -23,8 +23,8 @@ from relay.stores.identities import Customer, Identities, Identity
 from relay_cli.identities.importer import Counts, Importer, Progress
 from relay_cli.identities.report import MAX_LINE_BYTES, Fingerprint, Report, Row
 from relay_cli.terminal.errors import CliError
+from relay_sandbox.local_aws.memory_table import MemoryTable
 from tests.integration.cli.conftest import RELAY, LocalQueues, Run, environment, until
-from tests.memory_table import MemoryTable
 
 APP = "id123456789"
 HEADER = ["Media Source", "Install Time", "App ID", "Customer User ID", "AppsFlyer ID", "Platform"]

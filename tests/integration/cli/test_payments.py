@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from relay.instants import utc_now
-from relay_cli.payments.samples import KINDS, RETURNS, REVERSALS, build
-from relay_cli.payments.samples.order import Order
+from relay.payments.providers.registry import PROVIDERS, samples_of
+from relay.payments.providers.samples import Order
+from relay_cli.payments.samples import RETURNS, REVERSALS, build
 from relay_cli.payments.trigger import Address, movement_id, new_tag, orders_for, trigger
 from relay_cli.terminal.errors import CliError, ExitCode
 from relay_sandbox.sandbox import Sandbox
@@ -54,7 +55,9 @@ async def test_trigger_each_kind_of_each_provider_reaches_appsflyer_once(
 ) -> None:
     ready = tmp_path / "ready.json"
     ready.write_text(json.dumps(sandbox.ready))
-    sent = [(provider, kind, new_tag()) for provider, kinds in KINDS.items() for kind in kinds]
+    sent = [
+        (provider, kind, new_tag()) for provider in PROVIDERS for kind in samples_of(provider).KINDS
+    ]
 
     for provider, kind, tag in sent:
         address = Address.of_sandbox(ready, provider)
@@ -72,7 +75,7 @@ async def test_trigger_each_kind_of_each_provider_reaches_appsflyer_once(
 
 
 @pytest.mark.asyncio(loop_scope="session")
-@pytest.mark.parametrize("provider", KINDS)
+@pytest.mark.parametrize("provider", PROVIDERS)
 async def test_trigger_returns_a_payment_that_an_earlier_call_named(
     sandbox: Sandbox, tmp_path: Path, provider: str
 ) -> None:
@@ -87,11 +90,8 @@ async def test_trigger_returns_a_payment_that_an_earlier_call_named(
 
     recorded = [entry for entry in sandbox.stand_in.ledger if entry.recorded]
     matching = [one for one in recorded if f"c-{tag}" in json.dumps(one.payload, default=str)]
-    # RevenueCat has one refund per transaction; elsewhere, the second is another one, and reversed.
-    once = ["-9.99", "9.99", "9.99"]
-    twice = ["-9.99", *once]
-    expected = once if provider == "revenuecat" else twice
-    assert sorted(str(entry.revenue) for entry in matching) == expected
+    # The second refund is another one, and reversed.
+    assert sorted(str(entry.revenue) for entry in matching) == ["-9.99", "-9.99", "9.99", "9.99"]
     assert await left_on(sandbox, "payments_dlq") == []
 
 
@@ -108,7 +108,7 @@ def test_trigger_kind_that_a_provider_does_not_have_posts_nothing() -> None:
         trigger(order("revenuecat", "dispute", "t"), nowhere)
 
 
-@pytest.mark.parametrize("provider", KINDS)
+@pytest.mark.parametrize("provider", PROVIDERS)
 def test_build_amount_with_more_places_than_its_currency_is_refused(provider: str) -> None:
     sent = replace(order(provider, "purchase", "t"), amount=Decimal("9.999"))
 
@@ -130,7 +130,7 @@ def test_build_unknown_provider_lists_the_providers() -> None:
     ("provider", "kind", "expected"),
     [
         ("stripe", "refund", "re_a-b"),
-        ("revenuecat", "refund", "a:refund"),
+        ("revenuecat", "refund", "a:refund:CANCELLATION-a-b"),
         ("stripe", "renewal", "in_a-b"),
         ("adyen", "dispute_won", "Ca-b:won"),
     ],
@@ -174,6 +174,7 @@ def test_trigger_amount_that_is_none_ends_with_2(run: Run, amount: str) -> None:
     ("sample", "expected"),
     [
         ("stripe_invoice_paid_first", ["first_payment", "59.49 EUR", '"af_revenue":"59.49"']),
+        ("stripe_invoice_paid_renewal", ["renewal", '"af_revenue":"59.49"']),
         ("stripe_refund_created", ["refund", "20.00 EUR", "like its original's"]),
         ("stripe_invoice_payment_paid", ["no movement of money"]),
         ("adyen_authorisation", ["purchase", "QFQTPCQ8HXSKGK82"]),

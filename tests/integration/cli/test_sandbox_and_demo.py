@@ -179,7 +179,7 @@ def test_send_that_waits_and_status_say_what_became_of_each_event(run: Run, tmp_
         "order-1004": "delivered", "login-77": "rejected", "tutorial-78": "delivered"
     }  # fmt: skip
     assert held.returncode == 1
-    assert [one["outcome"] for one in lines(held.stdout)][0] in {"held", "waiting"}
+    assert lines(held.stdout)[0]["outcome"] in {"held", "waiting"}
     assert (status.returncode, lines(status.stdout)) == (0, [delivered])
     assert unknown.returncode == 1
     assert b"AppsFlyer answered 200 OK: recorded." in shown.stdout

@@ -33,7 +33,7 @@ from relay.aws.table import (
 from relay.errors import ConfigurationError, TableBusyError, TableUnavailableError
 from relay.http1.pool import Pool
 from relay.stores.deliveries import Claim, Deliveries, delivery_key
-from tests.memory_table import MemoryAsyncTable, MemoryTable
+from relay_sandbox.local_aws.memory_table import MemoryAsyncTable, MemoryTable
 
 POLL_SECONDS = 0.01
 """How soon a server notices that it shall end; half a second if nothing is said."""

@@ -10,7 +10,7 @@ from botocore.config import Config
 
 from relay.aws.table import Condition, DynamoTable, Item, Key, Table
 from relay.errors import TableUnavailableError
-from tests.memory_table import MemoryTable
+from relay_sandbox.local_aws.memory_table import MemoryTable
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -28,7 +28,7 @@ pytestmark = [
     pytest.mark.xdist_group("sandbox"),
 ]
 
-ALL = ("api", "stand_in", "aws")
+ALL = ("api", "stand_in", "aws", "page")
 FOREIGN = [
     {"Host": "evil.example"},  # DNS rebinding
     {"Host": "evil.example", "Origin": "https://evil.example"},
@@ -94,6 +94,15 @@ ATTACKS: dict[str, Callable[[dict[str, Any]], Attack]] = {
     "clears the faults": lambda _: Attack("stand_in", "DELETE", "/_standin/faults"),
     "forgets the ledger": lambda _: Attack("stand_in", "POST", "/_standin/reset"),
     "reads the ledger": lambda _: Attack("stand_in", "GET", "/_standin/events"),
+    "reads the journal": lambda _: Attack("page", "GET", "/api/traces"),
+    "clears the page's faults": lambda _: Attack("page", "DELETE", "/api/faults"),
+    "changes an account": lambda _: Attack(
+        "page",
+        "POST",
+        "/api/apps",
+        b'{"app_id":"id123456789","time_zone":"UTC"}',
+        (("Content-Type", "application/json"),),
+    ),
     "reaches the API": lambda _: Attack("api", "GET", "/v1/health"),
     "writes an identity": lambda _: Attack(
         "api", "GET", f"/v1/appsflyer/installs/id123456789?{httpx.QueryParams(IDENTITY)}"
@@ -105,6 +114,7 @@ HARMLESS = {
     "api": Attack("api", "GET", "/v1/health"),
     "stand_in": Attack("stand_in", "GET", "/_standin"),
     "aws": to_aws("sqs", "AmazonSQS.ListQueues", {}),
+    "page": Attack("page", "GET", "/api/state"),
 }
 
 

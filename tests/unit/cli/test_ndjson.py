@@ -8,8 +8,9 @@ from itertools import chain
 
 import pytest
 
-from relay_cli.check.ndjson import MAX_LINE_BYTES, answer, batches
+from relay_cli.check.ndjson import answer
 from relay_cli.input.event import Defaults
+from relay_cli.input.ndjson import MAX_LINE_BYTES, batches
 
 
 def _lines(*pieces: bytes) -> list[bytes | None]:

@@ -101,3 +101,9 @@ def test_verdict_of_failure_is_deferred_and_uncertain_unless_sure(*, sure: bool)
     verdict = verdict_of_failure(SendFailedError("read_timeout", sure=sure))
 
     assert verdict == Verdict(Outcome.DEFERRED, "E16", "read_timeout", not sure)
+
+
+def test_outcomes_that_wait_are_those_that_may_still_be_sent() -> None:
+    assert {outcome for outcome in Outcome if outcome.waits} == {
+        *(Outcome.DEFERRED, Outcome.HELD, Outcome.BLOCKED)
+    }

@@ -15,10 +15,10 @@ from relay.aws.table import Condition, Item, Key
 from relay.aws.timeouts import LONGEST_CALL_SECONDS
 from relay.errors import TableUnavailableError
 from relay.gateway.request import LONGEST_SECONDS
+from relay_sandbox.local_aws.memory_table import MemoryTable
 from tests.builders import Json, make_event, make_http_event, make_install
 from tests.fakes import FakeClock, FakeSqs, FakeSsm
 from tests.harnesses import INSTALL_POST, PUSH_TOKEN, AcceptHarness, InstallsHarness
-from tests.memory_table import MemoryTable
 from tests.payments_harness import SECRETS, PaymentsHarness, webhook_event
 from tests.webhooks import Adyen_, Posted, present
 

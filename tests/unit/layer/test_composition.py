@@ -21,6 +21,7 @@ from relay.config.producers import token_digest
 from relay.domain.kinds import Surface
 from relay.errors import ConfigurationError
 from relay.http1.trust import bundle_age_days
+from relay_sandbox.local_aws.memory_table import MemoryAsyncTable, MemoryTable
 from tests.builders import (
     MOBILE_APP,
     Json,
@@ -30,7 +31,6 @@ from tests.builders import (
     make_sqs_event,
 )
 from tests.fakes import FakeAppsFlyer, FakeSqs, FakeSsm, Meta, Says, aws_error
-from tests.memory_table import MemoryAsyncTable, MemoryTable
 from tests.webhooks import Adyen_
 
 ENVIRONMENT = {

@@ -9,8 +9,8 @@ from relay.aws.table import Condition, Item, Key, PutResult
 from relay.errors import TableBusyError, TableUnavailableError
 from relay.stores import deliveries as module
 from relay.stores.deliveries import Claim, Deliveries, Former, delivery_key
+from relay_sandbox.local_aws.memory_table import MemoryAsyncTable, MemoryTable
 from tests.fakes import FakeClock
-from tests.memory_table import MemoryAsyncTable, MemoryTable
 
 KEY = delivery_key("stripe-main", "in_1")
 DIGEST = "a" * 64

@@ -14,6 +14,7 @@ from relay.forward.rate_limiter import RateLimiter
 from relay.http1.errors import ExchangeTimeoutError
 from relay.instants import iso_form
 from relay.stores.deliveries import Claim, Deliveries, delivery_key
+from relay_sandbox.local_aws.memory_table import MemoryAsyncTable
 from tests.builders import (
     MOBILE_APP,
     Json,
@@ -24,7 +25,6 @@ from tests.builders import (
 )
 from tests.fakes import Says
 from tests.harnesses import ForwarderHarness
-from tests.memory_table import MemoryAsyncTable
 
 Counted = Callable[[], dict[str, float]]
 

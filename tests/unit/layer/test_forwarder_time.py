@@ -14,12 +14,12 @@ from relay.forward.circuit_breaker import PROBES
 from relay.forward.rate_limiter import RateLimiter
 from relay.instants import to_milliseconds
 from relay.stores.deliveries import Deliveries
+from relay_sandbox.local_aws.memory_table import MemoryAsyncTable, MemoryTable
 from tests.builders import MOBILE_APP, Json, make_envelope
 from tests.fakes import Says
 from tests.faults.ledger import overheard
 from tests.faults.virtual_time import run
 from tests.harnesses import ForwarderHarness
-from tests.memory_table import MemoryAsyncTable, MemoryTable
 
 INVOCATION = 90.0
 REQUEST = 13.0

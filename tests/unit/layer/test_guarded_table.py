@@ -7,8 +7,8 @@ from relay.aws.guarded_table import GuardedTable
 from relay.aws.rest import HUNG_SECONDS, REST_SECONDS
 from relay.aws.table import Condition, Item, Key
 from relay.errors import TableUnavailableError
+from relay_sandbox.local_aws.memory_table import MemoryTable
 from tests.fakes import FakeClock
-from tests.memory_table import MemoryTable
 
 KEY = Key("pk", "sk")
 DOWN = TableUnavailableError("DynamoDB failed: ReadTimeoutError")

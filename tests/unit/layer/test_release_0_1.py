@@ -24,14 +24,21 @@ from relay.exact_json import dumps_for_queue, loads
 from relay.messages.envelope import DEAD_LETTER_FIELDS, parse_envelope, write_envelope
 from relay.messages.notice import DEAD_LETTER_FIELDS as DEAD_NOTICE_FIELDS
 from relay.messages.notice import parse_notice, write_notice
+from relay.payments.events import movement_digest
+from relay.payments.providers.registry import source_settings
 from relay.stores.decision import Decision
 from relay.stores.deliveries import Claim, Deliveries, delivery_key
 from relay.stores.identities import Identities
 from relay.stores.money_trail import Trail
+from relay_sandbox.local_aws.memory_table import MemoryAsyncTable, MemoryTable
 from tests.builders import MOBILE_APP, NOW, Json, make_event
 from tests.fakes import FakeSsm
 from tests.harnesses import AcceptHarness, ForwarderHarness
-from tests.memory_table import MemoryAsyncTable, MemoryTable
+from tests.ledger_stories import tell
+from tests.payment_stories import STORIES, story
+from tests.payments_harness import SECRETS, PaymentsHarness, source_of
+from tests.stripe_ledger import DAY, MONTH, NAMES, START, StripeLedger
+from tests.webhooks import ACCOUNTS
 
 DATA = Path(__file__).parents[2] / "data" / "release_0_1"
 SHOP, WEB_SHOP = "com.example.shop", "website-www.example.com"
@@ -214,7 +221,8 @@ def test_links_are_read_and_written_the_same() -> None:
         assert found.back_references == left_word
 
         trail = Trail(new, 400, clock)
-        trail.learn(source, [Link(ref, tuple(led_to), found.hints, found.trial_end)])
+        trial_end = found.histories[ref].trial_end
+        trail.learn(source, [Link(ref, tuple(led_to), found.hints, trial_end)])
         trail.add_back_references(source, [Link(other, (ref,)) for other in left_word])
         assert new.everything() == {key: item}
 
@@ -230,6 +238,89 @@ def test_parts_that_were_given_back_are_read() -> None:
     assert parts.keys() == {"part#0", "part#1"}
     second = str(parts["part#1"]["part"])
     assert str(before(source, whole, second, Decimal(0), None)) == parts["part#0"]["gross"]
+
+
+# Payments that it sent
+
+
+def sent_before(provider: str) -> dict[str, str]:
+    """The digests of what release 0.1 sent of a provider's story, by event id."""
+    source = source_of(provider)
+    decisions = {
+        f"{source}:{item['id']}": Decision.of_item(item)
+        for key, item in of_trail("decision")
+        if key.pk.startswith(f"{source}#") and "user1" in str(item["id"]).lower()
+    }
+    return {event_id: movement_digest(decision) for event_id, decision in decisions.items()}
+
+
+@pytest.mark.parametrize("provider", STORIES)
+def test_payments_that_were_sent_are_the_same_events_when_they_are_told_again(
+    provider: str,
+) -> None:
+    """The deliveries drop them by id and digest: no money is sent under another."""
+    harness = PaymentsHarness()
+    for key, item in items("trail"):
+        harness.trail_table.put(key, item)
+    account = ACCOUNTS[provider](SECRETS[provider], "user-1")
+    account.start = harness.clock.now
+    for webhook in story(account):
+        tell(harness, provider, json.loads(webhook.body))
+    harness.settle()
+
+    told = {one["event_id"]: one["content_sha256"] for one in harness.mobile}
+    before = sent_before(provider)
+    assert len(before) > 3
+    assert {event_id: told.get(event_id) for event_id in before} == before
+
+
+def test_conversion_of_a_trial_that_began_before_is_its_first_payment_and_no_other() -> None:
+    """Of such a trial only the end was kept, and not whether anything was paid since."""
+    harness = PaymentsHarness()
+    ends = START + 7 * DAY
+    trial = Link("subscription:sub_1", trial_end=datetime.fromtimestamp(ends, UTC))
+    harness.trail.learn("stripe", [trial])
+    ledger = StripeLedger(now=ends)
+    ledger.invoice("1", 1000)
+    ledger.now += MONTH
+    ledger.invoice("2", 1000)
+    harness.payments_of(MOBILE_APP, names=NAMES)
+
+    for body in ledger.webhooks:
+        tell(harness, "stripe", body)
+        harness.settle()
+
+    assert [one["event"]["eventName"] for one in harness.mobile] == ["FIRST", "RENEW"]
+
+
+def test_renewal_of_a_trial_that_was_converted_before_is_no_first_payment() -> None:
+    harness = PaymentsHarness()
+    trial_end = datetime.fromtimestamp(START, UTC)
+    harness.trail.learn("stripe", [Link("subscription:sub_1", trial_end=trial_end)])
+    ledger = StripeLedger(now=START + MONTH)
+    ledger.invoice("2", 1000)
+    harness.payments_of(MOBILE_APP, names=NAMES)
+
+    tell(harness, "stripe", ledger.webhooks[0])
+    harness.settle()
+
+    assert [one["event"]["eventName"] for one in harness.mobile] == ["RENEW"]
+
+
+def test_payment_that_was_sent_a_hundredfold_is_still_that_payment() -> None:
+    """Release 0.1 gave UGX no decimal places at Stripe."""
+    harness = PaymentsHarness()
+    ledger = StripeLedger()
+    ledger.invoice("1", 500_000, "subscription_create", currency="ugx")
+    harness.add_source("stripe", "stripe", SECRETS["stripe"], minor_units={"UGX": 0})
+    tell(harness, "stripe", ledger.webhooks[0])
+    harness.add_source("stripe", "stripe", SECRETS["stripe"])
+    harness.start_anew()
+    tell(harness, "stripe", ledger.webhooks[0])
+
+    first, second = harness.mobile
+    assert harness.dead == []
+    assert (first["event_id"], first["event"]) == (second["event_id"], second["event"])
 
 
 # Parameter Store
@@ -282,7 +373,7 @@ def test_producers_and_push_senders_are_read(
 
 
 def test_sources_and_their_secrets_are_read(store: ParameterStore) -> None:
-    sources = Sources(store)
+    sources = Sources(store, source_settings())
     written = json.loads(json.loads((DATA / "parameters.json").read_text("utf-8"))["sources"])
 
     for name, given in written.items():

@@ -2,6 +2,7 @@ import io
 import json
 import logging
 from collections.abc import Callable
+from threading import Event
 
 import pytest
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
@@ -31,6 +32,19 @@ def raised(error: Exception) -> Exception:
         raise error
     except Exception as caught:  # noqa: BLE001 - to have it with its traceback
         return caught
+
+
+def test_silence_nothing_is_logged_or_counted_however_much(
+    said: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(telemetry, "_silent", Event())
+
+    telemetry.silence()
+
+    for _ in range(101):  # Powertools would write the first hundred of them
+        telemetry.count({"Delivered": 1})
+    telemetry.logger().error("nobody hears")
+    assert said() == ""
 
 
 def test_unexpected_tells_type_and_place_and_never_the_text(

@@ -11,7 +11,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from relay.domain.payment_rules import SourceSettings
+from relay.payments.providers.registry import source_settings
 from relay_sandbox.local_aws.aws import LocalAws
 from relay_sandbox.seeds import SeededApp, Seeds
 
@@ -110,7 +110,8 @@ def test_payment_sources_are_ready_by_provider_with_what_signs_for_them() -> Non
 def test_sources_as_written_can_be_read_by_the_relay() -> None:
     kind, value = written(Seeds())["/relay/sources"]
 
-    sources = {name: SourceSettings.model_validate(one) for name, one in json.loads(value).items()}
+    shape = source_settings()
+    sources = {name: shape.model_validate(one) for name, one in json.loads(value).items()}
     assert kind == "String"
     assert {one.apps.mobile for one in sources.values()} == {("id123456789", "com.example.shop")}
     assert {one.apps.web for one in sources.values()} == {("website-www.example.com",)}

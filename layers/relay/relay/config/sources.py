@@ -1,6 +1,6 @@
 """Payment sources, from Parameter Store: settings and secrets.
 
-sources                    JSON {name: SourceSettings}: all in one parameter, so that unknown names
+sources                    JSON {name: settings}: all in one parameter, so that unknown names
                            in requests cost no reads
 webhook_secrets/<source>   SecureString: one secret a line; several during a rotation. Adyen's may
                            also hold `basic_auth_sha256=<digest>`
@@ -38,8 +38,10 @@ class Sources:
     parameter. A mistake in one entry stops only that source.
     """
 
-    def __init__(self, store: ParameterStore) -> None:
+    def __init__(self, store: ParameterStore, shape: type[SourceSettings]) -> None:
+        """`shape`: an entry's, with the settings of all providers (`registry.source_settings`)."""
         self._store = store
+        self._shape = shape
         self._parsed = _Parsed("", {})
 
     def expect_secrets(self, name: str) -> None:
@@ -86,19 +88,26 @@ class Sources:
         text = self._store.value(_SOURCES) or "{}"
         parsed = self._parsed
         if parsed.text != text:
-            entries = {name: _entry(name, value) for name, value in self._read(text).items()}
+            entries = {name: self._entry(name, value) for name, value in self._read(text).items()}
             self._parsed = parsed = _Parsed(text, entries)
-            self._warn_of_digests(entries)
+            self._warn_of_outdated(entries)
         return parsed.entries
 
-    def _warn_of_digests(self, entries: Mapping[str, SourceSettings | str]) -> None:
-        """Digests of passwords belong in a SecureString, and stood here before."""
+    def _entry(self, name: str, value: object) -> SourceSettings | str:
+        try:
+            return self._shape.model_validate(value)
+        except ValidationError as error:
+            return f"{name}.{first_fault(error)}"
+
+    def _warn_of_outdated(self, entries: Mapping[str, SourceSettings | str]) -> None:
         for name, entry in entries.items():
-            if isinstance(entry, SourceSettings) and entry.basic_auth_sha256:
-                telemetry.logger().warning(
-                    "basic_auth_sha256 belongs in the source's secrets",
-                    extra={"key": self._store.full_name(_secrets_of(name))},
-                )
+            if isinstance(entry, SourceSettings):
+                for setting, (advice, place) in entry.outdated():
+                    parameter = _SOURCES if place == _SOURCES else _secrets_of(name)
+                    telemetry.logger().warning(
+                        f"{setting} {advice}",
+                        extra={"key": self._store.full_name(parameter), "source": name},
+                    )
 
     def _read(self, text: str) -> dict[str, object]:
         try:
@@ -113,10 +122,3 @@ class Sources:
 
 def _secrets_of(name: str) -> str:
     return f"webhook_secrets/{name}"
-
-
-def _entry(name: str, value: object) -> SourceSettings | str:
-    try:
-        return SourceSettings.model_validate(value)
-    except ValidationError as error:
-        return f"{name}.{first_fault(error)}"

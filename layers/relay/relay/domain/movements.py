@@ -7,9 +7,9 @@ subscription's life. *ref*: the provider's id of an object, prefixed with its so
 what a notice says about whose money it is.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final, Literal, NamedTuple, Self
@@ -38,6 +38,9 @@ class MovementKind(StrEnum):
     CANCELLATION = "cancellation"
 
 
+PAYMENTS: Final = frozenset(
+    {MovementKind.FIRST_PAYMENT, MovementKind.RENEWAL, MovementKind.PURCHASE}
+)
 NEGATIVE: Final = frozenset({MovementKind.REFUND, MovementKind.DISPUTE})
 REVERSALS: Final = frozenset({MovementKind.REFUND_REVERSED, MovementKind.DISPUTE_WON})
 """They count only if the movement that they reverse was sent."""
@@ -55,6 +58,15 @@ class Amount(NamedTuple):
     gross: Decimal
     net_of_tax: Decimal | None = None
     net_of_tax_and_fee: Decimal | None = None
+
+    def is_in_order(self) -> bool:
+        """Whether net of tax and fee <= net of tax <= gross, as far as they are told."""
+        told = [
+            amount
+            for amount in (self.net_of_tax_and_fee, self.net_of_tax, self.gross)
+            if amount is not None
+        ]
+        return told == sorted(told)
 
     def on(self, basis: Basis) -> Decimal | None:
         """The amount on a basis; None if the provider does not report it."""
@@ -97,6 +109,82 @@ class Link:
     """The next objects on the way to the customer, at most one of each sort."""
     hints: CustomerHints = NO_HINTS
     trial_end: datetime | None = None
+    started: datetime | None = None
+    """When a subscription began, where this notice saw it begin: its first payment is still to come
+    or in this notice. Never from a notice about a subscription that had long been running."""
+    promised: Amount | None = None
+    """What a payment will be of once it is captured: only then does it count."""
+    moments: Mapping[str, datetime] = field(default_factory=dict)
+    """What happened to it and when, by names of the provider's choice; they add up over notices."""
+    told_at: datetime | None = None
+    """When it happened this time, of a thing that may be done and undone several times."""
+
+
+class Circumstances(NamedTuple):
+    """What the trail knows of the things around a movement, its own notice included."""
+
+    moments: Mapping[str, datetime]
+    """`Link.moments` of every node that the movement's links lead to."""
+    decided: Mapping[Ref, MovementKind]
+    """The kinds of the movements among these nodes that were decided before."""
+    waited: timedelta
+    """How long the movement has been held."""
+
+
+class NotKnownYetError(Exception):
+    """By what is known so far it cannot be said what a movement is; another notice may tell.
+
+    `is_usual`: each of its sort waits for what is told at the same moment; nothing is missing yet.
+    """
+
+    def __init__(self, *, is_usual: bool = False) -> None:
+        super().__init__()
+        self.is_usual = is_usual
+
+
+Judge = Callable[[Circumstances], MovementKind | None]
+"""What a movement is, by what happened before and beside it; None if it does not count.
+
+Pure. Raises `NotKnownYetError`.
+"""
+
+
+class Telling(NamedTuple):
+    """How one of two sorts of webhooks tells of the same money, where they do not name it alike.
+
+    They are paired: the first part of this amount that one sort tells of is the first that the
+    other tells of, and so on. Money that both tell of counts once, in any order.
+    """
+
+    whole: Ref
+    """What it is a part of."""
+    part: str
+    """Its amount in minor units: all that both sorts say."""
+    sort: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rounds:
+    """What to look up about a thing that is done, undone and done again under one id.
+
+    `payments.rounds` decides by it which movement a telling is, if any.
+    """
+
+    opposite: tuple[Ref, ...]
+    """Refs of the movements that undo this one, or that it undoes: of their first slots."""
+    is_undoing: bool = False
+    """Whether this is what undoes: at the same moment it comes after what is done."""
+    told: tuple[Ref, ...] = ()
+    """Further nodes whose `told_at` tell of the opposite, whether or not it was a movement."""
+    first: tuple[Ref, ...] = ()
+    """Refs of a movement before the first round, of this `part` of a payment."""
+    part: str | None = None
+    refused: Ref | None = None
+    """The node whose `told_at` say that the provider refused it after all."""
+    only_after: bool = False
+    """Whether it counts only after its opposite: else it says nothing new."""
+    as_of: Ref | None = None
+    """The node whose latest `told_at` is the moment that counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +207,40 @@ class Movement:
     quantity: int | None = None
     period_start: datetime | None = None
     """Start of the paid period. A renewal that starts when a trial ends converts that trial."""
+    judge: Judge | None = None
+    """Decides about the kind where the notice alone does not say it."""
+    is_share: bool = False
+    """A return, or its reversal, of `original_ref`, which is the payment. Of one payment they are
+    added up, by their times: none takes more than was left then, or brings back more than was
+    taken. Without an amount it is all of that. Amounts are gross; net is the payment's share."""
+    former_refs: tuple[Ref, ...] = ()
+    """Where release 0.1 kept it, its payment, or other returns of its payment. It is the same
+    movement if kind, moment and amount are; the payment is the same if it is of `period_start`."""
+    subscription: Ref | None = None
+    """The subscription whose first money decides between first payment and renewal. A renewal that
+    turns out to be the first money of a subscription that was seen to begin is its first payment.
+    None if the provider itself knows."""
+    is_capture: bool = False
+    """It counts only if its payment was promised (`Link.promised`)."""
+    telling: Telling | None = None
+    """How it is told (a reversal: how what it reverses is told), if another sort may tell too."""
     device: Mapping[str, str] = field(default_factory=dict)
     """AppsFlyer's device fields (`idfa`, `idfv`, `advertising_id`), if the provider sends them."""
+    rounds: Rounds | None = None
+    """For what may be done and undone again under one id."""
+    part: str | None = None
+    """Which part of a payment it is, if there may be several (captures). The first that is decided
+    has the payment's ref and id, each other `:<part>` behind them."""
+    again: "Movement | None" = None
+    """What it is instead, if this part was counted, taken back, and has come again."""
+
+
+class Caveat(NamedTuple):
+    """What people should know of a webhook that cannot be treated in full, and its counter."""
+
+    counter: str
+    text: str
+    """Says what is wrong and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +250,10 @@ class Interpretation:
     links: tuple[Link, ...] = ()
     movement: Movement | None = None
     """None if the notice has only links, or nothing that counts."""
+    caveats: tuple[Caveat, ...] = ()
+    """Said in the dead letter, should it become one."""
+    perhaps: Movement | None = None
+    """A movement only if what it undoes is known (`Rounds.only_after`); most often it is none."""
 
 
 class Treatment(StrEnum):
@@ -157,3 +281,5 @@ class ParsedWebhook:
     """Only fields of the provider's allow-list; empty unless `treatment` is counted."""
     problem: str | None = None
     """Why this item cannot be read although others in the webhook can; it is then unknown."""
+    caveats: tuple[Caveat, ...] = ()
+    """Counted when the webhook comes in, and shown by `relay payments explain`."""

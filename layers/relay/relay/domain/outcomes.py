@@ -83,6 +83,8 @@ CIRCUIT_OPEN: Final = "appsflyer_unwell"
 """Not sent, because most recent sends failed: it waits and uses up no attempt."""
 IDENTITY_UNKNOWN: Final = "identity_unknown"
 ORIGINAL_UNKNOWN: Final = "original_unknown"
+KIND_UNKNOWN: Final = "kind_unknown"
+"""Whether a payment is the first or a renewal; after three hours it is taken for the first."""
 NOT_KNOWN_YET: Final = frozenset({IDENTITY_UNKNOWN, ORIGINAL_UNKNOWN})
 """Reasons to hold something until missing data arrives; these holds have their own limit."""
 

@@ -1,14 +1,13 @@
 """Settings of a payment source, and of an app's payments. Shapes only."""
 
-from collections.abc import Mapping
-from typing import Annotated, Literal
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from relay.domain.movements import Basis, MovementKind
 
 AppId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,255}$")]
-Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 EventName = Annotated[str, Field(min_length=1, max_length=64)]
 
 
@@ -32,10 +31,26 @@ class HintKeys(_Shape):
     platform: str = "platform"
 
 
-class SourceSettings(_Shape):
-    """One account at a payment provider."""
+class Outdated(NamedTuple):
+    """Marks a setting that is still read, and named in the log wherever it is set.
 
-    provider: Literal["stripe", "revenuecat", "paddle", "adyen", "standard_webhooks"]
+    Stands in the setting's `Annotated`.
+    """
+
+    advice: str
+    """What to do about it, after its name: `belongs in the source's secrets`."""
+    place: Literal["sources", "webhook_secrets"] = "sources"
+    """The parameter in which to do it."""
+
+
+class SourceSettings(_Shape):
+    """One account at a payment provider: what every provider's sources have.
+
+    A provider with settings of its own adds them in a subclass, and an entry of the parameter
+    `sources` may hold those of all (`payments/providers/registry.py`).
+    """
+
+    provider: str
     apps: SourceApps
     app_selection: Annotated[
         tuple[Literal["metadata", "latest_install", "web"], ...], Field(alias="pick")
@@ -48,21 +63,15 @@ class SourceSettings(_Shape):
         Annotated[str, Field(pattern=r"^[A-Z]{3}$")], Annotated[int, Field(ge=0, le=4, strict=True)]
     ] = {}
     """Decimal places of currencies, where the provider's differ from the relay's tables."""
-    one_off_source: Annotated[Literal["checkout", "payment_intent"], Field(alias="one_off")] = (
-        "checkout"
-    )
-    """Stripe: the object that reports a purchase without a subscription."""
-    free_plans: bool = False
-    """Stripe: subscriptions may be free, so a first invoice of zero is not a trial."""
-    payment_event: Annotated[Literal["authorisation", "capture"], Field(alias="paid_at")] = (
-        "authorisation"
-    )
-    """Adyen: which of the two is the payment; `capture` where captures are delayed."""
     test: bool = False
     """Everything from this account is a test (Paddle's sandbox does not mark it)."""
-    basic_auth_sha256: tuple[Digest, ...] = ()
-    """Adyen: where the digests of `user:password` stood before they were among the secrets. Still
-    used if there are none; each reading of them is a warning in the log."""
+
+    def outdated(self) -> Iterator[tuple[str, Outdated]]:
+        """The outdated settings that are set, by name."""
+        for name, field in type(self).model_fields.items():
+            marks = [mark for mark in field.metadata if isinstance(mark, Outdated)]
+            if marks and name in self.model_fields_set:
+                yield field.alias or name, marks[0]
 
 
 class PaymentRules(_Shape):

@@ -38,6 +38,19 @@ class OriginalUnknownError(MappingError):
         self.return_held_since = return_held_since
 
 
+class NothingLeftError(OriginalUnknownError):
+    """It returns more of a payment than is left, or reverses more than was returned.
+
+    What has to come before it, a reversal or a return, is not known yet.
+    """
+
+    def __str__(self) -> str:
+        return (
+            "the payment is known, but this takes more of it than is left (or brings back more than"
+            " was taken): a reversal or refund before it was not told"
+        )
+
+
 class IdConflictError(MappingError):
     """The same movement was reported before with another amount."""
 
@@ -54,3 +67,7 @@ class RevenueUnknownError(MappingError):
     """The provider does not give the amount on the basis that the app asks for."""
 
     reason = "revenue_unknown"
+
+
+class UncountedError(Exception):
+    """By what happened before or beside it, a movement does not count."""

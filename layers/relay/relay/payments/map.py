@@ -7,7 +7,7 @@ mapped goes on the dead-letter queue.
 
 import random
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from relay import telemetry
@@ -22,10 +22,11 @@ from relay.consumer.settler import Destination, Settlement, Settler
 from relay.consumer.suspects import Record
 from relay.consumer.threads import Threads, run_without_loop
 from relay.domain.kinds import Surface
-from relay.domain.movements import REVERSALS, Interpretation, Movement
+from relay.domain.movements import REVERSALS, Interpretation, Movement, NotKnownYetError
 from relay.domain.outcomes import (
     CONFIGURATION,
     IDENTITY_UNKNOWN,
+    KIND_UNKNOWN,
     ORIGINAL_UNKNOWN,
     PARAMETERS_UNAVAILABLE,
     Outcome,
@@ -44,8 +45,8 @@ from relay.instants import Clock, from_milliseconds, utc_now
 from relay.messages.backoff import Jitter
 from relay.messages.envelope import Envelope, write_envelope
 from relay.messages.notice import UNREADABLE, Notice, parse_notice
-from relay.payments.decide import Decider, UnwantedTestError
-from relay.payments.errors import MappingError, OriginalUnknownError
+from relay.payments.decide import Decider, NotOursError, NotSettledError, UnwantedTestError
+from relay.payments.errors import MappingError, OriginalUnknownError, UncountedError
 from relay.payments.events import event_of, movement_digest
 from relay.payments.notice_job import NoticeJob
 from relay.payments.providers.registry import PROVIDERS
@@ -59,6 +60,9 @@ NEEDED_SECONDS: Final = 30.0
 CALL_SECONDS: Final = 2 * LONGEST_CALL_SECONDS + 2
 """A call to a table begins only with time for it and for putting the notice on a queue."""
 _THREADS: Final = 8
+SETTLING_SECONDS: Final = 30.0
+"""How long a movement waits for what other webhooks of the same moment tell of it: providers send
+them within seconds, in any order."""
 
 _REASONS: Final = {
     UnknownAppError: "unknown_app",
@@ -103,7 +107,7 @@ class Mapper:
         self._clock = clock
         self._current = current or CurrentDeadline()
         self._decider = Decider(apps, trail, identities, clock)
-        short_hold_reasons = {IDENTITY_UNKNOWN, ORIGINAL_UNKNOWN, CONFIGURATION}
+        short_hold_reasons = {*(IDENTITY_UNKNOWN, ORIGINAL_UNKNOWN, KIND_UNKNOWN, CONFIGURATION)}
         self._settler = Settler(settings, clock, jitter, short_hold_reasons)
         self._consumer = Consumer(
             self,
@@ -154,6 +158,8 @@ class Mapper:
             return self._map_notice(job)
         except UnwantedTestError:
             return Settlement(MappingResult.TEST_DROPPED)
+        except NotSettledError:
+            return self._wait_for_others(job)
         except MappingError as error:
             outcome = Outcome.HELD if error.may_change else Outcome.REJECTED
             detail = "" if error.may_change else str(error)
@@ -184,10 +190,14 @@ class Mapper:
         provider = PROVIDERS[notice.provider]
         interpretation = provider.interpret(notice.type or "", notice.content, settings)
         self._trail.learn(notice.source, interpretation.links)
-        if interpretation.movement is None:
-            self._assign_customer(notice.source, interpretation)
-            return Settlement(MappingResult.LEARNT)
-        return self._map_movement(job, settings, interpretation, interpretation.movement)
+        movement = interpretation.movement or interpretation.perhaps
+        if movement is None:
+            return self._settle_links(notice.source, interpretation)
+        return self._map_movement(job, settings, interpretation, movement)
+
+    def _settle_links(self, source: str, interpretation: Interpretation) -> Settlement:
+        self._assign_customer(source, interpretation)
+        return Settlement(MappingResult.LEARNT)
 
     def _assign_customer(self, source: str, interpretation: Interpretation) -> None:
         """Assigns ownerless links to the customer they lead to, so that `forget` finds them."""
@@ -235,10 +245,23 @@ class Mapper:
         notice, refs = job.notice, [link.ref for link in interpretation.links]
         try:
             decided = self._decider.decide(
-                notice.source, settings, movement, test=notice.test, known_refs=refs
+                notice.source,
+                settings,
+                movement,
+                test=notice.test,
+                known_refs=refs,
+                waited=timedelta(seconds=self._settler.held_seconds(job)),
+                may_wait=self._settler.held_seconds(job) < self._settling_seconds,
             )
+        except (NotOursError, UncountedError):
+            return self._settle_links(notice.source, interpretation)
         except OriginalUnknownError as error:
-            return self._wait_for_original(job, movement, error.return_held_since)
+            why = " ".join([str(error), *(one.text for one in interpretation.caveats)]).strip()
+            return self._wait_for_original(job, movement, error.return_held_since, why)
+        except NotKnownYetError as error:
+            if error.is_usual:
+                return self._wait_for_others(job)
+            return self._settle(job, Outcome.HELD, KIND_UNKNOWN)
         if decided.is_replay:
             return Settlement(MappingResult.REPLAYED)
         if decided.decision.name is None:
@@ -249,8 +272,20 @@ class Mapper:
             message=_message(notice, decided.decision),
         )
 
+    @property
+    def _settling_seconds(self) -> float:
+        """No longer than the longest wait between two checks, which a sandbox makes short."""
+        return min(SETTLING_SECONDS, self._settings.hold_seconds)
+
+    def _wait_for_others(self, job: NoticeJob) -> Settlement:
+        """Puts a movement back until what is told at the same moment has been told."""
+        now = self._clock()
+        moment = now + timedelta(seconds=self._settling_seconds)
+        waiting = self._settler.extend_delay(job.held_from(job.held_since or now), moment)
+        return waiting._replace(outcome=MappingResult.WAITED, reason="", verdict=None)
+
     def _wait_for_original(
-        self, job: NoticeJob, movement: Movement, return_held_since: datetime | None
+        self, job: NoticeJob, movement: Movement, return_held_since: datetime | None, why: str
     ) -> Settlement:
         """Holds a return, and notes since when; its reversal is held since the same moment.
 
@@ -260,10 +295,12 @@ class Mapper:
         since = job.held_since or self._clock()
         if movement.kind not in REVERSALS:
             if return_held_since is None or return_held_since < since:
-                self._trail.note_hold(job.notice.source, movement.ref, since)
+                # A reversal names the return, or only the payment.
+                ref = (movement.is_share and movement.original_ref) or movement.ref
+                self._trail.note_hold(job.notice.source, ref, since)
         elif return_held_since is not None and not self._is_over(job, return_held_since):
             since = return_held_since
-        return self._settle(job.held_from(since), Outcome.HELD, ORIGINAL_UNKNOWN)
+        return self._settle(job.held_from(since), Outcome.HELD, ORIGINAL_UNKNOWN, why)
 
     def _is_over(self, job: NoticeJob, held_since: datetime) -> bool:
         held_seconds = self._settler.held_seconds(job.held_from(held_since))

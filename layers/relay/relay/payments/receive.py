@@ -4,7 +4,9 @@ Verify the raw bytes, keep only the fields that matter, queue, respond 200. Inte
 behind the queue: a provider waits for the response, and redelivers a webhook that gets none.
 """
 
+from collections import Counter
 from collections.abc import Mapping
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
@@ -67,7 +69,8 @@ class Receiver:
             settings = self._verify(name, source, Webhook(request.headers, request.body))
         except (ParametersUnavailableError, ConfigurationError) as error:
             raise settings_unavailable(error) from error
-        self._queue_notices(_notices(name, source, request, settings), remaining)
+        notices = notices_of(name, source, settings, request.body, request.came_in)
+        self._queue_notices(notices, remaining)
         return Response(HTTPStatus.OK, PROVIDERS[name].ACKNOWLEDGEMENT)
 
     def _verify(self, provider: str, source: str, webhook: Webhook) -> SourceSettings:
@@ -135,16 +138,17 @@ def _refused(status: HTTPStatus, detail: str, problem: str) -> Problem:
     return Problem(status, detail)
 
 
-def _notices(name: str, source: str, request: Request, settings: SourceSettings) -> list[Notice]:
-    """The notices of a webhook, without its ignored parts."""
-    body, came_in = request.body, request.came_in
+def notices_of(
+    provider: str, source: str, settings: SourceSettings, body: bytes, came_in: datetime
+) -> list[Notice]:
+    """The notices of a verified webhook, without its ignored parts."""
     try:
-        parsed_webhooks = PROVIDERS[name].parse(body, settings)
+        parsed_webhooks = PROVIDERS[provider].parse(body, settings)
     except UnreadableWebhookError as error:
         telemetry.count({"WebhookUnreadable": 1})
-        return [Notice.of_unreadable(str(error), name, source, body, came_in)]
+        return [Notice.of_unreadable(str(error), provider, source, body, came_in)]
     relevant = [parsed for parsed in parsed_webhooks if parsed.treatment is not Treatment.IGNORED]
-    telemetry.count(
-        {"WebhookReceived": len(relevant), "WebhookIgnored": len(parsed_webhooks) - len(relevant)}
-    )
-    return [Notice.of_webhook(parsed, name, source, body, came_in) for parsed in relevant]
+    caveats = Counter(caveat.counter for parsed in parsed_webhooks for caveat in parsed.caveats)
+    ignored = len(parsed_webhooks) - len(relevant)
+    telemetry.count({"WebhookReceived": len(relevant), "WebhookIgnored": ignored, **caveats})
+    return [Notice.of_webhook(parsed, provider, source, body, came_in) for parsed in relevant]

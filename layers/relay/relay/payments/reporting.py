@@ -19,6 +19,8 @@ class MappingResult(StrEnum):
     DROPPED = "MovementDropped"
     """The app does not want the event."""
     TEST_DROPPED = "TestDropped"
+    WAITED = "MovementWaited"
+    """What other webhooks of the same moment tell may change it: it is looked at again."""
     REPLAYED = "MovementRetold"
     """A redelivery of something sent so long ago that only the trail remembers it."""
 

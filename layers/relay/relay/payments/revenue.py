@@ -26,6 +26,11 @@ def money_paid(amount: Amount, rules: PaymentRules) -> Money:
     if rules.revenue == "none":
         return money_unreported(amount)
     revenue = amount.on(rules.revenue)
+    if rules.revenue != "gross" and not amount.is_in_order():
+        raise RevenueUnknownError(
+            f"the provider's amounts contradict each other, so there is no {rules.revenue}: "
+            "net_of_tax_and_fee must be at most net_of_tax, and that at most gross"
+        )
     if revenue is None:
         raise RevenueUnknownError(f"the provider does not tell {rules.revenue}")
     return Money(amount.currency, amount_text(amount.gross), amount_text(revenue), rules.revenue)
@@ -39,26 +44,43 @@ def money_unreported(amount: Amount) -> Money:
 def money_returned(
     amount: Amount | None, original: Decision, returned_before: Decimal = Decimal(0)
 ) -> Money:
-    """The money that a return takes or a reversal brings back, on the original's basis.
+    """The money that a return takes of a payment, or a reversal brings back, on its basis.
 
     Without an amount it is all of the original. `returned_before`: the gross amount that earlier
-    returns took of the payment. Raises `RevenueUnknownError`.
+    returns took of the payment. Net amounts that the return's notice tells are not used: a fee that
+    is kept, or a tax that was rounded, would make the parts more or less than the whole. Raises
+    `RevenueUnknownError`.
     """
     basis = cast("Basis | None", original.basis)
     if amount is None:
         return Money(original.currency, original.gross, original.revenue, basis)
     if basis is None:
         return money_unreported(amount)
-    revenue = amount.on(basis)
-    if revenue is None:
-        revenue = _proportional_revenue(amount.gross, original, returned_before)
-    return Money(amount.currency, amount_text(amount.gross), amount_text(revenue), basis)
+    gross = amount.gross
+    revenue = gross if basis == "gross" else _proportional(gross, original, returned_before)
+    return Money(amount.currency, amount_text(gross), amount_text(revenue), basis)
 
 
-def _proportional_revenue(gross: Decimal, original: Decision, returned_before: Decimal) -> Decimal:
-    """The revenue of a return that has only a gross amount: in proportion, rounded half up.
+def money_brought_back(
+    returned: Decision, payment: Decision | None, returned_before: Decimal
+) -> Money:
+    """The money that a reversal brings back: what its return took, to the last place.
 
-    Rounded together with the earlier returns, so that parts of the whole add up to the whole.
+    On a net basis it is what the returns that are left took less, so that they still add up.
+    """
+    exact = money_returned(None, returned)
+    if payment is None or returned.gross is None or exact.basis in (None, "gross"):
+        return exact
+    gross = Decimal(returned.gross)
+    return exact._replace(
+        revenue=amount_text(_proportional(gross, payment, returned_before - gross))
+    )
+
+
+def _proportional(gross: Decimal, original: Decision, returned_before: Decimal) -> Decimal:
+    """A part's revenue in proportion to its gross amount, rounded half up.
+
+    Rounded together with the earlier parts, so that parts of the whole add up to the whole.
     """
     original_gross, original_revenue = Decimal(original.gross or 0), Decimal(original.revenue or 0)
     if not original_gross:

@@ -52,6 +52,8 @@ class Decision:
     idfa: str | None = None
     idfv: str | None = None
     advertising_id: str | None = None
+    part: str | None = None
+    """Which part of a payment this is, if the provider may tell of several."""
 
     def as_item(self) -> dict[str, str | int]:
         """The decision as an item of a table."""

@@ -24,7 +24,7 @@ _EACH = pytest.mark.parametrize(("currency", "amount"), _CASES)
 
 
 def settings(provider: str, **minor_units: int) -> SourceSettings:
-    return SourceSettings(provider=provider, apps=SourceApps(), minor_units=minor_units)  # type: ignore[arg-type]
+    return SourceSettings(provider=provider, apps=SourceApps(), minor_units=minor_units)
 
 
 def by_revenuecat(currency: str, price: Decimal, **minor_units: int) -> str:

@@ -192,6 +192,7 @@ def test_conversion_of_a_trial_is_the_first_payment_and_what_follows_are_renewal
         if webhook is conversion:
             body = body.replace(line_start.decode(), trial_end.decode())
         harness.map(body)
+        harness.settle()
 
     names = [one["event"]["eventName"] for one in harness.mobile]
     assert names == ["af_start_trial", "converted", "renewed"]

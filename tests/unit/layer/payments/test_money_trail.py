@@ -1,16 +1,18 @@
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import permutations
 from typing import Any
 
 import pytest
 
-from relay.domain.movements import CustomerHints, Link, MovementKind
+from relay.domain.movements import Amount, CustomerHints, Link, MovementKind, Telling
 from relay.errors import TableUnavailableError, UnreadableItemError
 from relay.stores.decision import Decision
-from relay.stores.money_trail import Trail
+from relay.stores.money_trail import History, Trail
+from relay_sandbox.local_aws.memory_table import MemoryTable
 from tests.fakes import FakeClock
-from tests.memory_table import MemoryTable
 
 WHOSE = CustomerHints("user-1", "1-2", "id1", "ios")
 TRIAL_END = datetime(2026, 4, 1, tzinfo=UTC)
@@ -68,7 +70,8 @@ def test_walk_from_a_payment_finds_the_customer_at_the_end_of_its_links(world: W
 
     lookup = world.trail.look_up("shop", ["payment:pi_1"])
 
-    assert (lookup.hints, lookup.trial_end) == (WHOSE, TRIAL_END)
+    assert lookup.hints == WHOSE
+    assert lookup.histories["subscription:sub_1"] == History(trial_end=TRIAL_END)
     assert lookup.seen == ["payment:pi_1", "invoice:in_1", "subscription:sub_1"]
     assert world.table.calls["get"] == 3
 
@@ -76,19 +79,14 @@ def test_walk_from_a_payment_finds_the_customer_at_the_end_of_its_links(world: W
 def test_walk_takes_the_nearest_clue_of_each_sort(world: World) -> None:
     world.learn(
         Link("payment:pi_1", to=("customer:c", "subscription:s", "invoice:i")),
-        Link("invoice:i", hints=CustomerHints(app_id="id1"), trial_end=TRIAL_END),
-        Link(
-            "subscription:s",
-            hints=CustomerHints("user-1", app_id="id2"),
-            trial_end=datetime.now(UTC),
-        ),
+        Link("invoice:i", hints=CustomerHints(app_id="id1")),
+        Link("subscription:s", hints=CustomerHints("user-1", app_id="id2")),
         Link("customer:c", hints=CustomerHints("user-2", "1-2", "id3")),
     )
 
     lookup = world.trail.look_up("shop", ["payment:pi_1"])
 
     assert lookup.hints == CustomerHints("user-1", "1-2", "id1")
-    assert lookup.trial_end == TRIAL_END
 
 
 def test_walk_in_a_circle_ends(world: World) -> None:
@@ -266,6 +264,12 @@ def test_decision_that_cannot_be_read_is_forgotten_after_its_days(world: World) 
         ({"appsflyer_id": 5}, "appsflyer_id"),
         ({"trial_end": "soon"}, "trial_end"),
         ({"trial_end": 10**20}, "trial_end"),
+        ({"started": "soon"}, "started"),
+        ({"first_payment": 5}, "first_payment"),
+        ({"later_payment": 5}, "later_payment"),
+        ({"paid_invoice:in_1": "soon"}, "paid_invoice:in_1"),
+        ({"promised_gross": "x", "promised_currency": "EUR"}, "promised_gross"),
+        ({"promised_gross": "1.00"}, "promised_currency"),
         ({"to_subscription": 5}, r"to_\.\.\."),
         ({"by_payment:pi_1": 5}, r"by_\.\.\."),
         ({"expires_at": "never"}, "expires_at"),
@@ -290,6 +294,55 @@ def test_part_that_cannot_be_read_is_an_error(world: World, gone: str, field: st
 
     with pytest.raises(UnreadableItemError, match=rf"^part\.{field}: must be text"):
         part(world, "refund:r-2", "2.00")
+
+
+def same_money(world: World, sort: str, ref: str, amount: str = "400") -> str:
+    telling = Telling("charge:ch_1", amount, sort)
+    return world.trail.same_money("shop", telling, ref, "user-1")
+
+
+def test_money_of_two_tellings_is_paired_by_its_amount_in_the_order_of_each() -> None:
+    for order in permutations(["a1", "a2", "b1", "b2"]):
+        world = World()
+        refs = {name: same_money(world, name[0], f"refund:{name}") for name in order}
+        pairs = Counter(refs.values())
+
+        assert sorted(pairs.values()) == [2, 2]
+        assert refs["a1"] != refs["a2"]
+        assert refs["b1"] != refs["b2"]
+        assert {name: same_money(world, name[0], f"refund:{name}") for name in order} == refs
+        assert same_money(world, "a", "refund:a3", "600") == "refund:a3"
+        world.trail.forget("user-1")
+        assert len(world.table) == 0
+
+
+def test_money_beyond_the_most_parts_of_one_amount_goes_by_itself(world: World) -> None:
+    for number in range(100):
+        same_money(world, "a", f"refund:{number}")
+
+    assert same_money(world, "a", "refund:more") == "refund:more"
+    assert same_money(world, "b", "refund:b") == "refund:0"
+
+
+def test_history_of_a_subscription_is_what_was_noted_of_it(world: World) -> None:
+    subscription = "subscription:s"
+    world.trail.note_payment("shop", subscription, "invoice:1", TRIAL_END)
+    world.trail.note_decided("shop", subscription, "invoice:2", is_first=True)
+    world.trail.note_decided("shop", subscription, "invoice:3", is_first=False)
+
+    found = world.trail.look_up("shop", [subscription]).histories[subscription]
+
+    expected = History(None, None, "invoice:2", "invoice:3", {"invoice:1": TRIAL_END})
+    assert found == expected
+    assert found.is_settled
+
+
+@pytest.mark.parametrize("net", [None, Decimal("10.00")])
+def test_promise_is_kept_as_it_was_told(world: World, net: Decimal | None) -> None:
+    promised = Amount("EUR", Decimal("11.90"), net)
+    world.learn(Link("payment:pi_1", promised=promised))
+
+    assert world.trail.look_up("shop", ["payment:pi_1"]).promises == {"payment:pi_1": promised}
 
 
 def test_first_decision_of_some_kinds_is_the_nearest(world: World) -> None:
@@ -467,6 +520,7 @@ def test_table_that_fails_is_said_by_every_method(world: World) -> None:
 
 def test_moments_of_facts_are_kept_to_the_millisecond(world: World) -> None:
     end = TRIAL_END + timedelta(milliseconds=7)
-    world.learn(Link("subscription:s", trial_end=end))
+    world.learn(Link("subscription:s", trial_end=end, started=end))
 
-    assert world.trail.look_up("shop", ["subscription:s"]).trial_end == end
+    found = world.trail.look_up("shop", ["subscription:s"]).histories["subscription:s"]
+    assert found == History(started=end, trial_end=end)

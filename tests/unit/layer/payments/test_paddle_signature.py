@@ -1,11 +1,6 @@
-import json
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from paddle_billing.Notifications import PaddleSignature
 
 from relay.domain.payment_rules import SourceApps, SourceSettings
@@ -14,12 +9,6 @@ from relay.payments.providers import paddle
 from relay.payments.providers.protocol import Webhook
 from relay.secrets import Secret
 
-DATA = Path(__file__).parents[3] / "data"
-VECTORS = [
-    vector
-    for vector in json.loads((DATA / "webhook_signatures.json").read_text("utf-8"))
-    if vector["provider"] == "paddle"
-]
 UNIX = 1793001606
 NOW = datetime.fromtimestamp(UNIX, UTC)
 SECRET = "pdl_ntfset_01jtest_primary_secret"
@@ -51,39 +40,12 @@ def flipped(raw: bytes) -> list[bytes]:
     return [(number ^ 1 << bit).to_bytes(len(raw)) for bit in range(8 * len(raw))]
 
 
-@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["id"])
-def test_verify_vector_gives_its_verdict(vector: dict[str, Any]) -> None:
-    headers = {name.lower(): value for name, value in vector["headers"].items()}
-    webhook = Webhook(headers, vector["payload"].encode())
-    secrets = [Secret(secret) for secret in vector["secrets"]]
-    # Paddle's own library takes 5 s.
-    settings = SourceSettings(
-        provider="paddle", apps=SourceApps(), tolerance_seconds=vector["tolerance"]
-    )
-    now = datetime.fromtimestamp(vector["now"], UTC)
-
-    if vector["expected_valid"]:
-        paddle.verify(webhook, secrets, settings, now)
-        return
-    with pytest.raises(SignatureRefusedError) as refused:
-        paddle.verify(webhook, secrets, settings, now)
-    assert isinstance(refused.value, StaleSignatureError) is (vector["id"] == "paddle-future")
-
-
-def test_vectors_are_all_there() -> None:
-    assert len(VECTORS) == 4
-
-
 def test_verify_signature_of_paddles_own_library_is_accepted() -> None:
     verify(signed())
 
 
 def test_verify_several_signatures_one_is_enough() -> None:
     verify(f"ts={UNIX};h1={digest(secret='other')};h1={digest()}")
-
-
-def test_verify_previous_secret_is_accepted_while_it_is_rotated() -> None:
-    verify(signed(), BODY.encode(), NOW, "pdl_ntfset_new", SECRET)
 
 
 def test_verify_key_of_a_later_scheme_is_left_out() -> None:
@@ -118,32 +80,3 @@ def test_verify_each_single_bit_change_of_the_header_is_refused() -> None:
     for change in changes:
         with pytest.raises(SignatureRefusedError):
             verify(change.decode("latin-1"))
-
-
-@pytest.mark.parametrize("age", [-301, 301, 3600, -(10**8)])
-def test_verify_too_old_or_in_the_future_is_stale(age: int) -> None:
-    with pytest.raises(StaleSignatureError):
-        verify(signed(unix=UNIX - age))
-
-
-@pytest.mark.parametrize("age", [-300, 0, 300])
-def test_verify_within_the_tolerance_is_accepted(age: int) -> None:
-    """Paddle's own library would give it five seconds, a cold start included."""
-    verify(signed(unix=UNIX - age))
-
-
-@pytest.mark.parametrize("secret", ["", " ", "\n"])
-def test_verify_blank_secret_opens_nothing(secret: str) -> None:
-    with pytest.raises(SignatureRefusedError):
-        verify(signed(secret=secret), BODY.encode(), NOW, secret)
-
-
-def test_verify_missing_header_is_refused() -> None:
-    with pytest.raises(SignatureRefusedError):
-        verify(None)
-
-
-@given(st.text() | st.text(alphabet=st.sampled_from("tsh10=;9a \ud800é")))
-def test_verify_garbage_in_the_header_is_refused_and_nothing_else(value: str) -> None:
-    with pytest.raises(SignatureRefusedError):
-        verify(value)

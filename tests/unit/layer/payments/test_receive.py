@@ -16,7 +16,7 @@ from tests.payments_harness import (
     source_of,
     webhook_event,
 )
-from tests.webhooks import ACCOUNTS, Posted, present
+from tests.webhooks import ACCOUNTS, Posted, Stripe, present
 
 PURCHASE = {
     "id": "order-1",
@@ -99,6 +99,23 @@ def test_webhook_of_an_ignored_type_is_acknowledged_counted_and_not_queued(
 
     assert harness.waiting == []
     assert counted() == {"WebhookIgnored": 1}
+
+
+def test_webhook_that_cannot_be_treated_in_full_is_counted_for_why(
+    harness: PaymentsHarness, counted: Counted
+) -> None:
+    harness.clock.now = present()
+    account = ACCOUNTS["stripe"](SECRETS["stripe"], "user-1")
+    assert isinstance(account, Stripe)
+    for webhook in (account.of_version("2025-04-30.basil"), account.of_account("acct_1")):
+        assert harness.post("stripe", webhook)["statusCode"] == 200
+
+    assert counted() == {
+        "WebhookReceived": 1,
+        "WebhookIgnored": 1,
+        "StripeVersionUnlinkable": 1,
+        "StripeForeignAccount": 1,
+    }
 
 
 def test_webhook_of_an_unknown_type_is_kept_by_id_type_and_digest(harness: PaymentsHarness) -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -6,7 +7,13 @@ import pytest
 from relay.domain.movements import Amount, MovementKind
 from relay.domain.payment_rules import PaymentRules
 from relay.payments.errors import RevenueUnknownError
-from relay.payments.revenue import Money, money_paid, money_returned, money_unreported
+from relay.payments.revenue import (
+    Money,
+    money_brought_back,
+    money_paid,
+    money_returned,
+    money_unreported,
+)
 from relay.stores.decision import Decision
 
 FULL = Amount("EUR", Decimal("59.49"), Decimal("49.99"), Decimal("46.51"))
@@ -47,6 +54,20 @@ def test_payment_on_a_basis_that_is_not_told_is_no_guess(basis: Any) -> None:
 )
 def test_amount_is_plain_digits_with_the_places_it_came_with(amount: str, expected: str) -> None:
     assert money_paid(Amount("JPY", Decimal(amount)), rules("gross")).revenue == expected
+
+
+@pytest.mark.parametrize("net", [("60.00", "46.51"), ("59.50", None), ("49.99", "50.00")])
+def test_amounts_that_contradict_each_other_are_reported_gross_or_not_at_all(
+    net: tuple[str, str | None],
+) -> None:
+    amount = Amount(
+        "EUR", Decimal("59.49"), *(None if one is None else Decimal(one) for one in net)
+    )
+
+    assert money_paid(amount, rules("gross")).revenue == "59.49"
+    for basis in ("net_of_tax", "net_of_tax_and_fee"):
+        with pytest.raises(RevenueUnknownError, match=f"contradict each other.* no {basis}: net"):
+            money_paid(amount, rules(basis))
 
 
 # Given back
@@ -126,6 +147,22 @@ def test_parts_that_make_up_the_whole_add_up_to_it(parts: list[str]) -> None:
 
     assert before == Decimal("59.49")
     assert told == Decimal("49.99")
+
+
+@pytest.mark.parametrize(
+    ("returned_before", "expected"), [("59.49", "16.81"), ("39.49", "16.80"), ("20.00", "16.81")]
+)
+def test_reversal_brings_back_what_the_returns_that_are_left_took_less(
+    returned_before: str, expected: str
+) -> None:
+    """16.81, 16.80 and 16.38 were taken, in this order or another: they make up 49.99."""
+    payment = original("net_of_tax", "59.49", "49.99")
+    taken = replace(original("net_of_tax", "20.00", "16.81"), kind=MovementKind.REFUND)
+
+    back = money_brought_back(taken, payment, Decimal(returned_before))
+
+    assert back == Money("EUR", "20.00", expected, "net_of_tax")
+    assert money_brought_back(taken, None, Decimal(returned_before)).revenue == "16.81"
 
 
 def test_refund_of_what_was_told_without_revenue_is_without_revenue() -> None:

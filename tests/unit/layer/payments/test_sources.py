@@ -7,6 +7,8 @@ import pytest
 from relay.aws.parameter_store import ParameterStore
 from relay.config.sources import Sources
 from relay.errors import ConfigurationError, ParametersUnavailableError
+from relay.payments.providers.adyen.settings import AdyenSettings
+from relay.payments.providers.registry import source_settings
 from relay.secrets import Secret
 from tests.builders import Json
 from tests.fakes import FakeClock, FakeSsm, aws_error
@@ -21,7 +23,9 @@ class World:
         self.ssm = FakeSsm({} if sources is None else {"/relay/sources": text})
         for name, secret in secrets.items():
             self.ssm.parameters[f"/relay/webhook_secrets/{name}"] = secret
-        self.sources = Sources(ParameterStore(self.ssm.client(), "/relay", self.clock.seconds))
+        self.sources = Sources(
+            ParameterStore(self.ssm.client(), "/relay", self.clock.seconds), source_settings()
+        )
 
     def publish(self, sources: Any) -> None:
         self.ssm.parameters["/relay/sources"] = json.dumps(sources)
@@ -173,6 +177,22 @@ def test_secrets_are_reread_at_most_every_ten_seconds() -> None:
     assert len(harness.ssm.calls) == 3
 
 
+def test_setting_that_does_nothing_any_more_is_a_warning_once(
+    lines: Callable[[], list[Json]],
+) -> None:
+    text = {
+        "stripe-main": {"provider": "stripe", "apps": {}, "free_plans": False},
+        "stripe-other": {"provider": "stripe", "apps": {}},
+    }
+    harness = World(json.dumps(text))
+    for _ in range(3):
+        assert harness.sources.settings("stripe-main") is not None
+
+    (line,) = lines()
+    assert (line["level"], line["source"]) == ("WARNING", "stripe-main")
+    assert line["message"].startswith("free_plans does nothing any more")
+
+
 def test_digests_of_passwords_that_stand_in_sources_are_a_warning_once(
     lines: Callable[[], list[Json]],
 ) -> None:
@@ -186,7 +206,7 @@ def test_digests_of_passwords_that_stand_in_sources_are_a_warning_once(
     harness = World(json.dumps(text))
     for _ in range(3):
         settings = harness.sources.settings("adyen-main")
-        assert settings is not None
+        assert isinstance(settings, AdyenSettings)
         assert settings.basic_auth_sha256 == (digest,)
 
     (line,) = lines()

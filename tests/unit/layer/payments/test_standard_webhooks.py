@@ -1,9 +1,8 @@
 """Standard Webhooks: who speaks, and what our schema takes."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,21 +14,14 @@ from relay.domain.movements import (
     Interpretation,
     MovementKind,
     ParsedWebhook,
-    Treatment,
 )
 from relay.domain.payment_rules import SourceApps, SourceSettings
-from relay.errors import SignatureRefusedError, StaleSignatureError, UnreadableWebhookError
+from relay.errors import SignatureRefusedError, UnreadableWebhookError
 from relay.payments.providers import standard_webhooks
 from relay.payments.providers.protocol import Webhook
 from relay.secrets import Secret
 from tests.builders import Json
 
-DATA = Path(__file__).parents[3] / "data"
-VECTORS = [
-    vector
-    for vector in json.loads((DATA / "webhook_signatures.json").read_text("utf-8"))
-    if vector["provider"] == "standard-webhooks"
-]
 SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 NOW = datetime(2026, 10, 26, 8, tzinfo=UTC)
 SETTINGS = SourceSettings(provider="standard_webhooks", apps=SourceApps())
@@ -67,25 +59,6 @@ PURCHASE: Json = {"id": "c-1", "amount": "9.99", "currency": "eur"}
 # Who speaks
 
 
-@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["id"])
-def test_verify_vector_gives_its_verdict(vector: dict[str, Any]) -> None:
-    webhook = Webhook(vector["headers"], vector["payload"].encode())
-    secrets = [Secret(secret) for secret in vector["secrets"]]
-    now = datetime.fromtimestamp(vector["now"], UTC)
-
-    if vector["expected_valid"]:
-        standard_webhooks.verify(webhook, secrets, SETTINGS, now)
-        return
-    with pytest.raises(SignatureRefusedError) as refused:
-        standard_webhooks.verify(webhook, secrets, SETTINGS, now)
-    is_stale = vector["reason"].startswith("timestamp")
-    assert isinstance(refused.value, StaleSignatureError) is is_stale
-
-
-def test_vectors_are_all_there() -> None:
-    assert len(VECTORS) == 6
-
-
 @pytest.mark.parametrize("prefix", ["webhook", "svix"])
 def test_verify_what_the_library_signs_is_taken(prefix: str) -> None:
     verify(signed(prefix=prefix))
@@ -109,12 +82,6 @@ def test_verify_each_bit_of_what_is_signed_beside_it_counts(name: str) -> None:
             verify({**headers, name: changed})
 
 
-@pytest.mark.parametrize("apart", [-301, 301])
-def test_verify_time_too_far_off_is_stale(apart: int) -> None:
-    with pytest.raises(StaleSignatureError):
-        verify(signed(at=NOW + timedelta(seconds=apart)))
-
-
 def test_verify_one_of_several_secrets_is_enough() -> None:
     verify(signed(), BODY, "whsec_***", "whsec_AAAA", SECRET)
 
@@ -134,12 +101,6 @@ def test_verify_headers_that_are_none_are_refused(headers: dict[str, str]) -> No
 
 
 # What is told
-
-
-def test_read_type_of_somebody_else_is_unknown_and_not_kept() -> None:
-    one = told("invoice.paid", id="in_77", customer="Zoë")
-
-    assert (one.treatment, one.content) == (Treatment.UNKNOWN, {})
 
 
 def test_read_keeps_only_fields_of_the_schema() -> None:
@@ -244,8 +205,3 @@ def test_understand_steps_without_money(kind: str) -> None:
 def test_understand_field_that_is_wrong_is_named(kind: str, data: Json, field: str) -> None:
     with pytest.raises(UnreadableWebhookError, match=f"^data.{field}"):
         meaning(f"payment.{kind}", **data)
-
-
-def test_understand_type_of_somebody_else_is_unreadable() -> None:
-    with pytest.raises(UnreadableWebhookError):
-        standard_webhooks.interpret("invoice.paid", {}, SETTINGS)

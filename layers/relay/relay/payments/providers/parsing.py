@@ -279,13 +279,16 @@ def refs_of(**ids: str | None) -> tuple[Ref, ...]:
 
 
 def chain(
-    refs: Sequence[Ref], hints: CustomerHints, trial_end: datetime | None = None
+    refs: Sequence[Ref],
+    hints: CustomerHints,
+    trial_end: datetime | None = None,
+    started: datetime | None = None,
 ) -> tuple[Link, ...]:
     """Links between things that belong together, ordered from the money towards the customer.
 
     Each links to all that follow it; a link without any information is left out. For a customer
     node, keep only `customer_user_id`: a customer may have several devices and apps. The end of a
-    trial belongs to the subscription.
+    trial and the start belong to the subscription.
     """
     links = (
         Link(
@@ -293,6 +296,7 @@ def chain(
             to=tuple(refs[position + 1 :]),
             hints=_hints_for(ref, hints),
             trial_end=trial_end if ref.startswith("subscription:") else None,
+            started=started if ref.startswith("subscription:") else None,
         )
         for position, ref in enumerate(refs)
     )

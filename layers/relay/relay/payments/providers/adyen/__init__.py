@@ -8,9 +8,12 @@ only. Either way the money counts once. Since no time is signed, there is no age
 
 Adyen has no subscriptions: a payment is a purchase, or a renewal if `shopperInteraction` says that
 the shopper was absent (`ContAuth`). The source's `paid_at` says when a payment counts: at its
-authorisation or at its capture. One capture per payment is expected.
+authorisation or at its capture.
 
-A payment's id is the reference of its authorisation, no matter which of the two reports it.
+A payment's id is the reference of its authorisation, no matter which of the two reports it; a
+further capture has its own reference behind it. Adyen tells of one thing with one reference, also
+when it is undone and done again, and may send what it sent before with another time: `rounds` tells
+these apart (https://docs.adyen.com/development-resources/webhooks/handle-webhook-events).
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,11 +21,11 @@ from datetime import datetime
 from typing import Any, Final
 
 from relay.domain.movements import Interpretation, ParsedWebhook, Treatment
-from relay.domain.payment_rules import SourceSettings
 from relay.errors import UnreadableWebhookError
-from relay.payments.providers.adyen.item import Item, items_of, shape
+from relay.payments.providers.adyen.item import Item, content_of, items_of
 from relay.payments.providers.adyen.kinds import COUNTED, treatment_of_event, treatment_of_item
 from relay.payments.providers.adyen.kinds import why_ignored as why_ignored
+from relay.payments.providers.adyen.settings import AdyenSettings
 from relay.payments.providers.adyen.signing import (
     BODY_SIGNATURE,
     basic_auth_digests,
@@ -34,7 +37,6 @@ from relay.payments.providers.adyen.signing import (
 from relay.payments.providers.parsing import (
     identifier,
     identifier_or_none,
-    keep,
     moment_of_iso_or_none,
     read_object,
     text,
@@ -45,10 +47,11 @@ from relay.secrets import Secret
 
 ACKNOWLEDGEMENT: Final = "[accepted]"
 SIGNATURE_HEADER: Final = BODY_SIGNATURE
+SETTINGS: Final = AdyenSettings
 
 
 def verify(
-    webhook: Webhook, secrets: Sequence[Secret], settings: SourceSettings, now: datetime
+    webhook: Webhook, secrets: Sequence[Secret], settings: AdyenSettings, now: datetime
 ) -> None:
     """`additionalData.hmacSignature` of each item, or the header `hmacsignature` over the body.
 
@@ -63,7 +66,7 @@ def verify(
         check_items(webhook.body, keys)
 
 
-def parse(body: bytes, settings: SourceSettings) -> list[ParsedWebhook]:
+def parse(body: bytes, settings: AdyenSettings) -> list[ParsedWebhook]:
     """The items of a standard webhook, or the one event of a webhook signed by its header."""
     content = read_object(body)
     if "notificationItems" not in content:
@@ -80,7 +83,7 @@ def _is_test(content: object) -> bool:
     return live == "false"
 
 
-def _parse_item(item: Mapping[str, Any], settings: SourceSettings, *, test: bool) -> ParsedWebhook:
+def _parse_item(item: Mapping[str, Any], settings: AdyenSettings, *, test: bool) -> ParsedWebhook:
     """One item; a problem in it must not cost the other items of the webhook."""
     try:
         return _parse_valid_item(item, settings, test=test)
@@ -102,7 +105,7 @@ def _id_or_empty(item: Mapping[str, Any], field: str) -> str:
 
 
 def _parse_valid_item(
-    item: Mapping[str, Any], settings: SourceSettings, *, test: bool
+    item: Mapping[str, Any], settings: AdyenSettings, *, test: bool
 ) -> ParsedWebhook:
     webhook_type = identifier(item, "eventCode")
     treatment = treatment_of_item(webhook_type, text_or_none(item, "success"), settings)
@@ -112,11 +115,11 @@ def _parse_valid_item(
         treatment=treatment,
         occurred_at=moment_of_iso_or_none(item, "eventDate"),
         test=test,
-        content=keep(item, shape(settings)) if treatment is Treatment.COUNTED else {},
+        content=content_of(item, settings) if treatment is Treatment.COUNTED else {},
     )
 
 
-def _parse_event(content: Mapping[str, Any], settings: SourceSettings) -> ParsedWebhook:
+def _parse_event(content: Mapping[str, Any], settings: AdyenSettings) -> ParsedWebhook:
     webhook_type = identifier(content, "type")
     return ParsedWebhook(
         id=identifier_or_none(content, "eventId") or webhook_type,
@@ -128,7 +131,7 @@ def _parse_event(content: Mapping[str, Any], settings: SourceSettings) -> Parsed
 
 
 def interpret(
-    webhook_type: str, content: Mapping[str, Any], settings: SourceSettings
+    webhook_type: str, content: Mapping[str, Any], settings: AdyenSettings
 ) -> Interpretation:
     """What an item means: whose a payment is, and a movement if money moved."""
     if webhook_type not in COUNTED:

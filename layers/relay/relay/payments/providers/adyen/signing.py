@@ -6,9 +6,9 @@ from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from relay.domain.payment_rules import SourceSettings
 from relay.errors import ConfigurationError, SignatureRefusedError, UnreadableWebhookError
 from relay.payments.providers.adyen.item import items_of
+from relay.payments.providers.adyen.settings import AdyenSettings
 from relay.payments.providers.parsing import at, read_object
 from relay.payments.providers.protocol import Webhook
 from relay.payments.providers.signatures import any_matches, check_hmac, header, in_base64
@@ -39,7 +39,7 @@ def _decoded_keys(secrets: Sequence[Secret]) -> Iterator[bytes]:
             continue
 
 
-def basic_auth_digests(secrets: Sequence[Secret], settings: SourceSettings) -> Sequence[str]:
+def basic_auth_digests(secrets: Sequence[Secret], settings: AdyenSettings) -> Sequence[str]:
     """SHA-256 of the accepted `user:password` values, from the secrets, else from the settings.
 
     They stood in the settings before. Raises `ConfigurationError` for a malformed one: skipping it

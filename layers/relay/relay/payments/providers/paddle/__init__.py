@@ -2,7 +2,8 @@
 
 An adjustment (a refund, a chargeback) names its transaction but not the customer; the transaction's
 `custom_data` has the customer hints. A chargeback reversal also names only the transaction and
-never the chargeback: the ref `chargeback:<transaction>` links to it.
+never the chargeback. The ref `chargeback:<transaction>:<minor units>` leads to the one of the same
+amount, or, by `chargeback:<transaction>`, to one that release 0.1 was told of.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,6 +38,7 @@ from relay.secrets import Secret
 
 ACKNOWLEDGEMENT: Final = ""
 SIGNATURE_HEADER: Final = "paddle-signature"
+SETTINGS: Final = SourceSettings
 
 
 def verify(

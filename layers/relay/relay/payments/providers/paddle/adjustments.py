@@ -49,7 +49,8 @@ def adjustment(event: Event) -> Interpretation:
     if kind is None:
         return Interpretation(links)
     adjustment_ref, transaction = refs[:2]
-    chargeback = f"chargeback:{identifier(event.entity, 'transaction_id')}"
+    any_chargeback = f"chargeback:{identifier(event.entity, 'transaction_id')}"
+    chargeback = f"{any_chargeback}:{whole(event.entity, 'totals.total')}"
     ref, original_ref = {
         MovementKind.REFUND_REVERSED: (f"{adjustment_ref}:reversed", adjustment_ref),
         MovementKind.DISPUTE_WON: (adjustment_ref, chargeback),
@@ -57,12 +58,14 @@ def adjustment(event: Event) -> Interpretation:
     extra_links = {
         MovementKind.REFUND_REVERSED: (Link(ref, to=(adjustment_ref,)),),
         MovementKind.DISPUTE: (Link(chargeback, to=(adjustment_ref,)),),
+        MovementKind.DISPUTE_WON: (Link(chargeback, to=(any_chargeback,)),),
     }.get(kind, ())
     return Interpretation((*links, *extra_links), _return_movement(event, kind, ref, original_ref))
 
 
 def _return_movement(event: Event, kind: MovementKind, ref: Ref, original_ref: Ref) -> Movement:
     total, tax = whole(event.entity, "totals.total"), whole_or_none(event.entity, "totals.tax")
-    amount = event.amount("totals", total, tax)
+    net = None if tax is None else total - tax
+    amount = event.amount("totals", total, net, whole_or_none(event.entity, "totals.earnings"))
     name = ref.partition(":")[2]
     return Movement(kind, name, ref, event.occurred_at, amount=amount, original_ref=original_ref)

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from relay.domain.movements import Amount, CustomerHints
 from relay.domain.payment_rules import SourceSettings
 from relay.payments.providers.minor_units import from_minor
-from relay.payments.providers.parsing import at, currency, hints_from, whole_or_none
+from relay.payments.providers.paddle.places import PLACES
+from relay.payments.providers.parsing import at, currency, hints_from
 
 
 class Event(NamedTuple):
@@ -23,14 +24,16 @@ class Event(NamedTuple):
         """The customer hints in its custom data."""
         return hints_from(at(self.entity, "custom_data"), self.settings.metadata)
 
-    def amount(self, totals: str, gross: int, tax: int | None) -> Amount:
-        """An amount in the buyer's currency; `totals` is the path of its totals in minor units."""
+    def amount(self, totals: str, gross: int, net: int | None, earnings: int | None) -> Amount:
+        """An amount in the buyer's currency; `totals` is the path that names the currency.
+
+        In minor units: `net` is without tax, `earnings` without tax and fee.
+        """
         code = currency(self.entity, f"{totals}.currency_code")
-        earnings = whole_or_none(self.entity, f"{totals}.earnings")
         return Amount(
             code,
-            from_minor("paddle", code, gross, self.settings.minor_units),
-            self._net(code, None if tax is None else gross - tax),
+            from_minor(PLACES, code, gross, self.settings.minor_units),
+            self._net(code, net),
             self._net(code, earnings),
         )
 
@@ -38,4 +41,4 @@ class Event(NamedTuple):
         """A net amount; None below zero (a fee above the price), since amounts have no sign."""
         if minor is None or minor < 0:
             return None
-        return from_minor("paddle", code, minor, self.settings.minor_units)
+        return from_minor(PLACES, code, minor, self.settings.minor_units)

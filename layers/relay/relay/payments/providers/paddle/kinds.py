@@ -20,13 +20,21 @@ class CountedType(NamedTuple):
 COUNTED: Final[Mapping[str, CountedType]] = {
     "transaction.completed": CountedType(transactions.transaction_shape, transactions.transaction),
     "subscription.created": CountedType(
-        subscriptions.subscription_shape, subscriptions.subscription_started
+        subscriptions.subscription_shape, subscriptions.subscription_created
     ),
     "subscription.trialing": CountedType(
-        subscriptions.subscription_shape, subscriptions.subscription_started
+        subscriptions.subscription_shape, subscriptions.subscription_trialing
     ),
-    "subscription.imported": CountedType(
-        subscriptions.subscription_shape, subscriptions.subscription
+    **dict.fromkeys(
+        (
+            "subscription.activated",
+            "subscription.imported",
+            "subscription.past_due",
+            "subscription.paused",
+            "subscription.resumed",
+            "subscription.updated",
+        ),
+        CountedType(subscriptions.subscription_shape, subscriptions.subscription),
     ),
     "subscription.canceled": CountedType(
         subscriptions.subscription_shape, subscriptions.subscription_canceled
@@ -42,10 +50,7 @@ _REASONS: Final = {
         "transaction.payment_failed transaction.ready transaction.revised transaction.updated "
         "invoice.canceled invoice.created invoice.issued invoice.overdue invoice.scheduled"
     ),
-    "transactions tell of a subscription's money": (
-        "subscription.activated subscription.past_due subscription.paused subscription.resumed "
-        "subscription.updated invoice.paid"
-    ),
+    "transactions tell of the money": "invoice.paid",
     "what is sold, and how it may be paid": (
         "price.created price.imported price.updated product.created product.imported "
         "product.updated discount.created discount.imported discount.updated "

@@ -21,20 +21,22 @@ def subscription_shape(custom_data: Shape) -> Shape:
     period = {"starts_at": None, "ends_at": None}
     return {
         **dict.fromkeys(("id", "status", "transaction_id", "customer_id", "canceled_at")),
+        "started_at": None,
         "items": {"quantity": None, "price": {"id": None}, "trial_dates": period},
         "current_billing_period": period,
         "custom_data": custom_data,
     }
 
 
-def subscription(event: Event) -> Interpretation:
+def subscription(event: Event, started: datetime | None = None) -> Interpretation:
     """Whose the subscription is, and when its trial ends."""
     refs = refs_of(
         transaction=identifier_or_none(event.entity, "transaction_id"),
         subscription=identifier(event.entity, "id"),
         customer=identifier_or_none(event.entity, "customer_id"),
     )
-    return Interpretation(chain(refs, event.hints(), _trial_moment(event.entity, "ends_at")))
+    ends = _trial_moment(event.entity, "ends_at")
+    return Interpretation(chain(refs, event.hints(), ends, started))
 
 
 def _trial_moment(subscription: object, boundary: str) -> datetime | None:
@@ -45,12 +47,21 @@ def _trial_moment(subscription: object, boundary: str) -> datetime | None:
     return dates or moment_of_iso_or_none(subscription, f"current_billing_period.{boundary}")
 
 
-def subscription_started(event: Event) -> Interpretation:
-    """The start of a trial; without a trial, the transaction reports the money."""
+def subscription_created(event: Event) -> Interpretation:
+    """The start of a subscription, perhaps with a trial; transactions report the money."""
+    return _started(event, moment_of_iso_or_none(event.entity, "started_at") or event.occurred_at)
+
+
+def subscription_trialing(event: Event) -> Interpretation:
+    """The start of a trial. It says nothing of what was paid before."""
+    return _started(event, None)
+
+
+def _started(event: Event, started: datetime | None) -> Interpretation:
     if text_or_none(event.entity, "status") != "trialing":
-        return subscription(event)
-    started = _trial_moment(event.entity, "starts_at") or event.occurred_at
-    return _step(event, MovementKind.TRIAL, "trial", "trial", started)
+        return subscription(event, started)
+    trial_started = _trial_moment(event.entity, "starts_at") or event.occurred_at
+    return _step(event, MovementKind.TRIAL, "trial", "trial", trial_started, started)
 
 
 def subscription_canceled(event: Event) -> Interpretation:
@@ -61,7 +72,12 @@ def subscription_canceled(event: Event) -> Interpretation:
 
 
 def _step(
-    event: Event, kind: MovementKind, sort: str, name: str, moment: datetime
+    event: Event,
+    kind: MovementKind,
+    sort: str,
+    name: str,
+    moment: datetime,
+    subscription_started: datetime | None = None,
 ) -> Interpretation:
     """A movement in a subscription's life, and its link to the subscription."""
     subscription_id = identifier(event.entity, "id")
@@ -75,4 +91,4 @@ def _step(
         quantity=whole_or_none(event.entity, "items.0.quantity"),
     )
     link = Link(step.ref, to=(f"subscription:{subscription_id}",))
-    return Interpretation((*subscription(event).links, link), step)
+    return Interpretation((*subscription(event, subscription_started).links, link), step)

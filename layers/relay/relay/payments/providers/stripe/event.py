@@ -2,12 +2,17 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 from relay.domain.movements import Amount, CustomerHints
-from relay.domain.payment_rules import SourceSettings
 from relay.payments.providers.minor_units import from_minor
 from relay.payments.providers.parsing import at, currency, hints_from, identifier_or_none
+from relay.payments.providers.stripe.places import PLACES
+from relay.payments.providers.stripe.settings import StripeSettings
+from relay.payments.providers.stripe.versions import Version
+
+NEWEST: Final = Version.of(None)
 
 
 class Event(NamedTuple):
@@ -16,7 +21,12 @@ class Event(NamedTuple):
     entity: Mapping[str, Any]
     """The object of the event: `data.object`."""
     created: datetime
-    settings: SourceSettings
+    settings: StripeSettings
+    version: Version = NEWEST
+    previous: Mapping[str, Any] = MappingProxyType({})
+    """What some of the object's fields were before: `data.previous_attributes`."""
+    moved_nothing: bool = False
+    """A refund of money that was never captured, as was found when the webhook came in."""
 
     def amount(self, gross: int, net_of_tax: int | None = None) -> Amount:
         """An amount in the entity's currency, from minor units. Stripe does not send its fee."""
@@ -24,8 +34,8 @@ class Event(NamedTuple):
         places = self.settings.minor_units
         return Amount(
             code,
-            from_minor("stripe", code, gross, places),
-            None if net_of_tax is None else from_minor("stripe", code, net_of_tax, places),
+            from_minor(PLACES, code, gross, places),
+            None if net_of_tax is None else from_minor(PLACES, code, net_of_tax, places),
         )
 
     def hints(self, *paths: str) -> CustomerHints:
@@ -44,6 +54,10 @@ def first_id(content: object, *paths: str) -> str | None:
     """The id at the first path that has one; None if none has."""
     found = (identifier_or_none(content, path) for path in paths)
     return next((given for given in found if given), None)
+
+
+PREVIOUS_SHAPE: Final = dict.fromkeys(("amount_refunded", "status"))
+"""The allow-list of `data.previous_attributes`."""
 
 
 def price_of(item: object) -> str | None:

@@ -7,8 +7,8 @@ from typing import Any, Final
 from relay.domain.movements import CustomerHints, Interpretation, Movement, MovementKind
 from relay.payments.providers.parsing import (
     Shape,
-    at,
     chain,
+    flag,
     identifier,
     identifier_or_none,
     moment_of_unix_or_none,
@@ -19,14 +19,14 @@ from relay.payments.providers.parsing import (
     whole_or_none,
 )
 from relay.payments.providers.stripe.event import Event, first_id, price_of, scalars
-from relay.payments.providers.stripe.subscriptions import link_to_subscription, trial_movement
 
 
 def invoice_shape(metadata: Shape) -> Shape:
     """The allow-list of an invoice."""
     details: Shape = {"subscription": None, "metadata": metadata}
     return {
-        **scalars("id billing_reason currency amount_paid subtotal total total_excluding_tax"),
+        **scalars("id billing_reason currency amount_paid total total_excluding_tax"),
+        **scalars("amount_due paid_out_of_band amount_paid_off_stripe"),
         **scalars("subscription payment_intent charge customer customer_account"),
         "status_transitions": scalars("paid_at"),
         "parent": {"subscription_details": details},
@@ -62,10 +62,10 @@ _METADATA: Final = (
 
 
 def invoice(event: Event) -> Interpretation:
-    """A payment, or the start of a trial, which has an invoice of zero.
+    """A payment. An invoice of nothing is no movement.
 
-    A free plan's invoice looks the same. If a source has free plans (`free_plans`), only the
-    subscription reports trials.
+    It may be that of a trial, a free plan, a full discount or use that is billed later: only the
+    subscription says which.
     """
     subscription = first_id(event.entity, *_SUBSCRIPTION_OF_INVOICE)
     refs = refs_of(
@@ -75,38 +75,30 @@ def invoice(event: Event) -> Interpretation:
         subscription=subscription,
         customer=event.customer(),
     )
-    hints = event.hints(*_METADATA)
-    if subscription and _is_trial(event.entity) and not event.settings.free_plans:
-        trial = _trial(event, subscription)
-        ends = moment_of_unix_or_none(event.entity, "lines.data.0.period.end")
-        return Interpretation(
-            (*chain(refs, hints, ends), link_to_subscription(trial, subscription)), trial
-        )
-    return Interpretation(chain(refs, hints), _payment_movement(event, subscription))
+    started = _paid_at(event) if _is_opening(event.entity) else None
+    links = chain(refs, event.hints(*_METADATA), started=started)
+    return Interpretation(links, _payment_movement(event, subscription))
 
 
-def _is_trial(entity: object) -> bool:
-    """Whether nothing was charged. A charge paid by coupon or credit is no trial."""
-    return (
-        text_or_none(entity, "billing_reason") == "subscription_create"
-        and whole(entity, "amount_paid") == 0
-        and whole_or_none(entity, "subtotal") == 0
-    )
+def _is_opening(entity: object) -> bool:
+    """Whether it is the first invoice of its subscription."""
+    return text_or_none(entity, "billing_reason") == "subscription_create"
 
 
-def _trial(event: Event, subscription: str) -> Movement:
-    line = at(event.entity, "lines.data.0")
-    return trial_movement(
-        subscription,
-        started=moment_of_unix_or_none(line, "period.start") or _paid_at(event),
-        price=price_of(line),
-        quantity=whole_or_none(line, "quantity"),
-    )
+def _paid(entity: object) -> int:
+    """What was paid by any means, also outside Stripe. Credit that was used is no payment.
+
+    Before basil, `amount_paid` does not contain what was paid outside Stripe: always all of it.
+    """
+    paid = whole(entity, "amount_paid")
+    outside = whole_or_none(entity, "amount_paid_off_stripe") or 0
+    if flag(entity, "paid_out_of_band"):
+        outside = whole_or_none(entity, "amount_due") or 0
+    return max(paid, outside) if outside else paid
 
 
 def _payment_movement(event: Event, subscription: str | None) -> Movement | None:
-    """What was paid by any means, also outside Stripe. Credit that was used is no payment."""
-    paid = whole(event.entity, "amount_paid")
+    paid = _paid(event.entity)
     if paid == 0 or (subscription is None and event.settings.one_off_source != "checkout"):
         return None
     invoice_id = identifier(event.entity, "id")
@@ -121,16 +113,18 @@ def _payment_movement(event: Event, subscription: str | None) -> Movement | None
         product_id=price_of(line),
         quantity=whole_or_none(line, "quantity"),
         period_start=_period_start(event.entity),
+        subscription=subscription and f"subscription:{subscription}",
     )
 
 
 def _movement_kind(entity: object, subscription: str | None) -> MovementKind:
-    """The kind. An upgrade, or use above a threshold, of a running subscription is a renewal."""
+    """The kind. An upgrade, or use above a threshold, of a running subscription is a renewal.
+
+    If the opening invoice was of nothing, later money is the first: see `Movement.subscription`.
+    """
     if subscription is None:
         return MovementKind.PURCHASE
-    if text_or_none(entity, "billing_reason") == "subscription_create":
-        return MovementKind.FIRST_PAYMENT
-    return MovementKind.RENEWAL
+    return MovementKind.FIRST_PAYMENT if _is_opening(entity) else MovementKind.RENEWAL
 
 
 def _paid_at(event: Event) -> datetime:

@@ -1,7 +1,17 @@
 """Payments without an invoice at Stripe: in Checkout, or by a PaymentIntent alone."""
 
-from relay.domain.movements import CustomerHints, Interpretation, Movement, MovementKind, Ref
-from relay.domain.payment_rules import SourceSettings
+from collections.abc import Mapping
+from dataclasses import replace
+
+from relay.domain.movements import (
+    Amount,
+    CustomerHints,
+    Interpretation,
+    Link,
+    Movement,
+    MovementKind,
+    Ref,
+)
 from relay.payments.providers.parsing import (
     Shape,
     at,
@@ -16,6 +26,7 @@ from relay.payments.providers.parsing import (
     whole_or_none,
 )
 from relay.payments.providers.stripe.event import Event, scalars
+from relay.payments.providers.stripe.settings import StripeSettings
 
 # Checkout
 
@@ -42,14 +53,19 @@ def session(event: Event) -> Interpretation:
         customer=event.customer(),
     )
     reference = CustomerHints(customer_user_id=text_or_none(event.entity, "client_reference_id"))
-    links = chain(refs, event.hints("metadata").or_else(reference))
-    return Interpretation(
-        links, _purchase_in_session(event, refs[0]) if _session_counts(event) else None
-    )
+    # Such a session always makes a new subscription.
+    started = event.created if text_or_none(event.entity, "mode") == "subscription" else None
+    links = chain(refs, event.hints("metadata").or_else(reference), started=started)
+    amount = _session_amount(event) if _session_counts(event) else None
+    if amount is None:
+        return Interpretation(links)
+    if text_or_none(event.entity, "payment_status") == "paid":
+        return Interpretation(links, _purchase(event, refs[0], amount))
+    return Interpretation((*links, Link(refs[0], promised=amount)) if payment else links)
 
 
 def _session_counts(event: Event) -> bool:
-    """Whether the session is what reports its payment.
+    """Whether the session is what reports its payment, now or when the payment is captured.
 
     If there is an invoice, the invoice reports it. Subscriptions always have one, and a session can
     create one for a single payment.
@@ -57,50 +73,58 @@ def _session_counts(event: Event) -> bool:
     return (
         event.settings.one_off_source == "checkout"
         and text_or_none(event.entity, "mode") == "payment"
-        and text_or_none(event.entity, "payment_status") == "paid"
+        and text_or_none(event.entity, "payment_status") in {"paid", "unpaid"}
         and not identifier_or_none(event.entity, "invoice")
         and not flag(event.entity, "invoice_creation.enabled")
     )
 
 
-def _purchase_in_session(event: Event, ref: Ref) -> Movement | None:
+def _session_amount(event: Event) -> Amount | None:
     paid = whole(event.entity, "amount_total")
     tax = whole_or_none(event.entity, "total_details.amount_tax")
-    return _purchase(event, ref, paid, None if tax is None else paid - tax)
+    return event.amount(paid, None if tax is None else paid - tax) if paid else None
 
 
-def _purchase(event: Event, ref: Ref, paid: int, net_of_tax: int | None = None) -> Movement | None:
-    if paid == 0:
-        return None
-    purchase_id, amount = ref.partition(":")[2], event.amount(paid, net_of_tax)
+def _purchase(event: Event, ref: Ref, amount: Amount) -> Movement:
+    purchase_id = ref.partition(":")[2]
     return Movement(
         MovementKind.PURCHASE, purchase_id, ref, event.created, amount=amount, order_id=purchase_id
     )
 
 
-# PaymentIntents alone, for sources whose settings say so
+# PaymentIntents: alone, for sources whose settings say so, or that were promised in Checkout
 
 
 def payment_shape(metadata: Shape) -> Shape:
     """The allow-list of a PaymentIntent."""
     return {
-        **scalars("id currency amount_received latest_charge customer customer_account"),
+        **scalars("id currency amount_received latest_charge invoice customer customer_account"),
         "metadata": metadata,
     }
 
 
-def payment_counts(entity: object, settings: SourceSettings) -> bool:
+def payment_counts(entity: object, settings: StripeSettings) -> bool:
     """Whether a payment counts by itself: if the settings say so and it says whose it is.
 
-    The payment of an invoice has none of our metadata, and the invoice reports it.
+    The payment of an invoice has none of our metadata, and the invoice reports it. Where Checkout
+    reports purchases, a payment counts that may have been captured after its session was completed.
     """
+    if settings.one_off_source == "checkout":
+        return not at(entity, "invoice") and _may_be_captured_later(entity)
     hints = hints_from(at(entity, "metadata"), settings.metadata)
-    owner = hints.customer_user_id or hints.appsflyer_id
-    return settings.one_off_source == "payment_intent" and owner is not None
+    return (hints.customer_user_id or hints.appsflyer_id) is not None
+
+
+def _may_be_captured_later(entity: object) -> bool:
+    """Whether it is captured by hand, as far as it says; also if only one method of paying is."""
+    methods = at(entity, "payment_method_options")
+    by_method = methods.values() if isinstance(methods, Mapping) else ()
+    found = [at(entity, "capture_method"), *(at(one, "capture_method") for one in by_method)]
+    return found[0] is None or any(str(one).startswith("manual") for one in found)
 
 
 def payment(event: Event) -> Interpretation:
-    """A purchase."""
+    """A purchase; where Checkout reports purchases, only one that a session promised."""
     refs = refs_of(
         charge=identifier_or_none(event.entity, "latest_charge"),
         payment=identifier(event.entity, "id"),
@@ -108,4 +132,9 @@ def payment(event: Event) -> Interpretation:
     )
     ref = f"payment:{identifier(event.entity, 'id')}"
     links = chain(refs, event.hints("metadata"))
-    return Interpretation(links, _purchase(event, ref, whole(event.entity, "amount_received")))
+    received = whole(event.entity, "amount_received")
+    if received == 0:
+        return Interpretation(links)
+    purchase = _purchase(event, ref, event.amount(received))
+    is_capture = event.settings.one_off_source == "checkout"
+    return Interpretation(links, replace(purchase, is_capture=is_capture))

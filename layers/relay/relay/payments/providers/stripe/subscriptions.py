@@ -20,7 +20,7 @@ from relay.payments.providers.stripe.event import Event, price_of, scalars
 def subscription_shape(metadata: Shape) -> Shape:
     """The allow-list of a subscription."""
     return {
-        **scalars("id status customer customer_account trial_start trial_end"),
+        **scalars("id status customer customer_account start_date trial_start trial_end"),
         **scalars("cancel_at_period_end cancel_at canceled_at ended_at"),
         "items": {"data": {"quantity": None, "price": scalars("id")}},
         "metadata": metadata,
@@ -28,32 +28,31 @@ def subscription_shape(metadata: Shape) -> Shape:
 
 
 def subscription_created(event: Event) -> Interpretation:
-    """Whose the subscription is, and the start of its trial."""
-    if text_or_none(event.entity, "status") != "trialing":
-        return Interpretation(_links(event))
+    """Whose the subscription is, its start, and that of its trial."""
+    started = moment_of_unix_or_none(event.entity, "start_date") or event.created
+    if _status(event.entity) == "trialing":
+        return _trial(event, started)
+    return Interpretation(_links(event, started))
+
+
+def _status(entity: object) -> str | None:
+    return text_or_none(entity, "status")
+
+
+def _trial(event: Event, started: datetime | None = None) -> Interpretation:
+    """The start of a trial: the subscription alone says that it has one."""
     subscription, item = identifier(event.entity, "id"), at(event.entity, "items.data.0")
-    trial = trial_movement(
-        subscription,
-        started=moment_of_unix_or_none(event.entity, "trial_start") or event.created,
-        price=price_of(item),
-        quantity=whole_or_none(item, "quantity"),
-    )
-    return Interpretation((*_links(event), link_to_subscription(trial, subscription)), trial)
-
-
-def trial_movement(
-    subscription: str, *, started: datetime, price: str | None, quantity: int | None
-) -> Movement:
-    """The start of a trial; the subscription and its first invoice yield the same movement."""
     name = f"{subscription}:trial"
-    return Movement(
+    trial = Movement(
         MovementKind.TRIAL,
         name,
         f"trial:{name}",
-        started,
-        product_id=price,
-        quantity=quantity,
+        moment_of_unix_or_none(event.entity, "trial_start") or event.created,
+        product_id=price_of(item),
+        quantity=whole_or_none(item, "quantity"),
     )
+    links = (*_links(event, started), _link_to_subscription(trial, subscription))
+    return Interpretation(links, trial)
 
 
 def subscription_updated(event: Event) -> Interpretation:
@@ -64,6 +63,10 @@ def subscription_updated(event: Event) -> Interpretation:
     was_requested = at(event.entity, "cancel_at") and at(event.entity, "canceled_at")
     if flag(event.entity, "cancel_at_period_end") or was_requested:
         return subscription_cancelled(event)
+    # It waited for a payment or a confirmation, and only now begins. A running subscription that
+    # becomes `trialing` gets its next bill later, which is no new trial.
+    if _status(event.entity) == "trialing" and _status(event.previous) == "incomplete":
+        return _trial(event)
     return Interpretation(_links(event))
 
 
@@ -85,16 +88,16 @@ def subscription_cancelled(event: Event) -> Interpretation:
         product_id=price_of(at(event.entity, "items.data.0")),
     )
     return Interpretation(
-        (*_links(event), link_to_subscription(cancellation, subscription)), cancellation
+        (*_links(event), _link_to_subscription(cancellation, subscription)), cancellation
     )
 
 
-def link_to_subscription(movement: Movement, subscription: str) -> Link:
+def _link_to_subscription(movement: Movement, subscription: str) -> Link:
     """A link from a movement in a subscription's life to the subscription."""
     return Link(movement.ref, to=(f"subscription:{subscription}",))
 
 
-def _links(event: Event) -> tuple[Link, ...]:
+def _links(event: Event, started: datetime | None = None) -> tuple[Link, ...]:
     refs = refs_of(subscription=identifier(event.entity, "id"), customer=event.customer())
     ends = moment_of_unix_or_none(event.entity, "trial_end")
-    return chain(refs, event.hints("metadata"), ends)
+    return chain(refs, event.hints("metadata"), ends, started)
