@@ -63,6 +63,7 @@ const app = {
 
 function draw() {
   const { screen } = app.view;
+  document.body.dataset.screen = screen;
   document.title = `${SCREENS[screen][0]} · Relay sandbox`;
   render(frame(), document.querySelector("#app"));
   app.screen.drawn?.(app);
@@ -78,7 +79,7 @@ const frame = () => html`
     </div>
   </header>
   ${numbers(app)} ${faultBar(app)}
-  <main id="main" tabindex="-1" data-screen=${app.view.screen}>${app.screen.view(app)}</main>
+  <main id="main" tabindex="-1">${app.screen.view(app)}</main>
   ${helpDialog(app)}`;
 
 function tab(name, [long, short], number) {
@@ -119,8 +120,9 @@ function skip(event) {
   document.querySelector("#main").focus();
 }
 
-/** What ended of late, said once for those who do not see it. */
+/** What ended of late, said once for those who do not see it; and what the clock alone changes. */
 function summarise() {
+  if (!document.hidden) app.redraw();
   const ended = Object.entries(store.takeEnded()).map(([outcome, n]) => `${n} ${OUTCOMES[outcome]?.[1] ?? outcome}`);
   if (ended.length) announce(ended.join(", "));
 }

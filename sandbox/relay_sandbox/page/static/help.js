@@ -4,7 +4,7 @@ import { html } from "./vendor/lit-html/lit-html.js";
 import { KEYS } from "./keys.js";
 import { FIELDS } from "./search.js";
 import { choose, settings } from "./settings.js";
-import { browserZone } from "./zones.js";
+import { BROWSER_ZONE } from "./zones.js";
 
 export const openHelp = () => document.querySelector("#help").showModal();
 
@@ -14,7 +14,7 @@ export const helpDialog = (app) => html`<dialog id="help" aria-labelledby="help-
     <div class="columns">
       <section><h3>Settings</h3>
         ${choice(app, "Colours", "theme", [["", "as the system has them"], ["light", "light"], ["dark", "dark"]])}
-        ${choice(app, "Times", "times", [["UTC", "UTC"], ["app", "the zone of the event's rule"], ["browser", `here: ${browserZone()}`]])}
+        ${choice(app, "Times", "times", [["UTC", "UTC"], ["app", "the zone of the event's rule"], ["browser", `here: ${BROWSER_ZONE}`]])}
         <label class="check"><input type="checkbox" .checked=${settings.keys} @change=${(event) => set(app, { keys: event.target.checked })} /> single keys act</label>
         <h3>The day line</h3>
         <p>The event's own day, from 00:00 to 06:00 of the next. Green: its own time is kept if it arrives then.

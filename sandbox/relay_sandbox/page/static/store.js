@@ -7,6 +7,7 @@ export class Store {
   constructor(onChange) {
     this.onChange = onChange;
     this.rows = new Map(); // by key; what is newest came in last
+    this.newest = new Map(); // the key of the newest row, by event id
     this.shown = []; // the rows of the list, the newest first
     this.shownKeys = new Set();
     this.state = null;
@@ -30,19 +31,26 @@ export class Store {
   snapshot({ state, traces }) {
     this.state = state;
     this.rows = new Map();
-    for (const row of traces.toReversed()) this.rows.set(row.key, row);
+    this.newest = new Map();
+    for (const row of traces.toReversed()) this.keep(row);
   }
 
   put(row) {
     const before = this.rows.get(row.key);
     if (row.ended && !before?.ended) this.endedSince.set(row.key, row.outcome);
+    this.keep(row);
+  }
+
+  keep(row) {
+    if (row.event_id && !this.rows.has(row.key)) this.newest.set(row.event_id, row.key);
     this.rows.set(row.key, row);
   }
 
   trim() {
-    for (const key of this.rows.keys()) {
+    for (const [key, row] of this.rows) {
       if (this.rows.size <= MOST_ROWS) return;
       this.rows.delete(key);
+      if (this.newest.get(row.event_id) === key) this.newest.delete(row.event_id);
     }
   }
 
@@ -84,10 +92,10 @@ export class Store {
   /** The newest row of this key or event id. */
   find(id) {
     if (this.rows.has(id)) return this.rows.get(id);
-    const newest = [...this.rows.values()].reverse();
+    if (this.newest.has(id)) return this.rows.get(this.newest.get(id));
     // Over HTTP an id has its producer in front: `@shop:order-1`.
-    const isIt = (row) => row.event_id === id || (row.event_id?.startsWith("@") && row.event_id.endsWith(`:${id}`));
-    return newest.find(isIt) ?? null;
+    const ids = [...this.newest.keys()].filter((one) => one.startsWith("@") && one.endsWith(`:${id}`));
+    return ids.length ? this.rows.get(this.newest.get(ids.at(-1))) : null;
   }
 
   /** What ended since this was asked for: a count by outcome. */

@@ -11,7 +11,7 @@ const formatters = new Map();
 export const parse = (iso) => (iso ? Date.parse(iso) : null);
 
 /** The zone of this browser. */
-export const browserZone = () => Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+export const BROWSER_ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 
 /** The moment at which the day of `ms` begins in the zone, or the day `days` later. */
 export function startOfDay(ms, zone, days = 0) {

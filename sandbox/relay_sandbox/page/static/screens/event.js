@@ -39,7 +39,8 @@ export function detail(app, row) {
   const trace = state.trace && state.key === (row?.key ?? app.view.id) ? state.trace : null;
   const back = html`<a class="back" href=${addressOf({ ...app.view, id: null })}>‹ all events</a>`;
   if (!trace && !row) return html`${back}<p class="empty">${state.problem ?? "Looking for this event ..."}</p>`;
-  return html`${back} ${guard([trace ?? row, trace !== null, shownZone(row), minute(), app.store.rows.size], () => whole(app, trace ?? row, trace !== null))}`;
+  const problem = state.problem ? html`<p class="verdict bad" role="alert">${state.problem}</p>` : nothing;
+  return html`${back} ${problem} ${guard([trace ?? row, trace !== null, shownZone(row), minute(), app.store.rows.size], () => whole(app, trace ?? row, trace !== null))}`;
 }
 
 /** The webhook that an event was made of, and the events made of a webhook. */
@@ -88,10 +89,10 @@ export const withDays = (text) =>
 /** What to do about it, and a button that does it where the sandbox can. */
 function cure(app, { cure: found }) {
   if (!found?.text) return nothing;
-  const act = async () => {
+  const act = () => attempt(app, async () => {
     await post(found.action.path.replace("/api/", ""), found.action.body);
     announce(`Done: ${found.label}`);
-  };
+  });
   return html`<p class="cure"><b>What to do:</b> ${found.text} ${found.action ? html`<button type="button" @click=${act}>${found.label}</button>` : nothing}</p>`;
 }
 
@@ -179,15 +180,20 @@ function curl(app, trace) {
 
 const quoted = (text) => `'${text.replaceAll("'", `'"'"'`)}'`;
 
-async function again(app, trace) {
+const again = (app, trace) => attempt(app, async () => {
+  const { key } = await post(`traces/${trace.key}/again`);
+  announce("Sent again.");
+  if (key) app.go({ screen: "events", id: key });
+});
+
+async function attempt(app, act) {
+  state.problem = null;
   try {
-    const { key } = await post(`traces/${trace.key}/again`);
-    announce("Sent again.");
-    if (key) app.go({ screen: "events", id: key });
+    await act();
   } catch (error) {
     state.problem = error.message;
-    announce(error.message);
   }
+  app.redraw();
 }
 
 export function detailKeys(app) {

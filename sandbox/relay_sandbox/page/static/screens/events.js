@@ -10,7 +10,7 @@ import { smallLine } from "../day_line_view.js";
 import { chip, money, reasonText, ruleChip, sourceText, worstFirst } from "../parts.js";
 import { flagged, parseQuery } from "../search.js";
 import { settings } from "../settings.js";
-import { browserZone, clockText, dayText, parse } from "../zones.js";
+import { BROWSER_ZONE, clockText, dayText, parse } from "../zones.js";
 import { detail, detailKeys, forget, load } from "./event.js";
 import { welcome } from "./welcome.js";
 
@@ -26,7 +26,7 @@ const MOST_FINDINGS = 2;
 
 /** The zone in which times are shown. */
 export const shownZone = (row) =>
-  ({ UTC: "UTC", app: row?.zone ?? "UTC", browser: browserZone() })[settings.times];
+  ({ UTC: "UTC", app: row?.zone ?? "UTC", browser: BROWSER_ZONE })[settings.times];
 
 export function enter(app) {
   // What an address asks for is shown, new or not.
@@ -91,7 +91,7 @@ function table(app, rows, chosen) {
 
 /** How an address names a row: by its event id, as long as no newer event has it. */
 export function idOf(app, row) {
-  return row.event_id && app.store.find(row.event_id)?.key === row.key ? row.event_id : row.key;
+  return app.store.newest.get(row.event_id) === row.key ? row.event_id : row.key;
 }
 
 function rowView(app, row, isChosen) {
