@@ -165,7 +165,7 @@ function countedSentence(trace, line) {
   const { recorded } = trace;
   const counts = recorded.sure ? "AppsFlyer counts it" : "AppsFlyer would count it";
   if (recorded.source === "event") {
-    const margin = arrival !== null && deadline !== null ? ` ${inTime(arrival, deadline)}` : "";
+    const margin = arrival !== null && deadline !== null ? ` ${inTime(arrival, deadline, recorded.sure)}` : "";
     return `${counts} on ${line.day}, at its own time (${recorded.rule}).${margin}`;
   }
   const day = dayOf(recorded, line);
@@ -175,8 +175,8 @@ function countedSentence(trace, line) {
   return `${counts} on ${day}, when it arrived, and not on ${line.day}. ${why} (${recorded.rule}).`;
 }
 
-const inTime = (arrival, deadline) =>
-  `It arrived ${spanText(deadline + 1 - arrival)} before the deadline.`;
+const inTime = (arrival, deadline, isSure) =>
+  `${isSure ? "It arrived" : "That is"} ${spanText(deadline + 1 - arrival)} before the deadline.`;
 
 function openSentence(trace, line, now) {
   const { deadline } = line.moments;
