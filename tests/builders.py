@@ -75,7 +75,7 @@ def make_web_envelope(**overrides: Any) -> Json:
 
 
 def make_sqs_event(
-    *bodies: Json | str, sent_at: datetime = SENT_AT, receives: Sequence[int] = ()
+    *bodies: Json | list[Any] | str, sent_at: datetime = SENT_AT, receives: Sequence[int] = ()
 ) -> Json:
     """Lambda's event for a batch: the records `m-0`, `m-1` ... in the order of the bodies.
 

@@ -72,7 +72,7 @@ class ForwarderHarness:
         )
 
     async def forward(
-        self, *bodies: Json | str, remaining: Callable[[], float] = lambda: 90.0
+        self, *bodies: Json | list[Any] | str, remaining: Callable[[], float] = lambda: 90.0
     ) -> list[str]:
         """Hands in a batch of bodies as the records m-0, m-1 ...; gives the ids that failed."""
         return await self.forwarder.forward(make_sqs_event(*bodies)["Records"], remaining)

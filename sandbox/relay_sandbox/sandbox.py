@@ -23,8 +23,9 @@ from relay_sandbox.errors import SandboxError
 from relay_sandbox.gateway.gateway import Gateway
 from relay_sandbox.http.access import Access
 from relay_sandbox.http.server import Server
+from relay_sandbox.journal.facts import QueueName, Role, Waits
 from relay_sandbox.journal.journal import Journal
-from relay_sandbox.journal.observer import Observer, QueueName, Role, Waits
+from relay_sandbox.journal.observer import Observer
 from relay_sandbox.lambda_runtime.execution import FunctionLog, Invocation
 from relay_sandbox.lambda_runtime.function import Function
 from relay_sandbox.lambda_runtime.pollers import Poller

@@ -12,7 +12,7 @@ import pytest
 from openapi_spec_validator import validate
 
 from relay.accept import accept
-from relay.accept.accept import MAX_BODY_BYTES
+from relay.accept.bodies import MAX_BODY_BYTES
 from relay.aws.sqs import MAX_TAKEN_BYTES
 from relay.domain.kinds import App, Kind
 from relay.errors import TableUnavailableError
@@ -399,7 +399,7 @@ def test_longest_text_of_the_document_is_taken_and_no_longer_one(
 
     prepared = prepare(kind, App(WEB_APP), given, NOW)
 
-    assert (prepared.body is not None) == is_taken
+    assert (not prepared.findings) == is_taken
     assert event_validator(kind).is_valid(given) == is_taken
 
 

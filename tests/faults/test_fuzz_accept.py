@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from relay.accept.accept import ROUTES
 from relay.domain.kinds import Kind
-from relay.messages.envelope import parse_envelope
+from relay.messages.reader import parse_envelope
 from tests.builders import (
     MOBILE_APP,
     WEB_APP,

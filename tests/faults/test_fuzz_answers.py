@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from relay.domain.kinds import Surface
-from relay.messages.envelope import parse_envelope
+from relay.messages.reader import parse_envelope
 from tests.builders import make_envelope, make_sqs_event, make_web_envelope
 from tests.faults.conftest import Saw, Scale
 from tests.faults.heard import Heard, assert_discreet, counted

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections import Counter
 from datetime import timedelta
+from typing import Any
 from urllib.parse import quote
 
 import httpx
@@ -11,7 +12,8 @@ import pytest
 from hypothesis import strategies as st
 
 from relay.domain.kinds import ENDPOINTS, Kind, Surface
-from relay.messages.envelope import Envelope, parse_envelope
+from relay.messages.envelope import Envelope
+from relay.messages.reader import parse_envelope, read_body
 from relay.stores.identities import Identities, Identity
 from tests.builders import (
     MOBILE_APP,
@@ -74,8 +76,23 @@ ENVELOPES: dict[Surface, list[Json]] = {
         make_web_envelope(event_id=None, reason="crash", status=500, message=CANARY, attempts=9),
     ],
 }
+
+
+def around(good: list[Json]) -> list[Any]:
+    """The same in what other services put around it."""
+    return [
+        {"Type": "Notification", "MessageId": "sns-1", "Message": json.dumps(good[0])},
+        {"detail-type": "purchase", "source": "shop", "id": "e-1", "detail": good[1]},
+        {"specversion": "1.0", "id": "c-1", "data": json.dumps(good[2]), "subject": CANARY},
+        json.dumps(good[3]),
+        good[:3],
+        {"event": good[0]["event"], "note": CANARY},
+    ]
+
+
 MESSAGES = {
-    surface: [json.dumps(one).encode() for one in good] for surface, good in ENVELOPES.items()
+    surface: [json.dumps(one).encode() for one in [*good, *around(good)]]
+    for surface, good in ENVELOPES.items()
 }
 AUTHENTICATION = {
     Surface.MOBILE: ("authentication", TOKEN),
@@ -126,9 +143,10 @@ class Queue:
         self.totals.update(told)
 
         assert failed == []
-        assert len(sent) + len(waiting) + len(dead) + told["Duplicate"] == 1
+        items = read_body(body, harness.clock(), "m")
+        assert len(sent) + len(waiting) + len(dead) + told["Duplicate"] == len(items)
         for request in sent:
-            check_request(request, self.surface, parse_envelope(body).app_id)
+            check_request(request, self.surface, items[0].envelope.app_id)
         assert all(parse_envelope(message.body) for message in waiting)
         assert_discreet(said, CANARY, TOKEN)
         sent.clear()

@@ -2,8 +2,8 @@
 
 from collections import Counter
 
-from relay.messages.envelope import parse_envelope
 from relay.messages.notice import parse_notice
+from relay.messages.reader import parse_envelope
 from relay.payments.map import NEEDED_SECONDS
 from relay.payments.providers.registry import PROVIDERS
 from tests.builders import make_sqs_event

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import pytest
 
-from relay.accept.accept import MAX_BODY_BYTES, MAX_EVENTS, MAX_VALUES
+from relay.accept.bodies import MAX_BODY_BYTES, MAX_EVENTS, MAX_VALUES
 from relay.aws.sqs import MAX_MESSAGE_BYTES
 from relay.exact_json import MOST_VALUES
 from relay.installs import receive as installs

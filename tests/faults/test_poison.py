@@ -8,11 +8,12 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
 
 import pytest
 
 from relay.forward import forwarder
-from relay.messages.envelope import parse_envelope
+from relay.messages.reader import read_body
 from relay_sandbox.stand_in import Account
 from relay_sandbox.stand_in.calls import Call
 from tests.builders import MOBILE_APP, make_envelope, make_event
@@ -65,13 +66,13 @@ class Well:
 
     @contextmanager
     def kills_when_it_is_read(self) -> Iterator[None]:
-        def parse(body: str) -> object:
+        def read(body: str, now: datetime, message_id: str) -> object:
             if self._is_poison(body):
                 self.fleet.kill()
-            return parse_envelope(body)
+            return read_body(body, now, message_id)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(forwarder, "parse_envelope", parse)
+            patch.setattr(forwarder, "read_body", read)
             yield
 
     def _is_poison(self, text: str) -> bool:

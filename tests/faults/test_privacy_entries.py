@@ -91,7 +91,7 @@ REQUESTS: dict[str, Request] = {
     ),
     "one at a time": Request(body=lambda events: events[0]),
     "one of them wrong": Request(
-        body=lambda events: [*events, {**events[0], "e_mail": events[0]["email"]}],
+        body=lambda events: [*events, {**events[0], "eventName": 9, "event_name": 9}],
         statuses=(207,),
     ),
     "no token": Request(given={"token": None}, statuses=(401,)),
@@ -111,20 +111,20 @@ REQUESTS: dict[str, Request] = {
     "queue down": Request(breaks=queue_down, statuses=(503,)),
     "some not queued": Request(breaks=some_refused, statuses=(207,)),
     "rejected": Request(with_fields(eventName=9, event_name=9), statuses=(400,)),
-    "misspelt field": Request(moved("email", "e_mail"), statuses=(400,)),
-    "misspelt names": Request(moved("last_name", "lastname"), statuses=(400,)),
-    "e-mail that is none": Request(moved("last_name", "email"), statuses=(400,)),
+    "misspelt field": Request(moved("email", "e_mail")),
+    "misspelt names": Request(moved("last_name", "lastname")),
+    "e-mail that is none": Request(moved("last_name", "email")),
     "phone that is none": Request(
-        lambda person, event: {**event, "phone": person.phone + person.email}, statuses=(400,)
+        lambda person, event: {**event, "phone": person.phone + person.email}
     ),
-    "raw value as a hash": Request(moved("email", "email_hashed"), statuses=(400,)),
-    "hash of somebody else": Request(with_fields(email_hashed="a" * 64), statuses=(400,)),
-    "e-mail as address": Request(moved("email", "ip"), statuses=(400,)),
+    "raw value as a hash": Request(moved("email", "email_hashed")),
+    "hash of somebody else": Request(with_fields(email_hashed="a" * 64)),
+    "e-mail as address": Request(moved("email", "ip")),
     "values as keys": Request(
-        lambda person, event: {**event, person.email: 1, person.last_name: 2}, statuses=(400,)
+        lambda person, event: {**event, person.email: 1, f"of {person.email}": 2}
     ),
     "names that are objects": Request(
-        lambda person, event: {**event, "first_name": person.raw}, statuses=(400,)
+        lambda person, event: {**event, "first_name": person.raw}
     ),
     "event that is text": Request(lambda person, event: json.dumps(person.raw), statuses=(400,)),
 }  # fmt: skip

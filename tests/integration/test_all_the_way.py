@@ -222,7 +222,7 @@ async def test_raw_identity_is_nowhere_but_as_hashes(sandbox: Sandbox) -> None:
     await send(
         sandbox,
         envelope("good", **person),
-        envelope("rejected", **person, att=9),
+        envelope("rejected", **person, sharing_filter=[]),
         envelope("undeliverable", **person, eventName="never"),
     )
     assert await sandbox.settled(SETTLE_SECONDS)

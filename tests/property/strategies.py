@@ -62,7 +62,10 @@ plausible_values = st.sampled_from(
      {"af_revenue": Decimal("1E+3")}, '{"af_revenue":-5.10,"a":[1e3]}', {"customer_user_id": "u"},
      {"appsflyer_id": "1-1"}, {"custom_parameters": {"a": None}}, "https://example.com/?a=b%40c.de",
      "jane@example.com", "+12025550123", "202 555 0123", "US", "14.5", 2, True, 1_772_452_740_000,
-     1_772_452_740, Decimal("49.90"),
+     1_772_452_740, Decimal("49.90"), " USD\u200b", "null", "0", "3", "true", "UK",
+     {"AF_REVENUE": 1},
+     {"af_revenue": 1, "af_currency": "gbp"}, "10.0.0.1", ["ALL", 5], "2026-03-02 11:59:00 UTC",
+     {"scope": "1", "id": " 9D5C1A9C-1B1A-4B1E-9C1A-1B1A4B1E9C1A"}, {"a": "\ud800"},
      "8c87b489ce35cf2e2f39f80e282cb2e804932a56a213983eeeb428407d43b52d"]
 )  # fmt: skip
 """What is right in one field or another."""
@@ -72,7 +75,11 @@ _VALID = {
     Kind.WEB_EVENT: make_web_event,
     Kind.WEB_VISIT: make_web_visit,
 }
-_STRANGERS = ["eventname", "e_mail", "wifi", "user_agent", "app_version", "\ud800", "", "custom"]
+_STRANGERS = [
+    *("eventname", "e_mail", "wifi", "user_agent", "app_version", "\ud800", "", "custom", "IDFA"),
+    *("customerUserId", "bundle_id", "currency", "event-value", "timeStamp", "eventCurrency2"),
+    *("sharingFilter", "event_revenu", "appsflyerId", "phoneRegion", "Event_Value"),
+]
 
 kinds = st.sampled_from(list(Kind))
 

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from relay.errors import NotAnEnvelopeError
 from relay.exact_json import UnwritableError, dumps
-from relay.messages.envelope import Envelope, parse_envelope, write_envelope
+from relay.messages.envelope import Envelope, write_envelope
+from relay.messages.reader import parse_envelope
 from tests.builders import make_envelope
 from tests.property.strategies import any_text, json_values
 

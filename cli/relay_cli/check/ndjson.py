@@ -6,7 +6,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from relay.domain.findings import Finding
-from relay.exact_json import InvalidJsonError, UnwritableError, dumps, loads
+from relay.exact_json import (
+    DoubledObject,
+    InvalidJsonError,
+    NameTwiceError,
+    UnwritableError,
+    dumps,
+    loads_once,
+)
 from relay.instants import iso_form
 from relay.rules.prepare import Prepared
 from relay_cli.input.event import Defaults, InputEvent, InvalidInput, from_line
@@ -23,6 +30,9 @@ _BLANK: Final = InvalidInput.with_reason(
 )
 _BAD_ID: Final = Finding(
     *InvalidInput.with_reason("E3", "id", "must be text or a number").findings[0]
+)
+_NAME_TWICE: Final = InvalidInput.with_reason(
+    "E3", "line", "holds a name twice, and which value is meant cannot be told: send it once"
 )
 _UNCHECKED: Final = InvalidInput.with_reason(
     "E3", "line", "could not be checked: this is a fault of relay's own, please report it"
@@ -54,7 +64,11 @@ def _parse(line: bytes | None, defaults: Defaults) -> tuple[object, InputEvent |
     if not line.strip():
         return None, _BLANK
     try:
-        content = loads(line)
+        content = loads_once(line)
+    except NameTwiceError as error:
+        content = error.rest
+        if not isinstance(content, DoubledObject) or content.own:
+            return None, _NAME_TWICE
     except InvalidJsonError as error:
         return None, InvalidInput.with_reason("E3", "line", f"is {error}")
     if not isinstance(content, dict):
@@ -79,12 +93,11 @@ def _describe(parsed: InputEvent | InvalidInput) -> dict[str, Any]:
     if isinstance(parsed, InvalidInput):
         return _rejected(parsed.findings)
     prepared = parsed.prepare()
-    if prepared.body is None:
-        return _rejected(prepared.findings)
+    body = None if prepared.body is None else prepared.body.decode()
     return {
         "verdict": prepared.verdict,
-        "url": prepared.url,
-        "body": prepared.body.decode(),
+        "url": None if body is None else prepared.url,
+        "body": body,
         "findings": [finding.as_dict() for finding in prepared.findings],
         "recorded": _recorded_time(prepared),
         "deadline": iso_form(prepared.deadline) if prepared.deadline else None,

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from relay.messages.envelope import money_without_id
+from relay.messages.envelope import KEY_OVER_HTTP, money_without_id
 from relay_cli.check.report import CheckResult, report, summary
 from relay_cli.input.event import BareEvent, Defaults, InvalidInput
 from relay_cli.input.files import InputItem, read_items
@@ -27,6 +27,7 @@ def check_item(item: InputItem) -> CheckResult:
     if isinstance(content, InvalidInput):
         return CheckResult(item, None, content.findings)
     prepared = content.prepare()
-    money = prepared.has_revenue and content.needs_id
-    warnings = (money_without_id(),) if money else ()
-    return CheckResult(item, prepared, (*prepared.findings, *warnings))
+    field = KEY_OVER_HTTP if content.is_http else "event_id"
+    lacks_id = prepared.has_revenue and not content.has_own_id
+    warnings = (money_without_id(field),) if lacks_id else ()
+    return CheckResult(item, prepared, (*content.found, *prepared.findings, *warnings))

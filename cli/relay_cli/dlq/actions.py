@@ -97,8 +97,9 @@ def redrive_dead_letters(
     """Sends events back to the queues that they came from; raises `CliError`."""
     if filter_.reason == NOT_AN_ENVELOPE:
         raise CliError(
-            "letters of reason not_an_envelope cannot be redriven: only the size and digest of "
-            "such a body are kept, so there is no event to send. Its producer must send it again."
+            "letters of reason not_an_envelope cannot be redriven: sent again as they are, without "
+            "their sender's id, they could count twice. Export those that hold an event, correct "
+            "them, and use `relay send`; of the others only size and digest are kept."
         )
     if not assume_yes and is_interactive() and not _confirm_redrive(queues, filter_):
         return ExitCode.FAILED

@@ -10,11 +10,16 @@ from relay.domain.kinds import App, Kind
 from relay.errors import NotAnEnvelopeError
 from relay.exact_json import InvalidJsonError, UnwritableError, loads
 from relay.instants import from_milliseconds, parse_iso
-from relay.messages.envelope import Envelope, parse_envelope, stamped, write_envelope
+from relay.messages.arrival import prepare_arrival
+from relay.messages.envelope import Envelope, write_envelope
 from relay.messages.notice import Notice, parse_notice, write_notice
-from relay.rules.prepare import Prepared, prepare
+from relay.messages.reader import parse_envelope
+from relay.rules.prepare import Prepared
 
 NOT_AN_ENVELOPE: Final = "not_an_envelope"
+_KEPT: Final = frozenset({"S6", "Q3"})
+"""Findings that an event keeps when it is sent again after it was rejected: they are not told by
+the event itself. The others are found again, if what they are about is still there."""
 CRASHED: Final = "crashed"
 """The reason shown for what SQS itself moved: the function failed on it repeatedly."""
 
@@ -63,7 +68,20 @@ class DeadLetter:
     @property
     def is_digest_only(self) -> bool:
         """Whether only size and digest are left of its event, so that it cannot be sent again."""
-        return not self.notice and (self.envelope is None or "sha256" in self.fields)
+        return (
+            not self.notice
+            and not self.holds_event_to_mend
+            and (self.envelope is None or "sha256" in self.fields)
+        )
+
+    @property
+    def holds_event_to_mend(self) -> bool:
+        """Q7: whether its event was kept although its envelope is none, or wrong.
+
+        Sent again as it is, it would come back, or go out under another id.
+        """
+        is_none = self.envelope is None or self.fields.get("reason") == NOT_AN_ENVELOPE
+        return is_none and isinstance(self.fields.get("event"), dict)
 
     @property
     def app_id(self) -> str:
@@ -127,7 +145,7 @@ class DeadLetter:
         """
         if self._prepared is not None:
             return self._prepared.event
-        return self.envelope.event if self.envelope else None
+        return self.envelope.event if self.envelope else self.fields.get("event")
 
     @cached_property
     def _prepared(self) -> Prepared | None:
@@ -135,8 +153,8 @@ class DeadLetter:
         if not self.is_crashed or self.envelope is None:
             return None
         kind, came_in = self.envelope.kind, self.envelope.first_seen or self.sent_at
-        event = stamped(kind, self.envelope.event, came_in)
-        return prepare(kind, App(self.envelope.app_id), event, came_in)
+        app = App(self.envelope.app_id)
+        return prepare_arrival(kind, app, self.envelope.event, came_in, came_in, None)
 
     def _time(self, name: str) -> datetime | None:
         text = self.fields.get(name)
@@ -192,8 +210,9 @@ def redrive_body(dead_letter: DeadLetter) -> str | None:
     envelope = dead_letter.envelope
     if dead_letter.notice is not None:
         return write_notice(dead_letter.notice, attempts=0, held_since=None, not_before=None)
-    if envelope is None or dead_letter.is_digest_only:
+    if envelope is None or dead_letter.is_digest_only or dead_letter.holds_event_to_mend:
         return None
+    is_ready = all(one.get("severity") != "reject" for one in envelope.findings)
     try:
         return write_envelope(
             envelope,
@@ -203,6 +222,7 @@ def redrive_body(dead_letter: DeadLetter) -> str | None:
             attempts=0,
             held_since=None,
             resend=dead_letter.dead_since if dead_letter.is_uncertain_money else None,
+            findings=[one for one in envelope.findings if is_ready or one.get("rule") in _KEPT],
         )
     except UnwritableError:
         return None

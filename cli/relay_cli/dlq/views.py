@@ -22,7 +22,7 @@ from relay_cli.terminal.findings_view import findings_table, parse_findings
 
 _REASON_NOTES = {
     CRASHED: "moved here by SQS: the function failed on it again and again",
-    NOT_AN_ENVELOPE: "no event in it: cannot be redriven",
+    NOT_AN_ENVELOPE: "no envelope: export what holds an event, correct it, and send it",
     "trail_unreadable": "somebody edited the money trail: put the item right, then redrive",
 }
 HAVE_MISSED = (
@@ -204,7 +204,7 @@ def redrive_blocks(result: RedriveResult, queue: str) -> Iterator[Block]:
         yield Block(Text(f"  {result.missed:,} of them {HAVE_MISSED}", "warn"))
     for count, note in (
         (result.skipped, "left: not meant by what you chose"),
-        (result.no_event, "left: no event in them (not_an_envelope), so they cannot be redriven"),
+        (result.no_event, "left: without an event, or to be corrected first (export, then send)"),
         (result.newer, "left: came in meanwhile; run it again to send them, too"),
     ):
         if count:

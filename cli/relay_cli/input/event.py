@@ -8,10 +8,11 @@ from typing import Any, Final
 from relay import instants
 from relay.domain.findings import Finding, Findings
 from relay.domain.kinds import App, Kind
+from relay.exact_json import InvalidJsonError, NameTwiceError, loads_once
 from relay.rules.prepare import Prepared, prepare
 
-LINE_FIELDS: Final = frozenset({"id", "arrival", "time_zone", "phone_region"})
-"""Fields of an NDJSON line besides `kind`, `app_id` and `event`."""
+LINE_FIELDS: Final = frozenset({"id", "arrival", "time_zone", "phone_region", "event_text"})
+"""Fields of an NDJSON line that no envelope has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +48,10 @@ class InputEvent:
     """The id that the HTTP API would give it, for a producer of some name."""
     is_http: bool = False
     """Whether it came as a request to the HTTP API."""
-
-    @property
-    def needs_id(self) -> bool:
-        """Whether it is ready to be accepted but has no event id (S6)."""
-        return self.event_id is None and (self.body is not None or self.is_http)
+    found: tuple[Finding, ...] = ()
+    """What was found when its envelope or its request was read."""
+    has_own_id: bool = True
+    """Whether its sender gave it an event id, where it comes in an envelope or a request."""
 
     def prepare(self) -> Prepared:
         """Applies every rule. Stamps nothing and looks nothing up."""
@@ -76,22 +76,36 @@ class InvalidInput:
 def from_line(line: Mapping[str, Any], defaults: Defaults) -> InputEvent | InvalidInput:
     """Parses an NDJSON line. Reports all its problems at once.
 
-    The line has `kind`, `app_id` and `event`, and optionally `arrival`, `time_zone` and
-    `phone_region`.
+    The line has `kind`, `app_id` and `event`, and optionally `arrival`, `time_zone`,
+    `phone_region` and `event_id`, the envelope's (W11). `event_text` in place of `event` is the
+    event as its text, which may be no JSON.
     """
     findings = Findings()
     kind = _kind(line.get("kind"), findings)
     app_id = _text(line, "app_id", "E8", findings)
     if line.get("app_id") is None:
         findings.reject("E8", "app_id", "is missing: which AppsFlyer app is the event of?")
-    if "event" not in line:
+    event_text = _text(line, "event_text", "E3", findings)
+    if "event" not in line and event_text is None:
         findings.reject("E3", "event", "is missing: a JSON object with AppsFlyer's field names")
+    event_id = _text(line, "event_id", "W11", findings)
     zone = _zone(line, defaults, findings)
     region = _text(line, "phone_region", "H5", findings) or defaults.phone_region
     arrival = _arrival(line, findings) or defaults.arrival or instants.utc_now()
     if findings.rejected or kind is None or app_id is None:
         return InvalidInput(findings.as_tuple())
-    return InputEvent(App(app_id, zone, region), kind, line["event"], arrival)
+    event = line["event"] if event_text is None else _parsed(event_text)
+    return InputEvent(App(app_id, zone, region), kind, event, arrival, event_id)
+
+
+def _parsed(event_text: str) -> Any:
+    """What a text holds; None, which is no event, if it is no JSON."""
+    try:
+        return loads_once(event_text)
+    except NameTwiceError as error:
+        return error.rest
+    except InvalidJsonError:
+        return None
 
 
 def _kind(value: object, findings: Findings) -> Kind | None:

@@ -1,13 +1,14 @@
 """The schemas of events, for each kind."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from relay.accept.accept import MAX_EVENTS
+from relay.accept.bodies import MAX_EVENTS
 from relay.domain.kinds import Kind
 from relay.rules import mobile, web
+from relay.rules.payload import FieldTable
 from relay_cli.openapi import fields
 from relay_cli.openapi.shapes import Components, Schema
 from relay_cli.terminal.errors import CliError
@@ -24,7 +25,7 @@ class _Kind(NamedTuple):
     name: str
     description: str
     forms: Mapping[str, Schema]
-    checks: tuple[tuple[str, Callable[..., Any]], ...]
+    table: FieldTable[Any]
     required: Schema
     forbidden: frozenset[str] = frozenset()
 
@@ -35,7 +36,7 @@ _KINDS: Final[Mapping[Kind, _Kind]] = {
         "A mobile in-app event, in AppsFlyer's own field names. Without an `appsflyer_id` it is "
         "looked up by `customer_user_id`.",
         fields.MOBILE,
-        mobile.CHECKS,
+        mobile.FIELDS,
         {
             "required": ["eventName"],
             "anyOf": [{"required": ["appsflyer_id"]}, {"required": ["customer_user_id"]}],
@@ -45,14 +46,14 @@ _KINDS: Final[Mapping[Kind, _Kind]] = {
         "WebEvent",
         "A web event, in AppsFlyer's own field names.",
         fields.WEB,
-        web.CHECKS,
+        web.EVENT_FIELDS,
         {"required": ["event_name"]},
     ),
     Kind.WEB_VISIT: _Kind(
         "WebVisit",
         "A visit to a page, in AppsFlyer's own field names.",
         fields.WEB,
-        web.CHECKS,
+        web.EVENT_FIELDS,
         {"required": ["event_url"]},
         frozenset({"event_name", "event_revenue", "event_revenue_currency"}),
     ),
@@ -92,7 +93,8 @@ def _event(what: _Kind, rules: Mapping[str, str]) -> Schema:
 
 def _fields(what: _Kind) -> Iterator[tuple[str, Schema, Iterable[str]]]:
     """Each field, its schema, and the numbers of the rules that its check cites."""
-    for name, check in what.checks:
+    for row in what.table.rows:
+        name, check = row.name, row.check
         if name not in what.forms:
             raise CliError(f"no form is known of the field {name}: add it to openapi/fields.py")
         yield name, what.forms[name], dict.fromkeys(_RULE.findall(check.__doc__ or ""))

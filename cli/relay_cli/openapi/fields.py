@@ -7,11 +7,12 @@ layer: values that break a schema cause findings, and its examples are accepted.
 from collections.abc import Mapping
 from typing import Any, Final
 
-from relay.rules.hashing import DIGEST, HASHED_FIELDS
+from relay.rules.hashing import DIGEST
+from relay.rules.identity_fields import HASHED_FIELDS
+from relay.rules.leniency import PLAIN_AMOUNT
 from relay.rules.mobile.consent import CONSENT_FORMS
 from relay.rules.mobile.context import IntRange
 from relay.rules.mobile.device import APP_SET_SCOPE, ATT, UUID
-from relay.rules.money import PLAIN_AMOUNT
 from relay.rules.web import (
     FORBIDDEN_IN_NAME,
     LONGEST_IP,

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from relay.accept.accept import MAX_BODY_BYTES, MAX_EVENTS, MAX_VALUES
+from relay.accept.bodies import MAX_BODY_BYTES, MAX_EVENTS, MAX_VALUES
 from relay.config.apps import APP_ID
 from relay.config.sources import NAME
 from relay.domain.kinds import Kind
@@ -35,9 +35,12 @@ class Operation:
     """A kind of event, `install` or `webhook`."""
 
 
-def _parameter(name: str, location: str, description: str, schema: Schema) -> Schema:
+def _parameter(
+    name: str, location: str, description: str, schema: Schema, **more: object
+) -> Schema:
     needed = {"required": True} if location == "path" else {}
-    return {"name": name, "in": location, **needed, "description": description, "schema": schema}
+    told = {"description": description, "schema": schema}
+    return {"name": name, "in": location, **needed, **more, **told}
 
 
 def _in_query(form: Schema) -> Schema:
@@ -58,14 +61,17 @@ _KEY: Final = _parameter(
     "the answer tells the `event_id` that is made of your producer's name, the key and, in an "
     "array, the event's place. Web events carry it on as `customer_dedup_id`. To send some events "
     "of an array again, those that were `not_queued`, send the array with the same key, and with "
-    "`null` in the places of the others, so that each keeps its id.",
+    "`null` in the places of the others, so that each keeps its id. A pair of double quotes around "
+    "it is no part of it. Without a key, and with a placeholder like `null`, each event gets a "
+    "fresh id, with a warning where it carries revenue.",
     text("order-1001", maxLength=LONGEST_KEY),
 )
 _PREVIEW: Final = _parameter(
     "preview",
     "query",
-    "Show what would be sent, and queue nothing.",
+    "Show what would be sent, and queue nothing. `?preview` alone asks for it too.",
     {"type": "boolean", "default": False},
+    allowEmptyValue=True,
 )
 _VISITOR: Final = _parameter(
     "afUserId",
@@ -109,7 +115,8 @@ SECURITY: Final[Mapping[str, Schema]] = {
 
 _EVENTS_DESCRIPTION: Final = (
     f"One event, or an array of up to {MAX_EVENTS}, of {MAX_BODY_BYTES // 1024**2} MiB and "
-    f"{MAX_VALUES:,} names and values at most. "
+    f"{MAX_VALUES:,} names and values at most, as JSON in UTF-8, plain or gzip. The event alone: "
+    "its app and kind are in the path. "
     "Each is checked against AppsFlyer's rules, its personal data hashed, and queued. Every answer "
     "has the findings: which rule, which field, what to do."
 )

@@ -86,10 +86,13 @@ EVENTS: Final[ResponseSpecs] = {
     HTTPStatus.FORBIDDEN: ResponseSpec("This producer may not send for this app.", _PROBLEM),
     HTTPStatus.NOT_FOUND: ResponseSpec("No app of this id is set up.", _EITHER),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ResponseSpec(
-        "The body, its number of events, or every valid event is too large. Nothing was queued.",
+        "The body, as it came or inflated, its number of events, or every valid event is too "
+        "large. Nothing was queued.",
         _EITHER,
     ),
-    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: ResponseSpec("The body is not said to be JSON.", _PROBLEM),
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: ResponseSpec(
+        "The body is not said to be JSON, or is neither plain nor gzip.", _PROBLEM
+    ),
     HTTPStatus.UNPROCESSABLE_ENTITY: ResponseSpec(
         "This Idempotency-Key came before with another body. Nothing was queued.", _PROBLEM
     ),

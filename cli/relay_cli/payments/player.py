@@ -25,8 +25,9 @@ from relay.domain.movements import Movement, MovementKind
 from relay.errors import UnreadableWebhookError
 from relay.exact_json import dumps, loads
 from relay.instants import Clock
-from relay.messages.envelope import Envelope, parse_envelope
+from relay.messages.envelope import Envelope
 from relay.messages.notice import Notice, write_notice
+from relay.messages.reader import parse_envelope
 from relay.payments.map import Mapper
 from relay.payments.notice_job import NoticeJob
 from relay.payments.providers.registry import PROVIDERS, source_settings

@@ -25,7 +25,7 @@ from relay.aws.table import LONGEST_PK_BYTES, is_key_text
 from relay.domain.payment_rules import PaymentRules, SourceSettings
 from relay.exact_json import InvalidJsonError, UnwritableError, decimal_of, dumps, loads
 from relay.payments.providers.registry import PROVIDERS, source_settings
-from relay.rules.fields import showable
+from relay.rules.names import showable
 from relay_cli.terminal.errors import CliError
 from relay_cli.terminal.files import BYTE_ORDER_MARK, MIB, read_bytes
 

@@ -7,6 +7,8 @@ no exponent (M4). The output is compact, and non-ASCII text is not escaped (E5).
 import json
 import math
 import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, NoReturn
 
@@ -36,12 +38,40 @@ _WEIGHED: Final = re.compile(
 )
 
 
+_TOO_DEEP: Final = "not JSON that can be handled: nested too deeply"
+
+
 class InvalidJsonError(ValueError):
     """The text is not JSON. The message never quotes the text."""
 
 
 class TooManyValuesError(InvalidJsonError):
     """The text holds more names and values than are read; perhaps it is JSON, perhaps not."""
+
+
+class NameTwiceError(InvalidJsonError):
+    """An object of the text holds one name twice: which value is meant cannot be told (G5).
+
+    `name` is the first of those names, `rest` the text's value without them (`DoubledObject`).
+    """
+
+    def __init__(self, name: str, rest: Any) -> None:
+        super().__init__("JSON in which an object holds one name twice")
+        self.name = name
+        self.rest = rest
+
+
+class DoubledObject(dict[str, Any]):
+    """An object that holds a name twice, or encloses one that does; it has neither of the values.
+
+    `own` are the names that stand twice in this very object, `name` is the first one that does,
+    here or deeper.
+    """
+
+    def __init__(self, content: Mapping[str, Any], own: Sequence[str], name: str) -> None:
+        super().__init__(content)
+        self.own = tuple(own)
+        self.name = name
 
 
 class UnwritableError(ValueError):
@@ -54,16 +84,36 @@ def loads(text: str | bytes, most_values: int = MOST_VALUES) -> Any:
     Raises `InvalidJsonError`, which says where the mistake is and never quotes the text, and
     `TooManyValuesError` before it builds more than `most_values` names and values.
     """
+    return _parsed(text, most_values, _DECODER)
+
+
+def loads_once(text: str | bytes, most_values: int = MOST_VALUES) -> Any:
+    """Like `loads`, for the text of an event, in which no object may hold a name twice (G5).
+
+    Raises `NameTwiceError`, which is an `InvalidJsonError`, and what `loads` raises.
+    """
+    try:
+        return _parsed(text, most_values, _STRICT_DECODER)
+    except _NameTwice:
+        rest = _parsed(text, most_values, _MARKING_DECODER)
+    try:
+        marked, name = _enclosed(rest)
+    except RecursionError:
+        raise InvalidJsonError(_TOO_DEEP) from None
+    raise NameTwiceError(name or "", marked)
+
+
+def _parsed(text: str | bytes, most_values: int, decoder: json.JSONDecoder) -> Any:
     try:
         decoded = text if isinstance(text, str) else text.decode("utf-8")
         _check_values(decoded, most_values)
-        return _DECODER.decode(decoded)
+        return decoder.decode(decoded)
     except json.JSONDecodeError as error:
         message = f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
     except UnicodeDecodeError as error:
         message = f"not JSON: not UTF-8 at byte {error.start}"
     except RecursionError:
-        message = "not JSON that can be handled: nested too deeply"
+        message = _TOO_DEEP
     except TooManyValuesError:
         raise
     except InvalidOperation:
@@ -131,18 +181,48 @@ def dumps_with_room(value: Any) -> bytes:
     return dumps([[[[[[[[value]]]]]]]])[8:-8]
 
 
+def without_lone_surrogates(value: Any) -> Any:
+    """The value with U+FFFD for each half of a surrogate pair, in names and texts at any depth.
+
+    Raises `UnwritableError` if it is nested too deeply to be written.
+    """
+    try:
+        return _without_lone_surrogates(value)
+    except RecursionError:
+        raise UnwritableError(_TOO_DEEP) from None
+
+
+def _without_lone_surrogates(value: Any) -> Any:
+    if isinstance(value, str):
+        return value if value.isascii() else _LONE_SURROGATE.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {
+            _without_lone_surrogates(key): _without_lone_surrogates(item)
+            for key, item in value.items()
+        }
+    if isinstance(value, list):
+        return [_without_lone_surrogates(item) for item in value]
+    return value
+
+
+_LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+
 def plain_number(number: Decimal) -> str:
     """A decimal with all its digits and no exponent: `1E+3` gives `1000`.
 
-    Raises `UnwritableError` for NaN, infinity and numbers of more than 400 digits.
+    Raises `UnwritableError` for NaN, infinity and numbers of more than 400 characters.
     """
     if not number.is_finite():
         message = "not a finite number"
         raise UnwritableError(message)
-    if abs(number.adjusted()) > LONGEST_PLAIN or len(number.as_tuple().digits) > LONGEST_PLAIN:
-        message = "a number with too many digits"
-        raise UnwritableError(message)
-    return format(number, "f")
+    # Looked at first, so that no number is written out whose exponent has billions of digits.
+    if abs(number.adjusted()) <= LONGEST_PLAIN:
+        plain = format(number, "f")
+        if len(plain) <= LONGEST_PLAIN:
+            return plain
+    message = "a number with too many digits"
+    raise UnwritableError(message)
 
 
 def _parse_int(digits: str) -> int | Decimal:
@@ -158,9 +238,55 @@ def _refuse_constant(_name: str) -> NoReturn:
     raise InvalidJsonError(message)
 
 
-_DECODER: Final = json.JSONDecoder(
-    parse_float=Decimal, parse_int=_parse_int, parse_constant=_refuse_constant
-)
+class _NameTwice(Exception):  # noqa: N818 - a signal within this module
+    """The text has to be parsed once more, with all of such names marked."""
+
+
+def _refuse_doubled(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) != len(pairs):
+        raise _NameTwice
+    return content
+
+
+def _mark_doubled(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) == len(pairs):
+        return content
+    counted = Counter(name for name, _ in pairs)
+    own = [name for name, times in counted.items() if times > 1]
+    return DoubledObject({name: value for name, value in pairs if counted[name] == 1}, own, own[0])
+
+
+def _enclosed(value: Any) -> tuple[Any, str | None]:
+    """The value with every object marked that encloses a marked one, and the first such name."""
+    if isinstance(value, list):
+        items = [_enclosed(item) for item in value]
+        named = next((name for _, name in items if name is not None), None)
+        return [item for item, _ in items], named
+    if not isinstance(value, dict):
+        return value, None
+    fields = {key: _enclosed(item) for key, item in value.items()}
+    content = {key: item for key, (item, _) in fields.items()}
+    own = value.own if isinstance(value, DoubledObject) else ()
+    names = (*own, *(name for _, name in fields.values() if name is not None))
+    return (DoubledObject(content, own, names[0]), names[0]) if names else (content, None)
+
+
+def _decoder(
+    pairs_hook: Callable[[list[tuple[str, Any]]], dict[str, Any]] | None = None,
+) -> json.JSONDecoder:
+    return json.JSONDecoder(
+        parse_float=Decimal,
+        parse_int=_parse_int,
+        parse_constant=_refuse_constant,
+        object_pairs_hook=pairs_hook,
+    )
+
+
+_DECODER: Final = _decoder()
+_STRICT_DECODER: Final = _decoder(_refuse_doubled)
+_MARKING_DECODER: Final = _decoder(_mark_doubled)
 
 
 def _plain_fragment(value: object) -> orjson.Fragment:

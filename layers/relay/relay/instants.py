@@ -21,16 +21,16 @@ _MILLISECOND: Final = timedelta(milliseconds=1)
 _SECONDS_DIGITS: Final = 10
 """A ten-digit epoch number is seconds (M6, W7): 2001-09-09 to 2286-11-20."""
 
-_EARLIEST_WEB: Final = datetime(2001, 1, 1, tzinfo=UTC)  # W7
-_LATEST_MILLISECONDS: Final = 253_402_300_799_999  # the end of the year 9999
 
 _ISO: Final = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?"
-    r"\s?(Z|[+-]\d\d(?::?\d\d)?)?",
-    re.ASCII | re.IGNORECASE,
+    r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?"
+    r"(?: ?([Zz]|[+-]\d\d(?::?\d\d)?))?",
+    re.ASCII,
 )
 """ISO 8601 date and time; AppsFlyer's own `yyyy-mm-dd hh:mm:ss.sss` is one of its forms."""
 
+_DOCUMENTED: Final = re.compile(r"\d{4}-\d\d-\d\d (?:[01]\d|2[0-3]):\d\d:\d\d\.\d\d\d", re.ASCII)
+"""The form that AppsFlyer documents (M6)."""
 
 Clock = Callable[[], datetime]
 """Returns the current moment: `utc_now`, or a test's replacement."""
@@ -47,39 +47,49 @@ class Recorded(NamedTuple):
 # Reading
 
 
-def parse_mobile_time(value: object) -> datetime | None:
-    """An `eventTime` (M6): ISO 8601 with any offset (none means UTC), epoch ms, or epoch s.
+class IsoTime(NamedTuple):
+    """A moment that was written in ISO 8601, and whether it was written with an offset."""
 
-    None for everything else; AppsFlyer would then use the arrival time (T1).
-    """
-    if isinstance(value, str):
-        return parse_iso(value, needs_offset=False)
-    return from_epoch(value)
+    instant: datetime
+    has_offset: bool
 
 
 def parse_iso(text: str, *, needs_offset: bool) -> datetime | None:
     """ISO 8601 date and time in UTC, cut to milliseconds; None when it is not one."""
-    match = _ISO.fullmatch(text.strip())
-    if match is None or (needs_offset and match[8] is None):
+    read = read_iso(text.strip())
+    return None if read is None or (needs_offset and not read.has_offset) else read.instant
+
+
+def read_documented(text: str) -> datetime | None:
+    """A time in the form that AppsFlyer documents (M6), `yyyy-mm-dd hh:mm:ss.sss`, in UTC."""
+    if not _DOCUMENTED.fullmatch(text):
         return None
-    year, month, day, hour, minute = (int(match[group]) for group in range(1, 6))
-    milliseconds = int((match[7] or "0").ljust(3, "0")[:3])
+    try:
+        return datetime.fromisoformat(f"{text}+00:00")
+    except ValueError:
+        return None
+
+
+def read_iso(text: str) -> IsoTime | None:
+    """ISO 8601 date and time, without an offset in UTC; cut to milliseconds."""
+    match = _ISO.fullmatch(text)
+    if match is None:
+        return None
+    year, month, day, hour, minute, second, fraction, offset = match.groups()
     try:
         local = datetime(
-            year, month, day, hour, minute, int(match[6] or 0), milliseconds * 1000, tzinfo=UTC
+            int(year),
+            int(month),
+            int(day),
+            int(hour),
+            int(minute),
+            int(second or 0),
+            int(fraction[:3].ljust(3, "0")) * 1000 if fraction else 0,
+            tzinfo=UTC,
         )
-        return local - _offset(match[8])
+        return IsoTime(local if offset is None else local - _offset(offset), offset is not None)
     except (ValueError, OverflowError):
         return None
-
-
-def from_epoch(value: object) -> datetime | None:
-    """Epoch milliseconds, or seconds when there are ten digits; None when it is neither."""
-    number = whole_number(value)
-    if number is None or not 0 <= number <= _LATEST_MILLISECONDS:
-        return None
-    seconds = is_epoch_seconds(number)
-    return from_milliseconds(number * 1000 if seconds else number)
 
 
 def is_epoch_seconds(number: int) -> bool:
@@ -99,11 +109,6 @@ def to_milliseconds(instant: datetime) -> int:
     return (instant - datetime(1970, 1, 1, tzinfo=UTC)) // _MILLISECOND
 
 
-def is_plausible_web_time(instant: datetime) -> bool:
-    """W7: a time before 2001 is a mistake."""
-    return instant >= _EARLIEST_WEB
-
-
 def whole_number(value: object) -> int | None:
     """A JSON number without a fraction as an integer; None for anything else."""
     if isinstance(value, bool):
@@ -120,8 +125,8 @@ def whole_number(value: object) -> int | None:
 _INT_DIGITS: Final = 30
 
 
-def _offset(text: str | None) -> timedelta:
-    if text is None or text in "Zz":
+def _offset(text: str) -> timedelta:
+    if text in "Zz":
         return timedelta(0)
     hours, minutes = int(text[1:3]), int(text[3:].lstrip(":") or 0)
     if hours >= 24 or minutes >= 60:  # noqa: PLR2004 - hours of a day, minutes of an hour
@@ -152,7 +157,8 @@ def recorded_mobile(event_time: datetime | None, arrival: datetime) -> Recorded:
     if event_time is None:
         return Recorded(arrival, "arrival", "T1")
     if event_time <= arrival:
-        if arrival < _mobile_limit(event_time):
+        limit = _mobile_limit(event_time.date())
+        if limit is None or arrival < limit:
             return Recorded(event_time, "event", "T2")
         return Recorded(arrival, "arrival", "T3")
     if event_time.date() == arrival.date():
@@ -161,45 +167,49 @@ def recorded_mobile(event_time: datetime | None, arrival: datetime) -> Recorded:
 
 
 def recorded_web(event_time: datetime | None, arrival: datetime, zone: str) -> Recorded:
-    """T6 to T9: the time AppsFlyer records for a web event or visit; days are those of `zone`."""
+    """T6 to T9: the time AppsFlyer records for a web event or visit; days are those of `zone`.
+
+    T9 is not documented: the receive time is what its siblings record.
+    """
     if event_time is None:
         return Recorded(arrival, "arrival", "T6")
     if event_time > arrival:
-        return Recorded(event_time, "event", "T9")
-    if arrival <= web_deadline(event_time, zone):
+        return Recorded(arrival, "arrival", "T9")
+    deadline = web_deadline(event_time, zone)
+    if deadline is None or arrival <= deadline:
         return Recorded(event_time, "event", "T7")
     return Recorded(arrival, "arrival", "T8")
 
 
-def mobile_deadline(event_time: datetime) -> datetime:
-    """T11: the last moment at which a mobile event keeps its own time (02:00 itself is late)."""
-    return _mobile_limit(event_time) - _MILLISECOND
+def mobile_deadline(event_time: datetime) -> datetime | None:
+    """T11: the last moment at which a mobile event keeps its own time (02:00 itself is late).
+
+    None beyond the year 9999 (T12).
+    """
+    limit = _mobile_limit(event_time.date())
+    return None if limit is None else limit - _MILLISECOND
 
 
-def web_deadline(event_time: datetime, zone: str) -> datetime:
+def web_deadline(event_time: datetime, zone: str) -> datetime | None:
     """T11, T10: 00:30 of the next day on the wall clock of the app's zone, as UTC.
 
     If 00:30 occurs twice, the first one counts (fold 0). If it is skipped, fold 0 applies the
-    offset from before the change, as the tz database does.
+    offset from before the change, as the tz database does. None beyond the year 9999 (T12).
     """
     tz = time_zone(zone)
     try:
         next_day = event_time.astimezone(tz).date() + _DAY
         return datetime.combine(next_day, _WEB_GRACE, tz).astimezone(UTC)
-    except OverflowError:  # no day follows the last one of the year 9999
-        return datetime.max.replace(tzinfo=UTC)
-
-
-def _mobile_limit(event_time: datetime) -> datetime:
-    return _next_day_at_two(event_time.date())
+    except OverflowError:
+        return None
 
 
 @lru_cache(maxsize=64)
-def _next_day_at_two(day: date) -> datetime:
+def _mobile_limit(day: date) -> datetime | None:
     try:
         return datetime.combine(day + _DAY, _MOBILE_GRACE, UTC)
     except OverflowError:
-        return datetime.max.replace(tzinfo=UTC)
+        return None
 
 
 @lru_cache(maxsize=256)

@@ -13,8 +13,8 @@ from typing import Any, Final
 from relay.domain.kinds import App, Kind
 from relay.exact_json import InvalidJsonError, UnwritableError, dumps, loads
 from relay.instants import Recorded
+from relay.messages.arrival import prepare_arrival
 from relay.messages.envelope import Envelope, money_without_id, stamped
-from relay.rules.identity_lookup import prepare_with_lookup
 from relay.rules.prepare import Prepared
 
 _LARGEST_KEPT: Final = 32 * 1024
@@ -93,8 +93,9 @@ def read_event(
     """Read an event as a forwarder would at the moment `now`."""
     app = App(envelope.app_id, zone)
     first_seen = envelope.first_seen or came_in
-    event = stamped(envelope.kind, envelope.event, first_seen)
-    prepared = prepare_with_lookup(envelope.kind, app, event, now, envelope.event_id, appsflyer_id)
+    prepared = prepare_arrival(
+        envelope.kind, app, envelope.event, first_seen, now, envelope.event_id, appsflyer_id
+    )
     findings = [finding.as_dict() for finding in prepared.findings]
     if prepared.has_revenue and envelope.event_id is None:
         findings.append(money_without_id().as_dict())

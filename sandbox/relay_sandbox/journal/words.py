@@ -11,6 +11,7 @@ DUPLICATE: Final = (
 )
 REDRIVEN: Final = "Redriven: it is on its queue again, with its tries counted from zero."
 DROPPED: Final = "Its dead letter was deleted: nothing more becomes of it."
+SPLIT: Final = "One of its events has a message of its own now."
 ELSEWHERE: Final = "Sent to the endpoint that was set instead of the stand-in."
 IGNORED_WEBHOOK: Final = "Taken and ignored: webhooks of this type say nothing about money."
 

@@ -55,6 +55,7 @@ class Function:
         self._slots = asyncio.Semaphore(limit)
         self._idle: list[ExecutionEnvironment] = []
         self._environments: set[ExecutionEnvironment] = set()
+        self._retired: set[ExecutionEnvironment] = set()
 
     async def warm_up(self) -> None:
         """Start the first environment; raises SandboxError, with traceback, if it cannot load."""
@@ -88,6 +89,13 @@ class Function:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(environment.pid, signal.SIGKILL)
 
+    async def retire(self) -> None:
+        """Let every later invocation run in a new process, which remembers nothing."""
+        idle, self._idle = self._idle, []
+        self._retired = set(self._environments)
+        for environment in idle:
+            await self._discard(environment)
+
     async def stop(self) -> None:
         """Stop all environments; invocations in progress end with an error."""
         await asyncio.gather(*(environment.stop() for environment in list(self._environments)))
@@ -120,11 +128,12 @@ class Function:
         return started
 
     async def _put_back(self, environment: ExecutionEnvironment) -> None:
-        if environment.alive:
+        if environment.alive and environment not in self._retired:
             self._idle.append(environment)
         else:
             await self._discard(environment)
 
     async def _discard(self, environment: ExecutionEnvironment) -> None:
         self._environments.discard(environment)
+        self._retired.discard(environment)
         await environment.stop()

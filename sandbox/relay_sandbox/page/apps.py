@@ -15,8 +15,9 @@ from relay_sandbox.page.surroundings import Surroundings
 async def change(surroundings: Surroundings, asked: Mapping[str, Any]) -> dict[str, Any]:
     """Change `{"app_id", "state", "time_zone", "key"}`; raises `PageError`.
 
-    `key` "renew" makes a new S2S key, and gives it to AppsFlyer and to the relay, which does not
-    try again with one that was refused. "revoked" takes every key from AppsFlyer.
+    `key` "renew" makes a new S2S key, and gives it to AppsFlyer and to the relay, whose processes
+    begin anew: one that was refused is remembered for a minute. "revoked" takes every key from
+    AppsFlyer.
     """
     accounts = surroundings.stand_in.accounts
     wanted = {name: asked[name] for name in ("app_id", "state", "time_zone") if name in asked}
@@ -34,6 +35,8 @@ async def change(surroundings: Surroundings, asked: Mapping[str, Any]) -> dict[s
         raise PageError(
             400, "state is open or blocked, time_zone a name of the tz database"
         ) from error
+    if asked.get("key") == "renew":
+        await surroundings.functions[f"forward_{known[app_id]}"].retire()
     surroundings.observer.journal.changed()
     return {"apps": accounts.as_json()}
 

@@ -11,7 +11,7 @@ from relay.instants import iso_form
 from relay_cli.clients.aws import send_messages
 from relay_cli.dlq.dead_letter import DeadLetter, redrive_body
 from relay_cli.dlq.reader import DeadLetterReader
-from relay_sandbox.journal.observer import QueueName
+from relay_sandbox.journal.facts import QueueName
 from relay_sandbox.journal.trace import Trace
 from relay_sandbox.journal.words import because
 from relay_sandbox.page.answers import PageError

@@ -9,7 +9,7 @@ from typing import Any
 
 from relay.errors import NotAnEnvelopeError
 from relay.instants import utc_now
-from relay.messages.envelope import parse_envelope
+from relay.messages.reader import parse_envelope
 from relay_cli.samples import ACCEPT, FORWARD_MOBILE, FORWARD_WEB, Sample, read_samples, with_age
 from relay_cli.terminal.errors import CliError
 from relay_sandbox.page.answers import PageError

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from relay.rules.money import WEB_CURRENCIES
 from relay_sandbox.stand_in.mobile_money import KNOWN_CURRENCIES
 
 _YEAR_9999 = 253_370_764_800_000  # Unix ms; earlier moments have a local time in every zone
@@ -36,7 +37,7 @@ def _plain_name(name: str) -> str:
 
 
 def _listed(currency: str) -> str:
-    if currency not in KNOWN_CURRENCIES:
+    if currency not in KNOWN_CURRENCIES | WEB_CURRENCIES:
         message = "must be an ISO 4217 code"
         raise ValueError(message)
     return currency

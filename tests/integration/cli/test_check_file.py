@@ -45,6 +45,9 @@ def _http_event(body: Any, **more: Any) -> dict[str, Any]:
 FORMS: dict[str, tuple[Any, int]] = {
     "an envelope": (ENVELOPE, 1),
     "an array of envelopes": ([ENVELOPE, ENVELOPE], 2),
+    "what SNS delivers": ({"Type": "Notification", "Message": json.dumps(ENVELOPE)}, 1),
+    "JSON made text twice": (json.dumps(json.dumps(ENVELOPE)), 1),
+    "an SQS event with an array": ({"Records": [{"body": json.dumps([ENVELOPE, ENVELOPE])}]}, 2),
     "an SQS event": ({"Records": [{"body": json.dumps(ENVELOPE)}]}, 1),
     "an HTTP API event": (_http_event(EVENT), 1),
     "an HTTP API event with an array": (_http_event([EVENT, EVENT]), 2),
@@ -214,6 +217,14 @@ def test_check_message_that_is_no_envelope_is_rejected(run: Run, tmp_path: Path)
 
     assert done.returncode == 1
     assert done.stdout.count(b" REJECT ") == 2
+
+
+def test_check_names_what_is_no_envelope(run: Run, tmp_path: Path) -> None:
+    """As the dead letter would: one reader for both."""
+    done = run("check", _file(tmp_path, {"Records": [{"eventSource": "aws:s3", "s3": {}}]}))
+
+    assert done.returncode == 1
+    assert "an S3 notification" in " ".join(done.stdout.decode().split())
 
 
 def test_check_piped_is_free_of_escape_sequences(run: Run, tmp_path: Path) -> None:

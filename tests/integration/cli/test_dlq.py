@@ -5,7 +5,7 @@ import signal
 import subprocess
 from datetime import UTC, datetime, timedelta
 
-from relay.messages.envelope import dead_letter_of_no_envelope
+from relay.messages.envelope import dead_letter_of_no_envelope, digest_of
 from tests.integration.cli.conftest import (
     EVENT,
     NOW,
@@ -19,7 +19,7 @@ from tests.integration.cli.conftest import (
 )
 
 DEAD_LETTER_FIELDS = {"reason", "outcome", "status", "message", "deadline", "dead_since"}
-NO_ENVELOPE = dead_letter_of_no_envelope("whatever", "id-1", "missing: app_id", NOW)
+NO_ENVELOPE = dead_letter_of_no_envelope(digest_of("whatever"), "id-1", "missing: app_id", NOW)
 
 
 def test_dlq_list_counts_by_reason_and_app_and_leaves_all_in_place(
@@ -45,7 +45,9 @@ def test_dlq_list_counts_by_reason_and_app_and_leaves_all_in_place(
     assert "com.example.shop" in below
     assert "first in 2 d 5 h" in below
     assert "com.example.blocked" in shown
-    assert "cannot be redriven" in shown
+    assert "no envelope: export what holds an event, correct it, and send it" in " ".join(
+        shown.split()
+    )
     assert second.stdout.decode().count("14 dead letters") == 1
     assert queues.count("mobile_dlq") == 14
 
@@ -209,7 +211,7 @@ def test_dlq_redrive_leaves_what_holds_no_event_and_says_so(run: Run, queues: Lo
 
     assert done.returncode == 0
     assert b"1 sent back" in done.stdout
-    assert b"not_an_envelope" in done.stdout
+    assert b"1 left: without an event, or to be corrected first" in done.stdout
     assert queues.count("mobile_dlq") == 1
     assert asked.returncode == 2
     assert b"cannot be redriven" in asked.stderr

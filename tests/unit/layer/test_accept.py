@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from relay.accept import accept, requests
-from relay.accept.accept import MAX_BODY_BYTES, MAX_EVENTS, MAX_VALUES
+from relay.accept.bodies import MAX_BODY_BYTES, MAX_EVENTS, MAX_VALUES
 from relay.config.producers import token_digest
 from tests.builders import (
     MOBILE_APP,
@@ -143,15 +143,16 @@ def test_handle_money_without_a_key_is_warned_about(
     assert ("S6" in in_answer, "S6" in in_queue) == (warned, warned)
 
 
-def test_handle_event_with_a_left_out_field_of_no_json_form_is_queued_without_it(
+def test_handle_event_whose_time_is_left_out_is_queued_with_that_of_its_coming(
     harness: AcceptHarness,
 ) -> None:
-    """M6: such a time is left out with a warning, so the event is valid."""
+    """Q8: a time left out (M6) is as one that never was, so that waiting does not shift it."""
     body = json.dumps(make_event()).replace('"2026-03-02 11:59:00.000"', "1e999")
 
     assert harness.post(body).status == 202
 
-    assert harness.mobile[0].content["event"].keys() == make_event().keys() - {"eventTime"}
+    assert harness.mobile[0].content["event"]["eventTime"] == "2026-03-02 12:00:00.000"
+    assert [found["rule"] for found in harness.mobile[0].content["findings"]] == ["M6", "S6"]
 
 
 def test_handle_body_as_base64_is_queued(harness: AcceptHarness) -> None:
@@ -665,7 +666,7 @@ def test_handle_mobile_call_takes_nothing_from_cookies(harness: AcceptHarness) -
 # Idempotency keys
 
 
-@pytest.mark.parametrize("key", ["x" * 201, "a\x07b"])
+@pytest.mark.parametrize("key", ["x" * 257, "a\x07b", "a,b", '"a","b"'])
 def test_handle_key_that_cannot_be_one_is_a_400(harness: AcceptHarness, key: str) -> None:
     assert_problem(harness.post(make_event(), **keyed(key)), 400)
 
@@ -794,7 +795,7 @@ def test_handle_bug_of_ours_is_a_500_and_its_text_goes_nowhere(
     def fail(*_: object) -> None:
         raise RuntimeError("jane@example.com")
 
-    monkeypatch.setattr(accept, "prepare_with_lookup", fail)
+    monkeypatch.setattr(accept, "prepare_arrival", fail)
 
     answer = harness.post(make_event())
 

@@ -24,6 +24,7 @@ from relay.http1.trust import bundle_age_days
 from relay_sandbox.local_aws.memory_table import MemoryAsyncTable, MemoryTable
 from tests.builders import (
     MOBILE_APP,
+    WEB_APP,
     Json,
     make_envelope,
     make_event,
@@ -189,11 +190,13 @@ def test_forwarder_puts_what_waits_and_what_is_dead_on_its_two_queues(outside: O
 
 
 def test_accept_queues_each_surface_on_its_own_queue(outside: Outside) -> None:
-    outside.ssm.parameters[f"/relay/apps/web/{MOBILE_APP}"] = "{}"
+    outside.ssm.parameters[f"/relay/apps/web/{WEB_APP}"] = "{}"
     visit = {"user_id": {"customer_user_id": "u"}, "event_url": "https://www.example.com/"}
 
     composition.accept().handle(make_http_event(make_event()))
-    composition.accept().handle(make_http_event(visit, route="POST /v1/web/{app_id}/visits"))
+    composition.accept().handle(
+        make_http_event(visit, route="POST /v1/web/{app_id}/visits", app_id=WEB_APP)
+    )
 
     assert {url: len(messages) for url, messages in outside.sqs.queues.items()} == {
         ENVIRONMENT["RELAY_MOBILE_QUEUE_URL"]: 1,

@@ -8,9 +8,17 @@ import pytest
 
 from relay.domain.kinds import App, Kind
 from relay.exact_json import dumps, loads
+from relay.messages.arrival import prepare_arrival
 from relay.messages.envelope import Envelope, content_digest, former_content_digest, stamped
-from relay.rules.identity_lookup import prepare_with_lookup
-from tests.builders import MOBILE_APP, NOW, Json, make_event, make_web_event, make_web_visit
+from tests.builders import (
+    MOBILE_APP,
+    NOW,
+    WEB_APP,
+    Json,
+    make_event,
+    make_web_event,
+    make_web_visit,
+)
 
 VALUE: Json = {"af_revenue": "9.99", "af_content_id": "sku-1"}
 FIRST = {
@@ -20,13 +28,14 @@ FIRST = {
 }
 
 
-def digest(kind: Kind, event: Json, app: App = App(MOBILE_APP), **given: Any) -> str:  # noqa: B008
+def digest(kind: Kind, event: Json, app: App | None = None, **given: Any) -> str:
     """Of an event as a forwarder sees it: through JSON, its time stamped."""
+    app = app or App(MOBILE_APP if kind is Kind.MOBILE_EVENT else WEB_APP)
     first_seen = given.pop("first_seen", NOW)
     found = given.pop("appsflyer_id", None)
     envelope = Envelope(app_id=app.id, kind=kind, event=None, **given)
-    complete = stamped(kind, loads(dumps(event)), first_seen)
-    prepared = prepare_with_lookup(kind, app, complete, NOW, "order-1", found)
+    given = loads(dumps(event))
+    prepared = prepare_arrival(kind, app, given, first_seen, NOW, "order-1", found)
     assert prepared.body is not None
     return content_digest(envelope, prepared.content, first_seen)
 
@@ -112,7 +121,7 @@ def test_content_of_another_app_or_kind_is_another() -> None:
     web = FIRST[Kind.WEB_EVENT]
 
     assert digest(Kind.WEB_EVENT, web) != digest(
-        Kind.WEB_EVENT, web, App("website-www.example.com")
+        Kind.WEB_EVENT, web, App("website-www.example.org")
     )
 
 
@@ -145,7 +154,7 @@ def test_content_digest_says_its_version() -> None:
         '["1415211453000-6513894","user-1",null],1772452740000]'
     )
 
-    expected = f"2:{hashlib.sha256(text.encode()).hexdigest()}"
+    expected = f"3:{hashlib.sha256(text.encode()).hexdigest()}"
     assert digest(Kind.MOBILE_EVENT, make_event()) == expected
 
 

@@ -6,14 +6,18 @@ import pytest
 
 from relay.exact_json import (
     MOST_VALUES,
+    DoubledObject,
     InvalidJsonError,
+    NameTwiceError,
     TooManyValuesError,
     UnwritableError,
     decimal_of,
     dumps,
     dumps_with_room,
     loads,
+    loads_once,
     plain_number,
+    without_lone_surrogates,
 )
 
 TOO_DEEP = 100_000
@@ -190,8 +194,8 @@ def test_dumps_value_writes_it_compactly_and_plainly(value: object, text: str | 
         ("0.1", "0.1"),
         ("0.30000000000000004", "0.30000000000000004"),
         ("12345678901234567890123.45", "12345678901234567890123.45"),
-        ("1e400", "1" + "0" * 400),
-        ("1e-400", "0." + "0" * 399 + "1"),
+        ("1e399", "1" + "0" * 399),
+        ("1e-398", "0." + "0" * 397 + "1"),
     ],
 )
 def test_dumps_what_was_read_keeps_its_digits(text: str, written: str) -> None:
@@ -244,13 +248,13 @@ def _is_taken(levels: int) -> bool:
 # Numbers
 
 
-@pytest.mark.parametrize("text", ["NaN", "-Infinity", "1E+401", "1E-401", "1" * 401])
+@pytest.mark.parametrize("text", ["NaN", "-Infinity", "1E+400", "1E-399", "1" * 401])
 def test_plain_number_of_no_use_raises(text: str) -> None:
     with pytest.raises(UnwritableError):
         plain_number(Decimal(text))
 
 
-@pytest.mark.parametrize("text", ["1" * 400, "1E+400", "1E-400"])
+@pytest.mark.parametrize("text", ["1" * 400, "1E+399", "1E-398"])
 def test_plain_number_of_the_greatest_length_is_written(text: str) -> None:
     assert "E" not in plain_number(Decimal(text))
 
@@ -284,3 +288,47 @@ def test_dumps_agrees_with_orjson_where_no_number_needs_care() -> None:
     value = {"a": ["x", 1, -1, True, None, {"b": {}}], "c": '\u2028\x00\t"\\'}
 
     assert dumps(value) == orjson.dumps(value)
+
+
+# A name twice (G5)
+
+
+def test_loads_once_takes_what_has_each_name_once() -> None:
+    assert loads_once('{"a":{"k":1},"b":{"k":1},"c":[{"k":1e1}]}') == {
+        "a": {"k": 1}, "b": {"k": 1}, "c": [{"k": 10}]
+    }  # fmt: skip
+    with pytest.raises(InvalidJsonError):
+        loads_once('{"a":NaN}')
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "rest", "own"),
+    [
+        ('{"a":1,"b":2,"\\u0061":3}', "a", {"b": 2}, ("a",)),
+        ('{"x":[{"a":1,"a":1,"b":2}],"y":{"c":1}}', "a", {"x": [{"b": 2}], "y": {"c": 1}}, ()),
+        ('{"":1,"":2}', "", {}, ("",)),
+        ('[{"b":{"a":1,"a":1}}]', "a", [{"b": {}}], None),
+    ],
+)
+def test_loads_once_refuses_a_name_twice_and_gives_the_rest(
+    text: str, name: str, rest: object, own: tuple[str, ...] | None
+) -> None:
+    with pytest.raises(NameTwiceError) as caught:
+        loads_once(text)
+
+    assert (caught.value.name, caught.value.rest) == (name, rest)
+    if own is not None:
+        assert isinstance(caught.value.rest, DoubledObject)
+        assert (caught.value.rest.own, caught.value.rest.name) == (own, name)
+
+
+def test_loads_once_of_a_name_twice_too_deep_to_look_at_is_no_json() -> None:
+    deep = '{"a":' * 3_000 + '{"b":1,"b":2}' + "}" * 3_000
+
+    with pytest.raises(InvalidJsonError):
+        loads_once(deep)
+
+
+def test_without_lone_surrogates_too_deep_to_be_written_is_unwritable() -> None:
+    with pytest.raises(UnwritableError):
+        without_lone_surrogates(nested(20_000))

@@ -6,15 +6,23 @@ from relay.domain.findings import Finding, Findings, Severity
 def test_findings_of_all_severities_keep_their_order() -> None:
     findings = Findings()
 
-    findings.warn("M12", "os", "is missing")
-    findings.reject("M1", "appsflyer_id", "is missing")
     findings.repair("M5", "eventCurrency", "lower case")
+    findings.warn("M12", "os", "is missing")
 
     assert findings.as_tuple() == (
-        Finding("M12", Severity.WARN, "os", "is missing"),
-        Finding("M1", Severity.REJECT, "appsflyer_id", "is missing"),
         Finding("M5", Severity.REPAIR, "eventCurrency", "lower case"),
+        Finding("M12", Severity.WARN, "os", "is missing"),
     )
+
+
+def test_findings_of_a_rejected_event_hold_no_repair() -> None:
+    """Nothing of it is sent, repaired or not."""
+    findings = Findings()
+
+    findings.repair("M5", "eventCurrency", "lower case")
+    findings.reject("M1", "appsflyer_id", "is missing")
+
+    assert findings.as_tuple() == (Finding("M1", Severity.REJECT, "appsflyer_id", "is missing"),)
 
 
 def test_findings_without_a_reject_are_not_rejected() -> None:

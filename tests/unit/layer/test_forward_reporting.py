@@ -15,7 +15,7 @@ from relay.domain.kinds import App, Surface
 from relay.domain.outcomes import CREDENTIALS_REASON, AppsFlyerResponse, Outcome, Verdict
 from relay.forward.event_job import EventJob
 from relay.forward.reporting import count_uncertain, report_batch
-from relay.messages.envelope import parse_envelope
+from relay.messages.reader import parse_envelope
 from tests.builders import (
     MOBILE_APP,
     NOW,

@@ -191,7 +191,7 @@ async def test_forward_kind_on_the_wrong_queue_is_rejected(
 
 @pytest.mark.parametrize(
     "body",
-    ["not json", "[]", '{"app_id": "id1"}', '{"app_id": "id1", "kind": "fax", "event": {}}', ""],
+    ["not json", "[]", '{"app_id": "id1"}', '{"kind": "mobile_event", "event": {}}', ""],
 )
 async def test_forward_body_that_is_no_envelope_is_rejected(body: str) -> None:
     harness = ForwarderHarness()
@@ -205,17 +205,17 @@ async def test_forward_body_that_is_no_envelope_is_rejected(body: str) -> None:
 
 @pytest.mark.parametrize(
     "moment",
-    ["9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+14:00", "2026-03-02T12:00:00", "soon"],
+    ["9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+14:00", "2026-03-17T12:00:00Z", "soon"],
 )
 async def test_forward_envelope_of_an_impossible_moment_is_rejected(moment: str) -> None:
-    """Beyond what a calendar holds in UTC, without an offset, or none at all."""
+    """Q5: beyond what a calendar holds in UTC, or any queue keeps, or none at all."""
     harness = ForwarderHarness()
 
     assert await harness.forward(make_envelope(not_before=moment), make_envelope()) == []
 
     [letter] = harness.dead
-    assert letter["reason"] == "not_an_envelope"
-    assert letter["message"].startswith("not_before: ")
+    assert (letter["reason"], letter["event"]) == ("rejected", make_event())
+    assert [(one["rule"], one["field"]) for one in letter["findings"]] == [("Q5", "not_before")]
     assert len(harness.appsflyer.requests) == 1
 
 

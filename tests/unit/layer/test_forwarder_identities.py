@@ -225,12 +225,3 @@ async def test_forward_web_event_is_never_looked_up() -> None:
     await harness.forward(make_web_envelope())
 
     assert harness.identities.calls == {}
-
-
-async def test_forward_moment_farther_than_any_queue_keeps_is_a_dead_letter() -> None:
-    harness = ForwarderHarness()
-
-    await harness.forward(make_envelope(not_before="2026-03-17T12:00:00Z"))
-
-    (letter,) = harness.dead
-    assert letter["reason"] == "hold_limit: not_before"

@@ -21,9 +21,10 @@ from relay.domain.kinds import Surface
 from relay.domain.movements import Link, MovementKind
 from relay.domain.payment_rules import PaymentRules
 from relay.exact_json import dumps_for_queue, loads
-from relay.messages.envelope import DEAD_LETTER_FIELDS, parse_envelope, write_envelope
+from relay.messages.envelope import DEAD_LETTER_FIELDS, write_envelope
 from relay.messages.notice import DEAD_LETTER_FIELDS as DEAD_NOTICE_FIELDS
 from relay.messages.notice import parse_notice, write_notice
+from relay.messages.reader import parse_envelope
 from relay.payments.events import movement_digest
 from relay.payments.providers.registry import source_settings
 from relay.stores.decision import Decision

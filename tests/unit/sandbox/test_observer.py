@@ -15,8 +15,9 @@ from relay.domain.kinds import Kind
 from relay.exact_json import dumps, loads
 from relay.instants import Recorded
 from relay_sandbox.http.messages import Request, Response
+from relay_sandbox.journal.facts import QueueName, Role, Waits
 from relay_sandbox.journal.journal import MOST_TRACES, Journal
-from relay_sandbox.journal.observer import Observer, QueueName, Role, Waits
+from relay_sandbox.journal.observer import Observer
 from relay_sandbox.journal.trace import Fate, Trace
 from relay_sandbox.lambda_runtime.runtime_api import FunctionError
 from relay_sandbox.stand_in.calls import Call, Verdict, parse_body
@@ -346,7 +347,7 @@ def test_of_the_events_that_are_kept_no_step_is_dropped_and_nothing_else_is_kept
     assert [trace.event_id for trace in story.journal] == [f"e-{n}" for n in range(100, 600)]
     assert all(len(trace.steps) == 3 for trace in story.journal)
     kept = {one.message_id for one in story.journal}
-    assert story.observer._by_message.keys() == kept  # noqa: SLF001 - nothing else grows
+    assert story.observer._index.by_message.keys() == kept  # noqa: SLF001 - nothing else grows
 
 
 _PERSONAL = ("email", "phone", "phone_number", "first_name", "last_name", "name", "fullName")

@@ -8,11 +8,10 @@ from urllib.parse import quote
 
 from relay.accept.accept import ROUTES, with_visitor
 from relay.domain.kinds import Kind
-from relay.errors import NotAnEnvelopeError
 from relay.exact_json import InvalidJsonError, loads
 from relay.gateway.request import Request
 from relay.instants import utc_now
-from relay.messages.envelope import parse_envelope
+from relay.messages.reader import read_body
 from relay_cli.clients.aws import local_sqs_client, translate_errors
 from relay_cli.clients.http import Response, call
 from relay_cli.local.demo.traces import SubmittedEvent, Trace, TraceResult
@@ -134,11 +133,11 @@ def _event_of_sample(sample: Sample, number: int) -> SubmittedEvent | None:
 
 
 def _event_of_envelope(body: str) -> SubmittedEvent | None:
-    try:
-        envelope = parse_envelope(body)
-    except NotAnEnvelopeError:
+    items = read_body(body, utc_now())
+    if len(items) != 1 or items[0].fault is not None:
         return None
-    return SubmittedEvent(envelope.kind, envelope.app_id, envelope.event, envelope.event_id)
+    one = items[0].envelope
+    return SubmittedEvent(one.kind, one.app_id, one.event, one.event_id)
 
 
 def _events_of_request(event: Mapping[str, Any]) -> Iterator[SubmittedEvent]:

@@ -7,36 +7,38 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Final, Literal, TypedDict
+from uuid import uuid4
 
+from relay.accept.bodies import envelope_finding, is_envelope, read_events
 from relay.accept.entries import Entry, EntryContent, PreviewsContent, QueuedContent, none_is_valid
 from relay.accept.requests import RequestName, Requests, digest_of
 from relay.aws.sqs import MAX_TAKEN_BYTES, Message, Queue
 from relay.config.apps import Apps
 from relay.config.producers import Producer, Producers
 from relay.consumer.deadline import Remaining
+from relay.domain.findings import Finding, Severity
 from relay.domain.kinds import App, Kind, Surface
 from relay.errors import (
     ConfigurationError,
     ParametersUnavailableError,
     UnknownAppError,
 )
-from relay.exact_json import InvalidJsonError, TooManyValuesError, loads
 from relay.gateway.request import LONGEST_SECONDS, Problem, Request, Response
 from relay.gateway.responses import respond, settings_unavailable
-from relay.messages.envelope import Envelope, money_without_id, stamped, write_envelope
+from relay.messages.arrival import former_digest, prepare_arrival
+from relay.messages.envelope import (
+    KEY_OVER_HTTP,
+    Envelope,
+    money_without_id,
+    write_envelope,
+)
 from relay.messages.event_ids import http_event_id
-from relay.rules.fields import is_absent
 from relay.rules.identity_lookup import (
     customer_to_look_up,
     prepare_with_lookup,
     will_be_looked_up,
 )
-
-MAX_BODY_BYTES: Final = 5 * 1024 * 1024
-"""Lambda accepts 6 MB an invocation, and the body arrives wrapped and escaped."""
-MAX_EVENTS: Final = 500
-MAX_VALUES: Final = 250_000
-"""Names and values in a body: 500 for each of the most events. They bound the memory it takes."""
+from relay.rules.leniency import is_absent
 
 MAX_CONTENT_BYTES: Final = 5_500_000
 """Of what a response tells. Lambda takes 6 MB, the headers and the form included."""
@@ -46,6 +48,14 @@ ROUTES: Final[Mapping[str, Kind]] = {
     "POST /v1/web/{app_id}/events": Kind.WEB_EVENT,
     "POST /v1/web/{app_id}/visits": Kind.WEB_VISIT,
 }
+
+
+PLACEHOLDER_KEY: Final = Finding(
+    "X6",
+    Severity.WARN,
+    KEY_OVER_HTTP,
+    "stands for nothing, so the request has none: send an id of your own, or leave it out",
+)
 
 
 class HealthContent(TypedDict):
@@ -165,36 +175,9 @@ class Accept:
         return Response(status, content)
 
 
-def _events(request: Request) -> Any:
-    """The body's one event, or its list of events; raises `Problem`."""
-    request.check_content_type()
-    if len(request.body) > MAX_BODY_BYTES:
-        raise Problem(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            f"the body is {len(request.body)} bytes; at most {MAX_BODY_BYTES} are taken",
-        )
-    try:
-        events = loads(request.body, MAX_VALUES)
-    except TooManyValuesError as error:
-        raise Problem(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            f"the body holds more than {MAX_VALUES} names and values: send fewer events at once",
-        ) from error
-    except InvalidJsonError as error:
-        raise Problem(HTTPStatus.BAD_REQUEST, f"the body is {error}") from error
-    if not isinstance(events, list | dict) or not events:
-        raise Problem(HTTPStatus.BAD_REQUEST, "send one event as an object, or an array of events")
-    if len(events) > MAX_EVENTS and isinstance(events, list):
-        raise Problem(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            f"the array holds {len(events)} events; at most {MAX_EVENTS} are taken",
-        )
-    return events
-
-
 def _entries(kind: Kind, app: App, producer: Producer, request: Request) -> list[Entry]:
     """Every event of the request, checked; raises `Problem`."""
-    events = _events(request)
+    events = read_events(request)
     identified = list(with_ids(events, producer.name, request.idempotency_key))
     if not identified:
         raise Problem(HTTPStatus.BAD_REQUEST, "the array holds no event: each is null")
@@ -203,34 +186,44 @@ def _entries(kind: Kind, app: App, producer: Producer, request: Request) -> list
     ]
 
 
-def with_ids(events: Any, producer: str, key: str | None) -> Iterator[tuple[int, Any, str | None]]:
-    """The events of a body, each with its place and its event id; the id is None without a key.
+def with_ids(events: Any, producer: str, key: str | None) -> Iterator[tuple[int, Any, str]]:
+    """The events of a body, each with its place and its event id: a fresh one without a key (X6).
 
     With a key, `null` in an array is no event: it stands where one was queued before, so that those
     which were not keep their places and with them their ids.
     """
+    name = key or uuid4().hex
     if not isinstance(events, list):
-        yield 0, events, http_event_id(producer, key) if key else None
+        yield 0, events, http_event_id(producer, name)
         return
     for index, event in enumerate(events):
-        if key is None:
-            yield index, event, None
-        elif event is not None:
-            yield index, event, http_event_id(producer, key, index)
+        if key is None or event is not None:
+            yield index, event, http_event_id(producer, name, index)
 
 
 def _entry(
-    kind: Kind, app: App, request: Request, event: object, index: int, event_id: str | None
+    kind: Kind, app: App, request: Request, event: object, index: int, event_id: str
 ) -> Entry:
-    complete = stamped(kind, with_visitor(kind, event, request.cookies), request.came_in)
-    prepared = prepare_with_lookup(kind, app, complete, request.came_in, event_id)
+    came_in, key = request.came_in, request.idempotency_key
+    if is_envelope(event):
+        nothing = prepare_with_lookup(kind, app, None, came_in, event_id)
+        return Entry(index, event_id, b"", nothing, (envelope_finding(),))
+    given = with_visitor(kind, event, request.cookies)
+    prepared = prepare_arrival(kind, app, given, came_in, came_in, event_id)
     findings = prepared.findings
-    if customer_to_look_up(kind, complete) is not None:
+    if request.has_placeholder_key:
+        findings = (PLACEHOLDER_KEY, *findings)
+    if customer_to_look_up(kind, given) is not None:
         findings = (*findings, will_be_looked_up())
-    if prepared.has_revenue and event_id is None:
-        findings = (*findings, money_without_id())
-    digest = b"" if event_id is None else digest_of(event)
-    return Entry(index, event_id, digest, prepared, findings)
+    if prepared.has_revenue and key is None:
+        findings = (*findings, money_without_id(KEY_OVER_HTTP))
+    if key is None:
+        return Entry(index, event_id, b"", prepared, findings)
+    former = None
+    if isinstance(given, dict) and prepared.body is not None:
+        envelope = Envelope(app_id=app.id, kind=kind, event=None)
+        former = former_digest(envelope, given, prepared, came_in)
+    return Entry(index, event_id, digest_of(event), prepared, findings, former)
 
 
 def with_visitor(kind: Kind, event: Any, cookies: Mapping[str, str]) -> Any:
@@ -265,6 +258,7 @@ def _message(kind: Kind, came_in: datetime, entry: Entry) -> Message:
         event=None,
         event_id=entry.event_id,
         first_seen=came_in,
+        content_sha256=entry.former_digest,
         findings=tuple(finding.as_dict() for finding in entry.findings),
     )
     return Message(write_envelope(envelope, prepared.event), prepared.app_id)

@@ -27,12 +27,10 @@ class RecordedContent(TypedDict):
 
 
 class _FoundContent(TypedDict):
-    event_id: NotRequired[
-        Annotated[
-            str,
-            "Of `Idempotency-Key`: `@producer:key`, in an array `@producer/array:key:0`, "
-            "`@producer/array:key:1` ...",
-        ]
+    event_id: Annotated[
+        str,
+        "Of `Idempotency-Key`: `@producer:key`, in an array `@producer/array:key:0`, "
+        "`@producer/array:key:1` ... Without a key, a fresh one stands in its place",
     ]
     findings: Annotated[FindingsContent, "All that there is to say about it"]
     recorded: NotRequired[Annotated[RecordedContent, "Absent where it is rejected"]]
@@ -99,11 +97,13 @@ class Entry:
     """One event of a request, checked."""
 
     index: int
-    event_id: str | None
+    event_id: str
     digest: bytes
-    """Of the event as its sender wrote it (`requests.digest_of`); empty without an id."""
+    """Of the event as its sender wrote it (`requests.digest_of`); empty without a key."""
     prepared: Prepared
     findings: tuple[Finding, ...]
+    former_digest: str | None = None
+    """`former_content_digest`, with a key: release 0.1 may have known the event."""
 
     @property
     def is_valid(self) -> bool:
@@ -132,9 +132,10 @@ class Entry:
         return {"index": self.index, "status": status, **self._shared_content()}
 
     def _shared_content(self) -> _FoundContent:
-        content: _FoundContent = {"findings": [finding.as_dict() for finding in self.findings]}
-        if self.event_id is not None:
-            content = {"event_id": self.event_id, **content}
+        content: _FoundContent = {
+            "event_id": self.event_id,
+            "findings": [finding.as_dict() for finding in self.findings],
+        }
         if self.prepared.recorded is not None:
             content["recorded"] = _recorded(self.prepared.recorded)
         if self.prepared.deadline is not None:

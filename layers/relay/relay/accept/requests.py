@@ -11,8 +11,14 @@ from decimal import Decimal
 from typing import Any, Final, TypeVar
 
 from relay.accept.entries import Entry
-from relay.exact_json import InvalidJsonError, dumps_sorted, loads, plain_number
-from relay.rules.fields import writable
+from relay.exact_json import (
+    InvalidJsonError,
+    UnwritableError,
+    dumps_sorted,
+    loads,
+    plain_number,
+    without_lone_surrogates,
+)
 
 MOST_EVENTS: Final = 20_000
 MOST_UNFINISHED: Final = 100
@@ -22,7 +28,7 @@ _HOLD_JSON: Final = ("eventValue", "custom_data")  # M3, M17
 
 RequestName = tuple[str, str]
 """An app, and the id that a single event with the request's key has in it."""
-_EventName = tuple[str, str | None]
+_EventName = tuple[str, str]
 """An app, and an event's id in it."""
 
 
@@ -32,7 +38,7 @@ class Requests:
     def __init__(self) -> None:
         self._digests: OrderedDict[_EventName, bytes] = OrderedDict()
         """Of each event that was queued."""
-        self._unfinished: OrderedDict[RequestName, frozenset[str | None]] = OrderedDict()
+        self._unfinished: OrderedDict[RequestName, frozenset[str]] = OrderedDict()
         """The ids of the events that could not be queued."""
 
     def agree(self, request: RequestName | None, entries: Iterable[Entry]) -> bool:
@@ -104,7 +110,11 @@ def digest_of(event: object) -> bytes:
     if not isinstance(event, dict):  # it is rejected, so it is like nothing that was queued
         return b""
     read = {name: _read(value) if name in _HOLD_JSON else value for name, value in event.items()}
-    return hashlib.sha256(dumps_sorted(_with_text_numbers(writable(read)))).digest()
+    try:
+        written = dumps_sorted(_with_text_numbers(without_lone_surrogates(read)))
+    except (UnwritableError, RecursionError):  # what holds such a value is rejected, or sent alone
+        return b""
+    return hashlib.sha256(written).digest()
 
 
 def _read(value: object) -> object:

@@ -58,6 +58,8 @@ class Batch(Generic[J]):
     settlements: dict[str, Settlement] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
     """Neither done nor on a queue: SQS delivers these again."""
+    record_of: dict[str, str] = field(default_factory=dict)
+    """The record of each job that is only a part of one. The record is done when all parts are."""
 
 
 async def _at_once() -> None:
@@ -87,8 +89,12 @@ class Handler(Protocol[J]):
         """The longest that one job can take from now on, its overhead included."""
         ...
 
-    def read(self, record: Record) -> J:
-        """The job of a record; raises `NotAnEnvelopeError`."""
+    def read(self, record: Record) -> Sequence[J]:
+        """The jobs of a record; raises `NotAnEnvelopeError`.
+
+        Mostly one, with the record's message id. Where there are several, or none, no job has that
+        id: each is put on a queue, and the record is done when all of them are.
+        """
         ...
 
     def begin(self, jobs: Collection[J], deadline: Deadline) -> Beginning[J]:
@@ -199,13 +205,17 @@ class Consumer(Generic[J]):
         await self._workers.run([self._line(group, handle, batch, deadline) for group in groups])
         batch.failed |= batch.jobs.keys() - batch.settlements.keys()
         await self._put_on_queues(batch, deadline)
+        batch.failed = {batch.record_of.get(id_, id_) for id_ in batch.failed}
         _netted(lambda: self._handler.report(batch))
         return batch.failed
 
     def _read(self, record: Record, batch: Batch[J]) -> None:
         message_id = record["messageId"]
         try:
-            batch.jobs[message_id] = self._handler.read(record)
+            for job in self._handler.read(record):
+                batch.jobs[job.message_id] = job
+                if job.message_id != message_id:
+                    batch.record_of[job.message_id] = message_id
         except NotAnEnvelopeError as error:
             no_envelope = partial(self._settler.no_envelope, record["body"], message_id, str(error))
             self._keep(_netted(no_envelope, message_id), message_id, batch)
@@ -249,6 +259,8 @@ class Consumer(Generic[J]):
         for job in jobs:
             if deadline.allows(self._handler.needed_seconds):
                 settlement = await self._settle(job, handle)
+            elif job.message_id in batch.record_of:  # its record comes again, whole
+                settlement = None
             else:
                 settlement = _netted(partial(self._settler.hand_back, job), job.message_id)
             self._keep(settlement, job.message_id, batch)

@@ -13,6 +13,7 @@ from relay.aws.sqs import MAX_MESSAGE_BYTES, Message, size_of
 from relay.consumer.job import Job
 from relay.domain.outcomes import (
     CIRCUIT_OPEN,
+    FROM_ARRAY,
     NO_TIME,
     NOT_KNOWN_YET,
     OUT_OF_TIME,
@@ -28,12 +29,11 @@ from relay.messages.backoff import (
     wait_after_attempt,
     wait_while_held,
 )
-from relay.messages.envelope import dead_letter_of_no_envelope
+from relay.messages.envelope import dead_letter_of_no_envelope, digest_of
 
-_FARTHEST_AHEAD: Final = timedelta(days=14)
-"""A `not_before` further ahead is a mistake: no queue keeps a message for that long."""
 _TOO_EARLY: Final = Verdict(Outcome.HELD, "", "not_before")
-_NOT_AN_ENVELOPE: Final = Verdict(Outcome.REJECTED, "", "not_an_envelope")
+_FROM_ARRAY: Final = Verdict(Outcome.HELD, "Q3", FROM_ARRAY)
+NO_ENVELOPE: Final = Verdict(Outcome.REJECTED, "", "not_an_envelope")
 
 
 class Destination(StrEnum):
@@ -124,16 +124,18 @@ class Settler:
         """
         return self._wait(job, OUT_OF_TIME, Delay(0, None))
 
+    def put_back(self, job: Job) -> Settlement:
+        """Puts one of several jobs of a record back on its queue, as a message of its own."""
+        return self._wait(job, _FROM_ARRAY, Delay(0, None))
+
     def extend_delay(self, job: Job, not_before: datetime) -> Settlement:
         """Makes a job wait for its `not_before`, by at most one delay of its queue at a time."""
-        if not_before - self._clock() > _FARTHEST_AHEAD:
-            return self.dead_letter(job, _TOO_EARLY.because("hold_limit"))
         return self._wait(job, _TOO_EARLY, delay_until(not_before, self._clock()))
 
     def no_envelope(self, body: str, message_id: str, problem: str) -> Settlement:
         """Dead-letters a body that is not an envelope."""
-        letter = dead_letter_of_no_envelope(body, message_id, problem, self._clock())
-        return _dead_lettered(_NOT_AN_ENVELOPE, Message(letter, ""))._replace(verdict=None)
+        letter = dead_letter_of_no_envelope(digest_of(body), message_id, problem, self._clock())
+        return _dead_lettered(NO_ENVELOPE, Message(letter, ""))._replace(verdict=None)
 
     def dead_letter(self, job: Job, verdict: Verdict, attempts: int | None = None) -> Settlement:
         """Dead-letters a job, with the reason."""

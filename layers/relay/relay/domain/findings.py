@@ -43,6 +43,11 @@ class Findings:
         self._items = list(items)
         self.rejected = any(item.severity is Severity.REJECT for item in self._items)
 
+    def add(self, finding: Finding) -> None:
+        """One that is made already."""
+        self.rejected = self.rejected or finding.severity is Severity.REJECT
+        self._items.append(finding)
+
     def reject(self, rule: str, field: str, message: str) -> None:
         """The event must not be sent."""
         self.rejected = True
@@ -56,6 +61,15 @@ class Findings:
         """The event is sent in its one correct form."""
         self._items.append(Finding(rule, Severity.REPAIR, field, message))
 
+    def __bool__(self) -> bool:
+        """Whether there is any."""
+        return bool(self._items)
+
     def as_tuple(self) -> tuple[Finding, ...]:
-        """All findings, in the order in which they were added."""
+        """All findings, in the order in which they were added.
+
+        Those of a rejected event without the repairs: nothing of it is sent, repaired or not.
+        """
+        if self.rejected:
+            return tuple(item for item in self._items if item.severity is not Severity.REPAIR)
         return tuple(self._items)

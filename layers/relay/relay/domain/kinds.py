@@ -4,12 +4,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from relay import instants
 
 _IOS_ID: Final = re.compile(r"id\d+", re.ASCII)  # E9
-_PACKAGE: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")  # E9: a dotted package name
+_PACKAGE: Final = re.compile(  # E9: a dotted package name, with or without a store's channel
+    r"[A-Za-z][A-Za-z0-9_]*(?:\.[A-Za-z][A-Za-z0-9_]*)+(?:-[A-Za-z0-9_-]+)?"
+)
 
 
 class Kind(StrEnum):
@@ -71,8 +74,13 @@ class Platform(StrEnum):
     WINDOWS = "Windows"
 
 
+@lru_cache(maxsize=256)  # an account has few apps
 def platform_of(app_id: str) -> Platform:
-    """E9: `id` and digits is iOS, a dotted package name Android, anything else Windows."""
+    """E9: `id` and digits is iOS, a dotted package name Android, anything else Windows.
+
+    >>> platform_of("com.example.shop-xyzstore")
+    <Platform.ANDROID: 'Android'>
+    """
     if _IOS_ID.fullmatch(app_id):
         return Platform.IOS
     return Platform.ANDROID if _PACKAGE.fullmatch(app_id) else Platform.WINDOWS

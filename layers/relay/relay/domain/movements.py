@@ -112,6 +112,8 @@ class Link:
     started: datetime | None = None
     """When a subscription began, where this notice saw it begin: its first payment is still to come
     or in this notice. Never from a notice about a subscription that had long been running."""
+    opened_by: Ref | None = None
+    """The payment, perhaps of nothing, that began a subscription: it may not name it yet."""
     promised: Amount | None = None
     """What a payment will be of once it is captured: only then does it count."""
     moments: Mapping[str, datetime] = field(default_factory=dict)

@@ -88,5 +88,8 @@ KIND_UNKNOWN: Final = "kind_unknown"
 NOT_KNOWN_YET: Final = frozenset({IDENTITY_UNKNOWN, ORIGINAL_UNKNOWN})
 """Reasons to hold something until missing data arrives; these holds have their own limit."""
 
+FROM_ARRAY: Final = "from_array"
+"""An element of an array: it is put back as a message of its own (Q3)."""
+
 OUT_OF_TIME: Final = Verdict(Outcome.HELD, "", NO_TIME)
 """It is handed back: the next invocation handles it as if this one had not."""

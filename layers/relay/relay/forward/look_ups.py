@@ -78,7 +78,7 @@ class LookUps:
 
     def _stale_apps(self, jobs: Collection[EventJob]) -> Mapping[str, float]:
         """The apps to read, and how long their events wait for that."""
-        app_ids = {job.envelope.app_id for job in jobs}
+        app_ids = {job.envelope.app_id for job in jobs if job.envelope.app_id}
         if not self._apps.needs_preload(self._surface, app_ids):
             return {}
         return {

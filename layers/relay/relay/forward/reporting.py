@@ -1,4 +1,7 @@
-"""What a forwarder reports of a batch: one log line, one more for each failure, and counters."""
+"""What a forwarder reports of a batch: one log line, one more for each failure, and counters.
+
+An event's findings are counted once, where it ends: delivered, or as a dead letter.
+"""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -8,11 +11,15 @@ from typing import Final
 from relay import telemetry
 from relay.consumer.consumer import Batch
 from relay.consumer.settler import Destination, Settlement
+from relay.domain.findings import Severity
 from relay.domain.kinds import Surface
-from relay.domain.outcomes import CREDENTIALS_REASON, NO_TIME, Outcome
+from relay.domain.outcomes import CREDENTIALS_REASON, FROM_ARRAY, NO_TIME, Outcome
 from relay.forward.event_job import EventJob
 
 _MOST_VALUES: Final = 99
+_HANDED_BACK: Final = frozenset({NO_TIME, FROM_ARRAY})
+_FINDINGS: Final = {severity: f"Findings{severity.capitalize()}" for severity in Severity}
+"""The counters of findings."""
 _ROUTINE: Final = frozenset({Outcome.DELIVERED, Outcome.DUPLICATE})
 _LOGGED_AS_ERRORS: Final = frozenset({Outcome.REFUSED, Outcome.BLOCKED})
 _NEAR_DEADLINE: Final = timedelta(hours=1)
@@ -23,19 +30,25 @@ def report_batch(surface: Surface, batch: Batch[EventJob], now: datetime) -> Non
     """Logs the batch and each failure; counts by outcome and class of app."""
     counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
     tries: defaultdict[str, list[int]] = defaultdict(list)
+    findings: Counter[str] = Counter()
     for message_id, settlement in batch.settlements.items():
         job = batch.jobs.get(message_id)
         app_class = job.app_class if job else "unknown"
         counts[app_class].update(_counters(job, settlement, now))
         if settlement.destination is Destination.DEAD_LETTERS and message_id not in batch.failed:
             counts[app_class]["DeadLettered"] += 1
+        if job and _ends(settlement) and message_id not in batch.failed:
+            for finding in job.told:
+                findings[finding.rule] += 1
+                counts[app_class][_FINDINGS[finding.severity]] += 1
         if job and _is_retried_delivery(job, settlement):
             tries[app_class].append(job.attempts + 1)
-        if settlement.outcome not in _ROUTINE and settlement.reason != NO_TIME:
+        if settlement.outcome not in _ROUTINE and settlement.reason not in _HANDED_BACK:
             _report_failure(message_id, job, settlement)
     returned = len(batch.failed)
     total = sum(counts.values(), Counter(HandedBack=returned))
-    telemetry.logger().info("batch", extra={"surface": surface.value, **total})
+    told = {"findings": dict(sorted(findings.items()))} if findings else {}
+    telemetry.logger().info("batch", extra={"surface": surface.value, **total, **told})
     for app_class, counters in counts.items():
         # A metric takes at most a hundred values; a batch rarely has more deliveries after retries.
         retried = tries[app_class][:_MOST_VALUES]
@@ -53,7 +66,8 @@ def count_uncertain(job: EventJob) -> None:
 
 def _counters(job: EventJob | None, settlement: Settlement, now: datetime) -> Iterator[str]:
     """The counters that one event adds to."""
-    yield "HandedBack" if settlement.reason == NO_TIME else settlement.outcome.capitalize()
+    is_handed_back = settlement.reason in _HANDED_BACK
+    yield "HandedBack" if is_handed_back else settlement.outcome.capitalize()
     if job and settlement.outcome is Outcome.DELIVERED:
         if job.attempts:
             yield "DeliveredAfterRetry"
@@ -64,6 +78,14 @@ def _counters(job: EventJob | None, settlement: Settlement, now: datetime) -> It
         yield "CredentialsRefused"
     if job and _is_near_deadline(job, settlement, now):
         yield "NearDeadline"
+
+
+def _ends(settlement: Settlement) -> bool:
+    """Whether nothing more comes of the event by itself."""
+    return (
+        settlement.outcome is Outcome.DELIVERED
+        or settlement.destination is Destination.DEAD_LETTERS
+    )
 
 
 def _is_retried_delivery(job: EventJob, settlement: Settlement) -> bool:

@@ -158,9 +158,11 @@ class Sender:
     # Deliveries (S6): claim before the send, remember after it
 
     def _is_deduplicated(self, job: EventJob) -> bool:
-        """Whether to deduplicate: payments always, other events by the setting."""
+        """Whether to deduplicate: what may come twice by itself always, the rest by the setting."""
         deduplicated = self._settings.deduplicate
         if job.envelope.source is not None or deduplicated == "all" or self._is_never_resent(job):
+            return True
+        if job.is_claimed_anyway:
             return True
         return deduplicated == "money" and _sendable(job).has_revenue
 

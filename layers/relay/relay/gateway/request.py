@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 from relay.exact_json import dumps
 from relay.instants import from_milliseconds, is_epoch_seconds
+from relay.rules.leniency import is_placeholder, trim
 
 JSON: Final = "application/json"
 TEXT: Final = "text/plain"
@@ -21,11 +22,12 @@ PROBLEM_JSON: Final = "application/problem+json"
 LONGEST_SECONDS: Final = 29.0
 """What template.yaml gives the functions behind the API, which waits a second longer."""
 
-LONGEST_KEY: Final = 200
-"""Characters of an `Idempotency-Key`."""
+LONGEST_KEY: Final = 256
+"""Characters of an `Idempotency-Key` (X6)."""
 
-_YES: Final = frozenset({"true", "1", "yes"})
-_NO: Final = frozenset({"false", "0", "no", ""})
+_YES: Final = frozenset({"true", "1", "yes", ""})
+"""Of `preview` (X3): without a value too."""
+_NO: Final = frozenset({"false", "0", "no"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,21 +128,29 @@ class Request:
 
     @property
     def idempotency_key(self) -> str | None:
-        """`Idempotency-Key`: the sender's id for the request; raises `Problem`."""
-        key = self.headers.get("idempotency-key", "").strip()
+        """`Idempotency-Key` (X6): the sender's id for the request; raises `Problem`.
+
+        A pair of quotes around it is no part of it. API Gateway joins two headers with a comma.
+        """
+        key = _unquoted(trim(self.headers.get("idempotency-key", "")))
         if len(key) > LONGEST_KEY or not key.isprintable():
             raise Problem(
                 HTTPStatus.BAD_REQUEST,
                 f"Idempotency-Key must be at most {LONGEST_KEY} printable characters",
             )
-        return key or None
+        return None if not key or is_placeholder(key) else key
+
+    @property
+    def has_placeholder_key(self) -> bool:
+        """Whether `Idempotency-Key` is a text that stands for nothing (G4)."""
+        return is_placeholder(_unquoted(trim(self.headers.get("idempotency-key", ""))))
 
     @property
     def is_preview(self) -> bool:
-        """`?preview=true`: say what would be sent, and queue nothing; raises `Problem`."""
-        value = self.query.get("preview", "").lower()
+        """`?preview` (X3): say what would be sent, and queue nothing; raises `Problem`."""
+        value = self.query.get("preview", "no").lower()
         if value not in _YES | _NO:
-            raise Problem(HTTPStatus.BAD_REQUEST, "preview must be true or false")
+            raise Problem(HTTPStatus.BAD_REQUEST, "preview must be true or false, and stand once")
         return value in _YES
 
     def check_content_type(self) -> None:
@@ -150,6 +160,19 @@ class Request:
             raise Problem(
                 HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the body as Content-Type: application/json"
             )
+
+
+def _unquoted(key: str) -> str:
+    """The key within its quotes; raises `Problem` if there are two."""
+    quoted = len(key) > 1 and key[0] == key[-1] == '"'
+    inner = key[1:-1] if quoted else key
+    if "," in inner and (not quoted or '"' in inner):
+        raise Problem(
+            HTTPStatus.BAD_REQUEST,
+            "Idempotency-Key must stand once: two come joined by a comma, so a key with one must "
+            "be in double quotes",
+        )
+    return trim(inner) if quoted else inner
 
 
 def _moment(epoch: int) -> datetime:

@@ -21,7 +21,7 @@ from relay.exact_json import InvalidJsonError, loads
 from relay.gateway.request import Problem, Request, Response
 from relay.gateway.responses import respond, settings_unavailable
 from relay.instants import parse_iso, whole_number
-from relay.rules.fields import is_absent
+from relay.rules.leniency import is_absent
 from relay.stores.identities import Identities, Identity, UnusableIdError
 
 MAX_BODY_BYTES: Final = 256 * 1024

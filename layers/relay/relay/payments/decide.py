@@ -199,7 +199,7 @@ class Decider:
 
         What the provider calls the first payment is it, unless another was reported as that.
         """
-        history = lookup.histories.get(subscription, NO_HISTORY)
+        history = self._history(source, movement, subscription, lookup)
         is_first = history.first_payment == movement.ref or (
             history.first_payment is None and movement.kind is MovementKind.FIRST_PAYMENT
         )
@@ -214,6 +214,20 @@ class Decider:
                 return MovementKind.RENEWAL  # an earlier payment will be the first
         self._trail.note_decided(source, subscription, movement.ref, is_first=is_first)
         return MovementKind.FIRST_PAYMENT if is_first else MovementKind.RENEWAL
+
+    def _history(
+        self, source: str, movement: Movement, subscription: Ref, lookup: TrailLookup
+    ) -> History:
+        """What is known of a subscription; a payment that began it and did not name it is noted."""
+        history = lookup.histories.get(subscription, NO_HISTORY)
+        opened_by = history.opened_by
+        if history.first_payment is not None or opened_by in (None, movement.ref):
+            return history
+        opening = self._trail.decisions(source, [opened_by]).get(opened_by)
+        if opening is None or opening.kind is not MovementKind.FIRST_PAYMENT:
+            return history
+        self._trail.note_decided(source, subscription, opened_by, is_first=True)
+        return replace(history, first_payment=opened_by)
 
     # Payments, trials, cancellations
 

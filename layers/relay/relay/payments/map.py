@@ -128,9 +128,9 @@ class Mapper:
 
     # What the consumer calls
 
-    def read(self, record: Record) -> NoticeJob:
+    def read(self, record: Record) -> Sequence[NoticeJob]:
         """The job of a record; raises `NotAnEnvelopeError`."""
-        return NoticeJob(record["messageId"], parse_notice(record["body"]))
+        return [NoticeJob(record["messageId"], parse_notice(record["body"]))]
 
     def begin(self, jobs: Collection[NoticeJob], deadline: Deadline) -> Beginning[NoticeJob]:
         """Notices that no table is needed for come first; nothing is looked up per batch."""

@@ -71,12 +71,12 @@ class Claim(StrEnum):
 
 
 class Former(NamedTuple):
-    """How release 0.1 knew an event. Its items may still be in the table."""
+    """How earlier releases knew an event. Their items may still be in the table."""
 
-    digest: Callable[[], str]
-    """Makes that release's digest of the content; called only if there is an item to compare."""
+    is_content: Callable[[str], bool]
+    """Whether a digest of an earlier version is of this event's content."""
     key: str | None = None
-    """That release's key, if it was another one."""
+    """Release 0.1's key, if it was another one."""
 
 
 class _Held(NamedTuple):
@@ -144,7 +144,7 @@ class Deliveries:
         if self._former_until is not None and now >= self._former_until:
             return None
         item = await self._former.ask(_key(key), None)
-        if item is None or item.get("content") != former.digest():
+        if item is None or not former.is_content(str(item.get("content"))):
             return None
         if _taken_until(item) > to_milliseconds(now):
             return Claim.DUPLICATE if "delivered" in item else Claim.BUSY
@@ -276,6 +276,6 @@ def _refusal(existing: StoredItem, digest: str, former: Former | None) -> Claim:
     """The result of a refused claim. A digest says its version, so no two versions are equal."""
     if "delivered" not in existing:
         return Claim.BUSY
-    content = existing.get("content")
-    is_same = content == digest or (former is not None and content == former.digest())
+    content = str(existing.get("content"))
+    is_same = content == digest or (former is not None and former.is_content(content))
     return Claim.DUPLICATE if is_same else Claim.CONFLICT

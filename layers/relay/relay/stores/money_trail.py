@@ -55,6 +55,7 @@ _AT: Final = "at_"
 _PAID: Final = "paid_"
 _STARTED: Final = "started"
 _TRIAL_END: Final = "trial_end"
+_OPENED_BY: Final = "opened_by"
 _FIRST: Final = "first_payment"
 _LATER: Final = "later_payment"
 _PROMISED_GROSS: Final = "promised_gross"
@@ -81,6 +82,8 @@ class History:
     """The money that was reported as its first."""
     later_payment: Ref | None = None
     """Money that was reported as a renewal although no first payment was known."""
+    opened_by: Ref | None = None
+    """The payment, perhaps of nothing, that began it."""
     payments: Mapping[Ref, datetime] = field(default_factory=dict)
     """Money of which it is not decided yet whether it is the first, and when it was paid."""
 
@@ -409,6 +412,8 @@ def _attributes(link: Link) -> dict[str, str | int]:
     for name, moment in ((_TRIAL_END, link.trial_end), (_STARTED, link.started)):
         if moment is not None:
             attributes[name] = to_milliseconds(moment)
+    if link.opened_by is not None:
+        attributes[_OPENED_BY] = link.opened_by
     if link.promised is not None:
         attributes |= _promise_attributes(link.promised)
     if link.told_at is not None:  # an attribute for each, so that none is overwritten
@@ -449,6 +454,7 @@ def _history(attributes: Attributes) -> History:
         moment(_TRIAL_END),
         ref(_FIRST),
         ref(_LATER),
+        ref(_OPENED_BY),
         {name.removeprefix(_PAID): attributes.moment(name) for name in paid},
     )
 

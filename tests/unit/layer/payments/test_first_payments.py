@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from relay.payments.map import SETTLING_SECONDS
-from tests.builders import MOBILE_APP
+from tests.builders import MOBILE_APP, Json
 from tests.ledger_stories import tell
 from tests.payments_harness import SECRETS, PaymentsHarness
 from tests.stripe_ledger import MONTH, NAMES, StripeLedger
@@ -104,3 +104,49 @@ def test_first_payment_whose_customer_becomes_known_later_is_still_the_first(
     harness.settle()
 
     assert sorted(one["event"]["eventName"] for one in harness.mobile) == ["FIRST", "RENEW"]
+
+
+def paddle(kind: str, **data: object) -> Json:
+    fixed = {"event_type": kind, "occurred_at": "2026-03-01T12:00:00Z", "event_id": "evt_1"}
+    return {
+        **fixed,
+        "data": {"customer_id": "ctm_1", "custom_data": {"af_app_id": MOBILE_APP}} | data,
+    }
+
+
+def paid_at_paddle(name: str, origin: str, paid: str = "1000", **data: object) -> Json:
+    totals = {"currency_code": "USD", "total": paid, "grand_total": paid}
+    items = [{"quantity": 1, "price": {"id": "pri_1", "billing_cycle": {"interval": "month"}}}]
+    return paddle(
+        "transaction.completed",
+        id=name,
+        origin=origin,
+        items=items,
+        details={"totals": totals},
+        custom_data={
+            "app_user_id": "user-1",
+            "appsflyer_id": "1698765432100-1",
+            "af_app_id": MOBILE_APP,
+        },
+        **data,
+    )
+
+
+@pytest.mark.parametrize(
+    ("paid", "told"), [("1000", ["FIRST", "RENEW", "RENEW"]), ("0", ["FIRST", "RENEW"])]
+)
+def test_opening_payment_need_not_name_its_subscription(
+    harness: PaymentsHarness, paid: str, told: list[str]
+) -> None:
+    harness.add_source("paddle", "paddle", SECRETS["paddle"])
+    for body in (
+        paid_at_paddle("txn_1", "web", paid),
+        paddle("subscription.created", id="sub_1", status="active", transaction_id="txn_1"),
+        paid_at_paddle("txn_2", "subscription_recurring", subscription_id="sub_1"),
+        paid_at_paddle("txn_3", "subscription_recurring", subscription_id="sub_1"),
+    ):
+        tell(harness, "paddle", body)
+
+    harness.settle()
+
+    assert [one["event"]["eventName"] for one in harness.mobile] == told

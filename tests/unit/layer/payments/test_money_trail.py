@@ -332,7 +332,7 @@ def test_history_of_a_subscription_is_what_was_noted_of_it(world: World) -> None
 
     found = world.trail.look_up("shop", [subscription]).histories[subscription]
 
-    expected = History(None, None, "invoice:2", "invoice:3", {"invoice:1": TRIAL_END})
+    expected = History(None, None, "invoice:2", "invoice:3", None, {"invoice:1": TRIAL_END})
     assert found == expected
     assert found.is_settled
 

@@ -131,6 +131,7 @@ BY_SAMPLE: dict[str, Interpretation] = {
             Link(SUBSCRIPTION, (CUSTOMER,), WHOSE, STARTED.replace(month=11, day=2), STARTED),
             Link(CUSTOMER, (), WHO),
             Link(f"trial:{SUB_ID}:trial", (SUBSCRIPTION,)),
+            Link(SUBSCRIPTION, opened_by="transaction:txn_01jtesttrial00000000000000"),
         ),
         Movement(
             MovementKind.TRIAL,

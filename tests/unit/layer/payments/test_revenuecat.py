@@ -207,6 +207,11 @@ def test_understand_conversion_is_the_first_payment_in_the_buyers_currency() -> 
     ("fields", "amount"),
     [
         ({"tax_percentage": None}, Amount("EUR", Decimal("49.99"))),
+        ({"tax_percentage": 1.5}, Amount("EUR", Decimal("49.99"))),
+        (
+            {"tax_percentage": 0.8, "commission_percentage": 0.3},
+            Amount("EUR", Decimal("49.99"), Decimal("10.00")),
+        ),
         ({"commission_percentage": None}, Amount("EUR", Decimal("49.99"), Decimal("42.01"))),
         (
             {"currency": "JPY", "price_in_purchased_currency": 500, "tax_percentage": 0.1,
@@ -352,8 +357,6 @@ def test_understand_leaving_may_happen_twice() -> None:
     [
         {"price_in_purchased_currency": -1},
         {"price_in_purchased_currency": None, "price": None},
-        {"tax_percentage": 1.5},
-        {"tax_percentage": 0.8, "commission_percentage": 0.3},
         {"type": "CANCELLATION", "cancel_reason": "NOBODY_KNOWS"},
     ],
 )

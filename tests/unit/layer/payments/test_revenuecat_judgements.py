@@ -20,6 +20,7 @@ BOUGHT = datetime(2026, 11, 1, 12, tzinfo=UTC)
 TOLD = BOUGHT + timedelta(hours=9)  # a notification of the store's may be late
 NOW = timedelta(0)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+BEFORE = BOUGHT - 7 * DAY
 FIRST, RENEWAL = MovementKind.FIRST_PAYMENT, MovementKind.RENEWAL
 CANCELLATION = MovementKind.CANCELLATION
 
@@ -64,7 +65,7 @@ def judged(
         ({"changed:old": TOLD + HOUR}, RENEWAL),
         ({"changed:old": BOUGHT - HOUR}, RENEWAL),
         ({"changed:old": TOLD + 2 * HOUR}, FIRST),
-        ({"changed:own": TOLD}, FIRST),
+        ({"changed:own": BEFORE}, FIRST),
         ({"changed:old": TOLD, "trial:old": TOLD}, FIRST),
         ({"changed:old": TOLD, "trial:old": TOLD, "paid:old": TOLD}, RENEWAL),
         ({"changes_to:premium_yearly": BOUGHT - DAY}, RENEWAL),
@@ -104,6 +105,11 @@ def test_purchase_elsewhere_is_what_its_type_says(store: str) -> None:
     assert (movement.kind, movement.judge) == (FIRST, None)
 
 
+def free(began: datetime, ends: datetime) -> dict[str, datetime]:
+    """What is noted of a free period by its time."""
+    return {f"free_from:{milliseconds(began)}": ends}
+
+
 @pytest.mark.parametrize(
     ("number", "moments", "kind"),
     [
@@ -112,10 +118,19 @@ def test_purchase_elsewhere_is_what_its_type_says(store: str) -> None:
         (2, {"free:1": BOUGHT}, FIRST),
         (3, {"free:1": BOUGHT}, RENEWAL),
         (3, {"free:1": BOUGHT, "free:2": BOUGHT}, FIRST),
-        (None, {"free:1": BOUGHT - DAY}, FIRST),
-        (None, {"free:0": BOUGHT - DAY}, FIRST),
-        (None, {"free:0": BOUGHT - 7 * DAY}, RENEWAL),
-        (2, {"free:0": BOUGHT}, FIRST),
+        (None, free(BOUGHT - 8 * DAY, BOUGHT - DAY), FIRST),
+        (None, free(BOUGHT - 14 * DAY, BOUGHT - 7 * DAY), RENEWAL),
+        (None, free(BOUGHT - DAY, BOUGHT + 6 * DAY), FIRST),  # ended early, by an upgrade
+        (None, free(BOUGHT + DAY, BOUGHT + 8 * DAY), RENEWAL),
+        (None, {**free(BOUGHT - DAY, BOUGHT), "paid_at:1": BOUGHT - 2 * DAY}, RENEWAL),
+        (2, {**free(BOUGHT - DAY, BOUGHT), "free:0": BOUGHT}, FIRST),
+        (2, {**free(BEFORE, BOUGHT), "free:1": BOUGHT, "changed:old": BEFORE}, RENEWAL),
+        (2, {**free(BEFORE, BOUGHT), "free:1": BOUGHT, "changed:own": BEFORE}, FIRST),
+        (
+            2,
+            {**free(BEFORE, BOUGHT), "free:1": BOUGHT, "changed:old": BEFORE, "trial:old": BOUGHT},
+            FIRST,
+        ),
     ],
 )
 def test_renewal_is_the_first_payment_if_nothing_was_paid_before(
@@ -176,6 +191,21 @@ def test_return_without_a_price_of_what_cost_nothing_is_none(
     assert judged(kind, {"free": BOUGHT}, **more) is None
 
 
+@pytest.mark.parametrize(
+    ("moments", "kind"),
+    [
+        ({}, MovementKind.TRIAL),
+        (free(BOUGHT - DAY, BOUGHT + DAY), None),
+        (free(BOUGHT - 2 * DAY, BOUGHT), MovementKind.TRIAL),
+    ],
+)
+def test_trial_that_goes_on_with_another_product_is_none(
+    moments: dict[str, datetime], kind: MovementKind | None
+) -> None:
+    free_of_charge: Json = {"price_in_purchased_currency": 0, "period_type": "TRIAL"}
+    assert judged("RENEWAL", moments, **free_of_charge) is kind
+
+
 # What is noted
 
 
@@ -187,14 +217,23 @@ def test_return_without_a_price_of_what_cost_nothing_is_none(
         (
             "INITIAL_PURCHASE",
             {"price_in_purchased_currency": 0, "period_type": "TRIAL", "renewal_number": None},
-            {"free", "free:1", "trial:own"},
+            {"free", "free:1", *free(BOUGHT, BOUGHT), "trial:own"},
+        ),
+        (
+            "RENEWAL",
+            {"store": "APP_STORE", "renewal_number": None},
+            {f"paid_at:{milliseconds(BOUGHT)}"},
         ),
         (
             "RENEWAL",
             {"price_in_purchased_currency": 0, "renewal_number": None, "expiration_at_ms": None},
             {"free"},
         ),
-        ("RENEWAL", {"price_in_purchased_currency": 0, "renewal_number": 3}, {"free", "free:3"}),
+        (
+            "RENEWAL",
+            {"price_in_purchased_currency": 0, "renewal_number": 3},
+            {"free", "free:3", *free(BOUGHT, BOUGHT)},
+        ),
         (
             "NON_RENEWING_PURCHASE",
             {"price_in_purchased_currency": 0, "purchased_at_ms": None, "expiration_at_ms": None},

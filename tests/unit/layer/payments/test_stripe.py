@@ -1,7 +1,8 @@
 import ast
 import copy
 import json
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from importlib.metadata import version
 from pathlib import Path
@@ -12,6 +13,7 @@ from stripe.params import _webhook_endpoint_create_params
 
 from relay.domain.movements import (
     Amount,
+    Circumstances,
     CustomerHints,
     Interpretation,
     Link,
@@ -753,10 +755,49 @@ def cancellation(**fields: Any) -> Movement:
 def test_cancellation_announced_or_come_is_one_movement(kind: str, fields: Json) -> None:
     meaning = understood(of(kind, **SUB, canceled_at=ASKED, **fields))
 
-    assert meaning == Interpretation(
-        (*LINKS, Link(f"cancellation:sub_1:cancelled:{END}", ("subscription:sub_1",))),
-        cancellation(),
-    )
+    assert meaning.movement is not None
+    assert replace(meaning.movement, judge=None) == cancellation()
+    link = Link(f"cancellation:sub_1:cancelled:{END}", ("subscription:sub_1",))
+    noted = {} if "deleted" in kind else {f"leaving:{TOLD_UNIX * 1000}": TOLD_AT}
+    by_ref = {one.ref: one for one in meaning.links}
+    assert by_ref == {link.ref: link, LINKS[0].ref: replace(LINKS[0], moments=noted)}
+
+
+STAYED = {"staying": TOLD_AT - timedelta(days=1)}
+LEFT = {"leaving:1": TOLD_AT - timedelta(days=2)}
+
+
+@pytest.mark.parametrize(
+    ("kind", "moments", "counts"),
+    [
+        ("customer.subscription.updated", {"leaving:1": TOLD_AT}, True),  # itself
+        ("customer.subscription.updated", {"leaving:1": TOLD_AT + timedelta(days=1)}, True),
+        ("customer.subscription.updated", LEFT, False),
+        ("customer.subscription.updated", {**LEFT, **STAYED}, True),
+        ("customer.subscription.deleted", {}, True),
+        ("customer.subscription.deleted", LEFT, False),
+        ("customer.subscription.deleted", {**LEFT, **STAYED}, True),
+        (
+            "customer.subscription.deleted",
+            {"leaving:1": TOLD_AT, "staying": TOLD_AT - timedelta(days=1)},
+            False,
+        ),
+    ],
+)
+def test_end_that_is_told_for_another_time_is_the_same_end(
+    kind: str, moments: dict[str, datetime], *, counts: bool
+) -> None:
+    judge = movement_of(of(kind, **SUB, cancel_at=END, canceled_at=ASKED)).judge
+
+    assert judge is not None
+    kind_of_end = judge(Circumstances(moments, {}, timedelta(0)))
+    assert kind_of_end is (MovementKind.CANCELLATION if counts else None)
+
+
+def test_end_of_what_was_never_paid_for_is_none() -> None:
+    event = of("customer.subscription.deleted", **{**SUB, "status": "incomplete_expired"})
+
+    assert understood(event) == Interpretation(LINKS)
 
 
 def test_cancellation_without_any_time_is_told_by_the_events() -> None:
@@ -776,7 +817,8 @@ def test_cancellation_without_any_time_is_told_by_the_events() -> None:
     ids=str,
 )
 def test_update_that_is_no_cancellation_gives_links_alone(fields: Json) -> None:
-    assert understood(of("customer.subscription.updated", **SUB, **fields)) == Interpretation(LINKS)
+    links = (replace(LINKS[0], moments={"staying": TOLD_AT}),)
+    assert understood(of("customer.subscription.updated", **SUB, **fields)) == Interpretation(links)
 
 
 def test_update_tells_when_the_trial_ends_now() -> None:

@@ -8,24 +8,26 @@ from typing import Any, Final
 
 from relay.domain.findings import Findings
 from relay.exact_json import dumps
-from relay.rules.fields import reject_unknown
-from relay.rules.hashing import HASHED_FIELDS, PRODUCER_ONLY_FIELDS, hash_identity
+from relay.rules import names
+from relay.rules.hashing import hash_identity
+from relay.rules.leniency import is_absent
 from relay.rules.mobile import consent, device, event
 from relay.rules.mobile.context import CheckContext
-from relay.rules.payload import CheckedEvent, Content, write
+from relay.rules.mobile.currency import settle_currency
+from relay.rules.mobile.vocabulary import mobile_vocabulary
+from relay.rules.payload import (
+    CheckedEvent,
+    Content,
+    Field,
+    FieldTable,
+    check_fields,
+    is_given,
+    warn_of_placeholders,
+    write,
+)
 
 MAX_BODY_BYTES: Final = 1024  # E5
 
-_CANNOT_BE_SET: Final = {  # M21
-    "wifi": "",
-    "operator": "",
-    "language": "",
-    "device_model": "",
-    "device_category": "",
-    "app_version": "; send app_version_name instead",
-    "app_name": "",
-    "user_agent": "; send ua instead",
-}
 _DEVICE_IDS: Final = (  # M22: M8 and M9
     "advertising_id",
     "oaid",
@@ -37,65 +39,54 @@ _DEVICE_IDS: Final = (  # M22: M8 and M9
 )
 
 
-def check_app_id(app_id: str, findings: Findings) -> None:
-    """E8: for an iOS id without `id`, AppsFlyer responds 200 and records nothing."""
-    if app_id.isdecimal():
-        findings.reject(
-            "E8", "app_id", "is a bare number: an iOS app id starts with id, like id123456789; "
-            "without it AppsFlyer answers OK and records nothing",
-        )  # fmt: skip
-
-
 def build(
     app_id: str, given: Mapping[str, Any], region: str | None, findings: Findings
 ) -> CheckedEvent:
     """Checks every field of a mobile event and writes the body that AppsFlyer would get."""
-    # A bare number is an iOS id without its prefix (E8). Check its fields by the rules for iOS.
-    context = CheckContext(f"id{app_id}" if app_id.isdecimal() else app_id, given, findings)
-    body: dict[str, Any] = {}
-    for field, check in CHECKS:
-        value = check(given.get(field), field, context)
-        if value is not None:
-            body[field] = value
-    hashes = hash_identity(given, region, findings)
-    body.update(hashes)
-    if not given.keys() <= KNOWN_FIELDS:
-        _check_unknown(context)
-    _check_device_ids(body, context)
-    payload = write(body, _RULES, findings)
+    resolved = names.resolve(given, VOCABULARY, is_given)
+    context = CheckContext(app_id, resolved.fields, findings)
+    if resolved.placeholders:
+        warn_of_placeholders(FIELDS, resolved.placeholders, findings)
+    check_fields(FIELDS, resolved.fields, context, context.body, findings)
+    hashes = hash_identity(resolved.fields, region, findings)
+    context.body.update(hashes)
+    payload = write(context.body, RULES, findings)
+    if context.money.value and settle_currency(context, MAX_BODY_BYTES - len(payload)):
+        payload = write(context.body, RULES, findings)
+    body = context.body
+    if resolved.spellings or resolved.unknown:
+        names.report(resolved, body, _given_by(context), findings)
+    _check_device_ids(body, findings)
     _check_size(body, payload, findings)
     content = Content(
         body.get("eventName"),
-        context.revenue,
+        context.money.amount,
         body.get("eventCurrency"),
         body.get("appsflyer_id"),
         body.get("customer_user_id"),
         hashes.get("email_hashed"),
         context.event_time,
     )
-    return CheckedEvent(payload, hashes, context.has_revenue, content)
+    has_revenue = context.money.amount is not None
+    return CheckedEvent(payload, body, context.money.value, resolved, hashes, has_revenue, content)
 
 
-def _check_unknown(context: CheckContext) -> None:
-    """M21."""
-    unknown = [
-        field
-        for field, value in context.event.items()
-        if field not in KNOWN_FIELDS and value is not None
-    ]
-    for field in unknown:
-        if field in _CANNOT_BE_SET:
-            context.findings.warn(
-                "M21", field, f"cannot be set by a server, so it is left out{_CANNOT_BE_SET[field]}"
-            )
-    rejected = [field for field in unknown if field not in _CANNOT_BE_SET]
-    reject_unknown("M21", rejected, KNOWN_FIELDS, context.findings)
+def _given_by(context: CheckContext) -> Callable[[str], bool]:
+    """2.1: whether the event gives a field, once it is checked."""
+
+    def is_given_now(field: str) -> bool:
+        if field == "eventValue.af_revenue":
+            return not is_absent(context.money.value.get("af_revenue"))
+        is_filled = field == "eventCurrency" and field in context.body
+        return is_filled or is_given(field, context.fields.get(field))
+
+    return is_given_now
 
 
-def _check_device_ids(body: Mapping[str, Any], context: CheckContext) -> None:
+def _check_device_ids(body: Mapping[str, Any], findings: Findings) -> None:
     """M22."""
     if "customer_user_id" not in body and body.keys().isdisjoint(_DEVICE_IDS):
-        context.findings.warn(
+        findings.warn(
             "M22", "customer_user_id", "and every device id are missing: postbacks, audiences and "
             "incrementality need one",
         )  # fmt: skip
@@ -103,7 +94,7 @@ def _check_device_ids(body: Mapping[str, Any], context: CheckContext) -> None:
 
 def _check_size(body: Mapping[str, Any], payload: bytes, findings: Findings) -> None:
     """M23: never trimmed silently."""
-    if len(payload) > MAX_BODY_BYTES:
+    if len(payload) > MAX_BODY_BYTES and not findings.rejected:
         largest = sorted(body, key=lambda field: len(dumps(body[field])), reverse=True)[:3]
         findings.reject(
             "M23", "event", f"would be {len(payload)} bytes; AppsFlyer takes {MAX_BODY_BYTES} and "
@@ -111,57 +102,38 @@ def _check_size(body: Mapping[str, Any], payload: bytes, findings: Findings) -> 
         )  # fmt: skip
 
 
-CHECKS: Final[tuple[tuple[str, Callable[[object, str, CheckContext], Any]], ...]] = (
-    ("appsflyer_id", event.appsflyer_id),
-    ("customer_user_id", event.customer_user_id),
-    ("eventName", event.event_name),
-    ("eventValue", event.event_value),
-    ("eventCurrency", event.currency),
-    ("eventTime", event.event_time),
-    ("ip", device.ip),
-    ("advertising_id", device.android_id),
-    ("oaid", device.android_id),
-    ("amazon_aid", device.android_id),
-    ("imei", device.android_id),
-    ("app_set_id", device.app_set_id),
-    ("idfa", device.ios_id),
-    ("idfv", device.ios_id),
-    ("att", device.att),
-    ("aie", device.aie),
-    ("os", device.os),
-    ("bundleIdentifier", device.bundle_identifier),
-    ("sharing_filter", consent.sharing_filter),
-    ("consent_data", consent.consent_data),
-    ("app_type", consent.app_type),
-    ("custom_data", event.custom_data),
-    ("fb_login_id", consent.fb_login_id),
-    ("app_version_name", event.text_or_digits),
-    ("app_store", event.text_or_digits),
-    ("ua", event.text_or_digits),
-    ("custom_dimension", event.text_or_digits),
+FIELDS: Final = FieldTable[CheckContext](
+    Field("appsflyer_id", "M1", event.appsflyer_id, event.no_appsflyer_id, is_required=True),
+    Field("customer_user_id", "M19", event.customer_user_id),
+    Field("eventName", "M2", event.event_name, event.no_event_name, is_required=True),
+    Field("eventValue", "M3", event.event_value, event.no_event_value, is_required=True),
+    Field("eventCurrency", "M5", event.currency),
+    Field("eventTime", "M6", event.event_time),
+    Field("ip", "M7", device.ip),
+    Field("advertising_id", "M8", device.advertising_id),
+    Field("oaid", "M8", device.android_id),
+    Field("amazon_aid", "M8", device.android_id),
+    Field("imei", "M8", device.android_id),
+    Field("app_set_id", "M8", device.app_set_id),
+    Field("idfa", "M9", device.ios_id),
+    Field("idfv", "M9", device.ios_id),
+    Field("att", "M10", device.att),
+    Field("aie", "M11", device.aie),
+    Field("os", "M12", device.os, device.no_os),
+    Field("bundleIdentifier", "M13", device.bundle_identifier, device.no_bundle_identifier),
+    Field("sharing_filter", "M14", consent.sharing_filter),
+    Field("consent_data", "M15", consent.consent_data),
+    Field("app_type", "M16", consent.app_type),
+    Field("custom_data", "M17", event.custom_data),
+    Field("fb_login_id", "M18", consent.fb_login_id),
+    Field("app_version_name", "M19", event.text),
+    Field("app_store", "M19", event.text),
+    Field("ua", "M19", event.text),
+    Field("custom_dimension", "M19", event.text),
 )
-"""Every field that is sent, in the order of the payload, with its check."""
+VOCABULARY: Final = mobile_vocabulary(row.name for row in FIELDS.rows)
 
-KNOWN_FIELDS: Final = frozenset(
-    [*(field for field, _ in CHECKS), *HASHED_FIELDS, *PRODUCER_ONLY_FIELDS]
-)
+KNOWN_FIELDS: Final = VOCABULARY.known
 """Every field that a producer may send."""
 
-_RULES: Final = {
-    "appsflyer_id": "M1",
-    "eventName": "M2",
-    "advertising_id": "M8",
-    "oaid": "M8",
-    "amazon_aid": "M8",
-    "imei": "M8",
-    "os": "M12",
-    "bundleIdentifier": "M13",
-    "sharing_filter": "M14",
-    "consent_data": "M15",
-    "customer_user_id": "M19",
-    "app_version_name": "M19",
-    "app_store": "M19",
-    "ua": "M19",
-    "custom_dimension": "M19",
-}
-"""The rule of each field that can hold text without a JSON form."""
+RULES: Final = {row.name: row.rule for row in FIELDS.rows}

@@ -3,72 +3,106 @@
 import re
 from typing import Any, Final
 
-from relay import instants
 from relay.exact_json import (
-    InvalidJsonError,
+    NameTwiceError,
     UnwritableError,
-    decimal_of,
     dumps_with_room,
-    loads,
-    plain_number,
+    without_lone_surrogates,
 )
-from relay.rules.fields import is_absent, optional_text, warn_of_clear_email
+from relay.instants import mobile_form
+from relay.rules.fields import is_no_value, json_object, reject_name_twice, warn_of_clear_email
 from relay.rules.mobile.context import CheckContext
-from relay.rules.money import check_currency, is_plain_amount
+from relay.rules.money import MoneyRead, check_currency, look_for_money
+from relay.rules.times import read_time
 
 _APPSFLYER_ID: Final = re.compile(r"\d+-\d+", re.ASCII)  # M1
+_LONGEST_NAME: Final = 100  # M2
 
 
 def appsflyer_id(value: object, field: str, context: CheckContext) -> str | None:
     """M1."""
-    if is_absent(value):
-        context.findings.reject(
-            "M1", field, "is missing: AppsFlyer needs the id of an install of this same app"
-        )
-    elif not isinstance(value, str):
+    if not isinstance(value, str):
         context.findings.reject("M1", field, "must be a string, like 1415211453000-6513894")
-    else:
-        if not _APPSFLYER_ID.fullmatch(value):
-            context.findings.warn(
-                "M1", field, "does not look like an AppsFlyer id (digits-digits): the event may "
-                "not be attributed",
-            )  # fmt: skip
-        return value
-    return None
+        return None
+    if not _APPSFLYER_ID.fullmatch(value):
+        context.findings.warn(
+            "M1", field, "does not look like an AppsFlyer id (digits-digits): the event may "
+            "not be attributed",
+        )  # fmt: skip
+    return value
+
+
+def no_appsflyer_id(field: str, context: CheckContext) -> None:
+    """M1."""
+    context.findings.reject(
+        "M1", field, "is missing, or a placeholder: AppsFlyer needs the id of an install of this "
+        "same app",
+    )  # fmt: skip
 
 
 def event_name(value: object, field: str, context: CheckContext) -> str | None:
     """M2."""
-    if isinstance(value, str) and value.strip():
-        return value
+    if not isinstance(value, str):
+        no_event_name(field, context)
+        return None
+    if len(value) > _LONGEST_NAME:
+        context.findings.warn(
+            "M2", field, f"is longer than {_LONGEST_NAME} characters: AppsFlyer may cut it"
+        )
+    return value
+
+
+def no_event_name(field: str, context: CheckContext) -> None:
+    """M2."""
     context.findings.reject("M2", field, "must be a non-empty string, like af_purchase")
-    return None
 
 
 def event_value(value: object, field: str, context: CheckContext) -> str | None:
-    """M3: always sent as a string; the producer sends an object, a JSON string or nothing."""
-    parsed = _json_object(value, "M3", field, context)
-    if not parsed:
+    """M3, M4, H9: always sent as a string, whether the producer sends an object or a string."""
+    if is_no_value(value):
         return ""
-    if "af_revenue" in parsed:
-        _check_revenue(parsed["af_revenue"], context)
-    return _stringified(parsed, "M3", field, context)
+    try:
+        parsed = json_object(value)
+    except NameTwiceError as error:
+        reject_name_twice(error.name, field, context.findings)
+        return None
+    if parsed is None:
+        context.findings.reject("M3", field, "must be a JSON object, or a string that holds one")
+        return None
+    text = _text_of(parsed)
+    context.money = MoneyRead(parsed)
+    # Of other values, none has a name of revenue at any depth: it has this letter.
+    if text is None or "v" in text or "V" in text:
+        context.money = look_for_money(parsed, field, context.findings)
+        if context.money.is_rejected:
+            return None
+        if context.money.value is not parsed:
+            text = _text_of(context.money.value)
+    if text is None:
+        context.findings.reject("M3", field, "cannot be written as JSON: " + _UNWRITABLE)
+    elif "@" in text:
+        warn_of_clear_email(field, parsed, context.findings)
+    return text
 
 
-def _check_revenue(revenue: object, context: CheckContext) -> None:
-    """M4, and M5 if the currency is missing."""
-    context.has_revenue = True
-    context.revenue = revenue
-    if not is_plain_amount(revenue):
-        context.findings.reject(
-            "M4", "eventValue.af_revenue", "is no plain amount, and AppsFlyer would lose the "
-            "money: digits, an optional leading -, an optional decimal point, like -123.45",
-        )  # fmt: skip
-    if is_absent(context.event.get("eventCurrency")):
-        context.findings.warn(
-            "M5", "eventCurrency", "is missing for an event with revenue: AppsFlyer assumes the "
-            "app's default currency",
-        )  # fmt: skip
+_UNWRITABLE: Final = "it is nested too deeply, or holds a number of hundreds of digits"
+
+
+def no_event_value(_field: str, _context: CheckContext) -> str:
+    """M3: an event without a value."""
+    return ""
+
+
+def _text_of(value: dict[str, Any]) -> str | None:
+    """M3: compact, keys in the order given; None if it has no JSON form."""
+    try:
+        return dumps_with_room(value).decode()
+    except UnwritableError:
+        pass
+    try:
+        return dumps_with_room(without_lone_surrogates(value)).decode()
+    except UnwritableError:
+        return None
 
 
 def currency(value: object, field: str, context: CheckContext) -> str | None:
@@ -78,81 +112,48 @@ def currency(value: object, field: str, context: CheckContext) -> str | None:
 
 def event_time(value: object, field: str, context: CheckContext) -> str | None:
     """M6."""
-    if is_absent(value):
+    read = read_time(value)
+    if read is None or read.form == "twelve_digits":
+        context.leave_out("M6", field, _NO_TIME)
         return None
-    context.event_time = instants.parse_mobile_time(value)
-    if context.event_time is None:
-        context.findings.warn(
-            "M6", field, "is no time that AppsFlyer reads, so it is left out and the arrival time "
-            "will be recorded: send 2026-11-22 12:00:00.000 (UTC), ISO 8601 or epoch milliseconds",
-        )  # fmt: skip
-        return None
-    return instants.mobile_form(context.event_time)
+    context.event_time = read.instant
+    if read.form == "other":
+        context.findings.repair("M6", field, "in a form that AppsFlyer does not read; sent as UTC")
+    return mobile_form(read.instant)
+
+
+_NO_TIME: Final = (
+    "is no time that AppsFlyer reads (send 2026-11-22 12:00:00.000 in UTC, ISO 8601, or epoch "
+    "milliseconds), so the arrival time will be recorded"
+)
 
 
 def custom_data(value: object, field: str, context: CheckContext) -> str | None:
-    """M17."""
-    parsed = _json_object(value, "M17", field, context)
-    return None if parsed is None else _stringified(parsed, "M17", field, context)
-
-
-def _json_object(
-    value: object, rule: str, field: str, context: CheckContext
-) -> dict[str, Any] | None:
-    """An object, or a string that holds one; None if absent or rejected."""
-    if isinstance(value, dict):
-        return value
-    if is_absent(value):
-        return None
-    parsed: object = None
-    if isinstance(value, str):
-        try:
-            parsed = loads(value)
-        except InvalidJsonError:
-            parsed = None
-    if isinstance(parsed, dict):
-        return parsed
-    context.findings.reject(rule, field, "must be a JSON object, or a string that holds one")
-    return None
-
-
-def _stringified(value: dict[str, Any], rule: str, field: str, context: CheckContext) -> str | None:
+    """M17, H9."""
     try:
-        text = dumps_with_room(value).decode()
-    except UnwritableError as error:
-        context.findings.reject(rule, field, str(error))
+        parsed = json_object(value)
+    except NameTwiceError as error:
+        reject_name_twice(error.name, field, context.findings)
         return None
-    if "@" in text:
-        warn_of_clear_email(field, value, context.findings)
+    text = None if parsed is None else _text_of(parsed)
+    if text is None:
+        context.leave_out("M17", field, "is no JSON object, nor a string that holds one")
+    elif "@" in text:
+        warn_of_clear_email(field, parsed, context.findings)
     return text
 
 
-def text_or_digits(value: object, field: str, context: CheckContext) -> str | None:
+def text(value: object, field: str, context: CheckContext) -> str | None:
     """M19."""
-    if value is None or isinstance(value, str):
-        return optional_text(value, "M19", field, context.findings)
-    digits = _digits(value)
-    if digits is None:
-        context.findings.reject("M19", field, "must be a string")
-    else:
-        context.findings.repair("M19", field, "a number; sent as a string of its digits")
-    return digits
-
-
-def _digits(value: object) -> str | None:
-    """The digits of a JSON integer of up to 400 digits; None for anything else."""
-    number = decimal_of(value)
-    if number is None or number != number.to_integral_value():
-        return None
-    try:
-        return plain_number(number.to_integral_value())
-    except UnwritableError:
-        return None
+    if isinstance(value, str):
+        return value
+    context.leave_out("M19", field, "is no text")
+    return None
 
 
 def customer_user_id(value: object, field: str, context: CheckContext) -> str | None:
     """M19, H9."""
-    text = text_or_digits(value, field, context)
-    if text is not None and "@" in text:
-        warn_of_clear_email(field, text, context.findings)
-    return text
+    user = text(value, field, context)
+    if user is not None and "@" in user:
+        warn_of_clear_email(field, user, context.findings)
+    return user

@@ -1,5 +1,6 @@
 """Subscriptions at Paddle: whose they are, their trials, their end."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from relay.domain.movements import Interpretation, Link, Movement, MovementKind
@@ -49,7 +50,15 @@ def _trial_moment(subscription: object, boundary: str) -> datetime | None:
 
 def subscription_created(event: Event) -> Interpretation:
     """The start of a subscription, perhaps with a trial; transactions report the money."""
-    return _started(event, moment_of_iso_or_none(event.entity, "started_at") or event.occurred_at)
+    created = _started(
+        event, moment_of_iso_or_none(event.entity, "started_at") or event.occurred_at
+    )
+    transaction = identifier_or_none(event.entity, "transaction_id")
+    if transaction is None:
+        return created
+    subscription_id = identifier(event.entity, "id")
+    opening = Link(f"subscription:{subscription_id}", opened_by=f"transaction:{transaction}")
+    return replace(created, links=(*created.links, opening))
 
 
 def subscription_trialing(event: Event) -> Interpretation:

@@ -59,16 +59,13 @@ def _net_shares(event: Event) -> tuple[Decimal | None, Decimal | None]:
         return None, None
     if commission is None:
         return 1 - tax, None
-    if tax + commission > 1:
-        raise UnreadableWebhookError("tax and commission are more than the price")
-    return 1 - tax, 1 - tax - commission
+    return 1 - tax, 1 - tax - commission if tax + commission <= 1 else None
 
 
 def _share(event: Event, path: str) -> Decimal | None:
+    """An estimated share; None for what is none, since the price does not hang on it."""
     share = number_or_none(event.content, path)
-    if share is not None and not 0 <= share <= 1:
-        raise UnreadableWebhookError(f"{path} is not between 0 and 1")
-    return share
+    return share if share is not None and 0 <= share <= 1 else None
 
 
 def below_zero(price: Decimal | None) -> None:

@@ -25,6 +25,7 @@ from relay.domain.movements import (
     NotKnownYetError,
 )
 from relay.errors import UnreadableWebhookError
+from relay.instants import from_milliseconds, to_milliseconds
 from relay.payments.providers.parsing import (
     flag,
     identifier_or_none,
@@ -41,11 +42,14 @@ _KINDS: Final[Mapping[str, MovementKind]] = {
 }
 _PLAY_STORE: Final = "PLAY_STORE"
 
+_FREE_FROM: Final = "free_from"
+_PAID_AT: Final = "paid_at"
 FREE: Final = "free"
-"""Noted at a payment that cost nothing. What is noted, by name: `free:<number>` at a subscription,
-until when that period lasts (number 0: not told). At a customer of Google Play, by subscription:
-`paid:` and `trial:`, until when, and `changed:`, when it was replaced by another; and `changes_to:`
-with a product, when that begins."""
+"""Noted at a payment that cost nothing. What is noted, by name: at a subscription `free:<number>`,
+until when that period lasts (number 0: not told), `free_from:<moment>`, the same by when it began,
+and `paid_at:<moment>`, for a period whose number is not told. At a customer of Google Play, by
+subscription: `paid:` and `trial:`, until when, and `changed:`, when it was replaced by another; and
+`changes_to:` with a product, when that begins."""
 
 _BESIDE: Final = timedelta(hours=1)
 """A change of product and its purchase are told together."""
@@ -70,7 +74,8 @@ def payment(event: Event) -> Interpretation:
     links = event.links(event.expires_at if event.period == "TRIAL" else None)
     links += _noted(event, is_trial=is_trial, is_free=is_free)
     if is_trial:
-        return Interpretation(tuple(links), _movement(event, MovementKind.TRIAL, None, None))
+        judge = partial(_judge_trial, event.bought_at)
+        return Interpretation(tuple(links), _movement(event, MovementKind.TRIAL, None, judge))
     if is_free:
         return Interpretation(tuple(links))
     kind, amount = _kind(event), amount_paid(event, price or Decimal(0), code)
@@ -112,6 +117,12 @@ def _noted(event: Event, *, is_trial: bool, is_free: bool) -> list[Link]:
         links.append(Link(event.payment, moments={FREE: event.bought_at}))
     if is_free and ends:
         links.append(Link(event.subscription, moments={f"{FREE}:{event.number or 0}": ends}))
+    if is_free and ends and event.bought_at:
+        began = f"{_FREE_FROM}:{to_milliseconds(event.bought_at)}"
+        links.append(Link(event.subscription, moments={began: ends}))
+    if not is_free and event.bought_at and event.content.get("renewal_number") is None:
+        paid = f"{_PAID_AT}:{to_milliseconds(event.bought_at)}"
+        links.append(Link(event.subscription, moments={paid: event.bought_at}))
     if event.store == _PLAY_STORE and event.customer and ends and (is_trial or not is_free):
         name = f"{'trial' if is_trial else 'paid'}:{event.first_transaction}"
         links.append(Link(event.customer, moments={name: ends}))
@@ -145,7 +156,7 @@ class _Purchase(NamedTuple):
 
 def _judge(event: Event, kind: MovementKind) -> Judge | None:
     if kind is MovementKind.RENEWAL:
-        return partial(_judge_renewal, event.number, event.bought_at)
+        return partial(_judge_renewal, event.number, event.bought_at, event.first_transaction)
     if event.type == "INITIAL_PURCHASE" and event.store == _PLAY_STORE:
         bought_at = moment_of_milliseconds(event.content, "purchased_at_ms")
         told_at = event.told_at if event.content.get("event_timestamp_ms") else bought_at
@@ -154,18 +165,50 @@ def _judge(event: Event, kind: MovementKind) -> Judge | None:
     return None
 
 
+def _judge_trial(bought_at: datetime | None, known: Circumstances) -> MovementKind | None:
+    """None for a trial that goes on with another product."""
+    spans = _free_spans(known.moments)
+    goes_on = bought_at and any(began < bought_at < ends for began, ends in spans)
+    return None if goes_on else MovementKind.TRIAL
+
+
+def _free_spans(moments: Mapping[str, datetime]) -> list[tuple[datetime, datetime]]:
+    """From when to when a subscription was free."""
+    noted = _noted_as(_FREE_FROM, moments)
+    return [(from_milliseconds(int(began)), ends) for began, ends in noted.items()]
+
+
 def _judge_renewal(
-    number: int | None, bought_at: datetime | None, known: Circumstances
+    number: int | None, bought_at: datetime | None, subscription: str, known: Circumstances
 ) -> MovementKind:
-    """The first payment, if every period before is known to have cost nothing."""
+    """The first payment, if every period before is known to have cost nothing.
+
+    It is none if the subscription itself replaced one that was paid for.
+    """
     moments = known.moments
     if number is not None and f"{FREE}:0" not in moments:
         before = range(1, min(number, _MOST_FREE_PERIODS))
         is_first = bool(before) and all(f"{FREE}:{one}" in moments for one in before)
     else:
-        free_until = moments.get(f"{FREE}:0") or moments.get(f"{FREE}:1")
-        is_first = bool(free_until and bought_at and abs(bought_at - free_until) <= _GRACE)
+        is_first = bought_at is not None and _is_first_by_time(bought_at, moments)
+    if is_first and _is_upgrade(subscription, moments):
+        return MovementKind.RENEWAL
     return MovementKind.FIRST_PAYMENT if is_first else MovementKind.RENEWAL
+
+
+def _is_first_by_time(bought_at: datetime, moments: Mapping[str, datetime]) -> bool:
+    """Whether it follows a free period, or ends it early, and nothing was paid before."""
+    follows = any(began < bought_at <= ends + _GRACE for began, ends in _free_spans(moments))
+    return follows and all(paid >= bought_at for paid in _noted_as(_PAID_AT, moments).values())
+
+
+def _is_upgrade(subscription: str, moments: Mapping[str, datetime]) -> bool:
+    """Whether it began, for nothing, in place of a subscription that was paid for."""
+    began = min((start for start, _ in _free_spans(moments)), default=None)
+    if began is None:
+        return False
+    replaced = _replaced(_Purchase(subscription, None, began, began), moments)
+    return any(not _was_only_a_trial(one, moments) for one in replaced)
 
 
 def _judge_purchase(purchase: _Purchase, known: Circumstances) -> MovementKind:

@@ -35,7 +35,7 @@ def cancellation(event: Event) -> Interpretation:
     reason = text(event.content, "cancel_reason")
     if reason == _REFUND:
         return returns.refund(event)
-    if reason == _BILLING_ERROR:
+    if reason == _BILLING_ERROR or event.period == "PROMOTIONAL":  # granted: nobody leaves
         return Interpretation(tuple(event.links()))
     if reason not in _BY_A_PERSON:
         raise UnreadableWebhookError("cancel_reason is none that is known")
@@ -96,7 +96,8 @@ def _judge(told_at: datetime, expiry: Ref | None, known: Circumstances) -> Movem
     if expiry is None:
         others = [one for one in _noted_as("cancelled", known.moments) if one <= told_at]
     else:
-        others = list(_noted_as("expired", known.moments)) if expiry in known.decided else []
+        others = [one for one in _noted_as("cancelled", known.moments) if one < told_at]
+        others += _noted_as("expired", known.moments) if expiry in known.decided else []
     stayed = list(_noted_as("uncancelled", known.moments))
     is_told = any(not _any_between(stayed, told_at, other) for other in others)
     return None if is_told else MovementKind.CANCELLATION

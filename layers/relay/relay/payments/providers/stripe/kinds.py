@@ -36,7 +36,7 @@ COUNTED: Final[Mapping[str, CountedType]] = {
         subscriptions.subscription_shape, subscriptions.subscription_updated
     ),
     "customer.subscription.deleted": CountedType(
-        subscriptions.subscription_shape, subscriptions.subscription_cancelled
+        subscriptions.subscription_shape, subscriptions.subscription_deleted
     ),
     "refund.created": CountedType(returns.return_shape, returns.refund),
     "refund.updated": CountedType(returns.return_shape, returns.refund_updated),

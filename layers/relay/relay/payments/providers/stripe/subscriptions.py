@@ -1,8 +1,19 @@
 """Subscriptions at Stripe: whose they are, their trials, their end."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final
 
-from relay.domain.movements import Interpretation, Link, Movement, MovementKind
+from relay.domain.movements import (
+    Circumstances,
+    Interpretation,
+    Link,
+    Movement,
+    MovementKind,
+)
+from relay.instants import to_milliseconds
 from relay.payments.providers.parsing import (
     Shape,
     at,
@@ -15,6 +26,12 @@ from relay.payments.providers.parsing import (
     whole_or_none,
 )
 from relay.payments.providers.stripe.event import Event, price_of, scalars
+
+_LEAVING: Final = "leaving"
+_STAYING: Final = "staying"
+"""Noted at a subscription: when its end stood requested, each, and when last told that it did not.
+An end that is told once more for another time is the same end."""
+_INSTANT: Final = timedelta(milliseconds=1)
 
 
 def subscription_shape(metadata: Shape) -> Shape:
@@ -62,12 +79,43 @@ def subscription_updated(event: Event) -> Interpretation:
     """
     was_requested = at(event.entity, "cancel_at") and at(event.entity, "canceled_at")
     if flag(event.entity, "cancel_at_period_end") or was_requested:
-        return subscription_cancelled(event)
+        requested = _judged(subscription_cancelled(event), event.created - _INSTANT)
+        name = f"{_LEAVING}:{to_milliseconds(event.created)}"
+        return replace(requested, links=_noted(requested.links, event, name))
     # It waited for a payment or a confirmation, and only now begins. A running subscription that
     # becomes `trialing` gets its next bill later, which is no new trial.
     if _status(event.entity) == "trialing" and _status(event.previous) == "incomplete":
         return _trial(event)
-    return Interpretation(_links(event))
+    return Interpretation(_noted(_links(event), event, _STAYING))
+
+
+def subscription_deleted(event: Event) -> Interpretation:
+    """The end. That of a subscription that was never paid for and never began is none."""
+    if _status(event.entity) == "incomplete_expired":
+        return Interpretation(_links(event))
+    return _judged(subscription_cancelled(event), event.created)
+
+
+def _judged(ended: Interpretation, until: datetime) -> Interpretation:
+    """An end, unless it was requested before for another time, and not called off since."""
+    judge = partial(_judge, until)
+    return replace(ended, movement=ended.movement and replace(ended.movement, judge=judge))
+
+
+def _judge(until: datetime, known: Circumstances) -> MovementKind | None:
+    noted = (one for name, one in known.moments.items() if name.startswith(f"{_LEAVING}:"))
+    requested = max((one for one in noted if one <= until), default=None)
+    stayed = known.moments.get(_STAYING)
+    is_told = requested and not (stayed and requested < stayed <= until)
+    return None if is_told else MovementKind.CANCELLATION
+
+
+def _noted(links: Sequence[Link], event: Event, name: str) -> tuple[Link, ...]:
+    """The links, the subscription's with a moment that is noted there."""
+    subscription = f"subscription:{identifier(event.entity, 'id')}"
+    own = next((one for one in links if one.ref == subscription), Link(subscription))
+    others = (one for one in links if one.ref != subscription)
+    return (*others, replace(own, moments={name: event.created}))
 
 
 def subscription_cancelled(event: Event) -> Interpretation:
