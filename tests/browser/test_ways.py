@@ -79,6 +79,15 @@ async def test_an_event_is_broken_mended_by_clicks_and_sent(visit: Visit) -> Non
     await expect(page.locator(".detail-pane h2")).to_contain_text("1234.50 EUR")
 
 
+async def test_a_sample_is_what_one_can_begin_with(visit: Visit) -> None:
+    await visit.move("#/try")
+    await visit.page.get_by_label("Start from").select_option("forward mobile revenue with comma")
+
+    await expect(visit.page.locator("#verdict")).to_contain_text("Would be rejected.")
+    await expect(visit.page.locator("#text")).to_have_value(_has('"kind": "mobile_event"'))
+    assert await visit.page.get_by_label("Start from").locator("option").count() > 10
+
+
 async def test_text_that_is_no_json_is_told_with_line_and_column(visit: Visit) -> None:
     await visit.move("#/try")
     await visit.page.get_by_label("The event as JSON").fill('{\n  "a": 1,\n}')

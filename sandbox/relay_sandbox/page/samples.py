@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from relay.errors import NotAnEnvelopeError
+from relay.exact_json import dumps
 from relay.instants import utc_now
 from relay.messages.reader import parse_envelope
 from relay_cli.samples import ACCEPT, FORWARD_MOBILE, FORWARD_WEB, Sample, read_samples, with_age
@@ -32,7 +33,8 @@ def _events(sample: Sample) -> Iterator[dict[str, Any]]:
             envelope = parse_envelope(body)
         except NotAnEnvelopeError:
             continue
-        content = json.loads(body)
+        # Not as the body has it, which may be wrapped; json keeps its numbers' form well enough.
+        event = json.loads(dumps(envelope.event))
         yield {
             "name": sample.name,
             "number": number,
@@ -40,7 +42,7 @@ def _events(sample: Sample) -> Iterator[dict[str, Any]]:
             "kind": envelope.kind.value,
             "app_id": envelope.app_id,
             "event_id": envelope.event_id,
-            "text": json.dumps(content["event"], indent=2, ensure_ascii=False),
+            "text": json.dumps(event, indent=2, ensure_ascii=False),
             "expect": _expected(sample, number),
         }
 

@@ -174,7 +174,7 @@ function choices() {
 function startFrom(event) {
   const sample = state.samples[Number(event.target.value)];
   if (event.target.value === "" || !sample) return;
-  change({ text: sample.text, kind: sample.kind ?? state.kind, app_id: sample.app_id ?? state.app_id, event_id: sample.event_id ?? "" });
+  change({ text: envelopeOf({ ...sample, event: sample.text }) });
 }
 
 const FORMS = { event: "a bare event: kind, app and id stand above", envelope: "an envelope", array: "an array", lines: "one event a line", records: "an SQS event of Lambda's" };
