@@ -59,10 +59,13 @@ function card(app, group) {
     ${rows.length > MOST_SHOWN ? html`<p class="sub">and ${rows.length - MOST_SHOWN} more</p>` : nothing}
     <div class="actions">
       ${group.cure?.action ? html`<button type="button" @click=${() => cure(app, group)}>${group.cure.label}</button>` : nothing}
-      <button type="button" class=${NEEDS_MENDING.has(group.reason) ? nothing : "primary"} @click=${() => redrive(app, group)}>Redrive ${group.count}${NEEDS_MENDING.has(group.reason) ? " as they are" : ""}</button>
+      <button type="button" class=${NEEDS_MENDING.has(group.reason) ? nothing : "primary"} @click=${() => redrive(app, group)}>Redrive ${group.count}${asTheyAre(group)}</button>
       ${dropButton(app, group)}
     </div></li>`;
 }
+
+const asTheyAre = ({ reason, count }) =>
+  NEEDS_MENDING.has(reason) ? ` as ${count === 1 ? "it is" : "they are"}` : "";
 
 const letter = (row) => html`<li><a href=${addressOf({ screen: "events", id: row.key })}>${row.event_id ?? row.name ?? `message ${row.key}`}</a>
   <a class="button" href=${addressOf({ screen: "try", from: row.key })}>Mend<span class="unseen"> ${row.event_id ?? row.key} in the editor</span></a></li>`;

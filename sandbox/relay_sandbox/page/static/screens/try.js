@@ -51,15 +51,15 @@ function kept() {
   }
 }
 
-/** Something to begin with: an event of a minute ago with three things to mend. */
+/** Something to begin with: an event of a minute ago with something to mend. */
 function first() {
   const time = new Date(Date.now() - 60_000).toISOString().slice(0, 19) + "Z";
   const event = {
     appsflyer_id: "1624875600000-2718281",
-    eventname: "af_purchase",
+    eventName: "af_purchase",
     eventTime: time,
     eventValue: { af_revenue: "1,234.50" },
-    eventCurrency: "eur",
+    eventCurrency: "EURO",
   };
   const envelope = { app_id: "com.example.shop", kind: "mobile_event", event_id: `order-${String(Date.now()).slice(-6)}`, event };
   return { text: JSON.stringify(envelope, null, 2) };
