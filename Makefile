@@ -1,7 +1,7 @@
 # `make` alone lists the targets. A POSIX shell, make and Python 3.11 or later are all they need.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check faults audit bench build sam-local deploy lock openapi fmt clean dev sam node
+.PHONY: help run test browser check faults audit bench build sam-local deploy lock openapi fmt clean dev sam node
 
 # Set-up is made from what a target needs: `dev` for Python, `sam` for SAM CLI, `node` for another DynamoDB
 # than moto. Each ends at once when done.
@@ -23,6 +23,9 @@ run: dev ## The whole system on this machine, with samples sent through it (ONCE
 
 test: dev sam ## All tests, with coverage of the layer
 	@$(PYTHON) -m pytest --numprocesses 3 --dist loadgroup --no-loadscope-reorder --cov
+
+browser: dev ## A browser for the tests of the page, where there is none
+	@scripts/browser
 
 check: dev sam ## Format, lint, types, imports, both forms of `sam validate`, and what is generated from the code
 	@.venv/bin/ruff format --check

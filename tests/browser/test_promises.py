@@ -1,0 +1,263 @@
+"""What is true of every screen: for all eyes, at all widths, alone with its sandbox, live."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from relay_sandbox.sandbox import Sandbox
+from tests.browser.conftest import FOREIGN_NAME, Open
+from tests.browser.test_ways import event, row
+from tests.browser.visit import Visit
+from tests.browser.wire import Wire
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("browser")]
+
+AXE = (Path(__file__).parent / "vendor" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
+SCREENS = {
+    "#/events/promise-1?q=id:promise-1": ".steps",
+    "#/events?q=nowhere:x id:promise-1": ".problem",
+    "#/try": ".read figure",
+    "#/payments": ".providers li",
+    "#/dead-letters": ".letter",
+    "#/faults": ".cards",
+    "#/identities": ".page section",
+}
+"""Every screen by its address, and what shows that it is there."""
+
+
+async def _filled(visit: Visit) -> None:
+    """An event, a dead letter and a fault, so that no screen is empty."""
+    await visit.send(event("promise-1"))
+    await visit.send(event("promise-dead", event={"eventValue": {"af_revenue": "1,5"}}))
+    await visit.page.locator(".chip.bad").first.wait_for()
+    fault = {"status": 503, "event_name": "af_nobody_sends_this"}
+    await visit.context.request.post(f"{visit.base}/api/faults", data=fault)
+
+
+async def _violations(page: Page) -> list[str]:
+    """What axe finds, with none of its rules switched off."""
+    found = await page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
+    return [
+        f"{one['id']}: {node['html'][:160]} {node['failureSummary'][-200:]}"
+        for one in found["violations"]
+        for node in one["nodes"][:2]
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 390])
+async def test_axe_has_nothing_to_say_of_any_screen(
+    open_page: Open, scheme: str, width: int
+) -> None:
+    visit = await open_page(
+        color_scheme=scheme, viewport={"width": width, "height": 900}, reduced_motion="reduce"
+    )
+    await _filled(visit)
+    await visit.page.evaluate(AXE)
+    found = {}
+    for address, sign in SCREENS.items():
+        await visit.move(address)
+        await visit.page.locator(sign).first.wait_for(state="attached")
+        found[address] = await _violations(visit.page)
+    await visit.page.get_by_role("button", name="Help and settings").click()
+    found["help"] = await _violations(visit.page)
+
+    assert {address: one for address, one in found.items() if one} == {}
+
+
+async def test_no_screen_scrolls_sideways_on_the_narrowest_phone(open_page: Open) -> None:
+    visit = await open_page(viewport={"width": 320, "height": 640})
+    await _filled(visit)
+    widths = {}
+    for address, sign in SCREENS.items():
+        await visit.move(address)
+        await visit.page.locator(sign).first.wait_for(state="attached")
+        widths[address] = await visit.page.evaluate("document.documentElement.scrollWidth")
+
+    assert {address: width for address, width in widths.items() if width > 320} == {}
+
+
+async def test_nothing_is_missing_after_the_stream_was_lost(
+    open_page: Open, wire: Wire, visit: Visit
+) -> None:
+    there = await open_page(base=f"http://localhost:{wire.port}")
+    await visit.send(event("promise-before"))
+    await expect(row(there.page, "promise-before")).to_be_visible()
+    try:
+        wire.cut()
+        await expect(there.page.locator(".live.lost")).to_contain_text("trying again")
+        for number in range(3):
+            await visit.send(event(f"promise-meanwhile-{number}"))
+    finally:
+        wire.mend()
+
+    await expect(there.page.locator(".live.live")).to_be_visible()
+    for number in range(3):
+        found = row(there.page, f"promise-meanwhile-{number}")
+        await expect(found.locator(".chip").first).to_have_text("✓ delivered")
+    there.forgive("ERR_|Failed to load")  # the browser says itself that it was cut
+
+
+async def test_a_hidden_tab_asks_for_nothing_and_catches_up_without_starting_anew(
+    visit: Visit,
+) -> None:
+    page = visit.page
+    asked: list[str | None] = []
+    page.on(
+        "request",
+        lambda one: (
+            asked.append(one.headers.get("last-event-id"))
+            if one.url.endswith("/api/stream")
+            else None
+        ),
+    )
+    await _hide(page, hidden=True)
+    await expect(page.locator(".live.hidden")).to_be_visible()
+    await visit.send(event("promise-hidden"))
+    await _hide(page, hidden=False)
+
+    await expect(row(page, "promise-hidden")).to_be_visible()
+    assert len(asked) == 1
+    assert asked[0]
+
+
+async def _hide(page: Page, *, hidden: bool) -> None:
+    await page.evaluate(
+        """(hidden) => {
+          Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
+          document.dispatchEvent(new Event("visibilitychange"));
+        }""",
+        hidden,
+    )
+
+
+async def test_what_happens_is_summed_up_for_those_who_do_not_see_it(visit: Visit) -> None:
+    await visit.page.clock.install()
+    await visit.page.reload()
+    await visit.page.locator(".live.live").wait_for()
+    for number in range(2):
+        await visit.send(event(f"promise-said-{number}"))
+
+    await expect(row(visit.page, "promise-said-1").locator(".chip.good").first).to_be_visible()
+    await visit.page.clock.fast_forward(5_000)
+    summary = visit.page.get_by_role("status").first
+    await expect(summary).to_contain_text("delivered")
+    await expect(summary).to_have_attribute("aria-live", "polite")
+
+
+async def test_a_scheme_that_is_chosen_is_kept(visit: Visit) -> None:
+    page = visit.page
+    back = "getComputedStyle(document.body).backgroundColor"
+    light = await page.evaluate(back)
+    await page.keyboard.press("?")
+    await page.get_by_label("Colours").select_option("dark")
+    dark = await page.evaluate(back)
+    await page.reload()
+
+    assert light != dark
+    assert await page.evaluate(back) == dark
+
+
+async def test_the_page_runs_no_script_and_takes_no_style_but_its_own(visit: Visit) -> None:
+    response = await visit.page.reload()
+    assert response is not None
+    policy = response.headers["content-security-policy"]
+    ran = await visit.page.evaluate(
+        """() => {
+          const script = document.createElement("script");
+          script.textContent = "window.ran = true";
+          document.body.append(script);
+          return window.ran ?? false;
+        }"""
+    )
+
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert ran is False
+    assert any("Content Security Policy" in one for one in visit.complaints)
+    visit.forgive("Content Security Policy")
+
+
+@asynccontextmanager
+async def elsewhere(page: str) -> AsyncIterator[int]:
+    """A server of somebody else's that has this one page; gives its port."""
+    answer = f"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n{page}"
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(65_536)
+        writer.write(answer.encode())
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+ATTACK = """async (targets) => {
+  const said = [];
+  for (const [address, method, mode] of targets) {
+    const headers = mode === "cors" ? { "Content-Type": "application/json" } : {};
+    const body = method === "POST" ? '{"status": 503}' : undefined;
+    try {
+      const answer = await fetch(address, { method, mode, headers, body });
+      said.push(answer.type === "opaque" ? "opaque" : "read " + address);
+    } catch { said.push("refused"); }
+  }
+  return said;
+}"""
+TARGETS = {
+    "page": ["/", "/api/state", "/api/stream", "/api/faults", "/api/send"],
+    "stand_in": ["/_standin/faults", "/_standin/events"],
+    "api": ["/v1/mobile/com.example.shop/events", "/v1/health"],
+    "aws": ["/"],
+}
+
+
+@pytest.mark.parametrize("home", [FOREIGN_NAME, "localhost"])
+async def test_no_page_of_another_origin_can_use_or_read_any_listener(
+    browser: Browser, sandbox: Sandbox, home: str
+) -> None:
+    """Under the name of a site of its own, and from another program's page on this machine."""
+    addresses = [sandbox.ready[name] + path for name, paths in TARGETS.items() for path in paths]
+    addresses.extend(one.replace("localhost", FOREIGN_NAME) for one in addresses[:5])  # rebinding
+    targets = [
+        (address, method, mode)
+        for address in addresses
+        for method in ("GET", "POST")
+        for mode in ("no-cors", "cors")
+    ]
+    before = (sandbox.journal.handed_in, len(sandbox.stand_in.ledger))
+    context = await browser.new_context()
+    page = await context.new_page()
+    statuses: dict[str, int] = {}
+    async with elsewhere("<!doctype html><title>Somebody else</title>") as port:
+        await page.goto(f"http://{home}:{port}/")
+        page.on("response", lambda answer: statuses.update({answer.url: answer.status}))
+        said = await page.evaluate(ATTACK, targets)
+    await context.close()
+
+    assert set(said) <= {"opaque", "refused"}
+    assert {url: status for url, status in statuses.items() if status != 403} == {}
+    assert len(statuses) == len(addresses)
+    assert sandbox.stand_in.faults.as_json() == []
+    assert (sandbox.journal.handed_in, len(sandbox.stand_in.ledger)) == before
+
+
+async def test_another_site_cannot_show_the_page_in_a_frame(
+    browser: Browser, sandbox: Sandbox
+) -> None:
+    context = await browser.new_context()
+    page = await context.new_page()
+    frame = f"<iframe src='{sandbox.ready['page']}/'></iframe>"
+    async with elsewhere(frame) as port:
+        await page.goto(f"http://{FOREIGN_NAME}:{port}/")
+    inside = [await one.locator("nav").count() for one in page.frames[1:]]
+    await context.close()
+
+    assert inside == [0]
