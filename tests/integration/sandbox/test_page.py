@@ -21,7 +21,7 @@ from tests.integration.conftest import taken_off
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
-    pytest.mark.xdist_group("sandbox for payments"),
+    pytest.mark.xdist_group("sandbox for the page"),
 ]
 
 APP = "com.example.shop"
@@ -39,13 +39,13 @@ _POLICY = (
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def sandbox(sandbox_for_payments: Sandbox) -> Sandbox:
+async def sandbox(sandbox_for_page: Sandbox) -> Sandbox:
     """Without faults, records and dead letters."""
-    sandbox_for_payments.stand_in.ledger.clear()
-    sandbox_for_payments.stand_in.faults.clear()
-    while await taken_off(sandbox_for_payments, "mobile_dlq"):
+    sandbox_for_page.stand_in.ledger.clear()
+    sandbox_for_page.stand_in.faults.clear()
+    while await taken_off(sandbox_for_page, "mobile_dlq"):
         pass
-    return sandbox_for_payments
+    return sandbox_for_page
 
 
 _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
