@@ -22,7 +22,7 @@ run: dev ## The whole system on this machine, with samples sent through it (ONCE
 	@.venv/bin/relay demo
 
 test: dev sam ## All tests, with coverage of the layer
-	@$(PYTHON) -m pytest --numprocesses 3 --dist loadgroup --no-loadscope-reorder --cov
+	@$(PYTHON) -m pytest --numprocesses 4 --dist loadgroup --no-loadscope-reorder --cov
 
 check: dev sam ## Format, lint, types, imports, both forms of `sam validate`, and what is generated from the code
 	@.venv/bin/ruff format --check
