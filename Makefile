@@ -22,7 +22,7 @@ run: dev ## The whole system on this machine, with samples sent through it (ONCE
 	@.venv/bin/relay demo
 
 test: dev sam ## All tests, with coverage of the layer
-	@$(PYTHON) -m pytest --numprocesses 3 --dist loadgroup --no-loadscope-reorder --cov
+	@$(PYTHON) -m pytest --numprocesses 4 --dist loadgroup --no-loadscope-reorder --cov
 
 browser: dev ## A browser for the tests of the page, where there is none
 	@scripts/browser

@@ -77,7 +77,7 @@ INSTALL_FIELDS = ("customer_user_id", "appsflyer_id", "install_time", "platform"
 
 def size_of(scale: Scale) -> int:
     """Of an input: as large as messages can be, in the short form 8 KB."""
-    return min(MEBIBYTE - 3_000, 40 * scale.mutations)
+    return min(MEBIBYTE - 3_000, 25 * scale.mutations)
 
 
 def shaped(whole: Json, name: str, shape: str) -> str:

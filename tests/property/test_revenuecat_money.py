@@ -82,7 +82,7 @@ OPERATIONS = st.lists(
 )
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(st.sampled_from(["APP_STORE", "STRIPE"]), OPERATIONS, st.data())
 def test_sum_is_right_in_any_order_and_told_twice(
     store: str, operations: list[tuple[str, int, Decimal | None]], data: st.DataObject

@@ -53,7 +53,7 @@ def ledgers(draw: st.DrawFn) -> StripeLedger:
     return ledger
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(ledgers(), st.data())
 def test_any_sequence_in_any_order_ends_at_the_right_sum(
     ledger: StripeLedger, data: st.DataObject

@@ -158,7 +158,7 @@ def steps_of(draw: Draw, happens: Callable[..., None], **how: Any) -> Iterator[S
 
 
 @pytest.mark.parametrize("name", PROVIDERS)
-@settings(max_examples=12)
+@settings(max_examples=7)
 @given(st.data())
 def test_any_order_of_arrival_ends_at_the_right_sum(name: str, data: st.DataObject) -> None:
     happens, told, source = PROVIDERS[name]
@@ -178,7 +178,7 @@ def test_any_order_of_arrival_ends_at_the_right_sum(name: str, data: st.DataObje
 
 
 @pytest.mark.parametrize("name", ["paddle", "standard_webhooks"])
-@settings(max_examples=12, suppress_health_check=list(HealthCheck))
+@settings(max_examples=7, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_net_parts_of_all_the_money_add_up_to_nothing(name: str, data: st.DataObject) -> None:
     """Returns, reversals and returns again, until all is given back: nothing net is left."""

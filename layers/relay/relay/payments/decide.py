@@ -309,13 +309,19 @@ class Decider:
             if movement.kind in REVERSALS
             else money_returned(movement.amount, original, returned_before)
         )
+        name = event_name(movement.kind, rules, original)
+        return self._like_original(original, movement, name, money)
+
+    def _like_original(
+        self, original: Decision, movement: Movement, name: str | None, money: Money
+    ) -> Decision:
         return replace(
             original,
             kind=movement.kind,
             id=movement.id,
             at=to_milliseconds(movement.at),
             decided_at=to_milliseconds(self._clock()),
-            name=event_name(movement.kind, rules, original),
+            name=name,
             quantity=None,
             part=None,
             **money._asdict(),
@@ -366,16 +372,8 @@ class Decider:
         gross, before = parts[-1].gross, sum((one.gross for one in parts[:-1]), Decimal(0))
         amount = Amount(original.currency or "", abs(gross))
         money = money_returned(amount, original, min(before, before + gross))
-        return replace(
-            original,
-            kind=movement.kind,
-            id=movement.id,
-            at=to_milliseconds(movement.at),
-            decided_at=to_milliseconds(self._clock()),
-            name=event_name(movement.kind, rules, base),
-            quantity=None,
-            **money._asdict(),
-        )
+        name = event_name(movement.kind, rules, base)
+        return self._like_original(original, movement, name, money)
 
     def _placed(
         self,

@@ -58,7 +58,7 @@ def net_sum(events: list[Json]) -> Decimal:
     return sum(map(Decimal, revenues), Decimal(0))
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("provider", STORIES)
 def test_story_told_thrice_in_any_order_is_each_movement_once(provider: str, seed: int) -> None:
     harness = PaymentsHarness()
@@ -76,7 +76,7 @@ def test_story_told_thrice_in_any_order_is_each_movement_once(provider: str, see
     assert net_sum(movements(harness)) == NET_SUMS[provider]
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("provider", STORIES)
 def test_forgotten_customer_leaves_nothing_of_the_story_in_whichever_order_it_came(
     provider: str, seed: int
@@ -114,7 +114,7 @@ def test_payment_and_its_refunds_of_stripe_in_every_order_are_each_once() -> Non
         assert net_sum(movements(harness)) == 0
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_payment_told_net_that_is_given_back_in_parts_leaves_nothing(seed: int) -> None:
     """Stripe tells of a refund's gross amount alone."""
     harness = PaymentsHarness()
