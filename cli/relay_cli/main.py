@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib import metadata
+from itertools import zip_longest
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -36,10 +37,10 @@ _OWN_PACKAGES = ("relay", "relay_cli", "relay_sandbox")
 class _App(typer.Typer):
     """A Typer app that reports errors as sentences for people."""
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        kwargs.setdefault("args", with_seconds(sys.argv[1:]))
+    def __call__(self, args: Sequence[str] | None = None, **kwargs: Any) -> Any:
+        arguments = with_seconds(sys.argv[1:] if args is None else args)
         try:
-            return super().__call__(*args, **kwargs)
+            return super().__call__(arguments, **kwargs)
         except CliError as error:
             _exit(str(error), error.code)
         except MemoryError:
@@ -56,7 +57,7 @@ class _App(typer.Typer):
 def with_seconds(arguments: Sequence[str]) -> list[str]:
     """The arguments, with a number after `--wait` where there is none: Typer wants one there."""
     found: list[str] = []
-    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+    for argument, following in zip_longest(arguments, arguments[1:], fillvalue=""):
         found.append(argument)
         if argument == "--wait" and not _is_number(following):
             found.append(send.DEFAULT_SECONDS)

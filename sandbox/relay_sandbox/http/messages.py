@@ -7,7 +7,7 @@ import contextlib
 import json
 import socket
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Self
@@ -74,7 +74,7 @@ class Response:
     status: int = 200
     headers: Headers = ()
     body: bytes = b""
-    stream: AsyncIterator[bytes] | None = None
+    stream: AsyncGenerator[bytes] | None = None
 
     @classmethod
     def text(cls, status: int, text: str, headers: Headers = ()) -> Self:

@@ -18,7 +18,7 @@ import asyncio
 import contextlib
 import logging
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -144,7 +144,7 @@ class _Session:
         parts.append(self.protocol.send(h11.EndOfMessage()))
         await self._write(b"".join(part for part in parts if part))
 
-    async def _send_stream(self, response: Response, stream: AsyncIterator[bytes]) -> None:
+    async def _send_stream(self, response: Response, stream: AsyncGenerator[bytes]) -> None:
         """Send pieces as they come, until there are no more or the client has gone."""
         head = h11.Response(
             status_code=response.status,
@@ -161,10 +161,11 @@ class _Session:
                 task.cancel()
             await asyncio.gather(pieces, gone, return_exceptions=True)
 
-    async def _send_pieces(self, stream: AsyncIterator[bytes]) -> None:
-        async for piece in stream:
-            async with asyncio.timeout(STALLED_SECONDS):
-                await self._write(self.protocol.send(h11.Data(data=piece)))
+    async def _send_pieces(self, stream: AsyncGenerator[bytes]) -> None:
+        async with contextlib.aclosing(stream):
+            async for piece in stream:
+                async with asyncio.timeout(STALLED_SECONDS):
+                    await self._write(self.protocol.send(h11.Data(data=piece)))
         await self._write(self.protocol.send(h11.EndOfMessage()))
 
     async def _refuse(self, status: int) -> None:

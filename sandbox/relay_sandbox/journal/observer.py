@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from relay.instants import iso_form, parse_iso, utc_now
+from relay.instants import from_milliseconds, iso_form, parse_iso, utc_now
 from relay.messages.envelope import Envelope
 from relay.messages.notice import Notice
 from relay_sandbox.http.messages import Request, Response
@@ -124,22 +124,24 @@ class Observer:
 
     def _put(self, role: Role, fact: Mapping[str, Any]) -> None:
         message_id, body, caller = fact["id"], fact["body"], fact["caller"]
-        content, findings = read_message(role, body, self.clock())
+        sent = from_milliseconds(fact["sent"])
+        content, findings = read_message(role, body, sent)
         if (moved := self._index.by_message.get(message_id)) is not None:
             self._redriven(moved, message_id)
         elif caller == _CONSUMERS[role.name]:
-            self._put_back(role, message_id, content, fact["delay"])
+            self._put_back(role, message_id, content, sent, fact["delay"])
         else:
             letter = self._index.letter_of(content) if not caller else None
             if letter is not None:
                 self._redriven(letter, message_id)
             else:
-                self._handed_in(role, message_id, content, caller)
+                self._handed_in(role, message_id, content, sent, caller)
                 trace = self._index.by_message[message_id]
                 trace.findings = (*findings, *trace.findings)
 
-    def _handed_in(self, role: Role, message_id: str, content: Content, caller: str) -> None:
-        now = self.clock()
+    def _handed_in(
+        self, role: Role, message_id: str, content: Content, now: datetime, caller: str = ""
+    ) -> None:
         if isinstance(content, Notice):
             trace = self._begin_notice(content, now)
         elif isinstance(content, Envelope):
@@ -198,11 +200,12 @@ class Observer:
         trace.size = len(reading.prepared.body) if reading.prepared.body is not None else None
         trace.hashed_fields = reading.hashed_fields
 
-    def _put_back(self, role: Role, message_id: str, content: Content, delay: float) -> None:
-        now = self.clock()
+    def _put_back(
+        self, role: Role, message_id: str, content: Content, now: datetime, delay: float
+    ) -> None:
         trace = self._index.in_hand(content)
         if trace is None or content is None:
-            self._handed_in(role, message_id, content, "")
+            self._handed_in(role, message_id, content, now)
             self._split_off(self._index.by_message[message_id], content, now)
             return
         self._index.index(trace, lookup_of(content))
@@ -344,6 +347,7 @@ class Observer:
             self._index.with_functions.pop(trace.key, None)
             self._settle(trace, trace.attempt, function, error, is_back=message_id in handed_back)
             trace.attempt = None
+            self.journal.changed(trace)
 
     def _settle(
         self,

@@ -47,6 +47,7 @@ def patch_moto(tell: Tell) -> None:
                 "queue": self.name,
                 "id": message.id,
                 "body": message.body,
+                "sent": int(_sent_milliseconds(message)),
                 "delay": _delay_seconds(message),
                 "caller": _caller(),
             }
@@ -73,8 +74,13 @@ def patch_moto(tell: Tell) -> None:
 def _delay_seconds(message: Message) -> float:
     if not message.delayed_until:
         return 0.0
+    return max(0.0, (message.delayed_until - _sent_milliseconds(message)) / 1000)
+
+
+def _sent_milliseconds(message: Message) -> float:
+    """As its `SentTimestamp` says: the time that the relay gives an event without one."""
     sent: Any = message.sent_timestamp
-    return max(0.0, float(message.delayed_until - sent) / 1000)
+    return float(sent)
 
 
 def _caller() -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any, Final
 
 from relay.exact_json import dumps
@@ -29,7 +29,7 @@ class Stream:
         self._surroundings = surroundings
         self.instance = secrets.token_hex(4)
 
-    async def messages(self, last_id: str | None) -> AsyncIterator[bytes]:
+    async def messages(self, last_id: str | None) -> AsyncGenerator[bytes]:
         """The messages for a reader that has got `last_id`, without end."""
         journal = self._surroundings.observer.journal
         seen, shown_state = self._revision_of(last_id), None

@@ -6,7 +6,7 @@ import asyncio
 import json
 import ssl
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -386,7 +386,7 @@ async def test_reader_that_takes_nothing_is_cut_off_and_holds_nobody_up(
     monkeypatch.setattr("relay_sandbox.http.server.STALLED_SECONDS", 0.2)
     closed = asyncio.Event()
 
-    async def endless() -> AsyncIterator[bytes]:
+    async def endless() -> AsyncGenerator[bytes]:
         try:
             while True:
                 yield bytes(1024 * 1024)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,9 @@ class Story:
         self._numbers += 1
         message_id = message_id or f"m{self._numbers}"
         text = body if isinstance(body, str) else dumps(body).decode()
-        self._fact(what="put", queue=queue, id=message_id, body=text, delay=0.0, caller=caller)
+        sent = round(self.now.timestamp() * 1000)
+        fact = {"id": message_id, "body": text, "sent": sent, "delay": 0.0, "caller": caller}
+        self._fact(what="put", queue=queue, **fact)
         return message_id
 
     def deleted(self, queue: str, message_id: str) -> None:
@@ -186,6 +188,24 @@ def test_events_that_are_alike_are_told_apart_by_their_requests(story: Story) ->
     story.settled(*ids, other)
 
     assert story.outcomes == ["delivered", "delivered", "duplicate", "delivered"]
+
+
+def test_events_that_differ_only_in_the_time_that_the_relay_gives_them_are_told_apart(
+    story: Story,
+) -> None:
+    """A function may have the later one first. The time is that of SQS, to the millisecond."""
+    event = {name: value for name, value in EVENT.items() if name != "eventTime"}
+    ids = []
+    for number in range(2):
+        ids.append(story.put("mobile", envelope(f"order-{number}", event=event)))
+        story.now += timedelta(milliseconds=1)
+    story.now += timedelta(seconds=1)
+    story.received(*ids)
+
+    story.asked(payload_of(story.traces[1]))
+    story.settled(ids[1])
+
+    assert story.outcomes == ["queued", "delivered"]
 
 
 @pytest.mark.parametrize(
