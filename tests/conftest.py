@@ -184,7 +184,7 @@ def _dynamo_calls_are_checked_by_awss_model() -> Iterator[None]:
         yield
         return
     from relay.aws.async_table import DynamoClient  # noqa: PLC0415 - see above
-    from tests.dynamo_model import checked  # noqa: PLC0415 - see above
+    from tests.support.dynamo_model import checked  # noqa: PLC0415 - see above
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(DynamoClient, "call", checked(DynamoClient.call))

@@ -35,7 +35,7 @@ from relay.payments.map import SETTLING_SECONDS
 from relay.rules.mobile import MAX_BODY_BYTES
 from relay.stores.deliveries import Claim, Deliveries
 from relay.stores.write_batcher import ITEMS_A_CALL
-from tests.template import PARAMETERS, properties
+from tests.support.template import PARAMETERS, properties
 
 ROOT = Path(__file__).parents[2]
 LAYER = ROOT / "layers" / "relay" / "relay"

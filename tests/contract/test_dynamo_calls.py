@@ -7,7 +7,7 @@ import pytest
 
 from relay.aws.async_table import CallFailedError, DynamoClient
 from relay.aws.table import Condition, Key, record_of
-from tests.dynamo_model import faults_of_refusal, faults_of_request, faults_of_response
+from tests.support.dynamo_model import faults_of_refusal, faults_of_request, faults_of_response
 
 PUT = {"TableName": "deliveries", "Item": record_of(Key("a", "delivery"), {"at": 1})}
 STATEMENT = {"Statement": "INSERT INTO t VALUE {'pk': ?}", "Parameters": [{"S": "a"}]}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.template import RESOURCES, SETTINGS, of_type, variables
+from tests.support.template import RESOURCES, SETTINGS, of_type, variables
 
 ENV: dict[str, dict[str, str]] = json.loads(
     (Path(__file__).parents[2] / "events" / "env.json").read_text()

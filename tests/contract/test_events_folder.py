@@ -47,8 +47,8 @@ from relay.stores.money_trail import Trail
 from relay_sandbox.local_aws.memory_table import MemoryAsyncTable, MemoryTable
 from relay_sandbox.payment_sources import seeded_sources
 from relay_sandbox.seeds import Seeds
-from tests.builders import Json, make_settings, make_sqs_event
-from tests.fakes import OK, FakeAppsFlyer, FakeClock, FakeSqs, FakeSsm, Says, longest
+from tests.support.builders import Json, make_settings, make_sqs_event
+from tests.support.fakes import OK, FakeAppsFlyer, FakeClock, FakeSqs, FakeSsm, Says, longest
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "events").glob("*_*.json"))

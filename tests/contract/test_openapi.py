@@ -24,7 +24,7 @@ from relay.rules.prepare import prepare
 from relay_cli.openapi import run
 from relay_cli.openapi.document import document_of, written
 from relay_cli.terminal.errors import CliError
-from tests.builders import (
+from tests.support.builders import (
     MOBILE_APP,
     NOW,
     WEB_APP,
@@ -35,9 +35,15 @@ from tests.builders import (
     make_web_event,
     make_web_visit,
 )
-from tests.fakes import aws_error
-from tests.harnesses import INSTALL_GET, INSTALL_POST, PUSH_TOKEN, AcceptHarness, InstallsHarness
-from tests.openapi import (
+from tests.support.fakes import aws_error
+from tests.support.harnesses import (
+    INSTALL_GET,
+    INSTALL_POST,
+    PUSH_TOKEN,
+    AcceptHarness,
+    InstallsHarness,
+)
+from tests.support.openapi import (
     DOCUMENT,
     EVENT_SCHEMAS,
     FILE,
@@ -46,8 +52,8 @@ from tests.openapi import (
     event_validator,
     properties_of,
 )
-from tests.payments_harness import PaymentsHarness, billing_webhook
-from tests.webhooks import Posted
+from tests.support.payments_harness import PaymentsHarness, billing_webhook
+from tests.support.webhooks import Posted
 
 ROOT = FILE.parents[1]
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.alarms import ALARMS, watched
-from tests.template import FORWARDERS, FUNCTIONS, PARAMETERS, variables
+from tests.support.alarms import ALARMS, watched
+from tests.support.template import FORWARDERS, FUNCTIONS, PARAMETERS, variables
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")

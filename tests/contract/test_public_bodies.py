@@ -24,8 +24,8 @@ from relay.domain.findings import Severity
 from relay.domain.kinds import App, Kind, Surface
 from relay.exact_json import InvalidJsonError, NameTwiceError, loads, loads_once
 from relay.rules.prepare import Prepared, prepare
-from tests.builders import MOBILE_APP, WEB_APP, Json, make_http_event
-from tests.harnesses import AcceptHarness, ForwarderHarness, HttpResponse
+from tests.support.builders import MOBILE_APP, WEB_APP, Json, make_http_event
+from tests.support.harnesses import AcceptHarness, ForwarderHarness, HttpResponse
 
 _DATA = Path(__file__).parents[1] / "data"
 _BODIES = [loads(line) for line in (_DATA / "public_bodies.ndjson").read_bytes().splitlines()]

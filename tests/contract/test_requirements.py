@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.builders import Json
+from tests.support.builders import Json
 
 ROOT = Path(__file__).parents[2]
 LAYER = (ROOT / "layers" / "relay" / "requirements.txt").read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from tests.builders import Json
+from tests.support.builders import Json
 
 ROOT = Path(__file__).parents[2]
 VENDORED: dict[str, Json] = json.loads((ROOT / "scripts" / "vendored.json").read_text("utf-8"))

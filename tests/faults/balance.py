@@ -17,8 +17,8 @@ from typing import Any, Final
 from relay.domain.kinds import Kind, Surface
 from relay.instants import iso_form
 from relay_sandbox.stand_in.calls import Call, Verdict
-from tests.builders import NOW, Json, make_event, make_web_event
 from tests.faults.in_process import REFUSAL, Strike
+from tests.support.builders import NOW, Json, make_event, make_web_event
 
 APPS: Final[Mapping[Surface, tuple[str, ...]]] = {
     Surface.MOBILE: ("id123456789", "com.example.shop", "com.example.game"),

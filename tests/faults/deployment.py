@@ -20,10 +20,10 @@ from relay_sandbox.deployment.stack import EventSource, FunctionSettings, Stack,
 from relay_sandbox.http.server import Server
 from relay_sandbox.local_aws.aws import LocalAws
 from relay_sandbox.stand_in import Account, StandIn
-from tests.builders import MOBILE_APP, WEB_APP, Json
 from tests.faults.aws_front import AwsFront
 from tests.faults.watching import Watched, quiet
-from tests.template import sam_template
+from tests.support.builders import MOBILE_APP, WEB_APP, Json
+from tests.support.template import sam_template
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -28,10 +28,10 @@ from relay.forward.rate_limiter import RateLimiter
 from relay.stores.deliveries import Deliveries
 from relay.stores.identities import Identities
 from relay_sandbox.local_aws.memory_table import MemoryAsyncTable, MemoryTable
-from tests.builders import Json, make_settings
-from tests.fakes import FakeClock, FakeSsm
-from tests.memory_queue import State, Traffic
-from tests.memory_sqs import MemorySqs
+from tests.support.builders import Json, make_settings
+from tests.support.fakes import FakeClock, FakeSsm
+from tests.support.memory_queue import State, Traffic
+from tests.support.memory_sqs import MemorySqs
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

@@ -20,8 +20,8 @@ from relay_sandbox.lambda_runtime.runtime_api import (
     FunctionError,
     PendingInvocation,
 )
-from tests.builders import MOBILE_APP, WEB_APP, Json
-from tests.template import TEMPLATE
+from tests.support.builders import MOBILE_APP, WEB_APP, Json
+from tests.support.template import TEMPLATE
 
 ODD_APP: Final = "website-odd.example.com"
 """An app whose settings are the worst that Parameter Store can hold."""

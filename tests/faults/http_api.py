@@ -9,10 +9,10 @@ from relay_sandbox.deployment.routes import Api, Route
 from relay_sandbox.gateway.gateway import Gateway
 from relay_sandbox.http.server import Connection, Request
 from relay_sandbox.lambda_runtime.execution import Invocation
-from tests.builders import NOW, Json
-from tests.harnesses import AcceptHarness, InstallsHarness
-from tests.openapi import ROUTES
-from tests.payments_harness import SECRETS, PaymentsHarness
+from tests.support.builders import NOW, Json
+from tests.support.harnesses import AcceptHarness, InstallsHarness
+from tests.support.openapi import ROUTES
+from tests.support.payments_harness import SECRETS, PaymentsHarness
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -28,7 +28,7 @@ from relay_sandbox.stand_in import Account, Accounts
 from relay_sandbox.stand_in import mobile_api as mobile
 from relay_sandbox.stand_in import web_api as web
 from relay_sandbox.stand_in.calls import Call, Verdict, parse_body, parse_path
-from tests.fakes import Reaction, Says
+from tests.support.fakes import Reaction, Says
 
 _CLIENT: Final = ("192.0.2.1", 50_000)
 _LATENCY: Final = (0.02, 0.08)

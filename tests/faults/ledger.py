@@ -18,7 +18,13 @@ import pytest
 from relay import telemetry
 from relay.domain.kinds import Kind, Surface
 from relay_sandbox.stand_in import Entry
-from tests.builders import Json, make_envelope, make_event, make_web_envelope, make_web_event
+from tests.support.builders import (
+    Json,
+    make_envelope,
+    make_event,
+    make_web_envelope,
+    make_web_event,
+)
 
 _NUMBERS = count()
 

@@ -19,9 +19,9 @@ from relay.errors import TableBusyError, TableUnavailableError
 from relay.forward.forwarder import Forwarder
 from relay.http1.errors import ExchangeTimeoutError
 from relay_sandbox.local_aws.memory_table import MemoryAsyncTable
-from tests.builders import Json
-from tests.fakes import aws_error
 from tests.faults.fleet import Fleet
+from tests.support.builders import Json
+from tests.support.fakes import aws_error
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

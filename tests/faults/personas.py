@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 from urllib.parse import unquote_plus
 
-from tests.builders import Json
+from tests.support.builders import Json
 
 _NAMES: Final = (
     ("Zyxaphora", "Quillfeather", "zyxaphora.quillfeather"),

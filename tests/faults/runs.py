@@ -26,9 +26,9 @@ from relay.stores.identities import Identities
 from relay_sandbox.http.server import Connection
 from relay_sandbox.local_aws.memory_table import MemoryAsyncTable, MemoryTable
 from relay_sandbox.stand_in import Account, StandIn
-from tests.builders import MOBILE_APP, WEB_APP, make_settings, make_sqs_event
-from tests.fakes import FakeClock, FakeSqs, FakeSsm
 from tests.faults.ledger import Heard, RunLedger, make_order, overheard, recorded_in
+from tests.support.builders import MOBILE_APP, WEB_APP, make_settings, make_sqs_event
+from tests.support.fakes import FakeClock, FakeSqs, FakeSsm
 
 BATCH: Final = 100
 """Messages of one invocation, as the template has it."""

@@ -18,12 +18,12 @@ from relay.errors import TableUnavailableError
 from relay_sandbox.local_aws.memory_table import MemoryAsyncTable, MemoryTable
 from relay_sandbox.stand_in import Account
 from relay_sandbox.stand_in.calls import Call
-from tests.fakes import FakeClock
 from tests.faults.balance import TOKEN, Balance, Plan, number_of, refuses
 from tests.faults.fleet import Fleet
 from tests.faults.in_process import STRIKES, WRONG, AppsFlyer, Mixed, Strike
 from tests.faults.listening import listening
 from tests.faults.virtual_time import VirtualLoop, run
+from tests.support.fakes import FakeClock
 
 _SAMPLES: Final = 40
 _BACKLOG: Final = 250

@@ -10,12 +10,12 @@ from relay.domain.kinds import Surface
 from relay.forward.circuit_breaker import PROBES
 from relay_sandbox.stand_in import Account
 from relay_sandbox.stand_in.calls import Call
-from tests.fakes import FakeClock, Says
 from tests.faults.conftest import Saw, Scale
 from tests.faults.fleet import IN_FLIGHT, Fleet
 from tests.faults.in_process import AppsFlyer, Entries, Strike
 from tests.faults.ledger import make_order, overheard
 from tests.faults.virtual_time import run
+from tests.support.fakes import FakeClock, Says
 
 APPS = ("id123456789", "com.example.shop", "com.example.game")
 INSTANCES = 4

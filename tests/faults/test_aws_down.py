@@ -14,10 +14,10 @@ from botocore.exceptions import EndpointConnectionError
 from relay.domain.kinds import Surface
 from relay.errors import TableUnavailableError
 from relay_sandbox.local_aws.memory_table import MemoryTable
-from tests.fakes import aws_error
 from tests.faults.balance import APPS, Fate, Plan
 from tests.faults.conftest import Saw, Scale
 from tests.faults.soak import Soak
+from tests.support.fakes import aws_error
 
 OUTAGE = 1_800.0
 DAY = 86_400.0

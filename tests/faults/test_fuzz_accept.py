@@ -10,7 +10,12 @@ from hypothesis import strategies as st
 from relay.accept.accept import ROUTES
 from relay.domain.kinds import Kind
 from relay.messages.reader import parse_envelope
-from tests.builders import (
+from tests.faults.conftest import Saw, Scale
+from tests.faults.drawing import draw
+from tests.faults.heard import Heard, assert_discreet
+from tests.faults.mutations import CANARY, Mutator, fuzz
+from tests.property.strategies import json_values, near_valid_events
+from tests.support.builders import (
     MOBILE_APP,
     WEB_APP,
     Json,
@@ -19,13 +24,8 @@ from tests.builders import (
     make_web_event,
     make_web_visit,
 )
-from tests.faults.conftest import Saw, Scale
-from tests.faults.drawing import draw
-from tests.faults.heard import Heard, assert_discreet
-from tests.faults.mutations import CANARY, Mutator, fuzz
-from tests.harnesses import AcceptHarness
-from tests.openapi import check_answer
-from tests.property.strategies import json_values, near_valid_events
+from tests.support.harnesses import AcceptHarness
+from tests.support.openapi import check_answer
 
 PERSON = {"email": CANARY, "phone": "+1 202 555 0142", "first_name": "Ada", "last_name": "Quill"}
 GOOD = {

@@ -9,11 +9,11 @@ import pytest
 
 from relay.domain.kinds import Surface
 from relay.messages.reader import parse_envelope
-from tests.builders import make_envelope, make_sqs_event, make_web_envelope
 from tests.faults.conftest import Saw, Scale
 from tests.faults.heard import Heard, assert_discreet, counted
 from tests.faults.mutations import CANARY, Mutator, fuzz
-from tests.harnesses import TOKEN, ForwarderHarness
+from tests.support.builders import make_envelope, make_sqs_event, make_web_envelope
+from tests.support.harnesses import TOKEN, ForwarderHarness
 
 TEXTS = [
     b"OK",

@@ -15,7 +15,13 @@ from relay.domain.kinds import ENDPOINTS, Kind, Surface
 from relay.messages.envelope import Envelope
 from relay.messages.reader import parse_envelope, read_body
 from relay.stores.identities import Identities, Identity
-from tests.builders import (
+from tests.faults.conftest import Saw, Scale
+from tests.faults.drawing import draw
+from tests.faults.heard import Heard, assert_discreet, counted
+from tests.faults.mutations import CANARY, Mutator, fuzz
+from tests.faults.test_fuzz_accept import as_text
+from tests.property.strategies import json_values, near_valid_events
+from tests.support.builders import (
     MOBILE_APP,
     NOW,
     Json,
@@ -26,13 +32,7 @@ from tests.builders import (
     make_web_event,
     make_web_visit,
 )
-from tests.faults.conftest import Saw, Scale
-from tests.faults.drawing import draw
-from tests.faults.heard import Heard, assert_discreet, counted
-from tests.faults.mutations import CANARY, Mutator, fuzz
-from tests.faults.test_fuzz_accept import as_text
-from tests.harnesses import TOKEN, ForwarderHarness
-from tests.property.strategies import json_values, near_valid_events
+from tests.support.harnesses import TOKEN, ForwarderHarness
 
 PERSON = {"email": CANARY, "phone": "+1 202 555 0142", "first_name": "Ada", "last_name": "Quill"}
 FREE = {

@@ -17,14 +17,14 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.builders import MOBILE_APP, WEB_APP, Json
 from tests.faults.conftest import Saw, Scale
 from tests.faults.drawing import draw
 from tests.faults.heard import Heard, assert_discreet
 from tests.faults.http_api import HttpApi
-from tests.harnesses import PUSH_TOKEN
-from tests.openapi import DOCUMENT, ROUTES, closed
-from tests.payments_harness import source_of
+from tests.support.builders import MOBILE_APP, WEB_APP, Json
+from tests.support.harnesses import PUSH_TOKEN
+from tests.support.openapi import DOCUMENT, ROUTES, closed
+from tests.support.payments_harness import source_of
 
 AnyCase = Case[Any]
 AnyOperation = APIOperation[Any, Any, Any, Any]

@@ -4,12 +4,12 @@ import base64
 import json
 from collections import Counter
 
-from tests.builders import NOW, Json, make_http_event, make_install
 from tests.faults.conftest import Saw, Scale
 from tests.faults.heard import Heard, assert_discreet
 from tests.faults.mutations import CANARY, Mutator, fuzz
-from tests.harnesses import INSTALL_GET, INSTALL_POST, PUSH_TOKEN, InstallsHarness
-from tests.openapi import check_answer
+from tests.support.builders import NOW, Json, make_http_event, make_install
+from tests.support.harnesses import INSTALL_GET, INSTALL_POST, PUSH_TOKEN, InstallsHarness
+from tests.support.openapi import check_answer
 
 GOOD: list[Json] = [
     make_install(),

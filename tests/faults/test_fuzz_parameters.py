@@ -8,7 +8,10 @@ from typing import NamedTuple
 
 from relay.aws.parameter_store import CACHE_SECONDS
 from relay.config.producers import token_digest
-from tests.builders import (
+from tests.faults.conftest import Saw, Scale
+from tests.faults.heard import Heard, assert_discreet, counted, hearing
+from tests.faults.mutations import Mutator, fuzz
+from tests.support.builders import (
     MOBILE_APP,
     Json,
     make_envelope,
@@ -17,19 +20,16 @@ from tests.builders import (
     make_install,
     make_sqs_event,
 )
-from tests.fakes import FakeSsm
-from tests.faults.conftest import Saw, Scale
-from tests.faults.heard import Heard, assert_discreet, counted, hearing
-from tests.faults.mutations import Mutator, fuzz
-from tests.harnesses import (
+from tests.support.fakes import FakeSsm
+from tests.support.harnesses import (
     INSTALL_POST,
     PUSH_TOKEN,
     AcceptHarness,
     ForwarderHarness,
     InstallsHarness,
 )
-from tests.openapi import check_answer
-from tests.payments_harness import PaymentsHarness, billing_webhook, webhook_event
+from tests.support.openapi import check_answer
+from tests.support.payments_harness import PaymentsHarness, billing_webhook, webhook_event
 
 SECRET = "quill7-token"
 """Stands in every parameter that holds secrets: no log and no answer may have it."""

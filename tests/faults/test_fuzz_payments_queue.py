@@ -6,12 +6,12 @@ from relay.messages.notice import parse_notice
 from relay.messages.reader import parse_envelope
 from relay.payments.map import NEEDED_SECONDS
 from relay.payments.providers.registry import PROVIDERS
-from tests.builders import make_sqs_event
 from tests.faults.conftest import Saw, Scale
 from tests.faults.heard import Heard, assert_discreet, counted, hearing
 from tests.faults.mutations import CANARY, Mutator, fuzz
 from tests.faults.test_fuzz_webhooks import event_of, good, signed
-from tests.payments_harness import PaymentsHarness
+from tests.support.builders import make_sqs_event
+from tests.support.payments_harness import PaymentsHarness
 
 SETTLED = ("LinksLearnt", "MovementDropped", "TestDropped", "MovementRetold")
 """What leaves no message behind."""

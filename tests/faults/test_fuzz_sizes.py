@@ -15,7 +15,11 @@ import pytest
 from relay.domain.kinds import Surface
 from relay.messages.reader import read_body
 from relay.rules.hashing import normalize_phone
-from tests.builders import (
+from tests.faults.conftest import Saw, Scale
+from tests.faults.heard import assert_discreet, counted, hearing
+from tests.faults.mutations import MEBIBYTE
+from tests.faults.shapes import UNITS, WHOLE, Shape, list_of
+from tests.support.builders import (
     MOBILE_APP,
     WEB_APP,
     Json,
@@ -27,19 +31,15 @@ from tests.builders import (
     make_web_envelope,
     make_web_event,
 )
-from tests.faults.conftest import Saw, Scale
-from tests.faults.heard import assert_discreet, counted, hearing
-from tests.faults.mutations import MEBIBYTE
-from tests.faults.shapes import UNITS, WHOLE, Shape, list_of
-from tests.harnesses import (
+from tests.support.harnesses import (
     INSTALL_POST,
     PUSH_TOKEN,
     AcceptHarness,
     ForwarderHarness,
     InstallsHarness,
 )
-from tests.payments_harness import SECRETS, PaymentsHarness, webhook_event
-from tests.webhooks import Posted
+from tests.support.payments_harness import SECRETS, PaymentsHarness, webhook_event
+from tests.support.webhooks import Posted
 
 MOST_BYTES_A_BYTE: Final = 150
 """Of memory at once, for each byte of an input. A list of half a million numbers is the worst:

@@ -11,13 +11,13 @@ from relay.messages.notice import parse_notice
 from relay.payments.providers.registry import PROVIDERS
 from relay.payments.receive import ROUTE
 from relay_cli.payments.signing import sign
-from tests.builders import Json
 from tests.faults.conftest import Saw, Scale
 from tests.faults.heard import Heard, assert_discreet, counted
 from tests.faults.mutations import CANARY, Mutator, fuzz
-from tests.openapi import check_answer
-from tests.payments_harness import SECRETS, PaymentsHarness, billing_webhook, webhook_event
-from tests.webhooks import DATA, PERSON, Posted
+from tests.support.builders import Json
+from tests.support.openapi import check_answer
+from tests.support.payments_harness import SECRETS, PaymentsHarness, billing_webhook, webhook_event
+from tests.support.webhooks import DATA, PERSON, Posted
 
 BILLING = {
     "id": "order-1",

@@ -13,7 +13,10 @@ from relay.domain.kinds import ENDPOINTS, App, Kind, Surface
 from relay.rules.prepare import prepare
 from relay.secrets import Secret
 from relay_sandbox.http.server import Connection, Request, Response, Server
-from tests.builders import (
+from tests.faults.conftest import Saw, Scale
+from tests.faults.heard import hearing
+from tests.faults.mutations import ODD_VALUES, Mutator
+from tests.support.builders import (
     NOW,
     WEB_APP,
     make_envelope,
@@ -22,10 +25,7 @@ from tests.builders import (
     make_web_event,
     make_web_visit,
 )
-from tests.faults.conftest import Saw, Scale
-from tests.faults.heard import hearing
-from tests.faults.mutations import ODD_VALUES, Mutator
-from tests.harnesses import TOKEN, AcceptHarness, ForwarderHarness
+from tests.support.harnesses import TOKEN, AcceptHarness, ForwarderHarness
 
 MADE = {
     Kind.MOBILE_EVENT: (make_event, ("eventName", "customer_user_id", "appsflyer_id", "ua")),

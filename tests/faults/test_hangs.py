@@ -17,13 +17,13 @@ from relay.errors import TableUnavailableError
 from relay.stores.identities import Identities, Identity
 from relay_sandbox.local_aws.memory_table import MemoryTable
 from relay_sandbox.stand_in import Account
-from tests.builders import Json, make_envelope, make_event
-from tests.fakes import FakeClock
 from tests.faults.conftest import Saw, Scale
 from tests.faults.fleet import Fleet
 from tests.faults.in_process import AppsFlyer, Entries
 from tests.faults.listening import listening
 from tests.faults.virtual_time import run
+from tests.support.builders import Json, make_envelope, make_event
+from tests.support.fakes import FakeClock
 
 OLD_APPS = [f"id{number:09d}" for number in range(1, 11)]
 NEW_APPS = [f"id{number:09d}" for number in range(11, 21)]

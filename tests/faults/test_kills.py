@@ -21,11 +21,11 @@ from relay.domain.kinds import Surface
 from relay_sandbox.lambda_runtime.pollers import Poller
 from relay_sandbox.local_aws.aws import LocalAws
 from relay_sandbox.stand_in import Fault
-from tests.builders import Json
 from tests.faults.conftest import Saw, Scale
 from tests.faults.deployment import Deployment, claim_key, local_aws
 from tests.faults.killing import MOMENTS, Extent, MortalFunction
 from tests.faults.ledger import make_order, recorded_in
+from tests.support.builders import Json
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),

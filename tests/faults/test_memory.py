@@ -20,7 +20,10 @@ from relay.exact_json import MOST_VALUES
 from relay.installs import receive as installs
 from relay.payments import receive as payments
 from relay_sandbox.lambda_runtime.runtime_api import MAX_PAYLOAD_BYTES
-from tests.builders import (
+from tests.faults.conftest import Saw
+from tests.faults.footprint import ODD_APP, PUSH_TOKEN, WEBHOOK_SECRET, payload_of, process_of
+from tests.faults.shapes import Shape, shapes
+from tests.support.builders import (
     WEB_APP,
     Json,
     make_envelope,
@@ -31,11 +34,8 @@ from tests.builders import (
     make_web_envelope,
     make_web_event,
 )
-from tests.faults.conftest import Saw
-from tests.faults.footprint import ODD_APP, PUSH_TOKEN, WEBHOOK_SECRET, payload_of, process_of
-from tests.faults.shapes import Shape, shapes
-from tests.harnesses import INSTALL_POST
-from tests.template import PARAMETERS
+from tests.support.harnesses import INSTALL_POST
+from tests.support.template import PARAMETERS
 
 pytestmark = [
     pytest.mark.untraced,

@@ -6,14 +6,20 @@ import pytest
 
 from relay.domain.kinds import Surface
 from relay_sandbox.stand_in import Account
-from tests.builders import Json, make_envelope, make_event, make_web_envelope, make_web_event
-from tests.fakes import FakeClock
 from tests.faults.conftest import Saw, Scale
 from tests.faults.fleet import IN_FLIGHT, Fleet
 from tests.faults.in_process import AppsFlyer, Entries
 from tests.faults.listening import listening
 from tests.faults.virtual_time import run
-from tests.memory_queue import Traffic
+from tests.support.builders import (
+    Json,
+    make_envelope,
+    make_event,
+    make_web_envelope,
+    make_web_event,
+)
+from tests.support.fakes import FakeClock
+from tests.support.memory_queue import Traffic
 
 INSTANCES = 4
 OLD, NEW = "s2s-key-old", "s2s-key-new"

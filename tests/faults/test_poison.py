@@ -16,13 +16,13 @@ from relay.forward import forwarder
 from relay.messages.reader import read_body
 from relay_sandbox.stand_in import Account
 from relay_sandbox.stand_in.calls import Call
-from tests.builders import MOBILE_APP, make_envelope, make_event
-from tests.fakes import FakeClock, aws_error
 from tests.faults.conftest import Saw, Scale
 from tests.faults.fleet import VISIBILITY_SECONDS, Fleet
 from tests.faults.in_process import AppsFlyer, Entries
 from tests.faults.listening import listening
 from tests.faults.virtual_time import run
+from tests.support.builders import MOBILE_APP, make_envelope, make_event
+from tests.support.fakes import FakeClock, aws_error
 
 NEIGHBOURS = 100
 SHARED_DEATHS = 2

@@ -17,7 +17,10 @@ from relay.errors import TableUnavailableError
 from relay.installs.receive import Installs
 from relay.stores.identities import Identities
 from relay_sandbox.local_aws.memory_table import MemoryTable
-from tests.builders import (
+from tests.faults.conftest import Scale
+from tests.faults.listening import listening
+from tests.faults.personas import Person, Places, personas
+from tests.support.builders import (
     MOBILE_APP,
     WEB_APP,
     Json,
@@ -26,11 +29,8 @@ from tests.builders import (
     make_web_event,
     make_web_visit,
 )
-from tests.fakes import FakeClock, FakeSsm, aws_error
-from tests.faults.conftest import Scale
-from tests.faults.listening import listening
-from tests.faults.personas import Person, Places, personas
-from tests.harnesses import MOBILE_QUEUE, WEB_QUEUE, AcceptHarness
+from tests.support.fakes import FakeClock, FakeSsm, aws_error
+from tests.support.harnesses import MOBILE_QUEUE, WEB_QUEUE, AcceptHarness
 
 SOMEBODY = str(Person(0).raw)
 _BATCH = 100

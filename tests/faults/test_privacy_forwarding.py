@@ -21,7 +21,12 @@ from relay.domain.kinds import Surface
 from relay.errors import TableUnavailableError
 from relay.http1.errors import ExchangeTimeoutError, NoConnectionError, NotHttpError
 from relay.stores.identities import Identities, Identity
-from tests.builders import (
+from tests.faults.conftest import Saw, Scale
+from tests.faults.fleet import MAX_RECEIVES, Fleet
+from tests.faults.listening import listening
+from tests.faults.personas import Person, Places, personas, traces_in
+from tests.faults.virtual_time import run
+from tests.support.builders import (
     MOBILE_APP,
     NOW,
     WEB_APP,
@@ -31,13 +36,8 @@ from tests.builders import (
     make_web_envelope,
     make_web_event,
 )
-from tests.fakes import FakeClock, Says, aws_error
-from tests.faults.conftest import Saw, Scale
-from tests.faults.fleet import MAX_RECEIVES, Fleet
-from tests.faults.listening import listening
-from tests.faults.personas import Person, Places, personas, traces_in
-from tests.faults.virtual_time import run
-from tests.harnesses import ForwarderHarness
+from tests.support.fakes import FakeClock, Says, aws_error
+from tests.support.harnesses import ForwarderHarness
 
 APP = {Surface.MOBILE: MOBILE_APP, Surface.WEB: WEB_APP}
 SOMEBODY = str(Person(0).raw)

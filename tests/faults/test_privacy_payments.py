@@ -14,21 +14,21 @@ import pytest
 from standardwebhooks import Webhook as StandardWebhook
 
 from relay.errors import TableUnavailableError
-from tests import webhooks
-from tests.builders import MOBILE_APP, Json
-from tests.fakes import aws_error
 from tests.faults.conftest import Scale
 from tests.faults.listening import listening
 from tests.faults.personas import Person, Places, personas, traces_in
-from tests.harnesses import MOBILE_QUEUE, WEB_QUEUE
-from tests.payments_harness import (
+from tests.support import webhooks
+from tests.support.builders import MOBILE_APP, Json
+from tests.support.fakes import aws_error
+from tests.support.harnesses import MOBILE_QUEUE, WEB_QUEUE
+from tests.support.payments_harness import (
     PAYMENTS_DEAD,
     PAYMENTS_QUEUE,
     SECRETS,
     PaymentsHarness,
     source_of,
 )
-from tests.webhooks import ACCOUNTS, Account, Posted, present
+from tests.support.webhooks import ACCOUNTS, Account, Posted, present
 
 SOMEBODY = str(Person(0).raw)
 _PERSONAL = re.compile(

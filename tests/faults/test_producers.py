@@ -6,7 +6,11 @@ import pytest
 
 from relay.domain.kinds import Surface
 from relay_sandbox.stand_in import Account
-from tests.builders import (
+from tests.faults.fleet import Fleet
+from tests.faults.in_process import AppsFlyer, Entries
+from tests.faults.ledger import overheard
+from tests.faults.virtual_time import run
+from tests.support.builders import (
     MOBILE_APP,
     WEB_APP,
     Json,
@@ -15,12 +19,8 @@ from tests.builders import (
     make_web_envelope,
     make_web_event,
 )
-from tests.fakes import FakeClock
-from tests.faults.fleet import Fleet
-from tests.faults.in_process import AppsFlyer, Entries
-from tests.faults.ledger import overheard
-from tests.faults.virtual_time import run
-from tests.harnesses import AcceptHarness
+from tests.support.fakes import FakeClock
+from tests.support.harnesses import AcceptHarness
 
 PRODUCERS = ("shop", "billing", "crm")
 APPS = {Surface.MOBILE: MOBILE_APP, Surface.WEB: WEB_APP}

@@ -15,7 +15,7 @@ from tests.faults.balance import Fate, Plan
 from tests.faults.conftest import Saw, Scale
 from tests.faults.in_process import SURE, UNCERTAIN, WRONG
 from tests.faults.soak import Soak
-from tests.memory_queue import Traffic
+from tests.support.memory_queue import Traffic
 
 pytestmark = pytest.mark.xdist_group("soak")  # one soak for all that look at it
 

@@ -30,15 +30,15 @@ from relay.domain.kinds import Surface
 from relay_cli.dlq.dead_letter import DeadLetter, parse_dead_letter, redrive_body
 from relay_sandbox.stand_in import Account
 from relay_sandbox.stand_in.calls import Call
-from tests.builders import MOBILE_APP, Json
-from tests.fakes import FakeClock
 from tests.faults.conftest import Saw, Scale
 from tests.faults.in_process import REFUSAL, SURE, UNCERTAIN, AppsFlyer, Entries, Strike
 from tests.faults.ledger import make_order
 from tests.faults.listening import listening
 from tests.faults.mortal import Harm, MadeUpError, MortalFleet, Step
 from tests.faults.virtual_time import VirtualLoop
-from tests.memory_queue import Traffic
+from tests.support.builders import MOBILE_APP, Json
+from tests.support.fakes import FakeClock
+from tests.support.memory_queue import Traffic
 
 DELIVERY_DAYS = 35
 DAY = 86_400.0

@@ -29,11 +29,11 @@ from relay.payments.providers.registry import source_settings
 from relay.payments.receive import ROUTE, Receiver
 from relay.stores.identities import Identities
 from relay_sandbox.local_aws.memory_table import MemoryTable
-from tests.builders import MOBILE_APP, Json, make_event, make_http_event, make_install
-from tests.fakes import FakeSqs, FakeSsm, aws_error
 from tests.faults.conftest import Saw
 from tests.faults.crowd import Crowd
-from tests.harnesses import INSTALL_POST
+from tests.support.builders import MOBILE_APP, Json, make_event, make_http_event, make_install
+from tests.support.fakes import FakeSqs, FakeSsm, aws_error
+from tests.support.harnesses import INSTALL_POST
 
 PROCESSES = 1000
 """Lambda's quota for an account."""

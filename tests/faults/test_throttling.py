@@ -14,14 +14,14 @@ from relay.aws.table import Condition, Item, Key, item_of, record_of
 from relay.domain.kinds import Surface
 from relay_sandbox.local_aws.memory_table import MemoryTable
 from relay_sandbox.stand_in import Account
-from tests.builders import MOBILE_APP
-from tests.fakes import FakeClock
 from tests.faults.conftest import Saw, Scale
 from tests.faults.fleet import Fleet
 from tests.faults.in_process import AppsFlyer, Entries
 from tests.faults.ledger import make_order
 from tests.faults.listening import listening
 from tests.faults.virtual_time import run
+from tests.support.builders import MOBILE_APP
+from tests.support.fakes import FakeClock
 
 CALL_SECONDS = 0.006
 SECONDS = 3.0

@@ -18,14 +18,14 @@ from relay.domain.kinds import Surface
 from relay.instants import to_milliseconds
 from relay.stores.deliveries import delivery_key
 from relay_sandbox.stand_in import Account
-from tests.builders import MOBILE_APP, WEB_APP
-from tests.fakes import FakeClock
 from tests.faults.conftest import Saw
 from tests.faults.fleet import INVOCATION_SECONDS, VISIBILITY_SECONDS, Fleet
 from tests.faults.in_process import AppsFlyer, Entries
 from tests.faults.ledger import make_order, overheard
 from tests.faults.virtual_time import run
-from tests.template import PARAMETERS
+from tests.support.builders import MOBILE_APP, WEB_APP
+from tests.support.fakes import FakeClock
+from tests.support.template import PARAMETERS
 
 APPS = {Surface.MOBILE: MOBILE_APP, Surface.WEB: WEB_APP}
 SWEPT = (

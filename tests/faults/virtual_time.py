@@ -14,7 +14,7 @@ from concurrent.futures import Executor
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from tests.fakes import FakeClock
+from tests.support.fakes import FakeClock
 
 _T = TypeVar("_T")
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from tests.builders import Json
+from tests.support.builders import Json
 
 POLL_SECONDS = 0.01
 """How soon a server notices that it shall end; half a second if nothing is said."""

@@ -22,7 +22,7 @@ from relay_sandbox.local_aws.aws import LocalAws
 from relay_sandbox.local_aws.aws import environment as aws_environment
 from relay_sandbox.stand_in import Account, Fault, StandIn
 from tests.integration.emulator import Build, Function, running, why_not_here
-from tests.template import sam_template
+from tests.support.template import sam_template
 
 pytestmark = [
     pytest.mark.xdist_group("built"),  # one build for all of them

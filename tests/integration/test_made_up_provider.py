@@ -30,9 +30,9 @@ from relay_cli.terminal.errors import CliError, ExitCode
 from relay_sandbox.http.server import Connection, Request, Response, Server
 from relay_sandbox.seeds import Seeds
 from tests import made_up_provider
-from tests.builders import MOBILE_APP
-from tests.payments_harness import PaymentsHarness, webhook_event
-from tests.webhooks import Posted
+from tests.support.builders import MOBILE_APP
+from tests.support.payments_harness import PaymentsHarness, webhook_event
+from tests.support.webhooks import Posted
 
 ROOT = Path(__file__).parents[2]
 SECRET = "made-up-secret"

@@ -20,8 +20,8 @@ import pytest
 from relay_sandbox.sandbox import Sandbox
 from relay_sandbox.stand_in.ledger import Entry
 from tests.integration.conftest import left_on
-from tests.payment_stories import NET_SUMS, PAID_MINOR, STORIES, story
-from tests.webhooks import ACCOUNTS, APP, APPSFLYER_ID, PERSON, Account, Posted
+from tests.support.payment_stories import NET_SUMS, PAID_MINOR, STORIES, story
+from tests.support.webhooks import ACCOUNTS, APP, APPSFLYER_ID, PERSON, Account, Posted
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from relay.domain.kinds import App, Kind
 from relay.rules import mobile, web
-from tests.builders import MOBILE_APP, WEB_APP, make_event, make_web_event, make_web_visit
+from tests.support.builders import MOBILE_APP, WEB_APP, make_event, make_web_event, make_web_visit
 
 any_text = st.one_of(
     st.text(max_size=20),

@@ -15,8 +15,8 @@ from relay.exact_json import UnwritableError, dumps, loads
 from relay_cli.check.ndjson import answer
 from relay_cli.input.event import Defaults
 from relay_cli.input.ndjson import batches
-from tests.builders import MOBILE_APP, WEB_APP, make_web_visit
 from tests.property.strategies import any_text, json_values, kinds, near_valid_events
+from tests.support.builders import MOBILE_APP, WEB_APP, make_web_visit
 
 CASES = Path(__file__).parents[1] / "data" / "appsflyer_events.ndjson"
 DEFAULTS = Defaults(arrival=datetime(2026, 3, 2, 12, tzinfo=UTC))

@@ -8,8 +8,8 @@ from relay.errors import NotAnEnvelopeError
 from relay.exact_json import UnwritableError, dumps
 from relay.messages.envelope import Envelope, write_envelope
 from relay.messages.reader import parse_envelope
-from tests.builders import make_envelope
 from tests.property.strategies import any_text, json_values
+from tests.support.builders import make_envelope
 
 NAMES = [*Envelope.model_fields, "reason", "status", "eventName"]
 REFUSED_BY_SQS = {*map(chr, [*range(9), 11, 12, *range(14, 32)]), "\ufffe", "\uffff"}

@@ -14,9 +14,9 @@ from relay.rules.fields import is_no_value
 from relay.rules.leniency import is_absent
 from relay.rules.names import fold
 from relay.rules.prepare import prepare
-from tests.builders import NOW
-from tests.openapi import event_validator
 from tests.property.strategies import apps, near_valid_events
+from tests.support.builders import NOW
+from tests.support.openapi import event_validator
 
 _LOOKED_AT_WITH_A_PHONE = {"phone_region", "phoneRegion"}
 """H5: silent where no phone is read."""

@@ -12,7 +12,6 @@ from relay.exact_json import dumps
 from relay.messages.envelope import Envelope, write_envelope
 from relay.messages.reader import parse_envelope
 from relay.rules.prepare import Prepared, prepare
-from tests.builders import MOBILE_APP, NOW
 from tests.property.strategies import (
     any_text,
     apps,
@@ -21,6 +20,7 @@ from tests.property.strategies import (
     near_valid_events,
     python_values,
 )
+from tests.support.builders import MOBILE_APP, NOW
 
 
 def is_whole(prepared: Prepared) -> bool:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.builders import Json
-from tests.ledger_stories import Ledger, heard, played, sums
+from tests.support.builders import Json
+from tests.support.ledger_stories import Ledger, heard, played, sums
 
 pytestmark = pytest.mark.untraced  # each part of what they run through has its own tests
 

@@ -7,8 +7,8 @@ once or more, by endpoints of any API version that can tell of it.
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.ledger_stories import Heard, heard, played, sums
-from tests.stripe_ledger import MONTH, NAMES, START, StripeLedger
+from tests.support.ledger_stories import Heard, heard, played, sums
+from tests.support.stripe_ledger import MONTH, NAMES, START, StripeLedger
 
 # Before refunds had webhooks of their own, after, of the present, and two endpoints at once.
 VERSIONS = st.sampled_from(

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.builders import MOBILE_APP, Json
-from tests.ledger_stories import Ledger, heard, played, sums
+from tests.support.builders import MOBILE_APP, Json
+from tests.support.ledger_stories import Ledger, heard, played, sums
 
 pytestmark = pytest.mark.untraced
 

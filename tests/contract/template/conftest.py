@@ -5,7 +5,7 @@ import pytest
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
-from tests.template import TEMPLATE, Json
+from tests.support.template import TEMPLATE, Json
 
 
 @pytest.fixture(scope="session")

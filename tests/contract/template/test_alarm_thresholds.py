@@ -4,8 +4,8 @@ from itertools import accumulate
 
 import pytest
 
-from tests.alarms import DAY, on, on_queue, period, result
-from tests.template import (
+from tests.support.alarms import DAY, on, on_queue, period, result
+from tests.support.template import (
     CONSUMERS,
     DEAD_LETTERS,
     FORWARDERS,

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from relay.domain.outcomes import Outcome
-from tests.alarms import ALARMS, DAY, period, watched
-from tests.template import FUNCTIONS, TEMPLATE, Json, under, variables
+from tests.support.alarms import ALARMS, DAY, period, watched
+from tests.support.template import FUNCTIONS, TEMPLATE, Json, under, variables
 
 OURS = "AppsFlyerRelay"
 LAYER = Path(__file__).parents[3] / "layers" / "relay" / "relay"

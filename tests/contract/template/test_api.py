@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from tests.template import Json
+from tests.support.template import Json
 
 
 def test_api_has_exactly_the_documented_routes(routes: Mapping[tuple[str, str], Json]) -> None:

@@ -9,7 +9,7 @@ from relay.aws.timeouts import ATTEMPTS, LONGEST_CALL_SECONDS
 from relay.config.environment import INVOCATION_SECONDS, ForwardSettings
 from relay.domain.kinds import Surface
 from relay.errors import ConfigurationError
-from tests.template import (
+from tests.support.template import (
     BEHIND_HTTP,
     CONSUMERS,
     FORWARDERS,

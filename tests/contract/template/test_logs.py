@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.template import FUNCTIONS, TEXT, of_type, properties, under
+from tests.support.template import FUNCTIONS, TEXT, of_type, properties, under
 
 MASKED = [function.replace("Function", "LogGroup") for function in FUNCTIONS]
 """All but the API's: its format leaves nothing to be found."""

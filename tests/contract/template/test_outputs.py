@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.template import DEAD_LETTERS, FUNCTIONS, SOURCES, TABLES, TEMPLATE
+from tests.support.template import DEAD_LETTERS, FUNCTIONS, SOURCES, TABLES, TEMPLATE
 
 
 @pytest.mark.parametrize("queue", [*SOURCES, *DEAD_LETTERS])

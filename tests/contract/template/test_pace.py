@@ -6,7 +6,7 @@ import pytest
 
 from relay.config.environment import ForwardSettings
 from relay.domain.kinds import Surface
-from tests.template import FORWARDERS, PARAMETERS, environment, event_source, variables
+from tests.support.template import FORWARDERS, PARAMETERS, environment, event_source, variables
 
 BASELINE = 10_000
 """Requests a second (S2)."""

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.template import PARAMETERS, TEMPLATE
+from tests.support.template import PARAMETERS, TEMPLATE
 
 
 @pytest.mark.parametrize("name", PARAMETERS)

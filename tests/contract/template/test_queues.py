@@ -3,7 +3,7 @@
 import pytest
 
 from relay.consumer.suspects import APART_SECONDS
-from tests.template import (
+from tests.support.template import (
     CONSUMERS,
     DEAD_LETTERS,
     PARAMETERS,

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.template import (
+from tests.support.template import (
     DEAD_LETTERS,
     FUNCTIONS,
     SOURCES,

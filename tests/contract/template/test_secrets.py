@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.template import (
+from tests.support.template import (
     FUNCTIONS,
     PARAMETERS,
     RESOURCES,

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from tests.template import PARAMETERS, RESOURCES, TABLES, of_type, properties, under
+from tests.support.template import PARAMETERS, RESOURCES, TABLES, of_type, properties, under
 
 
 def test_template_has_no_table_that_these_tests_do_not_know() -> None:

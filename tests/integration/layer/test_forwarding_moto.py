@@ -14,8 +14,8 @@ from relay.domain.kinds import Surface
 from relay.forward.forwarder import Forwarder
 from relay.stores.deliveries import Deliveries
 from relay_sandbox.local_aws.memory_table import MemoryAsyncTable, MemoryTable
-from tests.builders import MOBILE_APP, Json, make_envelope, make_event, make_settings
-from tests.fakes import FakeAppsFlyer, FakeClock, Says, longest
+from tests.support.builders import MOBILE_APP, Json, make_envelope, make_event, make_settings
+from tests.support.fakes import FakeAppsFlyer, FakeClock, Says, longest
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

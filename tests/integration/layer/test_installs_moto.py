@@ -12,7 +12,7 @@ from relay import composition
 from relay.aws.table import DynamoTable
 from relay.config.producers import token_digest
 from relay.stores.identities import Identities
-from tests.builders import MOBILE_APP, make_http_event
+from tests.support.builders import MOBILE_APP, make_http_event
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -13,8 +13,8 @@ from botocore.exceptions import ClientError
 
 from relay.aws.sqs import MAX_MESSAGE_BYTES, Message, Queue
 from relay.instants import to_milliseconds
-from tests.fakes import FakeClock
-from tests.memory_sqs import MemorySqs
+from tests.support.fakes import FakeClock
+from tests.support.memory_sqs import MemorySqs
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

@@ -4,9 +4,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from relay.aws.sqs import Message, Queue
-from tests.fakes import FakeClock, aws_error
-from tests.memory_queue import Traffic
-from tests.memory_sqs import MemorySqs
+from tests.support.fakes import FakeClock, aws_error
+from tests.support.memory_queue import Traffic
+from tests.support.memory_sqs import MemorySqs
 
 
 @pytest.fixture

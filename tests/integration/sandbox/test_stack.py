@@ -8,7 +8,7 @@ from relay_sandbox.deployment.stack import Stack, deploy
 from relay_sandbox.errors import SandboxError
 from relay_sandbox.local_aws.aws import LocalAws
 from relay_sandbox.sandbox import PROJECT
-from tests.template import sam_template
+from tests.support.template import sam_template
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),

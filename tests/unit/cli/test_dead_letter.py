@@ -11,8 +11,8 @@ from relay.exact_json import loads
 from relay_cli.dlq.dead_letter import CRASHED, NOT_AN_ENVELOPE, parse_dead_letter, redrive_body
 from relay_cli.dlq.filter import Filter, Selection
 from relay_cli.dlq.groups import Groups
-from tests.builders import MOBILE_APP, WEB_APP, make_event, make_web_event
-from tests.dead_letters import ENVELOPE, NOW, RELAY_FIELDS, message, moment
+from tests.support.builders import MOBILE_APP, WEB_APP, make_event, make_web_event
+from tests.support.dead_letters import ENVELOPE, NOW, RELAY_FIELDS, message, moment
 
 
 def _redriven(content: Any) -> Any:

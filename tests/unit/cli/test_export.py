@@ -14,7 +14,7 @@ from relay.exact_json import loads
 from relay_cli.dlq.dead_letter import parse_dead_letter
 from relay_cli.dlq.export import line_of, new_file
 from relay_cli.terminal.errors import CliError
-from tests.dead_letters import ENVELOPE, RELAY_FIELDS, message
+from tests.support.dead_letters import ENVELOPE, RELAY_FIELDS, message
 
 RAW = "ada@example.com"
 

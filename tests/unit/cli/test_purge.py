@@ -8,7 +8,7 @@ from threading import Event
 from relay_cli.dlq.filter import Filter
 from relay_cli.dlq.purge import Purger, PurgeResult
 from relay_cli.dlq.reader import DeadLetterReader
-from tests.dead_letters import ENVELOPE, NOW, FakeSqs
+from tests.support.dead_letters import ENVELOPE, NOW, FakeSqs
 
 
 def _purge(

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from relay_cli.dlq.reader import VISIBILITY_TIMEOUT, DeadLetterReader
-from tests.dead_letters import FakeSqs, Json
+from tests.support.dead_letters import FakeSqs, Json
 
 
 class Revolving(FakeSqs):

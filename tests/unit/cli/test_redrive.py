@@ -7,7 +7,7 @@ from threading import Event
 from relay_cli.dlq.filter import Filter
 from relay_cli.dlq.reader import DeadLetterReader
 from relay_cli.dlq.redrive import Redriver, RedriveResult
-from tests.dead_letters import NOW, FakeSqs, moment
+from tests.support.dead_letters import NOW, FakeSqs, moment
 
 
 def _run(sqs: FakeSqs, filter_: Filter | None = None, stop: Event | None = None) -> RedriveResult:

@@ -18,9 +18,9 @@ from relay_cli.payments.story import APPS, START, Story, Told, read_story
 from relay_cli.payments.story_view import story_blocks
 from relay_cli.terminal.console import show, stdout_console
 from relay_cli.terminal.errors import CliError
-from tests.payment_stories import STORIES, story
-from tests.payments_harness import SECRETS
-from tests.webhooks import ACCOUNTS
+from tests.support.payment_stories import STORIES, story
+from tests.support.payments_harness import SECRETS
+from tests.support.webhooks import ACCOUNTS
 
 Json = dict[str, Any]
 MOBILE, ANDROID, WEB = "id123456789", "com.example.shop", "website-www.example.com"

@@ -7,7 +7,7 @@ from itertools import count
 import pytest
 
 from relay import telemetry
-from tests.builders import Json
+from tests.support.builders import Json
 
 _NUMBERS = count()
 

@@ -8,7 +8,7 @@ import pytest
 from relay.accept import accept, requests
 from relay.accept.bodies import MAX_BODY_BYTES, MAX_EVENTS, MAX_VALUES
 from relay.config.producers import token_digest
-from tests.builders import (
+from tests.support.builders import (
     MOBILE_APP,
     WEB_APP,
     Json,
@@ -17,8 +17,8 @@ from tests.builders import (
     make_web_event,
     make_web_visit,
 )
-from tests.fakes import aws_error
-from tests.harnesses import AcceptHarness, HttpResponse
+from tests.support.fakes import aws_error
+from tests.support.harnesses import AcceptHarness, HttpResponse
 
 WEB_EVENTS: Json = {"route": "POST /v1/web/{app_id}/events", "app_id": WEB_APP}
 WEB_VISITS: Json = {"route": "POST /v1/web/{app_id}/visits", "app_id": WEB_APP}

@@ -12,8 +12,8 @@ import pytest
 from relay.accept.bodies import MAX_BODY_BYTES, MAX_EVENTS
 from relay.accept.requests import digest_of
 from relay.exact_json import loads
-from tests.builders import Json, make_envelope, make_event, make_http_event
-from tests.harnesses import AcceptHarness, HttpResponse
+from tests.support.builders import Json, make_envelope, make_event, make_http_event
+from tests.support.harnesses import AcceptHarness, HttpResponse
 
 PREVIEW = {"query": {"preview": "true"}}
 

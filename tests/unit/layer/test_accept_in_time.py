@@ -11,9 +11,9 @@ from relay.accept import requests
 from relay.aws.timeouts import ANSWER_SECONDS, LONGEST_CALL_SECONDS
 from relay.exact_json import loads
 from relay.gateway.request import LONGEST_SECONDS
-from tests.builders import Json, make_event, make_http_event
-from tests.fakes import FakeSqs, aws_error
-from tests.harnesses import AcceptHarness, HttpResponse
+from tests.support.builders import Json, make_event, make_http_event
+from tests.support.fakes import FakeSqs, aws_error
+from tests.support.harnesses import AcceptHarness, HttpResponse
 
 KEY: Json = {"headers": {"idempotency-key": "batch-7"}}
 MOST = 500

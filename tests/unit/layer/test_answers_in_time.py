@@ -16,11 +16,11 @@ from relay.aws.timeouts import LONGEST_CALL_SECONDS
 from relay.errors import TableUnavailableError
 from relay.gateway.request import LONGEST_SECONDS
 from relay_sandbox.local_aws.memory_table import MemoryTable
-from tests.builders import Json, make_event, make_http_event, make_install
-from tests.fakes import FakeClock, FakeSqs, FakeSsm
-from tests.harnesses import INSTALL_POST, PUSH_TOKEN, AcceptHarness, InstallsHarness
-from tests.payments_harness import SECRETS, PaymentsHarness, webhook_event
-from tests.webhooks import Adyen_, Posted, present
+from tests.support.builders import Json, make_event, make_http_event, make_install
+from tests.support.fakes import FakeClock, FakeSqs, FakeSsm
+from tests.support.harnesses import INSTALL_POST, PUSH_TOKEN, AcceptHarness, InstallsHarness
+from tests.support.payments_harness import SECRETS, PaymentsHarness, webhook_event
+from tests.support.webhooks import Adyen_, Posted, present
 
 BARELY = LONGEST_CALL_SECONDS - 0.1
 """Seconds that a call takes which is answered at the last moment."""

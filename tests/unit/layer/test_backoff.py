@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 
 from relay.messages.backoff import Delay, Jitter, delay_of, delay_until, wait_after_attempt
-from tests.builders import NOW
+from tests.support.builders import NOW
 
 SCHEDULE = (5.0, 30.0, 120.0)
 

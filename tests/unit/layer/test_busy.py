@@ -15,9 +15,9 @@ from relay.aws.timeouts import ATTEMPTS, CONNECT_SECONDS, LONGEST_CALL_SECONDS, 
 from relay.errors import TableBusyError, TableUnavailableError
 from relay.stores.batcher import Batcher
 from relay.stores.write_batcher import WriteBatcher
-from tests.builders import NOW
-from tests.fakes import FakeClock
 from tests.faults.virtual_time import run
+from tests.support.builders import NOW
+from tests.support.fakes import FakeClock
 
 KEY = Key("a" * 64, "delivery")
 ITEM: Item = {"at": 1}

@@ -14,9 +14,9 @@ from relay.messages.carried import carried_findings, together
 from relay.rules.prepare import prepare
 from relay.stores.deliveries import Deliveries, delivery_key
 from relay_sandbox.local_aws.memory_table import MemoryAsyncTable
-from tests.builders import MOBILE_APP, NOW, Json, make_envelope, make_event
-from tests.fakes import Says
-from tests.harnesses import AcceptHarness, ForwarderHarness
+from tests.support.builders import MOBILE_APP, NOW, Json, make_envelope, make_event
+from tests.support.fakes import Says
+from tests.support.harnesses import AcceptHarness, ForwarderHarness
 
 DATA = Path(__file__).parents[2] / "data" / "appsflyer_events.ndjson"
 

@@ -22,7 +22,7 @@ from relay.domain.kinds import Surface
 from relay.errors import ConfigurationError
 from relay.http1.trust import bundle_age_days
 from relay_sandbox.local_aws.memory_table import MemoryAsyncTable, MemoryTable
-from tests.builders import (
+from tests.support.builders import (
     MOBILE_APP,
     WEB_APP,
     Json,
@@ -31,8 +31,8 @@ from tests.builders import (
     make_http_event,
     make_sqs_event,
 )
-from tests.fakes import FakeAppsFlyer, FakeSqs, FakeSsm, Meta, Says, aws_error
-from tests.webhooks import Adyen_
+from tests.support.fakes import FakeAppsFlyer, FakeSqs, FakeSsm, Meta, Says, aws_error
+from tests.support.webhooks import Adyen_
 
 ENVIRONMENT = {
     "RELAY_PARAMETER_PREFIX": "/relay",

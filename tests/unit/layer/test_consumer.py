@@ -16,7 +16,7 @@ from relay.domain.kinds import Surface
 from relay.forward.event_job import EventJob
 from relay.forward.look_ups import LookUps
 from relay.stores.identities import Identities
-from tests.builders import (
+from tests.support.builders import (
     Json,
     make_envelope,
     make_event,
@@ -24,8 +24,8 @@ from tests.builders import (
     make_web_envelope,
     make_web_event,
 )
-from tests.fakes import Says
-from tests.harnesses import ForwarderHarness
+from tests.support.fakes import Says
+from tests.support.harnesses import ForwarderHarness
 
 Counted = Callable[[], dict[str, float]]
 Heard = Callable[[], str]

@@ -10,7 +10,7 @@ from relay.domain.kinds import App, Kind
 from relay.exact_json import dumps, loads
 from relay.messages.arrival import prepare_arrival
 from relay.messages.envelope import Envelope, content_digest, former_content_digest, stamped
-from tests.builders import (
+from tests.support.builders import (
     MOBILE_APP,
     NOW,
     WEB_APP,

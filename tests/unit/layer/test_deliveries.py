@@ -10,7 +10,7 @@ from relay.errors import TableBusyError, TableUnavailableError
 from relay.stores import deliveries as module
 from relay.stores.deliveries import Claim, Deliveries, Former, delivery_key
 from relay_sandbox.local_aws.memory_table import MemoryAsyncTable, MemoryTable
-from tests.fakes import FakeClock
+from tests.support.fakes import FakeClock
 
 KEY = delivery_key("stripe-main", "in_1")
 DIGEST = "a" * 64

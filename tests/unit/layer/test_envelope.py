@@ -15,8 +15,8 @@ from relay.messages.envelope import (
     write_envelope,
 )
 from relay.messages.reader import parse_envelope
-from tests.builders import NOW, Json, make_envelope, make_event
-from tests.hostile_values import SURROGATE, nested
+from tests.support.builders import NOW, Json, make_envelope, make_event
+from tests.support.hostile_values import SURROGATE, nested
 
 
 def parsed(**fields: Any) -> Envelope:

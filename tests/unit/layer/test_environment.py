@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from relay.config.environment import BASELINE_A_SECOND, AcceptSettings, ForwardSettings
 from relay.domain.kinds import Surface
 from relay.errors import ConfigurationError
-from tests.builders import make_settings
+from tests.support.builders import make_settings
 
 ACCEPT = {
     "RELAY_PARAMETER_PREFIX": "/appsflyer-relay",

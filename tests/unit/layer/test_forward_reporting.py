@@ -16,7 +16,7 @@ from relay.domain.outcomes import CREDENTIALS_REASON, AppsFlyerResponse, Outcome
 from relay.forward.event_job import EventJob
 from relay.forward.reporting import count_uncertain, report_batch
 from relay.messages.reader import parse_envelope
-from tests.builders import (
+from tests.support.builders import (
     MOBILE_APP,
     NOW,
     SENT_AT,

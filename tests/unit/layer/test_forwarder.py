@@ -15,7 +15,7 @@ from relay.http1.errors import (
     NoConnectionInTimeError,
     NotHttpError,
 )
-from tests.builders import (
+from tests.support.builders import (
     MOBILE_APP,
     WEB_APP,
     Json,
@@ -25,8 +25,8 @@ from tests.builders import (
     make_web_envelope,
     make_web_visit,
 )
-from tests.fakes import OK, Says, aws_error
-from tests.harnesses import MOBILE_QUEUE, ForwarderHarness
+from tests.support.fakes import OK, Says, aws_error
+from tests.support.harnesses import MOBILE_QUEUE, ForwarderHarness
 
 """Seconds: a request of at most 3 + 10 s, and two calls to AWS of 7 s."""
 

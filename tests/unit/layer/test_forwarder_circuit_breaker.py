@@ -3,9 +3,9 @@
 from typing import Any
 
 from relay.forward.circuit_breaker import PROBES
-from tests.builders import MOBILE_APP, make_envelope
-from tests.fakes import Says
-from tests.harnesses import ForwarderHarness
+from tests.support.builders import MOBILE_APP, make_envelope
+from tests.support.fakes import Says
+from tests.support.harnesses import ForwarderHarness
 
 IN_FLIGHT = 10  # of make_settings
 

@@ -8,9 +8,16 @@ import httpx
 import pytest
 
 from relay.domain.kinds import Surface
-from tests.builders import MOBILE_APP, WEB_APP, Json, make_envelope, make_event, make_web_envelope
-from tests.fakes import OK, Says, aws_error
-from tests.harnesses import TOKEN, ForwarderHarness
+from tests.support.builders import (
+    MOBILE_APP,
+    WEB_APP,
+    Json,
+    make_envelope,
+    make_event,
+    make_web_envelope,
+)
+from tests.support.fakes import OK, Says, aws_error
+from tests.support.harnesses import TOKEN, ForwarderHarness
 
 TOKEN_NAME = f"/relay/tokens/mobile/{MOBILE_APP}"
 APP_NAME = f"/relay/apps/mobile/{MOBILE_APP}"

@@ -7,7 +7,7 @@ import pytest
 
 from relay.domain.kinds import Surface
 from relay.exact_json import dumps
-from tests.builders import (
+from tests.support.builders import (
     MOBILE_APP,
     Json,
     make_envelope,
@@ -16,8 +16,8 @@ from tests.builders import (
     make_web_envelope,
     make_web_event,
 )
-from tests.fakes import OK, Says
-from tests.harnesses import ForwarderHarness
+from tests.support.fakes import OK, Says
+from tests.support.harnesses import ForwarderHarness
 
 SNS_ID = "1fa2a1b2-5f9e-5a5e-9a5e-1b2c3d4e5f60"
 PERSON = {"email": "quill7@example.com", "phone": "+1 202 555 0142", "first_name": "Ada"}

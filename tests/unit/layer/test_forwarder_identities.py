@@ -9,9 +9,16 @@ from relay.aws.table import Key
 from relay.domain.kinds import Surface
 from relay.errors import TableUnavailableError
 from relay.stores.identities import Identities, Identity
-from tests.builders import MOBILE_APP, NOW, Json, make_envelope, make_event, make_web_envelope
-from tests.fakes import Says
-from tests.harnesses import ForwarderHarness
+from tests.support.builders import (
+    MOBILE_APP,
+    NOW,
+    Json,
+    make_envelope,
+    make_event,
+    make_web_envelope,
+)
+from tests.support.fakes import Says
+from tests.support.harnesses import ForwarderHarness
 
 APPSFLYER_ID = "1698765432100-1234567890123456789"
 

@@ -15,7 +15,7 @@ from relay.http1.errors import ExchangeTimeoutError
 from relay.instants import iso_form
 from relay.stores.deliveries import Claim, Deliveries, delivery_key
 from relay_sandbox.local_aws.memory_table import MemoryAsyncTable
-from tests.builders import (
+from tests.support.builders import (
     MOBILE_APP,
     Json,
     make_envelope,
@@ -23,8 +23,8 @@ from tests.builders import (
     make_web_envelope,
     make_web_visit,
 )
-from tests.fakes import Says
-from tests.harnesses import ForwarderHarness
+from tests.support.fakes import Says
+from tests.support.harnesses import ForwarderHarness
 
 Counted = Callable[[], dict[str, float]]
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 import pytest
 
 from relay.http1.errors import ExchangeTimeoutError
-from tests.builders import MOBILE_APP, Json, make_envelope, make_event, make_web_envelope
-from tests.fakes import Says, aws_error
-from tests.harnesses import ForwarderHarness
+from tests.support.builders import MOBILE_APP, Json, make_envelope, make_event, make_web_envelope
+from tests.support.fakes import Says, aws_error
+from tests.support.harnesses import ForwarderHarness
 
 TOKEN = "s2s-Quixotic-Brambleby"
 RAW = {

@@ -15,11 +15,11 @@ from relay.forward.rate_limiter import RateLimiter
 from relay.instants import to_milliseconds
 from relay.stores.deliveries import Deliveries
 from relay_sandbox.local_aws.memory_table import MemoryAsyncTable, MemoryTable
-from tests.builders import MOBILE_APP, Json, make_envelope
-from tests.fakes import Says
 from tests.faults.ledger import overheard
 from tests.faults.virtual_time import run
-from tests.harnesses import ForwarderHarness
+from tests.support.builders import MOBILE_APP, Json, make_envelope
+from tests.support.fakes import Says
+from tests.support.harnesses import ForwarderHarness
 
 INVOCATION = 90.0
 REQUEST = 13.0

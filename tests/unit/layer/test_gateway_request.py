@@ -6,7 +6,7 @@ from http import HTTPStatus
 import pytest
 
 from relay.gateway.request import PROBLEM_JSON, Problem, Request, Response
-from tests.builders import MOBILE_APP, make_http_event
+from tests.support.builders import MOBILE_APP, make_http_event
 
 
 def request_with(**headers: str) -> Request:

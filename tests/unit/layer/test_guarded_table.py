@@ -8,7 +8,7 @@ from relay.aws.rest import HUNG_SECONDS, REST_SECONDS
 from relay.aws.table import Condition, Item, Key
 from relay.errors import TableUnavailableError
 from relay_sandbox.local_aws.memory_table import MemoryTable
-from tests.fakes import FakeClock
+from tests.support.fakes import FakeClock
 
 KEY = Key("pk", "sk")
 DOWN = TableUnavailableError("DynamoDB failed: ReadTimeoutError")

@@ -8,8 +8,8 @@ from relay.aws.table import Item, Key
 from relay.errors import TableUnavailableError
 from relay.stores.identities import Customer, Identities, Identity, UnusableIdError
 from relay_sandbox.local_aws.memory_table import MemoryTable
-from tests.builders import MOBILE_APP, NOW, Json
-from tests.fakes import FakeClock
+from tests.support.builders import MOBILE_APP, NOW, Json
+from tests.support.fakes import FakeClock
 
 OTHER_APP = "com.example.shop"
 DAY = 86_400

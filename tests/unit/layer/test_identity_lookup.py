@@ -4,7 +4,7 @@ import pytest
 
 from relay.domain.kinds import Kind
 from relay.rules.identity_lookup import customer_to_look_up
-from tests.builders import Json
+from tests.support.builders import Json
 
 
 @pytest.mark.parametrize(

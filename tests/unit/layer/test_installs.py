@@ -10,9 +10,9 @@ from relay.config.producers import token_digest
 from relay.errors import TableUnavailableError
 from relay.installs.receive import MAX_BODY_BYTES
 from relay.stores.identities import Identity
-from tests.builders import MOBILE_APP, Json, make_http_event, make_install
-from tests.fakes import aws_error
-from tests.harnesses import INSTALL_POST, PUSH_TOKEN, HttpResponse, InstallsHarness
+from tests.support.builders import MOBILE_APP, Json, make_http_event, make_install
+from tests.support.fakes import aws_error
+from tests.support.harnesses import INSTALL_POST, PUSH_TOKEN, HttpResponse, InstallsHarness
 
 REMEMBERED = Identity(
     app_id=MOBILE_APP,

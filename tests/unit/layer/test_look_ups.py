@@ -13,10 +13,10 @@ from relay.aws.rest import HUNG_SECONDS, REST_SECONDS
 from relay.errors import TableUnavailableError
 from relay.forward import look_ups
 from relay.stores.identities import Identities, Identity
-from tests.builders import MOBILE_APP, NOW, Json, make_envelope, make_event
-from tests.fakes import aws_error
 from tests.faults.virtual_time import run
-from tests.harnesses import TOKEN, ForwarderHarness
+from tests.support.builders import MOBILE_APP, NOW, Json, make_envelope, make_event
+from tests.support.fakes import aws_error
+from tests.support.harnesses import TOKEN, ForwarderHarness
 
 OTHER_APP = "com.example.shop"
 LONG_AGO = 400.0

@@ -29,8 +29,8 @@ from relay.errors import (
 )
 from relay.messages.backoff import Jitter
 from relay.secrets import Secret
-from tests.builders import MOBILE_APP, Json
-from tests.fakes import FakeClock, FakeSsm, aws_error, longest
+from tests.support.builders import MOBILE_APP, Json
+from tests.support.fakes import FakeClock, FakeSsm, aws_error, longest
 
 APP_NAME = f"/relay/apps/mobile/{MOBILE_APP}"
 TOKEN_NAME = f"/relay/tokens/mobile/{MOBILE_APP}"

@@ -11,8 +11,15 @@ from relay.domain.findings import Severity
 from relay.domain.kinds import App, Kind
 from relay.exact_json import DoubledObject, dumps, loads
 from relay.rules.prepare import Prepared, prepare
-from tests.builders import MOBILE_APP, NOW, WEB_APP, make_event, make_web_event, make_web_visit
-from tests.hostile_values import ANDROID, IOS, SURROGATE, WINDOWS, found, nested, sent
+from tests.support.builders import (
+    MOBILE_APP,
+    NOW,
+    WEB_APP,
+    make_event,
+    make_web_event,
+    make_web_visit,
+)
+from tests.support.hostile_values import ANDROID, IOS, SURROGATE, WINDOWS, found, nested, sent
 
 UUID = "9D5C1A9C-1B1A-4B1E-9C1A-1B1A4B1E9C1A"
 DIGEST = "8c87b489ce35cf2e2f39f80e282cb2e804932a56a213983eeeb428407d43b52d"

@@ -12,7 +12,7 @@ from relay.domain.findings import Finding
 from relay.errors import NotAnEnvelopeError
 from relay.messages.items import Item
 from relay.messages.reader import FEW_ELEMENTS, parse_envelope, read_body, read_content
-from tests.builders import NOW, Json, make_envelope, make_event
+from tests.support.builders import NOW, Json, make_envelope, make_event
 
 Found = list[tuple[str, str, str]]
 SNS_ID = "1fa2a1b2-5f9e-5a5e-9a5e-1b2c3d4e5f60"

@@ -32,14 +32,14 @@ from relay.stores.deliveries import Claim, Deliveries, delivery_key
 from relay.stores.identities import Identities
 from relay.stores.money_trail import Trail
 from relay_sandbox.local_aws.memory_table import MemoryAsyncTable, MemoryTable
-from tests.builders import MOBILE_APP, NOW, Json, make_event
-from tests.fakes import FakeSsm
-from tests.harnesses import AcceptHarness, ForwarderHarness
-from tests.ledger_stories import tell
-from tests.payment_stories import STORIES, story
-from tests.payments_harness import SECRETS, PaymentsHarness, source_of
-from tests.stripe_ledger import DAY, MONTH, NAMES, START, StripeLedger
-from tests.webhooks import ACCOUNTS
+from tests.support.builders import MOBILE_APP, NOW, Json, make_event
+from tests.support.fakes import FakeSsm
+from tests.support.harnesses import AcceptHarness, ForwarderHarness
+from tests.support.ledger_stories import tell
+from tests.support.payment_stories import STORIES, story
+from tests.support.payments_harness import SECRETS, PaymentsHarness, source_of
+from tests.support.stripe_ledger import DAY, MONTH, NAMES, START, StripeLedger
+from tests.support.webhooks import ACCOUNTS
 
 DATA = Path(__file__).parents[2] / "data" / "release_0_1"
 SHOP, WEB_SHOP = "com.example.shop", "website-www.example.com"

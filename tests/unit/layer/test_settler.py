@@ -18,7 +18,7 @@ from relay.domain.outcomes import (
 )
 from relay.forward.event_job import EventJob
 from relay.messages.reader import parse_envelope
-from tests.builders import (
+from tests.support.builders import (
     MOBILE_APP,
     NOW,
     SENT_AT,
@@ -29,7 +29,7 @@ from tests.builders import (
     make_settings,
     make_web_envelope,
 )
-from tests.fakes import longest
+from tests.support.fakes import longest
 
 DEFERRED = Verdict(Outcome.DEFERRED, "E16", "status_503")
 UNCERTAIN = Verdict(Outcome.DEFERRED, "E16", "read_timed_out", uncertain=True)

@@ -4,8 +4,8 @@ import pytest
 from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError
 
 from relay.aws.sqs import MAX_MESSAGE_BYTES, MAX_TAKEN_BYTES, Message, Queue, group_of
-from tests.builders import Json
-from tests.fakes import FakeSqs, aws_error
+from tests.support.builders import Json
+from tests.support.fakes import FakeSqs, aws_error
 
 Lines = Callable[[], list[Json]]
 

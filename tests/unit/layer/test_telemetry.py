@@ -9,8 +9,8 @@ from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
 from relay import telemetry
 from relay.errors import ConfigurationError
-from tests.builders import Json
-from tests.fakes import aws_error
+from tests.support.builders import Json
+from tests.support.fakes import aws_error
 
 Lines = Callable[[], list[Json]]
 Counted = Callable[[], dict[str, float]]

@@ -8,9 +8,9 @@ from relay.aws.timeouts import ATTEMPTS, CONNECT_SECONDS, LONGEST_CALL_SECONDS, 
 from relay.errors import TableBusyError, TableUnavailableError
 from relay.stores.batcher import CALLS_AT_ONCE
 from relay.stores.write_batcher import ITEMS_A_CALL, WriteBatcher
-from tests.builders import NOW
-from tests.fakes import FakeClock
 from tests.faults.virtual_time import run
+from tests.support.builders import NOW
+from tests.support.fakes import FakeClock
 
 
 class Calls:

@@ -8,7 +8,7 @@ import pytest
 
 from relay_sandbox.deployment.template import Template, references
 from relay_sandbox.errors import SandboxError
-from tests.template import sam_template
+from tests.support.template import sam_template
 
 SMALL = """
 Transform: AWS::Serverless-2016-10-31

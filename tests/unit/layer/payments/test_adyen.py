@@ -27,7 +27,7 @@ from relay.payments.providers import adyen
 from relay.payments.providers.adyen.settings import AdyenSettings
 from relay.payments.providers.protocol import Webhook
 from relay.secrets import Secret
-from tests.builders import Json
+from tests.support.builders import Json
 
 DATA = Path(__file__).parents[3] / "data"
 KEY = "44782DEF547AAA06C910C43932B1EB0C71FC68D9D0C057550C48EC2ACF6BA056"

@@ -13,7 +13,7 @@ from paddle_billing.Entities.Events import EventTypeName
 from relay.domain.movements import Treatment
 from relay.domain.payment_rules import SourceApps
 from relay.payments.providers.registry import PROVIDERS, source_settings
-from tests.builders import Json
+from tests.support.builders import Json
 
 DATA = Path(__file__).parents[3] / "data" / "event_types"
 

@@ -14,7 +14,7 @@ from relay.instants import to_milliseconds
 from relay.payments.events import event_name, event_of, movement_digest
 from relay.rules.prepare import Prepared, prepare
 from relay.stores.decision import Decision
-from tests.builders import MOBILE_APP, NOW, WEB_APP, Json
+from tests.support.builders import MOBILE_APP, NOW, WEB_APP, Json
 
 PAID = Decision(
     kind=MovementKind.PURCHASE,

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import pytest
 
 from relay.payments.map import SETTLING_SECONDS
-from tests.builders import MOBILE_APP, Json
-from tests.ledger_stories import tell
-from tests.payments_harness import SECRETS, PaymentsHarness
-from tests.stripe_ledger import MONTH, NAMES, StripeLedger
+from tests.support.builders import MOBILE_APP, Json
+from tests.support.ledger_stories import tell
+from tests.support.payments_harness import SECRETS, PaymentsHarness
+from tests.support.stripe_ledger import MONTH, NAMES, StripeLedger
 
 
 @pytest.fixture

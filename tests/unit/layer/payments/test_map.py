@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from relay.messages.notice import parse_notice
-from tests.builders import MOBILE_APP, NOW, WEB_APP, Json
-from tests.payments_harness import ANDROID_APP, SECRETS, PaymentsHarness, billing_webhook
-from tests.webhooks import ACCOUNTS, present
+from tests.support.builders import MOBILE_APP, NOW, WEB_APP, Json
+from tests.support.payments_harness import ANDROID_APP, SECRETS, PaymentsHarness, billing_webhook
+from tests.support.webhooks import ACCOUNTS, present
 
 WHOSE = {"customer_user_id": "user-1", "appsflyer_id": "1-2", "app_id": MOBILE_APP}
 PRICE = {"amount": "59.49", "currency": "EUR"}

@@ -12,11 +12,11 @@ from relay.exact_json import dumps
 from relay.messages.notice import parse_notice
 from relay.payments import notice_job
 from relay.payments.providers import standard_webhooks
-from tests.builders import MOBILE_APP, Json
-from tests.fakes import aws_error
-from tests.harnesses import MOBILE_QUEUE
-from tests.payments_harness import PAYMENTS_DEAD, PAYMENTS_QUEUE, SECRETS, PaymentsHarness
-from tests.webhooks import Posted
+from tests.support.builders import MOBILE_APP, Json
+from tests.support.fakes import aws_error
+from tests.support.harnesses import MOBILE_QUEUE
+from tests.support.payments_harness import PAYMENTS_DEAD, PAYMENTS_QUEUE, SECRETS, PaymentsHarness
+from tests.support.webhooks import Posted
 
 PURCHASE = {
     "id": "p-1",

@@ -13,8 +13,8 @@ from relay.messages.notice import UNREADABLE
 from relay.payments import map as mapping
 from relay.payments.map import CALL_SECONDS, NEEDED_SECONDS
 from relay.payments.providers import standard_webhooks
-from tests.builders import MOBILE_APP
-from tests.payments_harness import PaymentsHarness
+from tests.support.builders import MOBILE_APP
+from tests.support.payments_harness import PaymentsHarness
 
 INVOCATION = 90.0
 Counted = Callable[[], dict[str, float]]

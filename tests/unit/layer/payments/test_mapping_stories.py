@@ -11,8 +11,8 @@ from itertools import permutations
 
 import pytest
 
-from tests.builders import Json
-from tests.payment_stories import (
+from tests.support.builders import Json
+from tests.support.payment_stories import (
     ALL,
     NET_SUMS,
     PAID,
@@ -23,8 +23,8 @@ from tests.payment_stories import (
     Heard,
     story,
 )
-from tests.payments_harness import SECRETS, PaymentsHarness, billing_webhook
-from tests.webhooks import ACCOUNTS, Posted, present
+from tests.support.payments_harness import SECRETS, PaymentsHarness, billing_webhook
+from tests.support.webhooks import ACCOUNTS, Posted, present
 
 pytestmark = pytest.mark.untraced  # hundreds of orders, which tracing makes slow
 

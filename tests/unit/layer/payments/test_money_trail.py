@@ -12,7 +12,7 @@ from relay.errors import TableUnavailableError, UnreadableItemError
 from relay.stores.decision import Decision
 from relay.stores.money_trail import History, Trail
 from relay_sandbox.local_aws.memory_table import MemoryTable
-from tests.fakes import FakeClock
+from tests.support.fakes import FakeClock
 
 WHOSE = CustomerHints("user-1", "1-2", "id1", "ios")
 TRIAL_END = datetime(2026, 4, 1, tzinfo=UTC)

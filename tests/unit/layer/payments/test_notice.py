@@ -9,7 +9,7 @@ import pytest
 from relay.domain.movements import ParsedWebhook, Treatment
 from relay.errors import NotAnEnvelopeError
 from relay.messages.notice import Notice, parse_notice, write_notice
-from tests.builders import NOW, Json
+from tests.support.builders import NOW, Json
 
 BODY = b'{"id": "evt_1"}'
 DIGEST = hashlib.sha256(BODY).hexdigest()

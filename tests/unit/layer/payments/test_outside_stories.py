@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.builders import Json
-from tests.ledger_stories import Heard, heard, played
+from tests.support.builders import Json
+from tests.support.ledger_stories import Heard, heard, played
 
 STORIES = Path(__file__).parents[3] / "data" / "payment_stories"
 

@@ -22,8 +22,8 @@ from relay.domain.payment_rules import HintKeys, SourceApps, SourceSettings
 from relay.errors import UnreadableWebhookError
 from relay.exact_json import dumps, loads
 from relay.payments.providers import paddle
-from tests.builders import Json
-from tests.ledger_stories import played
+from tests.support.builders import Json
+from tests.support.ledger_stories import played
 
 SAMPLES = Path(__file__).parents[3] / "data" / "webhooks"
 SETTINGS = SourceSettings(provider="paddle", apps=SourceApps())

@@ -9,7 +9,7 @@ from relay.domain.kinds import Surface
 from relay.domain.movements import MovementKind
 from relay.domain.payment_rules import PaymentRules
 from relay.errors import ConfigurationError, UnknownAppError
-from tests.fakes import FakeSsm
+from tests.support.fakes import FakeSsm
 
 
 def rules(parameter: Any, surface: Surface = Surface.MOBILE) -> PaymentRules:

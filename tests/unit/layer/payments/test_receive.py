@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from relay.messages.notice import parse_notice
-from tests.builders import NOW, Json
-from tests.fakes import aws_error
-from tests.payments_harness import (
+from tests.support.builders import NOW, Json
+from tests.support.fakes import aws_error
+from tests.support.payments_harness import (
     BILLING_SECRET,
     SECRETS,
     PaymentsHarness,
@@ -16,7 +16,7 @@ from tests.payments_harness import (
     source_of,
     webhook_event,
 )
-from tests.webhooks import ACCOUNTS, Posted, Stripe, present
+from tests.support.webhooks import ACCOUNTS, Posted, Stripe, present
 
 PURCHASE = {
     "id": "order-1",

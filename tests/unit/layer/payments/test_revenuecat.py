@@ -23,7 +23,7 @@ from relay.payments.providers import revenuecat
 from relay.payments.providers.protocol import Webhook
 from relay.payments.providers.revenuecat.kinds import COUNTED, IGNORED
 from relay.secrets import Secret
-from tests.builders import Json
+from tests.support.builders import Json
 
 DATA = Path(__file__).parents[3] / "data"
 NOW = datetime(2026, 10, 26, 8, tzinfo=UTC)

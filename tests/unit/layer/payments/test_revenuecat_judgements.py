@@ -11,8 +11,8 @@ import pytest
 from relay.domain.movements import Circumstances, Link, Movement, MovementKind, NotKnownYetError
 from relay.domain.payment_rules import SourceApps, SourceSettings
 from relay.payments.providers import revenuecat
-from tests.builders import Json
-from tests.ledger_stories import heard, played, tell
+from tests.support.builders import Json
+from tests.support.ledger_stories import heard, played, tell
 
 SETTINGS = SourceSettings(provider="revenuecat", apps=SourceApps())
 SAMPLE = Path(__file__).parents[3] / "data/webhooks/revenuecat_renewal_trial_conversion.json"

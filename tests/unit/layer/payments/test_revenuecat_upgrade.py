@@ -10,9 +10,9 @@ from relay.aws.table import Item, item_of
 from relay.domain.movements import MovementKind
 from relay.messages.notice import parse_notice
 from relay.stores.decision import Decision
-from tests.builders import Json
-from tests.ledger_stories import tell
-from tests.payments_harness import PaymentsHarness
+from tests.support.builders import Json
+from tests.support.ledger_stories import tell
+from tests.support.payments_harness import PaymentsHarness
 
 RELEASE_0_1 = Path(__file__).parents[3] / "data" / "release_0_1"
 SOURCE = "revenuecat"

@@ -24,9 +24,9 @@ from relay.payments.rounds import in_its_round
 from relay.stores.decision import Decision
 from relay.stores.money_trail import Trail, TrailLookup
 from relay_sandbox.local_aws.memory_table import MemoryTable
-from tests.builders import MOBILE_APP, Json
-from tests.ledger_stories import tell
-from tests.payments_harness import SECRETS, PaymentsHarness
+from tests.support.builders import MOBILE_APP, Json
+from tests.support.ledger_stories import tell
+from tests.support.payments_harness import SECRETS, PaymentsHarness
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PAYMENTS = frozenset({MovementKind.PURCHASE})

@@ -10,8 +10,8 @@ from relay.errors import ConfigurationError, ParametersUnavailableError
 from relay.payments.providers.adyen.settings import AdyenSettings
 from relay.payments.providers.registry import source_settings
 from relay.secrets import Secret
-from tests.builders import Json
-from tests.fakes import FakeClock, FakeSsm, aws_error
+from tests.support.builders import Json
+from tests.support.fakes import FakeClock, FakeSsm, aws_error
 
 STRIPE = {"provider": "stripe", "apps": {"mobile": ["id1"]}}
 

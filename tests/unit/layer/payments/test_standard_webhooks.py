@@ -20,7 +20,7 @@ from relay.errors import SignatureRefusedError, UnreadableWebhookError
 from relay.payments.providers import standard_webhooks
 from relay.payments.providers.protocol import Webhook
 from relay.secrets import Secret
-from tests.builders import Json
+from tests.support.builders import Json
 
 SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 NOW = datetime(2026, 10, 26, 8, tzinfo=UTC)

@@ -28,7 +28,7 @@ from relay.errors import UnreadableWebhookError
 from relay.exact_json import dumps, loads
 from relay.payments.providers import stripe
 from relay.payments.providers.stripe.settings import StripeSettings
-from tests.builders import Json
+from tests.support.builders import Json
 
 SAMPLES = Path(__file__).parents[3] / "data" / "webhooks"
 TYPES: Json = json.loads((SAMPLES.parent / "stripe_event_types.json").read_text("utf-8"))

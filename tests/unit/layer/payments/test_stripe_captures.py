@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from tests.builders import MOBILE_APP, Json
-from tests.ledger_stories import Heard, heard, tell
-from tests.payments_harness import PaymentsHarness
-from tests.stripe_ledger import HINTS, START
+from tests.support.builders import MOBILE_APP, Json
+from tests.support.ledger_stories import Heard, heard, tell
+from tests.support.payments_harness import PaymentsHarness
+from tests.support.stripe_ledger import HINTS, START
 
 HEARD = Heard.of_answer
 

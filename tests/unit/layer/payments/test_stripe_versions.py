@@ -11,10 +11,10 @@ import pytest
 from relay.exact_json import dumps
 from relay.payments.providers import stripe
 from relay.payments.providers.stripe.versions import NO_LINK, Version
-from tests.builders import Json
-from tests.ledger_stories import Heard, heard, played
-from tests.payments_harness import PaymentsHarness
-from tests.stripe_ledger import NAMES, StripeLedger
+from tests.support.builders import Json
+from tests.support.ledger_stories import Heard, heard, played
+from tests.support.payments_harness import PaymentsHarness
+from tests.support.stripe_ledger import NAMES, StripeLedger
 from tests.unit.layer.payments.test_stripe import SETTINGS
 
 DOCS = Path(__file__).parents[4] / "docs" / "payments.md"

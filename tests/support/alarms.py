@@ -1,6 +1,6 @@
 """The alarms of template.yaml, as the tests read them."""
 
-from tests.template import Json, of_type
+from tests.support.template import Json, of_type
 
 ALARMS = of_type("AWS::CloudWatch::Alarm")
 DAY = 24 * 60 * 60

@@ -9,9 +9,9 @@ from typing import Any
 import jsonschema_rs
 
 from relay.domain.kinds import Kind
-from tests.builders import Json
+from tests.support.builders import Json
 
-FILE = Path(__file__).parents[1] / "docs" / "openapi.json"
+FILE = Path(__file__).parents[2] / "docs" / "openapi.json"
 DOCUMENT: Json = json.loads(FILE.read_text(encoding="utf-8"))
 EVENT_SCHEMAS = {
     Kind.MOBILE_EVENT: "MobileEvent",

@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 from relay.domain.movements import Treatment
 from relay.messages.notice import Notice, write_notice
 from relay.payments.providers.registry import PROVIDERS, source_settings
-from tests.builders import MOBILE_APP, WEB_APP, Json
-from tests.payments_harness import ANDROID_APP, SECRETS, PaymentsHarness, source_of
+from tests.support.builders import MOBILE_APP, WEB_APP, Json
+from tests.support.payments_harness import ANDROID_APP, SECRETS, PaymentsHarness, source_of
 
 DAY_SECONDS = 86_400
 

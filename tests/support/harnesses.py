@@ -18,8 +18,15 @@ from relay.installs.receive import Installs
 from relay.stores.deliveries import Deliveries
 from relay.stores.identities import Identities, Identity
 from relay_sandbox.local_aws.memory_table import MemoryAsyncTable, MemoryTable
-from tests.builders import MOBILE_APP, WEB_APP, Json, make_http_event, make_settings, make_sqs_event
-from tests.fakes import FakeAppsFlyer, FakeClock, FakeSqs, FakeSsm, SentMessage, longest
+from tests.support.builders import (
+    MOBILE_APP,
+    WEB_APP,
+    Json,
+    make_http_event,
+    make_settings,
+    make_sqs_event,
+)
+from tests.support.fakes import FakeAppsFlyer, FakeClock, FakeSqs, FakeSsm, SentMessage, longest
 
 TOKEN = "s2s-key-1"
 MOBILE_QUEUE = "https://sqs.example.com/mobile"

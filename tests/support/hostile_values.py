@@ -8,7 +8,14 @@ import pytest
 
 from relay.domain.kinds import App, Kind
 from relay.rules.prepare import Prepared, prepare
-from tests.builders import MOBILE_APP, NOW, WEB_APP, make_event, make_web_event, make_web_visit
+from tests.support.builders import (
+    MOBILE_APP,
+    NOW,
+    WEB_APP,
+    make_event,
+    make_web_event,
+    make_web_visit,
+)
 
 IOS, ANDROID, WINDOWS = MOBILE_APP, "com.example.shop", "9nblggh4nns1"
 

@@ -20,7 +20,7 @@ import stripe
 from paddle_billing.Notifications import PaddleSignature
 from standardwebhooks import Webhook as StandardWebhook
 
-DATA = Path(__file__).parent / "data" / "webhooks"
+DATA = Path(__file__).parents[1] / "data" / "webhooks"
 APP = "id123456789"
 APPSFLYER_ID = "1698765432100-1234567890123456789"
 PERSON = "jane.roe@example.com"

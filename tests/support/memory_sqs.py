@@ -15,10 +15,10 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from relay.instants import to_milliseconds, utc_now
-from tests.builders import Json
-from tests.fakes import aws_error
-from tests.memory_queue import MemoryQueue, Traffic
-from tests.sqs_rules import (
+from tests.support.builders import Json
+from tests.support.fakes import aws_error
+from tests.support.memory_queue import MemoryQueue, Traffic
+from tests.support.sqs_rules import (
     LONGEST_VISIBILITY,
     LONGEST_WAIT,
     MOST_ENTRIES,

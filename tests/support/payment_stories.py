@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from tests.webhooks import Account, Posted
+from tests.support.webhooks import Account, Posted
 
 Heard = tuple[str, str | None]
 """An event's name, and its revenue as text."""

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from relay.aws.sqs import size_of
-from tests.builders import Json
-from tests.fakes import aws_error
-from tests.memory_queue import MemoryQueue, QueueSettings, State, Stored
+from tests.support.builders import Json
+from tests.support.fakes import aws_error
+from tests.support.memory_queue import MemoryQueue, QueueSettings, State, Stored
 
 PREFIX: Final = "AWS.SimpleQueueService."
 """Of the codes that have kept their old form."""

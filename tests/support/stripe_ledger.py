@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from tests.builders import Json
-from tests.ledger_stories import Ledger
+from tests.support.builders import Json
+from tests.support.ledger_stories import Ledger
 
 START = 1_772_366_400
 """2026-03-01 12:00 UTC, a day before the clock of a story starts."""

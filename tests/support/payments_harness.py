@@ -21,10 +21,10 @@ from relay.payments.receive import ROUTE, Receiver
 from relay.stores.identities import Identities, Identity
 from relay.stores.money_trail import Trail
 from relay_sandbox.local_aws.memory_table import MemoryTable
-from tests.builders import MOBILE_APP, WEB_APP, Json, make_http_event, make_sqs_event
-from tests.fakes import FakeClock, FakeSqs, FakeSsm, SentMessage, longest
-from tests.harnesses import MOBILE_QUEUE, WEB_QUEUE
-from tests.webhooks import Posted
+from tests.support.builders import MOBILE_APP, WEB_APP, Json, make_http_event, make_sqs_event
+from tests.support.fakes import FakeClock, FakeSqs, FakeSsm, SentMessage, longest
+from tests.support.harnesses import MOBILE_QUEUE, WEB_QUEUE
+from tests.support.webhooks import Posted
 
 PAYMENTS_QUEUE = "https://sqs.example.com/payments"
 PAYMENTS_DEAD = "https://sqs.example.com/payments-dead"

@@ -18,7 +18,7 @@ from relay_sandbox.deployment.template import Template
 
 Json = dict[str, Any]
 
-PATH = Path(__file__).parents[1] / "template.yaml"
+PATH = Path(__file__).parents[2] / "template.yaml"
 TEXT = PATH.read_text()
 TEMPLATE: Json = yaml_parse(TEXT)
 PARAMETERS: dict[str, Json] = TEMPLATE["Parameters"]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import httpx
 from botocore.exceptions import ClientError
 
-from tests.builders import NOW, Json
+from tests.support.builders import NOW, Json
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
