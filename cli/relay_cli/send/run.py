@@ -29,7 +29,8 @@ from relay_cli.clients.targets import (
     ready_text,
 )
 from relay_cli.input.event import BareEvent, Defaults, InputEvent, InvalidInput
-from relay_cli.input.files import InputItem, read_items
+from relay_cli.input.files import read_items
+from relay_cli.input.items import InputItem
 from relay_cli.terminal.console import Block, printable, show, stdout_console
 from relay_cli.terminal.errors import CliError, ExitCode
 from relay_cli.terminal.findings_view import findings_table, parse_findings
