@@ -17,6 +17,7 @@ import typer
 
 from relay_cli.check import command as check
 from relay_cli.dlq import command as dlq
+from relay_cli.dlq import correct_command as correct
 from relay_cli.identities import command as identities
 from relay_cli.local import command as local
 from relay_cli.openapi import command as openapi
@@ -139,7 +140,9 @@ _dead_letters = typer.Typer(
 )
 _dead_letters.command("list", epilog=_EXIT_CODES)(dlq.list_dead_letters)
 _dead_letters.command("show", epilog=_EXIT_CODES)(dlq.show)
+_dead_letters.command("edit", epilog=_EXIT_CODES)(correct.edit)
 _dead_letters.command("export", epilog=_EXIT_CODES)(dlq.export)
+_dead_letters.command("resubmit", epilog=_EXIT_CODES)(correct.resubmit)
 _dead_letters.command("redrive", epilog=_EXIT_CODES)(dlq.redrive)
 _dead_letters.command("drop", epilog=_EXIT_CODES)(dlq.drop)
 

@@ -1,0 +1,133 @@
+"""The actions of `relay dlq edit` and `relay dlq resubmit`: corrections, sent and reported."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING
+
+from relay.instants import utc_now
+from relay_cli.clients.targets import Location, find_targets
+from relay_cli.dlq.correct_views import facts_of_result, result_blocks
+from relay_cli.dlq.correction import Correction
+from relay_cli.dlq.edit import Changes, edit_letter, kept
+from relay_cli.dlq.lines import read_corrections
+from relay_cli.dlq.queues import DeadLetterQueue, find_queues, progress_bar
+from relay_cli.dlq.resubmit import Resubmitter, Result, SendTo
+from relay_cli.input.ndjson import encode
+from relay_cli.terminal.console import show, stderr_console, stdout_console, write_line
+from relay_cli.terminal.errors import CliError, ExitCode
+from relay_cli.terminal.signals import stop_on_signals
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What to do in doubt, and how to tell of it."""
+
+    anyway: bool = False
+    without_letter: bool = False
+    as_json: bool = False
+    stop: Event = field(default_factory=Event)
+
+
+def find(
+    url: str | None, to: str | None, location: Location
+) -> tuple[list[DeadLetterQueue], SendTo]:
+    """The dead-letter queues that the options name, and where their events go.
+
+    That is the queue of their kind; with the URL of a dead-letter queue, the one that it belongs
+    to.
+    """
+    queues = find_queues(None, url, to, location)
+    if url:
+        return queues, lambda _: (queues[0].sqs, queues[0].source_url())
+    targets = find_targets(location)
+
+    def send_to(surface: str) -> "tuple[SQSClient, str]":
+        queue_url = targets.url(f"{surface}_queue")
+        return targets.sqs(queue_url), queue_url
+
+    return queues, send_to
+
+
+def edit(
+    queues: Sequence[DeadLetterQueue],
+    send_to: SendTo,
+    id_: str,
+    changes: Changes,
+    start: Path | None,
+    *,
+    as_json: bool,
+) -> ExitCode:
+    """Lets a person correct an event, sends it and deletes its letter; raises `CliError`."""
+    edited = edit_letter(queues, id_, changes, start)
+    (result,) = _resubmit(queues, send_to, [edited.correction], Choices(as_json=as_json))
+    _tell([result], as_json=as_json)
+    if result.status in ("sent", "not_deleted"):
+        edited.draft.discard()
+    else:
+        stderr_console().print(kept(edited.draft, id_), soft_wrap=True)
+    return ExitCode.OK if result.status == "sent" else ExitCode.FAILED
+
+
+def resubmit(
+    queues: Sequence[DeadLetterQueue], send_to: SendTo, path: Path, choices: Choices
+) -> ExitCode:
+    """Sends what a file of letters holds, and deletes the letters that it replaces.
+
+    Raises `CliError` if the file cannot be read as a whole: then nothing is sent.
+    """
+    corrections = read_corrections(path)
+    with stop_on_signals(choices.stop):
+        results = _resubmit(queues, send_to, corrections, choices)
+    _tell(results, as_json=choices.as_json)
+    return ExitCode.OK if all(one.is_done for one in results) else ExitCode.FAILED
+
+
+def _resubmit(
+    queues: Sequence[DeadLetterQueue],
+    send_to: SendTo,
+    corrections: Sequence[Correction],
+    choices: Choices,
+) -> list[Result]:
+    """What became of each, in the order of the file; raises `CliError` before anything is sent."""
+    groups = list(_by_queue(queues, corrections))
+    results: dict[str, Result] = {}
+    for queue, group in groups:
+        reader = queue.reader()
+        resubmitter = Resubmitter(
+            reader, send_to, utc_now(), choices.anyway, choices.without_letter,
+            choices.stop,
+        )  # fmt: skip
+        with progress_bar(queue.name, reader.size()) as advance:
+            found = resubmitter.run(group, advance)
+        results |= {one.correction.letter_id: one for one in found}
+    return [results[one.letter_id] for one in corrections]
+
+
+def _by_queue(
+    queues: Sequence[DeadLetterQueue], corrections: Sequence[Correction]
+) -> Iterator[tuple[DeadLetterQueue, list[Correction]]]:
+    """The corrections of each queue; those of a queue named by its URL are all its own."""
+    if len(queues) == 1:
+        yield queues[0], list(corrections)
+        return
+    known = {queue.name: queue for queue in queues}
+    if strange := [one.place for one in corrections if one.queue not in known]:
+        raise CliError(
+            f"{strange[0]} is of no queue of these: name its dead-letter queue with --queue URL"
+        )
+    for name, queue in known.items():
+        if group := [one for one in corrections if one.queue == name]:
+            yield queue, group
+
+
+def _tell(results: Sequence[Result], *, as_json: bool) -> None:
+    if as_json:
+        for one in results:
+            write_line(encode(facts_of_result(one)))
+    else:
+        show(stdout_console(), result_blocks(results))
