@@ -22,7 +22,7 @@ from relay_cli.dlq.outcome_views import (
     selection_blocks,
 )
 from relay_cli.dlq.purge import Purger, PurgeResult
-from relay_cli.dlq.queues import DeadLetterQueue, progress_bar, scan
+from relay_cli.dlq.queues import DeadLetterQueue, scan
 from relay_cli.dlq.redrive import Redriver, RedriveResult
 from relay_cli.dlq.views import HAVE_MISSED, dead_letter_count
 from relay_cli.input.ndjson import encode
@@ -37,6 +37,8 @@ from relay_cli.terminal.console import (
     write_line,
 )
 from relay_cli.terminal.errors import CliError, ExitCode
+from relay_cli.terminal.pipes import reader_may_leave
+from relay_cli.terminal.progress import bar
 from relay_cli.terminal.signals import stop_on_signals
 
 
@@ -108,10 +110,11 @@ def _counts(result: RedriveResult | PurgeResult) -> dict[str, object]:
 def _tell(
     queue: str, counts: Mapping[str, object], blocks: Iterable[Block], *, as_json: bool
 ) -> None:
-    if as_json:
-        write_line(encode({"queue": queue, **counts}))
-    else:
-        show(stdout_console(), blocks)
+    with reader_may_leave():  # the next queue has its turn all the same
+        if as_json:
+            write_line(encode({"queue": queue, **counts}))
+        else:
+            show(stdout_console(), blocks)
 
 
 def _redrive(
@@ -119,7 +122,7 @@ def _redrive(
 ) -> RedriveResult:
     reader = queue.reader()
     redriver = Redriver(reader, queue.sqs, queue.source_url(), filter_, utc_now(), rate, stop)
-    with progress_bar(queue.name, reader.size()) as advance:
+    with bar(queue.name, reader.size()) as advance:
         return redriver.run(advance)
 
 
@@ -177,7 +180,7 @@ def _purge(
 ) -> PurgeResult:
     reader = queue.reader()
     purger = Purger(reader, filter_, utc_now(), confirmed_ids, stop)
-    with progress_bar(queue.name, reader.size()) as advance:
+    with bar(queue.name, reader.size()) as advance:
         return purger.run(advance)
 
 

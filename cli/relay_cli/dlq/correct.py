@@ -12,11 +12,12 @@ from relay_cli.dlq.correct_views import facts_of_result, result_blocks
 from relay_cli.dlq.correction import Correction
 from relay_cli.dlq.edit import Changes, edit_letter, kept
 from relay_cli.dlq.lines import read_corrections
-from relay_cli.dlq.queues import DeadLetterQueue, find_queues, progress_bar
+from relay_cli.dlq.queues import DeadLetterQueue, find_queues
 from relay_cli.dlq.resubmit import Resubmitter, Result, SendTo
 from relay_cli.input.ndjson import encode
 from relay_cli.terminal.console import show, stderr_console, stdout_console, write_line
 from relay_cli.terminal.errors import CliError, ExitCode
+from relay_cli.terminal.progress import bar
 from relay_cli.terminal.signals import stop_on_signals
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def _resubmit(
             reader, send_to, utc_now(), choices.anyway, choices.without_letter,
             choices.stop,
         )  # fmt: skip
-        with progress_bar(queue.name, reader.size()) as advance:
+        with bar(queue.name, reader.size()) as advance:
             found = resubmitter.run(group, advance)
         results |= {one.correction.letter_id: one for one in found}
     return [results[one.letter_id] for one in corrections]
