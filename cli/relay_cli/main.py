@@ -151,6 +151,7 @@ _identities = typer.Typer(
     epilog=_EXIT_CODES,
     no_args_is_help=True,
 )
+_identities.command("get", epilog=_EXIT_CODES)(identities.get)
 _identities.command("import", epilog=_EXIT_CODES)(identities.import_)
 
 _payments = typer.Typer(

@@ -11,11 +11,11 @@ from relay_cli.terminal.console import Block, printable
 from relay_cli.terminal.findings_view import findings_table
 
 _WORDS: Final[dict[Status, tuple[str, str]]] = {
-    "sent": ("queued again, and their letters deleted", "good"),
+    "sent": ("sent: back on a queue, and no dead letter any more", "good"),
     "no_letter": ("without a letter any more: sent before, redriven or dropped", "quiet"),
-    "left": ("not sent: their letters stay", "bad"),
-    "not_taken": ("not taken by SQS: their letters stay", "bad"),
-    "not_deleted": ("queued again, but SQS did not delete their letters", "bad"),
+    "left": ("not sent, and still a dead letter", "bad"),
+    "not_taken": ("not taken by SQS, and still a dead letter", "bad"),
+    "not_deleted": ("sent, but still here too: SQS did not delete the letter", "bad"),
     "not_reached": ("not reached: run it again to go on", "warn"),
 }
 _SAID: Final = frozenset({"left", "not_taken", "not_deleted"})

@@ -25,7 +25,7 @@ def read_corrections(path: Path) -> list[Correction]:
     values = list(_values(text))
     found = [(place, read_correction(content, place)) for place, content in values]
     if bad := [place for place, one in found if one is None]:
-        raise CliError(f"{path}: {_listed(bad)} {_NO_LETTER}. Nothing is sent.")
+        raise CliError(f"{path} {_NO_LETTERS}: {_listed(bad)}. Nothing is sent.")
     corrections = [one for _, one in found if one is not None]
     if not corrections:
         raise CliError(f"{path} holds no dead letter.")
@@ -86,6 +86,6 @@ def _listed(places: list[str]) -> str:
     return ", ".join(places[:_MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
-_NO_LETTER: Final = (
-    "is no letter of `relay dlq export`, or not JSON; other events go by `relay send`"
+_NO_LETTERS: Final = (
+    "does not hold what `relay dlq export` writes (other events go by `relay send`), or no JSON"
 )

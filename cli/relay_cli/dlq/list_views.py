@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import Final
 
 from rich import box
 from rich.table import Table
@@ -50,8 +51,14 @@ def _reason(letter: DeadLetter) -> Text:
     return text
 
 
-def rules_blocks(groups: Groups) -> Iterator[Block]:
-    """How many letters each rule rejected, and in which fields."""
+_NEXT: Final = (
+    "`relay dlq list --letters` shows each; `relay dlq edit ID` corrects one, export and resubmit "
+    "many."
+)
+
+
+def rules_blocks(groups: Groups, *, are_shown: bool) -> Iterator[Block]:
+    """How many letters each rule rejected, and in which fields; and where to go from there."""
     if not groups.by_rule:
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
@@ -62,3 +69,5 @@ def rules_blocks(groups: Groups) -> Iterator[Block]:
         fields = ", ".join(sorted(printable(field) for field in groups.fields[rule]))
         table.add_row(f"{count:,}", linked_rules([printable(rule)]), fields)
     yield Block(table)
+    if not are_shown:
+        yield Block(Text(_NEXT + "\n", "quiet"))

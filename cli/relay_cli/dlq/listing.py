@@ -62,7 +62,7 @@ def _show(queue: str, groups: Groups, letters: Sequence[DeadLetter] | None, now:
         show(console, letters_blocks(queue, letters, now))
     else:
         show(console, groups_blocks(queue, groups.largest_first(), now))
-    show(console, rules_blocks(groups))
+    show(console, rules_blocks(groups, are_shown=bool(letters)))
 
 
 def show_dead_letters(queues: Sequence[DeadLetterQueue], id_: str, *, as_json: bool) -> ExitCode:

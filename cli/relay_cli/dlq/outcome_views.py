@@ -42,12 +42,8 @@ def redrive_blocks(result: RedriveResult, queue: str) -> Iterator[Block]:
 
 def failing_again_blocks(failing: Counter[str], number: int) -> Iterator[Block]:
     """What a redrive would send in vain."""
-    count = failing.total()
-    verb = "fails" if count == 1 else "fail"
-    text = (
-        f"{count:,} of {dead_letter_count(number)} {verb} again for the same reason, as it stands"
-    )
-    yield Block(Text(f"{text}:", "warn"))
+    total = f"{failing.total():,} of {dead_letter_count(number)}"
+    yield Block(Text(f"{total} would fail again for the same reason:", "warn"))
     yield from _by_reason(failing)
 
 
