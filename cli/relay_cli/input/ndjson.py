@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from relay.exact_json import UnwritableError, dumps
-from relay_cli.terminal.console import write_line
+from relay_cli.terminal.console import require_stdout, write_line
 from relay_cli.terminal.files import BYTE_ORDER_MARK, open_file, read_error
 from relay_cli.terminal.pipes import reader_may_leave
 
@@ -32,6 +32,7 @@ def answer_lines(path: Path, answer: Answer, longest: int = MAX_LINE_BYTES) -> N
 
     `longest`: bytes of a line. Raises `CliError` if the file cannot be read.
     """
+    require_stdout()
     with reader_may_leave():
         for lines in lines_of(path, longest):
             write_line(b"".join(map(answer, lines)))

@@ -60,10 +60,15 @@ def show(console: Console, blocks: Iterable[Block]) -> None:
         console.print(block.content, soft_wrap=block.exact)
 
 
-def write_line(line: bytes) -> None:
-    """Writes a line for programs to standard output, at once; it ends with a newline already."""
+def require_stdout() -> None:
+    """Raises `CliError` if standard output is closed."""
     if sys.stdout is None:
         raise CliError("standard output is closed: there is nowhere to write")
+
+
+def write_line(line: bytes) -> None:
+    """Writes a line for programs to standard output, at once; it ends with a newline already."""
+    require_stdout()
     sys.stdout.buffer.write(line)
     sys.stdout.buffer.flush()
 
