@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from relay.instants import utc_now
 from relay_cli.clients.targets import Location, find_targets
 from relay_cli.dlq.correct_views import facts_of_result, result_blocks
-from relay_cli.dlq.correction import Correction
 from relay_cli.dlq.edit import Changes, edit_letter, kept
 from relay_cli.dlq.lines import read_corrections
 from relay_cli.dlq.queues import DeadLetterQueue, find_queues
@@ -65,8 +64,13 @@ def edit(
 ) -> ExitCode:
     """Lets a person correct an event, sends it and deletes its letter; raises `CliError`."""
     edited = edit_letter(queues, id_, changes, start)
-    (result,) = _resubmit(queues, send_to, [edited.correction], Choices(as_json=as_json))
-    _tell([result], as_json=as_json)
+    results = [Result(edited.correction)]
+    try:
+        _resubmit(queues, send_to, results, Choices(as_json=as_json))
+    except CliError as error:
+        raise CliError(f"{error}. {kept(edited.draft, id_)}", code=error.code) from error
+    _tell(results, as_json=as_json)
+    (result,) = results
     if result.status in ("sent", "not_deleted"):
         edited.draft.discard()
     else:
@@ -81,9 +85,14 @@ def resubmit(
 
     Raises `CliError` if the file cannot be read as a whole: then nothing is sent.
     """
-    corrections = read_corrections(path)
-    with stop_on_signals(choices.stop):
-        results = _resubmit(queues, send_to, corrections, choices)
+    results = [Result(one) for one in read_corrections(path)]
+    try:
+        with stop_on_signals(choices.stop):
+            _resubmit(queues, send_to, results, choices)
+    except CliError:
+        if any(one.status != "not_reached" for one in results):
+            _tell(results, as_json=choices.as_json)
+        raise
     _tell(results, as_json=choices.as_json)
     return ExitCode.OK if all(one.is_done for one in results) else ExitCode.FAILED
 
@@ -91,38 +100,34 @@ def resubmit(
 def _resubmit(
     queues: Sequence[DeadLetterQueue],
     send_to: SendTo,
-    corrections: Sequence[Correction],
+    results: Sequence[Result],
     choices: Choices,
-) -> list[Result]:
-    """What became of each, in the order of the file; raises `CliError` before anything is sent."""
-    groups = list(_by_queue(queues, corrections))
-    results: dict[str, Result] = {}
-    for queue, group in groups:
+) -> None:
+    """Writes into each result what became of it; raises `CliError`."""
+    for queue, group in list(_by_queue(queues, results)):
         reader = queue.reader()
         resubmitter = Resubmitter(
-            reader, send_to, utc_now(), choices.anyway, choices.without_letter,
-            choices.stop,
-        )  # fmt: skip
+            reader, send_to, utc_now(), choices.anyway, choices.without_letter, choices.stop
+        )
         with bar(queue.name, reader.size()) as advance:
-            found = resubmitter.run(group, advance)
-        results |= {one.correction.letter_id: one for one in found}
-    return [results[one.letter_id] for one in corrections]
+            resubmitter.run(group, advance)
 
 
 def _by_queue(
-    queues: Sequence[DeadLetterQueue], corrections: Sequence[Correction]
-) -> Iterator[tuple[DeadLetterQueue, list[Correction]]]:
+    queues: Sequence[DeadLetterQueue], results: Sequence[Result]
+) -> Iterator[tuple[DeadLetterQueue, list[Result]]]:
     """The corrections of each queue; those of a queue named by its URL are all its own."""
     if len(queues) == 1:
-        yield queues[0], list(corrections)
+        yield queues[0], list(results)
         return
-    known = {queue.name: queue for queue in queues}
-    if strange := [one.place for one in corrections if one.queue not in known]:
+    names = {queue.name for queue in queues}
+    if strange := [one for one in results if one.correction.queue not in names]:
         raise CliError(
-            f"{strange[0]} is of no queue of these: name its dead-letter queue with --queue URL"
+            f"{strange[0].correction.place} is of a queue that was named by its URL: name it with "
+            "--queue. Nothing is sent."
         )
-    for name, queue in known.items():
-        if group := [one for one in corrections if one.queue == name]:
+    for queue in queues:
+        if group := [one for one in results if one.correction.queue == queue.name]:
             yield queue, group
 
 

@@ -61,16 +61,14 @@ class Resubmitter:
     without_letter: bool = False
     stop: Event = field(default_factory=Event)
 
-    def run(self, corrections: Sequence[Correction], on_progress: OnProgress) -> list[Result]:
-        """What became of each; raises `CliError` before anything is sent."""
-        results = [Result(one) for one in corrections]
+    def run(self, results: Sequence[Result], on_progress: OnProgress) -> None:
+        """Writes into each result what became of it, also where it raises `CliError` half-way."""
         with self.reader:
-            letters = self._letters(corrections, on_progress)
+            letters = self._letters([one.correction for one in results], on_progress)
             for start in range(0, len(results), _BATCH_SIZE):
                 if self.stop.is_set():
                     break
                 self._replace(results[start : start + _BATCH_SIZE], letters)
-        return results
 
     def _letters(
         self, corrections: Sequence[Correction], on_progress: OnProgress

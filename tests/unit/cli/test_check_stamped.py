@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from relay.domain.findings import Finding
-from relay.domain.kinds import Kind
+from relay.domain.kinds import Kind, Surface
 from relay_cli.check.answer import described
 from relay_cli.check.ndjson import answer, check_streams
 from relay_cli.check.run import check_item
@@ -27,7 +27,7 @@ from tests.support.builders import (
     make_web_event,
     make_web_visit,
 )
-from tests.support.harnesses import AcceptHarness, ForwarderHarness, Surface
+from tests.support.harnesses import AcceptHarness, ForwarderHarness
 
 PATHS = {
     "mobile_event": f"/v1/mobile/{MOBILE_APP}/events",
