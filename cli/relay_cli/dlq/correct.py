@@ -16,6 +16,7 @@ from relay_cli.dlq.resubmit import Resubmitter, Result, SendTo
 from relay_cli.input.ndjson import encode
 from relay_cli.terminal.console import show, stderr_console, stdout_console, write_line
 from relay_cli.terminal.errors import CliError, ExitCode
+from relay_cli.terminal.pipes import reader_may_leave
 from relay_cli.terminal.progress import bar
 from relay_cli.terminal.signals import stop_on_signals
 
@@ -132,8 +133,9 @@ def _by_queue(
 
 
 def _tell(results: Sequence[Result], *, as_json: bool) -> None:
-    if as_json:
-        for one in results:
-            write_line(encode(facts_of_result(one)))
-    else:
-        show(stdout_console(), result_blocks(results))
+    with reader_may_leave():
+        if as_json:
+            for one in results:
+                write_line(encode(facts_of_result(one)))
+        else:
+            show(stdout_console(), result_blocks(results))

@@ -10,7 +10,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from relay.exact_json import dumps
+from relay.exact_json import (
+    InvalidJsonError,
+    UnwritableError,
+    dumps,
+    dumps_sorted,
+    loads_once,
+)
 from relay_cli.terminal.console import is_interactive
 from relay_cli.terminal.errors import CliError
 
@@ -24,8 +30,8 @@ class Draft:
     def __init__(self, event: Any, name: str) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="relay-edit-"))
         self.path = self._folder / name
-        self._original = f"{indented(event)}\n".encode()
-        self.write(self._original)
+        self._original = dumps_sorted(event)
+        self.write(f"{indented(event)}\n".encode())
 
     def write(self, text: bytes) -> None:
         """Puts another text into it."""
@@ -34,8 +40,11 @@ class Draft:
 
     @property
     def was_changed(self) -> bool:
-        """Whether it holds anything but the event as it was."""
-        return self.path.exists() and self.path.read_bytes() != self._original
+        """Whether it holds anything but the event as it was, in whatever layout."""
+        try:
+            return dumps_sorted(loads_once(self.read())) != self._original
+        except (CliError, InvalidJsonError, UnwritableError):
+            return self.path.exists()
 
     def edit(self, editor: Sequence[str]) -> None:
         """Opens it in an editor and waits; raises `CliError` if the editor fails."""
