@@ -27,6 +27,7 @@ from relay_cli.input.event import (
     from_line,
 )
 from relay_cli.input.items import InputItem
+from relay_cli.input.letters import envelope_of
 from relay_cli.input.requests import is_request, request_items
 from relay_cli.terminal.errors import CliError
 from relay_cli.terminal.files import MIB, read_bytes
@@ -117,6 +118,7 @@ def items_of(
 
     Raises `CliError` if it is a bare event and `bare_event` does not say which.
     """
+    content = envelope_of(content)
     if isinstance(content, dict) and "event" in content and not LINE_FIELDS.isdisjoint(content):
         return [InputItem(label, from_line(content, defaults))]
     if _is_message(content):

@@ -1,6 +1,6 @@
 """`relay send --ndjson`: sends one event a line, however many there are."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -8,12 +8,12 @@ from typing import Any, Final
 from rich.text import Text
 
 from relay.exact_json import InvalidJsonError
-from relay.messages.items import SENDERS_FIELDS
 from relay.messages.wrappers import parsed
 from relay_cli.clients.page import Page
 from relay_cli.input.event import LINE_FIELDS, BareEvent, Defaults, InvalidInput
 from relay_cli.input.files import items_of
 from relay_cli.input.items import InputItem
+from relay_cli.input.letters import is_letter
 from relay_cli.input.ndjson import MAX_LINE_BYTES, encode, lines_of
 from relay_cli.send.results import SendResult, blocks_of, facts_of, show_sum
 from relay_cli.send.run import Channel, Waiting, wait_for
@@ -22,8 +22,6 @@ from relay_cli.terminal.errors import CliError, ExitCode
 from relay_cli.terminal.pipes import reader_may_leave
 from relay_cli.terminal.progress import counter
 
-_OF_A_LETTER: Final = (*SENDERS_FIELDS, "first_seen")
-"""What is sent of a line of `relay dlq export`: not its attempts, nor why it was a dead letter."""
 _LETTERS: Final = (
     "are dead letters, which stay where they are: `relay dlq resubmit` sends them and deletes them"
 )
@@ -83,28 +81,18 @@ def _items(
         except InvalidJsonError as error:
             yield _invalid(label, f"is {error}")
             return
-        sums.letters += _is_letter(content)
+        sums.letters += is_letter(content)
         try:
             yield from items_of(_as_sent(content), label, Defaults(), bare_event, path)
         except CliError:
             yield _invalid(label, "does not say its kind and app: give --kind and --app-id")
 
 
-def _is_letter(content: Any) -> bool:
-    return isinstance(content, dict) and content.keys() >= {"queue", "letter_id"}
-
-
 def _as_sent(content: Any) -> Any:
     """The envelope in a line, without what only the line has (`LINE_FIELDS`)."""
     if not isinstance(content, dict) or "event" not in content:
         return content
-    if _is_letter(content):
-        return _only(content, lambda name: name in _OF_A_LETTER)
-    return _only(content, lambda name: name not in LINE_FIELDS)
-
-
-def _only(content: Mapping[str, Any], keeps: Any) -> dict[str, Any]:
-    return {name: value for name, value in content.items() if keeps(name)}
+    return {name: value for name, value in content.items() if name not in LINE_FIELDS}
 
 
 def _invalid(label: str, message: str) -> InputItem:
