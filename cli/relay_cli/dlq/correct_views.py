@@ -13,6 +13,10 @@ from relay_cli.terminal.findings_view import findings_table
 _WORDS: Final[dict[Status, tuple[str, str]]] = {
     "sent": ("sent: back on a queue, and no dead letter any more", "good"),
     "no_letter": ("without a letter any more: sent before, redriven or dropped", "quiet"),
+    "hidden": (
+        "not found: another command has letters in hand, or was killed; run it again in 5 minutes",
+        "warn",
+    ),
     "left": ("not sent, and still a dead letter", "bad"),
     "not_taken": ("not taken by SQS, and still a dead letter", "bad"),
     "not_deleted": ("sent, but still here too: SQS did not delete the letter", "bad"),

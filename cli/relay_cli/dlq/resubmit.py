@@ -19,7 +19,7 @@ from relay_cli.dlq.reader import DeadLetterReader, OnProgress
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-Status = Literal["sent", "left", "not_taken", "not_deleted", "no_letter", "not_reached"]
+Status = Literal["sent", "left", "not_taken", "not_deleted", "no_letter", "hidden", "not_reached"]
 
 SendTo = Callable[[str], "tuple[SQSClient, str]"]
 """Client and URL of a queue, by its name: `mobile`, `web` or `payments`. Raises `CliError`."""
@@ -35,7 +35,8 @@ class Result:
     status: Status = "not_reached"
     """`sent`: it is queued, and its letter gone. `left`: nothing was sent, see `replacement`.
     `not_taken`: SQS did not take it. `not_deleted`: it is queued, and its letter still there.
-    `no_letter`: it has no letter any more. `not_reached`: the run was stopped before it."""
+    `no_letter`: it has no letter any more. `hidden`: its letter was not found, and somebody else
+    has letters in hand. `not_reached`: the run was stopped before it."""
     problem: str = ""
     replacement: Replacement = field(default_factory=Replacement)
 
@@ -60,10 +61,13 @@ class Resubmitter:
     anyway: bool = False
     without_letter: bool = False
     stop: Event = field(default_factory=Event)
+    _are_hidden: bool = field(default=False, init=False)
+    """Whether others have letters in hand."""
 
     def run(self, results: Sequence[Result], on_progress: OnProgress) -> None:
         """Writes into each result what became of it, also where it raises `CliError` half-way."""
         with self.reader:
+            self._are_hidden = self.reader.hidden() > 0
             letters = self._letters([one.correction for one in results], on_progress)
             for start in range(0, len(results), _BATCH_SIZE):
                 if self.stop.is_set():
@@ -109,8 +113,8 @@ class Resubmitter:
         return result.status == "not_reached" and result.replacement.surface == surface
 
     def _prepare(self, result: Result, letter: DeadLetter | None) -> None:
-        if letter is None and not self.without_letter:
-            result.status = "no_letter"
+        if letter is None and (self._are_hidden or not self.without_letter):
+            result.status = "hidden" if self._are_hidden else "no_letter"
             return
         made = replacement(result.correction, letter, self.now, anyway=self.anyway)
         result.replacement, result.problem = made, made.problem

@@ -123,6 +123,19 @@ def test_resubmit_of_letters_that_are_gone_sends_them_if_told() -> None:
     assert stack.ids() == ["order-0", "order-1"]
 
 
+@pytest.mark.parametrize("without_letter", [False, True])
+def test_resubmit_takes_no_letter_for_gone_while_another_command_has_some(
+    *, without_letter: bool
+) -> None:
+    stack = Stack(2)
+    corrections = stack.exported()
+    stack.sqs.receive_message(QueueUrl=stack.dead)
+
+    results = stack.resubmit(corrections, without_letter=without_letter)
+
+    assert statuses(results) == {"sent": 1, "hidden": 1}
+
+
 def test_resubmit_leaves_what_is_still_wrong_and_sends_the_others() -> None:
     stack = Stack(3)
     corrections = stack.exported()
