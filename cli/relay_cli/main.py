@@ -7,8 +7,8 @@ stays fast.
 
 import sys
 import traceback
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from importlib import metadata
 from itertools import zip_longest
 from typing import Annotated, Any, NoReturn
@@ -17,6 +17,7 @@ import typer
 
 from relay_cli.check import command as check
 from relay_cli.dlq import command as dlq
+from relay_cli.dlq import correct_command as correct
 from relay_cli.identities import command as identities
 from relay_cli.local import command as local
 from relay_cli.openapi import command as openapi
@@ -24,6 +25,7 @@ from relay_cli.payments import command as payments
 from relay_cli.rules import command as rules
 from relay_cli.send import command as send
 from relay_cli.terminal.errors import CliError, ExitCode
+from relay_cli.terminal.pipes import reader_may_leave, write_nowhere
 from relay_cli.watch import command as watch
 
 _HELP = "Delivers what your own servers know to AppsFlyer's server-to-server APIs."
@@ -40,7 +42,8 @@ class _App(typer.Typer):
     def __call__(self, args: Sequence[str] | None = None, **kwargs: Any) -> Any:
         arguments = with_seconds(sys.argv[1:] if args is None else args)
         try:
-            return super().__call__(arguments, **kwargs)
+            with _ends_with_its_reader():
+                return super().__call__(arguments, **kwargs)
         except CliError as error:
             _exit(str(error), error.code)
         except MemoryError:
@@ -52,6 +55,22 @@ class _App(typer.Typer):
                 f"this is a fault of relay's own, {type(error).__name__} at "
                 f"{_error_location(error)}: please report it"
             )
+
+
+@contextmanager
+def _ends_with_its_reader() -> Iterator[None]:
+    """Exit code 0 where who reads the output stops early; Click would make it 1."""
+    try:
+        yield
+    except SystemExit as ending:
+        if isinstance(ending.__context__, BrokenPipeError):
+            write_nowhere()
+            sys.exit(ExitCode.OK)
+        raise
+    finally:
+        with reader_may_leave():
+            if sys.stdout is not None:
+                sys.stdout.flush()
 
 
 def with_seconds(arguments: Sequence[str]) -> list[str]:
@@ -121,7 +140,9 @@ _dead_letters = typer.Typer(
 )
 _dead_letters.command("list", epilog=_EXIT_CODES)(dlq.list_dead_letters)
 _dead_letters.command("show", epilog=_EXIT_CODES)(dlq.show)
+_dead_letters.command("edit", epilog=_EXIT_CODES)(correct.edit)
 _dead_letters.command("export", epilog=_EXIT_CODES)(dlq.export)
+_dead_letters.command("resubmit", epilog=_EXIT_CODES)(correct.resubmit)
 _dead_letters.command("redrive", epilog=_EXIT_CODES)(dlq.redrive)
 _dead_letters.command("drop", epilog=_EXIT_CODES)(dlq.drop)
 
@@ -130,6 +151,7 @@ _identities = typer.Typer(
     epilog=_EXIT_CODES,
     no_args_is_help=True,
 )
+_identities.command("get", epilog=_EXIT_CODES)(identities.get)
 _identities.command("import", epilog=_EXIT_CODES)(identities.import_)
 
 _payments = typer.Typer(
