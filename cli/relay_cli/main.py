@@ -45,6 +45,11 @@ class _App(typer.Typer):
             _exit(str(error), error.code)
         except MemoryError:
             _exit("there is not enough memory for this")
+        except ModuleNotFoundError as error:
+            _exit(
+                f"this needs the package {error.name}: in a checkout of the project, `make dev` "
+                "sets it up"
+            )
         except OSError as error:
             _exit(f"this cannot be done: {error.strerror or type(error).__name__}")
         except Exception as error:  # noqa: BLE001 - the text of an exception may hold the content of a file

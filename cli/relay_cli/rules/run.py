@@ -9,12 +9,13 @@ from typing import Any, Final
 from rich.highlighter import JSONHighlighter
 from rich.text import Text
 
+from relay_cli.resources import resource
 from relay_cli.rules.table import Rule, Source, rules_of, sources_of
 from relay_cli.terminal.console import Block, show, stdout_console
 from relay_cli.terminal.errors import CliError, ExitCode
 from relay_cli.terminal.rule_links import RULES_FILE, linked_rules
 
-_VECTORS: Final = RULES_FILE.parents[1] / "tests" / "data" / "appsflyer_events.ndjson"
+_VECTORS: Final = resource("tests/data/appsflyer_events.ndjson")
 
 
 def show_rule(number: str) -> ExitCode:
