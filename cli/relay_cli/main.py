@@ -15,6 +15,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from relay_cli.capacity import command as capacity
 from relay_cli.check import command as check
 from relay_cli.dlq import command as dlq
 from relay_cli.identities import command as identities
@@ -156,6 +157,7 @@ app.add_typer(_dead_letters, name="dlq")
 app.add_typer(_payments, name="payments")
 app.add_typer(_identities, name="identities")
 app.command("forget", epilog=_EXIT_CODES)(identities.forget)
+app.command("capacity", epilog=_EXIT_CODES)(capacity.capacity)
 app.command("openapi", epilog=_EXIT_CODES)(openapi.openapi)
 app.command("sandbox", epilog=_EXIT_CODES)(local.sandbox)
 app.command("demo", epilog=_EXIT_CODES)(local.demo)
