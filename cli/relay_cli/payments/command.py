@@ -3,24 +3,23 @@
 import os
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperCommand
 
 from relay_cli import options
+from relay_cli.help import Command
 from relay_cli.terminal.errors import CliError
 
 
-class NamingProviders(TyperCommand):
-    """A command whose help ends with the names of the providers, loaded for that alone."""
+class NamingProviders(Command):
+    """A command whose help names the providers, which are loaded for that alone."""
 
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Write the help."""
+    def remarks(self) -> list[str]:
+        """The names."""
         from relay.payments.providers.registry import PROVIDERS
 
-        self.epilog = f"Providers: {', '.join(PROVIDERS)}.\n\n{self.epilog}"
-        super().format_help(ctx, formatter)
+        return [f"Providers: {', '.join(PROVIDERS)}."]
 
 
 _CODE_LENGTH = 3
