@@ -24,6 +24,12 @@ COST_PAGE: Final = ROOT / "docs" / "cost.md"
 BEGIN, END = "<!-- made by `make docs` -->", "<!-- end of what `make docs` makes -->"
 MONTHS: Final = (1_000_000, 10_000_000, 100_000_000)
 _TOGETHER: Final = 10
+_ENTRIES: Final = (
+    "SQS, one a call",
+    "SQS, ten a call",
+    "HTTP, one a request",
+    "HTTP, ten a request",
+)
 
 
 def main() -> None:
@@ -43,7 +49,7 @@ def _cli_lines() -> Iterator[str]:
     yield ""
     yield "Made from the help of the commands by `make docs`; `relay COMMAND --help` says the same."
     yield ""
-    yield f"{EXIT_CODES} What is meant for programs goes to standard output, the rest to standard error."
+    yield f"{EXIT_CODES} Results go to standard output, and messages to standard error."
     for told in helps():
         yield from ("", f"## `{told.path}`", "", *_command(told))
 
@@ -51,7 +57,7 @@ def _cli_lines() -> Iterator[str]:
 def helps() -> Iterator[Help]:
     """Of every command and group, in the order of the help."""
     root: Any = typer.main.get_command(app)
-    yield from _helps(root, root.context_class(root, info_name="relay"))
+    yield from _helps(root, root.context_class(root, info_name="relay", **root.context_settings))
 
 
 def _helps(command: Any, context: Any) -> Iterator[Help]:
@@ -95,8 +101,7 @@ def with_block(page: str, block: str) -> str:
 def cost_block() -> str:
     """What a month costs, by SQS and over HTTP."""
     lines = [
-        "| events a month | by SQS, one a call | by SQS, ten a call | over HTTP, one a request | "
-        "over HTTP, ten a request |",
+        f"| events a month | {' | '.join(_ENTRIES)} |",
         "|---|---|---|---|---|",
         *(_month(events) for events in MONTHS),
     ]

@@ -114,7 +114,8 @@ def _usage(command: Any, ctx: Any) -> str:
 
 def metavar(parameter: Any) -> str:
     """The word for a value: upper-case, what it is, by default the last word of its name."""
-    return parameter.metavar or parameter.name.strip("_").rpartition("_")[2].upper()
+    given: str | None = parameter.metavar
+    return given or str(parameter.name.strip("_").rpartition("_")[2]).upper()
 
 
 def _argument(parameter: Any) -> str:
@@ -154,10 +155,10 @@ def _default(parameter: Any) -> str | None:
     shown = getattr(parameter, "show_default", False)
     if isinstance(shown, str):
         return shown
-    is_none = parameter.default is None or parameter.default == ""
-    if not shown or is_none or getattr(parameter, "is_flag", False):
+    default = parameter.default
+    if not shown or default in (None, "") or getattr(parameter, "is_flag", False):
         return None
-    return f"{parameter.default:g}" if isinstance(parameter.default, float) else parameter.default
+    return f"{default:g}" if isinstance(default, float) else str(default)
 
 
 def as_text(told: Help, width: int) -> str:

@@ -105,8 +105,8 @@ def demo(
     """Send every sample through the whole system, and show what became of it.
 
     On a terminal the sandbox then stays up, with a page to look at and
-    addresses to try, and prints a line for each further event. Exit code 0
-    only if every sample ended as its file says.
+    addresses to try, and prints a line for each further event. It
+    succeeds if every sample ended as its file says.
     """
     _require_checkout("demo")
     from relay_cli.local import run
