@@ -18,11 +18,10 @@ from bench import machine
 from bench.capacity_worker import Told
 from bench.processes import Program, Surroundings, surroundings
 from relay_cli.capacity.data import FIGURES_FILE, Figures, figures
-from relay_cli.capacity.model import Load, duration_seconds
+from relay_cli.capacity.model import duration_seconds, whole_core
 
 IN_FLIGHT: Final = 50
 LATENCY_MS: Final = 100
-WHOLE_CORE_MB: Final = 1769
 _TIMED: Final = (1, 10, 100)
 _HALF: Final = 0.5
 """Of the benchmark's events, so many have revenue."""
@@ -121,9 +120,7 @@ def measure(rounds: int, seconds: float) -> dict[str, Any]:
 def comparison(found: Figures) -> Table:
     """How long invocations took, beside what `relay capacity` reckons, on a whole core."""
     table = Table("events", "measured ms", "reckoned ms", title=f"AppsFlyer in {LATENCY_MS} ms")
-    load = Load(
-        rate=1, money=0, latency=LATENCY_MS / 1000, memory=WHOLE_CORE_MB, in_flight=IN_FLIGHT
-    )
+    load = whole_core(found)
     for events, took in found.timed.wall_ms.items():
         table.add_row(
             events, f"{took:.0f}", f"{1000 * duration_seconds(load, int(events), found):.0f}"

@@ -6,7 +6,8 @@ docs/cli.md is made of the help of every command, and the table in docs/cost.md 
 Tests compare the pages with it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +15,8 @@ import typer.main
 
 from relay_cli.capacity import cost
 from relay_cli.capacity.data import list_prices, measured
-from relay_cli.capacity.model import Load
+from relay_cli.capacity.model import Load, added_seconds, duration_seconds, whole_core
+from relay_cli.capacity.report import LABELS, MOST
 from relay_cli.help import EXIT_CODES, Help, Row, help_of
 from relay_cli.main import app
 
@@ -24,6 +26,17 @@ COST_PAGE: Final = ROOT / "docs" / "cost.md"
 BEGIN, END = "<!-- made by `make docs` -->", "<!-- end of what `make docs` makes -->"
 MONTHS: Final = (1_000_000, 10_000_000, 100_000_000)
 _TOGETHER: Final = 10
+_TENS: Final = {"together": _TOGETHER}
+_CHANGES: Final[Mapping[str, Mapping[str, Any]]] = {
+    "the defaults": {},
+    "`MemorySize` 256": {"memory": 256},
+    "`LogLevel` WARNING": {"logs": False},
+    "`BatchSize` 500": {"batch": 500},
+    "`BatchingWindowSeconds` 10": {"window": 10},
+    "senders put ten events into each call": _TENS,
+    "that, and `BatchingWindowSeconds` 5": {**_TENS, "window": 5},
+    "that, and `BatchingWindowSeconds` 10": {**_TENS, "window": 10},
+}
 _ENTRIES: Final = (
     "SQS, one a call",
     "SQS, ten a call",
@@ -99,26 +112,64 @@ def with_block(page: str, block: str) -> str:
 
 
 def cost_block() -> str:
-    """What a month costs, by SQS and over HTTP."""
-    lines = [
-        f"| events a month | {' | '.join(_ENTRIES)} |",
-        "|---|---|---|---|---|",
-        *(_month(events) for events in MONTHS),
+    """What a month costs, what of, and what each choice does to it."""
+    return "\n".join(["", *_months(), "", *_items(), "", *_choices(), "", *_checked(), ""])
+
+
+def _months() -> Iterator[str]:
+    yield f"| events a month | {' | '.join(_ENTRIES)} |"
+    yield "|---|---|---|---|---|"
+    fixed = cost.fixed(measured(), list_prices())
+    for events in MONTHS:
+        sums = [
+            (cost.a_month(items, fixed, events), sum(items.values())) for items in _entries(events)
+        ]
+        cells = [f"{month:,.0f} USD ({million:.2f} a million)" for month, million in sums]
+        yield f"| {events // cost.MILLION} million | {' | '.join(cells)} |"
+
+
+def _entries(events: int) -> list[cost.Items]:
+    """The costs of each of the entries, in their order."""
+    loads = [_load(events), _load(events, together=_TOGETHER)]
+    return [
+        entry(load, measured(), list_prices())
+        for entry in (cost.by_queue, cost.over_http)
+        for load in loads
     ]
-    return "\n".join(lines)
 
 
-def _month(events: int) -> str:
-    figures, prices = measured(), list_prices()
-    fixed = cost.fixed(figures, prices)
-    cells = [f"{events // 1_000_000} million"]
-    for entry in (cost.by_queue, cost.over_http):
-        for together in (1, _TOGETHER):
-            load = Load(rate=events / cost.SECONDS_A_MONTH, together=together)
-            items = entry(load, figures, prices)
-            month = cost.a_month(items, fixed, events)
-            cells.append(f"{month:,.0f} USD ({sum(items.values()):.2f} a million)")
-    return f"| {' | '.join(cells)} |"
+def _load(events: int, **changed: Any) -> Load:
+    return replace(Load(rate=events / cost.SECONDS_A_MONTH), **changed)
+
+
+def _items() -> Iterator[str]:
+    at = f"USD a million, at {MONTHS[1] // cost.MILLION} million a month"
+    yield f"| {at} | {' | '.join(_ENTRIES)} |"
+    yield "|---|---|---|---|---|"
+    columns = _entries(MONTHS[1])
+    for name, label in LABELS.items():
+        cells = (f"{items[name]:.2f}" if name in items else "" for items in columns)
+        yield f"| {label} | {' | '.join(cells)} |"
+    yield f"| **sum** | {' | '.join(f'**{sum(items.values()):.2f}**' for items in columns)} |"
+
+
+def _checked() -> Iterator[str]:
+    figures = measured()
+    yield "| events in an invocation | measured | reckoned |"
+    yield "|---|---|---|"
+    for events, took in figures.timed.wall_ms.items():
+        seconds = duration_seconds(whole_core(figures), int(events), figures)
+        yield f"| {events} | {took:.0f} ms | {1000 * seconds:.0f} ms |"
+
+
+def _choices() -> Iterator[str]:
+    yield "| choice | USD a million at 10 million a month | at 100 million | added latency, p99 |"
+    yield "|---|---|---|---|"
+    for name, changed in _CHANGES.items():
+        loads = [_load(events, **changed) for events in MONTHS[1:]]
+        sums = [sum(cost.by_queue(load, measured(), list_prices()).values()) for load in loads]
+        waits = added_seconds(loads[0], MOST, measured())
+        yield f"| {name} | {' | '.join(f'{usd:.2f}' for usd in sums)} | {waits:.1f} s |"
 
 
 if __name__ == "__main__":

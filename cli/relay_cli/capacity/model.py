@@ -53,6 +53,15 @@ class Load:
         return min(1.0, self.memory / WHOLE_CORE_MB)
 
 
+def whole_core(figures: Figures) -> Load:
+    """The load of the measured invocations, which had a core of their own."""
+    timed = figures.timed
+    return Load(
+        rate=1, money=0, latency=timed.latency_ms / 1000, memory=WHOLE_CORE_MB,
+        in_flight=timed.in_flight,
+    )  # fmt: skip
+
+
 def rounds(load: Load, events: float) -> int:
     """How often an invocation waits for AppsFlyer: so many requests are open at once."""
     return max(1, math.ceil(events / load.in_flight))

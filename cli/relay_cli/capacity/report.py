@@ -15,7 +15,8 @@ from relay_cli.terminal.console import Block
 
 Document = dict[str, Any]
 Added = Callable[[Load, float, Figures], float]
-_PARTS: Final = {"p50": 0.5, "p99": 0.99}
+MOST: Final = 0.99
+_PARTS: Final = {"p50": 0.5, "p99": MOST}
 _ASSUMED: Final = (
     "events come evenly, and none is tried twice",
     f"Lambda's {model.POLLERS} pollers share what comes in",
@@ -24,7 +25,7 @@ _ASSUMED: Final = (
     f"{model.GATEWAY_SECONDS * 1000:.0f} ms for API Gateway",
     "a core of Lambda's is as fast as the one that was measured on",
 )
-_LABELS: Final = {
+LABELS: Final = {
     "api_gateway": "API Gateway",
     "accept_invocations": "accept, invocations",
     "accept_time": "accept, time",
@@ -151,7 +152,7 @@ def _add_work(table: Table, queue: Document, http: Document) -> None:
 def _add_costs(table: Table, told: Document) -> None:
     queue, http = (told[name]["usd_a_million"] for name in ("queue", "http"))
     table.add_row("USD a million events", style="heading")
-    for name, label in _LABELS.items():
+    for name, label in LABELS.items():
         table.add_row(f"  {label}", _usd(queue.get(name)), _usd(http[name]))
     table.add_row("  sum", _usd(queue["sum"]), _usd(http["sum"]), style="heading")
     table.add_section()

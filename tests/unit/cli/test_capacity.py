@@ -165,12 +165,12 @@ def test_every_price_has_its_date_and_the_page_of_aws() -> None:
 def test_invocations_take_about_as_long_as_was_measured() -> None:
     """A model that adds CPU and waiting, though they overlap, is a little above."""
     found = measured()
-    whole_core = Load(rate=1, money=0, latency=found.timed.latency_ms / 1000, memory=1769)
+    load = model.whole_core(found)
 
     wrong = {
         events: took
         for events, took in found.timed.wall_ms.items()
-        if not 0.7 < 1000 * model.duration_seconds(whole_core, int(events), found) / took < 1.3
+        if not 0.7 < 1000 * model.duration_seconds(load, int(events), found) / took < 1.3
     }
 
     assert found.timed.wall_ms
