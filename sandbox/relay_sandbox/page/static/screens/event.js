@@ -70,7 +70,7 @@ function whole(app, trace, isWhole) {
     </div>
     ${sentence(trace)} ${cure(app, trace)}
     ${largeLine(trace)}
-    <dl class="facts ${dayTone(trace)}">${facts(trace, zone).map(([word, value]) => html`<div class=${word}><dt>${word}</dt><dd>${value}</dd></div>`)}
+    <dl class="facts ${dayTone(trace)}">${facts(trace, zone).map(([word, value]) => html`<div class=${word.replaceAll(" ", "-")}><dt>${word}</dt><dd>${value}</dd></div>`)}
       <div><dt>times in</dt><dd>${zone}</dd></div></dl>
     ${isWhole ? html`${happened(trace, zone)} ${isEvent(trace) ? html`${findings(trace)} ${payload(app, trace)}` : nothing}` : nothing}
   </article>`;

@@ -235,7 +235,7 @@ function wouldBe(answer) {
   return html`<h2>${rejected ? "Once mended, if it arrives " : "If it arrives "}${{ now: "now", moment: "then", 3: "in 3 hours", 24: "in a day" }[state.when]}</h2>
     ${largeLine(answer, { own: "happened", arrival: "would arrive" })}
     <p>${withDays(daySentence(trace, at))}</p>
-    <dl class="facts ${dayTone(answer)}">${facts(answer, shownZone(answer), { arrival: "would arrive", recorded: rejected ? "would record" : "records" }).map(([word, value]) => html`<div class=${word}><dt>${word}</dt><dd>${value}</dd></div>`)}</dl>
+    <dl class="facts ${dayTone(answer)}">${facts(answer, shownZone(answer), { arrival: "would arrive", recorded: rejected ? "would record" : "records" }).map(([word, value]) => html`<div class=${word.replaceAll(" ", "-")}><dt>${word}</dt><dd>${value}</dd></div>`)}</dl>
     ${payload(app, answer)}
     <h2>The same from elsewhere</h2>
     <p class="actions">${copyButton(answer.same?.curl, "curl to the relay")} ${copyButton(answer.same?.aws, "aws sqs send-message")} ${copyButton(answer.same?.check, "relay check")}
