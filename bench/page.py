@@ -3,8 +3,8 @@
     python -m bench.page [SECONDS]
 
 Three figures: from the sandbox's ready file to a page that is live; from the end of an event to its
-row; and the longest task of the browser while a journal of 10,000 traces gets 200 events a second
-for SECONDS, told by a process of its own. Any of them over its limit ends with exit code 1.
+row; and the longest task of the page while a journal of 10,000 traces gets 200 events a second for
+SECONDS, told by a process of its own. Any of them over its limit ends with exit code 1.
 """
 
 import asyncio
@@ -57,7 +57,7 @@ class Figure(NamedTuple):
     def __str__(self) -> str:
         mark = "" if self.milliseconds <= self.limit else "  TOO SLOW"
         figure = f"{self.milliseconds:7,.0f} ms of {self.limit:,.0f}"
-        return f"  {self.what:<46}{figure}{self.more}{mark}"
+        return f"  {self.what:<48}{figure}{self.more}{mark}"
 
 
 async def main(seconds: int) -> int:
@@ -131,17 +131,41 @@ async def _delays(page: Page, url: str) -> list[float]:
 
 async def _of_a_full_journal(browser: Browser, seconds: int) -> list[Figure]:
     async with _fed(seconds) as (url, told):
+        await browser.start_tracing(categories=["toplevel"])
         page = await _opened(browser, url, _WATCH_TASKS)
-        at_first: list[float] = await page.evaluate("globalThis.tasks.splice(0)")
+        await page.locator(".events tbody tr").last.wait_for()
+        at_first = _busiest_task(await browser.stop_tracing())
+        await page.evaluate("globalThis.tasks.splice(0)")
+        await browser.start_tracing(categories=["toplevel"])
         last = await told()
         await page.locator(f"#row-{last['key']}").wait_for()
+        busy = _busiest_task(await browser.stop_tracing())
         tasks: list[float] = await page.evaluate("globalThis.tasks")
-    longest = max(tasks, default=0.0)
-    rate = f"  ({len(tasks)} of over 50 ms; {last['per_second']:.0f} events a second were told)"
+    wall = f"  ({max(tasks, default=0):,.0f} ms by the clock, {len(tasks)} of over 50 ms;"
+    rate = f" {last['per_second']:.0f} events a second were told)"
     return [
-        Figure(f"the longest task, {TRACES:,} traces at once", max(at_first, default=0.0), 100),
-        Figure(f"the longest task, {PER_SECOND} events a second", longest, 100, rate),
+        Figure(f"CPU of the longest task, {TRACES:,} traces there", at_first, 100),
+        Figure(f"CPU of the longest task, {PER_SECOND} events a second", busy, 100, wall + rate),
     ]
+
+
+def _busiest_task(trace: bytes) -> float:
+    """The milliseconds of CPU that the longest task of a page's main thread took.
+
+    By the clock a task also takes what other programs do meanwhile; that says nothing of the page.
+    """
+    entries = json.loads(trace)["traceEvents"]
+    threads = {
+        (one["pid"], one["tid"])
+        for one in entries
+        if one.get("name") == "thread_name" and one["args"]["name"] == "CrRendererMain"
+    }
+    tasks = (
+        one.get("tdur", 0)
+        for one in entries
+        if one.get("ph") == "X" and (one["pid"], one["tid"]) in threads
+    )
+    return max(tasks, default=0) / 1000
 
 
 @asynccontextmanager

@@ -90,8 +90,12 @@ class Facts:
 
     def page(self) -> Page:
         """The page of this sandbox. What asks for queues or functions does not work on it."""
+        return Page(self.surroundings())
+
+    def surroundings(self) -> Surroundings:
+        """What the page knows of it."""
         nothing: Any = None
-        surroundings = Surroundings(
+        return Surroundings(
             self.observer,
             self.stand_in,
             nothing,
@@ -101,7 +105,6 @@ class Facts:
             samples=PROJECT / "events",
             ready=_READY,
         )
-        return Page(surroundings)
 
     def put(self, queue: str, body: object, caller: str = "", message_id: str | None = None) -> str:
         """A message is put on a queue; returns its id."""

@@ -23,12 +23,16 @@ const FILTERS = [
   ["is:money", "money"],
 ];
 const MOST_FINDINGS = 2;
+/** New rows a frame: a thousand at once would hold the page up for a quarter of a second. */
+const BATCH = 100;
+let built = new Set();
 
 /** The zone in which times are shown. */
 export const shownZone = (row) =>
   ({ UTC: "UTC", app: row?.zone ?? "UTC", browser: BROWSER_ZONE })[settings.times];
 
-export function enter(app) {
+export function enter(app, before) {
+  if (before.screen !== "events") built = new Set();
   // What an address asks for is shown, new or not.
   if (app.view.id !== null) app.store.show(true);
   app.store.setReading(isReading(app));
@@ -50,12 +54,21 @@ export function view(app) {
       <div class="new-bar" ?hidden=${!app.store.waiting}>
         <button type="button" @click=${() => showNew(app)}>▲ ${app.store.waiting} new <kbd>n</kbd></button>
       </div>
-      ${rows.length ? table(app, rows, chosen) : empty(app)}
+      ${rows.length ? table(app, inBatches(app, rows), chosen) : empty(app)}
     </section>
     <section class="detail-pane" aria-label="The event" tabindex="-1">
       ${app.view.id === null ? welcome(app) : detail(app, chosen)}
     </section>
   </div>`;
+}
+
+/** The rows that are there, and some of the new ones: the others come with the next frames. */
+function inBatches(app, rows) {
+  let left = BATCH;
+  const shown = rows.filter((row) => built.has(row.key) || left-- > 0);
+  built = new Set(shown.map((row) => row.key));
+  if (shown.length < rows.length) app.redraw();
+  return shown;
 }
 
 function searchBar(app, query) {
