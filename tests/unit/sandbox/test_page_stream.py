@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -35,9 +36,12 @@ class Reader:
         self.rows |= {row["key"]: row for row in rows.get(fields["event"], list)()}
 
     async def catch_up(self, facts: Facts) -> None:
-        await self.read()
-        while any(self.rows.get(one.key) != read_back(one) for one in facts.journal.newest(10)):
+        async with asyncio.timeout(10):  # a row that is missing would never come
             await self.read()
+            while any(
+                self.rows.get(one.key) != read_back(one) for one in facts.journal.newest(MOST_ROWS)
+            ):
+                await self.read()
 
 
 def read_back(trace: Trace) -> Any:
