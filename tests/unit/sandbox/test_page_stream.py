@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from relay.exact_json import loads
+from relay.exact_json import dumps, loads
 from relay_sandbox.journal.trace import Fate, Step, Trace
 from relay_sandbox.page import stream as stream_module
 from relay_sandbox.page.stream import MOST_ROWS, Stream
@@ -45,7 +45,7 @@ class Reader:
 
 
 def read_back(trace: Trace) -> Any:
-    return loads(stream_module.dumps(trace.row()))
+    return loads(dumps(trace.row()))
 
 
 @pytest.mark.parametrize("reads_each", [1, 7, 100])
