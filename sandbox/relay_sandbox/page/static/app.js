@@ -111,7 +111,7 @@ function liveButton() {
   const title = { live: "Pause (p)", paused: "Go on (p)", lost: `${why}; trying again` }[state] ?? why;
   return html`<button type="button" class="live ${state}" aria-pressed=${String(store.paused)} title=${title}
     @click=${() => store.setPaused(!store.paused)}>
-    <span class="dot" aria-hidden="true"></span> ${texts[state]}${state === "lost" ? html`<span class="why">: ${why}, trying again</span>` : nothing}
+    <span class="dot" aria-hidden="true"></span> <span>${texts[state]}${state === "lost" ? html`<span class="why">: ${why}, trying again</span>` : nothing}</span>
   </button>`;
 }
 

@@ -24,7 +24,7 @@ const FILTERS = [
 ];
 const MOST_FINDINGS = 2;
 /** New rows a frame: a thousand at once would hold the page up for a quarter of a second. */
-const BATCH = 100;
+const BATCH = 50;
 let built = new Set();
 
 /** The zone in which times are shown. */
