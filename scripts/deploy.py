@@ -28,7 +28,9 @@ KEPT = "deploy.local.toml"
 
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 _EMAIL = re.compile(r"[^@\s\"\\]+@[^@\s\"\\]+\.[^@\s\"\\]+")
-_KEPT_HEAD = "# What `make deploy` was told, by stage. Git ignores this file; change or delete it at will.\n"
+_KEPT_HEAD = (
+    "# What `make deploy` was told, by stage. Git ignores this file; change or delete it at will.\n"
+)
 
 Ask = Callable[[str], str]
 Kept = Mapping[str, Mapping[str, str]]

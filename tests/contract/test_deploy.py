@@ -135,7 +135,10 @@ def test_command_names_all_parameters_of_the_stage_and_the_address(
     at = call.index("--parameter-overrides")
 
     assert call[1:at] == ["deploy", "--config-env", "staging", "--region", "eu-west-1"]
-    assert call[at + 1 :] == [*SAMCONFIG["staging"]["deploy"]["parameters"]["parameter_overrides"], *told]
+    assert call[at + 1 :] == [
+        *SAMCONFIG["staging"]["deploy"]["parameters"]["parameter_overrides"],
+        *told,
+    ]
 
 
 def test_command_is_never_guided_and_never_stops_to_ask() -> None:
@@ -174,7 +177,13 @@ def test_make_deploy_without_a_terminal_asks_nothing(project: Path) -> None:
     words = [f"{name}={value}" for name, value in ALL.items()]
     call = ["make", "deploy", f"PYTHON={sys.executable}", *words]
     done = subprocess.run(
-        call, cwd=project, env=environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        call,
+        cwd=project,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
     assert (done.returncode, done.stderr) == (0, "")
