@@ -29,7 +29,7 @@ KEPT = "deploy.local.toml"
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 _EMAIL = re.compile(r"[^@\s\"\\]+@[^@\s\"\\]+\.[^@\s\"\\]+")
 _KEPT_HEAD = (
-    "# What `make deploy` was told, by stage. Git ignores this file; change or delete it at will.\n"
+    "# What `make deploy` was told, by stage. Git ignores it; change or delete it at will.\n"
 )
 
 Ask = Callable[[str], str]
@@ -42,7 +42,7 @@ class DeployError(Exception):
 
 @dataclass(frozen=True)
 class Answers:
-    """What to deploy: `email` is "" to leave the stack's own as it is, and "none" to take it away."""
+    """What to deploy; `email` is "" to leave the stack's own as it is, "none" to take it away."""
 
     stage: str
     region: str
@@ -149,8 +149,8 @@ def keep(kept: Kept, answers: Answers) -> str:
 def command(answers: Answers, config: Mapping[str, Any], *, preview: bool) -> list[str]:
     """The call of `sam deploy`. It asks nothing.
 
-    A parameter that is not named keeps the value that the stack has. Named on the command line, they
-    take the place of all that samconfig.toml names, so these are named again.
+    A parameter that is not named keeps the value that the stack has. Those on the command line take
+    the place of all that samconfig.toml names, so these are named again.
     """
     named = deploy_settings(config[answers.stage]).get("parameter_overrides", [])
     values = [named] if isinstance(named, str) else list(named)
@@ -235,7 +235,7 @@ def _say(message: str) -> None:
 
 
 def guarded(names: Sequence[str], environment: Mapping[str, str]) -> int:
-    """`main`, with a sentence and an exit code for what can go wrong before anything is deployed."""
+    """`main`, with a sentence and an exit code for what goes wrong before anything is deployed."""
     try:
         return main(names, environment)
     except (DeployError, BotoCoreError, tomllib.TOMLDecodeError) as error:

@@ -151,7 +151,7 @@ def test_command_is_never_guided_and_never_stops_to_ask() -> None:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A copy of what `make deploy` is made of, with a SAM CLI that writes down how it was called."""
+    """A copy of what `make deploy` is made of, with a SAM CLI that notes how it was called."""
     for name in ("Makefile", "samconfig.toml", "scripts/deploy.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text((ROOT / name).read_text(encoding="utf-8"))

@@ -1,7 +1,7 @@
 """deploy/deployer-policy.json: enough to deploy every resource of the template, and little more.
 
-What CloudFormation calls for a resource is said by the schema of its type (`handlers`), which cfn-lint
-brings along.
+What CloudFormation calls for a resource is said by the schema of its type (`handlers`), which
+cfn-lint brings along.
 """
 
 import importlib.util
@@ -18,34 +18,38 @@ TEXT = (ROOT / "deploy" / "deployer-policy.json").read_text(encoding="utf-8")
 STATEMENTS: list[Json] = json.loads(TEXT)["Statement"]
 RESOURCES: dict[str, Json] = sam_template().transformed["Resources"]
 MOST_CHARACTERS = 10_240
-"""Of all that is written into a role itself, white space apart (IAM's quotas); 6,144 in a policy beside it."""
+"""Of all that is written into a role itself, white space apart (IAM's quotas).
+
+Beside it, in a managed policy, it would be 6,144.
+"""
 
 NOT_CALLED = {
-    r"(ec2|elasticfilesystem|s3files|kinesis|firehose|codedeploy|kms):.*": "for what ours do not have:"
-    " networks, file systems, streams, gradual deployment, a key (docs/deploy.md says what that needs)",
+    r"(ec2|elasticfilesystem|s3files|kinesis|firehose|codedeploy):.*": "networks, file systems,"
+    " streams and gradual deployments: ours have none",
+    r"kms:.*": "a key of one's own: docs/deploy.md says what that needs",
     r"iam:CreateServiceLinkedRole": "for a table's replicas and scaling",
     r"iam:.*PermissionsBoundary": "our roles have none",
     r"iam:(Attach|Detach)(User|Group)Policy": "our policies are for roles",
     r"dynamodb:(.*Item|Query|Scan|ImportTable|DescribeImport)": "for replicas and imports: content",
-    r"dynamodb:.*(Replica|KinesisStreamingDestination|ContributorInsights)": "our tables have none",
-    r"dynamodb:(Put|Delete)ResourcePolicy": "nor a policy",
-    r"lambda:.*(CodeSigningConfig|CapacityProvider|RuntimeAlias|FunctionConcurrency|ScalingConfig)": "no such property",
-    r"lambda:.*(ProvisionedConcurrencyConfig|RuntimeManagementConfig)": "no such property",
+    r"dynamodb:.*(Replica|KinesisStreamingDestination|ContributorInsights)": "no such property",
+    r"dynamodb:(Put|Delete)ResourcePolicy": "no such property",
+    r"lambda:.*(CodeSigningConfig|CapacityProvider|RuntimeAlias|FunctionConcurrency)": "likewise",
+    r"lambda:.*(ScalingConfig|ProvisionedConcurrencyConfig|RuntimeManagementConfig)": "likewise",
     r"logs:(CreateLogStream|DescribeLogStreams|PutLogEvents)": "by DynamoDB's import, not by us",
     r"logs:.*(IndexPolicy|BearerTokenAuthentication|DeletionProtection)": "no such property",
-    r"logs:(Put|Delete)ResourcePolicy": "see the statement ApiLog, which has the one that is needed",
-    r"s3:(GetObjectMetadata|ListBucket|REST\.PUT\.OBJECT|getObject)": "for imports and for an API's body in S3",
+    r"logs:(Put|Delete)ResourcePolicy": "the statement ApiLog has the one that is needed",
+    r"s3:(GetObjectMetadata|ListBucket|REST\.PUT\.OBJECT|getObject)": "for imports, or an API's text",
     r"sns:PutDataProtectionPolicy": "no such property",
 }
 """Actions of schemas that our use of the types does not call, with the reason."""
 
 OTHERWISE_CALLED = {
     r"cloudformation:.*": "by SAM CLI, for the stack and for the one with its bucket",
-    r"s3:.*": "by SAM CLI, which makes that bucket and uploads into it",
-    r"logs:.*(LogDelivery|LogDeliveries|ResourcePolicy|ResourcePolicies|DescribeLogGroups)": "for the"
+    r"s3:.*": "by SAM CLI, which makes the bucket and uploads into it",
+    r"logs:(\w+LogDelivery|\w+LogDeliveries|DescribeLogGroups|\w+ResourcePolic(y|ies))": "for the"
     " access log of an HTTP API (API Gateway's guide, Permissions to enable logging)",
 }
-"""Actions that no type's schema names, or not for what they are called here, with who calls them."""
+"""Actions that no type's schema names, or not for what they are called here, with the caller."""
 
 WITHOUT_A_NAME = {
     "ReadTemplates": "a template is no resource",

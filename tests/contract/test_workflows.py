@@ -1,4 +1,4 @@
-""".github/workflows: what runs there is pinned, may do little, and takes no orders from strangers."""
+""".github/workflows: what runs there is pinned, may do little, and obeys no stranger."""
 
 import re
 from collections.abc import Iterator

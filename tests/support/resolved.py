@@ -18,14 +18,14 @@ class Surroundings:
     conditions: Mapping[str, Json]
 
     def holds(self, condition: Any) -> bool:
-        """Whether a condition, or the one of a name, is true. Raises ValueError if it is unknown."""
+        """Whether a condition, or the one of a name, is true; raises ValueError if unknown."""
         match condition:
             case str():
                 return self.holds(self.conditions[condition])
             case {"Condition": str(name)}:
                 return self.holds(name)
             case {"Fn::Equals": [one, other]}:
-                return resolve(one, self) == resolve(other, self)
+                return bool(resolve(one, self) == resolve(other, self))
             case {"Fn::Not": [inner]}:
                 return not self.holds(inner)
             case {"Fn::And": list(inner)}:
@@ -42,24 +42,31 @@ def resolve(value: Any, around: Surroundings) -> Any:
             return None
         case {"Ref": str(name)}:
             return _name(name, around)
+        case {"Fn::If": [condition, yes, no]}:
+            return resolve(yes if around.holds(condition) else no, around)
+        case dict():
+            text = _text(value, around)
+            return {k: resolve(v, around) for k, v in value.items()} if text is None else text
+        case list():
+            found = [resolve(one, around) for one in value]
+            return [one for one in found if one is not None]
+    return value
+
+
+def _text(value: Json, around: Surroundings) -> str | None:
+    """What a function that makes text comes to; None if it is none."""
+    match value:
         case {"Fn::GetAtt": [name, attribute]}:
             return f"{_name(name, around)}.{attribute}"
         case {"Fn::GetAtt": str(both)}:
-            return resolve({"Fn::GetAtt": both.split(".", 1)}, around)
-        case {"Fn::If": [condition, yes, no]}:
-            return resolve(yes if around.holds(condition) else no, around)
-        case {"Fn::Join": [between, parts]}:
+            return _fill(f"${{{both}}}", around, {})
+        case {"Fn::Join": [str(between), list(parts)]}:
             return between.join(str(resolve(part, around)) for part in parts)
         case {"Fn::Sub": [str(text), dict(own)]}:
             return _fill(text, around, {key: str(resolve(one, around)) for key, one in own.items()})
         case {"Fn::Sub": str(text)}:
             return _fill(text, around, {})
-        case dict():
-            return {key: resolve(one, around) for key, one in value.items()}
-        case list():
-            found = [resolve(one, around) for one in value]
-            return [one for one in found if one is not None]
-    return value
+    return None
 
 
 def _name(name: str, around: Surroundings) -> str:

@@ -1,7 +1,7 @@
 """Two stages in one account and region share nothing: no name, ARN, metric or parameter.
 
-Their templates, written out and with every function resolved, are compared text by text. What is the
-same in both must be something that says nothing about which one is meant.
+Their templates, written out and with every function resolved, are compared text by text. What is
+the same in both must be something that says nothing about which one is meant.
 """
 
 import json
@@ -35,7 +35,7 @@ ALIKE = {
     "AttributeName": "of a table's item",
     "IndexName": "within a table",
     "PolicyName": "within a role",
-    "Name": "of a dimension, whose value is compared with its metric, or an alias within a function",
+    "Name": "of a dimension, whose value is compared with its metric, or an alias of a function",
     "StageName": "within an API",
     "name": "of a parameter in a route's path, or a tag",
     "MetricName": "within a namespace: `metrics` compares both together with the dimensions",
@@ -73,7 +73,7 @@ def surroundings(stack: str, given: Mapping[str, str]) -> Surroundings:
         "AWS::Partition": "aws",
         "AWS::URLSuffix": "amazonaws.com",
     }
-    return Surroundings(defaults | pseudo | given, TEMPLATE["Conditions"])
+    return Surroundings({**defaults, **pseudo, **given}, TEMPLATE["Conditions"])
 
 
 def texts(stack: str, given: Mapping[str, str]) -> set[tuple[str, str, str]]:
@@ -163,7 +163,7 @@ def create(stack: str, given: Mapping[str, str]) -> None:
     body = {
         key: TEMPLATE[key] for key in ("Parameters", "Conditions", "Mappings") if key in TEMPLATE
     }
-    values = [{"ParameterKey": k, "ParameterValue": v} for k, v in given.items()]
+    values: list[Any] = [{"ParameterKey": k, "ParameterValue": v} for k, v in given.items()]
     boto3.client("cloudformation").create_stack(
         StackName=stack, TemplateBody=json.dumps(body | {"Resources": kept}), Parameters=values
     )
