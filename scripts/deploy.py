@@ -216,17 +216,27 @@ def _asker() -> Ask | None:
 
 
 def _run(answers: Answers, config: Mapping[str, Any], *, preview: bool) -> int:
-    for step in ([SAM, "build"], command(answers, config, preview=preview)):
-        try:
-            code = subprocess.run(step, cwd=ROOT, check=False).returncode
-        except KeyboardInterrupt:
-            _say("\nStopped watching. What CloudFormation has begun, it goes on with.")
-            return 130
-        if code:
-            return code
-    if not preview:
+    try:
+        code = _build() or _deploy(command(answers, config, preview=preview))
+    except KeyboardInterrupt:
+        _say("\nStopped watching. What CloudFormation has begun, it goes on with.")
+        return 130
+    if not (code or preview):
         print(told_next(answers, deploy_settings(config[answers.stage])["stack_name"]), end="")
-    return 0
+    return code
+
+
+def _deploy(call: Sequence[str]) -> int:
+    return subprocess.run(call, cwd=ROOT, check=False).returncode
+
+
+def _build() -> int:
+    """Build, and show how only if it fails: SAM CLI ends with advice that is not ours."""
+    print("Building ...", flush=True)
+    done = subprocess.run([SAM, "build"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        _say(f"{done.stdout}{done.stderr}deploy: nothing was deployed, because the build failed.")
+    return done.returncode
 
 
 def _say(message: str) -> None:

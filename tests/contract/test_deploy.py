@@ -213,6 +213,18 @@ def test_make_deploy_on_a_terminal_asks_three_things(project: Path) -> None:
     assert "--config-env dev --region us-east-1" in (project / "calls").read_text()
 
 
+def test_failed_build_is_shown_and_nothing_is_deployed(project: Path) -> None:
+    (project / ".venv-sam/bin/sam").write_text("#!/bin/sh\necho no wheel >&2\nexit 1\n")
+    call = ["make", "deploy", f"PYTHON={sys.executable}", "STAGE=dev", "REGION=eu-west-1"]
+    done = subprocess.run(
+        call, cwd=project, env=environment(), capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 2
+    assert "no wheel" in done.stderr
+    assert "deployed in" not in done.stdout
+
+
 def read_all(terminal: int) -> Iterator[str]:
     """What is written to a terminal, until its last writer is gone."""
     while select.select([terminal], [], [], 30.0)[0]:

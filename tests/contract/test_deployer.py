@@ -38,7 +38,7 @@ NOT_CALLED = {
     r"logs:(CreateLogStream|DescribeLogStreams|PutLogEvents)": "by DynamoDB's import, not by us",
     r"logs:.*(IndexPolicy|BearerTokenAuthentication|DeletionProtection)": "no such property",
     r"logs:(Put|Delete)ResourcePolicy": "the statement ApiLog has the one that is needed",
-    r"s3:(GetObjectMetadata|ListBucket|REST\.PUT\.OBJECT|getObject)": "for imports, or an API's text",
+    r"s3:(GetObjectMetadata|ListBucket|REST\.PUT\.OBJECT|getObject)": "for imports and an API",
     r"sns:PutDataProtectionPolicy": "no such property",
 }
 """Actions of schemas that our use of the types does not call, with the reason."""
