@@ -104,8 +104,11 @@ def environment(function: str, which: str) -> dict[str, str]:
     """The environment with each parameter at its "Default", "MinValue" or "MaxValue"."""
 
     def value(given: Any) -> str:
+        given = under(given, {"PrefixIsGiven": False})
         if not isinstance(given, dict):
             return str(given)
+        if "Fn::Sub" in given:
+            return str(given["Fn::Sub"]).replace("${AWS::StackName}", "appsflyer-relay")
         if given["Ref"] in TABLES:
             return f"appsflyer-relay-{given['Ref']}-1A2B3C4D5E6F"  # as CloudFormation names it
         parameter = PARAMETERS.get(given["Ref"], {})

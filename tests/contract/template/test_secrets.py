@@ -15,6 +15,7 @@ from tests.support.template import (
     listed,
     statements,
     texts,
+    under,
     variables,
 )
 
@@ -36,7 +37,7 @@ READERS = {
 }
 """Who may read what below the prefix. The first five hold secrets, or digests of such."""
 
-BASE = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter${ParameterPrefix}/"
+BASE = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter${Prefix}/"
 _NAMED = re.compile(r"`([^`]+)`")
 
 LOOKS_LIKE_A_SECRET = re.compile(r"(?=\w*[A-Za-z])(?=\w*\d)\w{20,}")
@@ -46,7 +47,7 @@ LOOKS_LIKE_A_SECRET = re.compile(r"(?=\w*[A-Za-z])(?=\w*\d)\w{20,}")
 def readable(function: str, name: str) -> bool:
     """Whether the role lets a parameter be read, by IAM's way with stars."""
     patterns = [
-        resource["Fn::Sub"]
+        resource["Fn::Sub"][0]
         for statement in statements(function)
         if "ssm:GetParameters" in listed(statement["Action"])
         for resource in listed(statement["Resource"])
@@ -121,4 +122,4 @@ def test_stack_makes_no_resource_that_holds_a_secret() -> None:
 def test_output_is_the_name_or_the_address_of_something_in_the_stack(name: str) -> None:
     value = TEMPLATE["Outputs"][name]["Value"]
 
-    assert value.keys() <= {"Ref", "Fn::GetAtt", "Fn::Sub"}
+    assert under(value, {"PrefixIsGiven": False}).keys() <= {"Ref", "Fn::GetAtt", "Fn::Sub"}
