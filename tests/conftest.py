@@ -1,17 +1,22 @@
 """What every test stands on: no way out of this machine, and no AWS account of anybody's."""
 
 import gc
+import importlib
 import logging
+import pkgutil
 import socket
 import sys
 import threading
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
+
+import relay
 
 # No promise here is about time, and a busy machine is no reason to fail.
 settings.register_profile("relay", deadline=None)
@@ -55,19 +60,33 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=full_only)
         items[:] = [item for item in items if item not in full_only]
     for item in items:
-        file = item.path.relative_to(_TESTS)
+        group, is_traced = _about_file(item.path)
         if not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group(file.as_posix()))
-        if not any(item.path.is_relative_to(folder) for folder in _TRACED):
+            item.add_marker(pytest.mark.xdist_group(group))
+        if not is_traced:
             item.add_marker("untraced")
+
+
+@cache
+def _about_file(path: Path) -> tuple[str, bool]:
+    """The name of its group, and whether the coverage of its tests is measured."""
+    is_traced = any(path.is_relative_to(folder) for folder in _TRACED)
+    return path.relative_to(_TESTS).as_posix(), is_traced
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """What is collected here, a million objects, is no garbage: now or in a later collection."""
+    """What is collected here, a million objects, is no garbage: now or in a later collection.
+
+    Nor is there anything to measure, once the layer's modules are loaded.
+    """
+    if sys.gettrace():
+        for module in pkgutil.walk_packages(relay.__path__, "relay."):
+            importlib.import_module(module.name)
     gc.disable()
     try:
-        return (yield)
+        with _untraced():
+            return (yield)
     finally:
         gc.enable()
         gc.collect()
@@ -94,11 +113,17 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         item.session.stash[_WAS_UNTRACED] = False
         return (yield)
     item.session.stash[_WAS_UNTRACED] = True
+    with _untraced():
+        return (yield)
+
+
+@contextmanager
+def _untraced() -> Iterator[None]:
     here, in_threads = sys.gettrace(), threading.gettrace()
     sys.settrace(None)
     threading.settrace(None)
     try:
-        return (yield)
+        yield
     finally:
         sys.settrace(here)
         threading.settrace(in_threads)
