@@ -75,12 +75,13 @@ def _about_file(path: Path) -> tuple[str, bool]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_collection() -> Generator[None, object, object]:
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
     """What is collected here, a million objects, is no garbage: now or in a later collection.
 
     Nor is there anything to measure, once the layer's modules are loaded.
     """
-    if sys.gettrace():
+    hands_out = session.config.getoption("dist", "no") != "no"
+    if sys.gettrace() and (not hands_out or hasattr(session.config, "workerinput")):
         for module in pkgutil.walk_packages(relay.__path__, "relay."):
             importlib.import_module(module.name)
     gc.disable()
