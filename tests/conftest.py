@@ -1,5 +1,6 @@
 """What every test stands on: no way out of this machine, and no AWS account of anybody's."""
 
+import faulthandler
 import gc
 import importlib
 import logging
@@ -7,6 +8,7 @@ import pkgutil
 import socket
 import sys
 import threading
+import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest.faulthandler import fault_handler_stderr_fd_key
 from hypothesis import settings
 
 import relay
@@ -27,6 +30,9 @@ _TRACED = [_TESTS / "unit" / "layer", _TESTS / "integration" / "layer"]
 """The tests that are about the layer's own lines, whose coverage is measured."""
 
 _WAS_UNTRACED = pytest.StashKey[bool]()
+_WATCHED_UNTIL = pytest.StashKey[float]()
+_HANGS_SECONDS = 180
+_WATCH_SECONDS = 10
 _CACHED = type(cache(lambda: None))
 
 _LOCAL_HOSTS = {"127.0.0.1", "::1", "0.0.0.0", "localhost"}  # noqa: S104 # compared, not bound to
@@ -100,6 +106,25 @@ def pytest_xdist_node_collection_finished(node: Any, ids: list[str]) -> None:
     by_groups = node.config.getoption("dist") == "loadgroup"
     if by_groups and not all("@" in name for name in ids):
         raise pytest.UsageError("this pytest-xdist does not see the groups of tests in this pytest")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A test that hangs shows where, and ends the run, instead of waiting for whoever watches.
+
+    As `faulthandler_timeout`, which goes before, but set anew every few seconds only: for each
+    test, a thread would start and end.
+    """
+    stash, now = item.config.stash, time.monotonic()
+    if not item.config.getini("faulthandler_timeout") and now >= stash.get(_WATCHED_UNTIL, now):
+        stderr = stash[fault_handler_stderr_fd_key]
+        faulthandler.dump_traceback_later(_HANGS_SECONDS, file=stderr, exit=True)
+        stash[_WATCHED_UNTIL] = now + _WATCH_SECONDS
+
+
+def pytest_sessionfinish() -> None:
+    """Nothing hangs any more."""
+    faulthandler.cancel_dump_traceback_later()
 
 
 @pytest.hookimpl(wrapper=True)
