@@ -4,10 +4,9 @@ import ast
 import functools
 from pathlib import Path
 
-import pytest
-
 from relay.domain.outcomes import Outcome
 from tests.support.alarms import ALARMS, DAY, period, watched
+from tests.support.every import every
 from tests.support.template import FUNCTIONS, TEMPLATE, Json, under, variables
 
 OURS = "AppsFlyerRelay"
@@ -26,14 +25,14 @@ def counters_of_the_layer() -> set[str]:
     return texts | {outcome.capitalize() for outcome in Outcome}
 
 
-@pytest.mark.parametrize("name", ALARMS)
+@every("name", ALARMS)
 def test_alarm_tells_the_topic_when_it_begins_and_when_it_is_over(name: str) -> None:
     for actions in (ALARMS[name]["AlarmActions"], ALARMS[name]["OKActions"]):
         assert under(actions, {"HasAlarmTopic": True}) == [{"Ref": "AlarmTopicArn"}]
         assert under(actions, {"HasAlarmTopic": False}) is None
 
 
-@pytest.mark.parametrize("name", ALARMS)
+@every("name", ALARMS)
 def test_alarm_says_what_to_do_in_one_sentence_and_where_more_is_said(name: str) -> None:
     sentence, end, rest = ALARMS[name]["AlarmDescription"].rpartition(" See docs/operations.md, ")
 
@@ -42,7 +41,7 @@ def test_alarm_says_what_to_do_in_one_sentence_and_where_more_is_said(name: str)
     assert sentence.count(". ") == 0
 
 
-@pytest.mark.parametrize("name", ALARMS)
+@every("name", ALARMS)
 def test_alarm_is_named_after_its_stack(name: str) -> None:
     """Or a second stack in the same account would take the first one's alarms over."""
     assert ALARMS[name]["AlarmName"]["Fn::Sub"].startswith("${AWS::StackName}-")
@@ -54,7 +53,7 @@ def test_alarms_have_names_of_their_own() -> None:
     assert len(names) == len(ALARMS)
 
 
-@pytest.mark.parametrize("name", ALARMS)
+@every("name", ALARMS)
 def test_alarm_looks_back_no_further_than_cloudwatch_does(name: str) -> None:
     """A day, or a week for periods of an hour and more."""
     seconds = period(ALARMS[name])
@@ -62,14 +61,14 @@ def test_alarm_looks_back_no_further_than_cloudwatch_does(name: str) -> None:
     assert seconds * ALARMS[name]["EvaluationPeriods"] <= (7 * DAY if seconds >= 3600 else DAY)
 
 
-@pytest.mark.parametrize("name", ALARMS)
+@every("name", ALARMS)
 def test_alarm_without_figures_does_not_ring(name: str) -> None:
     """A counter is written only when there is something to count, and idle queues say nothing."""
     assert ALARMS[name]["TreatMissingData"] in {"notBreaching", "ignore"}
 
 
-@pytest.mark.parametrize(
-    ("name", "one"),
+@every(
+    "name, one",
     [(n, one) for n, alarm in ALARMS.items() for one in watched(alarm) if one["Namespace"] == OURS],
 )
 def test_alarm_on_a_counter_of_ours_watches_what_a_function_writes(name: str, one: Json) -> None:
