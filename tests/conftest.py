@@ -1,11 +1,16 @@
 """What every test stands on: no way out of this machine, and no AWS account of anybody's."""
 
+import faulthandler
 import gc
+import importlib
 import logging
+import pkgutil
 import socket
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Generator, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +18,10 @@ from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
+from _pytest.faulthandler import fault_handler_stderr_fd_key
 from hypothesis import settings
+
+import relay
 
 # No promise here is about time, and a busy machine is no reason to fail.
 settings.register_profile("relay", deadline=None)
@@ -24,6 +32,9 @@ _TRACED = [_TESTS / "unit" / "layer", _TESTS / "integration" / "layer"]
 """The tests that are about the layer's own lines, whose coverage is measured."""
 
 _WAS_UNTRACED = pytest.StashKey[bool]()
+_WATCHED_UNTIL = pytest.StashKey[float]()
+_HANGS_SECONDS = 180
+_WATCH_SECONDS = 10
 _CACHED = type(cache(lambda: None))
 
 _LOCAL_HOSTS = {"127.0.0.1", "::1", "0.0.0.0", "localhost"}  # noqa: S104 # compared, not bound to
@@ -57,19 +68,34 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=full_only)
         items[:] = [item for item in items if item not in full_only]
     for item in items:
-        file = item.path.relative_to(_TESTS)
+        group, is_traced = _about_file(item.path)
         if not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group(file.as_posix()))
-        if not any(item.path.is_relative_to(folder) for folder in _TRACED):
+            item.add_marker(pytest.mark.xdist_group(group))
+        if not is_traced:
             item.add_marker("untraced")
 
 
+@cache
+def _about_file(path: Path) -> tuple[str, bool]:
+    """The name of its group, and whether the coverage of its tests is measured."""
+    is_traced = any(path.is_relative_to(folder) for folder in _TRACED)
+    return path.relative_to(_TESTS).as_posix(), is_traced
+
+
 @pytest.hookimpl(wrapper=True)
-def pytest_collection() -> Generator[None, object, object]:
-    """What is collected here, a million objects, is no garbage: now or in a later collection."""
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
+    """What is collected here, a million objects, is no garbage: now or in a later collection.
+
+    Nor is there anything to measure, once the layer's modules are loaded.
+    """
+    hands_out = session.config.getoption("dist", "no") != "no"
+    if sys.gettrace() and (not hands_out or hasattr(session.config, "workerinput")):
+        for module in pkgutil.walk_packages(relay.__path__, "relay."):
+            importlib.import_module(module.name)
     gc.disable()
     try:
-        return (yield)
+        with _untraced():
+            return (yield)
     finally:
         gc.enable()
         gc.collect()
@@ -84,6 +110,25 @@ def pytest_xdist_node_collection_finished(node: Any, ids: list[str]) -> None:
         raise pytest.UsageError("this pytest-xdist does not see the groups of tests in this pytest")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A test that hangs shows where, and ends the run, instead of waiting for whoever watches.
+
+    As `faulthandler_timeout`, which goes before, but set anew every few seconds only: for each
+    test, a thread would start and end.
+    """
+    stash, now = item.config.stash, time.monotonic()
+    if not item.config.getini("faulthandler_timeout") and now >= stash.get(_WATCHED_UNTIL, now):
+        stderr = stash[fault_handler_stderr_fd_key]
+        faulthandler.dump_traceback_later(_HANGS_SECONDS, file=stderr, exit=True)
+        stash[_WATCHED_UNTIL] = now + _WATCH_SECONDS
+
+
+def pytest_sessionfinish() -> None:
+    """Nothing hangs any more."""
+    faulthandler.cancel_dump_traceback_later()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Take the tracer off a test marked `untraced` and off the fixtures that it makes.
@@ -96,11 +141,17 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         item.session.stash[_WAS_UNTRACED] = False
         return (yield)
     item.session.stash[_WAS_UNTRACED] = True
+    with _untraced():
+        return (yield)
+
+
+@contextmanager
+def _untraced() -> Iterator[None]:
     here, in_threads = sys.gettrace(), threading.gettrace()
     sys.settrace(None)
     threading.settrace(None)
     try:
-        return (yield)
+        yield
     finally:
         sys.settrace(here)
         threading.settrace(in_threads)

@@ -9,8 +9,6 @@ from functools import reduce
 from pathlib import Path
 from typing import NamedTuple
 
-import pytest
-
 from relay.accept.bodies import MAX_VALUES
 from relay.aws.parameter_store import (
     CACHE_SECONDS,
@@ -35,6 +33,7 @@ from relay.payments.map import SETTLING_SECONDS
 from relay.rules.mobile import MAX_BODY_BYTES
 from relay.stores.deliveries import Claim, Deliveries
 from relay.stores.write_batcher import ITEMS_A_CALL
+from tests.support.every import every
 from tests.support.template import PARAMETERS, properties
 
 ROOT = Path(__file__).parents[2]
@@ -325,7 +324,7 @@ STATED: list[tuple[str, str, float]] = [
 """Numbers that a page states and the code has."""
 
 
-@pytest.mark.parametrize(("page", "sentence", "number"), STATED)
+@every("page, sentence, number", STATED)
 def test_page_states_the_number_that_the_code_has(page: str, sentence: str, number: float) -> None:
     stated = re.findall(sentence, _text(ROOT / page))
 

@@ -3,8 +3,7 @@
 import json
 from pathlib import Path
 
-import pytest
-
+from tests.support.every import every
 from tests.support.template import RESOURCES, SETTINGS, of_type, variables
 
 ENV: dict[str, dict[str, str]] = json.loads(
@@ -21,7 +20,7 @@ def test_env_file_names_the_functions_of_the_template() -> None:
     assert ENV.keys() - {"Parameters"} == of_type("AWS::Serverless::Function").keys()
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
+@every("function", FUNCTIONS)
 def test_env_file_has_each_variable_of_the_template_and_no_other_but_for_aws(
     function: str,
 ) -> None:
@@ -31,12 +30,12 @@ def test_env_file_has_each_variable_of_the_template_and_no_other_but_for_aws(
     assert told(function).keys() - aws == variables(function).keys()
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
+@every("function", FUNCTIONS)
 def test_env_file_is_enough_for_a_function(function: str) -> None:
     SETTINGS[function].from_env(told(function) | {"AWS_SAM_LOCAL": "true"})
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
+@every("function", FUNCTIONS)
 def test_env_file_names_the_queue_or_table_that_the_template_refers_to(function: str) -> None:
     """By the names that they have in a sandbox, which are those of the template."""
     references = {

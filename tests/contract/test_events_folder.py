@@ -48,6 +48,7 @@ from relay_sandbox.local_aws.memory_table import MemoryAsyncTable, MemoryTable
 from relay_sandbox.payment_sources import seeded_sources
 from relay_sandbox.seeds import Seeds
 from tests.support.builders import Json, make_settings, make_sqs_event
+from tests.support.every import every
 from tests.support.fakes import OK, FakeAppsFlyer, FakeClock, FakeSqs, FakeSsm, Says, longest
 
 ROOT = Path(__file__).parents[2]
@@ -500,7 +501,7 @@ def _is_documentation(address: str) -> bool:
     return any(ip_address(address) in ip_network(network) for network in networks)
 
 
-@pytest.mark.parametrize(
+@every(
     "path", [path for path in FILES if "routeKey" in path.read_text()], ids=lambda path: path.stem
 )
 def test_http_sample_names_its_route_as_api_gateway_does(path: Path) -> None:
@@ -515,7 +516,7 @@ def test_http_sample_names_its_route_as_api_gateway_does(path: Path) -> None:
     assert from_milliseconds(event["requestContext"]["timeEpoch"]) == NOW
 
 
-@pytest.mark.parametrize(
+@every(
     "path", [path for path in FILES if "Records" in path.read_text()], ids=lambda path: path.stem
 )
 def test_sqs_sample_has_a_record_of_its_own_for_each_message(path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from relay.payments.providers import registry
+from tests.support.every import every
 
 ROOT = Path(__file__).parents[2]
 LAYER = ROOT / "layers" / "relay"
@@ -106,7 +107,7 @@ def test_clock_of_the_pure_core_is_read_by_one_function_alone() -> None:
     assert readers == ["utc_now"]
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if name != "relay.composition"])
+@every("module", [name for name in MODULES if name != "relay.composition"])
 def test_module_never_looks_at_the_environment(module: str) -> None:
     """Settings come in as arguments; the composition alone knows where from."""
     tree = ast.parse(MODULES[module].read_text("utf-8"))

@@ -36,6 +36,7 @@ from tests.support.builders import (
     make_web_event,
     make_web_visit,
 )
+from tests.support.every import every
 from tests.support.fakes import aws_error
 from tests.support.harnesses import (
     INSTALL_GET,
@@ -265,8 +266,8 @@ SCENARIOS: list[tuple[str, int, Scenario]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("route", "status", "scenario"),
+@every(
+    "route, status, scenario",
     SCENARIOS,
     ids=[f"{route} {status} {number}" for number, (route, status, _) in enumerate(SCENARIOS)],
 )
@@ -337,8 +338,8 @@ def raised_in(*modules: Any) -> set[int]:
     return found
 
 
-@pytest.mark.parametrize(
-    ("routes", "modules"),
+@every(
+    "routes, modules",
     [
         (tuple(MADE), (accept, responses, request)),
         ((INSTALL_POST, INSTALL_GET), (receive_install, responses)),
@@ -366,7 +367,7 @@ def fields() -> Iterator[Any]:
                 yield pytest.param(kind, field, example, id=f"{kind} {field} {number}")
 
 
-@pytest.mark.parametrize(("kind", "field", "example"), list(fields()))
+@every("kind, field, example", list(fields()))
 def test_example_of_a_field_is_taken(kind: Kind, field: str, example: Any) -> None:
     given = event(EVENTS[kind], **{field: example})
 
@@ -376,7 +377,7 @@ def test_example_of_a_field_is_taken(kind: Kind, field: str, example: Any) -> No
     assert event_validator(kind).is_valid(given)
 
 
-@pytest.mark.parametrize("kind", list(Kind))
+@every("kind", list(Kind))
 def test_document_has_every_field_that_a_kind_takes_and_no_other(kind: Kind) -> None:
     known = mobile.KNOWN_FIELDS if kind is Kind.MOBILE_EVENT else web.KNOWN_FIELDS
     not_on_a_visit = {"event_name", "event_revenue", "event_revenue_currency"}
@@ -392,8 +393,8 @@ BOUNDED = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "field", "start"), BOUNDED)
-@pytest.mark.parametrize(("more", "is_taken"), [(0, True), (1, False)])
+@every("kind, field, start", BOUNDED)
+@every("more, is_taken", [(0, True), (1, False)])
 def test_longest_text_of_the_document_is_taken_and_no_longer_one(
     kind: Kind,
     field: str,
@@ -417,7 +418,7 @@ def samples() -> Iterator[Any]:
             yield pytest.param(route, example["value"], id=name)
 
 
-@pytest.mark.parametrize(("route", "body"), list(samples()))
+@every("route, body", list(samples()))
 def test_sample_in_the_document_is_taken(route: str, body: Any) -> None:
     harness = AcceptHarness()
     app_id = MADE[route][0]

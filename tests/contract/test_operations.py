@@ -3,9 +3,8 @@
 import re
 from pathlib import Path
 
-import pytest
-
 from tests.support.alarms import ALARMS, watched
+from tests.support.every import every
 from tests.support.template import FORWARDERS, FUNCTIONS, PARAMETERS, variables
 
 ROOT = Path(__file__).parents[2]
@@ -51,23 +50,23 @@ def names(cell: str) -> list[str]:
 ROWS = {names(row[0])[0]: row for row in table("Alarms")}
 
 
-@pytest.mark.parametrize("name", ALARMS)
+@every("name", ALARMS)
 def test_alarm_has_one_row(name: str) -> None:
     assert len(kinds(name) & ROWS.keys()) == 1
 
 
-@pytest.mark.parametrize("row", ROWS)
+@every("row", ROWS)
 def test_row_of_the_alarms_is_about_an_alarm(row: str) -> None:
     assert [name for name in ALARMS if row in kinds(name)]
 
 
-@pytest.mark.parametrize("row", ROWS)
+@every("row", ROWS)
 def test_row_says_what_it_means_what_to_do_and_when_it_is_over(row: str) -> None:
     assert len(ROWS[row]) == 4
     assert all(ROWS[row])
 
 
-@pytest.mark.parametrize("name", ALARMS)
+@every("name", ALARMS)
 def test_counter_of_an_alarm_is_explained(name: str) -> None:
     explained = {counter for row in table("Metrics and logs") for counter in names(row[0])}
     ours = {one["MetricName"] for one in watched(ALARMS[name]) if one["Namespace"] == OURS}
@@ -81,7 +80,7 @@ def test_every_parameter_of_the_template_is_explained_and_no_other() -> None:
     assert sorted(explained) == sorted(PARAMETERS)
 
 
-@pytest.mark.parametrize("name", sorted(PARAMETERS.keys() - {"MobileEndpoint", "WebEndpoint"}))
+@every("name", sorted(PARAMETERS.keys() - {"MobileEndpoint", "WebEndpoint"}))
 def test_parameter_has_the_default_that_is_written_down(name: str) -> None:
     (row,) = (row for row in table("Parameters of the template") if name in names(row[0]))
     default = str(PARAMETERS[name]["Default"]) or "none"
@@ -89,7 +88,7 @@ def test_parameter_has_the_default_that_is_written_down(name: str) -> None:
     assert default in re.sub(r"[` ]", "", row[1])
 
 
-@pytest.mark.parametrize("page", PAGES)
+@every("page", PAGES)
 def test_page_links_to_headings_that_exist(page: str) -> None:
     path = ROOT / page
     links = re.findall(

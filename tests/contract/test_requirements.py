@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.builders import Json
+from tests.support.every import every
 
 ROOT = Path(__file__).parents[2]
 LAYER = (ROOT / "layers" / "relay" / "requirements.txt").read_text(encoding="utf-8")
@@ -18,7 +19,7 @@ OTHERS = [package for package in LOCKED if "editable" not in package["source"]]
 """All but this project itself."""
 
 
-@pytest.mark.parametrize("line", REQUIREMENTS, ids=lambda line: line.partition(" ")[0])
+@every("line", REQUIREMENTS, ids=lambda line: line.partition(" ")[0])
 def test_requirement_of_the_layer_is_one_version_by_its_digests(line: str) -> None:
     assert re.fullmatch(
         r"[a-z0-9-]+==[^\s;]+( ; [^\\]+?)?(\s+--hash=sha256:[0-9a-f]{64})+\s*", line

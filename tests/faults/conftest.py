@@ -30,7 +30,7 @@ class Scale:
     """Of the state machine, for each setting of `UncertainMoney`."""
 
 
-_SHORT = Scale(events=20, kills=4, soak=4_000, sandbox=40, personas=10, mutations=150, stories=10)
+_SHORT = Scale(events=12, kills=3, soak=1_600, sandbox=40, personas=5, mutations=150, stories=6)
 _FULL = Scale(
     events=500,
     kills=200,

@@ -185,7 +185,7 @@ async def test_killed_process_doubles_no_money_that_is_to_be_kept_for_a_person(
 ) -> None:
     """`UncertainMoney` = `dead_letter`: what it had claimed when it died is not sent again."""
     async with handling(aws, Surface.MOBILE, tmp_path, UncertainMoney="dead_letter") as handled:
-        await endure(handled, scale.kills // 2)
+        await endure(handled, max(1, scale.kills // 2))
         recorded, dead, claimed = handled.recorded(), await handled.dead(), handled.claimed()
         toll = handled.function.toll
 
@@ -202,7 +202,7 @@ async def test_killed_process_has_every_web_event_counted_once(
 ) -> None:
     """W11: what is sent again carries the same `customer_dedup_id`."""
     async with handling(aws, Surface.WEB, tmp_path) as handled:
-        await endure(handled, scale.kills // 4)
+        await endure(handled, max(1, scale.kills // 4))
         recorded, dead = handled.recorded(), await handled.dead()
         toll = handled.function.toll
 

@@ -106,6 +106,7 @@ def test_soak_has_no_bug_of_ours_and_no_invocation_out_of_time(soak: Soak) -> No
     assert soak.fleet.sqs.queue(soak.fleet.queue).expired == 0
 
 
+@pytest.mark.full_only  # in a short one, most of the growth is what it takes to get going
 def test_soak_keeps_memory_flat(soak: Soak, saw: Saw) -> None:
     blocks, size = _growth(soak.blocks), _growth(soak.bytes)
 

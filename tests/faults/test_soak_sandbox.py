@@ -127,6 +127,7 @@ class Side:
         return heard
 
 
+@pytest.mark.full_only  # a sandbox of its own; test_all_the_way.py shares one
 async def test_soak_through_the_sandbox_loses_and_doubles_nothing(
     sandbox: Sandbox, scale: Scale, saw: Saw
 ) -> None:

@@ -5,6 +5,7 @@ from itertools import accumulate
 import pytest
 
 from tests.support.alarms import DAY, on, on_queue, period, result
+from tests.support.every import every
 from tests.support.template import (
     CONSUMERS,
     DEAD_LETTERS,
@@ -23,7 +24,7 @@ LONGEST_DELAY = 900
 # --- queues
 
 
-@pytest.mark.parametrize("queue", SOURCES)
+@every("queue", SOURCES)
 def test_queue_is_behind_only_after_longer_than_waiting_and_one_crash_take(queue: str) -> None:
     alarm = on_queue("ApproximateAgeOfOldestMessage", queue, "Maximum")
 
@@ -31,7 +32,7 @@ def test_queue_is_behind_only_after_longer_than_waiting_and_one_crash_take(queue
     assert alarm["EvaluationPeriods"] * alarm["Period"] == 900
 
 
-@pytest.mark.parametrize("queue", DEAD_LETTERS)
+@every("queue", DEAD_LETTERS)
 def test_first_dead_letter_rings(queue: str) -> None:
     alarm = on_queue("ApproximateNumberOfMessagesVisible", queue, "Maximum")
 
@@ -39,7 +40,7 @@ def test_first_dead_letter_rings(queue: str) -> None:
     assert alarm["EvaluationPeriods"] == 1
 
 
-@pytest.mark.parametrize("queue", DEAD_LETTERS)
+@every("queue", DEAD_LETTERS)
 def test_dead_letter_goes_on_ringing_while_cloudwatch_hears_nothing_of_its_queue(
     queue: str,
 ) -> None:
@@ -49,7 +50,7 @@ def test_dead_letter_goes_on_ringing_while_cloudwatch_hears_nothing_of_its_queue
     assert alarm["TreatMissingData"] == "ignore"
 
 
-@pytest.mark.parametrize("queue", DEAD_LETTERS)
+@every("queue", DEAD_LETTERS)
 def test_dead_letter_of_ten_days_rings(queue: str) -> None:
     alarm = on_queue("ApproximateAgeOfOldestMessage", queue, "Maximum")
 
@@ -57,7 +58,7 @@ def test_dead_letter_of_ten_days_rings(queue: str) -> None:
     assert alarm["Threshold"] < properties(queue)["MessageRetentionPeriod"]
 
 
-@pytest.mark.parametrize(("queue", "source"), list(zip(DEAD_LETTERS, SOURCES, strict=True)))
+@every("queue, source", list(zip(DEAD_LETTERS, SOURCES, strict=True)))
 def test_dead_letter_that_nobody_does_anything_about_rings_before_it_is_lost(
     queue: str, source: str
 ) -> None:
@@ -77,8 +78,8 @@ def test_dead_letter_that_nobody_does_anything_about_rings_before_it_is_lost(
 # --- what becomes of events
 
 
-@pytest.mark.parametrize("metric", ["CredentialsRefused", "NearDeadline", "Blocked", "Late"])
-@pytest.mark.parametrize("function", FORWARDERS)
+@every("metric", ["CredentialsRefused", "NearDeadline", "Blocked", "Late"])
+@every("function", FORWARDERS)
 def test_forwarder_rings_at_the_first(function: str, metric: str) -> None:
     alarm = on(metric, "service", variables(function)["POWERTOOLS_SERVICE_NAME"])
 
@@ -87,8 +88,8 @@ def test_forwarder_rings_at_the_first(function: str, metric: str) -> None:
     assert alarm["EvaluationPeriods"] == 1
 
 
-@pytest.mark.parametrize("metric", ["CredentialsRefused", "NearDeadline", "Blocked", "Late"])
-@pytest.mark.parametrize("function", FORWARDERS)
+@every("metric", ["CredentialsRefused", "NearDeadline", "Blocked", "Late"])
+@every("function", FORWARDERS)
 def test_alarm_stands_while_its_event_waits_for_its_next_try(function: str, metric: str) -> None:
     """Or one event that waits would ring again and again."""
     alarm = on(metric, "service", variables(function)["POWERTOOLS_SERVICE_NAME"])
@@ -107,9 +108,9 @@ def test_webhooks_that_are_refused_ring_before_revenuecat_gives_up() -> None:
     assert 1 < alarm["Threshold"] < len(within)
 
 
-@pytest.mark.parametrize("function", FORWARDERS)
-@pytest.mark.parametrize(
-    ("uncertain", "delivered", "rings"),
+@every("function", FORWARDERS)
+@every(
+    "uncertain, delivered, rings",
     [(9, 0, False), (10, 0, True), (10, 100_000, False), (101, 99_899, True), (100, 99_900, False)],
 )
 def test_doubtful_money_rings_when_it_is_more_than_the_network_explains(
@@ -120,9 +121,9 @@ def test_doubtful_money_rings_when_it_is_more_than_the_network_explains(
     assert rings == (result(alarm, uncertain=uncertain, delivered=delivered) > alarm["Threshold"])
 
 
-@pytest.mark.parametrize("function", FORWARDERS)
-@pytest.mark.parametrize(
-    ("deferred", "delivered", "rings"),
+@every("function", FORWARDERS)
+@every(
+    "deferred, delivered, rings",
     [(9, 0, False), (10, 0, True), (10, 10, False), (11, 10, True), (900, 1000, False)],
 )
 def test_failing_sends_ring_when_they_are_most(
@@ -144,8 +145,8 @@ def test_failing_sends_of_one_event_alone_do_not_ring(function: str) -> None:
     assert result(alarm, deferred=tries, delivered=0) <= alarm["Threshold"]
 
 
-@pytest.mark.parametrize(
-    ("errors", "requests", "rings"),
+@every(
+    "errors, requests, rings",
     [(2, 2, False), (3, 3, True), (3, 60, False), (4, 60, True), (3000, 60_000, False)],
 )
 def test_failing_api_rings_when_more_than_one_request_in_twenty_fails(
@@ -159,14 +160,14 @@ def test_failing_api_rings_when_more_than_one_request_in_twenty_fails(
 # --- functions
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
+@every("function", FUNCTIONS)
 def test_bug_of_ours_rings_at_the_first(function: str) -> None:
     alarm = on("Unexpected", "service", variables(function)["POWERTOOLS_SERVICE_NAME"])
 
     assert (alarm["Statistic"], alarm["Threshold"], alarm["EvaluationPeriods"]) == ("Sum", 0, 1)
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
+@every("function", FUNCTIONS)
 def test_lone_crash_does_not_ring(function: str) -> None:
     alarm = on("Errors", "FunctionName", {"Ref": function})
 
@@ -174,7 +175,7 @@ def test_lone_crash_does_not_ring(function: str) -> None:
     assert alarm["DatapointsToAlarm"] == 2
 
 
-@pytest.mark.parametrize(("queue", "function"), list(zip(SOURCES, CONSUMERS, strict=True)))
+@every("queue, function", list(zip(SOURCES, CONSUMERS, strict=True)))
 def test_message_that_crashes_its_function_rings_when_it_does_so_again(
     queue: str, function: str
 ) -> None:
@@ -187,7 +188,7 @@ def test_message_that_crashes_its_function_rings_when_it_does_so_again(
     assert max(apart) < alarm["EvaluationPeriods"]
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
+@every("function", FUNCTIONS)
 def test_throttled_function_rings_long_before_its_messages_are_given_up(function: str) -> None:
     alarm = on("Throttles", "FunctionName", {"Ref": function})
     chances = min(properties(queue)["RedrivePolicy"]["maxReceiveCount"] for queue in SOURCES)

@@ -4,10 +4,9 @@ import ast
 import functools
 from pathlib import Path
 
-import pytest
-
 from relay.domain.outcomes import Outcome
 from tests.support.alarms import ALARMS, DAY, period, watched
+from tests.support.every import every
 from tests.support.template import FUNCTIONS, RESOURCES, TEMPLATE, Json, properties, variables
 
 OURS = {"Fn::Sub": "AppsFlyerRelay/${AWS::StackName}"}
@@ -46,7 +45,7 @@ def test_mail_is_sent_to_the_address_that_was_given_and_only_if_one_was() -> Non
     assert {RESOURCES[one]["Condition"] for one in ("AlarmTopic", "AlarmMail")} == {"HasAlarmEmail"}
 
 
-@pytest.mark.parametrize("name", ALARMS)
+@every("name", ALARMS)
 def test_alarm_says_what_to_do_in_one_sentence_and_where_more_is_said(name: str) -> None:
     described = ALARMS[name]["AlarmDescription"]
     text = described["Fn::Sub"] if isinstance(described, dict) else described
@@ -57,7 +56,7 @@ def test_alarm_says_what_to_do_in_one_sentence_and_where_more_is_said(name: str)
     assert sentence.count(". ") == 0
 
 
-@pytest.mark.parametrize("name", ALARMS)
+@every("name", ALARMS)
 def test_alarm_is_named_after_its_stack(name: str) -> None:
     """Or a second stack in the same account would take the first one's alarms over."""
     assert ALARMS[name]["AlarmName"]["Fn::Sub"].startswith("${AWS::StackName}-")
@@ -69,7 +68,7 @@ def test_alarms_have_names_of_their_own() -> None:
     assert len(names) == len(ALARMS)
 
 
-@pytest.mark.parametrize("name", ALARMS)
+@every("name", ALARMS)
 def test_alarm_looks_back_no_further_than_cloudwatch_does(name: str) -> None:
     """A day, or a week for periods of an hour and more."""
     seconds = period(ALARMS[name])
@@ -77,14 +76,14 @@ def test_alarm_looks_back_no_further_than_cloudwatch_does(name: str) -> None:
     assert seconds * ALARMS[name]["EvaluationPeriods"] <= (7 * DAY if seconds >= 3600 else DAY)
 
 
-@pytest.mark.parametrize("name", ALARMS)
+@every("name", ALARMS)
 def test_alarm_without_figures_does_not_ring(name: str) -> None:
     """A counter is written only when there is something to count, and idle queues say nothing."""
     assert ALARMS[name]["TreatMissingData"] in {"notBreaching", "ignore"}
 
 
-@pytest.mark.parametrize(
-    ("name", "one"),
+@every(
+    "name, one",
     [(n, one) for n, alarm in ALARMS.items() for one in watched(alarm) if one["Namespace"] == OURS],
 )
 def test_alarm_on_a_counter_of_ours_watches_what_a_function_writes(name: str, one: Json) -> None:

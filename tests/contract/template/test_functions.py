@@ -9,6 +9,7 @@ from relay.aws.timeouts import ATTEMPTS, LONGEST_CALL_SECONDS
 from relay.config.environment import INVOCATION_SECONDS, ForwardSettings
 from relay.domain.kinds import Surface
 from relay.errors import ConfigurationError
+from tests.support.every import every
 from tests.support.template import (
     BEHIND_HTTP,
     CONSUMERS,
@@ -50,47 +51,47 @@ def test_silent_name_server_is_given_up_within_the_time_of_a_call_to_aws() -> No
     assert ATTEMPTS * a_name + PAUSE_SECONDS <= LONGEST_CALL_SECONDS
 
 
-@pytest.mark.parametrize(("function", "queue"), list(zip(CONSUMERS, SOURCES, strict=True)))
+@every("function, queue", list(zip(CONSUMERS, SOURCES, strict=True)))
 def test_consumer_takes_from_its_own_queue(function: str, queue: str) -> None:
     assert event_source(function)["Queue"] == {"Fn::GetAtt": [queue, "Arn"]}
 
 
-@pytest.mark.parametrize("function", CONSUMERS)
+@every("function", CONSUMERS)
 def test_consumer_answers_with_the_failures_of_single_messages(function: str) -> None:
     assert event_source(function)["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 
 
-@pytest.mark.parametrize("function", CONSUMERS)
+@every("function", CONSUMERS)
 def test_consumer_has_a_bound_on_invocations_at_once(function: str) -> None:
     bound = PARAMETERS[event_source(function)["ScalingConfig"]["MaximumConcurrency"]["Ref"]]
 
     assert (bound["MinValue"], bound["MaxValue"]) == (2, 1000)  # what Lambda takes
 
 
-@pytest.mark.parametrize("function", CONSUMERS)
+@every("function", CONSUMERS)
 def test_consumer_reserves_no_concurrency(function: str) -> None:
     """Throttled pollers use up receives, and good messages end in the dead-letter queue."""
     assert "ReservedConcurrentExecutions" not in properties(function)
 
 
-@pytest.mark.parametrize("function", CONSUMERS)
+@every("function", CONSUMERS)
 def test_consumer_may_send_to_the_queue_that_invokes_it(function: str) -> None:
     """Or Lambda ends an event's waiting after about 16 rounds."""
     assert properties(function)["RecursiveLoop"] == "Allow"
 
 
-@pytest.mark.parametrize("function", BEHIND_HTTP)
+@every("function", BEHIND_HTTP)
 def test_function_behind_http_stays_guarded_against_loops(function: str) -> None:
     assert "RecursiveLoop" not in properties(function)
 
 
-@pytest.mark.parametrize("function", BEHIND_HTTP)
+@every("function", BEHIND_HTTP)
 def test_function_behind_http_ends_before_the_gateway_stops_waiting(function: str) -> None:
     """An HTTP API waits for 30 seconds, and then answers 503 in its own words."""
     assert properties(function)["Timeout"] < 30
 
 
-@pytest.mark.parametrize("function", BEHIND_HTTP)
+@every("function", BEHIND_HTTP)
 def test_function_behind_http_may_start_from_a_snapshot(function: str) -> None:
     """Snapshots are of published versions only, and a change of nothing but the layer counts."""
     found = properties(function)
@@ -117,8 +118,8 @@ def test_forwarder_runs_for_as_long_as_its_settings_reckon_with(function: str) -
     assert properties(function)["Timeout"] == INVOCATION_SECONDS
 
 
-@pytest.mark.parametrize(("function", "surface"), zip(FORWARDERS, Surface, strict=True))
-@pytest.mark.parametrize("bound", ["MinValue", "MaxValue"])
+@every("function, surface", zip(FORWARDERS, Surface, strict=True))
+@every("bound", ["MinValue", "MaxValue"])
 def test_forwarder_can_send_with_any_one_parameter_at_its_bound(
     function: str, surface: Surface, bound: str
 ) -> None:
@@ -143,7 +144,7 @@ def test_held_event_is_given_up_before_its_queue_would_drop_it(limit: str) -> No
     assert PARAMETERS[limit]["MaxValue"] < retention
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
+@every("function", FUNCTIONS)
 def test_function_is_told_exactly_what_its_settings_read(function: str) -> None:
     settings = SETTINGS[function]
     told = {name for name in variables(function) if name.startswith("RELAY_")}
@@ -154,14 +155,14 @@ def test_function_is_told_exactly_what_its_settings_read(function: str) -> None:
     assert told == read - has_no_use_for
 
 
-@pytest.mark.parametrize("which", ["Default", "MinValue", "MaxValue"])
-@pytest.mark.parametrize("function", FUNCTIONS)
+@every("which", ["Default", "MinValue", "MaxValue"])
+@every("function", FUNCTIONS)
 def test_settings_take_whatever_the_parameters_let_through(function: str, which: str) -> None:
     SETTINGS[function].from_env(environment(function, which))
 
 
-@pytest.mark.parametrize("function", FORWARDERS)
-@pytest.mark.parametrize("choice", PARAMETERS["Deduplicate"]["AllowedValues"])
+@every("function", FORWARDERS)
+@every("choice", PARAMETERS["Deduplicate"]["AllowedValues"])
 def test_settings_take_each_choice_of_what_is_remembered(function: str, choice: str) -> None:
     given = environment(function, "Default") | {"RELAY_DEDUPLICATE": choice}
 
@@ -175,7 +176,7 @@ def test_settings_take_each_choice_for_uncertain_money(choice: str) -> None:
     assert ForwardSettings.from_env(given).uncertain_money == choice
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
+@every("function", FUNCTIONS)
 def test_function_names_itself_in_logs_and_metrics(function: str) -> None:
     folder = properties(function)["CodeUri"].removeprefix("functions/")
 

@@ -3,45 +3,44 @@
 import json
 import re
 
-import pytest
-
+from tests.support.every import every
 from tests.support.template import FUNCTIONS, TEXT, of_type, properties, under
 
 MASKED = [function.replace("Function", "LogGroup") for function in FUNCTIONS]
 """All but the API's: its format leaves nothing to be found."""
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
+@every("function", FUNCTIONS)
 def test_function_logs_to_a_group_of_its_own(function: str) -> None:
     group = function.replace("Function", "LogGroup")
 
     assert properties(function)["LoggingConfig"] == {"LogGroup": {"Ref": group}}
 
 
-@pytest.mark.parametrize("group", of_type("AWS::Logs::LogGroup"))
+@every("group", of_type("AWS::Logs::LogGroup"))
 def test_log_group_is_kept_for_the_days_of_the_parameter(group: str) -> None:
     """Without it, CloudWatch keeps logs for ever."""
     assert properties(group)["RetentionInDays"] == {"Ref": "LogRetentionDays"}
 
 
-@pytest.mark.parametrize("group", of_type("AWS::Logs::LogGroup"))
+@every("group", of_type("AWS::Logs::LogGroup"))
 def test_log_group_with_a_customer_key_is_encrypted_by_it(group: str) -> None:
     assert under(properties(group)["KmsKeyId"], {"HasCustomerKey": True}) == {"Ref": "KmsKeyArn"}
 
 
-@pytest.mark.parametrize("group", of_type("AWS::Logs::LogGroup"))
+@every("group", of_type("AWS::Logs::LogGroup"))
 def test_log_group_without_a_customer_key_is_encrypted_by_cloudwatch_logs(group: str) -> None:
     """Which it always is, with a key of its own, when none is named."""
     assert under(properties(group)["KmsKeyId"], {"HasCustomerKey": False}) is None
 
 
-@pytest.mark.parametrize("group", MASKED)
+@every("group", MASKED)
 def test_log_of_a_function_is_looked_through_only_when_that_is_asked_for(group: str) -> None:
     """It is billed by the GB."""
     assert under(properties(group)["DataProtectionPolicy"], {"LogsAreMasked": False}) is None
 
 
-@pytest.mark.parametrize("group", MASKED)
+@every("group", MASKED)
 def test_log_of_a_function_is_searched_for_people_and_keys(group: str) -> None:
     policy = under(properties(group)["DataProtectionPolicy"], {"LogsAreMasked": True})
     managed = "arn:${AWS::Partition}:dataprotection::aws:data-identifier/"
@@ -57,7 +56,7 @@ def test_log_of_a_function_is_searched_for_people_and_keys(group: str) -> None:
     ]
 
 
-@pytest.mark.parametrize("group", MASKED)
+@every("group", MASKED)
 def test_log_of_a_function_has_what_is_found_counted_and_masked(group: str) -> None:
     """CloudWatch Logs wants both, in this form."""
     policy = under(properties(group)["DataProtectionPolicy"], {"LogsAreMasked": True})
@@ -69,9 +68,9 @@ def test_log_of_a_function_has_what_is_found_counted_and_masked(group: str) -> N
     ]
 
 
-@pytest.mark.parametrize("group", MASKED)
-@pytest.mark.parametrize(
-    ("text", "found"),
+@every("group", MASKED)
+@every(
+    "text, found",
     [("call +12025550123 now", True), ("+442079460958", True), ("1732575600123", False)],
 )
 def test_log_of_a_function_is_searched_for_phones_with_a_country_code(

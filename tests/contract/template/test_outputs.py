@@ -1,22 +1,21 @@
 """The outputs: what a person or the command asks the stack for."""
 
-import pytest
-
+from tests.support.every import every
 from tests.support.template import DEAD_LETTERS, FUNCTIONS, SOURCES, TABLES, TEMPLATE
 
 
-@pytest.mark.parametrize("queue", [*SOURCES, *DEAD_LETTERS])
+@every("queue", [*SOURCES, *DEAD_LETTERS])
 def test_outputs_give_the_url_and_the_arn_of_each_queue(queue: str) -> None:
     assert TEMPLATE["Outputs"][f"{queue}Url"]["Value"] == {"Ref": queue}
     assert TEMPLATE["Outputs"][f"{queue}Arn"]["Value"] == {"Fn::GetAtt": [queue, "Arn"]}
 
 
-@pytest.mark.parametrize("table", TABLES)
+@every("table", TABLES)
 def test_outputs_give_the_name_of_each_table(table: str) -> None:
     assert TEMPLATE["Outputs"][f"{table}Name"]["Value"] == {"Ref": table}
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
+@every("function", FUNCTIONS)
 def test_outputs_give_the_name_of_each_function(function: str) -> None:
     assert TEMPLATE["Outputs"][f"{function}Name"]["Value"] == {"Ref": function}
 

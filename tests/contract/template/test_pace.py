@@ -6,6 +6,7 @@ import pytest
 
 from relay.config.environment import ForwardSettings
 from relay.domain.kinds import Surface
+from tests.support.every import every
 from tests.support.template import FORWARDERS, PARAMETERS, environment, event_source, variables
 
 BASELINE = 10_000
@@ -40,7 +41,7 @@ def at_once(function: str, given: dict[str, int]) -> int:
     return given[event_source(function)["ScalingConfig"]["MaximumConcurrency"]["Ref"]]
 
 
-@pytest.mark.parametrize("given", CHOICES, ids=str)
+@every("given", CHOICES, ids=str)
 def test_forwarders_together_never_send_more_than_the_baseline(given: dict[str, int]) -> None:
     total = sum(pace(function, given) * at_once(function, given) for function in FORWARDERS)
 
@@ -63,7 +64,7 @@ def test_forwarders_share_one_and_the_same_total(variable: str) -> None:
     assert mobile == web
 
 
-@pytest.mark.parametrize("function", FORWARDERS)
-@pytest.mark.parametrize("given", CHOICES, ids=str)
+@every("function", FORWARDERS)
+@every("given", CHOICES, ids=str)
 def test_each_forwarder_has_a_part_of_the_pace(function: str, given: dict[str, int]) -> None:
     assert pace(function, given) > 0

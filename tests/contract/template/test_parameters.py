@@ -2,24 +2,23 @@
 
 import re
 
-import pytest
-
+from tests.support.every import every
 from tests.support.template import PARAMETERS, TEMPLATE
 
 
-@pytest.mark.parametrize("name", PARAMETERS)
+@every("name", PARAMETERS)
 def test_parameter_has_a_default(name: str) -> None:
     assert "Default" in PARAMETERS[name]
 
 
-@pytest.mark.parametrize("name", PARAMETERS)
+@every("name", PARAMETERS)
 def test_parameter_has_bounds(name: str) -> None:
     bounds = {"AllowedValues", "AllowedPattern"} & PARAMETERS[name].keys()
 
     assert bounds or {"MinValue", "MaxValue"} <= PARAMETERS[name].keys()
 
 
-@pytest.mark.parametrize("name", PARAMETERS)
+@every("name", PARAMETERS)
 def test_parameter_says_its_unit(name: str) -> None:
     units = (
         r"seconds|days|MB|messages|requests|invocations|percent|scheme and host, no path|no unit"
@@ -28,7 +27,7 @@ def test_parameter_says_its_unit(name: str) -> None:
     assert re.search(rf"\b({units})\b", PARAMETERS[name]["Description"], re.IGNORECASE)
 
 
-@pytest.mark.parametrize("name", PARAMETERS)
+@every("name", PARAMETERS)
 def test_parameter_default_is_within_its_bounds(name: str) -> None:
     parameter = PARAMETERS[name]
     default = parameter["Default"]
@@ -39,7 +38,7 @@ def test_parameter_default_is_within_its_bounds(name: str) -> None:
         assert parameter["MinValue"] <= default <= parameter["MaxValue"]
 
 
-@pytest.mark.parametrize("name", PARAMETERS)
+@every("name", PARAMETERS)
 def test_parameter_stands_in_a_group_of_the_console(name: str) -> None:
     groups = TEMPLATE["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
 

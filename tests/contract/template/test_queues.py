@@ -5,6 +5,7 @@ import re
 import pytest
 
 from relay.consumer.suspects import APART_SECONDS
+from tests.support.every import every
 from tests.support.template import (
     CONSUMERS,
     DEAD_LETTERS,
@@ -19,7 +20,7 @@ from tests.support.template import (
 SOURCES_GIVEN = {"Ref": "RedriveSources"}
 
 
-@pytest.mark.parametrize(("queue", "function"), list(zip(SOURCES, CONSUMERS, strict=True)))
+@every("queue, function", list(zip(SOURCES, CONSUMERS, strict=True)))
 def test_source_queue_hides_a_message_for_six_timeouts_and_the_longest_window(
     queue: str, function: str
 ) -> None:
@@ -30,13 +31,13 @@ def test_source_queue_hides_a_message_for_six_timeouts_and_the_longest_window(
     assert properties(queue)["VisibilityTimeout"] >= 6 * properties(function)["Timeout"] + longest
 
 
-@pytest.mark.parametrize("queue", SOURCES)
+@every("queue", SOURCES)
 def test_source_queue_hides_a_message_for_less_than_a_suspect_is_hidden(queue: str) -> None:
     """Only so does a message that ends its process come back without the others of its batch."""
     assert properties(queue)["VisibilityTimeout"] < APART_SECONDS
 
 
-@pytest.mark.parametrize("function", CONSUMERS)
+@every("function", CONSUMERS)
 def test_consumer_with_a_large_batch_waits_for_it_to_fill(function: str) -> None:
     """Lambda refuses a batch that may be larger than 10 without a window of a second."""
     source = event_source(function)
@@ -44,34 +45,32 @@ def test_consumer_with_a_large_batch_waits_for_it_to_fill(function: str) -> None
     assert source["BatchSize"] == 10 or source["MaximumBatchingWindowInSeconds"]["Ref"]
 
 
-@pytest.mark.parametrize(("queue", "dead"), list(zip(SOURCES, DEAD_LETTERS, strict=True)))
+@every("queue, dead", list(zip(SOURCES, DEAD_LETTERS, strict=True)))
 def test_source_queue_has_a_dead_letter_queue_of_its_own(queue: str, dead: str) -> None:
     target = properties(queue)["RedrivePolicy"]["deadLetterTargetArn"]
 
     assert target == {"Fn::GetAtt": [dead, "Arn"]}
 
 
-@pytest.mark.parametrize("queue", SOURCES)
+@every("queue", SOURCES)
 def test_source_queue_gives_a_crashing_message_at_least_five_chances(queue: str) -> None:
     """AWS's advice: with fewer, being throttled is enough to lose sight of a message."""
     assert properties(queue)["RedrivePolicy"]["maxReceiveCount"] >= 5
 
 
-@pytest.mark.parametrize(
-    ("queue", "days"), [*((q, 7) for q in SOURCES), *((q, 14) for q in DEAD_LETTERS)]
-)
+@every("queue, days", [*((q, 7) for q in SOURCES), *((q, 14) for q in DEAD_LETTERS)])
 def test_queue_keeps_messages_for_its_days(queue: str, days: int) -> None:
     assert properties(queue)["MessageRetentionPeriod"] == days * 24 * 60 * 60
 
 
-@pytest.mark.parametrize("queue", [*SOURCES, *DEAD_LETTERS])
+@every("queue", [*SOURCES, *DEAD_LETTERS])
 def test_queue_without_a_customer_key_is_encrypted_by_sqs(queue: str) -> None:
     found = {name: under(v, {"HasCustomerKey": False}) for name, v in properties(queue).items()}
 
     assert (found["SqsManagedSseEnabled"], found["KmsMasterKeyId"]) == (True, None)
 
 
-@pytest.mark.parametrize("queue", [*SOURCES, *DEAD_LETTERS])
+@every("queue", [*SOURCES, *DEAD_LETTERS])
 def test_queue_with_a_customer_key_is_encrypted_by_it(queue: str) -> None:
     found = {name: under(v, {"HasCustomerKey": True}) for name, v in properties(queue).items()}
 
@@ -79,7 +78,7 @@ def test_queue_with_a_customer_key_is_encrypted_by_it(queue: str) -> None:
     assert found["SqsManagedSseEnabled"] is False
 
 
-@pytest.mark.parametrize("queue", [*SOURCES, *DEAD_LETTERS])
+@every("queue", [*SOURCES, *DEAD_LETTERS])
 def test_queue_refuses_everything_that_comes_without_tls(queue: str) -> None:
     policies = of_type("AWS::SQS::QueuePolicy").values()
     (policy,) = (p for p in policies if p["Queues"] == [{"Ref": queue}])

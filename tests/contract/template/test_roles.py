@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from tests.support.every import every
 from tests.support.template import (
     DEAD_LETTERS,
     FUNCTIONS,
@@ -68,8 +69,8 @@ def grants(translated: Json) -> list[Json]:
     return [one for one in objects(translated) if one.get("Effect") == "Allow"]
 
 
-@pytest.mark.parametrize("table", TABLES)
-@pytest.mark.parametrize("function", FUNCTIONS)
+@every("table", TABLES)
+@every("function", FUNCTIONS)
 def test_function_does_with_a_table_only_what_it_needs(function: str, table: str) -> None:
     expected = ACCESS.get((function, table), set())
 
@@ -78,15 +79,15 @@ def test_function_does_with_a_table_only_what_it_needs(function: str, table: str
     }
 
 
-@pytest.mark.parametrize("queue", [*SOURCES, *DEAD_LETTERS])
-@pytest.mark.parametrize("function", FUNCTIONS)
+@every("queue", [*SOURCES, *DEAD_LETTERS])
+@every("function", FUNCTIONS)
 def test_function_does_with_a_queue_only_what_it_needs(function: str, queue: str) -> None:
     expected = QUEUE_ACCESS.get((function, queue), set())
 
     assert actions_on(function, {"Fn::GetAtt": [queue, "Arn"]}) == {f"sqs:{e}" for e in expected}
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
+@every("function", FUNCTIONS)
 def test_function_writes_to_its_own_log_only(function: str) -> None:
     own = {"Fn::GetAtt": [function.replace("Function", "LogGroup"), "Arn"]}
     logging = [s for s in statements(function) if any("logs:" in a for a in listed(s["Action"]))]
@@ -95,14 +96,14 @@ def test_function_writes_to_its_own_log_only(function: str) -> None:
     assert actions_on(function, own) == {"logs:CreateLogStream", "logs:PutLogEvents"}
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
+@every("function", FUNCTIONS)
 def test_function_calls_no_service_that_these_tests_do_not_know(function: str) -> None:
     actions = [action for one in statements(function) for action in listed(one["Action"])]
 
     assert {action.partition(":")[0] for action in actions} <= SERVICES
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
+@every("function", FUNCTIONS)
 def test_function_may_use_each_table_that_it_is_told_of(function: str) -> None:
     told = {value.get("Ref") for value in variables(function).values() if isinstance(value, dict)}
 
@@ -138,7 +139,7 @@ def test_every_statement_says_its_reason_beside_it() -> None:
     assert re.findall(r"- Sid: \w+ *$", TEXT, re.MULTILINE) == []
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
+@every("function", FUNCTIONS)
 def test_no_statement_is_without_a_sid_to_carry_its_reason(function: str) -> None:
     assert all("Sid" in statement for statement in statements(function))
 
@@ -176,7 +177,7 @@ def test_only_the_api_may_invoke_a_function_and_only_by_its_own_routes(translate
         assert "/v1/" in one["SourceArn"]["Fn::Sub"][0]
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
+@every("function", FUNCTIONS)
 def test_no_role_reaches_every_resource_except_to_send_traces(function: str) -> None:
     """X-Ray has no resources to name."""
     everywhere = [one["Sid"] for one in statements(function) if "*" in listed(one["Resource"])]
@@ -188,7 +189,7 @@ def test_every_grant_on_all_resources_says_its_reason_beside_it() -> None:
     assert re.findall(r'Resource: "\*" *$', TEXT, re.MULTILINE) == []
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
+@every("function", FUNCTIONS)
 def test_parameters_are_read_by_exact_name_only(function: str) -> None:
     """A grant on a path would return everything below it, whatever is denied there."""
     actions = {action for one in statements(function) for action in listed(one["Action"])}
@@ -196,12 +197,12 @@ def test_parameters_are_read_by_exact_name_only(function: str) -> None:
     assert {action for action in actions if action.startswith("ssm:")} == {"ssm:GetParameters"}
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
+@every("function", FUNCTIONS)
 def test_role_without_a_customer_key_knows_no_key(function: str) -> None:
     assert "kms:" not in json.dumps(statements(function, conditions=False))
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
+@every("function", FUNCTIONS)
 def test_customer_key_is_used_only_through_the_services_that_a_function_calls(
     function: str,
 ) -> None:
@@ -218,7 +219,7 @@ def test_customer_key_is_used_only_through_the_services_that_a_function_calls(
     ]
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
+@every("function", FUNCTIONS)
 def test_customer_key_makes_new_keys_only_for_those_that_send_to_a_queue(function: str) -> None:
     actions = {action for one in statements(function) for action in listed(one["Action"])}
 

@@ -4,8 +4,7 @@ import re
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-import pytest
-
+from tests.support.every import every
 from tests.support.template import (
     FUNCTIONS,
     PARAMETERS,
@@ -55,7 +54,7 @@ def readable(function: str, name: str) -> bool:
     return any(fnmatchcase(BASE + name, pattern) for pattern in patterns)
 
 
-@pytest.mark.parametrize("name", READERS)
+@every("name", READERS)
 def test_parameter_is_readable_for_those_functions_only_that_need_it(name: str) -> None:
     assert {function for function in FUNCTIONS if readable(function, name)} == READERS[name]
 
@@ -74,7 +73,7 @@ def test_security_page_says_who_may_read_what() -> None:
         assert set(_NAMED.findall("".join(said))) == named
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
+@every("function", FUNCTIONS)
 def test_parameters_are_read_by_exact_name_only(function: str) -> None:
     """A grant on a path would return everything below it, whatever is denied there."""
     actions = {action for one in statements(function) for action in listed(one["Action"])}
@@ -82,19 +81,19 @@ def test_parameters_are_read_by_exact_name_only(function: str) -> None:
     assert {action for action in actions if action.startswith("ssm:")} == {"ssm:GetParameters"}
 
 
-@pytest.mark.parametrize("part", TEMPLATE)
+@every("part", TEMPLATE)
 def test_template_holds_nothing_that_looks_like_a_secret(part: str) -> None:
     assert [text for text in texts(TEMPLATE[part]) if LOOKS_LIKE_A_SECRET.search(text)] == []
 
 
-@pytest.mark.parametrize(
+@every(
     "key", ["9f86d081884c7d659a2feaa0c55ad015", "whsec_3q2plMvT9wYc1bX8", "AKIAIOSFODNN7EXAMPLE"]
 )
 def test_a_key_would_be_found(key: str) -> None:
     assert LOOKS_LIKE_A_SECRET.search(f"something: {key}")
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
+@every("function", FUNCTIONS)
 def test_environment_has_no_variable_for_a_secret(function: str) -> None:
     """CloudFormation and the console show the environment to whoever may look."""
     words = re.compile("SECRET|TOKEN|PASSWORD|CREDENTIAL|_KEY")
@@ -102,7 +101,7 @@ def test_environment_has_no_variable_for_a_secret(function: str) -> None:
     assert [name for name in variables(function) if words.search(name)] == []
 
 
-@pytest.mark.parametrize("name", PARAMETERS)
+@every("name", PARAMETERS)
 def test_parameter_of_the_template_is_none_that_would_have_to_be_hidden(name: str) -> None:
     """It would still stand in the functions' settings, for whoever may see those."""
     assert "NoEcho" not in PARAMETERS[name]
@@ -118,7 +117,7 @@ def test_stack_makes_no_resource_that_holds_a_secret() -> None:
     assert services & {"SSM", "SecretsManager"} == set()
 
 
-@pytest.mark.parametrize("name", TEMPLATE["Outputs"])
+@every("name", TEMPLATE["Outputs"])
 def test_output_is_the_name_or_the_address_of_something_in_the_stack(name: str) -> None:
     value = TEMPLATE["Outputs"][name]["Value"]
 

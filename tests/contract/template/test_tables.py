@@ -2,8 +2,7 @@
 
 from datetime import date
 
-import pytest
-
+from tests.support.every import every
 from tests.support.template import PARAMETERS, RESOURCES, TABLES, of_type, properties, under
 
 
@@ -11,7 +10,7 @@ def test_template_has_no_table_that_these_tests_do_not_know() -> None:
     assert of_type("AWS::DynamoDB::Table").keys() == set(TABLES)
 
 
-@pytest.mark.parametrize("table", TABLES)
+@every("table", TABLES)
 def test_table_has_the_key_that_the_layer_reads_by(table: str) -> None:
     keys = {one["AttributeName"]: one["KeyType"] for one in properties(table)["KeySchema"]}
     types = {
@@ -23,33 +22,33 @@ def test_table_has_the_key_that_the_layer_reads_by(table: str) -> None:
     assert set(types.values()) == {"S"}
 
 
-@pytest.mark.parametrize("table", TABLES)
+@every("table", TABLES)
 def test_table_is_paid_for_by_the_request(table: str) -> None:
     assert properties(table)["BillingMode"] == "PAY_PER_REQUEST"
 
 
-@pytest.mark.parametrize("table", TABLES)
+@every("table", TABLES)
 def test_table_forgets_what_has_expired(table: str) -> None:
     found = properties(table)["TimeToLiveSpecification"]
 
     assert found == {"AttributeName": "expires_at", "Enabled": True}
 
 
-@pytest.mark.parametrize("table", TABLES)
+@every("table", TABLES)
 def test_table_without_a_customer_key_is_encrypted_by_dynamodb(table: str) -> None:
     found = under(properties(table)["SSESpecification"], {"HasCustomerKey": False})
 
     assert found == {"SSEEnabled": False}  # which stands for a key of DynamoDB's own
 
 
-@pytest.mark.parametrize("table", TABLES)
+@every("table", TABLES)
 def test_table_with_a_customer_key_is_encrypted_by_it(table: str) -> None:
     found = under(properties(table)["SSESpecification"], {"HasCustomerKey": True})
 
     assert found == {"SSEEnabled": True, "SSEType": "KMS", "KMSMasterKeyId": {"Ref": "KmsKeyArn"}}
 
 
-@pytest.mark.parametrize("table", TABLES)
+@every("table", TABLES)
 def test_table_outlives_its_stack(table: str) -> None:
     """What it knows cannot be asked for again, and without it money is lost or counted twice."""
     assert RESOURCES[table]["DeletionPolicy"] == "Retain"

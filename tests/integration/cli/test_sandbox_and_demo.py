@@ -9,10 +9,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
+
+import pytest
 
 from relay_cli.clients.http import call
 from tests.integration.cli.conftest import RELAY, ROOT, Run, environment, lines, until
@@ -70,33 +73,95 @@ def _ledger(ready: Any) -> Any:
     return call("GET", f"{ready['stand_in']}/_standin/events").json()["events"]
 
 
-def test_sandbox_prints_its_addresses_and_stops_cleanly(run: Run, tmp_path: Path) -> None:
-    sample = str(EVENTS / "accept_mobile_event.json")
+@dataclass(frozen=True)
+class Up:
+    """A sandbox that is up, and its ready file."""
+
+    process: "subprocess.Popen[bytes]"
+    ready: Any
+    file: Path
+
+    @property
+    def location(self) -> tuple[str, str]:
+        """The option that names it."""
+        return "--ready-file", str(self.file)
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """One for all that look at it; the last of them stops it."""
+    folder = tmp_path_factory.mktemp("sandbox")
     names = ("--allow-host", "host.docker.internal", "--allow-host", "relay.test:4711")
-    with _sandbox(tmp_path, "--no-samples", *names) as (process, ready):
-        assert ready.keys() == READY
-        assert stat.S_IMODE((tmp_path / "ready.json").stat().st_mode) == 0o600
-        for server in ("page", "api", "stand_in", "aws"):
-            assert _names_answered(ready[server]) == [
-                *("localhost", "host.docker.internal", "relay.test:4711")
-            ]
-        assert ready["apps"].keys() == {"mobile", "web"}
-        sent = run("send", sample, "--ready-file", "ready.json", "--api", ready["api"])
-        assert sent.returncode == 0, sent.stdout + sent.stderr
-        until(lambda: _ledger(ready), process)
-        (entry,) = _ledger(ready)
-        assert entry["recorded"]
-        started = children(process.pid)
+    with _sandbox(folder, "--no-samples", *names) as (process, ready):
+        yield Up(process, ready, folder / "ready.json")
 
-        process.send_signal(signal.SIGTERM)
-        output, _ = process.communicate(timeout=60)
 
-    assert process.returncode == 0
+def test_sandbox_says_where_it_is_and_answers_to_the_names_it_is_given(up: Up) -> None:
+    assert up.ready.keys() == READY
+    assert stat.S_IMODE(up.file.stat().st_mode) == 0o600
+    for server in ("page", "api", "stand_in", "aws"):
+        assert _names_answered(up.ready[server]) == [
+            *("localhost", "host.docker.internal", "relay.test:4711")
+        ]
+    assert up.ready["apps"].keys() == {"mobile", "web"}
+
+
+def test_sandbox_takes_what_is_sent_over_http_to_appsflyer(run: Run, up: Up) -> None:
+    sample = str(EVENTS / "accept_mobile_event.json")
+    sent = run("send", sample, *up.location, "--api", up.ready["api"])
+
+    assert sent.returncode == 0, sent.stdout + sent.stderr
+    until(lambda: any(entry["recorded"] for entry in _ledger(up.ready)), up.process)
+
+
+def test_sandbox_with_the_ready_file_of_one_that_is_up_says_where_that_is(run: Run, up: Up) -> None:
+    second = run("sandbox", *up.location, "--port", "0", "--no-samples")
+
+    assert second.returncode == 2
+    assert f"another sandbox is up at {up.ready['page']}".encode() in second.stderr
+    assert json.loads(up.file.read_text()) == up.ready
+
+
+def test_send_that_waits_and_status_say_what_became_of_each_event(run: Run, up: Up) -> None:
+    """The names and values that programs outside rely on."""
+    location = up.location
+    good = run("send", str(EVENTS / "forward_mobile_purchase.json"), "--wait", "--json", *location)
+    mixed = run("send", str(EVENTS / "forward_mobile_batch_one_bad.json"), *location,
+                "--wait", "30", "--json")  # fmt: skip
+    held = run("send", str(EVENTS / "forward_mobile_account_blocked.json"), *location,
+               "--wait", "0.5", "--json")  # fmt: skip
+    status = run("status", "order-1001", "--json", *location)
+    unknown = run("status", "order-0", "--json", *location)
+    shown = run("status", "order-1001", *location)
+
+    (delivered,) = lines(good.stdout)
+    assert good.returncode == 0
+    assert delivered.keys() == {"event_id", "app_id", "outcome", "reason", "rules", "recorded"}
+    assert (delivered["event_id"], delivered["outcome"]) == ("order-1001", "delivered")
+    assert delivered["recorded"]["rule"] == "T3"
+    assert mixed.returncode == 1
+    assert {one["event_id"]: one["outcome"] for one in lines(mixed.stdout)} == {
+        "order-1004": "delivered", "login-77": "rejected", "tutorial-78": "delivered"
+    }  # fmt: skip
+    assert held.returncode == 1
+    assert lines(held.stdout)[0]["outcome"] in {"held", "waiting"}
+    assert (status.returncode, lines(status.stdout)) == (0, [delivered])
+    assert unknown.returncode == 1
+    assert b"AppsFlyer answered 200 OK: recorded." in shown.stdout
+
+
+def test_sandbox_that_is_stopped_leaves_nothing_behind(up: Up) -> None:
+    started = children(up.process.pid)
+
+    up.process.send_signal(signal.SIGTERM)
+    output, _ = up.process.communicate(timeout=60)
+
+    assert up.process.returncode == 0
     assert len(started) >= 4 or sys.platform != "linux", "the local AWS and some functions"
     assert not alive(started)
     for name in ("api", "aws", "producer_token", "mobile_queue"):
-        assert ready[name] in output.decode()
-    assert not (tmp_path / "ready.json").exists()
+        assert up.ready[name] in output.decode()
+    assert not up.file.exists()
 
 
 @contextmanager
@@ -141,48 +206,6 @@ def test_sandbox_sends_to_the_endpoints_it_is_given_as_often_as_the_schedule_say
         *["/inappevent/com.example.shop"] * 3,
         *["/v2.0/s2s/visits/app/web/website-www.example.com"] * 3,
     ]
-
-
-def test_sandbox_with_the_ready_file_of_one_that_is_up_says_where_that_is(
-    run: Run, tmp_path: Path
-) -> None:
-    with _sandbox(tmp_path, "--no-samples") as (_, ready):
-        second = run("sandbox", "--ready-file", "ready.json", "--port", "0", "--no-samples")
-
-        assert second.returncode == 2
-        assert f"another sandbox is up at {ready['page']}".encode() in second.stderr
-        assert json.loads((tmp_path / "ready.json").read_text()) == ready
-
-
-def test_send_that_waits_and_status_say_what_became_of_each_event(run: Run, tmp_path: Path) -> None:
-    """The names and values that programs outside rely on."""
-    location = ("--ready-file", "ready.json")
-    with _sandbox(tmp_path, "--no-samples") as (_, _ready):
-        good = run(
-            "send", str(EVENTS / "forward_mobile_purchase.json"), "--wait", "--json", *location
-        )
-        mixed = run("send", str(EVENTS / "forward_mobile_batch_one_bad.json"), *location,
-                    "--wait", "30", "--json")  # fmt: skip
-        held = run("send", str(EVENTS / "forward_mobile_account_blocked.json"), *location,
-                   "--wait", "0.5", "--json")  # fmt: skip
-        status = run("status", "order-1001", "--json", *location)
-        unknown = run("status", "order-0", "--json", *location)
-        shown = run("status", "order-1001", *location)
-
-    (delivered,) = lines(good.stdout)
-    assert good.returncode == 0
-    assert delivered.keys() == {"event_id", "app_id", "outcome", "reason", "rules", "recorded"}
-    assert (delivered["event_id"], delivered["outcome"]) == ("order-1001", "delivered")
-    assert delivered["recorded"]["rule"] == "T3"
-    assert mixed.returncode == 1
-    assert {one["event_id"]: one["outcome"] for one in lines(mixed.stdout)} == {
-        "order-1004": "delivered", "login-77": "rejected", "tutorial-78": "delivered"
-    }  # fmt: skip
-    assert held.returncode == 1
-    assert lines(held.stdout)[0]["outcome"] in {"held", "waiting"}
-    assert (status.returncode, lines(status.stdout)) == (0, [delivered])
-    assert unknown.returncode == 1
-    assert b"AppsFlyer answered 200 OK: recorded." in shown.stdout
 
 
 def test_sandbox_that_shall_answer_to_what_is_no_host_says_so(run: Run) -> None:

@@ -9,12 +9,13 @@ from relay.domain.kinds import App, Kind
 from relay.rules.prepare import prepare
 from relay_cli.check.report import curl
 from relay_cli.terminal.durations import format_duration
+from tests.support.every import every
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
-@pytest.mark.parametrize(
-    ("seconds", "expected"),
+@every(
+    "seconds, expected",
     [
         (0, "0 s"),
         (0.4, "0 s"),

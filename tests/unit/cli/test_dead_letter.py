@@ -13,6 +13,7 @@ from relay_cli.dlq.filter import Filter, Selection
 from relay_cli.dlq.groups import Groups
 from tests.support.builders import MOBILE_APP, WEB_APP, make_event, make_web_event
 from tests.support.dead_letters import ENVELOPE, NOW, RELAY_FIELDS, message, moment
+from tests.support.every import every
 
 
 def _redriven(content: Any) -> Any:
@@ -157,8 +158,8 @@ def test_dead_letter_without_an_event_has_the_id_of_the_message_that_its_produce
     assert Filter(id="sent-1").matches(dead_letter)
 
 
-@pytest.mark.parametrize(
-    ("filter_", "matched"),
+@every(
+    "filter_, matched",
     [
         (Filter(), True),
         (Filter(reason="attempts_used_up: status_500"), True),

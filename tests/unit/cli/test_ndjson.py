@@ -11,6 +11,7 @@ import pytest
 from relay_cli.check.ndjson import answer
 from relay_cli.input.event import Defaults
 from relay_cli.input.ndjson import MAX_LINE_BYTES, batches
+from tests.support.every import every
 
 
 def _lines(*pieces: bytes) -> list[bytes | None]:
@@ -31,8 +32,8 @@ def _lines(*pieces: bytes) -> list[bytes | None]:
         os.close(reading)
 
 
-@pytest.mark.parametrize(
-    ("pieces", "expected"),
+@every(
+    "pieces, expected",
     [
         ((), []),
         ((b"a\nb\n",), [b"a", b"b"]),

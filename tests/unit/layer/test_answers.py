@@ -4,6 +4,7 @@ from relay.appsflyer.answers import verdict_of_failure, verdict_of_response
 from relay.domain.kinds import Kind
 from relay.domain.outcomes import AppsFlyerResponse, Outcome, Verdict
 from relay.errors import SendFailedError
+from tests.support.every import every
 
 WEB_KINDS = [Kind.WEB_EVENT, Kind.WEB_VISIT]
 
@@ -64,9 +65,9 @@ def test_verdict_of_response_web_400_is_refused_whatever_the_text(kind: Kind) ->
     assert (verdict.outcome, verdict.rule) == (Outcome.REFUSED, "E11")
 
 
-@pytest.mark.parametrize("kind", list(Kind))
-@pytest.mark.parametrize(
-    ("status", "outcome", "rule", "uncertain"),
+@every("kind", list(Kind))
+@every(
+    "status, outcome, rule, uncertain",
     [
         (401, Outcome.HELD, "E13", False),
         (403, Outcome.BLOCKED, "E14", False),

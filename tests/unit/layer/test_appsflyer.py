@@ -13,6 +13,7 @@ from relay.errors import ConfigurationError, SendFailedError
 from relay.http1 import errors
 from relay.http1.pool import Pool
 from relay.secrets import Secret
+from tests.support.every import every
 
 KEY = "0123456789abcdef-example"
 BODY = b'{"eventName":"af_purchase","eventValue":""}'
@@ -143,7 +144,7 @@ async def test_send_token_unfit_for_a_header_is_refused_without_showing_it(key: 
     )
 
 
-@pytest.mark.parametrize(
+@every(
     "base_url",
     [
         "",

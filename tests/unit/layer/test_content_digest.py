@@ -19,6 +19,7 @@ from tests.support.builders import (
     make_web_event,
     make_web_visit,
 )
+from tests.support.every import every
 
 VALUE: Json = {"af_revenue": "9.99", "af_content_id": "sku-1"}
 FIRST = {
@@ -82,14 +83,14 @@ OTHER: list[tuple[Kind, Json]] = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "changed"), SAME)
+@every("kind, changed", SAME)
 def test_content_that_is_the_same_in_another_writing_or_beside_the_point(
     kind: Kind, changed: Json
 ) -> None:
     assert digest(kind, FIRST[kind] | changed) == digest(kind, FIRST[kind])
 
 
-@pytest.mark.parametrize(("kind", "changed"), OTHER)
+@every("kind, changed", OTHER)
 def test_content_of_another_name_money_person_or_time_is_another(kind: Kind, changed: Json) -> None:
     assert digest(kind, FIRST[kind] | changed) != digest(kind, FIRST[kind])
 

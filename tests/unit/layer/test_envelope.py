@@ -16,6 +16,7 @@ from relay.messages.envelope import (
 )
 from relay.messages.reader import parse_envelope
 from tests.support.builders import NOW, Json, make_envelope, make_event
+from tests.support.every import every
 from tests.support.hostile_values import SURROGATE, nested
 
 
@@ -50,7 +51,7 @@ def test_parse_envelope_keeps_numbers_exact() -> None:
     assert str(envelope.event["eventValue"]["af_revenue"]) == "0.10"
 
 
-@pytest.mark.parametrize("name", sorted(DEAD_LETTER_FIELDS))
+@every("name", sorted(DEAD_LETTER_FIELDS))
 def test_parse_envelope_of_a_dead_letter_leaves_its_marks_aside(name: str) -> None:
     """SQS itself can move a dead letter back."""
     assert parsed(**{name: "x"}) == parsed()

@@ -8,6 +8,7 @@ from relay.config.environment import BASELINE_A_SECOND, AcceptSettings, ForwardS
 from relay.domain.kinds import Surface
 from relay.errors import ConfigurationError
 from tests.support.builders import make_settings
+from tests.support.every import every
 
 ACCEPT = {
     "RELAY_PARAMETER_PREFIX": "/appsflyer-relay",
@@ -124,7 +125,7 @@ MALFORMED = [
 ]
 
 
-@pytest.mark.parametrize(("variable", "value"), MALFORMED)
+@every("variable, value", MALFORMED)
 def test_from_env_forward_names_a_malformed_variable(variable: str, value: str) -> None:
     with pytest.raises(ConfigurationError) as raised:
         ForwardSettings.from_env(FORWARD | {variable: value})
@@ -141,9 +142,7 @@ def test_from_env_accept_names_a_malformed_variable(variable: str, value: str) -
     assert raised.value.key == variable
 
 
-@pytest.mark.parametrize(
-    ("variable", "value"), [pair for pair in MALFORMED if len(pair[1]) > 4 and pair[1][0] != "1"]
-)
+@every("variable, value", [pair for pair in MALFORMED if len(pair[1]) > 4 and pair[1][0] != "1"])
 def test_from_env_forward_never_shows_a_malformed_value(variable: str, value: str) -> None:
     with pytest.raises(ConfigurationError) as raised:
         ForwardSettings.from_env(FORWARD | {variable: value})
@@ -200,7 +199,7 @@ def test_from_env_forward_takes_https_and_this_machine(url: str) -> None:
     assert settings.appsflyer_url == url
 
 
-@pytest.mark.parametrize("url", [*ELSEWHERE, *CONTAINERS_HOST])
+@every("url", [*ELSEWHERE, *CONTAINERS_HOST])
 def test_from_env_forward_refuses_http_to_another_machine(url: str) -> None:
     with pytest.raises(ConfigurationError, match="must be https") as raised:
         ForwardSettings.from_env(FORWARD | {"RELAY_APPSFLYER_URL": url})

@@ -3,13 +3,14 @@ import hashlib
 import pytest
 
 from relay.messages.event_ids import former_event_id, http_event_id
+from tests.support.every import every
 
 LONG = "n" * 64
 DIGEST = hashlib.sha256(LONG.encode()).hexdigest()[:32]
 
 
-@pytest.mark.parametrize(
-    ("producer", "key", "position", "event_id"),
+@every(
+    "producer, key, position, event_id",
     [
         ("shop", "order-1", None, "@shop:order-1"),
         ("shop", "a:0", None, "@shop:a:0"),

@@ -19,6 +19,7 @@ from relay.exact_json import (
     plain_number,
     without_lone_surrogates,
 )
+from tests.support.every import every
 
 TOO_DEEP = 100_000
 
@@ -66,7 +67,7 @@ def test_loads_same_key_twice_takes_the_last() -> None:
     assert loads('{"a":1,"a":2}') == {"a": 2}
 
 
-@pytest.mark.parametrize(
+@every(
     "text",
     [
         "",
@@ -160,8 +161,8 @@ def test_loads_of_a_text_that_does_not_end_is_as_quick_as_of_one_that_does(unclo
 # Writing
 
 
-@pytest.mark.parametrize(
-    ("value", "text"),
+@every(
+    "value, text",
     [
         ({"b": 1, "a": [True, False, None]}, '{"b":1,"a":[true,false,null]}'),
         ({"text": "Zoë ✓ \U0001f600"}, '{"text":"Zoë ✓ \U0001f600"}'),
@@ -183,8 +184,8 @@ def test_dumps_value_writes_it_compactly_and_plainly(value: object, text: str | 
     assert dumps(value).decode() == text
 
 
-@pytest.mark.parametrize(
-    ("text", "written"),
+@every(
+    "text, written",
     [
         ("1e3", "1000"),
         ("1E+2", "100"),
@@ -219,7 +220,7 @@ UNWRITABLE = {
 }
 
 
-@pytest.mark.parametrize("value", list(UNWRITABLE.values()), ids=list(UNWRITABLE))
+@every("value", list(UNWRITABLE.values()), ids=list(UNWRITABLE))
 def test_dumps_what_has_no_json_form_raises_its_own_error(value: object) -> None:
     with pytest.raises(UnwritableError):
         dumps(value)
@@ -259,8 +260,8 @@ def test_plain_number_of_the_greatest_length_is_written(text: str) -> None:
     assert "E" not in plain_number(Decimal(text))
 
 
-@pytest.mark.parametrize(
-    ("value", "number"),
+@every(
+    "value, number",
     [
         (5, Decimal(5)),
         (Decimal("0.10"), Decimal("0.10")),

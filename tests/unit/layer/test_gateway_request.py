@@ -7,6 +7,7 @@ import pytest
 
 from relay.gateway.request import PROBLEM_JSON, Problem, Request, Response
 from tests.support.builders import MOBILE_APP, make_http_event
+from tests.support.every import every
 
 
 def request_with(**headers: str) -> Request:
@@ -72,8 +73,8 @@ def test_of_a_body_that_cannot_be_read_is_a_400(body: str, encoded: bool) -> Non
     assert raised.value.status == HTTPStatus.BAD_REQUEST
 
 
-@pytest.mark.parametrize(
-    ("value", "token"),
+@every(
+    "value, token",
     [
         ("Bearer abc", "abc"),
         ("bearer abc", "abc"),
@@ -106,8 +107,8 @@ def test_idempotency_key_too_long_or_unprintable_is_a_400(value: str) -> None:
     assert value not in raised.value.detail
 
 
-@pytest.mark.parametrize(
-    ("value", "is_preview"),
+@every(
+    "value, is_preview",
     [("true", True), ("TRUE", True), ("1", True), ("yes", True), ("false", False), ("0", False),
      ("no", False), ("", True)],
 )  # fmt: skip

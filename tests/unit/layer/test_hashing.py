@@ -13,6 +13,7 @@ from relay.rules.hashing import (
     sha256_hex,
 )
 from relay.rules.identity_fields import HASHED_FIELDS, RAW_FIELDS
+from tests.support.every import every
 
 JANE_AT_EXAMPLE = "8c87b489ce35cf2e2f39f80e282cb2e804932a56a213983eeeb428407d43b52d"
 JANE = "81f8f6dde88365f3928796ec7aa53f72820b06db8664f5fe76a7eb13e24546a2"
@@ -77,7 +78,7 @@ def test_email_is_trimmed_and_lower_cased_before_it_is_hashed(raw: str, digest: 
     assert hashed({"email": raw}) == {"email_hashed": digest}
 
 
-@pytest.mark.parametrize(
+@every(
     "raw",
     [
         "jane",
@@ -96,8 +97,8 @@ def test_normalize_email_without_one_at_between_two_sides_is_none(raw: str) -> N
     assert normalize_email(raw) is None
 
 
-@pytest.mark.parametrize(
-    ("raw", "digest"),
+@every(
+    "raw, digest",
     [
         ("Jane", JANE),
         ("  JANE ", JANE),
@@ -107,7 +108,7 @@ def test_normalize_email_without_one_at_between_two_sides_is_none(raw: str) -> N
         ("Mary\nAnn", "69042937cb7d9caaea5d6179f89f885f9cfa284d54b62284faf533b3fc253987"),
     ],
 )
-@pytest.mark.parametrize("field", ["first_name", "last_name"])
+@every("field", ["first_name", "last_name"])
 def test_name_is_trimmed_and_lower_cased_before_it_is_hashed(
     field: str, raw: str, digest: str
 ) -> None:
@@ -117,8 +118,8 @@ def test_name_is_trimmed_and_lower_cased_before_it_is_hashed(
 # Phones: H2, H3 and H5
 
 
-@pytest.mark.parametrize(
-    ("raw", "region", "digits", "e164"),
+@every(
+    "raw, region, digits, e164",
     [
         ("+12025550123", None, "12025550123", "+12025550123"),
         ("+1 (202) 555-0123", None, "12025550123", "+12025550123"),
@@ -144,8 +145,8 @@ def test_normalize_phone_number_that_is_possible_gives_both_forms(
     assert normalize_phone(raw, region) == (digits, e164)
 
 
-@pytest.mark.parametrize(
-    ("raw", "region"),
+@every(
+    "raw, region",
     [
         ("(202) 555-0123", None),
         ("202 555 0123", "XX"),

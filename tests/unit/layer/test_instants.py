@@ -17,6 +17,7 @@ from relay.instants import (
     web_deadline,
     whole_number,
 )
+from tests.support.every import every
 
 
 def at(text: str) -> datetime:
@@ -33,8 +34,8 @@ def test_parse_iso_that_needs_an_offset_refuses_a_time_without_one() -> None:
     assert parse_iso("2026-11-22T12:00:00+01:00", needs_offset=True) == at("2026-11-22 11:00")
 
 
-@pytest.mark.parametrize(
-    ("value", "number"),
+@every(
+    "value, number",
     [
         (5, 5),
         (Decimal("5.0"), 5),
@@ -88,8 +89,8 @@ def test_to_milliseconds_before_1970_is_negative() -> None:
 # Which time is recorded: mobile
 
 
-@pytest.mark.parametrize(
-    ("event", "arrival", "recorded", "source", "rule"),
+@every(
+    "event, arrival, recorded, source, rule",
     [
         # The two of AppsFlyer's guide: Monday 21:00, arriving on Tuesday and on Wednesday.
         ("2026-03-02 21:00", "2026-03-03 01:00", "2026-03-02 21:00", "event", "T2"),
@@ -128,8 +129,8 @@ def test_mobile_deadline_beyond_the_year_9999_is_none() -> None:
 # Which time is recorded: web
 
 
-@pytest.mark.parametrize(
-    ("zone", "event", "deadline"),
+@every(
+    "zone, event, deadline",
     [
         ("UTC", "2026-03-02 12:00", "2026-03-03 00:30"),
         ("UTC", "2026-03-02 00:00", "2026-03-03 00:30"),

@@ -2,8 +2,6 @@ import json
 from decimal import Decimal
 from pathlib import Path
 
-import pytest
-
 from relay.domain.findings import Findings
 from relay.rules.money import (
     LISTED_CURRENCIES,
@@ -12,6 +10,7 @@ from relay.rules.money import (
     is_finite_number,
     is_plain_amount,
 )
+from tests.support.every import every
 
 DATA = Path(__file__).parents[2] / "data"
 
@@ -20,7 +19,7 @@ def found(findings: Findings) -> list[tuple[str, str]]:
     return [(item.severity.value, item.rule) for item in findings.as_tuple()]
 
 
-@pytest.mark.parametrize(
+@every(
     "value",
     [
         "123",
@@ -46,7 +45,7 @@ def test_is_plain_amount_digits_and_json_numbers_are_amounts(value: object) -> N
     assert is_plain_amount(value)
 
 
-@pytest.mark.parametrize(
+@every(
     "value",
     [
         "",
@@ -95,7 +94,7 @@ def test_is_plain_amount_anything_else_is_none(value: object) -> None:
     assert not is_plain_amount(value)
 
 
-@pytest.mark.parametrize("value", ["5", "", True, None, float("nan"), float("-inf"), [], {}])
+@every("value", ["5", "", True, None, float("nan"), float("-inf"), [], {}])
 def test_is_finite_number_what_is_no_json_number_is_refused(value: object) -> None:
     """W3."""
     assert not is_finite_number(value)
@@ -109,8 +108,8 @@ def test_listed_currencies_are_the_ones_appsflyer_publishes() -> None:
     assert len(LISTED_CURRENCIES) == 179
 
 
-@pytest.mark.parametrize(
-    ("value", "code", "findings"),
+@every(
+    "value, code, findings",
     [
         ("USD", "USD", []),
         ("usd", "USD", [("repair", "M5")]),

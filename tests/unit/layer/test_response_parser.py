@@ -2,6 +2,7 @@ import pytest
 
 from relay.http1.errors import NotHttpError
 from relay.http1.response_parser import LARGEST_ANSWER, LARGEST_HEAD, ResponseParser
+from tests.support.every import every
 
 Read = tuple[int | None, bytes, bool]
 """Status, body, whether the connection may be used again."""
@@ -153,7 +154,7 @@ def test_reader_large_body_is_read_in_part_only() -> None:
     assert read(chunked, chunk, chunk, chunk, chunk)[::2] == (200, False)
 
 
-@pytest.mark.parametrize(
+@every(
     "answer",
     [
         b"SSH-2.0-OpenSSH_9.2\r\n",
@@ -188,8 +189,8 @@ def test_reader_end_within_the_body_is_an_answer() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("answer", "complete"),
+@every(
+    "answer, complete",
     [
         (b"Content-Length: 2\r\n\r\nOK", True),
         (b"Content-Length: 2\r\n\r\nOK and more", True),

@@ -5,6 +5,7 @@ import pytest
 from relay_sandbox.errors import SandboxError
 from relay_sandbox.http.access import Access
 from relay_sandbox.http.messages import Headers, Listener
+from tests.support.every import every
 
 HTTP = Listener(8700)
 ALLOWING = Access.allowing(["host.docker.internal", "172.17.0.1", "Relay.Test.:9000", "[fd00::1]"])
@@ -30,7 +31,7 @@ def test_access_passes_a_name_of_the_loopback_interface_with_the_port(host: str)
     assert refused((("host", host),)) is None
 
 
-@pytest.mark.parametrize(
+@every(
     "host",
     [
         *("", " ", ":8700", "."),
@@ -94,8 +95,8 @@ def test_access_takes_a_host_without_a_port_for_the_port_of_the_scheme(
     assert (refused((("host", host),), listener=listener) is None) is passes
 
 
-@pytest.mark.parametrize(
-    ("host", "passes"),
+@every(
+    "host, passes",
     [
         ("host.docker.internal:8700", True),
         ("HOST.docker.internal.:8700", True),
@@ -118,7 +119,7 @@ def test_access_passes_what_is_allowed_and_nothing_like_it(host: str, *, passes:
     assert (refused((("host", host),), access=ALLOWING) is None) is passes
 
 
-@pytest.mark.parametrize(
+@every(
     "text",
     ["", "*", "*.test", "http://relay.test", "relay.test/", "a b", "relay.test:", "::1", "é"],
 )
@@ -127,8 +128,8 @@ def test_access_cannot_allow_what_is_no_host(text: str) -> None:
         Access.allowing([text])
 
 
-@pytest.mark.parametrize(
-    ("host", "origin"),
+@every(
+    "host, origin",
     [
         ("localhost:8700", "http://localhost:8700"),
         ("127.0.0.1:8700", "http://127.0.0.1:8700"),
@@ -146,7 +147,7 @@ def test_access_passes_a_page_of_its_own(host: str, origin: str) -> None:
     assert refused(headers, access=ALLOWING) is None
 
 
-@pytest.mark.parametrize(
+@every(
     "origin",
     [
         *("null", "", "*", "localhost:8700", "//localhost:8700"),
@@ -189,8 +190,8 @@ def test_access_refuses_a_page_on_another_port_of_an_allowed_host(host: str, ori
     assert refused((("host", host), ("origin", origin)), access=ALLOWING)
 
 
-@pytest.mark.parametrize(
-    ("site", "passes"),
+@every(
+    "site, passes",
     [
         ("none", True),
         ("same-origin", True),

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from relay.domain.kinds import Kind
 from relay_sandbox.stand_in.accounts import Account, Accounts
+from tests.support.every import every
 
 APP = Account.model_validate({"app_id": "id123456789", "tokens": ["old-key", "new-key"]})
 
@@ -44,7 +45,7 @@ def test_account_that_changes_keeps_the_fields_left_out() -> None:
     assert changed.has_token("old-key")
 
 
-@pytest.mark.parametrize(
+@every(
     "wrong",
     [
         {},

@@ -12,6 +12,7 @@ from relay.domain.kinds import Kind
 from relay_sandbox.http.server import Request
 from relay_sandbox.stand_in.calls import Call
 from relay_sandbox.stand_in.faults import Fault, Faults
+from tests.support.every import every
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -64,8 +65,8 @@ def test_faults_apply_in_the_order_they_were_set() -> None:
     assert [fault.status for fault in triggered if fault] == [500, 503]
 
 
-@pytest.mark.parametrize(
-    ("filters", "call", "applies"),
+@every(
+    "filters, call, applies",
     [
         ({"app_id": "id1"}, _call("id1"), True),
         ({"app_id": "id1"}, _call("id2"), False),
@@ -94,8 +95,8 @@ def test_fault_meant_for_other_calls_does_not_count_them() -> None:
     assert triggered == [False, False, True]
 
 
-@pytest.mark.parametrize(
-    ("wrong", "message"),
+@every(
+    "wrong, message",
     [
         ({}, "says no fault"),
         ({"times": 1}, "says no fault"),

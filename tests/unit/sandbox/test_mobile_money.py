@@ -5,14 +5,15 @@ from __future__ import annotations
 import pytest
 
 from relay_sandbox.stand_in.mobile_money import read_money
+from tests.support.every import every
 
 
 def _event(event_value: object, currency: object = "USD") -> dict[str, object]:
     return {"eventValue": event_value, "eventCurrency": currency}
 
 
-@pytest.mark.parametrize(
-    ("written", "amount"),
+@every(
+    "written, amount",
     [
         ("123", "123"),
         ("-123.45", "-123.45"),
@@ -30,7 +31,7 @@ def test_money_in_plain_digits_is_kept_to_the_digit(written: str, amount: str) -
     assert (money.amount, money.currency) == (amount, "USD")
 
 
-@pytest.mark.parametrize(
+@every(
     "written",
     [
         '"1,234.56"',

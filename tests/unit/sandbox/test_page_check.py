@@ -14,6 +14,7 @@ from relay_sandbox.page.answers import PageError
 from relay_sandbox.page.check import check
 from relay_sandbox.page.repairs import plain_amount
 from relay_sandbox.page.surroundings import Surroundings
+from tests.support.every import every
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 READY = {
@@ -63,8 +64,8 @@ def test_verdict_of_an_event_that_arrives_later_is_that_of_its_arrival() -> None
     assert [one["rule"] for one in said["findings"]] == ["T3"]
 
 
-@pytest.mark.parametrize(
-    ("change", "finding", "repaired"),
+@every(
+    "change, finding, repaired",
     [
         (
             {"eventValue": {"af_revenue": "1,200.50"}},
@@ -106,8 +107,8 @@ def test_repair_keeps_numbers_as_they_are_written() -> None:
     assert '"af_revenue": 9.990' in found["repairs"][0]["text"]
 
 
-@pytest.mark.parametrize(
-    ("amount", "plain"),
+@every(
+    "amount, plain",
     [
         ("1,200.50", "1200.50"),
         ("1.200,50", "1200.50"),

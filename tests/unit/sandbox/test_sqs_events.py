@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from relay_sandbox.lambda_runtime.sqs_events import failed_ids, sqs_record
+from tests.support.every import every
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import MessageTypeDef
@@ -71,7 +72,7 @@ def test_response_with_failures_names_exactly_those() -> None:
     assert failed_ids(response, IDS) == {"two", "three"}
 
 
-@pytest.mark.parametrize(
+@every(
     "response",
     [
         "done",

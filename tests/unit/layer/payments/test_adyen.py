@@ -28,6 +28,7 @@ from relay.payments.providers.adyen.settings import AdyenSettings
 from relay.payments.providers.protocol import Webhook
 from relay.secrets import Secret
 from tests.support.builders import Json
+from tests.support.every import every
 
 DATA = Path(__file__).parents[3] / "data"
 KEY = "44782DEF547AAA06C910C43932B1EB0C71FC68D9D0C057550C48EC2ACF6BA056"
@@ -89,7 +90,7 @@ def test_verify_what_adyens_library_signs_is_taken() -> None:
 SIGNED = ("pspReference", "originalReference", "merchantAccountCode", "merchantReference")
 
 
-@pytest.mark.parametrize("field", [*SIGNED, "eventCode", "success", "currency", "value"])
+@every("field", [*SIGNED, "eventCode", "success", "currency", "value"])
 def test_verify_each_bit_of_a_signed_field_counts(field: str) -> None:
     item = make_item("REFUND")
     body_of(item)
@@ -230,8 +231,8 @@ def test_read_tells_of_each_item() -> None:
     assert told[0].occurred_at == AT
 
 
-@pytest.mark.parametrize(
-    ("code", "success", "settings", "treatment"),
+@every(
+    "code, success, settings, treatment",
     [
         ("AUTHORISATION", "true", SETTINGS, Treatment.COUNTED),
         ("AUTHORISATION", "false", SETTINGS, Treatment.IGNORED),
@@ -388,8 +389,8 @@ def test_understand_cancellation_of_what_was_not_captured_is_no_refund() -> None
     assert meaning(make_item("CANCEL_OR_REFUND", additionalData=cancelled)).movement is not None
 
 
-@pytest.mark.parametrize(
-    ("code", "kind", "id_", "about"),
+@every(
+    "code, kind, id_, about",
     [
         ("CAPTURE_FAILED", MovementKind.REFUND, "PSP2", PAYMENT),
         ("CANCELLATION", MovementKind.REFUND, "PSP2", PAYMENT),

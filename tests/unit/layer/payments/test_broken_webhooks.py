@@ -13,6 +13,7 @@ from relay.exact_json import dumps, loads
 from relay.payments.providers import paddle, stripe
 from relay.payments.providers.protocol import Provider
 from relay.payments.providers.registry import PROVIDERS as ALL
+from tests.support.every import every
 
 pytestmark = pytest.mark.untraced  # tens of thousands of readings, which tracing makes slow
 
@@ -58,7 +59,7 @@ def said_of(provider: Provider[Any], settings: SourceSettings, content: object) 
     return ""
 
 
-@pytest.mark.parametrize(("name", "case"), CASES)
+@every("name, case", CASES)
 def test_provider_odd_value_anywhere_is_unreadable_at_worst_and_never_quoted(
     name: str, case: str
 ) -> None:
@@ -81,7 +82,7 @@ ON_THE_QUEUE = [
 ]
 
 
-@pytest.mark.parametrize(("name", "case"), ON_THE_QUEUE)
+@every("name, case", ON_THE_QUEUE)
 def test_provider_odd_value_anywhere_in_what_was_queued_is_unreadable_at_worst(
     name: str, case: str
 ) -> None:

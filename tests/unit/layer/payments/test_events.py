@@ -15,6 +15,7 @@ from relay.payments.events import event_name, event_of, movement_digest
 from relay.rules.prepare import Prepared, prepare
 from relay.stores.decision import Decision
 from tests.support.builders import MOBILE_APP, NOW, WEB_APP, Json
+from tests.support.every import every
 
 PAID = Decision(
     kind=MovementKind.PURCHASE,
@@ -65,12 +66,12 @@ def test_name_of_what_is_taken_back_is_that_of_the_original(kind: str) -> None:
     assert event_name(MovementKind(kind), PaymentRules(), original) == "premium_bought"
 
 
-@pytest.mark.parametrize("kind", list(MovementKind))
+@every("kind", list(MovementKind))
 def test_name_is_the_apps_own_where_it_has_one(kind: MovementKind) -> None:
     assert event_name(kind, PaymentRules(names={kind: "own_name"}), PAID) == "own_name"
 
 
-@pytest.mark.parametrize("kind", list(MovementKind))
+@every("kind", list(MovementKind))
 def test_name_that_is_null_drops_the_movement(kind: MovementKind) -> None:
     assert event_name(kind, PaymentRules(names={kind: None}), PAID) is None
 
@@ -182,8 +183,8 @@ def prepared(decision: Decision) -> Prepared:
     return prepare(kind, App(decision.app_id), built, NOW, "shop:in_1")
 
 
-@pytest.mark.parametrize("decision", [PAID, ON_WEB], ids=["mobile", "web"])
-@pytest.mark.parametrize("kind", list(MovementKind))
+@every("decision", [PAID, ON_WEB], ids=["mobile", "web"])
+@every("kind", list(MovementKind))
 def test_event_of_every_kind_may_be_sent(decision: Decision, kind: MovementKind) -> None:
     is_step = kind in {MovementKind.TRIAL, MovementKind.CANCELLATION}
     name = event_name(kind, PaymentRules(), None if is_step else decision)

@@ -12,6 +12,7 @@ from itertools import permutations
 import pytest
 
 from tests.support.builders import Json
+from tests.support.every import every
 from tests.support.payment_stories import (
     ALL,
     NET_SUMS,
@@ -58,8 +59,8 @@ def net_sum(events: list[Json]) -> Decimal:
     return sum(map(Decimal, revenues), Decimal(0))
 
 
-@pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("provider", STORIES)
+@every("seed", range(3))
+@every("provider", STORIES)
 def test_story_told_thrice_in_any_order_is_each_movement_once(provider: str, seed: int) -> None:
     harness = PaymentsHarness()
     harness.clock.now = present()
@@ -76,8 +77,8 @@ def test_story_told_thrice_in_any_order_is_each_movement_once(provider: str, see
     assert net_sum(movements(harness)) == NET_SUMS[provider]
 
 
-@pytest.mark.parametrize("seed", range(2))
-@pytest.mark.parametrize("provider", STORIES)
+@every("seed", range(2))
+@every("provider", STORIES)
 def test_forgotten_customer_leaves_nothing_of_the_story_in_whichever_order_it_came(
     provider: str, seed: int
 ) -> None:

@@ -10,6 +10,7 @@ from relay.payments.providers.adyen.places import PLACES as ADYEN
 from relay.payments.providers.minor_units import from_minor
 from relay.payments.providers.paddle.places import PLACES as PADDLE
 from relay.payments.providers.stripe.places import PLACES as STRIPE
+from tests.support.every import every
 
 PLACES = {"stripe": STRIPE, "paddle": PADDLE, "adyen": ADYEN}
 
@@ -31,8 +32,8 @@ _CASES: dict[tuple[str, str], str] = {
 }
 
 
-@pytest.mark.parametrize(
-    ("provider", "currency", "major"),
+@every(
+    "provider, currency, major",
     [
         (provider, currency, major)
         for (provider, currencies), major in _CASES.items()
@@ -45,8 +46,8 @@ def test_from_minor_currency_has_the_places_of_its_provider(
     assert str(from_minor(PLACES[provider], currency, 1234, {})) == major
 
 
-@pytest.mark.parametrize(
-    ("currency", "minor", "major"),
+@every(
+    "currency, minor, major",
     [
         ("USD", 1000, "10.00"),
         ("USD", 5, "0.05"),
@@ -73,7 +74,7 @@ def test_from_minor_settings_of_the_source_win(currency: str, places: int, major
     assert str(from_minor(STRIPE, currency, 1234, {currency: places, "EUR": 3})) == major
 
 
-@pytest.mark.parametrize("currency", ["", "US", "usd", "USDT", "ＵＳＤ", "U$D", "USD\n", "ÄÖÜ"])
+@every("currency", ["", "US", "usd", "USDT", "ＵＳＤ", "U$D", "USD\n", "ÄÖÜ"])
 def test_from_minor_no_currency_is_unreadable(currency: str) -> None:
     with pytest.raises(UnreadableWebhookError, match="currency"):
         from_minor(STRIPE, currency, 1, {})

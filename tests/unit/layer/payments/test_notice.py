@@ -10,6 +10,7 @@ from relay.domain.movements import ParsedWebhook, Treatment
 from relay.errors import NotAnEnvelopeError
 from relay.messages.notice import Notice, parse_notice, write_notice
 from tests.support.builders import NOW, Json
+from tests.support.every import every
 
 BODY = b'{"id": "evt_1"}'
 DIGEST = hashlib.sha256(BODY).hexdigest()
@@ -113,8 +114,8 @@ def test_moment_of_a_notice_is_in_utc() -> None:
     assert parse_notice(body).first_seen == datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
-@pytest.mark.parametrize(
-    ("body", "problem"),
+@every(
+    "body, problem",
     [
         ("jane.roe@example.com", "not JSON"),
         ('["jane.roe@example.com"]', "must be a JSON object"),

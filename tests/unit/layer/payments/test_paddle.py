@@ -23,6 +23,7 @@ from relay.errors import UnreadableWebhookError
 from relay.exact_json import dumps, loads
 from relay.payments.providers import paddle
 from tests.support.builders import Json
+from tests.support.every import every
 from tests.support.ledger_stories import played
 
 SAMPLES = Path(__file__).parents[3] / "data" / "webhooks"
@@ -318,8 +319,8 @@ def test_transaction_of_nothing_gives_links_alone() -> None:
     assert meaning.links[0].hints == CustomerHints("u1")
 
 
-@pytest.mark.parametrize(
-    ("totals", "amount"),
+@every(
+    "totals, amount",
     [
         # Of 11.90 are 5.95 paid by credit: what was paid has half of the tax.
         ({"grand_total": "595", "grand_total_tax": "95"}, ("5.95", "5.00", "4.65")),
@@ -490,9 +491,9 @@ def returned(kind: MovementKind, name: str, about: str) -> Movement:
     return Movement(kind, name, f"adjustment:{name}", TOLD_AT, BACK, original_ref=about)
 
 
-@pytest.mark.parametrize("kind", ["adjustment.created", "adjustment.updated"])
-@pytest.mark.parametrize(
-    ("action", "status", "expected"),
+@every("kind", ["adjustment.created", "adjustment.updated"])
+@every(
+    "action, status, expected",
     [
         ("refund", "approved", returned(MovementKind.REFUND, "adj_1", "transaction:txn_1")),
         (
@@ -516,8 +517,8 @@ def test_adjustment_that_is_settled_moves_money(
     assert movement_of(event) == expected
 
 
-@pytest.mark.parametrize(
-    ("action", "status"),
+@every(
+    "action, status",
     [
         ("refund", "pending_approval"),
         ("refund", "rejected"),

@@ -24,6 +24,7 @@ from relay.payments.providers.parsing import (
     read_object,
     refs_of,
 )
+from tests.support.every import every
 
 PRIVATE = "jane.roe@example.com"
 
@@ -31,8 +32,8 @@ PRIVATE = "jane.roe@example.com"
 # The whole
 
 
-@pytest.mark.parametrize(
-    ("body", "problem"),
+@every(
+    "body, problem",
     [
         (b"", "not JSON"),
         (b"{", "not JSON"),
@@ -85,7 +86,7 @@ def test_keep_plain_value_stays_as_it_is(value: object) -> None:
     assert keep({"field": value}, {"field": None}) == {"field": value}
 
 
-@pytest.mark.parametrize(
+@every(
     "value",
     [
         None,
@@ -180,7 +181,7 @@ def reader(name: str) -> Callable[[object, str], object]:
     return found
 
 
-@pytest.mark.parametrize(("name", "path", "expected"), READERS)
+@every("name, path, expected", READERS)
 def test_reader_value_of_its_kind_is_read(name: str, path: str, expected: object) -> None:
     assert reader(name)(CONTENT, path) == expected
     assert reader(name)({"inner": [CONTENT]}, f"inner.0.{path}") == expected
@@ -197,8 +198,8 @@ OPTIONAL = [
 ]
 
 
-@pytest.mark.parametrize("path", ["absent", "null", "text.inner", "list.7.a", "list.x"])
-@pytest.mark.parametrize("name", OPTIONAL)
+@every("path", ["absent", "null", "text.inner", "list.7.a", "list.x"])
+@every("name", OPTIONAL)
 def test_reader_absent_value_is_missing_or_none(name: str, path: str) -> None:
     assert reader(f"{name}_or_none")(CONTENT, path) is None
     with pytest.raises(UnreadableWebhookError, match=f"^{path} is missing$"):
@@ -257,7 +258,7 @@ WRONG: list[tuple[str, object]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "value"), WRONG, ids=lambda value: f"{value!r:.24}")
+@every("name, value", WRONG, ids=lambda value: f"{value!r:.24}")
 def test_reader_value_of_another_kind_is_unreadable_and_never_quoted(
     name: str, value: object
 ) -> None:

@@ -9,6 +9,7 @@ from relay.domain.kinds import Surface
 from relay.domain.movements import MovementKind
 from relay.domain.payment_rules import PaymentRules
 from relay.errors import ConfigurationError, UnknownAppError
+from tests.support.every import every
 from tests.support.fakes import FakeSsm
 
 
@@ -40,8 +41,8 @@ def test_rules_are_those_of_the_apps_settings() -> None:
     assert (own.revenue, own.test_events_to) == ("net_of_tax", "id2")
 
 
-@pytest.mark.parametrize(
-    ("payments", "place"),
+@every(
+    "payments, place",
     [
         ({"names": {"renewal": ""}}, "payments.names.renewal: "),
         ({"names": {"renewal": "x" * 65}}, "payments.names.renewal: "),

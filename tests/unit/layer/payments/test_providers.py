@@ -19,6 +19,7 @@ from relay.payments.providers.protocol import Webhook
 from relay.payments.providers.registry import PROVIDERS, samples_of, source_settings
 from relay.payments.providers.samples import Json, Order, TooFineError
 from relay.secrets import Secret
+from tests.support.every import every
 
 DATA = Path(__file__).parents[3] / "data"
 VECTORS = json.loads((DATA / "webhook_signatures.json").read_text("utf-8"))
@@ -152,7 +153,7 @@ def test_samples_amount_that_cannot_be_paid_is_refused(name: str, currency: str)
 # Who speaks
 
 
-@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["id"])
+@every("vector", VECTORS, ids=lambda vector: vector["id"])
 def test_verify_vector_gives_its_verdict(vector: Json) -> None:
     """Made with the providers' own libraries."""
     name = vector["provider"].replace("-", "_")

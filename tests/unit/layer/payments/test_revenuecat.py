@@ -24,6 +24,7 @@ from relay.payments.providers.protocol import Webhook
 from relay.payments.providers.revenuecat.kinds import COUNTED, IGNORED
 from relay.secrets import Secret
 from tests.support.builders import Json
+from tests.support.every import every
 
 DATA = Path(__file__).parents[3] / "data"
 NOW = datetime(2026, 10, 26, 8, tzinfo=UTC)
@@ -242,7 +243,7 @@ def test_understand_payments(fields: Json, kind: MovementKind) -> None:
     assert (movement.kind, movement.id) == (kind, "2000000912345999")
 
 
-@pytest.mark.parametrize(
+@every(
     "fields",
     [
         {"period_type": "PROMOTIONAL"},
@@ -299,8 +300,8 @@ def test_understand_reversed_refund_names_the_payment() -> None:
     assert movement.original_ref == "transaction:2000000912345999"
 
 
-@pytest.mark.parametrize(
-    ("fields", "name", "ref"),
+@every(
+    "fields, name, ref",
     [
         ({"store": "APP_STORE"}, "t1", "t1"),
         ({"store": "PLAY_STORE"}, "t1", "t1"),

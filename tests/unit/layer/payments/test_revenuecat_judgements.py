@@ -12,6 +12,7 @@ from relay.domain.movements import Circumstances, Link, Movement, MovementKind, 
 from relay.domain.payment_rules import SourceApps, SourceSettings
 from relay.payments.providers import revenuecat
 from tests.support.builders import Json
+from tests.support.every import every
 from tests.support.ledger_stories import heard, played, tell
 
 SETTINGS = SourceSettings(provider="revenuecat", apps=SourceApps())
@@ -57,8 +58,8 @@ def judged(
     return movement.judge(Circumstances(moments, {}, waited))
 
 
-@pytest.mark.parametrize(
-    ("moments", "kind"),
+@every(
+    "moments, kind",
     [
         ({}, FIRST),
         ({"changed:old": TOLD}, RENEWAL),
@@ -110,8 +111,8 @@ def free(began: datetime, ends: datetime) -> dict[str, datetime]:
     return {f"free_from:{milliseconds(began)}": ends}
 
 
-@pytest.mark.parametrize(
-    ("number", "moments", "kind"),
+@every(
+    "number, moments, kind",
     [
         (1, {}, RENEWAL),
         (2, {}, RENEWAL),
@@ -209,8 +210,8 @@ def test_trial_that_goes_on_with_another_product_is_none(
 # What is noted
 
 
-@pytest.mark.parametrize(
-    ("kind", "fields", "noted"),
+@every(
+    "kind, fields, noted",
     [
         ("INITIAL_PURCHASE", {}, {"paid:own"}),
         ("INITIAL_PURCHASE", {"store": "APP_STORE"}, set()),

@@ -8,8 +8,6 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
-
 from relay.aws.parameter_store import ParameterStore
 from relay.config.apps import Apps
 from relay.domain.movements import NEGATIVE, REVERSALS, MovementKind, Ref
@@ -25,6 +23,7 @@ from relay.stores.decision import Decision
 from relay.stores.money_trail import Trail, TrailLookup
 from relay_sandbox.local_aws.memory_table import MemoryTable
 from tests.support.builders import MOBILE_APP, Json
+from tests.support.every import every
 from tests.support.ledger_stories import tell
 from tests.support.payments_harness import SECRETS, PaymentsHarness
 
@@ -113,8 +112,8 @@ _CODES = {
 REPAIR = "true Auto-recaptured"
 
 
-@pytest.mark.parametrize(
-    ("tellings", "decided"),
+@every(
+    "tellings, decided",
     [
         # In the order of what happened, and each told again.
         ("capture C 1, uncapture C 2, capture C 3", "+P1 -C +C:captured"),
@@ -144,8 +143,8 @@ def test_capture_is_done_and_undone_by_the_times_that_are_told(tellings: str, de
     assert World(AT_CAPTURE).hear_all(tellings) == decided.split()
 
 
-@pytest.mark.parametrize(
-    ("tellings", "decided"),
+@every(
+    "tellings, decided",
     [
         ("capture C 1, capture B 1, capture C 1", ""),
         ("capture C 1, uncapture C 2, capture C 3, capture C 1", "-C +C:captured"),

@@ -21,6 +21,7 @@ from relay.payments.providers.signatures import (
     timed_signatures,
 )
 from relay.secrets import Secret
+from tests.support.every import every
 
 NOW = datetime(2026, 10, 26, 8, 0, 5, tzinfo=UTC)
 UNIX = 1793001605
@@ -50,15 +51,15 @@ def test_check_hmac_rfc_4231_case_2_is_accepted() -> None:
     )
 
 
-@pytest.mark.parametrize("keys", [[b"key"], [b"old", b"key"], [b"", b"key"]])
-@pytest.mark.parametrize("given", [[HEX], ["0" * 64, HEX], ["", HEX, "x"]])
+@every("keys", [[b"key"], [b"old", b"key"], [b"", b"key"]])
+@every("given", [[HEX], ["0" * 64, HEX], ["", HEX, "x"]])
 def test_check_hmac_any_signature_by_any_key_is_accepted(
     keys: list[bytes], given: list[str]
 ) -> None:
     check_hmac(given, keys, MESSAGE, in_hex)
 
 
-@pytest.mark.parametrize(
+@every(
     "given",
     [[], [""], [HEX.upper()], [HEX + "0"], [HEX[:-1]], [" " + HEX], ["\ud800"], ["é" * 64]],
 )
@@ -143,7 +144,7 @@ NO_TIMES = [
 ]
 
 
-@pytest.mark.parametrize("timestamp", NO_TIMES, ids=lambda text: f"{text[:12]!r}")
+@every("timestamp", NO_TIMES, ids=lambda text: f"{text[:12]!r}")
 def test_check_age_no_unix_seconds_is_refused_and_not_stale(timestamp: str) -> None:
     with pytest.raises(SignatureRefusedError) as refused:
         check_age(timestamp, NOW, 300)

@@ -21,6 +21,7 @@ from relay.payments.providers import standard_webhooks
 from relay.payments.providers.protocol import Webhook
 from relay.secrets import Secret
 from tests.support.builders import Json
+from tests.support.every import every
 
 SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 NOW = datetime(2026, 10, 26, 8, tzinfo=UTC)
@@ -181,8 +182,8 @@ def test_understand_steps_without_money(kind: str) -> None:
     assert (movement.kind.value, movement.amount) == (kind, None)
 
 
-@pytest.mark.parametrize(
-    ("kind", "data", "field"),
+@every(
+    "kind, data, field",
     [
         ("purchase", {"amount": "9.99", "currency": "EUR"}, "id"),
         ("purchase", {**PURCHASE, "amount": 9.99}, "amount"),

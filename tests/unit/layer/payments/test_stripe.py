@@ -29,6 +29,7 @@ from relay.exact_json import dumps, loads
 from relay.payments.providers import stripe
 from relay.payments.providers.stripe.settings import StripeSettings
 from tests.support.builders import Json
+from tests.support.every import every
 
 SAMPLES = Path(__file__).parents[3] / "data" / "webhooks"
 TYPES: Json = json.loads((SAMPLES.parent / "stripe_event_types.json").read_text("utf-8"))
@@ -211,12 +212,12 @@ def test_samples_are_all_there() -> None:
     assert found == BY_SAMPLE.keys()
 
 
-@pytest.mark.parametrize("name", BY_SAMPLE)
+@every("name", BY_SAMPLE)
 def test_understand_sample_means_what_stripe_tells(name: str) -> None:
     assert understood(sample(name)) == BY_SAMPLE[name]
 
 
-@pytest.mark.parametrize("name", BY_SAMPLE)
+@every("name", BY_SAMPLE)
 def test_read_sample_says_which_webhook_it_was(name: str) -> None:
     event = sample(name)
     found = told(event)
@@ -246,7 +247,7 @@ def test_read_livemode_false_is_a_test(live: bool, test: bool) -> None:  # noqa:
     assert told(event, settings(test=True)).test
 
 
-@pytest.mark.parametrize(
+@every(
     "kind",
     [
         "invoice.payment_succeeded",
@@ -767,8 +768,8 @@ STAYED = {"staying": TOLD_AT - timedelta(days=1)}
 LEFT = {"leaving:1": TOLD_AT - timedelta(days=2)}
 
 
-@pytest.mark.parametrize(
-    ("kind", "moments", "counts"),
+@every(
+    "kind, moments, counts",
     [
         ("customer.subscription.updated", {"leaving:1": TOLD_AT}, True),  # itself
         ("customer.subscription.updated", {"leaving:1": TOLD_AT + timedelta(days=1)}, True),

@@ -1,12 +1,11 @@
 """Why a type of webhook does not count, as `relay payments explain` says it."""
 
-import pytest
-
 from relay.payments.providers.registry import PROVIDERS
+from tests.support.every import every
 
 
-@pytest.mark.parametrize(
-    ("provider", "kind", "reason"),
+@every(
+    "provider, kind, reason",
     [
         ("stripe", "invoice.payment_succeeded", "the same payment"),
         ("stripe", "charge.refunded", "the same refund"),
