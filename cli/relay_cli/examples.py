@@ -21,7 +21,9 @@ EXAMPLES: Final[Mapping[str, Sequence[str]]] = {
     "relay dlq": ("relay dlq list mobile", "relay dlq redrive --reason credentials"),
     "relay dlq list": ("relay dlq list mobile",),
     "relay dlq show": ("relay dlq show order-1001",),
+    "relay dlq edit": ("relay dlq edit order-1001",),
     "relay dlq export": ("relay dlq export --reason rejected --to letters.ndjson",),
+    "relay dlq resubmit": ("relay dlq resubmit letters.ndjson",),
     "relay dlq redrive": ("relay dlq redrive mobile --reason credentials --yes",),
     "relay dlq drop": ("relay dlq drop --id order-1001 --yes",),
     "relay payments": ("relay payments trigger stripe first_payment",),
@@ -29,6 +31,7 @@ EXAMPLES: Final[Mapping[str, Sequence[str]]] = {
     "relay payments explain": ("relay payments explain webhook.json",),
     "relay payments story": ("relay payments story story.json --json",),
     "relay payments verify": ("relay payments verify webhook.json --headers headers.txt",),
+    "relay identities get": ("relay identities get user-1001",),
     "relay identities": ("relay identities import installs.csv",),
     "relay identities import": ("relay identities import installs.csv --dry-run",),
 }

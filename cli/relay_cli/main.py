@@ -7,8 +7,8 @@ stays fast.
 
 import sys
 import traceback
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from importlib import metadata
 from itertools import zip_longest
 from typing import Annotated, Any, NoReturn
@@ -18,6 +18,7 @@ import typer
 from relay_cli.capacity import command as capacity
 from relay_cli.check import command as check
 from relay_cli.dlq import command as dlq
+from relay_cli.dlq import correct_command as correct
 from relay_cli.help import Command, Group
 from relay_cli.identities import command as identities
 from relay_cli.local import command as local
@@ -26,6 +27,7 @@ from relay_cli.payments import command as payments
 from relay_cli.rules import command as rules
 from relay_cli.send import command as send
 from relay_cli.terminal.errors import CliError, ExitCode
+from relay_cli.terminal.pipes import reader_may_leave, write_nowhere
 from relay_cli.watch import command as watch
 
 _HELP = "Delivers what your own servers know to AppsFlyer's server-to-server APIs."
@@ -38,7 +40,8 @@ class _App(typer.Typer):
     def __call__(self, args: Sequence[str] | None = None, **kwargs: Any) -> Any:
         arguments = with_seconds(sys.argv[1:] if args is None else args)
         try:
-            return super().__call__(arguments, **kwargs)
+            with _ends_with_its_reader():
+                return super().__call__(arguments, **kwargs)
         except CliError as error:
             _exit(str(error), error.code)
         except MemoryError:
@@ -55,6 +58,22 @@ class _App(typer.Typer):
                 f"this is a fault of relay's own, {type(error).__name__} at "
                 f"{_error_location(error)}: please report it"
             )
+
+
+@contextmanager
+def _ends_with_its_reader() -> Iterator[None]:
+    """Exit code 0 where who reads the output stops early; Click would make it 1."""
+    try:
+        yield
+    except SystemExit as ending:
+        if isinstance(ending.__context__, BrokenPipeError):
+            write_nowhere()
+            sys.exit(ExitCode.OK)
+        raise
+    finally:
+        with reader_may_leave():
+            if sys.stdout is not None:
+                sys.stdout.flush()
 
 
 def with_seconds(arguments: Sequence[str]) -> list[str]:
@@ -131,7 +150,9 @@ _dead_letters = typer.Typer(
 )
 _command(_dead_letters, "list", dlq.list_dead_letters)
 _command(_dead_letters, "show", dlq.show)
+_command(_dead_letters, "edit", correct.edit)
 _command(_dead_letters, "export", dlq.export)
+_command(_dead_letters, "resubmit", correct.resubmit)
 _command(_dead_letters, "redrive", dlq.redrive)
 _command(_dead_letters, "drop", dlq.drop)
 
@@ -140,6 +161,7 @@ _identities = typer.Typer(
     cls=Group,
     no_args_is_help=True,
 )
+_command(_identities, "get", identities.get)
 _command(_identities, "import", identities.import_)
 
 _payments = typer.Typer(

@@ -8,7 +8,6 @@ import shlex
 import shutil
 import subprocess
 import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
@@ -51,6 +50,11 @@ PARSED_ONLY = {
     "relay demo --once": "starts a sandbox: test_sandbox_and_demo.py",
     "relay tail --json": "never ends: below",
 }
+BEFORE: Final = {
+    "relay status order-1001": "relay send event.json --wait",
+    "relay dlq resubmit letters.ndjson": "relay dlq export --to letters.ndjson",
+    "relay identities get user-1001": "relay identities import installs.csv",
+}
 LINES = list(dict.fromkeys(line for lines in EXAMPLES.values() for line in lines))
 
 
@@ -76,9 +80,6 @@ async def put_letter(sandbox: Sandbox) -> None:
     await sandbox.aws.call(sandbox.aws.sqs.send_message, QueueUrl=url, MessageBody=body)
 
 
-Before = Callable[[Sandbox], Awaitable[None]]
-
-
 @pytest.mark.parametrize("line", [line for line in LINES if line not in PARSED_ONLY])
 async def test_example_of_the_help_works_as_it_stands(
     line: str,
@@ -89,8 +90,8 @@ async def test_example_of_the_help_works_as_it_stands(
     folder = make_folder(tmp_path, sandbox_for_faults)
     if " dlq " in line:
         await put_letter(sandbox_for_faults)
-    if " status " in line:
-        await run("relay send event.json --wait", folder, tmp_path_factory)
+    if line in BEFORE:
+        await run(BEFORE[line], folder, tmp_path_factory)
 
     done = await run(line, folder, tmp_path_factory)
 
@@ -106,7 +107,7 @@ async def run(
         shlex.split(line)[1:],
         stdin=b"",
         cwd=folder,
-        env=environment(RELAY_WEBHOOK_SECRET=SECRET),
+        env=environment(RELAY_WEBHOOK_SECRET=SECRET, EDITOR="sed -i s/af_purchase/af_subscribe/"),
         scratch=scratch.mktemp("streams"),
     )
 
