@@ -13,7 +13,7 @@ from relay.consumer.consumer import Batch
 from relay.consumer.settler import Destination, Settlement
 from relay.domain.findings import Severity
 from relay.domain.kinds import Surface
-from relay.domain.outcomes import CREDENTIALS_REASON, FROM_ARRAY, NO_TIME, Outcome
+from relay.domain.outcomes import CREDENTIALS_REASON, FROM_ARRAY, NO_TIME, NOT_BEFORE, Outcome
 from relay.forward.event_job import EventJob
 
 _MOST_VALUES: Final = 99
@@ -76,6 +76,8 @@ def _counters(job: EventJob | None, settlement: Settlement, now: datetime) -> It
         return
     if settlement.outcome is Outcome.HELD and settlement.reason == CREDENTIALS_REASON:
         yield "CredentialsRefused"
+    if settlement.reason == NOT_BEFORE:
+        yield "HeldEarly"
     if job and _is_near_deadline(job, settlement, now):
         yield "NearDeadline"
 
