@@ -62,7 +62,9 @@ EVERYWHERE: Final[ResponseSpecs] = {
 }
 
 HEALTH: Final[ResponseSpecs] = {
-    HTTPStatus.OK: ResponseSpec("It is up, and says whether a producer could be served.", {JSON: HealthContent}),
+    HTTPStatus.OK: ResponseSpec(
+        "It is up, and says whether a producer could be served.", {JSON: HealthContent}
+    ),
     HTTPStatus.SERVICE_UNAVAILABLE: ResponseSpec("It does not answer in time.", _GATEWAY_ONLY),
     **EVERYWHERE,
 }

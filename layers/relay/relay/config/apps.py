@@ -31,7 +31,7 @@ APP_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,255}", re.ASCII)
 
 
 MOST_SURVEYED: Final = 5
-"""Apps that a survey reads: anybody may ask for one, and each costs two names of the ten in a call."""
+"""Apps that a survey reads, of which anybody may ask for one: two names each of ten in a call."""
 
 
 class AppParameter(BaseModel):

@@ -122,7 +122,9 @@ class Producers:
 
         If an entry has a hash that cannot be read, every unknown token may be its.
         """
-        may_be = [_is_among(digest, one.digests) or one.has_others for one in self._parsed.entries.broken]
+        may_be = [
+            _is_among(digest, one.digests) or one.has_others for one in self._parsed.entries.broken
+        ]
         if any(may_be):
             raise EntryUnreadableError(self.parameter, "an entry cannot be read")
 
