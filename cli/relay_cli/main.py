@@ -17,6 +17,7 @@ import typer
 
 from relay_cli.check import command as check
 from relay_cli.dlq import command as dlq
+from relay_cli.doctor import command as doctor
 from relay_cli.identities import command as identities
 from relay_cli.local import command as local
 from relay_cli.openapi import command as openapi
@@ -169,6 +170,7 @@ app.command("check", epilog=_EXIT_CODES)(check.check)
 app.command("send", epilog=_EXIT_CODES)(send.send)
 app.command("status", epilog=_EXIT_CODES)(watch.status)
 app.command("tail", epilog=_EXIT_CODES)(watch.tail)
+app.command("doctor", epilog=_EXIT_CODES)(doctor.doctor)
 app.command("rule", epilog=_EXIT_CODES)(rules.rule)
 app.add_typer(_setup, name="setup")
 app.add_typer(_dead_letters, name="dlq")

@@ -125,8 +125,7 @@ class Settings:
             folder, _, rest = name.partition("/")
             if folder not in {"tokens", "webhook_secrets"}:
                 continue
-            what = "app" if folder == "tokens" else "source"
-            renew = f"relay setup token rotate {what} {rest.rpartition('/')[2]}"
+            renew = _rotate(folder, rest)
             faults = token_faults(one.value) if folder == "tokens" else iter(())
             yield from (Fault(self.key(name), fault, renew) for fault in faults)
             if not one.is_secure:
@@ -156,7 +155,7 @@ class Settings:
             problem = "has a source with a name that no URL can have"
             yield Fault(key, problem, "take a-z, 0-9 and -, at most 63")
         secrets = f"webhook_secrets/{name}"
-        rotate = f"relay setup token rotate source {name}"
+        rotate = _rotate("webhook_secrets", name)
         for fault in secret_faults(source.provider, self.text(secrets), now):
             yield Fault(self.key(secrets), fault, rotate)
         named = [(Surface.MOBILE, one) for one in source.apps.mobile]
@@ -211,6 +210,13 @@ def _clashes(entries: Entries) -> Iterator[str]:
     digests = Counter(digest for one in entries.producers for digest in set(one.token_sha256))
     if any(count > 1 for count in digests.values()):
         yield "gives one token to several producers: the last one is taken for all"
+
+
+def _rotate(folder: str, name: str) -> str:
+    if folder != "tokens":
+        return f"relay setup token rotate source {name}"
+    surface, _, app_id = name.partition("/")
+    return f"relay setup token rotate app {app_id} --surface {surface}"
 
 
 def _add_app(surface: Surface, app_id: str) -> str:

@@ -108,5 +108,5 @@ def _first_token(there: str | None, tokens: str, app: AppToAdd) -> str:
         return there
     raise CliError(
         f"{app.id} is set up with another token. Nothing was written: `relay setup token rotate "
-        f"app {app.id} --surface {app.surface}` takes the new one, and the old one works on meanwhile"
+        f"app {app.id} --surface {app.surface}` takes the new one, and the old one works on"
     )
