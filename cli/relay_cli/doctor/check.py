@@ -1,9 +1,10 @@
 """A check and its result, and what every check is given."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from threading import Lock
 from typing import Any, Final, NamedTuple
 
 from botocore.config import Config
@@ -63,9 +64,16 @@ class Case:
     download: Callable[[str], bytes]
     """The end of the file at a URL (`layer.end_of_file`)."""
 
+    _clients: dict[str, Any] = field(default_factory=dict)
+    _queues: dict[str, dict[str, str]] = field(default_factory=dict)
+    _making: Lock = field(default_factory=Lock)
+
     def client(self, service: str) -> Any:
-        """A client that gives up soon."""
-        return self.installation.client(service, QUICK)
+        """A client that gives up soon: one a service, for to make one takes a tenth of a second."""
+        with self._making:
+            if service not in self._clients:
+                self._clients[service] = self.installation.client(service, QUICK)
+            return self._clients[service]
 
     @property
     def stack(self) -> str:
@@ -106,10 +114,11 @@ class Case:
         return found
 
     def queue_attributes(self, queue: str) -> dict[str, str]:
-        """What SQS says of a queue, by its name in a ready file."""
-        with translate_errors("SQS"):
-            answer = self.client("sqs").get_queue_attributes(
-                QueueUrl=self.installation.queues[queue], AttributeNames=["All"]
-            )
-        found: dict[str, str] = answer.get("Attributes", {})
-        return found
+        """What SQS says of a queue, by its name in a ready file; it is asked once."""
+        if queue not in self._queues:
+            with translate_errors("SQS"):
+                answer = self.client("sqs").get_queue_attributes(
+                    QueueUrl=self.installation.queues[queue], AttributeNames=["All"]
+                )
+            self._queues[queue] = answer.get("Attributes", {})
+        return self._queues[queue]

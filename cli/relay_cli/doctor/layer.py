@@ -9,6 +9,7 @@ import urllib.request
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,8 +37,9 @@ def _faults(case: Case) -> Iterator[Fault]:
         what = f"the functions carry {len(carried)} layers, and should share one"
         yield Fault(what, "make deploy")
         return
+    name, _, version = carried.pop().partition(":layer:")[2].partition(":")
     with translate_errors("Lambda"):
-        answer = case.client("lambda").get_layer_version_by_arn(Arn=carried.pop())
+        answer = case.client("lambda").get_layer_version(LayerName=name, VersionNumber=int(version))
     deployed = checksums(case.download(answer["Content"]["Location"]))
     differ = differences(deployed, own_checksums())
     if differ:
@@ -67,11 +69,12 @@ def checksums(end: bytes) -> dict[str, int]:
     }
 
 
-def own_checksums(folder: Path = SOURCES) -> dict[str, int]:
+@cache
+def own_checksums() -> Mapping[str, int]:
     """The same of the sources here."""
     return {
-        file.relative_to(folder).as_posix(): zlib.crc32(file.read_bytes())
-        for file in folder.rglob("*.py")
+        file.relative_to(SOURCES).as_posix(): zlib.crc32(file.read_bytes())
+        for file in SOURCES.rglob("*.py")
     }
 
 

@@ -43,7 +43,8 @@ def _senders(name: str, settings: Settings, case: Case) -> Check:
 
 def _check(name: str, good: str, faults: Iterable[judge.Fault], case: Case) -> Check:
     found = [
-        Fault(f"{one.parameter} {one.problem}", _with_option(one.do, case.option)) for one in faults
+        Fault(f"{one.parameter}: {one.problem}", _with_option(one.do, case.option))
+        for one in faults
     ]
     return check_of(name, good, found)
 

@@ -176,7 +176,7 @@ class Setup:
     def _naming(self, app_id: str) -> list[str]:
         settings = self.settings()
         faults = [*settings.sender_faults(PRODUCERS), *settings.source_faults(utc_now())]
-        return [f"{one.parameter} {one.problem}" for one in faults if app_id in one.problem]
+        return [f"{one.parameter}: {one.problem}" for one in faults if app_id in one.problem]
 
     def remove_sender(self, parameter: str, name: str) -> ExitCode:
         """Takes a sender out."""

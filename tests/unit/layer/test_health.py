@@ -82,7 +82,9 @@ def test_health_names_the_apps_that_may_not_be_read(harness: AcceptHarness) -> N
     assert _health(harness) == _degraded(MOBILE, f"/relay/apps/mobile/{WEB_APP}", WEB)
 
 
-def test_health_costs_four_calls_at_most_and_none_while_it_remembers(harness: AcceptHarness) -> None:
+def test_health_costs_four_calls_at_most_then_none(
+    harness: AcceptHarness,
+) -> None:
     harness.ssm.parameters[PRODUCERS] = json.dumps(
         [{**SHOP, "apps": [f"id{n}" for n in range(100)]}]
     )

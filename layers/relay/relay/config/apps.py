@@ -31,7 +31,7 @@ APP_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,255}", re.ASCII)
 
 
 MOST_SURVEYED: Final = 15
-"""Apps that a survey reads, of which anybody may ask for one: two names each, three calls in all."""
+"""Apps that a survey reads, two names each: anybody may ask for one, and it is three calls."""
 
 
 class AppParameter(BaseModel):

@@ -15,6 +15,7 @@ from relay.domain.findings import Severity
 from relay.domain.kinds import Surface
 from relay.domain.outcomes import CREDENTIALS_REASON, FROM_ARRAY, NO_TIME, NOT_BEFORE, Outcome
 from relay.forward.event_job import EventJob
+from relay.messages.event_ids import event_key
 
 _MOST_VALUES: Final = 99
 _HANDED_BACK: Final = frozenset({NO_TIME, FROM_ARRAY})
@@ -116,6 +117,7 @@ def _report_failure(message_id: str, job: EventJob | None, settlement: Settlemen
         "event not delivered",
         extra={
             "message_id": message_id,
+            "event_key": event_key(job.event_id) if job else None,
             # Only of an app that is set up: any other app id could be anything a sender wrote.
             "app_id": job.app.id if job and job.app else None,
             "outcome": settlement.outcome.value,
