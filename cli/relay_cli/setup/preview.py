@@ -71,7 +71,7 @@ def preview_webhook(
     It is of a type that does not count. Where a provider has none, it was signed long ago, which
     the API tells only to who has the secret.
     """
-    body = _ignored(provider, sample_body(provider, now))
+    body = ignored(provider, sample_body(provider, now))
     expected = HTTPStatus.OK if body else HTTPStatus.BAD_REQUEST
     signed_at = now if body else now - _STALE
     signed = sign(provider, body or sample_body(provider, now), secret, signed_at)
@@ -107,7 +107,7 @@ def _refusal(installation: Installation, response: Response) -> str:
     return f"it is written, but the API answers a preview {response.status}: {detail}.{later}"
 
 
-def _ignored(provider: str, body: bytes) -> bytes | None:
+def ignored(provider: str, body: bytes) -> bytes | None:
     """The webhook as one of a type that is only acknowledged, if the provider has any."""
     settings = settings_of(provider)
     (parsed, *_) = PROVIDERS[provider].parse(body, settings)
