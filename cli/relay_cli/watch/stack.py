@@ -10,6 +10,7 @@ from rich.text import Text
 from relay.messages.event_ids import event_key
 from relay_cli.clients.logs import StackLogs
 from relay_cli.terminal.console import stderr_console, stdout_console
+from relay_cli.terminal.durations import format_duration
 from relay_cli.terminal.errors import ExitCode
 from relay_cli.watch.log_lines import Told, iso, log_line, read
 
@@ -49,10 +50,11 @@ def status(
     if not told:
         stderr_console().print(
             Text(
-                f"The logs of the last {since.total_seconds() / 3600:.0f} hours have nothing of "
-                "this event. It was delivered at the first attempt (successes are not logged), or "
-                f"never came in, or is a dead letter of before: relay dlq show ID --stack {stack}"
-            )
+                f"The logs of the last {format_duration(since)} have nothing of this event. It was "
+                "delivered at the first attempt (successes are not logged), or never came in, or "
+                f"became a dead letter before: relay dlq show {event_id} --stack {stack}"
+            ),
+            soft_wrap=True,
         )
         return ExitCode.FAILED
     if as_json:
