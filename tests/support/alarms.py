@@ -44,7 +44,7 @@ def _on(metric: str, name: str, value: object) -> list[Json]:
     ]
 
 
-def result(alarm: Json, **values: float) -> float:
+def result(alarm: Json, **values: float | None) -> float:
     """What the alarm's expression comes to; every name in it is one of its metrics."""
     (expression,) = (one["Expression"] for one in alarm["Metrics"] if "Expression" in one)
     names = {one["Id"] for one in alarm["Metrics"] if "MetricStat" in one}
