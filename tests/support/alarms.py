@@ -54,5 +54,5 @@ def result(alarm: Json, **values: float | None) -> float:
     }
 
     assert names == values.keys()
-    scope = {"__builtins__": {}, **functions, **values}
+    scope: Json = {"__builtins__": {}, **functions, **values}
     return float(eval(expression, scope))  # noqa: S307 - our own template's, with nothing in reach

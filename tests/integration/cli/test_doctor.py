@@ -233,7 +233,8 @@ def _wrong(name: str, value: object, _: Installation) -> Callable[[], object]:
 
 
 def _attribute(installation: Installation, queue: str, **given: str) -> Callable[[], object]:
-    sqs, url = boto3.client("sqs"), installation.queues[queue]
+    sqs: Any = boto3.client("sqs")
+    url = installation.queues[queue]
     before = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
     kept = {name: before[name] for name in ("Policy", *given)}  # moto forgets a policy
     sqs.set_queue_attributes(QueueUrl=url, Attributes={**kept, **given})
@@ -383,7 +384,8 @@ def test_doctor_tells_that_more_waits_than_is_delivered(installation: Installati
 def _recorded(monkeypatch: pytest.MonkeyPatch, failing: dict[str, Exception]) -> set[str]:
     """Every action that is asked for, as IAM calls it; those that are named fail."""
     services = {"monitoring": "cloudwatch"}
-    make = botocore.client.BaseClient._make_api_call  # noqa: SLF001 - every call goes through it
+    client: Any = botocore.client.BaseClient
+    make = client._make_api_call  # noqa: SLF001 - every call goes through it
     seen: set[str] = set()
 
     def recording(self: Any, operation: str, parameters: Any) -> Any:
@@ -394,7 +396,7 @@ def _recorded(monkeypatch: pytest.MonkeyPatch, failing: dict[str, Exception]) ->
             raise failing[action]
         return make(self, operation, parameters)
 
-    monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", recording)
+    monkeypatch.setattr(client, "_make_api_call", recording)
     return seen
 
 

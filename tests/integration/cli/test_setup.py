@@ -9,8 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from relay.instants import utc_now
 from relay.payments.providers.registry import PROVIDERS, samples_of
@@ -45,7 +44,7 @@ def relay(sandbox_for_payments: Sandbox, tmp_path: Path, monkeypatch: pytest.Mon
 
     async def run(*arguments: str, stdin: str = "") -> Result:
         given = [*arguments, "--ready-file", str(ready)]
-        return await asyncio.to_thread(CliRunner().invoke, app, given, input=stdin)
+        return await asyncio.to_thread(lambda: CliRunner().invoke(app, given, input=stdin))
 
     return run
 

@@ -77,13 +77,13 @@ def test_follow_tells_each_line_once_whichever_function_and_however_late(logs: A
     _log(logs, 50, "second")
     _log(logs, 60, "first", "forward_web")
     _log(logs, 7200, "too old")
-    rounds = iter([lambda: _log(logs, 70, "late"), lambda: _log(logs, 10, "third"), lambda: None])
+    rounds = iter([(70, "late"), (10, "third"), (10, "REPORT")])
 
     def pause(_: float) -> None:
-        action = next(rounds, None)
-        if action is None:
+        seconds_ago, text = next(rounds)
+        if text == "REPORT":
             raise _Stopped
-        action()
+        _log(logs, seconds_ago, text)
 
     lines = StackLogs(STACK).follow(_since(HOUR), pause)
     told = [line.text for line in islice(lines, 4)]
