@@ -29,7 +29,9 @@ def secret(what: str, option: str, *, from_stdin: bool) -> str:
         return _piped(what)
     if not is_interactive():
         raise CliError(f"{what} is missing: give {option}, and it on standard input")
-    return _checked(what, getpass.getpass(f"{what} (not shown): ", stream=sys.stderr))
+    return _checked(
+        what, getpass.getpass(f"{what[0].upper()}{what[1:]} (not shown): ", stream=sys.stderr)
+    )
 
 
 def agreed(question: str, *, yes: bool) -> None:

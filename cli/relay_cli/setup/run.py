@@ -56,7 +56,7 @@ class Setup:
         """Lets a producer send for more apps."""
         _tell_unknown(self.settings(), app_ids)
         Senders(self._parameters, PRODUCERS).allow(name, app_ids)
-        self._changed(f"{name} may send for {', '.join(app_ids)} too.")
+        self._changed(f"{name} may send for {', '.join(app_ids)} too", "within 10 minutes")
         return ExitCode.OK
 
     def rotate_sender(self, parameter: str, name: str, *, finish: bool, as_json: bool) -> ExitCode:
@@ -64,7 +64,9 @@ class Setup:
         senders = Senders(self._parameters, parameter)
         if finish:
             senders.finish(name)
-            self._changed(f"{name} has its newest token only; an old one works for 5 minutes more.")
+            self._changed(
+                f"{name} has its newest token only", "an old one works for 5 minutes more"
+            )
             return ExitCode.OK
         token = senders.rotate(name)
         settings = self.settings()
@@ -129,8 +131,8 @@ class Setup:
         lines = self._rotate(app.token_name, tokens)
         if (sandbox := self._installation.sandbox) is not None:
             sandbox.put_account(app.id, {"tokens": lines})
-        where = "then revoke the old one in AppsFlyer, and "
-        self._tell_rotated(f"app {app.id} --surface {app.surface}", where, tokens)
+        when = "revoke the old one in AppsFlyer, then"
+        self._tell_rotated(f"app {app.id} --surface {app.surface}", when, tokens)
         return ExitCode.OK
 
     def rotate_source(self, name: str, secrets: str | None) -> ExitCode:
@@ -141,7 +143,7 @@ class Setup:
                 raise CliError(f"there is no source named {name} whose settings are right")
             source.check_secrets(entry.provider, secrets, utc_now())
         self._rotate(source.secrets_name(name), secrets)
-        self._tell_rotated(f"source {name}", "once the provider signs by the new one, ", secrets)
+        self._tell_rotated(f"source {name}", "once the provider signs by the new one", secrets)
         return ExitCode.OK
 
     def _rotate(self, name: str, new: str | None) -> list[str]:
@@ -151,10 +153,10 @@ class Setup:
 
     def _tell_rotated(self, what: str, when: str, new: str | None) -> None:
         if new is None:
-            self._changed("The newest alone is used from now on, within five minutes.")
+            self._changed("The newest alone is kept", "the old one is used for 5 minutes more")
             return
-        self._changed("Old and new are both used.")
-        _tell(f"Next: {when}relay setup token rotate {what} --finish{self._installation.option}")
+        self._changed("Old and new are both used")
+        _tell(f"Next: {when}: relay setup token rotate {what} --finish{self._installation.option}")
 
     # All of them
 
@@ -168,7 +170,8 @@ class Setup:
             raise CliError(
                 f"no {app.surface} app {app.id} is set up in {self._installation.origin}"
             )
-        self._changed(f"{app.id} ({app.surface}) is taken out; it is used for 10 minutes at most.")
+        what = f"{app.id} ({app.surface}) is taken out"
+        self._changed(what, "it is used for 10 minutes at most")
         for fault in self._naming(app.id):
             _tell(f"Take care: {fault}")
         return ExitCode.OK
@@ -181,21 +184,22 @@ class Setup:
     def remove_sender(self, parameter: str, name: str) -> ExitCode:
         """Takes a sender out."""
         Senders(self._parameters, parameter).remove(name)
-        self._changed(f"{name} is taken out; its token works for 5 minutes more at most.")
+        self._changed(f"{name} is taken out", "its token works for 5 minutes more at most")
         return ExitCode.OK
 
     def remove_source(self, name: str) -> ExitCode:
         """Takes a payment source out, with its secrets."""
         source.remove_source(self._parameters, name)
-        self._changed(f"{name} is taken out; its webhooks are taken for 10 minutes at most.")
+        self._changed(f"{name} is taken out", "its webhooks are taken for 10 minutes at most")
         return ExitCode.OK
 
     # What is told
 
-    def _changed(self, text: str) -> None:
+    def _changed(self, text: str, later: str = "") -> None:
+        """Says what was changed; `later`: for how long a stack goes on as before."""
         if (sandbox := self._installation.sandbox) is not None:
             sandbox.forget_settings()
-        _tell(text)
+        _tell(f"{text}; {later}." if later and sandbox is None else f"{text}.")
 
     def _hand_over(
         self, settings: Settings, name: str, app_ids: Sequence[str], token: str, *, as_json: bool
