@@ -19,6 +19,7 @@ from relay_cli.capacity import command as capacity
 from relay_cli.check import command as check
 from relay_cli.dlq import command as dlq
 from relay_cli.dlq import correct_command as correct
+from relay_cli.doctor import command as doctor
 from relay_cli.help import Command, Group
 from relay_cli.identities import command as identities
 from relay_cli.local import command as local
@@ -26,6 +27,7 @@ from relay_cli.openapi import command as openapi
 from relay_cli.payments import command as payments
 from relay_cli.rules import command as rules
 from relay_cli.send import command as send
+from relay_cli.setup import command as setup
 from relay_cli.terminal.errors import CliError, ExitCode
 from relay_cli.terminal.pipes import reader_may_leave, write_nowhere
 from relay_cli.watch import command as watch
@@ -174,11 +176,37 @@ _command(_payments, "explain", payments.explain, cls=payments.NamingProviders)
 _command(_payments, "story", payments.story)
 _command(_payments, "verify", payments.verify, cls=payments.NamingProviders)
 
+_setup = typer.Typer(
+    help="Set up apps, producers and payment sources, in a sandbox or a stack.",
+    cls=Group,
+    no_args_is_help=True,
+)
+_setup_apps = typer.Typer(help="Apps: settings and S2S token.", cls=Group, no_args_is_help=True)
+_command(_setup_apps, "add", setup.add_app)
+_setup_producers = typer.Typer(
+    help="Who may send events over HTTP.", cls=Group, no_args_is_help=True
+)
+_command(_setup_producers, "add", setup.add_producer)
+_command(_setup_producers, "allow", setup.allow)
+_setup_sources = typer.Typer(help="Accounts at payment providers.", cls=Group, no_args_is_help=True)
+_command(_setup_sources, "add", setup.add_source)
+_setup_tokens = typer.Typer(help="Tokens and secrets.", cls=Group, no_args_is_help=True)
+_command(_setup_tokens, "rotate", setup.rotate)
+_setup.add_typer(_setup_apps, name="app")
+_setup.add_typer(_setup_producers, name="producer")
+_setup.add_typer(_setup_sources, name="source")
+_setup.add_typer(_setup_tokens, name="token")
+_command(_setup, "list", setup.list_)
+_command(_setup, "remove", setup.remove)
+_command(_setup, "schemas", setup.schemas)
+
 _command(app, "check", check.check)
 _command(app, "send", send.send)
 _command(app, "status", watch.status)
 _command(app, "tail", watch.tail)
+_command(app, "doctor", doctor.doctor)
 _command(app, "rule", rules.rule)
+app.add_typer(_setup, name="setup")
 app.add_typer(_dead_letters, name="dlq")
 app.add_typer(_payments, name="payments")
 app.add_typer(_identities, name="identities")

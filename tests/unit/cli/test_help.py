@@ -25,7 +25,7 @@ def test_example_is_one_of_its_command() -> None:
         line
         for path, told in HELPS.items()
         for line in told.examples
-        if not line.startswith(f"{path} ") or len(line) > WIDTH
+        if not f"{line} ".startswith(f"{path} ") or len(line) > WIDTH
     ]
 
     assert wrong == []
