@@ -16,7 +16,7 @@ def check(  # noqa: PLR0913 - one for each option
             help="Envelopes, an array of them, what Lambda hands to a function (SQS, SNS, "
             "EventBridge, HTTP or REST API, load balancer), or a bare event (with --kind and "
             "--app-id). `-` is standard input.",
-            metavar="FILE...",
+            metavar="FILE",
         ),
     ],
     *,
@@ -31,13 +31,15 @@ def check(  # noqa: PLR0913 - one for each option
     stamped: Annotated[
         bool,
         typer.Option(
-            "--stamped", help="With --ndjson: each event as its entry sends it. Without: always so."
+            "--stamped",
+            help="With --ndjson: events as their entry sends them, as without --ndjson.",
         ),
     ] = False,
     fail: Annotated[
         bool,
         typer.Option(
-            "--fail", help="With --ndjson: exit code 1 if an event is rejected. Without: always so."
+            "--fail",
+            help="With --ndjson: exit code 1 if an event is rejected, as without --ndjson.",
         ),
     ] = False,
     as_is: Annotated[

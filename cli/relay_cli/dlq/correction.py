@@ -54,8 +54,9 @@ class Correction:
     def decided_at(self) -> datetime | None:
         """Until when AppsFlyer may have recorded it, where sending it is a person's decision."""
         text = self.content.get("dead_since")
-        is_uncertain = self.reason.startswith(UNCERTAIN_MONEY)
-        return parse_iso(text, needs_offset=True) if is_uncertain and text else None
+        if not (isinstance(text, str) and self.reason.startswith(UNCERTAIN_MONEY)):
+            return None
+        return parse_iso(text, needs_offset=True)
 
     @property
     def is_webhook(self) -> bool:

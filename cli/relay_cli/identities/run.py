@@ -10,8 +10,15 @@ from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingCo
 from rich.progress import Progress as ProgressBar
 from rich.text import Text
 
-from relay.stores.identities import Identities
-from relay_cli.identities.importer import Counts, Importer, Progress, reject_writer, remember_in
+from relay.stores.identities import Identities, Identity
+from relay_cli.identities.importer import (
+    Counts,
+    Importer,
+    Progress,
+    Remember,
+    reject_writer,
+    remember_in,
+)
 from relay_cli.identities.report import Fingerprint, Report
 from relay_cli.input.ndjson import encode
 from relay_cli.terminal.console import printable, stderr_console, stdout_console, write_line
@@ -19,6 +26,8 @@ from relay_cli.terminal.errors import CliError, ExitCode
 from relay_cli.terminal.files import open_private
 
 _MAX_SHOWN = 20
+_IMPORTING = "importing"
+_WRITES_A_STEP = 50
 
 
 def import_report(
@@ -47,14 +56,14 @@ def import_report(
     shown: list[str] = []
     with ExitStack() as stack:
         reject_file = stack.enter_context(_open_rejects(rejects, progress)) if rejects else None
+        advance = stack.enter_context(_bar(progress.file.size))
         importer = Importer(
-            remember_in(identities), progress, threads=threads,
+            advance.counting(remember_in(identities)), progress, threads=threads,
             rejects=reject_writer(reject_file, shown, _MAX_SHOWN),
         )  # fmt: skip
         report = stack.enter_context(Report(path))
-        with _bar(progress.file.size) as advance:
-            for _ in importer.run(report, chunk_rows):
-                advance(report.position)
+        for _ in importer.run(report, chunk_rows):
+            advance(report.position)
     progress.remove()
     if as_json:
         write_line(encode({**asdict(progress.counts), "bad_lines": shown}))
@@ -101,9 +110,27 @@ def _bar(size: int) -> Iterator["_Advance"]:
 
 
 class _Advance:
+    """Moves the bar after each chunk, and counts the writes meanwhile: a chunk may take long."""
+
     def __init__(self, bar: ProgressBar, size: int) -> None:
         self._bar = bar
-        self._task = bar.add_task("importing", total=size)
+        self._task = bar.add_task(_IMPORTING, total=size)
+        self._writes = 0
 
     def __call__(self, position: int) -> None:
         self._bar.update(self._task, completed=position)
+
+    def counting(self, remember: Remember) -> Remember:
+        """The same writes, counted if somebody sees it; threads may make them."""
+        if self._bar.disable:
+            return remember
+
+        def remember_and_count(identity: Identity) -> bool:
+            done = remember(identity)
+            self._writes += 1  # a count for people: one that threads lose does no harm
+            if self._writes % _WRITES_A_STEP == 0:
+                text = f"{_IMPORTING}, {self._writes:,} rows"
+                self._bar.update(self._task, description=text)
+            return done
+
+        return remember_and_count

@@ -26,6 +26,8 @@ _EXAMPLE_PRODUCER: Final = "producer"
 """Stands in event ids for the producer, whom only a token tells."""
 _PATH: Final = re.compile(r"/v1/(?P<surface>mobile|web)/(?P<app>[^/]+)/(?P<what>events|visits)/?\Z")
 _ANY_ROUTE: Final = re.compile(r"\$default|.*\{proxy\+?\}")
+_NONE: Final = (Problem, KeyError, ValueError, TypeError, AttributeError, OverflowError, OSError)
+"""What reading anything but a request raises."""
 
 
 def is_request(content: Json) -> bool:
@@ -101,12 +103,22 @@ def _refused(problem: Problem) -> InvalidInput:
 
 def _request(event: Json, defaults: Defaults, path: Path) -> Request:
     try:
-        return Request.of(_as_http_api(event, defaults.now()))
-    except (Problem, KeyError, ValueError, TypeError, AttributeError) as error:
+        request = Request.of(_as_http_api(event, defaults.now()))
+        _check_texts(request.path, request.headers, request.query)
+    except _NONE as error:
         raise CliError(
             f"{path} is no request of an HTTP API, a REST API or a load balancer in the form that "
             "Lambda gets."
         ) from error
+    return request
+
+
+def _check_texts(*tables: Mapping[str, str]) -> None:
+    """API Gateway hands in names and values of text; a file may hold anything. Raises TypeError."""
+    for one in tables:
+        for text in (*one.keys(), *one.values()):
+            if not isinstance(text, str):
+                raise TypeError
 
 
 def _as_http_api(event: Json, now: datetime) -> Json:

@@ -251,6 +251,23 @@ def test_check_request_to_another_route_needs_kind_and_app(tmp_path: Path) -> No
     assert item.content.app.id == MOBILE_APP
 
 
+NO_REQUESTS: dict[str, Json] = {
+    "a header without a value": {"headers": {"content-type": None}},
+    "an app that is no text": {"pathParameters": {"app_id": []}},
+    "no parameters at all": {"pathParameters": 1},
+    "a time beyond all": {"requestContext": {"timeEpoch": 10**30}},
+}
+
+
+@pytest.mark.parametrize("changes", list(NO_REQUESTS.values()), ids=list(NO_REQUESTS))
+def test_check_request_that_api_gateway_never_sends_is_none(changes: Json, tmp_path: Path) -> None:
+    path = tmp_path / "file.json"
+    path.write_text(json.dumps({**make_http_event(make_event()), **changes}))
+
+    with pytest.raises(CliError, match="is no request of"):
+        read_items(path, DEFAULTS)
+
+
 def test_check_as_is_shows_the_event_alone(tmp_path: Path) -> None:
     path = tmp_path / "file.json"
     path.write_text(json.dumps(ENVELOPE))
