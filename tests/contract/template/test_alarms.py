@@ -35,7 +35,9 @@ def test_alarm_tells_the_topic_when_it_begins_and_when_it_is_over(name: str) -> 
 
 @pytest.mark.parametrize("name", ALARMS)
 def test_alarm_says_what_to_do_in_one_sentence_and_where_more_is_said(name: str) -> None:
-    sentence, end, rest = ALARMS[name]["AlarmDescription"].rpartition(" See docs/operations.md, ")
+    described = ALARMS[name]["AlarmDescription"]
+    text = described["Fn::Sub"] if isinstance(described, dict) else described
+    sentence, end, rest = text.rpartition(" See docs/operations.md, ")
 
     assert (end, rest) == (" See docs/operations.md, ", "Alarms.")
     assert sentence.endswith(".")
