@@ -12,7 +12,7 @@ EXAMPLES: Final[Mapping[str, Sequence[str]]] = {
     ),
     "relay status": ("relay status order-1001",),
     "relay tail": ("relay tail --json", "relay tail --stack appsflyer-relay"),
-    "relay doctor": ("relay doctor", "relay doctor --stack appsflyer-relay"),
+    "relay doctor": ("relay doctor --json", "relay doctor --stack appsflyer-relay"),
     "relay setup": (
         "relay setup app add id123456789 --surface mobile",
         "relay setup producer add shop --app id123456789",
@@ -33,7 +33,7 @@ EXAMPLES: Final[Mapping[str, Sequence[str]]] = {
         "relay setup token rotate producer shop",
         "relay setup token rotate producer shop --finish",
     ),
-    "relay setup list": ("relay setup list",),
+    "relay setup list": ("relay setup list --json",),
     "relay setup remove": ("relay setup remove producer shop --yes",),
     "relay setup schemas": ("relay setup schemas docs/schemas",),
     "relay rule": ("relay rule M22",),
