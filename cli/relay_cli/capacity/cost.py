@@ -24,7 +24,7 @@ GOAL_USD: Final = 1.0
 """A million events, handed in by SQS."""
 SECONDS_A_MONTH: Final = 365 * 86_400 / 12
 QUEUES: Final = 3
-ALARM_METRICS: Final = 52
+ALARM_METRICS: Final = 64
 """Metrics that the template's alarms watch."""
 LONG_POLL_SECONDS: Final = 20
 RUNTIME_LOG_BYTES: Final = 330
