@@ -15,14 +15,18 @@ LAYER = Path(__file__).parents[3] / "layers" / "relay" / "relay"
 
 @functools.cache
 def counters_of_the_layer() -> set[str]:
-    """Every text in the layer's code that may name a counter, those of the outcomes included."""
-    texts = {
-        node.value
-        for path in LAYER.rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    """The names in dictionaries of the modules that count, and those of the outcomes."""
+    modules = [path.read_text(encoding="utf-8") for path in LAYER.rglob("*.py")]
+    names = {
+        one.value
+        for source in modules
+        if "telemetry.count(" in source
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Dict)
+        for one in (*node.keys, *node.values)
+        if isinstance(one, ast.Constant) and isinstance(one.value, str)
     }
-    return texts | {outcome.capitalize() for outcome in Outcome}
+    return names | {outcome.capitalize() for outcome in Outcome}
 
 
 @every("name", ALARMS)
