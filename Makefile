@@ -1,7 +1,7 @@
 # `make` alone lists the targets. A POSIX shell, make and Python 3.11 or later are all they need.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test browser check faults audit bench build sam-local deploy lock openapi fmt clean dev sam node
+.PHONY: help run test browser pictures check faults audit sbom bench build wheel sam-local deploy lock openapi docs fmt clean dev sam node
 
 # Set-up is made from what a target needs: `dev` for Python, `sam` for SAM CLI, `node` for another DynamoDB
 # than moto. Each ends at once when done.
@@ -26,6 +26,9 @@ test: dev sam ## All tests, with coverage of the layer
 
 browser: dev ## A browser for the tests of the page, where there is none
 	@scripts/browser
+
+pictures: dev ## The pictures of the documents anew (docs/pictures), of the page as it is now
+	@$(PYTHON) -m scripts.pictures
 
 CHECKS := check-types check-lint check-sam check-format check-imports check-requirements check-openapi
 .PHONY: $(CHECKS)
@@ -63,11 +66,18 @@ faults: dev sam node ## The fault tests at full length, with a table of what the
 audit: dev ## Known vulnerabilities of the locked packages, by an advisory service (AUDIT='-s osv': another one)
 	@scripts/audit $(AUDIT)
 
+sbom: dev ## What is installed, as CycloneDX: a file in sbom/ for the layer, and one for each tool around it
+	@$(PYTHON) -m scripts.sbom
+
 bench: dev ## Events a second through forward_mobile, beside a naive handler
 	@$(PYTHON) -m bench
 
 build: dev sam ## `sam build`, into .aws-sam
 	@$(SAM) build
+
+wheel: dev ## The command as a wheel, in dist: pip install, pipx install or uvx --from it
+	@rm -rf dist
+	@$(PYTHON) -m hatchling build --target wheel
 
 sam-local: dev sam ## The samples through `sam local`, in containers (Linux; sets an engine up if there is none)
 	@$(PYTHON) -m scripts.sam_local
@@ -83,12 +93,19 @@ lock: ## Lock the dependencies again, and write down what the layer carries
 openapi: dev ## Write docs/openapi.json again, from the code
 	@.venv/bin/relay openapi >docs/openapi.json
 
+docs: openapi ## Write docs/cli.md and the table in docs/cost.md again, and docs/openapi.json
+	@$(PYTHON) -m scripts.docs
+
 fmt: dev ## Format the code and fix what can be fixed
 	@.venv/bin/ruff format
 	@.venv/bin/ruff check --fix
 
-clean: ## Remove everything that was set up or built
-	rm -rf .venv .venv-sam .venv-node .tools .aws-sam .relay .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean: ## Remove everything that was set up or built in this folder
+	rm -rf .venv .venv-sam .venv-node .tools .aws-sam .relay sbom dist htmlcov .coverage .coverage.* \
+		.pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	@echo "Outside this folder is what uv and npm have downloaded (~/.cache/uv, ~/.npm: caches, which other"
+	@echo "projects use too; \`uv cache clean\` empties the first), and SAM CLI's own notes (~/.aws-sam)."
 
 dev sam node:
 	@scripts/setup $@

@@ -7,16 +7,19 @@ stays fast.
 
 import sys
 import traceback
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from importlib import metadata
 from itertools import zip_longest
 from typing import Annotated, Any, NoReturn
 
 import typer
 
+from relay_cli.capacity import command as capacity
 from relay_cli.check import command as check
 from relay_cli.dlq import command as dlq
+from relay_cli.dlq import correct_command as correct
+from relay_cli.help import Command, Group
 from relay_cli.identities import command as identities
 from relay_cli.local import command as local
 from relay_cli.openapi import command as openapi
@@ -24,13 +27,10 @@ from relay_cli.payments import command as payments
 from relay_cli.rules import command as rules
 from relay_cli.send import command as send
 from relay_cli.terminal.errors import CliError, ExitCode
+from relay_cli.terminal.pipes import reader_may_leave, write_nowhere
 from relay_cli.watch import command as watch
 
 _HELP = "Delivers what your own servers know to AppsFlyer's server-to-server APIs."
-_EXIT_CODES = (
-    "Exit codes: 0 = all went as it should. 1 = something was rejected, not taken, or did not end "
-    "as expected. 2 = nothing could be done: a file, an option or an address is of no use."
-)
 _OWN_PACKAGES = ("relay", "relay_cli", "relay_sandbox")
 
 
@@ -40,11 +40,17 @@ class _App(typer.Typer):
     def __call__(self, args: Sequence[str] | None = None, **kwargs: Any) -> Any:
         arguments = with_seconds(sys.argv[1:] if args is None else args)
         try:
-            return super().__call__(arguments, **kwargs)
+            with _ends_with_its_reader():
+                return super().__call__(arguments, **kwargs)
         except CliError as error:
             _exit(str(error), error.code)
         except MemoryError:
             _exit("there is not enough memory for this")
+        except ModuleNotFoundError as error:
+            _exit(
+                f"this needs the package {error.name}: in a checkout of the project, `make dev` "
+                "sets it up"
+            )
         except OSError as error:
             _exit(f"this cannot be done: {error.strerror or type(error).__name__}")
         except Exception as error:  # noqa: BLE001 - the text of an exception may hold the content of a file
@@ -52,6 +58,22 @@ class _App(typer.Typer):
                 f"this is a fault of relay's own, {type(error).__name__} at "
                 f"{_error_location(error)}: please report it"
             )
+
+
+@contextmanager
+def _ends_with_its_reader() -> Iterator[None]:
+    """Exit code 0 where who reads the output stops early; Click would make it 1."""
+    try:
+        yield
+    except SystemExit as ending:
+        if isinstance(ending.__context__, BrokenPipeError):
+            write_nowhere()
+            sys.exit(ExitCode.OK)
+        raise
+    finally:
+        with reader_may_leave():
+            if sys.stdout is not None:
+                sys.stdout.flush()
 
 
 def with_seconds(arguments: Sequence[str]) -> list[str]:
@@ -89,9 +111,9 @@ def _error_location(error: BaseException) -> str:
 app = _App(
     name="relay",
     help=_HELP,
-    epilog=_EXIT_CODES,
+    cls=Group,
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,  # errors in plain words, and our own help
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
@@ -114,43 +136,54 @@ def main(
     """The options of `relay` itself."""
 
 
+def _command(
+    group: typer.Typer, name: str, function: Callable[..., None], cls: type[Command] = Command
+) -> None:
+    """Adds a command, with our help."""
+    group.command(name, cls=cls)(function)
+
+
 _dead_letters = typer.Typer(
     help="The dead-letter queues: what could not be delivered, and why.",
-    epilog=_EXIT_CODES,
+    cls=Group,
     no_args_is_help=True,
 )
-_dead_letters.command("list", epilog=_EXIT_CODES)(dlq.list_dead_letters)
-_dead_letters.command("show", epilog=_EXIT_CODES)(dlq.show)
-_dead_letters.command("export", epilog=_EXIT_CODES)(dlq.export)
-_dead_letters.command("redrive", epilog=_EXIT_CODES)(dlq.redrive)
-_dead_letters.command("drop", epilog=_EXIT_CODES)(dlq.drop)
+_command(_dead_letters, "list", dlq.list_dead_letters)
+_command(_dead_letters, "show", dlq.show)
+_command(_dead_letters, "edit", correct.edit)
+_command(_dead_letters, "export", dlq.export)
+_command(_dead_letters, "resubmit", correct.resubmit)
+_command(_dead_letters, "redrive", dlq.redrive)
+_command(_dead_letters, "drop", dlq.drop)
 
 _identities = typer.Typer(
     help="Who customers are to AppsFlyer: customer user id to AppsFlyer id.",
-    epilog=_EXIT_CODES,
+    cls=Group,
     no_args_is_help=True,
 )
-_identities.command("import", epilog=_EXIT_CODES)(identities.import_)
+_command(_identities, "get", identities.get)
+_command(_identities, "import", identities.import_)
 
 _payments = typer.Typer(
     help="Webhooks of payment providers: try them, and see what they become.",
-    epilog=_EXIT_CODES,
+    cls=Group,
     no_args_is_help=True,
 )
-_payments.command("trigger", cls=payments.NamingProviders, epilog=_EXIT_CODES)(payments.trigger)
-_payments.command("explain", cls=payments.NamingProviders, epilog=_EXIT_CODES)(payments.explain)
-_payments.command("story", epilog=_EXIT_CODES)(payments.story)
-_payments.command("verify", cls=payments.NamingProviders, epilog=_EXIT_CODES)(payments.verify)
+_command(_payments, "trigger", payments.trigger, cls=payments.NamingProviders)
+_command(_payments, "explain", payments.explain, cls=payments.NamingProviders)
+_command(_payments, "story", payments.story)
+_command(_payments, "verify", payments.verify, cls=payments.NamingProviders)
 
-app.command("check", epilog=_EXIT_CODES)(check.check)
-app.command("send", epilog=_EXIT_CODES)(send.send)
-app.command("status", epilog=_EXIT_CODES)(watch.status)
-app.command("tail", epilog=_EXIT_CODES)(watch.tail)
-app.command("rule", epilog=_EXIT_CODES)(rules.rule)
+_command(app, "check", check.check)
+_command(app, "send", send.send)
+_command(app, "status", watch.status)
+_command(app, "tail", watch.tail)
+_command(app, "rule", rules.rule)
 app.add_typer(_dead_letters, name="dlq")
 app.add_typer(_payments, name="payments")
 app.add_typer(_identities, name="identities")
-app.command("forget", epilog=_EXIT_CODES)(identities.forget)
-app.command("openapi", epilog=_EXIT_CODES)(openapi.openapi)
-app.command("sandbox", epilog=_EXIT_CODES)(local.sandbox)
-app.command("demo", epilog=_EXIT_CODES)(local.demo)
+_command(app, "forget", identities.forget)
+_command(app, "capacity", capacity.capacity)
+_command(app, "openapi", openapi.openapi)
+_command(app, "sandbox", local.sandbox)
+_command(app, "demo", local.demo)

@@ -26,12 +26,13 @@ def test_requirement_of_the_layer_is_one_version_by_its_digests(line: str) -> No
     )
 
 
-def test_layer_requires_what_the_project_says_that_it_carries() -> None:
+def test_layer_requires_what_the_project_does_but_for_what_is_the_command_s() -> None:
+    """And boto3, which the Lambda runtime brings."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     wanted = {re.split(r"[><=~ ]", one)[0] for one in project["dependencies"]}
+    layer = {line.partition("==")[0] for line in REQUIREMENTS}
 
-    assert wanted
-    assert wanted <= {line.partition("==")[0] for line in REQUIREMENTS}
+    assert wanted - layer == {"boto3", "rich", "typer"}
 
 
 def test_layer_is_built_of_nothing_without_a_digest() -> None:
@@ -39,6 +40,25 @@ def test_layer_is_built_of_nothing_without_a_digest() -> None:
     makefile = (ROOT / "layers" / "relay" / "Makefile").read_text(encoding="utf-8")
 
     assert "--require-hashes -r requirements.txt" in makefile
+
+
+def test_uv_itself_is_one_version_by_its_digests() -> None:
+    """It installs all the rest, so it comes first."""
+    pinned = (ROOT / "scripts" / "uv.txt").read_text(encoding="utf-8").replace("\\\n", "")
+    lines = [line for line in pinned.splitlines() if not line.startswith("#")]
+
+    assert len(lines) == 1
+    assert re.fullmatch(r"uv==[0-9.]+(\s+--hash=sha256:[0-9a-f]{64})+\s*", lines[0])
+    assert '--require-hashes -r "$pinned"' in (ROOT / "scripts" / "uv").read_text(encoding="utf-8")
+
+
+def test_project_is_built_with_what_is_locked() -> None:
+    """In an isolated build, uv would fetch the newest of what builds it, by no digest."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    builders = set(project["build-system"]["requires"]) | {"editables"}
+
+    assert builders <= {package["name"] for package in OTHERS}
+    assert project["tool"]["uv"]["no-build-isolation-package"] == [project["project"]["name"]]
 
 
 def _files(package: Json) -> list[Json]:

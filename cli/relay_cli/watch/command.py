@@ -29,7 +29,7 @@ def status(
 ) -> None:
     """Where an event is, why, and what comes next. In a running sandbox.
 
-    Exit code 1 if no event of this id is known.
+    It fails if no event of this id is known.
     """
     from relay_cli.clients.page import Page
     from relay_cli.watch.status import status as show_status
