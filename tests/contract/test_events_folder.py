@@ -7,7 +7,7 @@ import asyncio
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
@@ -19,7 +19,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from relay import telemetry
 from relay.accept.accept import ROUTES, Accept, with_visitor
-from relay.appsflyer import Client
 from relay.aws.parameter_store import ParameterStore
 from relay.aws.sqs import Queue
 from relay.config.apps import Apps
@@ -30,7 +29,7 @@ from relay.domain.findings import Finding
 from relay.domain.kinds import App, Kind, Surface
 from relay.domain.outcomes import Outcome
 from relay.exact_json import InvalidJsonError, dumps, loads
-from relay.forward.forwarder import NO_SUCH_APP, Forwarder
+from relay.forward.forwarder import NO_SUCH_APP
 from relay.gateway.request import Request
 from relay.installs.receive import Installs
 from relay.instants import from_milliseconds, mobile_form, to_milliseconds
@@ -41,7 +40,6 @@ from relay.payments.map import Mapper
 from relay.payments.providers.registry import source_settings
 from relay.payments.receive import Receiver
 from relay.rules.prepare import Prepared
-from relay.stores.deliveries import Deliveries
 from relay.stores.identities import Identities
 from relay.stores.money_trail import Trail
 from relay_sandbox.local_aws.memory_table import MemoryAsyncTable, MemoryTable
@@ -50,6 +48,7 @@ from relay_sandbox.seeds import Seeds
 from tests.support.builders import Json, make_settings, make_sqs_event
 from tests.support.every import every
 from tests.support.fakes import OK, FakeAppsFlyer, FakeClock, FakeSqs, FakeSsm, Says, longest
+from tests.support.forwarders import make_forwarder
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "events").glob("*_*.json"))
@@ -133,7 +132,12 @@ def _make_older(event: Json, moment: datetime) -> None:
         record["body"] = dumps(envelope).decode()
 
 
-def _files(entry: str = "") -> pytest.MarkDecorator:
+def _every_file(entry: str = "") -> Callable[[Callable[..., None]], Callable[..., None]]:
+    files = [path for path in FILES if path.stem.startswith(entry)]
+    return every("path", files, ids=[path.stem for path in files])
+
+
+def _files(entry: str) -> pytest.MarkDecorator:
     files = [path for path in FILES if path.stem.startswith(entry)]
     return pytest.mark.parametrize("path", files, ids=[path.stem for path in files])
 
@@ -161,8 +165,9 @@ class System:
             parameters[f"/relay/webhook_secrets/{source.name}"] = source.secret
         self.clock = FakeClock()
         self.clock.now = NOW
-        self.identities = Identities(MemoryTable(), clock=self.clock)
-        self.deliveries = Deliveries(MemoryAsyncTable(MemoryTable()), 35, self.clock)
+        self.people = MemoryTable()
+        self.identities = Identities(self.people, clock=self.clock)
+        self.deliveries = MemoryAsyncTable(MemoryTable())
         self.trail = Trail(MemoryTable(), 400, self.clock)
         self.store = ParameterStore(FakeSsm(parameters).client(), "/relay")
         self.sqs = FakeSqs()
@@ -175,18 +180,16 @@ class System:
         return Accept(Apps(self.store), Producers(self.store), queues).handle(event)
 
     def forward(self, surface: Surface, event: Json) -> None:
-        settings = make_settings()
-        forwarder = Forwarder(
+        settings = make_settings(queue_url=_url(surface), dead_letter_queue_url=_url("dead"))
+        forwarder = make_forwarder(
             surface,
             settings,
-            Client(self.appsflyer.transport, settings.appsflyer_url),
-            Apps(self.store),
-            queue=self._queue(surface),
-            dead_letters=self._queue("dead"),
+            self.appsflyer.transport,
+            self.store,
+            self.sqs.client(),
+            self.clock,
             deliveries=self.deliveries,
-            identities=self.identities,
-            clock=self.clock,
-            jitter=longest,
+            identities=self.people,
         )
         assert asyncio.run(forwarder.forward(event["Records"], lambda: 90.0)) == []
 
@@ -226,16 +229,20 @@ class System:
 
     def take(self, queue: str) -> Json:
         """All that is on a queue, as Lambda hands it to a function, its delay over."""
-        messages = self.sqs.queues.pop(queue, [])
+        messages = self.sqs.queues.pop(_url(queue), [])
         self.clock.advance(max((message.delay_seconds for message in messages), default=0))
         return make_sqs_event(*(message.body for message in messages))
 
     def on(self, queue: str) -> list[Json]:
         """What was put on a queue: `mobile`, `web` or `dead`."""
-        return [message.content for message in self.sqs.queues[queue]]
+        return [message.content for message in self.sqs.queues[_url(queue)]]
 
-    def _queue(self, url: str) -> Queue:
-        return Queue(self.sqs.client(), url)
+    def _queue(self, name: str) -> Queue:
+        return Queue(self.sqs.client(), _url(name))
+
+
+def _url(queue: str) -> str:
+    return f"https://sqs.example.com/{queue}"
 
 
 @pytest.fixture
@@ -319,7 +326,7 @@ def test_events_folder_has_no_json_file_that_is_neither_sample_nor_env() -> None
     assert {*(ROOT / "events").glob("*.json")} == {*FILES, ROOT / "events" / "env.json"}
 
 
-@_files()
+@_every_file()
 def test_sample_has_an_expectation_for_each_of_its_events(path: Path) -> None:
     file = File.read(path)
 
@@ -327,7 +334,7 @@ def test_sample_has_an_expectation_for_each_of_its_events(path: Path) -> None:
     assert (file.sample.status is not None) == (file.entry in {"accept", *RECEIVERS})
 
 
-@_files()
+@_every_file()
 def test_sample_states_the_time_that_would_be_recorded(path: Path) -> None:
     file = File.read(path)
 
@@ -341,7 +348,7 @@ def test_sample_states_the_time_that_would_be_recorded(path: Path) -> None:
             assert (expected.recorded, expected.rule) == (None, None)
 
 
-@_files()
+@_every_file()
 def test_sample_states_every_finding(path: Path) -> None:
     file = File.read(path)
 
@@ -392,8 +399,8 @@ def test_accept_names_the_findings_that_a_sample_says(path: Path, system: System
     assert found == [expected.findings for expected in file.sample.expect]
 
 
-@_files()
-@pytest.mark.parametrize("later", [timedelta(days=1), timedelta(days=400)], ids=["day", "year"])
+@_every_file()
+@every("later", [timedelta(days=1), timedelta(days=400)], ids=["day", "year"])
 def test_sample_expects_the_same_on_another_day(path: Path, later: timedelta) -> None:
     """A fixed time would be late tomorrow, unless nothing looks at it or it cannot be read."""
     file = File.read(path, NOW + later)
@@ -416,7 +423,7 @@ def test_sample_expects_the_same_on_another_day(path: Path, later: timedelta) ->
     ] == [expected.rule for expected in file.sample.expect if expected.rule]
 
 
-@_files("forward_")
+@_every_file("forward_")
 def test_sample_with_an_age_has_a_time_to_set(path: Path) -> None:
     file = File.read(path)
     if file.sample.age_seconds is None:
@@ -485,7 +492,7 @@ def test_http_samples_with_a_key_each_have_their_own() -> None:
     assert len(keys) == len(set(keys))
 
 
-@_files()
+@_every_file()
 def test_sample_holds_nobodys_data(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
 

@@ -17,32 +17,29 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import httpx
 from botocore.exceptions import BotoCoreError, ClientError
 
-from relay.appsflyer import Client
 from relay.aws.parameter_store import ParameterStore
-from relay.aws.sqs import Queue
 from relay.aws.table import AsyncTable
-from relay.config.apps import Apps
 from relay.domain.kinds import Surface
 from relay.forward.forwarder import Forwarder
 from relay.forward.rate_limiter import RateLimiter
-from relay.stores.deliveries import Deliveries
-from relay.stores.identities import Identities
 from relay_sandbox.local_aws.memory_table import MemoryAsyncTable, MemoryTable
 from tests.support.builders import Json, make_settings
 from tests.support.fakes import FakeClock, FakeSsm
+from tests.support.forwarders import make_forwarder
 from tests.support.memory_queue import State, Traffic
 from tests.support.memory_sqs import MemorySqs
+from tests.support.template import PARAMETERS, properties
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_ssm import SSMClient
 
-# What template.yaml says
-SCHEDULE: Final = (5, 30, 120, 600, 1800, 3600, 7200, 14400, 21600, 36000)
-INVOCATION_SECONDS: Final = 90
-VISIBILITY_SECONDS: Final = 560
-MAX_RECEIVES: Final = 10
-WINDOW_SECONDS: Final = 1.0
+_QUEUE: Final = properties("MobileQueue")
+INVOCATION_SECONDS: Final[int] = properties("ForwardMobileFunction")["Timeout"]
+VISIBILITY_SECONDS: Final[int] = _QUEUE["VisibilityTimeout"]
+MAX_RECEIVES: Final[int] = _QUEUE["RedrivePolicy"]["maxReceiveCount"]
+SCHEDULE: Final = tuple(map(int, PARAMETERS["RetryScheduleSeconds"]["Default"].split(",")))
+WINDOW_SECONDS: Final = float(PARAMETERS["BatchingWindowSeconds"]["Default"])
 """How long a batch may fill."""
 
 _INVOCATION: Final[ContextVar[asyncio.Task[Any]]] = ContextVar("invocation")
@@ -81,7 +78,7 @@ class Fleet:
             surface.value,
             MAX_RECEIVES,
             VisibilityTimeout=str(VISIBILITY_SECONDS),
-            MessageRetentionPeriod="604800",
+            MessageRetentionPeriod=str(_QUEUE["MessageRetentionPeriod"]),
         )
         self.ssm = FakeSsm()
         self.deliveries = MemoryTable()
@@ -124,19 +121,19 @@ class Fleet:
     ) -> Forwarder:
         """A forwarder that reaches everything by these."""
         store = ParameterStore(ssm, "/relay", self.clock.seconds, jitter=self._chance.uniform)
-        return Forwarder(
+        limiter = RateLimiter(
+            self.settings.requests_a_second_here(self.surface), self.clock.seconds
+        )
+        return make_forwarder(
             self.surface,
             self.settings,
-            Client(appsflyer, self.settings.appsflyer_url, clock=self.clock),
-            Apps(store, self.clock.seconds),
-            queue=Queue(sqs, self.queue),
-            dead_letters=Queue(sqs, self.dead),
-            deliveries=Deliveries(deliveries, 35, self.clock),
-            identities=Identities(self.identities, clock=self.clock),
-            limiter=RateLimiter(
-                self.settings.requests_a_second_here(self.surface), self.clock.seconds
-            ),
-            clock=self.clock,
+            appsflyer,
+            store,
+            sqs,
+            self.clock,
+            deliveries=deliveries,
+            identities=self.identities,
+            limiter=limiter,
             jitter=self._chance.uniform,
         )
 

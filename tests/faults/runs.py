@@ -17,18 +17,15 @@ from typing import Any, Final, NamedTuple
 
 from relay.appsflyer import Client, make_transport
 from relay.aws.parameter_store import ParameterStore
-from relay.aws.sqs import Queue
-from relay.config.apps import Apps
 from relay.domain.kinds import Surface
 from relay.forward.forwarder import Forwarder
-from relay.stores.deliveries import Deliveries
-from relay.stores.identities import Identities
 from relay_sandbox.http.server import Connection
-from relay_sandbox.local_aws.memory_table import MemoryAsyncTable, MemoryTable
+from relay_sandbox.local_aws.memory_table import MemoryTable
 from relay_sandbox.stand_in import Account, StandIn
 from tests.faults.ledger import Heard, RunLedger, make_order, overheard, recorded_in
 from tests.support.builders import MOBILE_APP, WEB_APP, make_settings, make_sqs_event
 from tests.support.fakes import FakeClock, FakeSqs, FakeSsm
+from tests.support.forwarders import make_forwarder
 
 BATCH: Final = 100
 """Messages of one invocation, as the template has it."""
@@ -131,18 +128,14 @@ class Run:
             f"/relay/tokens/{self.surface}/{self.app_id}": _TOKEN,
         }
         store = ParameterStore(FakeSsm(parameters).client(), "/relay", self.clock.seconds)
-        return Forwarder(
+        return make_forwarder(
             self.surface,
             settings,
             client,
-            Apps(store, self.clock.seconds),
-            queue=Queue(self.sqs.client(), settings.queue_url),
-            dead_letters=Queue(self.sqs.client(), settings.dead_letter_queue_url),
-            deliveries=Deliveries(
-                MemoryAsyncTable(MemoryTable()), settings.delivery_days, self.clock
-            ),
-            identities=Identities(MemoryTable(), clock=self.clock),
-            clock=self.clock,
+            store,
+            self.sqs.client(),
+            self.clock,
+            identities=MemoryTable(),
             jitter=random.Random(1).uniform,  # noqa: S311 - jitter, the same in every run
         )
 

@@ -7,7 +7,6 @@ from typing import Any
 import httpx
 
 from relay.accept.accept import Accept
-from relay.appsflyer import Client
 from relay.aws.parameter_store import ParameterStore
 from relay.aws.sqs import Queue
 from relay.config.apps import Apps
@@ -15,7 +14,6 @@ from relay.config.producers import Producers, token_digest
 from relay.domain.kinds import Surface
 from relay.forward.forwarder import Forwarder
 from relay.installs.receive import Installs
-from relay.stores.deliveries import Deliveries
 from relay.stores.identities import Identities, Identity
 from relay_sandbox.local_aws.memory_table import MemoryAsyncTable, MemoryTable
 from tests.support.builders import (
@@ -27,6 +25,7 @@ from tests.support.builders import (
     make_sqs_event,
 )
 from tests.support.fakes import FakeAppsFlyer, FakeClock, FakeSqs, FakeSsm, SentMessage, longest
+from tests.support.forwarders import make_forwarder
 
 TOKEN = "s2s-key-1"
 MOBILE_QUEUE = "https://sqs.example.com/mobile"
@@ -60,22 +59,18 @@ class ForwarderHarness:
         self.forwarder = self.make_forwarder()
 
     def make_forwarder(self, transport: httpx.AsyncBaseTransport | None = None) -> Forwarder:
-        """A forwarder of a fresh process: it remembers nothing."""
+        """See `make_forwarder`."""
         transport = transport or self.appsflyer.transport
         store = ParameterStore(self.ssm.client(), "/relay", self.clock.seconds, jitter=longest)
-        return Forwarder(
+        return make_forwarder(
             self.surface,
             self.settings,
-            Client(transport, self.settings.appsflyer_url, clock=self.clock),
-            Apps(store, self.clock.seconds),
-            queue=Queue(self.sqs.client(), self.settings.queue_url),
-            dead_letters=Queue(self.sqs.client(), self.settings.dead_letter_queue_url),
-            deliveries=Deliveries(MemoryAsyncTable(self.deliveries), 35, self.clock),
-            identities=Identities(self.identities, clock=self.clock)
-            if self.knows_customers
-            else None,
-            clock=self.clock,
-            jitter=longest,
+            transport,
+            store,
+            self.sqs.client(),
+            self.clock,
+            deliveries=MemoryAsyncTable(self.deliveries),
+            identities=self.identities if self.knows_customers else None,
         )
 
     async def forward(

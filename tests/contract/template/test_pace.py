@@ -62,9 +62,3 @@ def test_forwarders_share_one_and_the_same_total(variable: str) -> None:
     mobile, web = (variables(function)[variable] for function in FORWARDERS)
 
     assert mobile == web
-
-
-@every("function", FORWARDERS)
-@every("given", CHOICES, ids=str)
-def test_each_forwarder_has_a_part_of_the_pace(function: str, given: dict[str, int]) -> None:
-    assert pace(function, given) > 0

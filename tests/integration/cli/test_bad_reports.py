@@ -161,10 +161,12 @@ def test_import_of_a_field_without_end_lists_its_lines_and_takes_no_more_memory(
     ],
     ids=["empty", "gzip without a body", "gzip in name", "cut off", "UTF-16", "JSON"],
 )
-def test_import_of_what_is_no_report_says_so(tmp_path: Path, content: bytes, why: bytes) -> None:
+def test_import_of_what_is_no_report_says_so(
+    run: Run, tmp_path: Path, content: bytes, why: bytes
+) -> None:
     (tmp_path / "report").write_bytes(content)
 
-    is_refused(imported(tmp_path), why)
+    is_refused(run("identities", "import", "report", "--dry-run"), why)
 
 
 @pytest.mark.parametrize("place", range(20, 400, 20))

@@ -6,16 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from relay.appsflyer import Client
 from relay.aws.parameter_store import ParameterStore
-from relay.aws.sqs import Queue
-from relay.config.apps import Apps
 from relay.domain.kinds import Surface
-from relay.forward.forwarder import Forwarder
-from relay.stores.deliveries import Deliveries
-from relay_sandbox.local_aws.memory_table import MemoryAsyncTable, MemoryTable
 from tests.support.builders import MOBILE_APP, Json, make_envelope, make_event, make_settings
-from tests.support.fakes import FakeAppsFlyer, FakeClock, Says, longest
+from tests.support.fakes import FakeAppsFlyer, FakeClock, Says
+from tests.support.forwarders import make_forwarder
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -42,17 +37,16 @@ class Deployed:
         app, token = f"{prefix}/apps/mobile/{MOBILE_APP}", f"{prefix}/tokens/mobile/{MOBILE_APP}"
         ssm.put_parameter(Name=app, Value='{"phone_region": "US"}', Type="String")
         ssm.put_parameter(Name=token, Value="s2s-key", Type="SecureString")
-        settings = make_settings(retry_schedule_seconds=(0.5, 0.5))
-        self.forwarder = Forwarder(
+        settings = make_settings(
+            queue_url=queue, dead_letter_queue_url=dead_letters, retry_schedule_seconds=(0.5, 0.5)
+        )
+        self.forwarder = make_forwarder(
             Surface.MOBILE,
             settings,
-            Client(self.appsflyer.transport, settings.appsflyer_url),
-            Apps(ParameterStore(ssm, prefix)),
-            queue=Queue(sqs, queue),
-            dead_letters=Queue(sqs, dead_letters),
-            deliveries=Deliveries(MemoryAsyncTable(MemoryTable()), 35),
-            clock=FakeClock(),
-            jitter=longest,
+            self.appsflyer.transport,
+            ParameterStore(ssm, prefix),
+            sqs,
+            FakeClock(),
         )
 
     def put(self, envelope: Json) -> None:

@@ -172,7 +172,12 @@ def test_delete_takes_these_items_and_no_others(table: Table) -> None:
 
 
 def test_delete_of_nothing_does_nothing(table: Table) -> None:
+    key = Key("user-1", "app")
+    table.put(key, {"a": 1})
+
     table.delete([])
+
+    assert table.get([key]) == {key: {"a": 1}}
 
 
 # Queries

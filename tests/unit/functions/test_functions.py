@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
-import boto3
 import pytest
 
 from relay import lambda_adapter
@@ -22,19 +21,6 @@ class Context:
 
 def load(function: str) -> ModuleType:
     return importlib.import_module(f"functions.{function}.app")
-
-
-@pytest.mark.parametrize("function", FUNCTIONS)
-def test_import_reads_no_environment_and_makes_no_client(
-    function: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        pytest.fail("an import made a client")
-
-    monkeypatch.setattr(boto3, "client", refuse)
-    module = load(function)
-
-    assert callable(importlib.reload(module).lambda_handler)
 
 
 def test_accept_hands_the_request_to_its_use_case(monkeypatch: pytest.MonkeyPatch) -> None:
