@@ -77,6 +77,14 @@ class Template:
             if resource["Type"] == "AWS::Serverless::LayerVersion"
         ]
 
+    def functions(self) -> dict[str, str]:
+        """Return the logical ids of the functions by the names of their folders."""
+        return {
+            self.folder(logical_id).name: logical_id
+            for logical_id, resource in self.source["Resources"].items()
+            if resource["Type"] == "AWS::Serverless::Function"
+        }
+
     def local_part(self) -> Json:
         """Return the template for the local AWS, with all event source mappings disabled.
 

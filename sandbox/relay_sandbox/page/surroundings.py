@@ -11,6 +11,8 @@ from relay_sandbox.http.server import Server
 from relay_sandbox.journal.observer import Observer
 from relay_sandbox.lambda_runtime.function import Function
 from relay_sandbox.local_aws.aws import LocalAws
+from relay_sandbox.page.dashboard.body import Board
+from relay_sandbox.page.dashboard.meter import Meter
 from relay_sandbox.stand_in import StandIn
 
 
@@ -27,3 +29,7 @@ class Surroundings:
     samples: Path
     machine_faults: Callable[[], list[dict[str, Any]]] = list
     ready: Mapping[str, Any] = field(default_factory=dict)
+    board: Board = field(default_factory=Board)
+    meter: Meter = field(default_factory=Meter)
+    queues: Mapping[str, str] = field(default_factory=dict)
+    """All queues' URLs by logical id."""
