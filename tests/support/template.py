@@ -14,13 +14,15 @@ from relay.config.environment import (
     ReceiveInstallSettings,
     ReceivePaymentSettings,
 )
+from relay_sandbox.deployment.loops import expanded
 from relay_sandbox.deployment.template import Template
 
 Json = dict[str, Any]
 
 PATH = Path(__file__).parents[2] / "template.yaml"
 TEXT = PATH.read_text()
-TEMPLATE: Json = yaml_parse(TEXT)
+TEMPLATE = expanded(yaml_parse(TEXT))
+"""With its loops written out, as CloudFormation hands it to SAM's transform."""
 PARAMETERS: dict[str, Json] = TEMPLATE["Parameters"]
 RESOURCES: dict[str, Json] = TEMPLATE["Resources"]
 
@@ -82,11 +84,16 @@ def under(value: Any, conditions: Mapping[str, bool]) -> Any:
     return value
 
 
-def statements(function: str) -> list[Json]:
-    """All statements of a function's role, those included that depend on a condition."""
-    (policy,) = properties(function.replace("Function", "Role"))["Policies"]
-    always = {"HasCustomerKey": True, "TracingIsActive": True}
-    return [under(one, always) for one in policy["PolicyDocument"]["Statement"]]
+def statements(function: str, *, conditions: bool = True) -> list[Json]:
+    """All that a function may do: its role's own statements, and those of the policy it refers to.
+
+    With `conditions`, those included that depend on one.
+    """
+    (shell,) = properties(function.replace("Function", "Role"))["Policies"]
+    documents = [shell, properties(function.replace("Function", "Policy"))]
+    written = [s for one in documents for s in one["PolicyDocument"]["Statement"]]
+    always = dict.fromkeys(("HasCustomerKey", "TracingIsActive"), conditions)
+    return [one for one in (under(s, always) for s in written) if one]
 
 
 def listed(value: Any) -> list[Any]:

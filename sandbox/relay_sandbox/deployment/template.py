@@ -1,4 +1,4 @@
-"""Read `template.yaml` as AWS does: SAM transform, parameters, and the part to create locally.
+"""Read `template.yaml` as AWS does: loops, transform, parameters, and the part to create here.
 
 This module only reads; `stack` creates the resources.
 """
@@ -18,6 +18,7 @@ from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
 from yaml import YAMLError
 
+from relay_sandbox.deployment.loops import expanded
 from relay_sandbox.errors import SandboxError
 from relay_sandbox.local_aws.aws import local_session
 
@@ -27,7 +28,8 @@ _NOT_UPLOADED = (
 _FOLDERS = {"AWS::Serverless::Function": "CodeUri", "AWS::Serverless::LayerVersion": "ContentUri"}
 
 # The resources to create in the local AWS. All others are left out: moto rejects some (layers,
-# versions), fails on others (an HTTP API, which `gateway` serves), and needs none of them.
+# versions, policies with statements that hang on a condition), fails on others (an HTTP API, which
+# `gateway` serves), and needs none of them.
 _LOCAL_TYPES = frozenset(
     {
         "AWS::DynamoDB::Table",
@@ -46,7 +48,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Template:
-    """A SAM template, as written and as transformed. Neither is ever modified."""
+    """A SAM template, with its loops written out, and as transformed. Neither is ever modified."""
 
     path: Path
     source: Json
@@ -56,7 +58,7 @@ class Template:
     def read(cls, path: Path) -> Template:
         """Read and transform a template; raises SandboxError if it cannot be read or is invalid."""
         try:
-            source: Json = yaml_parse(path.read_text())
+            source = expanded(yaml_parse(path.read_text()))
         except OSError as error:
             raise SandboxError(f"cannot read the template {path}: {error.strerror}") from error
         except YAMLError as error:
@@ -165,6 +167,8 @@ def _local_resource(logical_id: str, resource: Json) -> Json:
     if resource["Type"] == "AWS::Lambda::Function":
         properties["Code"] = {"ZipFile": "# the sandbox runs the folder of the function"}
         properties.pop("Layers", None)
+    if resource["Type"] == "AWS::IAM::Role":
+        properties.pop("ManagedPolicyArns", None)
     if resource["Type"] in _NAMES:  # fixed names, because events/env.json contains them
         properties.setdefault(_NAMES[resource["Type"]], logical_id)
     if resource["Type"] == "AWS::Lambda::EventSourceMapping":

@@ -1,0 +1,134 @@
+"""The loops of a template, written out as CloudFormation writes them."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from typing import Any
+
+import pytest
+
+from relay_sandbox.deployment.loops import expanded
+from relay_sandbox.errors import SandboxError
+from tests.support.template import RESOURCES, TEMPLATE, TEXT, Json
+
+BOTH = ["AWS::LanguageExtensions", "AWS::Serverless-2016-10-31"]
+
+
+def resources(body: Json, **others: Json) -> Json:
+    """What a template with these resources comes to."""
+    found: Json = expanded({"Transform": BOTH, "Resources": body, **others})["Resources"]
+    return found
+
+
+def test_loop_writes_its_body_once_for_each_item_in_order() -> None:
+    """AWS's first example: four tables, with the item in the logical id and as a value."""
+    loop = [
+        "TableName",
+        ["Points", "Score"],
+        {"Dynamo${TableName}": {"Name": {"Ref": "TableName"}}},
+    ]
+
+    found = resources({"First": {}, "Fn::ForEach::Tables": loop, "Last": {}})
+
+    assert list(found.items()) == [
+        ("First", {}),
+        ("DynamoPoints", {"Name": "Points"}),
+        ("DynamoScore", {"Name": "Score"}),
+        ("Last", {}),
+    ]
+
+
+def test_loop_in_a_loop_knows_the_items_of_both() -> None:
+    inner = ["B", ["1", "2"], {"X${A}${B}": {"Fn::Sub": "${A}-${B}"}}]
+
+    found = resources({"Fn::ForEach::Outer": ["A", ["a", "b"], {"Fn::ForEach::Inner": inner}]})
+
+    assert found == {"Xa1": "a-1", "Xa2": "a-2", "Xb1": "b-1", "Xb2": "b-2"}
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ({"Ref": "Item"}, "One"),
+        ({"Ref": "Other"}, {"Ref": "Other"}),
+        ({"Ref": {"Fn::Sub": "${Item}Queue"}}, {"Ref": "OneQueue"}),
+        ({"Fn::GetAtt": [{"Fn::Sub": "${Item}Queue"}, "Arn"]}, {"Fn::GetAtt": ["OneQueue", "Arn"]}),
+        ({"Fn::Sub": "x-${Item}"}, "x-One"),
+        ({"Fn::Sub": "${AWS::StackName}-${Item}"}, {"Fn::Sub": "${AWS::StackName}-One"}),
+        ({"Fn::Sub": "${!Item}${Item}"}, {"Fn::Sub": "${!Item}One"}),
+        ({"Fn::Sub": ["${a}-${Item}", {"a": {"Fn::FindInMap": ["T", "k", "n"]}}]}, "7-One"),
+        ({"Fn::Sub": ["${a}${b}", {"a": "x", "b": {"Ref": "P"}}]},
+         {"Fn::Sub": ["x${b}", {"b": {"Ref": "P"}}]}),
+        ({"Fn::FindInMap": ["T", {"Ref": "Item"}, "w"]}, "one"),
+        ({"Fn::FindInMap": ["T", {"Ref": "AWS::Region"}, "w"]},
+         {"Fn::FindInMap": ["T", {"Ref": "AWS::Region"}, "w"]}),
+        ({"Fn::If": ["Item", {"Ref": "Item"}, 5]}, {"Fn::If": ["Item", "One", 5]}),
+        ("${Item} outside of Fn::Sub", "${Item} outside of Fn::Sub"),
+    ],
+)  # fmt: skip
+def test_value_in_a_loop_names_the_item_as_cloudformation_has_it(written: Any, meant: Any) -> None:
+    loop = ["Item", ["One"], {"${Item}X": {"Value": written}}]
+    tables = {"T": {"k": {"n": 7}, "One": {"w": "one"}}}
+
+    found = resources({"Fn::ForEach::L": loop}, Mappings=tables)
+
+    assert found == {"OneX": {"Value": meant}}
+
+
+@pytest.mark.parametrize(
+    ("template", "message"),
+    [
+        ({"Transform": BOTH[1], "Resources": {"Fn::ForEach::L": []}}, r"L wants AWS::Lang.* first"),
+        ({"Transform": BOTH[::-1], "Resources": {}}, "AWS::LanguageExtensions first"),
+        (
+            {"Transform": BOTH, "Resources": {"Fn::ForEach::L": ["A", {"Ref": "P"}, {}]}},
+            "L must be",
+        ),
+        ({"Transform": BOTH, "Resources": {"Fn::ForEach::L": ["A", ["a"]]}}, "L must be a name"),
+        (
+            {
+                "Transform": BOTH,
+                "Resources": {"Xa": 1, "Fn::ForEach::L": ["A", ["a"], {"X${A}": 2}]},
+            },
+            "Xa twice",
+        ),
+        (
+            {"Transform": BOTH, "Resources": {"X": {"Fn::FindInMap": ["T", "a", "b"]}}},
+            "T: there is no T",
+        ),
+    ],
+)
+def test_loop_that_cloudformation_would_refuse_is_refused(template: Json, message: str) -> None:
+    with pytest.raises(SandboxError, match=message):
+        expanded(template)
+
+
+def test_template_without_the_transform_is_left_alone() -> None:
+    template = {"Transform": BOTH[1], "Resources": {"X": {"Fn::Sub": "plain"}}}
+
+    assert expanded(template) is template
+
+
+def test_nothing_of_a_loop_is_left_in_the_real_template() -> None:
+    written = json.dumps({k: v for k, v in TEMPLATE.items() if k != "Mappings"})
+
+    assert "Fn::ForEach" not in written
+    assert "Fn::FindInMap" not in written
+
+
+def test_real_template_is_written_out_as_cfn_lint_does_it() -> None:
+    """Somebody else's reading of the same rules. It leaves literals in `Fn::Sub` to be put in.
+
+    It takes seconds to import, which not every process of a run should spend.
+    """
+    cfnlint = importlib.import_module("cfnlint.template")
+    decode = importlib.import_module("cfnlint.decode")
+    transform = importlib.import_module("cfnlint.template.transforms._language_extensions")
+    decoded, _ = decode.decode_str(TEXT)
+    template = cfnlint.Template("template.yaml", decoded, ["us-east-1"])
+    faults, theirs = transform.language_extension(template)
+
+    assert faults == []
+    assert theirs is not None
+    assert resources(theirs["Resources"]) == RESOURCES
