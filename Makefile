@@ -1,7 +1,7 @@
 # `make` alone lists the targets. A POSIX shell, make and Python 3.11 or later are all they need.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test browser check faults audit bench build sam-local deploy lock openapi fmt clean dev sam node
+.PHONY: help run test browser check faults audit bench build sam-local deploy lock openapi dashboard fmt clean dev sam node
 
 # Set-up is made from what a target needs: `dev` for Python, `sam` for SAM CLI, `node` for another DynamoDB
 # than moto. Each ends at once when done.
@@ -36,6 +36,7 @@ check: dev sam ## Format, lint, types, imports, both forms of `sam validate`, an
 	@AWS_DEFAULT_REGION=$${AWS_DEFAULT_REGION:-us-east-1} $(SAM) validate
 	@scripts/requirements --check
 	@.venv/bin/relay openapi --check docs/openapi.json
+	@$(PYTHON) -m scripts.dashboard --check
 
 faults: dev sam node ## The fault tests at full length, with a table of what they saw (SOAK=N: events of the soak)
 	@$(PYTHON) -m pytest tests/faults --full -o faulthandler_timeout=3600 $(if $(SOAK),--soak-events $(SOAK))
@@ -63,6 +64,9 @@ lock: ## Lock the dependencies again, and write down what the layer carries
 
 openapi: dev ## Write docs/openapi.json again, from the code
 	@.venv/bin/relay openapi >docs/openapi.json
+
+dashboard: dev ## Write the dashboard, the composite alarm and the saved queries into template.yaml again
+	@$(PYTHON) -m scripts.dashboard
 
 fmt: dev ## Format the code and fix what can be fixed
 	@.venv/bin/ruff format

@@ -75,7 +75,7 @@ def _composite(alarms: list[str]) -> str:
 def _dashboard(body: str) -> str:
     lines = "\n".join(f"        {line}" for line in body.splitlines())
     return f"""\
-  Dashboard:
+  StackDashboard:
     Type: AWS::CloudWatch::Dashboard
     Condition: HasDashboard
     Properties:

@@ -26,7 +26,7 @@ def dashboard_body(rows: Rows, alarms: Sequence[str], namespace: str) -> str:
 
 
 def _text(widget: Json) -> str:
-    text = json.dumps(widget, ensure_ascii=False)
+    text = json.dumps(widget, ensure_ascii=False, separators=(",", ":"))
     mark = json.dumps(_NUMBER_MARK)[1:-1]
     return text.replace(f'"{mark}', "").replace(f'{mark}"', "")
 

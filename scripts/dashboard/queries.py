@@ -33,7 +33,7 @@ def _findings_by_rule() -> str:
     rules = rules_of(_RULES.read_text(encoding="utf-8")).values()
     numbers = [rule.number for rule in rules if any(word in rule.severity for word in counted)]
     sums = ", ".join(f"sum(findings.{number}) as {number}" for number in numbers)
-    return f'filter message = "batch" and ispresent(findings)\n| stats {sums} by bin(1d)'
+    return f'filter message = "batch"\n| stats {sums} by bin(1d)'
 
 
 QUERIES: Final = {

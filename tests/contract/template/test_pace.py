@@ -29,7 +29,7 @@ def pace(function: str, given: dict[str, int]) -> float:
     """Requests a second of one invocation, by the code that reads what it is told."""
     told = environment(function, "Default")
     for variable, value in variables(function).items():
-        if isinstance(value, dict) and value["Ref"] in given:
+        if isinstance(value, dict) and value.get("Ref") in given:
             told[variable] = str(given[value["Ref"]])
     surface = Surface.WEB if function == "ForwardWebFunction" else Surface.MOBILE
     return ForwardSettings.from_env(told).requests_a_second_here(surface)
