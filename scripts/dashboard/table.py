@@ -7,7 +7,7 @@ CloudWatch has. `${...}` is what Fn::Sub puts in, names of the template.
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from scripts.dashboard.queries import LOGS, QUERIES
+from scripts.dashboard.queries import QUERIES
 
 FUNCTIONS: Final = {
     "accept": "AcceptFunction",
@@ -362,8 +362,8 @@ ROWS: Final[list[tuple[int, list[Widget]]]] = [
     (
         8,
         [
-            Log("Why events were not delivered", 12, LOGS["forwarders"], QUERIES["Why events fail"].query),
-            Log("What is wrong with events, by rule", 12, LOGS["forwarders"], QUERIES["Findings by rule"].query),
+            Log("Why events were not delivered", 14, *QUERIES["Why events fail"]),
+            Log("What is wrong with events: rules", 10, *QUERIES["Findings that come together"]),
         ],
     ),
 ]  # fmt: skip

@@ -1,7 +1,7 @@
 """What the page's dashboard draws: the widgets with their values, a second for a minute.
 
 A run of the samples takes seconds and CloudWatch counts in periods of five minutes, so that a
-period is 5 s here, and the three hours that the dashboard shows are three minutes.
+period is 5 s here, and what is shown are the last two minutes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from relay_sandbox.page.dashboard.body import Alarm, Board, Json, Rule, name_of
 from relay_sandbox.page.dashboard.meter import Meter, Name
 
 PERIOD_SECONDS: Final = 5
-PERIODS: Final = 36
+PERIODS: Final = 24
 _SECONDS_TO_ONE: Final = 60
 """Seconds on AWS that one second here stands for."""
 _MOST_ROWS: Final = 12

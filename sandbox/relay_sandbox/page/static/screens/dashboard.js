@@ -28,7 +28,7 @@ async function load(app) {
 export function view() {
   return html`<div class="page board-page"><h1>Dashboard</h1>
     <p class="lead">What operations see in CloudWatch: the dashboard of <code>template.yaml</code>, with what this sandbox has measured.
-      A second here stands for a minute there: each point is 5 s, and each graph the last three minutes. Ages of messages are not measured here.</p>
+      A second here stands for a minute there: each point is 5 s, and each graph the last two minutes. Ages of messages are in seconds as they are.</p>
     ${state.problem ? html`<p class="verdict bad" role="alert">${state.problem}</p>` : nothing}
     ${state.board ? board(state.board) : html`<p class="sub">Looking ...</p>`}</div>`;
 }
@@ -83,7 +83,7 @@ function graph(widget) {
   const { left, right } = widget.units;
   return html`<div class="board-graph">
       <span class="board-axis"><b>${amount(highest.left)}</b> ${left}</span>
-      ${right ? html`<span class="board-axis right"><b>${amount(highest.right)}</b> ${right}</span>` : nothing}
+      ${right && shown.some((line) => line.side === "right") ? html`<span class="board-axis right"><b>${amount(highest.right)}</b> ${right}</span>` : nothing}
       <svg viewBox="0 0 360 100" preserveAspectRatio="none" role="img" aria-label="${widget.title}. ${text}">
         <line class="axis" x1="0" x2="360" y1="99.5" y2="99.5" />
         ${widget.stacked ? areas(shown, highest.left).map(([line, points]) => svg`<polygon class="series s-${line.at % 10} filled" points=${points} />`) : nothing}
