@@ -10,7 +10,9 @@ from scripts.dashboard.body import dashboard_body
 from scripts.dashboard.queries import QUERIES, Query
 from scripts.dashboard.table import ROWS
 
-BEGIN: Final = "  # -- written by `make dashboard` from scripts/dashboard, down to the next such line\n"
+BEGIN: Final = (
+    "  # -- written by `make dashboard` from scripts/dashboard, down to the next such line\n"
+)
 END: Final = "  # -- written by `make dashboard` up to here\n"
 
 _CAN_WAIT: Final = ("Late", "DeadLettersForgotten", "DeadLettersOld", "Uncertain")
@@ -25,16 +27,16 @@ def written(template: str) -> str:
     before, begin, rest = template.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
-        raise ValueError("template.yaml has lost a line that says where the written part begins or ends")
+        raise ValueError(
+            "template.yaml has lost a line that says where the written part begins or ends"
+        )
     source = expanded(yaml_parse(template))
     return "".join([before, begin, *_parts(source), end, after])
 
 
 def _parts(source: Json) -> Iterator[str]:
     alarms = [
-        name
-        for name, one in source["Resources"].items()
-        if one["Type"] == "AWS::CloudWatch::Alarm"
+        name for name, one in source["Resources"].items() if one["Type"] == "AWS::CloudWatch::Alarm"
     ]
     yield _composite([name for name in alarms if not _can_wait(name)])
     yield _dashboard(dashboard_body(ROWS, [_COMPOSITE, *alarms], _namespace(source)))
@@ -62,7 +64,7 @@ def _composite(alarms: list[str]) -> str:
     Properties:
       AlarmName: !Sub ${{AWS::StackName}}-somebody-must-look
       AlarmDescription: >-
-        One of the alarms rings that cannot wait until the morning: the alarm widget of the dashboard says which.
+        An alarm rings that cannot wait until the morning: the dashboard shows it first.
         See docs/operations.md, Alarms.
       AlarmRule: !Sub >-
           {rule}
@@ -79,7 +81,7 @@ def _dashboard(body: str) -> str:
     Type: AWS::CloudWatch::Dashboard
     Condition: HasDashboard
     Properties:
-      DashboardName: !Sub ${{AWS::StackName}}-${{AWS::Region}} # of one name in all regions of an account
+      DashboardName: !Sub ${{AWS::StackName}}-${{AWS::Region}} # the same in all regions
       DashboardBody: !Sub |-
 {lines}
 

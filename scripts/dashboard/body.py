@@ -19,7 +19,7 @@ _NUMBER_MARK: Final = "\0"
 
 
 def dashboard_body(rows: Rows, alarms: Sequence[str], namespace: str) -> str:
-    """The body, `${...}` still in it. `alarms`: logical ids. `namespace`: of the relay's metrics."""
+    """The body, `${...}` still in it. `alarms`: logical ids. `namespace`: of our metrics."""
     widgets = ",\n".join(_text(one) for one in _placed(rows, alarms, namespace))
     settings = '"start": "-PT3H", "periodOverride": "inherit"'
     return f'{{{settings}, "widgets": [\n{widgets}\n]}}'

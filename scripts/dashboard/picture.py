@@ -70,7 +70,8 @@ async def _upper_part(page: Page) -> FloatRect:
     """From the dashboard's first widget to the last dead-letter queue: what is looked at first."""
     first = await page.locator(".widget").first.bounding_box()
     last = await page.locator(".widget", has_text="Dead letters: payments").last.bounding_box()
-    assert first and last  # noqa: S101 - both are there
+    assert first is not None  # noqa: S101 - it is there
+    assert last is not None  # noqa: S101 - likewise
     height = last["y"] + last["height"] - first["y"]
     return {"x": 0, "y": first["y"] - _EDGE, "width": _WIDTH, "height": height + _EDGE + _EDGE // 2}
 

@@ -52,7 +52,8 @@ QUERIES: Final = {
     "Findings that come together": Query(
         LOGS["forwarders"],
         'filter message = "batch"\n'
-        r'| parse @message /"findings":\s*\{(?<found>[^}]*)\}/' "\n"
+        r'| parse @message /"findings":\s*\{(?<found>[^}]*)\}/'
+        "\n"
         "| filter ispresent(found)\n"
         "| stats count() as batches by found\n"
         "| sort batches desc\n| limit 50",

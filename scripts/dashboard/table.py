@@ -27,7 +27,7 @@ Side = Literal["left", "right"]
 
 @dataclass(frozen=True)
 class Metric:
-    """One line of a graph. `of`: values of dimensions by name. An empty namespace is the relay's."""
+    """One line of a graph. `of`: values of dimensions by name. No namespace: the relay's."""
 
     name: str
     of: dict[str, str]
@@ -196,11 +196,12 @@ LIMITS: Final = [
     Mark("PaymentsMaxConcurrency", "${PaymentsMaxConcurrency}"),
 ]
 INTRODUCTION: Final = (
-    "**${AWS::StackName}** delivers events to AppsFlyer. Read from the top: what rings, what became of events, "
-    "the clock and the money, where things wait, what came in, the machinery. What each alarm means and what to "
-    "do at 3 a.m. is in `docs/operations.md`, *Alarms*; dead letters: `relay dlq list`; all at once: "
-    "`relay doctor --stack ${AWS::StackName}`. Saved queries: "
-    "[Logs Insights](#logsV2:logs-insights), folder `${AWS::StackName}`."
+    "**${AWS::StackName}** delivers events to AppsFlyer. Read from the top: what rings, what "
+    "became of events, the clock and the money, where things wait, what came in, the machinery. "
+    "What each alarm means and what to do at 3 a.m. is in `docs/operations.md`, *Alarms*; dead "
+    "letters: `relay dlq list`; all at once: `relay doctor --stack ${AWS::StackName}`. Saved "
+    "queries: [Logs Insights](https://console.aws.amazon.com/cloudwatch/home"
+    "?region=${AWS::Region}#logsV2:logs-insights), folder `${AWS::StackName}`."
 )
 
 ROWS: Final[list[tuple[int, list[Widget]]]] = [

@@ -27,6 +27,7 @@ SCREENS = {
     "#/dead-letters": ".letter",
     "#/faults": ".cards",
     "#/identities": ".page section",
+    "#/dashboard": ".widget",
 }
 """Every screen by its address, and what shows that it is there."""
 

@@ -167,9 +167,7 @@ def payments(beside: PaymentsHarness) -> SimpleNamespace:
         clock=beside.clock,
         chance=longest,
     )
-    receiver = old["payments.receiving"].Receiver(
-        sources, queue(sqs, PAYMENTS_QUEUE), beside.clock
-    )
+    receiver = old["payments.receiving"].Receiver(sources, queue(sqs, PAYMENTS_QUEUE), beside.clock)
 
     def map_(bodies: Collection[str]) -> list[str]:
         found: list[str] = mapper.map(make_sqs_event(*bodies)["Records"], lambda: 90.0)

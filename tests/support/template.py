@@ -85,7 +85,7 @@ def under(value: Any, conditions: Mapping[str, bool]) -> Any:
 
 
 def conditions(**parameters: str) -> dict[str, bool]:
-    """What the template's conditions come to, with these parameters and the defaults of all others."""
+    """What the template's conditions come to, with these parameters and defaults for the rest."""
     given = {name: str(one["Default"]) for name, one in PARAMETERS.items()} | parameters
     return {name: _holds(one, given) for name, one in TEMPLATE["Conditions"].items()}
 

@@ -98,8 +98,8 @@ class Template:
     def local_part(self) -> Json:
         """Return the template for the local AWS, with all event source mappings disabled.
 
-        An enabled mapping would make moto take messages off the queue and lose them. Aliases are left
-        out: a mapping is of the function itself, as one version of it is all that there is here.
+        An enabled mapping would make moto take messages off the queue and lose them. Aliases are
+        left out: a mapping is of the function itself, of which there is one version here.
         """
         local = copy.deepcopy(self.transformed)
         local["Resources"] = {

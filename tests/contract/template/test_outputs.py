@@ -2,7 +2,15 @@
 
 import pytest
 
-from tests.support.template import DEAD_LETTERS, FUNCTIONS, SOURCES, TABLES, TEMPLATE, conditions, under
+from tests.support.template import (
+    DEAD_LETTERS,
+    FUNCTIONS,
+    SOURCES,
+    TABLES,
+    TEMPLATE,
+    conditions,
+    under,
+)
 
 
 @pytest.mark.parametrize("queue", [*SOURCES, *DEAD_LETTERS])

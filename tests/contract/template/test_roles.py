@@ -56,9 +56,7 @@ SERVICES = {"logs", "sqs", "dynamodb", "ssm", "kms", "xray"}
 """All that any function may call."""
 
 
-_ADOPTED = (
-    "arn:${{AWS::Partition}}:dynamodb:${{AWS::Region}}:${{AWS::AccountId}}:table/${{{}Name}}"
-)
+_ADOPTED = "arn:${{AWS::Partition}}:dynamodb:${{AWS::Region}}:${{AWS::AccountId}}:table/${{{}Name}}"
 """The ARN of a table that a former stack has made."""
 
 

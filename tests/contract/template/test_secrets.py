@@ -41,10 +41,8 @@ READERS = {
 BASE = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter${ParameterPrefix}/"
 _NAMED = re.compile(r"`([^`]+)`")
 
-LOOKS_LIKE_A_SECRET = re.compile(
-    r"\b(?!(?:Canary|Linear)10Percent)(?=\w*[A-Za-z])(?=\w*\d)\w{20,}"
-)
-"""A word of 20 letters and digits mixed is a key; our names and numbers, and CodeDeploy's, are not."""
+LOOKS_LIKE_A_SECRET = re.compile(r"\b(?!(?:Canary|Linear)10Percent)(?=\w*[A-Za-z])(?=\w*\d)\w{20,}")
+"""A word of 20 letters and digits mixed is a key; our names, and CodeDeploy's, are not."""
 
 
 def readable(function: str, name: str) -> bool:

@@ -70,7 +70,10 @@ def test_deployment_is_taken_back_by_the_functions_own_alarms(
 
     assert alarms(resources, function) == [f"{name}ErrorsAlarm", f"{name}UnexpectedAlarm"]
     assert set(alarms(resources, function)) <= ALARMS.keys()
-    assert "DEPLOYMENT_STOP_ON_ALARM" in group(resources, function)["AutoRollbackConfiguration"]["Events"]
+    assert (
+        "DEPLOYMENT_STOP_ON_ALARM"
+        in group(resources, function)["AutoRollbackConfiguration"]["Events"]
+    )
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

@@ -124,9 +124,7 @@ async def test_what_one_accepts_the_other_delivers(*, old_first: bool) -> None:
     accept, harness = AcceptHarness(), ForwarderHarness(deduplicate="money")
     handle = former_release.accept(accept) if old_first else accept.accept.handle
     forward = harness.forward if old_first else former_release.forwarder(harness)
-    request = make_http_event(
-        make_event(), token="shop-token", headers={"idempotency-key": "o1"}
-    )
+    request = make_http_event(make_event(), token="shop-token", headers={"idempotency-key": "o1"})
 
     assert handle(request)["statusCode"] == 202
     assert await forward(*(message.body for message in accept.mobile)) == []

@@ -6,6 +6,7 @@ period is 5 s here, and what is shown are the last two minutes.
 
 from __future__ import annotations
 
+import operator
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -23,8 +24,8 @@ _BY: Final = re.compile(r"\bstats count\(\) as (\w+) by ([\w., ]+?) \|")
 _MESSAGE: Final = re.compile(r'message = "([^"]+)"')
 _PRESENT: Final = re.compile(r"\bispresent\(([\w.]+)\)")
 _BREACHES: Final = {
-    "GreaterThanThreshold": float.__gt__,
-    "GreaterThanOrEqualToThreshold": float.__ge__,
+    "GreaterThanThreshold": operator.gt,
+    "GreaterThanOrEqualToThreshold": operator.ge,
 }
 
 
@@ -86,9 +87,12 @@ def statistic(stat: str, values: Sequence[float]) -> float:
     if stat.startswith("p"):
         ordered = sorted(values)
         return ordered[min(len(ordered) - 1, int(len(ordered) * float(stat[1:]) / 100))]
-    if stat == "Average":
-        return sum(values) / len(values)
-    return {"Sum": sum, "Maximum": max, "Minimum": min}[stat](values)
+    match stat:
+        case "Sum":
+            return sum(values)
+        case "Average":
+            return sum(values) / len(values)
+    return min(values) if stat == "Minimum" else max(values)
 
 
 def _total(metrics: list[Any], meter: Meter) -> float:

@@ -56,7 +56,10 @@ def _ages(observer: Observer) -> dict[str, float]:
 
     for trace in observer.journal.newest(_NEWEST):
         if not trace.outcome.has_ended and trace.steps:
-            add("PaymentsQueue" if trace.kind == "webhook" else _queue_of(trace.surface), trace.steps[-1].at)
+            add(
+                "PaymentsQueue" if trace.kind == "webhook" else _queue_of(trace.surface),
+                trace.steps[-1].at,
+            )
     for _, (name, trace) in observer.letters():
         add(f"{name.title()}DeadLetterQueue", trace.ended or trace.came_in)
     return ages

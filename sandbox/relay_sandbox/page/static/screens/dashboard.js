@@ -69,9 +69,9 @@ function alarms(all) {
     )}</ul>`;
 }
 
-function table({ heads, rows }) {
+function table({ title, heads, rows }) {
   if (!rows.length) return html`<p class="board-none">Nothing</p>`;
-  return html`<div class="wide-table" tabindex="0" role="region" aria-label="Lines of the log"><table class="plain">
+  return html`<div class="wide-table" tabindex="0" role="region" aria-label=${title}><table class="plain">
     <thead><tr>${heads.map((head) => html`<th scope="col">${head}</th>`)}</tr></thead>
     <tbody>${rows.map((cells) => html`<tr>${cells.map((cell) => html`<td>${cell || "–"}</td>`)}</tr>`)}</tbody></table></div>`;
 }
