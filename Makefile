@@ -1,7 +1,7 @@
 # `make` alone lists the targets. A POSIX shell, make and Python 3.11 or later are all they need.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test browser check faults audit bench build sam-local deploy lock openapi dashboard fmt clean dev sam node
+.PHONY: help run test browser check faults audit sbom bench build sam-local deploy lock openapi dashboard fmt clean dev sam node
 
 # Set-up is made from what a target needs: `dev` for Python, `sam` for SAM CLI, `node` for another DynamoDB
 # than moto. Each ends at once when done.
@@ -45,6 +45,9 @@ faults: dev sam node ## The fault tests at full length, with a table of what the
 audit: dev ## Known vulnerabilities of the locked packages, by an advisory service (AUDIT='-s osv': another one)
 	@scripts/audit $(AUDIT)
 
+sbom: dev ## What is installed, as CycloneDX: a file in sbom/ for the layer, and one for each tool around it
+	@$(PYTHON) -m scripts.sbom
+
 bench: dev ## Events a second through forward_mobile, beside a naive handler
 	@$(PYTHON) -m bench
 
@@ -73,7 +76,7 @@ fmt: dev ## Format the code and fix what can be fixed
 	@.venv/bin/ruff check --fix
 
 clean: ## Remove everything that was set up or built
-	rm -rf .venv .venv-sam .venv-node .tools .aws-sam .relay .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-sam .venv-node .tools .aws-sam .relay sbom .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 dev sam node:
 	@scripts/setup $@

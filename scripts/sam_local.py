@@ -118,6 +118,7 @@ class Sam:
         self._sources: Json = ready["payment_sources"]
         self._options = [
             *("--template", str(BUILD / "template.yaml")),
+            "--language-extensions",  # samconfig.toml is not looked for beside that template
             *("--env-vars", str(folder / "env.json")),
             *(["--skip-pull-image"] if own_engine else []),
         ]

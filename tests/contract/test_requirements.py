@@ -40,6 +40,25 @@ def test_layer_is_built_of_nothing_without_a_digest() -> None:
     assert "--require-hashes -r requirements.txt" in makefile
 
 
+def test_uv_itself_is_one_version_by_its_digests() -> None:
+    """It installs all the rest, so it comes first."""
+    pinned = (ROOT / "scripts" / "uv.txt").read_text(encoding="utf-8").replace("\\\n", "")
+    lines = [line for line in pinned.splitlines() if not line.startswith("#")]
+
+    assert len(lines) == 1
+    assert re.fullmatch(r"uv==[0-9.]+(\s+--hash=sha256:[0-9a-f]{64})+\s*", lines[0])
+    assert '--require-hashes -r "$pinned"' in (ROOT / "scripts" / "uv").read_text(encoding="utf-8")
+
+
+def test_project_is_built_with_what_is_locked() -> None:
+    """In an isolated build, uv would fetch the newest of what builds it, by no digest."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    builders = set(project["build-system"]["requires"]) | {"editables"}
+
+    assert builders <= {package["name"] for package in OTHERS}
+    assert project["tool"]["uv"]["no-build-isolation-package"] == [project["project"]["name"]]
+
+
 def _files(package: Json) -> list[Json]:
     """The archives that a locked package may be installed from."""
     return [*package.get("wheels", []), *filter(None, [package.get("sdist")])]

@@ -17,9 +17,9 @@ import boto3
 import pytest
 import pytest_asyncio
 from botocore.config import Config
+from botocore.credentials import ReadOnlyCredentials
 
 from relay.aws.async_table import DynamoAsyncTable, DynamoClient
-from relay.aws.sigv4 import Credentials
 from relay.aws.table import Condition, DynamoTable, Item, Key
 from relay.errors import TableUnavailableError
 from relay.http1.pool import Pool
@@ -82,9 +82,12 @@ def _boto3(url: str) -> "DynamoDBClient":
 @pytest_asyncio.fixture
 async def theirs(dynalite: str) -> AsyncIterator[DynamoAsyncTable]:
     """The table, over the relay's own protocol and signature."""
-    key = Credentials("testing", "testing", None, "us-east-1", "dynamodb")
+    key = ReadOnlyCredentials("testing", "testing", None)
     table = DynamoAsyncTable(
-        DynamoClient(Pool(10, 1, 10, lambda: pytest.fail("no TLS")), dynalite, lambda: key), _TABLE
+        DynamoClient(
+            Pool(10, 1, 10, lambda: pytest.fail("no TLS")), dynalite, "us-east-1", lambda: key
+        ),
+        _TABLE,
     )
     yield table
     table.close()

@@ -17,14 +17,13 @@ from botocore.exceptions import (
     NoRegionError,
 )
 
-from relay.aws.sqs import MAX_MESSAGE_BYTES, Message, group_of
+from relay.aws.sqs import Message, batches, entry_of
 from relay_cli.terminal.errors import CliError
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sqs import SQSClient
-    from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
 
 _CONFIG: Final = Config(
     connect_timeout=5, read_timeout=30, retries={"mode": "standard", "max_attempts": 4}
@@ -32,8 +31,6 @@ _CONFIG: Final = Config(
 _LOCAL_CONFIG: Final = Config(
     connect_timeout=5, read_timeout=60, retries={"total_max_attempts": 1}, proxies={}
 )
-_BATCH_SIZE: Final = 10
-"""The most messages in one SQS call."""
 _QUEUE_HOST: Final = re.compile(r"https://sqs\.([a-z0-9-]+)\.amazonaws\.com(\.cn)?/")
 
 
@@ -118,8 +115,8 @@ def send_messages(
         for position, message in enumerate(messages)
         if not message.fits
     }
-    fitting = [position for position in range(len(messages)) if position not in failed]
-    for positions in _batches(fitting, messages):
+    fitting = [(position, one) for position, one in enumerate(messages) if one.fits]
+    for positions in batches(fitting):
         batch = {position: messages[position] for position in positions}
         failed |= _send_batch(sqs, url, batch, {} if message_ids is None else message_ids)
     return failed
@@ -128,14 +125,7 @@ def send_messages(
 def _send_batch(
     sqs: "SQSClient", url: str, messages: Mapping[int, Message], message_ids: dict[int, str]
 ) -> dict[int, str]:
-    entries: list[SendMessageBatchRequestEntryTypeDef] = [
-        {
-            "Id": str(position),
-            "MessageBody": message.body,
-            "MessageGroupId": group_of(message.group),
-        }
-        for position, message in messages.items()
-    ]
+    entries = [entry_of(position, message) for position, message in messages.items()]
     try:
         with translate_errors("SQS"):
             response = sqs.send_message_batch(QueueUrl=url, Entries=entries)
@@ -146,21 +136,6 @@ def _send_batch(
         int(failure["Id"]): f"SQS says {failure.get('Code')}: {failure.get('Message')}"
         for failure in response.get("Failed", [])
     }
-
-
-def _batches(positions: Sequence[int], messages: Sequence[Message]) -> Iterator[list[int]]:
-    """Batches of positions that fit into one call: ten messages, one mebibyte."""
-    batch: list[int] = []
-    size = 0
-    for position in positions:
-        length = len(messages[position].body.encode("utf-8", "surrogatepass"))
-        if batch and (len(batch) == _BATCH_SIZE or size + length > MAX_MESSAGE_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(position)
-        size += length
-    if batch:
-        yield batch
 
 
 @contextmanager

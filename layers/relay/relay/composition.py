@@ -80,7 +80,6 @@ def _table(name: str) -> "Table":
 def _async_table(name: str, connections: int) -> "DynamoAsyncTable":
     """A table for the event loop, with the endpoint and the credentials that boto3 would use."""
     from relay.aws.async_table import DynamoAsyncTable, DynamoClient
-    from relay.aws.sigv4 import Credentials
     from relay.http1.pool import Pool
 
     meta = _checked(boto3.client("dynamodb", config=_AWS)).meta
@@ -88,18 +87,11 @@ def _async_table(name: str, connections: int) -> "DynamoAsyncTable":
     if session_credentials is None:
         raise ConfigurationError("AWS credentials", "there are none")
 
-    def credentials() -> Credentials:
-        frozen = session_credentials.get_frozen_credentials()
-        return Credentials(
-            frozen.access_key or "",
-            frozen.secret_key or "",
-            frozen.token,
-            meta.region_name,
-            "dynamodb",
-        )
-
     pool = Pool(connections, CONNECT_SECONDS, READ_SECONDS, _make_tls)
-    return DynamoAsyncTable(DynamoClient(pool, meta.endpoint_url, credentials), name)
+    client = DynamoClient(
+        pool, meta.endpoint_url, meta.region_name, session_credentials.get_frozen_credentials
+    )
+    return DynamoAsyncTable(client, name)
 
 
 def _make_tls() -> "ssl.SSLContext":

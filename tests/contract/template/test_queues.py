@@ -1,5 +1,7 @@
 """The queues: how long they keep and hide a message, and who may not touch it."""
 
+import re
+
 import pytest
 
 from relay.consumer.suspects import APART_SECONDS
@@ -14,6 +16,8 @@ from tests.support.template import (
     properties,
     under,
 )
+
+SOURCES_GIVEN = {"Ref": "RedriveSources"}
 
 
 @pytest.mark.parametrize(("queue", "function"), list(zip(SOURCES, CONSUMERS, strict=True)))
@@ -98,6 +102,42 @@ def test_every_queue_outlives_its_stack() -> None:
     queues = [*SOURCES, *DEAD_LETTERS]
 
     assert [queue for queue in queues if not kept.items() <= RESOURCES[queue].items()] == []
+
+
+def test_every_dead_letter_queue_says_who_may_redrive_into_it() -> None:
+    """And it is never nobody: SQS itself moves there what came back too often."""
+    known = {"SourcesAreKnown": True}
+    policies = {queue: properties(queue).get("RedriveAllowPolicy", {}) for queue in DEAD_LETTERS}
+    named = {"redrivePermission": "byQueue", "sourceQueueArns": {"Fn::Split": [",", SOURCES_GIVEN]}}
+    wrong = [
+        queue
+        for queue, policy in policies.items()
+        if {name: under(value, known) for name, value in policy.items()} != named
+    ]
+
+    assert wrong == []
+
+
+def test_dead_letter_queues_of_a_first_deployment_take_from_all_because_no_source_has_a_name() -> (
+    None
+):
+    """Sources and dead-letter queues that named each other could not be created at all."""
+    unknown = {"SourcesAreKnown": False}
+    policies = [properties(queue)["RedriveAllowPolicy"] for queue in DEAD_LETTERS]
+    found = [{name: under(value, unknown) for name, value in one.items()} for one in policies]
+
+    assert found == 3 * [{"redrivePermission": "allowAll", "sourceQueueArns": None}]
+
+
+def test_redrive_sources_are_what_the_stack_puts_out_of_its_queues() -> None:
+    arns = [f"arn:aws:sqs:eu-central-1:123456789012:relay-{queue}-1A2B" for queue in SOURCES]
+
+    assert re.fullmatch(PARAMETERS["RedriveSources"]["AllowedPattern"], ",".join(arns))
+
+
+@pytest.mark.parametrize("text", ["arn:aws:sns:eu-central-1:123456789012:x", "https://sqs", "a,b"])
+def test_redrive_sources_are_arns_of_queues(text: str) -> None:
+    assert re.fullmatch(PARAMETERS["RedriveSources"]["AllowedPattern"], text) is None
 
 
 def test_template_has_no_queue_that_these_tests_do_not_know() -> None:

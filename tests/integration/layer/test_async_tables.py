@@ -13,11 +13,11 @@ import botocore.session
 import pytest
 import pytest_asyncio
 import trustme
+from botocore.credentials import ReadOnlyCredentials
 from botocore.model import StringShape
 
 from relay import composition
 from relay.aws.async_table import DynamoAsyncTable, DynamoClient
-from relay.aws.sigv4 import Credentials
 from relay.aws.table import (
     AsyncTable,
     Condition,
@@ -60,8 +60,8 @@ async def calls_to() -> AsyncIterator[MakeCalls]:
 
     def make(url: str, pause: Callable[[float], Awaitable[None]] = asyncio.sleep) -> DynamoClient:
         pools.append(Pool(10, 1, 2, no_tls))
-        key = Credentials("testing", "testing", None, "us-east-1", "dynamodb")
-        return DynamoClient(pools[-1], url, lambda: key, pause=pause)
+        key = ReadOnlyCredentials("testing", "testing", None)
+        return DynamoClient(pools[-1], url, "us-east-1", lambda: key, pause=pause)
 
     yield make
     for pool in pools:

@@ -10,12 +10,12 @@ import random
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from relay import telemetry
 from relay.aws.busy import Pause, repeat_while_busy
-from relay.aws.sigv4 import Credentials, signed_headers
+from relay.aws.sigv4 import signed_headers
 from relay.aws.table import (
     Condition,
     Found,
@@ -35,7 +35,9 @@ from relay.exact_json import InvalidJsonError, dumps, loads
 from relay.http1.errors import ExchangeError
 from relay.http1.pool import Origin, Pool
 from relay.http1.response_parser import ResponseParser
-from relay.instants import Clock, utc_now
+
+if TYPE_CHECKING:
+    from botocore.credentials import ReadOnlyCredentials
 
 _VERSION: Final = "DynamoDB_20120810"
 _ITEMS_A_CALL: Final = 25
@@ -84,8 +86,8 @@ class DynamoClient:
         self,
         pool: Pool,
         endpoint: str,
-        credentials: Callable[[], Credentials],
-        clock: Clock = utc_now,
+        region: str,
+        credentials: "Callable[[], ReadOnlyCredentials]",
         pause: Pause = asyncio.sleep,
     ) -> None:
         address = urlsplit(endpoint)
@@ -93,9 +95,10 @@ class DynamoClient:
         port = address.port or (443 if encrypted else 80)
         self._origin = Origin(address.hostname or "", port, encrypted)
         self._host = address.netloc
+        self._url = f"{address.scheme}://{address.netloc}/"
         self._pool = pool
+        self._region = region
         self._credentials = credentials
-        self._clock = clock
         self._pause = pause
 
     async def call(self, operation: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -132,12 +135,12 @@ class DynamoClient:
 
     def _message(self, operation: str, body: bytes) -> bytes:
         headers = signed_headers(
-            self._credentials(), self._host, f"{_VERSION}.{operation}", body, self._clock()
+            self._credentials(), self._region, self._url, f"{_VERSION}.{operation}", body
         )
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
         head = (
-            f"POST / HTTP/1.1\r\n{lines}content-type: application/x-amz-json-1.0\r\n"
-            f"content-length: {len(body)}\r\n\r\n"
+            f"POST / HTTP/1.1\r\nhost: {self._host}\r\n{lines}"
+            f"content-type: application/x-amz-json-1.0\r\ncontent-length: {len(body)}\r\n\r\n"
         )
         return head.encode() + body
 

@@ -1,6 +1,6 @@
 """SQS: sends messages to a queue, ten a call, and returns those that SQS did not take."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -62,7 +62,7 @@ class Queue:
         """
         sending = _Sending(self._sqs, self.url, messages, has_time)
         failed: set[int] = set()
-        for positions in _batches(messages):
+        for positions in batches(enumerate(messages)):
             failed |= sending.send_batch(positions)
         return failed
 
@@ -80,7 +80,7 @@ class Queue:
         sending = _Sending(self._sqs, self.url, messages, has_time)
         calls = {
             _threads().submit(sending.send_batch, positions): positions
-            for positions in _batches(messages)
+            for positions in batches(enumerate(messages))
         }
         done, late = wait(calls, timeout=max(0.0, remaining() - ANSWER_SECONDS))
         failed: set[int] = set()
@@ -160,7 +160,7 @@ class _Sending:
             return set(positions)
 
     def _call(self, positions: Sequence[int]) -> set[int]:
-        entries = [_entry(position, self._messages[position]) for position in positions]
+        entries = [entry_of(position, self._messages[position]) for position in positions]
         try:
             response = self._sqs.send_message_batch(QueueUrl=self._url, Entries=entries)
         except ClientError as error:  # SQS responded, so the next call may succeed
@@ -172,7 +172,8 @@ class _Sending:
         return {int(failure["Id"]) for failure in failures}
 
 
-def _entry(position: int, message: Message) -> "SendMessageBatchRequestEntryTypeDef":
+def entry_of(position: int, message: Message) -> "SendMessageBatchRequestEntryTypeDef":
+    """A message in a call, known by its position."""
     entry: SendMessageBatchRequestEntryTypeDef = {
         "Id": str(position),
         "MessageBody": message.body,
@@ -189,11 +190,11 @@ def group_of(app_id: str) -> str:
     return safe[:_LONGEST_GROUP] or "_"
 
 
-def _batches(messages: Sequence[Message]) -> Iterator[list[int]]:
+def batches(messages: Iterable[tuple[int, Message]]) -> Iterator[list[int]]:
     """Positions of messages, in batches of at most ten messages and one mebibyte."""
     batch: list[int] = []
     size = 0
-    for position, message in enumerate(messages):
+    for position, message in messages:
         length = size_of(message.body)
         if batch and (len(batch) == _MESSAGES_A_CALL or size + length > MAX_MESSAGE_BYTES):
             yield batch
