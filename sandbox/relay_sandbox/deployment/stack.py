@@ -103,8 +103,10 @@ def _create(aws: LocalAws, template: Template, overrides: Mapping[str, str]) -> 
 
 def _physical_names(aws: LocalAws) -> dict[str, str]:
     response = aws.client("cloudformation").describe_stack_resources(StackName=STACK_NAME)
-    return {
-        one["LogicalResourceId"]: one["PhysicalResourceId"] for one in response["StackResources"]
+    return {  # moto lists what a condition leaves out as well, without any name
+        one["LogicalResourceId"]: one["PhysicalResourceId"]
+        for one in response["StackResources"]
+        if "LogicalResourceId" in one
     }
 
 
