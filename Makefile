@@ -57,9 +57,10 @@ build: dev sam ## `sam build`, into .aws-sam
 sam-local: dev sam ## The samples through `sam local`, in containers (Linux; sets an engine up if there is none)
 	@$(PYTHON) -m scripts.sam_local
 
-# Guided until it has been: the answers, region first, are kept in samconfig.toml.
-deploy: build ## Build, then deploy to AWS
-	@if grep -q '^region' samconfig.toml; then $(SAM) deploy; else $(SAM) deploy --guided; fi
+# STAGE, REGION, EMAIL, PREVIEW: what is given on the command line reaches the script through the environment,
+# and so never a shell. From the environment alone they do not count: EMAIL often stands there for git.
+deploy: dev sam ## Build, then deploy to AWS; asks for STAGE=, REGION= and EMAIL= unless they are given (PREVIEW=1: only show)
+	@$(PYTHON) -m scripts.deploy $(foreach word,STAGE REGION EMAIL PREVIEW,$(if $(filter command,$(firstword $(origin $(word)))),$(word)))
 
 lock: ## Lock the dependencies again, and write down what the layer carries
 	@scripts/uv lock

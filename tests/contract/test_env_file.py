@@ -42,7 +42,7 @@ def test_env_file_names_the_queue_or_table_that_the_template_refers_to(function:
     references = {
         name: value["Ref"]
         for name, value in variables(function).items()
-        if isinstance(value, dict) and value["Ref"] in RESOURCES
+        if isinstance(value, dict) and value.get("Ref") in RESOURCES
     }
 
     assert references

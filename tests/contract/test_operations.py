@@ -16,7 +16,7 @@ PAGES = [
     "SECURITY.md",
     *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md")),
 ]
-OURS = "AppsFlyerRelay"
+OURS = {"Fn::Sub": "AppsFlyerRelay/${AWS::StackName}"}
 
 _QUEUE = re.compile(r"(mobile|web|payments)(?=-)")
 

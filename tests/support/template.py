@@ -122,6 +122,8 @@ def environment(function: str, which: str) -> dict[str, str]:
         given = under(given, conditions())
         if not isinstance(given, dict):
             return str(given)
+        if "Fn::Sub" in given:
+            return str(given["Fn::Sub"]).replace("${AWS::StackName}", "appsflyer-relay")
         if given["Ref"] in TABLES:
             return f"appsflyer-relay-{given['Ref']}-1A2B3C4D5E6F"  # as CloudFormation names it
         parameter = PARAMETERS.get(given["Ref"], {})

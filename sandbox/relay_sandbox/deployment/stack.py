@@ -17,6 +17,8 @@ from relay_sandbox.errors import SandboxError
 from relay_sandbox.local_aws.aws import ACCOUNT, REGION, LocalAws
 
 STACK_NAME = "relay"
+# As in events/env.json, whatever the stack is called.
+_FIXED = {"ParameterPrefix": "/appsflyer-relay"}
 _AWS_QUEUE_URL = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/"
 
 
@@ -69,6 +71,8 @@ def deploy(aws: LocalAws, template: Template, overrides: Mapping[str, str]) -> S
     `overrides` are values of the template's parameters. Raises SandboxError if the template has no
     such parameter, if CloudFormation would reject a value, or if moto cannot create a resource.
     """
+    fixed = {k: v for k, v in _FIXED.items() if k in template.source.get("Parameters", {})}
+    overrides = {**fixed, **overrides}
     parameters = template.parameters(overrides)
     _create(aws, template, overrides)
     names = _physical_names(aws)

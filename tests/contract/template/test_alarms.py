@@ -8,9 +8,10 @@ import pytest
 
 from relay.domain.outcomes import Outcome
 from tests.support.alarms import ALARMS, DAY, period, watched
-from tests.support.template import FUNCTIONS, TEMPLATE, Json, under, variables
+from tests.support.template import FUNCTIONS, RESOURCES, TEMPLATE, Json, properties, variables
 
-OURS = "AppsFlyerRelay"
+OURS = {"Fn::Sub": "AppsFlyerRelay/${AWS::StackName}"}
+"""Of each stack its own, or one stack's alarms would ring for another."""
 LAYER = Path(__file__).parents[3] / "layers" / "relay" / "relay"
 
 
@@ -26,11 +27,23 @@ def counters_of_the_layer() -> set[str]:
     return texts | {outcome.capitalize() for outcome in Outcome}
 
 
-@pytest.mark.parametrize("name", ALARMS)
-def test_alarm_tells_the_topic_when_it_begins_and_when_it_is_over(name: str) -> None:
-    for actions in (ALARMS[name]["AlarmActions"], ALARMS[name]["OKActions"]):
-        assert under(actions, {"HasAlarmTopic": True}) == [{"Ref": "AlarmTopicArn"}]
-        assert under(actions, {"HasAlarmTopic": False}) is None
+def test_alarm_tells_mail_and_topic_when_it_begins_and_when_it_is_over() -> None:
+    told = [
+        {"Fn::If": ["HasAlarmTopic", {"Ref": "AlarmTopicArn"}, {"Ref": "AWS::NoValue"}]},
+        {"Fn::If": ["HasAlarmEmail", {"Ref": "AlarmTopic"}, {"Ref": "AWS::NoValue"}]},
+    ]
+
+    assert [one for one in ALARMS if ALARMS[one]["AlarmActions"] != told] == []
+    assert [one for one in ALARMS if ALARMS[one]["OKActions"] != told] == []
+
+
+def test_mail_is_sent_to_the_address_that_was_given_and_only_if_one_was() -> None:
+    assert properties("AlarmMail") == {
+        "TopicArn": {"Ref": "AlarmTopic"},
+        "Protocol": "email",
+        "Endpoint": {"Ref": "AlarmEmail"},
+    }
+    assert {RESOURCES[one]["Condition"] for one in ("AlarmTopic", "AlarmMail")} == {"HasAlarmEmail"}
 
 
 @pytest.mark.parametrize("name", ALARMS)

@@ -47,4 +47,7 @@ def test_outputs_give_the_address_of_the_dashboard_if_there_is_one() -> None:
 
 
 def test_outputs_give_the_place_of_the_secrets() -> None:
-    assert TEMPLATE["Outputs"]["ParameterPrefix"]["Value"] == {"Ref": "ParameterPrefix"}
+    """That which the functions are told, be it given or the stack's name."""
+    told = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]["RELAY_PARAMETER_PREFIX"]
+
+    assert TEMPLATE["Outputs"]["ParameterPrefix"]["Value"] == told

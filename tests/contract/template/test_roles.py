@@ -115,7 +115,7 @@ def test_function_calls_no_service_that_these_tests_do_not_know(function: str) -
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_function_may_use_each_table_that_it_is_told_of(function: str) -> None:
     values = [under(value, conditions()) for value in variables(function).values()]
-    told = {value["Ref"] for value in values if isinstance(value, dict)}
+    told = {value.get("Ref") for value in values if isinstance(value, dict)}
 
     assert told & set(TABLES) == {table for one, table in ACCESS if one == function}
 

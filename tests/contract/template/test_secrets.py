@@ -38,7 +38,7 @@ READERS = {
 }
 """Who may read what below the prefix. The first five hold secrets, or digests of such."""
 
-BASE = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter${ParameterPrefix}/"
+BASE = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter${Prefix}/"
 _NAMED = re.compile(r"`([^`]+)`")
 
 LOOKS_LIKE_A_SECRET = re.compile(r"\b(?!(?:Canary|Linear)10Percent)(?=\w*[A-Za-z])(?=\w*\d)\w{20,}")
@@ -48,7 +48,7 @@ LOOKS_LIKE_A_SECRET = re.compile(r"\b(?!(?:Canary|Linear)10Percent)(?=\w*[A-Za-z
 def readable(function: str, name: str) -> bool:
     """Whether the role lets a parameter be read, by IAM's way with stars."""
     patterns = [
-        resource["Fn::Sub"]
+        resource["Fn::Sub"][0]
         for statement in statements(function)
         if "ssm:GetParameters" in listed(statement["Action"])
         for resource in listed(statement["Resource"])
