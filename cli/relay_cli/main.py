@@ -17,12 +17,14 @@ import typer
 
 from relay_cli.check import command as check
 from relay_cli.dlq import command as dlq
+from relay_cli.doctor import command as doctor
 from relay_cli.identities import command as identities
 from relay_cli.local import command as local
 from relay_cli.openapi import command as openapi
 from relay_cli.payments import command as payments
 from relay_cli.rules import command as rules
 from relay_cli.send import command as send
+from relay_cli.setup import command as setup
 from relay_cli.terminal.errors import CliError, ExitCode
 from relay_cli.watch import command as watch
 
@@ -142,11 +144,35 @@ _payments.command("explain", cls=payments.NamingProviders, epilog=_EXIT_CODES)(p
 _payments.command("story", epilog=_EXIT_CODES)(payments.story)
 _payments.command("verify", cls=payments.NamingProviders, epilog=_EXIT_CODES)(payments.verify)
 
+_setup = typer.Typer(
+    help="Set up apps, producers and payment sources, in a sandbox or a stack.",
+    epilog=_EXIT_CODES,
+    no_args_is_help=True,
+)
+_setup_apps = typer.Typer(help="Apps: settings and S2S token.", no_args_is_help=True)
+_setup_apps.command("add", epilog=_EXIT_CODES)(setup.add_app)
+_setup_producers = typer.Typer(help="Who may send events over HTTP.", no_args_is_help=True)
+_setup_producers.command("add", epilog=_EXIT_CODES)(setup.add_producer)
+_setup_producers.command("allow", epilog=_EXIT_CODES)(setup.allow)
+_setup_sources = typer.Typer(help="Accounts at payment providers.", no_args_is_help=True)
+_setup_sources.command("add", epilog=_EXIT_CODES)(setup.add_source)
+_setup_tokens = typer.Typer(help="Tokens and secrets.", no_args_is_help=True)
+_setup_tokens.command("rotate", epilog=_EXIT_CODES)(setup.rotate)
+_setup.add_typer(_setup_apps, name="app")
+_setup.add_typer(_setup_producers, name="producer")
+_setup.add_typer(_setup_sources, name="source")
+_setup.add_typer(_setup_tokens, name="token")
+_setup.command("list", epilog=_EXIT_CODES)(setup.list_)
+_setup.command("remove", epilog=_EXIT_CODES)(setup.remove)
+_setup.command("schemas", epilog=_EXIT_CODES)(setup.schemas)
+
 app.command("check", epilog=_EXIT_CODES)(check.check)
 app.command("send", epilog=_EXIT_CODES)(send.send)
 app.command("status", epilog=_EXIT_CODES)(watch.status)
 app.command("tail", epilog=_EXIT_CODES)(watch.tail)
+app.command("doctor", epilog=_EXIT_CODES)(doctor.doctor)
 app.command("rule", epilog=_EXIT_CODES)(rules.rule)
+app.add_typer(_setup, name="setup")
 app.add_typer(_dead_letters, name="dlq")
 app.add_typer(_payments, name="payments")
 app.add_typer(_identities, name="identities")

@@ -54,7 +54,8 @@ class Sandbox:
     with what to do, if a part does not start. `ready` holds
     what users of the sandbox need: `page`, `api`, `aws`, `stand_in` (base URLs), `mobile_queue`,
     `web_queue`, `payments_queue`, `mobile_dlq`, `web_dlq`, `payments_dlq` (queue URLs),
-    `identities_table`, `trail_table`, `deliveries_table` (names), `producer_token`, `push_token`,
+    `identities_table`, `trail_table`, `deliveries_table` (names), `parameter_prefix` (where in
+    Parameter Store all settings are), `producer_token`, `push_token`,
     `apps` (ids by kind), `payment_sources` (`{provider: {"source", "secret"}}`). `work_dir` is the
     folder of its files: one of its own within that of the options if another sandbox has that.
     """
@@ -287,6 +288,7 @@ class Sandbox:
             "identities_table": stack.outputs["IdentitiesTableName"],
             "trail_table": stack.outputs["PaymentTrailTableName"],
             "deliveries_table": stack.outputs["DeliveriesTableName"],
+            "parameter_prefix": stack.outputs["ParameterPrefix"],
             "producer_token": self.seeds.producer_token,
             "push_token": self.seeds.push_token,
             "apps": self.seeds.good_apps(),

@@ -225,10 +225,10 @@ ROWS: Final[list[tuple[int, list[Widget]]]] = [
                 [*both("Uncertain", "Unremembered"), *ours("map_payment", "AmountsContradict")],
             ),
             Graph(
-                "Tries, and keys that are refused",
+                "Tries, keys that are refused, waits that are planned",
                 8,
                 [
-                    *both("DeliveredAfterRetry", "CredentialsRefused"),
+                    *both("DeliveredAfterRetry", "CredentialsRefused", "HeldEarly"),
                     *(
                         Metric(
                             "TriesUntilDelivered",

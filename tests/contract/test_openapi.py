@@ -251,6 +251,14 @@ WEBHOOK_SCENARIOS: list[tuple[int, Scenario]] = [
     (503, lambda _: webhook_when(aws_error("Throttling"))),
 ]
 
+
+def _without_producers() -> AcceptHarness:
+    """An API that can serve nobody."""
+    harness = AcceptHarness()
+    harness.ssm.parameters.clear()
+    return harness
+
+
 SCENARIOS: list[tuple[str, int, Scenario]] = [
     *((route, status, scenario) for route in MADE for status, scenario in EVENT_SCENARIOS),
     *(
@@ -261,6 +269,7 @@ SCENARIOS: list[tuple[str, int, Scenario]] = [
     ),
     *((receive_payment.ROUTE, status, scenario) for status, scenario in WEBHOOK_SCENARIOS),
     (HEALTH, 200, lambda route: AcceptHarness().accept.handle(make_http_event(route=route))),
+    (HEALTH, 200, lambda route: _without_producers().accept.handle(make_http_event(route=route))),
 ]
 
 

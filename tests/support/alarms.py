@@ -44,7 +44,7 @@ def _on(metric: str, name: str, value: object) -> list[Json]:
     ]
 
 
-def result(alarm: Json, **values: float) -> float:
+def result(alarm: Json, **values: float | None) -> float:
     """What the alarm's expression comes to; every name in it is one of its metrics."""
     (expression,) = (one["Expression"] for one in alarm["Metrics"] if "Expression" in one)
     names = {one["Id"] for one in alarm["Metrics"] if "MetricStat" in one}
@@ -54,5 +54,5 @@ def result(alarm: Json, **values: float) -> float:
     }
 
     assert names == values.keys()
-    scope = {"__builtins__": {}, **functions, **values}
+    scope: Json = {"__builtins__": {}, **functions, **values}
     return float(eval(expression, scope))  # noqa: S307 - our own template's, with nothing in reach

@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import boto3
 import botocore.session
@@ -90,12 +90,39 @@ def _local_session() -> boto3.Session:
     )
 
 
+def client(service: str, endpoint_url: str | None, config: Config | None = None) -> Any:
+    """A client of any service by the usual AWS settings, or for a sandbox; raises `CliError`."""
+    if endpoint_url:
+        local = _LOCAL_CONFIG.merge(config) if config else _LOCAL_CONFIG
+        with _check_endpoint(endpoint_url):
+            make: Any = _local_session().client
+            return make(service, endpoint_url=endpoint_url, config=local)
+    with translate_errors(service):
+        make = _session().client
+        return make(service, config=_CONFIG.merge(config) if config else _CONFIG)
+
+
+class StackDescription(NamedTuple):
+    """What CloudFormation tells of a stack, by the names in the template."""
+
+    outputs: dict[str, str]
+    parameters: dict[str, str]
+
+
+def describe_stack(name: str, config: Config | None = None) -> StackDescription:
+    """The outputs and parameters of a CloudFormation stack; raises `CliError`."""
+    cloudformation: CloudFormationClient = client("cloudformation", None, config)
+    with translate_errors("CloudFormation"):
+        (stack,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
+    return StackDescription(
+        {one["OutputKey"]: one["OutputValue"] for one in stack.get("Outputs", [])},
+        {one["ParameterKey"]: one["ParameterValue"] for one in stack.get("Parameters", [])},
+    )
+
+
 def stack_outputs(name: str) -> dict[str, str]:
     """The outputs of a CloudFormation stack; raises `CliError`."""
-    with translate_errors("CloudFormation"):
-        client: CloudFormationClient = _session().client("cloudformation", config=_CONFIG)
-        (stack,) = client.describe_stacks(StackName=name)["Stacks"]
-    return {one["OutputKey"]: one["OutputValue"] for one in stack.get("Outputs", [])}
+    return describe_stack(name).outputs
 
 
 def send_messages(

@@ -63,16 +63,21 @@ def split_url(url: str, description: str) -> SplitResult:
 
 
 def call(
-    method: str, url: str, headers: Mapping[str, str] | None = None, body: bytes | None = None
+    method: str,
+    url: str,
+    headers: Mapping[str, str] | None = None,
+    body: bytes | None = None,
+    *,
+    seconds: float = _TIMEOUT_SECONDS,
 ) -> Response:
-    """Sends one request; raises `CliError` if there is no response."""
+    """Sends one request; raises `CliError` if there is no response within `seconds`."""
     parts = split_url(url, "an HTTP API")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise CliError(f"{url} is no address of an HTTP API: it begins with https://")
     request = urllib.request.Request(url, body, dict(headers or {}), method=method)  # noqa: S310
     opener = _opener(is_local=parts.hostname in LOOPBACK)
     try:
-        with opener.open(request, timeout=_TIMEOUT_SECONDS) as response:
+        with opener.open(request, timeout=seconds) as response:
             body = response.read(_MAX_RESPONSE_BYTES)
             return Response(response.status, body, _headers(response.headers))
     except urllib.error.HTTPError as error:

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
-from relay.accept.accept import HealthContent
 from relay.accept.entries import InvalidContent, PreviewsContent, QueuedContent
+from relay.accept.health import HealthContent
 from relay.gateway.request import JSON, PROBLEM_JSON, TEXT, ProblemContent
 from relay.installs.receive import InstallContent
 from relay.payments.providers.registry import PROVIDERS
@@ -62,7 +62,9 @@ EVERYWHERE: Final[ResponseSpecs] = {
 }
 
 HEALTH: Final[ResponseSpecs] = {
-    HTTPStatus.OK: ResponseSpec("It is up.", {JSON: HealthContent}),
+    HTTPStatus.OK: ResponseSpec(
+        "It is up, and says whether a producer could be served.", {JSON: HealthContent}
+    ),
     HTTPStatus.SERVICE_UNAVAILABLE: ResponseSpec("It does not answer in time.", _GATEWAY_ONLY),
     **EVERYWHERE,
 }

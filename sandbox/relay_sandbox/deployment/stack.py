@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from relay_sandbox.deployment.routes import Api, read_api
 from relay_sandbox.deployment.template import Json, Template
@@ -83,6 +84,7 @@ def deploy(aws: LocalAws, template: Template, overrides: Mapping[str, str]) -> S
         for logical_id, name in names.items()
         if name.startswith(_AWS_QUEUE_URL)
     }
+    _put_queue_policies(aws, template, queues)
     return Stack(
         functions={function.key: function for function in functions.values()},
         event_sources=_event_sources(aws, keys, tuple(queues.values())),
@@ -103,6 +105,30 @@ def _create(aws: LocalAws, template: Template, overrides: Mapping[str, str]) -> 
         raise SandboxError(
             f"moto could not create the stack of {template.path}: {stack['StackStatus']}"
         )
+
+
+def _put_queue_policies(aws: LocalAws, template: Template, queues: Mapping[str, str]) -> None:
+    """Give the queues the template's policies, which moto's CloudFormation does not know.
+
+    They are there to be looked at: moto enforces none.
+    """
+    for resource in template.transformed["Resources"].values():
+        if resource["Type"] == "AWS::SQS::QueuePolicy":
+            policy = json.dumps(_with_arns(resource["Properties"]["PolicyDocument"], queues))
+            for queue in resource["Properties"]["Queues"]:
+                aws.sqs.set_queue_attributes(
+                    QueueUrl=queues[queue["Ref"]], Attributes={"Policy": policy}
+                )
+
+
+def _with_arns(value: Any, queues: Mapping[str, str]) -> Any:
+    """Replace `Fn::GetAtt` of a queue's `Arn`."""
+    if isinstance(value, dict) and value.keys() == {"Fn::GetAtt"}:
+        name = queues[value["Fn::GetAtt"][0]].rpartition("/")[2]
+        return f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"
+    if isinstance(value, dict):
+        return {key: _with_arns(inner, queues) for key, inner in value.items()}
+    return [_with_arns(inner, queues) for inner in value] if isinstance(value, list) else value
 
 
 def _physical_names(aws: LocalAws) -> dict[str, str]:

@@ -59,6 +59,7 @@ class Page:
             ("DELETE", "faults"): self._clear_faults,
             ("DELETE", "faults/*"): self._clear_fault,
             ("POST", "apps"): self._change_app,
+            ("POST", "settings/forget"): self._forget_settings,
             ("POST", "find"): self._find,
             ("POST", "ended"): self._ended,
             ("GET", "dead-letters"): self._dead_letters,
@@ -184,6 +185,13 @@ class Page:
         return await apps.change(self._surroundings, body_of(request))
 
     # For commands
+
+    async def _forget_settings(self, request: Request, _parts: list[str]) -> Any:
+        """Let every function read its settings anew, which it may have kept for five minutes."""
+        body_of(request)
+        for function in self._surroundings.functions.values():
+            await function.retire()
+        return {}
 
     async def _find(self, request: Request, _parts: list[str]) -> Any:
         return find(self._surroundings, body_of(request))

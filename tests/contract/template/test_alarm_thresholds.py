@@ -144,6 +144,35 @@ def test_failing_sends_of_one_event_alone_do_not_ring(function: str) -> None:
     assert result(alarm, deferred=tries, delivered=0) <= alarm["Threshold"]
 
 
+@pytest.mark.parametrize("function", CONSUMERS)
+@pytest.mark.parametrize(
+    ("held", "early", "done", "rings"),
+    [
+        (9, None, None, False),
+        (10, None, None, True),
+        (10, None, 10, False),
+        (11, None, 10, True),
+        (1000, 991, None, False),
+        (1000, 990, 9, True),
+    ],
+)
+def test_held_events_ring_whatever_the_reason_unless_the_wait_was_planned(
+    function: str, held: int, early: int | None, done: int | None, *, rings: bool
+) -> None:
+    alarm = on("Held", "service", variables(function)["POWERTOOLS_SERVICE_NAME"])
+    figures: dict[str, float | None] = {"held": held, "early": early, "done": done}
+
+    assert rings == (result(alarm, **figures) > alarm["Threshold"])
+    assert period(alarm) >= LONGEST_DELAY
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_wrong_setting_rings_at_the_first(function: str) -> None:
+    alarm = on("SettingsWrong", "service", variables(function)["POWERTOOLS_SERVICE_NAME"])
+
+    assert (alarm["Statistic"], alarm["Threshold"], alarm["EvaluationPeriods"]) == ("Sum", 0, 1)
+
+
 @pytest.mark.parametrize(
     ("errors", "requests", "rings"),
     [(2, 2, False), (3, 3, True), (3, 60, False), (4, 60, True), (3000, 60_000, False)],

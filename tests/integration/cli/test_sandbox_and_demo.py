@@ -28,6 +28,7 @@ READY = {
     "web_queue",
     "mobile_dlq",
     "web_dlq",
+    "parameter_prefix",
     "producer_token",
     "push_token",
     "apps",

@@ -64,7 +64,7 @@ async def test_ready_has_all_that_a_user_of_the_sandbox_needs(sandbox: Sandbox) 
         *("mobile_queue", "web_queue", "payments_queue"),
         *("mobile_dlq", "web_dlq", "payments_dlq"),
         *("identities_table", "trail_table", "deliveries_table"),
-        *("producer_token", "push_token", "apps", "payment_sources"),
+        *("parameter_prefix", "producer_token", "push_token", "apps", "payment_sources"),
     }
     assert sandbox.ready["apps"] == {
         "mobile": ["id123456789", "com.example.shop"],

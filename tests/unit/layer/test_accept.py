@@ -399,14 +399,6 @@ def test_handle_other_content_type_is_a_415(harness: AcceptHarness) -> None:
     assert harness.queued == 0
 
 
-def test_handle_health_needs_no_token_and_no_settings(harness: AcceptHarness) -> None:
-    answer = harness.post(None, route="GET /v1/health", token=None)
-
-    assert answer.status == 200
-    assert answer.content == {"status": "ok"}
-    assert harness.ssm.calls == []
-
-
 # Producers
 
 

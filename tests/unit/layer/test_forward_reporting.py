@@ -12,7 +12,13 @@ from relay.aws.sqs import Message
 from relay.consumer.consumer import Batch
 from relay.consumer.settler import Destination, Settlement
 from relay.domain.kinds import App, Surface
-from relay.domain.outcomes import CREDENTIALS_REASON, AppsFlyerResponse, Outcome, Verdict
+from relay.domain.outcomes import (
+    CREDENTIALS_REASON,
+    NOT_BEFORE,
+    AppsFlyerResponse,
+    Outcome,
+    Verdict,
+)
 from relay.forward.event_job import EventJob
 from relay.forward.reporting import count_uncertain, report_batch
 from relay.messages.reader import parse_envelope
@@ -103,6 +109,13 @@ def test_report_counts_dead_letters(counted: Counted) -> None:
     report(DEFERRED, REFUSED, DONE)
 
     assert counted()["DeadLettered"] == 1
+
+
+def test_report_counts_planned_waits_apart_from_other_holds(counted: Counted) -> None:
+    report(waiting(CREDENTIALS), waiting(Verdict(Outcome.HELD, "", NOT_BEFORE)))
+
+    sums = counted()
+    assert (sums["Held"], sums["HeldEarly"]) == (2, 1)
 
 
 def test_report_counts_what_was_handed_back(counted: Counted) -> None:
@@ -235,6 +248,15 @@ def test_report_logs_a_line_for_each_failure(lines: Lines) -> None:
         ("m-1", "deferred"),
         ("m-2", "refused"),
     ]
+
+
+def test_report_failure_names_its_event_by_a_digest_of_its_id(lines: Lines) -> None:
+    """sha256sum of `order-1042`, its first 16 digits: the id itself may be anything."""
+    report(DEFERRED, jobs=[job(event_id="order-1042")])
+
+    line = lines()[0]
+    assert line["event_key"] == "bff83cdfb94d8087"
+    assert "order-1042" not in json.dumps(line)
 
 
 def test_report_failure_tells_rule_status_certainty_and_wait(lines: Lines) -> None:

@@ -71,7 +71,7 @@ def all_mended(case: Case) -> list[str]:
 def shape_faults(case: Case) -> list[str]:
     """The secrets that cannot be what the provider gives out, and why."""
     faults = (
-        (name_of(number, len(case.secrets)), _shape_fault(case.provider, value))
+        (name_of(number, len(case.secrets)), shape_fault(case.provider, value))
         for number, value in enumerate(case.values)
     )
     return [f"{name} {fault}" for name, fault in faults if fault]
@@ -82,7 +82,8 @@ def name_of(number: int, count: int) -> str:
     return "the secret" if count == 1 else f"secret {number + 1}"
 
 
-def _shape_fault(provider: str, value: str) -> str | None:
+def shape_fault(provider: str, value: str) -> str | None:
+    """Why a secret cannot be what the provider gives out, after its name: `is blank`."""
     if not value.strip(_BLANKS):
         return "is blank"
     if value.startswith(names_of(provider).api_keys):

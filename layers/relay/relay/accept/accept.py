@@ -6,11 +6,12 @@ Accepting is durable and quick: check, hash, queue, 202. Nothing is sent to Apps
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any, Final, Literal, TypedDict
+from typing import Any, Final
 from uuid import uuid4
 
 from relay.accept.bodies import envelope_finding, is_envelope, read_events
 from relay.accept.entries import Entry, EntryContent, PreviewsContent, QueuedContent, none_is_valid
+from relay.accept.health import health_of
 from relay.accept.requests import RequestName, Requests, digest_of
 from relay.aws.sqs import MAX_TAKEN_BYTES, Message, Queue
 from relay.config.apps import Apps
@@ -58,12 +59,6 @@ PLACEHOLDER_KEY: Final = Finding(
 )
 
 
-class HealthContent(TypedDict):
-    """The API and its function are up."""
-
-    status: Literal["ok"]
-
-
 class Accept:
     """Takes events over HTTP for a pair of queues. Lives as long as its process."""
 
@@ -84,8 +79,7 @@ class Accept:
 
     def _respond(self, request: Request, remaining: Remaining) -> Response:
         if request.route == "GET /v1/health":
-            health: HealthContent = {"status": "ok"}
-            return Response(HTTPStatus.OK, health)
+            return Response(HTTPStatus.OK, health_of(self._producers, self._apps))
         kind = ROUTES.get(request.route)
         if kind is None:
             raise Problem(HTTPStatus.NOT_FOUND, "no such route")

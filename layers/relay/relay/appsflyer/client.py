@@ -74,7 +74,7 @@ class Client:
 
     def _build_headers(self, kind: Kind, app_id: str, token: Secret) -> list[tuple[bytes, bytes]]:
         """E2, E3. AppsFlyer's responses are a line or two: compression would gain nothing."""
-        secret = _checked_token(app_id, token)
+        secret = checked_token(f"the S2S token of app {app_id}", token)
         mobile = kind is Kind.MOBILE_EVENT
         authentication = (
             (b"authentication", secret) if mobile else (b"Authorization", b"Bearer " + secret)
@@ -100,12 +100,15 @@ def _checked_base_url(base_url: str) -> str:
     return base_url.rstrip("/")
 
 
-def _checked_token(app_id: str, token: Secret) -> bytes:
-    """The token's bytes. Without this check, a line break in a token could inject headers."""
+def checked_token(key: str, token: Secret) -> bytes:
+    """The token's bytes. Without this check, a line break in a token could inject headers.
+
+    Raises `ConfigurationError`, which calls the token `key`.
+    """
     value = token.reveal()
     if _TOKEN.fullmatch(value) is None:
         problem = "must be visible ASCII characters, without spaces and line breaks"
-        raise ConfigurationError(f"the S2S token of app {app_id}", problem)
+        raise ConfigurationError(key, problem)
     return value.encode("ascii")
 
 

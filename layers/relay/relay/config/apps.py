@@ -7,7 +7,8 @@ tokens/<surface>/<app_id>  SecureString: one S2S token a line; two are valid dur
 import math
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from functools import lru_cache
 from typing import Annotated, Final, NamedTuple
 
@@ -29,7 +30,13 @@ APP_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,255}", re.ASCII)
 """What Parameter Store accepts in a name; no other app id can have settings."""
 
 
-class _AppParameter(BaseModel):
+MOST_SURVEYED: Final = 15
+"""Apps that a survey reads, two names each: anybody may ask for one, and it is three calls."""
+
+
+class AppParameter(BaseModel):
+    """The content of an app's settings parameter."""
+
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     time_zone: str = "UTC"
@@ -37,10 +44,27 @@ class _AppParameter(BaseModel):
     payments: PaymentRules = PaymentRules()
 
 
-class _Parsed(NamedTuple):
-    text: str
+class AppSettings(NamedTuple):
+    """An app's parameter, parsed."""
+
     app: App
     payments: PaymentRules
+
+
+class _Parsed(NamedTuple):
+    text: str
+    settings: AppSettings
+
+
+class Survey(NamedTuple):
+    """Which of some apps could be served."""
+
+    usable: frozenset[str]
+    """Ids of apps whose settings are right, on one surface at least."""
+    wrong: frozenset[str]
+    """Full names of parameters with a mistake."""
+    unread: frozenset[str]
+    """Full names of parameters that nobody knows: they could not be read."""
 
 
 class Apps:
@@ -93,19 +117,41 @@ class Apps:
         """How payments are reported to a preloaded app; raises the same errors as `app`."""
         return self._settings(surface, app_id).payments
 
-    def _settings(self, surface: Surface, app_id: str) -> _Parsed:
+    def survey(self, app_ids: Collection[str]) -> Survey:
+        """Which of the first `MOST_SURVEYED` of these apps have right settings; blocking.
+
+        At leisure: what is known may be old.
+        """
+        names = [name for name, _, _ in _surveyed(app_ids)]
+        with suppress(ParametersUnavailableError):
+            self._store.read(names, vouched=True, at_leisure=True)
+        usable, wrong, unread = set(), set(), set()
+        for name, surface, app_id in _surveyed(app_ids):
+            try:
+                self._settings(surface, app_id)
+                usable.add(app_id)
+            except ConfigurationError as error:
+                wrong.add(error.key)
+            except ParametersUnavailableError:
+                unread.add(self._store.full_name(name))
+            except UnknownAppError:
+                pass  # it has one surface, as a rule
+        return Survey(frozenset(usable), frozenset(wrong), frozenset(unread))
+
+    def _settings(self, surface: Surface, app_id: str) -> AppSettings:
         name = _settings_of(surface, app_id)
         text = self._store.value(name) if APP_ID.fullmatch(app_id) else None
         if text is None:
             message = f"no {surface} app of this id is set up"
             raise UnknownAppError(message)
         if name not in self._parsed or self._parsed[name].text != text:
-            self._parsed[name] = self._parse(name, surface, app_id, text)
-        return self._parsed[name]
+            settings = parse_app(self._store.full_name(name), surface, app_id, text)
+            self._parsed[name] = _Parsed(text, settings)
+        return self._parsed[name].settings
 
     def token(self, surface: Surface, app_id: str) -> Secret | None:
         """The app's first token that AppsFlyer did not refuse within `REFUSED_SECONDS`."""
-        tokens = _tokens(self._store.value(f"tokens/{surface}/{app_id}") or "")
+        tokens = parse_tokens(self._store.value(f"tokens/{surface}/{app_id}") or "")
         if not self._refused:
             return tokens[0] if tokens else None
         now = self._clock()
@@ -127,19 +173,23 @@ class Apps:
             return None
         return self.token(surface, app_id)
 
-    def _parse(self, name: str, surface: Surface, app_id: str, text: str) -> _Parsed:
-        try:
-            parameter = _AppParameter.model_validate_json(text or "{}")
-            app = App(app_id, parameter.time_zone, parameter.phone_region)
-        except ValidationError as error:
-            raise ConfigurationError(self._store.full_name(name), first_fault(error)) from None
-        except ValueError as error:
-            problem = f"time_zone: {error}"
-            raise ConfigurationError(self._store.full_name(name), problem) from None
-        wrong = _wrong_name(surface, parameter.payments)
-        if wrong:
-            raise ConfigurationError(self._store.full_name(name), wrong)
-        return _Parsed(text, app, parameter.payments)
+
+def parse_app(key: str, surface: Surface, app_id: str, text: str) -> AppSettings:
+    """An app's settings from the text of its parameter; empty for the defaults.
+
+    Raises `ConfigurationError`, which names the parameter by `key` and the place in it.
+    """
+    try:
+        parameter = AppParameter.model_validate_json(text or "{}")
+        app = App(app_id, parameter.time_zone, parameter.phone_region)
+    except ValidationError as error:
+        raise ConfigurationError(key, first_fault(error)) from None
+    except ValueError as error:
+        raise ConfigurationError(key, f"time_zone: {error}") from None
+    wrong = _wrong_name(surface, parameter.payments)
+    if wrong:
+        raise ConfigurationError(key, wrong)
+    return AppSettings(app, parameter.payments)
 
 
 def _wrong_name(surface: Surface, rules: PaymentRules) -> str | None:
@@ -151,8 +201,8 @@ def _wrong_name(surface: Surface, rules: PaymentRules) -> str | None:
 
 
 @lru_cache(maxsize=1024)
-def _tokens(text: str) -> tuple[Secret, ...]:
-    """One token a line."""
+def parse_tokens(text: str) -> tuple[Secret, ...]:
+    """The tokens in a parameter, or the secrets of a source: one a line."""
     return tuple(Secret(line.strip()) for line in text.splitlines() if line.strip())
 
 
@@ -162,6 +212,14 @@ def _parameters(surface: Surface, app_ids: Iterable[str]) -> list[str]:
         for app_id in app_ids
         if APP_ID.fullmatch(app_id)
         for name in (_settings_of(surface, app_id), f"tokens/{surface}/{app_id}")
+    ]
+
+
+def _surveyed(app_ids: Collection[str]) -> list[tuple[str, Surface, str]]:
+    """The parameters of the first apps, by name, with surface and app id."""
+    ids = [app_id for app_id in app_ids if APP_ID.fullmatch(app_id)][:MOST_SURVEYED]
+    return [
+        (_settings_of(surface, app_id), surface, app_id) for app_id in ids for surface in Surface
     ]
 
 

@@ -39,7 +39,7 @@ class Producer(BaseModel):
         return app_id in self.apps or "*" in self.apps
 
 
-class _Broken(NamedTuple):
+class Broken(NamedTuple):
     """An entry that cannot be used."""
 
     problem: str
@@ -50,10 +50,16 @@ class _Broken(NamedTuple):
     """Whether it may have more tokens than these."""
 
 
+class Entries(NamedTuple):
+    """The entries of a parameter."""
+
+    producers: tuple[Producer, ...] = ()
+    broken: tuple[Broken, ...] = ()
+
+
 class _Parsed(NamedTuple):
     text: str
-    producers: tuple[Producer, ...] = ()
-    broken: tuple[_Broken, ...] = ()
+    entries: Entries = Entries()
 
 
 class Producers:
@@ -85,6 +91,19 @@ class Producers:
             self._check_broken(digest)
         return producer
 
+    @property
+    def parameter(self) -> str:
+        """The parameter's full name."""
+        return self._store.full_name(self._parameter)
+
+    def entries(self) -> Entries:
+        """All of them, at leisure: anybody may ask. Blocking.
+
+        Raises `ConfigurationError` and `ParametersUnavailableError`.
+        """
+        self._store.read([self._parameter], vouched=True, at_leisure=True)
+        return self._all().entries
+
     def _confirm(self, digest: str, producer: Producer) -> Producer | None:
         """A producer is no stranger: what is known of him may not be old."""
         parsed = self._parsed
@@ -93,7 +112,7 @@ class Producers:
 
     def _find(self, digest: str) -> Producer | None:
         match = None
-        for producer in self._all().producers:
+        for producer in self._all().entries.producers:
             if _is_among(digest, producer.token_sha256):
                 match = producer
         return match
@@ -103,26 +122,29 @@ class Producers:
 
         If an entry has a hash that cannot be read, every unknown token may be its.
         """
-        may_be = [_is_among(digest, one.digests) or one.has_others for one in self._parsed.broken]
+        may_be = [
+            _is_among(digest, one.digests) or one.has_others for one in self._parsed.entries.broken
+        ]
         if any(may_be):
-            key = self._store.full_name(self._parameter)
-            raise EntryUnreadableError(key, "an entry cannot be read")
+            raise EntryUnreadableError(self.parameter, "an entry cannot be read")
 
     def _all(self) -> _Parsed:
         text = self._store.value(self._parameter) or "[]"
         if self._parsed.text != text:
-            self._parsed = self._parse(text)
+            entries = parse_producers(self.parameter, text)
+            for one in entries.broken:
+                telemetry.wrong_setting(ConfigurationError(self.parameter, one.problem))
+            self._parsed = _Parsed(text, entries)
         return self._parsed
 
-    def _parse(self, text: str) -> _Parsed:
-        """Parses the list, and logs each entry with a mistake; raises `ConfigurationError`."""
-        key = self._store.full_name(self._parameter)
-        entries = [_entry(place, value) for place, value in enumerate(_list(key, text))]
-        broken = tuple(entry for entry in entries if isinstance(entry, _Broken))
-        for one in broken:
-            telemetry.wrong_setting(ConfigurationError(key, one.problem))
-        producers = tuple(entry for entry in entries if isinstance(entry, Producer))
-        return _Parsed(text, producers, broken)
+
+def parse_producers(key: str, text: str) -> Entries:
+    """The entries in the text of a parameter; raises `ConfigurationError` if it is no list."""
+    entries = [_entry(place, value) for place, value in enumerate(_list(key, text))]
+    return Entries(
+        tuple(entry for entry in entries if isinstance(entry, Producer)),
+        tuple(entry for entry in entries if isinstance(entry, Broken)),
+    )
 
 
 def _list(key: str, text: str) -> list[object]:
@@ -135,16 +157,16 @@ def _list(key: str, text: str) -> list[object]:
     return content
 
 
-def _entry(place: int, value: object) -> Producer | _Broken:
+def _entry(place: int, value: object) -> Producer | Broken:
     if not isinstance(value, dict):
-        return _Broken(f"{place}: must be a JSON object", (), has_others=True)
+        return Broken(f"{place}: must be a JSON object", (), has_others=True)
     try:
         return Producer.model_validate(value)
     except ValidationError as error:
         given = value.get("token_sha256")
         digests = [one for one in given if _is_digest(one)] if isinstance(given, list) else []
         has_others = not isinstance(given, list) or len(digests) < len(given)
-        return _Broken(f"{place}.{first_fault(error)}", tuple(digests), has_others)
+        return Broken(f"{place}.{first_fault(error)}", tuple(digests), has_others)
 
 
 def _is_digest(value: object) -> bool:

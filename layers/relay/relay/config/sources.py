@@ -88,16 +88,10 @@ class Sources:
         text = self._store.value(_SOURCES) or "{}"
         parsed = self._parsed
         if parsed.text != text:
-            entries = {name: self._entry(name, value) for name, value in self._read(text).items()}
+            entries = parse_sources(self._store.full_name(_SOURCES), text, self._shape)
             self._parsed = parsed = _Parsed(text, entries)
             self._warn_of_outdated(entries)
         return parsed.entries
-
-    def _entry(self, name: str, value: object) -> SourceSettings | str:
-        try:
-            return self._shape.model_validate(value)
-        except ValidationError as error:
-            return f"{name}.{first_fault(error)}"
 
     def _warn_of_outdated(self, entries: Mapping[str, SourceSettings | str]) -> None:
         for name, entry in entries.items():
@@ -109,15 +103,28 @@ class Sources:
                         extra={"key": self._store.full_name(parameter), "source": name},
                     )
 
-    def _read(self, text: str) -> dict[str, object]:
-        try:
-            content = loads(text)
-        except InvalidJsonError as error:
-            raise ConfigurationError(self._store.full_name(_SOURCES), str(error)) from None
-        if not isinstance(content, dict):
-            problem = "must be a JSON object of sources by their names"
-            raise ConfigurationError(self._store.full_name(_SOURCES), problem)
-        return content
+
+def parse_sources(
+    key: str, text: str, shape: type[SourceSettings]
+) -> dict[str, SourceSettings | str]:
+    """The entries of the parameter by name; of one with a mistake, what is wrong with it.
+
+    Raises `ConfigurationError` if the text is no object.
+    """
+    try:
+        content = loads(text)
+    except InvalidJsonError as error:
+        raise ConfigurationError(key, str(error)) from None
+    if not isinstance(content, dict):
+        raise ConfigurationError(key, "must be a JSON object of sources by their names")
+    return {name: _entry(name, value, shape) for name, value in content.items()}
+
+
+def _entry(name: str, value: object, shape: type[SourceSettings]) -> SourceSettings | str:
+    try:
+        return shape.model_validate(value)
+    except ValidationError as error:
+        return f"{name}.{first_fault(error)}"
 
 
 def _secrets_of(name: str) -> str:

@@ -15,6 +15,7 @@ from relay.domain.outcomes import (
     CIRCUIT_OPEN,
     FROM_ARRAY,
     NO_TIME,
+    NOT_BEFORE,
     NOT_KNOWN_YET,
     OUT_OF_TIME,
     Outcome,
@@ -31,7 +32,7 @@ from relay.messages.backoff import (
 )
 from relay.messages.envelope import dead_letter_of_no_envelope, digest_of
 
-_TOO_EARLY: Final = Verdict(Outcome.HELD, "", "not_before")
+_TOO_EARLY: Final = Verdict(Outcome.HELD, "", NOT_BEFORE)
 _FROM_ARRAY: Final = Verdict(Outcome.HELD, "Q3", FROM_ARRAY)
 NO_ENVELOPE: Final = Verdict(Outcome.REJECTED, "", "not_an_envelope")
 

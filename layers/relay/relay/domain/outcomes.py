@@ -72,6 +72,8 @@ class Verdict(NamedTuple):
 
 
 CREDENTIALS_REASON: Final = "credentials"
+NOT_BEFORE: Final = "not_before"
+"""It is not yet time for it: the one hold that is planned."""
 IN_PROGRESS: Final = "in_progress"
 IN_DOUBT: Final = "in_doubt"
 """Not sent, because AppsFlyer may have recorded it already."""

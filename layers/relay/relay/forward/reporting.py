@@ -13,8 +13,9 @@ from relay.consumer.consumer import Batch
 from relay.consumer.settler import Destination, Settlement
 from relay.domain.findings import Severity
 from relay.domain.kinds import Surface
-from relay.domain.outcomes import CREDENTIALS_REASON, FROM_ARRAY, NO_TIME, Outcome
+from relay.domain.outcomes import CREDENTIALS_REASON, FROM_ARRAY, NO_TIME, NOT_BEFORE, Outcome
 from relay.forward.event_job import EventJob
+from relay.messages.event_ids import event_key
 
 _MOST_VALUES: Final = 99
 _HANDED_BACK: Final = frozenset({NO_TIME, FROM_ARRAY})
@@ -76,6 +77,8 @@ def _counters(job: EventJob | None, settlement: Settlement, now: datetime) -> It
         return
     if settlement.outcome is Outcome.HELD and settlement.reason == CREDENTIALS_REASON:
         yield "CredentialsRefused"
+    if settlement.reason == NOT_BEFORE:
+        yield "HeldEarly"
     if job and _is_near_deadline(job, settlement, now):
         yield "NearDeadline"
 
@@ -114,6 +117,7 @@ def _report_failure(message_id: str, job: EventJob | None, settlement: Settlemen
         "event not delivered",
         extra={
             "message_id": message_id,
+            "event_key": event_key(job.event_id) if job else None,
             # Only of an app that is set up: any other app id could be anything a sender wrote.
             "app_id": job.app.id if job and job.app else None,
             "outcome": settlement.outcome.value,

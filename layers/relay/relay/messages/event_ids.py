@@ -21,6 +21,7 @@ _DIGEST_MARK: Final = "="
 """Escaped in a name, so that no name looks like a digest."""
 _ARRAY: Final = "/array"
 _DIGEST_CHARACTERS: Final = 32
+_KEY_DIGITS: Final = 16
 
 
 def http_event_id(producer: str, key: str, position: int | None = None) -> str:
@@ -51,3 +52,11 @@ def former_event_id(event_id: str) -> str | None:
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def event_key(event_id: str) -> str:
+    """What stands for an event id in logs, which do not hold what a sender wrote: 16 digits.
+
+    The start of its SHA-256, by which `relay status --stack` finds the lines of an event.
+    """
+    return hashlib.sha256(event_id.encode("utf-8", "surrogatepass")).hexdigest()[:_KEY_DIGITS]

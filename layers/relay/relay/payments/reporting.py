@@ -6,7 +6,7 @@ from enum import StrEnum
 from relay import telemetry
 from relay.consumer.consumer import Batch
 from relay.consumer.settler import Destination, Settlement
-from relay.domain.outcomes import NO_TIME
+from relay.domain.outcomes import NO_TIME, NOT_BEFORE
 from relay.payments.notice_job import NoticeJob
 
 
@@ -35,6 +35,7 @@ def report_batch(batch: Batch[NoticeJob]) -> None:
         if message_id in batch.failed:
             continue
         counts[_counter(settlement)] += 1
+        counts["HeldEarly"] += settlement.reason == NOT_BEFORE
         if settlement.reason not in {"", NO_TIME}:
             fields = {"message_id": message_id, "reason": settlement.reason}
             telemetry.logger().warning("payment not mapped", extra=fields)

@@ -1,0 +1,1 @@
+"""`relay doctor`: whether everything that events need is there, one line a check."""

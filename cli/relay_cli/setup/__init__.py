@@ -1,0 +1,1 @@
+"""`relay setup`: apps, producers and payment sources of an installation."""
