@@ -1,7 +1,8 @@
 # `make` alone lists the targets. A POSIX shell, make and Python 3.11 or later are all they need.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test browser check faults audit sbom bench build sam-local deploy lock openapi dashboard fmt clean dev sam node
+.PHONY: help run test browser pictures check faults audit sbom bench build sam-local deploy lock openapi dashboard fmt clean \
+	dev sam node
 
 # Set-up is made from what a target needs: `dev` for Python, `sam` for SAM CLI, `node` for another DynamoDB
 # than moto. Each ends at once when done.
@@ -26,6 +27,10 @@ test: dev sam ## All tests, with coverage of the layer
 
 browser: dev ## A browser for the tests of the page, where there is none
 	@scripts/browser
+
+pictures: dev ## The pictures of the documents anew (docs/pictures), of the page as it is now
+	@$(PYTHON) -m scripts.pictures
+	@$(PYTHON) -m scripts.dashboard.picture
 
 check: dev sam ## Format, lint, types, imports, both forms of `sam validate`, and what is generated from the code
 	@.venv/bin/ruff format --check

@@ -5,12 +5,14 @@ import logging
 import socket
 import sys
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+import pytest_asyncio
 from hypothesis import settings
 
 # No promise here is about time, and a busy machine is no reason to fail.
@@ -189,3 +191,32 @@ def _dynamo_calls_are_checked_by_awss_model() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(DynamoClient, "call", checked(DynamoClient.call))
         yield
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def wire() -> AsyncIterator[Any]:
+    """A wire to the page, which a test can cut."""
+    from tests.browser.wire import Wire  # noqa: PLC0415 - only where it is used
+
+    async with Wire() as made:
+        yield made
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def sandbox_for_page(wire: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A sandbox that tries again at once; group "sandbox for the page"."""
+    from relay_sandbox.sandbox import (  # noqa: PLC0415 - loaded here, its lines would not count
+        Sandbox,
+        SandboxOptions,
+    )
+
+    options = SandboxOptions(
+        work_dir=tmp_path_factory.mktemp("relay"),
+        retry_schedule="0.1,0.1,0.1",
+        hold_seconds=1,
+        seconds_after_error=1,
+        allow_hosts=[f"localhost:{wire.port}"],
+    )
+    async with Sandbox(options) as running:
+        wire.target = urlsplit(running.ready["page"]).port or 0
+        yield running

@@ -1,4 +1,4 @@
-"""python -m scripts.dashboard.picture: docs/pictures/dashboard.png, from metrics of a real sandbox.
+"""Part of `make pictures`: docs/pictures/dashboard.png, from metrics of a real sandbox.
 
 A minute and a half: the samples three times over, with AppsFlyer failing, an app blocked and
 payments told in between, while the page's dashboard looks on.
@@ -17,6 +17,7 @@ from playwright.async_api import APIRequestContext, FloatRect, Page, async_playw
 from relay_cli.local.demo.run import send_samples
 from relay_sandbox.options import PROJECT
 from relay_sandbox.sandbox import Sandbox, SandboxOptions
+from scripts.picture_file import shrunk
 from tests.browser.finding import NOT_FOUND, find_browser
 
 PICTURE: Final = PROJECT / "docs" / "pictures" / "dashboard.png"
@@ -62,6 +63,7 @@ async def _take(browser_path: str) -> bytes:
                 pass  # the next look, after all has settled
             await page.evaluate("new Promise(requestAnimationFrame)")
             picture = await page.screenshot(full_page=True, clip=await _upper_part(page))
+            picture = await shrunk(browser, picture)
             await browser.close()
             return picture
 
@@ -81,10 +83,10 @@ def main() -> int:
     path = find_browser()
     if path is None:
         print(NOT_FOUND, file=sys.stderr)
-        return 1
+        return 2
     PICTURE.parent.mkdir(parents=True, exist_ok=True)
     PICTURE.write_bytes(asyncio.run(_take(path)))
-    print(PICTURE.relative_to(PROJECT))
+    print(f"{PICTURE.relative_to(PROJECT)}  {PICTURE.stat().st_size / 1000:.0f} kB")
     return 0
 
 

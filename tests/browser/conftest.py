@@ -11,16 +11,14 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
-from relay_sandbox.sandbox import Sandbox, SandboxOptions
+from relay_sandbox.sandbox import Sandbox
 from tests.browser.finding import NOT_FOUND, find_browser
 from tests.browser.visit import Visit
-from tests.browser.wire import Wire
 
 Open = Callable[..., Awaitable[Visit]]
 
@@ -46,31 +44,11 @@ async def browser() -> AsyncIterator[Browser]:
         await running.close()
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def wire(browser: Browser) -> AsyncIterator[Wire]:
-    async with Wire() as made:
-        yield made
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def _running(wire: Wire, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sandbox]:
-    options = SandboxOptions(
-        work_dir=tmp_path_factory.mktemp("relay"),
-        retry_schedule="0.1,0.1,0.1",
-        hold_seconds=1,
-        seconds_after_error=1,
-        allow_hosts=[f"localhost:{wire.port}"],
-    )
-    async with Sandbox(options) as running:
-        wire.target = urlsplit(running.ready["page"]).port or 0
-        yield running
-
-
 @pytest_asyncio.fixture(loop_scope="session")
-async def sandbox(_running: Sandbox) -> Sandbox:
-    """A sandbox without faults."""
-    _running.stand_in.faults.clear()
-    return _running
+async def sandbox(sandbox_for_page: Sandbox) -> Sandbox:
+    """A sandbox without faults, which the tests of the page's server use too."""
+    sandbox_for_page.stand_in.faults.clear()
+    return sandbox_for_page
 
 
 @pytest_asyncio.fixture(loop_scope="session")

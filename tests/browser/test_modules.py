@@ -11,7 +11,10 @@ import pytest
 
 from tests.browser.visit import Visit
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("browser")]
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.xdist_group("sandbox for the page"),
+]
 
 DAY = 30 * 60  # minutes of a line: 00:00 to 06:00 of the next day
 KEPT = {"source": "event", "rule": "T2", "sure": True}
@@ -121,7 +124,13 @@ async def test_only_what_happened_around_midnight_is_drawn_closer(visit: Visit) 
 
 
 async def test_a_day_line_as_text_has_what_it_shows(visit: Visit) -> None:
-    steps = [{"kind": "answered", "status": 503, "at": "2026-11-27T00:03:02Z"}]
+    kinds = "received answered waits received silent waits received waits received answered"
+    steps = [
+        {"kind": kind, "status": status, "at": f"2026-11-27T00:03:{second:02}Z"}
+        for second, (kind, status) in enumerate(
+            zip(kinds.split(), [None, 503, *[None] * 7, 200], strict=True)
+        )
+    ]  # refused, not answered, and never there, before the last
     said = await visit.modules(
         ["day_line"],
         "({ day_line }, one) => day_line.describe(one)",
@@ -131,7 +140,7 @@ async def test_a_day_line_as_text_has_what_it_shows(visit: Visit) -> None:
     assert said == (
         "Day line of 26 Nov (UTC): happened 26 Nov 23:58:12, came in here 27 Nov 00:04:31, "
         "arrived there 27 Nov 00:04:31, deadline before 27 Nov 02:00, "
-        "recorded 26 Nov 23:58:12 (T2), 1 failed try."
+        "recorded 26 Nov 23:58:12 (T2), 3 failed tries."
     )
 
 

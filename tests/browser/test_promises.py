@@ -6,17 +6,24 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.async_api import Browser, Page, expect
 
+from relay_sandbox.http.server import Server
+from relay_sandbox.page.stream import MOST_ROWS
 from relay_sandbox.sandbox import Sandbox
 from tests.browser.conftest import FOREIGN_NAME, Open
 from tests.browser.test_ways import event, row
 from tests.browser.visit import Visit
 from tests.browser.wire import Wire
+from tests.support.facts import NOW, Facts
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("browser")]
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.xdist_group("sandbox for the page"),
+]
 
 AXE = (Path(__file__).parent / "vendor" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
 SCREENS = {
@@ -30,6 +37,7 @@ SCREENS = {
     "#/dashboard": ".widget",
 }
 """Every screen by its address, and what shows that it is there."""
+LOOKS: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
 
 
 async def _filled(visit: Visit) -> None:
@@ -51,25 +59,31 @@ async def _violations(page: Page) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 390])
-async def test_axe_has_nothing_to_say_of_any_screen(
-    open_page: Open, scheme: str, width: int
+async def test_axe_has_nothing_to_say_of_any_screen_in_light_and_dark_wide_and_narrow(
+    open_page: Open,
 ) -> None:
-    visit = await open_page(
-        color_scheme=scheme, viewport={"width": width, "height": 900}, reduced_motion="reduce"
-    )
+    visit = await open_page(reduced_motion="reduce")
     await _filled(visit)
     await visit.page.evaluate(AXE)
     found = {}
     for address, sign in SCREENS.items():
         await visit.move(address)
         await visit.page.locator(sign).first.wait_for(state="attached")
-        found[address] = await _violations(visit.page)
+        found[address] = await _violations_in_all_looks(visit.page)
     await visit.page.get_by_role("button", name="Help and settings").click()
-    found["help"] = await _violations(visit.page)
+    found["help"] = await _violations_in_all_looks(visit.page)
 
     assert {address: one for address, one in found.items() if one} == {}
+
+
+async def _violations_in_all_looks(page: Page) -> list[str]:
+    found = []
+    for width in (1440, 390):
+        await page.set_viewport_size({"width": width, "height": 900})
+        for scheme in LOOKS:
+            await page.emulate_media(color_scheme=scheme)
+            found += [f"{scheme}, {width} px: {one}" for one in await _violations(page)]
+    return found
 
 
 async def test_no_screen_scrolls_sideways_on_the_narrowest_phone(open_page: Open) -> None:
@@ -82,6 +96,16 @@ async def test_no_screen_scrolls_sideways_on_the_narrowest_phone(open_page: Open
         widths[address] = await visit.page.evaluate("document.documentElement.scrollWidth")
 
     assert {address: width for address, width in widths.items() if width > 320} == {}
+
+
+async def test_every_row_of_a_full_list_is_drawn(open_page: Open) -> None:
+    facts = Facts()
+    for _ in range(MOST_ROWS):
+        facts.journal.begin("mobile_event", "sqs", NOW)
+    async with Server(facts.page().handle) as server:
+        visit = await open_page(base=f"http://localhost:{server.port}")
+        await expect(visit.page.locator(".events tbody tr")).to_have_count(MOST_ROWS)
+        await visit.context.close()
 
 
 async def test_nothing_is_missing_after_the_stream_was_lost(

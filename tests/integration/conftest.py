@@ -38,19 +38,6 @@ async def sandbox_for_payments(
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def sandbox_for_page(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sandbox]:
-    """A sandbox that tries again at once; group "sandbox for the page"."""
-    options = SandboxOptions(
-        work_dir=tmp_path_factory.mktemp("relay"),
-        retry_schedule="0.1,0.1,0.1",
-        hold_seconds=1,
-        seconds_after_error=1,
-    )
-    async with Sandbox(options) as running:
-        yield running
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def _running_for_faults(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sandbox]:
     options = SandboxOptions(
         work_dir=tmp_path_factory.mktemp("relay"),

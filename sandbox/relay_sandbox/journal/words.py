@@ -15,6 +15,13 @@ SPLIT: Final = "One of its events has a message of its own now."
 ELSEWHERE: Final = "Sent to the endpoint that was set instead of the stand-in."
 IGNORED_WEBHOOK: Final = "Taken and ignored: webhooks of this type say nothing about money."
 
+_PROVIDERS: Final = {
+    "stripe": "Stripe",
+    "revenuecat": "RevenueCat",
+    "paddle": "Paddle",
+    "adyen": "Adyen",
+    "standard_webhooks": "your own billing",
+}
 _SOURCES: Final = {"sqs": "by SQS", "http": "over HTTP", "push": "by AppsFlyer's Push API"}
 _REASONS: Final[Mapping[str, str]] = {
     "credentials": "AppsFlyer refuses the app's S2S key (E12, E13). Put the right key there; the "
@@ -45,6 +52,19 @@ _REASONS: Final[Mapping[str, str]] = {
     "the event (E16)",
     "read_timed_out": "AppsFlyer gave no answer in time; it may have recorded the event (E16)",
     "not_http": "what came was no answer; AppsFlyer may have recorded the event (E16)",
+    "wrong_queue": "it is on the queue of the other kind of events",
+    "content_type": "AppsFlyer does not take the form of the request",
+    "kind_unknown": "whether the purchase changes another one was not told in time",
+    "foreign_app": "the webhook names an app that is not among the apps of its source",
+    "revenue_unknown": "the provider does not give the amount that the app asks for",
+    "unknown_source": "no payment source of this name is set up",
+    "trail_unreadable": "an item of the money trail cannot be read",
+    "unknown_type": "webhooks of its type are not known",
+    "unreadable": "the webhook cannot be read",
+    "deliveries_unavailable": "the table of deliveries does not answer",
+    "identities_unavailable": "the table of identities does not answer",
+    "table_unavailable": "a table does not answer",
+    "unexpected": "the function failed in a way that nobody foresaw: its log says more",
     "handed_back": "the function handed it back",
     "Runtime.ExitError": "the function's process ended in the middle of it",
     "Sandbox.Timedout": "the function's time was over in the middle of it",
@@ -55,7 +75,9 @@ _REASONS: Final[Mapping[str, str]] = {
 def handed_in(source: str, what: str) -> str:
     """How it came in."""
     if source.startswith("payments:"):
-        return f"{_a(what)} of {source.partition(':')[2]}."
+        provider = _provider(source.partition(":")[2])
+        how = "came from" if what == "webhook" else "was made of a webhook of"
+        return f"{_a(what)} {how} {provider}."
     return f"{_a(what)} was handed in {_SOURCES.get(source, source)}."
 
 
@@ -95,6 +117,8 @@ def because(reason: str) -> str:
         return f"all tries are used up; the last: {because(after)}"
     if before == "hold_limit":
         return f"it was held for as long as events are: {because(after)}"
+    if before == "too_large_to_wait":
+        return f"it had to wait, and no longer fits into a message of SQS: {because(after)}"
     if before == "uncertain_money":
         return f"it is money, and AppsFlyer may have recorded it: {because(after)}"
     if reason.startswith("status_"):
@@ -153,6 +177,10 @@ def install(detail: str | None) -> str:
 
 def _a(what: str) -> str:
     return f"An {what}" if what[:1] in "aeiou" else f"A {what}"
+
+
+def _provider(name: str) -> str:
+    return _PROVIDERS.get(name, name)
 
 
 def _seconds(seconds: float) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -23,6 +24,7 @@ from relay_sandbox.page.surroundings import Surroundings
 _MOST_STORIES: Final = 200
 _APPSFLYER_ID: Final = "1624875600000-2718281"
 _HOWS: Final = ("right", "wrong_signature", "old_signature")
+_ORDERS: Final = ("usual", "reversed", "shuffled")
 _OLD: Final = timedelta(hours=2)
 
 
@@ -75,14 +77,15 @@ class Payments:
         if how not in _HOWS:
             raise PageError(400, f"how is one of {', '.join(_HOWS)}")
         stories = self._again(asked) if "again" in asked else self._new(asked)
-        if asked.get("order") == "reversed":
-            stories = stories[::-1]
-        for story in stories:
-            bodies = story.webhooks[::-1] if asked.get("order") == "reversed" else story.webhooks
-            for _ in range(2 if asked.get("times") == 2 else 1):  # noqa: PLR2004 - told twice
-                for body in bodies:
-                    await self._post(story, body, str(how))
-        return {"stories": [story.as_json() for story in stories]}
+        order = str(asked.get("order", "usual"))
+        if order not in _ORDERS:
+            raise PageError(400, f"order is one of {', '.join(_ORDERS)}")
+        times = 2 if asked.get("times") == 2 else 1  # noqa: PLR2004 - told twice
+        told = in_order(stories, order, times)
+        for story, body in told:
+            await self._post(story, body, str(how))
+        first_told = {story.id: story for story, _ in told}
+        return {"stories": [story.as_json() for story in first_told.values()]}
 
     def _again(self, asked: Mapping[str, Any]) -> list[Story]:
         story = self._stories.get(str(asked["again"]))
@@ -136,6 +139,16 @@ class Payments:
         new = journal.newest(journal.handed_in - before)
         keys = [one.key for one in reversed(new) if one.kind == "webhook"]
         story.told.append({"keys": keys, "status": status, "how": how})
+
+
+def in_order(stories: Sequence[Story], order: str, times: int) -> list[tuple[Story, bytes]]:
+    """All webhooks of the stories, each `times` times, in the order in which they are told."""
+    told = [(story, body) for story in stories for _ in range(times) for body in story.webhooks]
+    if order == "reversed":
+        told.reverse()
+    elif order == "shuffled":
+        random.shuffle(told)
+    return told
 
 
 def _signed(

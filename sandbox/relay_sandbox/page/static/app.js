@@ -22,11 +22,11 @@ import * as tryEvent from "./screens/try.js";
 const SCREENS = {
   events: ["Events", "Events", events],
   try: ["Try an event", "Try", tryEvent],
-  payments: ["Payments", "Pay", payments],
-  "dead-letters": ["Dead letters", "Dead", deadLetters],
+  payments: ["Payments", "Payments", payments],
+  "dead-letters": ["Dead letters", "Dead letters", deadLetters],
   faults: ["Faults", "Faults", faults],
-  identities: ["Identities", "People", identities],
-  dashboard: ["Dashboard", "Board", dashboard],
+  identities: ["Identities", "Identities", identities],
+  dashboard: ["Dashboard", "Dashboard", dashboard],
 };
 const SUMMARY_EVERY = 5000;
 
@@ -74,13 +74,13 @@ function draw() {
 const frame = () => html`
   <a class="skip" href="#main" @click=${skip}>To the content</a>
   <header class="top">
-    <a class="brand" href="#/events"><img src="icon.svg" alt="" width="22" height="22" /> <b>Relay</b> sandbox</a>
+    <a class="brand" href="#/events"><img src="icon.svg" alt="" width="22" height="22" /> <b>Relay</b> <span class="wide-only">sandbox</span></a>
     <nav aria-label="Screens">${Object.entries(SCREENS).map(([name, screen], at) => tab(name, screen, at + 1))}</nav>
     <div class="top-right">${liveButton()}
       <button class="quiet" type="button" aria-label="Help and settings" title="Help and settings (?)" @click=${openHelp}>?</button>
     </div>
   </header>
-  ${numbers(app)} ${faultBar(app)}
+  ${lostBar()} ${numbers(app)} ${faultBar(app)}
   <main id="main" tabindex="-1">${app.screen.view(app)}</main>
   ${helpDialog(app)}`;
 
@@ -113,8 +113,15 @@ function liveButton() {
   const title = { live: "Pause (p)", paused: "Go on (p)", lost: `${why}; trying again` }[state] ?? why;
   return html`<button type="button" class="live ${state}" aria-pressed=${String(store.paused)} title=${title}
     @click=${() => store.setPaused(!store.paused)}>
-    <span class="dot" aria-hidden="true"></span> ${texts[state]}${state === "lost" ? html`<span class="why">: ${why}, trying again</span>` : nothing}
+    <span class="dot" aria-hidden="true"></span> <span>${texts[state]}${state === "lost" ? html`<span class="why">: ${why}, trying again</span>` : nothing}</span>
   </button>`;
+}
+
+/** Where there is no room in the button: why nothing comes. */
+function lostBar() {
+  const { name, why } = store.stream;
+  if (name !== "lost") return nothing;
+  return html`<p class="lost-bar"><span aria-hidden="true">✕</span> <b>Nothing new comes:</b> ${why}. Trying again; nothing will be missing afterwards.</p>`;
 }
 
 function skip(event) {

@@ -52,18 +52,28 @@ function reckon(trace) {
 
 /** The moments that a line shows, in milliseconds; null where there is none. */
 function momentsOf(trace) {
-  const failed = (trace.steps ?? []).filter(isFailedTry).map((step) => parse(step.at));
   return {
     own: parse(trace.own_time),
     deadline: parse(trace.deadline),
     arrival: parse(trace.arrival),
     came: parse(trace.came_in),
-    tries: failed,
+    tries: failedTries(trace.steps ?? []).map((step) => parse(step.at)),
   };
 }
 
-const isFailedTry = (step) =>
-  step.kind === "answered" && (step.status === null || step.status >= 300);
+/** The tries that failed: each answer that is none of success, silence, and what never got there. */
+function failedTries(steps) {
+  const failed = [];
+  let told = true;
+  for (const step of steps) {
+    if (step.kind === "received") told = false;
+    const isAnswer = step.kind === "answered" || step.kind === "silent";
+    const isBad = isAnswer ? step.status === null || step.status >= 300 : step.kind === "waits" && !told;
+    if (isBad) failed.push(step);
+    if (isAnswer) told = true;
+  }
+  return failed;
+}
 
 /** What AppsFlyer has recorded, or will: nothing of an event that was not sent, or not taken. */
 function recordedOf(trace) {
@@ -189,16 +199,16 @@ function openSentence(trace, line, now) {
 }
 
 /** The facts of the line, as pairs of a word and a value, in the zone `zone`. */
-export function facts(trace, zone) {
+export function facts(trace, zone, words = { arrival: "arrived there", recorded: "recorded" }) {
   const at = (iso) => (iso ? momentText(parse(iso), zone) : null);
   const limit = trace.deadline ? `${limitText(parse(trace.deadline), zone)}` : null;
   return [
     ["happened", at(trace.own_time) ?? (trace.came_in ? "no time of its own" : null)],
     ["came in here", at(trace.came_in)],
-    ["arrived there", at(trace.arrival)],
+    [words.arrival, at(trace.arrival)],
     ["deadline", limit && `before ${limit}`],
     ["next try", trace.ended ? null : at(trace.next_look)],
-    ["recorded", recordedOf(trace) && `${at(trace.recorded.time)} (${trace.recorded.rule})`],
+    [words.recorded, recordedOf(trace) && `${at(trace.recorded.time)} (${trace.recorded.rule})`],
   ].filter(([, value]) => value);
 }
 

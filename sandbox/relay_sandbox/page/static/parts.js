@@ -81,7 +81,7 @@ export function announce(text) {
 
 /** A reason in a few words. */
 export const reasonText = (reason) =>
-  ({ no_event: "no event came of it", ignored: "says nothing of money", http_401: "answered 401", http_403: "answered 403" })[reason] ?? (reason ?? "").replaceAll("_", " ");
+  ({ no_event: "no event came of it", ignored: "says nothing of money" })[reason] ?? (reason ?? "").replace(/^http_(?=\d)/, "answered ").replaceAll("_", " ");
 
 const NAMES = { stripe: "Stripe", revenuecat: "RevenueCat", paddle: "Paddle", adyen: "Adyen", standard_webhooks: "Standard Webhooks" };
 

@@ -13,7 +13,7 @@ const NUMBERS = [
   ["delivered", "delivered", "good", "outcome:delivered"],
   ["waiting", "waiting", "wait", "outcome:waiting"],
   ["held", "held", "held", "outcome:held"],
-  ["dead", "dead", "bad", "outcome:dead"],
+  ["dead", "not delivered", "bad", "outcome:dead"],
   ["late", "late", "wait", "is:late"],
   ["uncertain", "uncertain", "wait", "is:uncertain"],
   ["counted_twice", "counted twice", "bad", "is:twice"],
@@ -25,7 +25,7 @@ export function numbers(app) {
   const counts = app.store.state?.counts ?? {};
   const all = { ...counts, dead: (counts.dead_letter ?? 0) + (counts.rejected ?? 0) + (counts.refused ?? 0) };
   return html`<section class="strip" aria-label="Numbers of this sandbox"><div class="numbers" role="group" aria-label="Each a filter" tabindex="0">
-    ${NUMBERS.map(([name, word, tone, q]) => html`<a class="number ${all[name] ? tone : "none"}" href=${addressOf({ screen: "events", q })}>
+    ${NUMBERS.map(([name, word, tone, q]) => html`<a class="number ${all[name] || !q ? tone : "none"}" href=${addressOf({ screen: "events", q })}>
       <b>${all[name] ?? "–"}</b> <span>${word}</span></a>`)}
     </div>${bars(app.store)}</section>`;
 }
@@ -40,11 +40,11 @@ function bars(store) {
   }
   const most = Math.max(4, ...buckets.map((one) => one.good + one.wait + one.bad));
   const sum = (tone) => buckets.reduce((total, one) => total + one[tone], 0);
-  const text = `The last five minutes: ${sum("good")} delivered, ${sum("wait")} under way, ${sum("bad")} dead`;
+  const text = `The last five minutes: ${sum("good")} delivered, ${sum("wait")} under way, ${sum("bad")} not delivered`;
   return html`<div class="bars"><svg viewBox="0 0 240 36" width="240" height="36" role="img" aria-label=${text}>
       <line x1="0" x2="240" y1="35.5" y2="35.5" class="axis" />
       ${buckets.map((one, at) => bar(one, at * 4, 35 / most))}</svg>
-    <span class="legend" aria-hidden="true"><span>last 5 minutes</span> <span><i class="good">■</i> delivered</span> <span><i class="wait">■</i> under way</span> <span><i class="bad">■</i> dead</span></span></div>`;
+    <span class="legend" aria-hidden="true"><span>last 5 minutes</span> <span><i class="good">■</i> delivered</span> <span><i class="wait">■</i> under way</span> <span><i class="bad">■</i> not delivered</span></span></div>`;
 }
 
 const toneOf = (outcome) =>

@@ -5,13 +5,12 @@ import { html, nothing } from "../vendor/lit-html/lit-html.js";
 import { repeat } from "../vendor/lit-html/directives/repeat.js";
 import { addressOf } from "../address.js";
 import { get, post } from "../api.js";
-import { announce, chip, sentenceOf } from "../parts.js";
+import { announce, chip, sentenceOf, worstFirst } from "../parts.js";
 import { limitText, parse, spanText } from "../zones.js";
 import { done } from "./welcome.js";
 
 const MOST_SHOWN = 6;
-/** Redriven as they are, they come back. */
-const NEEDS_MENDING = new Set(["rejected", "not_an_envelope", "bad_request", "id_conflict"]);
+const MOST_FINDINGS = 2;
 const state = { groups: null, count: null, problem: null, watched: new Map(), dropping: null, note: "" };
 
 export const enter = (app) => load(app);
@@ -59,15 +58,17 @@ function card(app, group) {
     ${rows.length > MOST_SHOWN ? html`<p class="sub">and ${rows.length - MOST_SHOWN} more</p>` : nothing}
     <div class="actions">
       ${group.cure?.action ? html`<button type="button" @click=${() => cure(app, group)}>${group.cure.label}</button>` : nothing}
-      <button type="button" class=${NEEDS_MENDING.has(group.reason) ? nothing : "primary"} @click=${() => redrive(app, group)}>Redrive ${group.count}${asTheyAre(group)}</button>
+      <button type="button" class=${group.cure?.needs_mending ? nothing : "primary"} @click=${() => redrive(app, group)}>Redrive ${group.count}${asTheyAre(group)}</button>
       ${dropButton(app, group)}
     </div></li>`;
 }
 
-const asTheyAre = ({ reason, count }) =>
-  NEEDS_MENDING.has(reason) ? ` as ${count === 1 ? "it is" : "they are"}` : "";
+/** Those that need mending come back when they are redriven unchanged. */
+const asTheyAre = ({ cure: found, count }) =>
+  found?.needs_mending ? ` as ${count === 1 ? "it is" : "they are"}` : "";
 
-const letter = (row) => html`<li><a href=${addressOf({ screen: "events", id: row.key })}>${row.event_id ?? row.name ?? `message ${row.key}`}</a>
+const letter = (row) => html`<li><div><a href=${addressOf({ screen: "events", id: row.key })}>${row.event_id ?? row.name ?? `message ${row.key}`}</a> ${row.event_id && row.name ? html`<span class="sub">${row.name}</span>` : nothing}
+    ${worstFirst(row.findings).filter((one) => one.severity === "reject").slice(0, MOST_FINDINGS).map((one) => html`<small><b>${one.rule}</b> ${one.field} ${one.message}</small>`)}</div>
   <a class="button" href=${addressOf({ screen: "try", from: row.key })}>Mend<span class="unseen"> ${row.event_id ?? row.key} in the editor</span></a></li>`;
 
 function timeLeft({ first_deadline: deadline, traces }) {

@@ -4,7 +4,7 @@ import { html, nothing } from "../vendor/lit-html/lit-html.js";
 import { guard } from "../vendor/lit-html/directives/guard.js";
 import { addressOf } from "../address.js";
 import { get, post } from "../api.js";
-import { daySentence, facts } from "../day_line.js";
+import { caption, daySentence, facts } from "../day_line.js";
 import { largeLine } from "../day_line_view.js";
 import { announce, copyButton, findingLine, money, OUTCOMES, pretty, sourceText, wordOf, worstFirst } from "../parts.js";
 import { clockText, parse, spanText } from "../zones.js";
@@ -51,6 +51,9 @@ function relatives(app, trace) {
   return [...app.store.rows.values()].filter((row) => row.caused_by === trace.key).map((row) => link(row, `became ${row.name ?? row.kind}`));
 }
 
+/** A webhook or an install is no event of AppsFlyer's: it has no findings, and no payload. */
+const isEvent = ({ kind }) => kind.endsWith("_event") || kind.endsWith("_visit");
+
 /** What is said of a deadline changes with the clock. */
 const minute = () => Math.floor(Date.now() / 60_000);
 
@@ -60,18 +63,21 @@ function whole(app, trace, isWhole) {
     <div class="detail-head">
       <div><h2>${trace.name ?? trace.kind.replace("_", " ")} ${money(trace)}</h2>
         <p class="sub">${[trace.event_id, sourceText(trace.source), trace.kind, trace.app_id].filter(Boolean).join(" · ")}${relatives(app, trace)}</p></div>
-      <div class="actions">
+      ${isEvent(trace) ? html`<div class="actions">
         <a class="button primary" href=${addressOf({ screen: "try", from: trace.key })}>Edit and send <kbd>e</kbd></a>
         <button type="button" ?disabled=${!isWhole || !trace.event} @click=${() => again(app, trace)}>Send again <kbd>r</kbd></button>
-      </div>
+      </div>` : nothing}
     </div>
     ${sentence(trace)} ${cure(app, trace)}
     ${largeLine(trace)}
-    <dl class="facts">${facts(trace, zone).map(([word, value]) => html`<div class=${word}><dt>${word}</dt><dd>${value}</dd></div>`)}
+    <dl class="facts ${dayTone(trace)}">${facts(trace, zone).map(([word, value]) => html`<div class=${word.replaceAll(" ", "-")}><dt>${word}</dt><dd>${value}</dd></div>`)}
       <div><dt>times in</dt><dd>${zone}</dd></div></dl>
-    ${isWhole ? html`${happened(trace, zone)} ${findings(trace)} ${payload(app, trace)}` : nothing}
+    ${isWhole ? html`${happened(trace, zone)} ${isEvent(trace) ? html`${findings(trace)} ${payload(app, trace)}` : nothing}` : nothing}
   </article>`;
 }
+
+/** The colour of what is recorded: at its own time, or late. */
+export const dayTone = (trace) => caption(trace).tone;
 
 const NUMBERS = ["", "first", "second", "third", "fourth", "fifth"];
 
@@ -129,7 +135,7 @@ const sign = (step) => (step.kind === "answered" ? (isGood(step) ? "✓" : "✕"
 
 function signTone(step) {
   if (step.kind === "answered") return isGood(step) ? "good" : "bad";
-  return { delivered: "good", waits: "wait", held: "held", dead_letter: "bad", rejected: "bad", silent: "bad" }[step.kind] ?? "";
+  return { delivered: "good", waits: "wait", comes_again: "wait", held: "held", dead_letter: "bad", rejected: "bad", silent: "bad" }[step.kind] ?? "";
 }
 
 const SURE = { surely: "surely recorded", perhaps: "perhaps recorded", no: "surely not recorded" };
@@ -149,7 +155,7 @@ function since(steps, at) {
 }
 
 function findings(trace) {
-  if (!trace.findings.length) return html`<h3>Findings</h3><p class="sub">None: it was sent as it came.</p>`;
+  if (!trace.findings.length) return html`<h3>Findings</h3><p class="sub">None${trace.payload ? ": it was sent as it came" : ""}.</p>`;
   return html`<h3>Findings</h3><ul class="findings">${worstFirst(trace.findings).map((one) => findingLine(one))}</ul>`;
 }
 
@@ -197,7 +203,7 @@ async function attempt(app, act) {
 }
 
 export function detailKeys(app) {
-  if (app.view.id === null || !state.trace) return {};
+  if (app.view.id === null || !state.trace || !isEvent(state.trace)) return {};
   return {
     e: () => app.go({ screen: "try", from: state.trace.key }),
     r: () => again(app, state.trace),

@@ -18,17 +18,21 @@ const FILTERS = [
   ["", "all"],
   ["outcome:waiting", "waiting"],
   ["outcome:held", "held"],
-  ["outcome:dead", "dead"],
+  ["outcome:dead", "not delivered"],
   ["is:late", "late"],
   ["is:money", "money"],
 ];
 const MOST_FINDINGS = 2;
+/** New rows a frame: a thousand at once would hold the page up for a quarter of a second. */
+const BATCH = 50;
+let built = new Set();
 
 /** The zone in which times are shown. */
 export const shownZone = (row) =>
   ({ UTC: "UTC", app: row?.zone ?? "UTC", browser: BROWSER_ZONE })[settings.times];
 
-export function enter(app) {
+export function enter(app, before) {
+  if (before.screen !== "events") built = new Set();
   // What an address asks for is shown, new or not.
   if (app.view.id !== null) app.store.show(true);
   app.store.setReading(isReading(app));
@@ -50,7 +54,7 @@ export function view(app) {
       <div class="new-bar" ?hidden=${!app.store.waiting}>
         <button type="button" @click=${() => showNew(app)}>▲ ${app.store.waiting} new <kbd>n</kbd></button>
       </div>
-      ${rows.length ? table(app, rows, chosen) : empty(app)}
+      ${rows.length ? table(app, inBatches(app, rows), chosen) : empty(app)}
     </section>
     <section class="detail-pane" aria-label="The event" tabindex="-1">
       ${app.view.id === null ? welcome(app) : detail(app, chosen)}
@@ -58,9 +62,18 @@ export function view(app) {
   </div>`;
 }
 
+/** The rows that are there, and some of the new ones: the others come with the next frames. */
+function inBatches(app, rows) {
+  let left = BATCH;
+  const shown = rows.filter((row) => built.has(row.key) || left-- > 0);
+  built = new Set(shown.map((row) => row.key));
+  if (shown.length < rows.length) app.redraw();
+  return shown;
+}
+
 function searchBar(app, query) {
   return html`<div class="search-bar">
-    <input id="search" type="search" placeholder="Search ( / ) as in rule:M4" aria-label="Search events"
+    <input id="search" type="search" placeholder="Search: rule:M4" aria-label="Search events"
       aria-describedby="search-problem" autocomplete="off" spellcheck="false" .value=${live(app.view.q)}
       @input=${(event) => search(app, event.target.value)} />
     <div class="filters" role="group" aria-label="Filters">
@@ -83,7 +96,7 @@ function table(app, rows, chosen) {
     <thead role="rowgroup"><tr role="row">
       <th role="columnheader" scope="col">came in <small>${zone === "app" ? "its zone" : shownZone()}</small></th>
       <th role="columnheader" scope="col">event</th><th role="columnheader" scope="col">outcome</th>
-      <th role="columnheader" scope="col">day line <small aria-hidden="true">● happened ▽ arrived <i>|</i> deadline</small></th>
+      <th role="columnheader" scope="col">day line <small aria-hidden="true"><span>● happened</span> <span>▽ arrived</span> <span><i>|</i> deadline</span></small></th>
       <th role="columnheader" scope="col">findings</th></tr></thead>
     <tbody role="rowgroup">${repeat(rows, (row) => row.key, (row) => guard([row, row === chosen, app.view.q, zone, idOf(app, row)], () => rowView(app, row, row === chosen)))}</tbody>
   </table>`;
@@ -103,7 +116,8 @@ function rowView(app, row, isChosen) {
   return html`<tr role="row" id="row-${row.key}" class=${isChosen ? "chosen" : ""} @click=${(event) => choose(app, event, href)}>
     <td role="cell" class="came"><time datetime=${row.came_in} title="${dayText(came, zone)} ${clockText(came, zone)} ${zone}">${clockText(came, zone)}</time> <small>${sourceText(row.source)}</small></td>
     <td role="cell" class="what"><a href=${href} aria-current=${isChosen ? "true" : nothing}>${row.name ?? `(${row.kind.replace("_", " ")})`}</a> ${money(row)}
-      <small><span class="narrow-came">${clockText(came, zone)} · </span>${row.event_id ? html`<span>${row.event_id}</span> · ` : nothing}<span>${row.app_id}</span></small></td>
+      <small class=${row.event_id ? nothing : "narrow-came"} title=${row.event_id ?? nothing}><span class="narrow-came">${clockText(came, zone)} · </span>${row.event_id ?? sourceText(row.source)}</small>
+      <small>${row.app_id}</small></td>
     <td role="cell" class="outcome">${chip(row)}${marks(row)} <small>${outcomeNote(row, zone)}</small></td>
     <td role="cell" class="line">${smallLine(row)} <small class=${said.tone}>${said.text}</small></td>
     <td role="cell" class="rules">${found.slice(0, MOST_FINDINGS).map(ruleChip)}${found.length > MOST_FINDINGS ? html`<small>+${found.length - MOST_FINDINGS}<span class="unseen"> more</span></small>` : nothing}</td>

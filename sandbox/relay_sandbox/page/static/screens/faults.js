@@ -9,7 +9,7 @@ import { done } from "./welcome.js";
 /** What AppsFlyer can do, and what one will see. `body` is the stand-in's own fault. */
 const OFFERS = [
   ["Unavailable", { status: 503, times: 2 }, "The next two sends are answered 503. The event waits and is delivered at the third try."],
-  ["Silent", { time_out: true }, "No answer at all, until you clear it. Sends run into their time-out; whether they were recorded is unknown, so they count as uncertain."],
+  ["Silent", { time_out: true }, "No answer at all, until you clear it. Sends run into their time-out of ten seconds; whether they were recorded is unknown, so they count as uncertain."],
   ["Answer lost", { reset: true, recorded: "after", times: 1 }, "It records the next event, then the connection breaks. The relay sends again; watch whether it is counted twice."],
   ["Too many requests", { status: 429, retry_after: 2, times: 3 }, "Three answers 429 with Retry-After: 2. Nothing is lost, and no sooner try is made."],
   ["Server error", { status: 500, every: 3 }, "Each third send is answered 500, until you clear it."],

@@ -65,7 +65,7 @@ function form(app) {
   return html`<section class="card" aria-labelledby="add"><h2 id="add">Add one</h2><form class="fault-form" @submit=${(event) => add(app, event)}>
     <label class="field">Customer<input id="customer" name="customer_user_id" required autocomplete="off" /></label>
     <label class="field">App<select id="identity-app" name="app_id">${apps.map((one) => html`<option>${one.app_id}</option>`)}</select></label>
-    <label class="field">AppsFlyer id<input id="appsflyer-id" name="appsflyer_id" required autocomplete="off" placeholder="1624875600000-2718281" /></label>
+    <label class="field">AppsFlyer id<input id="appsflyer-id" name="appsflyer_id" required autocomplete="off" placeholder="1624875600000-2718281" size="24" /></label>
     <button class="primary">Add</button></form></section>`;
 }
 

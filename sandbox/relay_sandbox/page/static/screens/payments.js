@@ -8,8 +8,8 @@ import { get, post } from "../api.js";
 import { announce, chip, money, providerName, reasonText } from "../parts.js";
 import { done } from "./welcome.js";
 
-const ORDERS = [["usual", "as it happens"], ["reversed", "the other way round"]];
-const HOWS = [["right", "signed rightly"], ["wrong_signature", "with a wrong signature"], ["old_signature", "with a signature two hours old"]];
+const ORDERS = [["usual", "as it happens"], ["reversed", "the other way round"], ["shuffled", "shuffled"]];
+const HOWS = [["right", "right"], ["wrong_signature", "wrong"], ["old_signature", "two hours old"]];
 const state = { providers: null, stories: [], problem: null, busy: false, order: "usual", times: 1, how: "right", amount: "9.99", currency: "EUR", alone: false };
 
 export async function enter(app) {
@@ -40,10 +40,10 @@ function options(app) {
     app.redraw();
   };
   const select = (label, name, all, of) => html`<label class="field">${label}<select @change=${set(name, of)}>${all.map(([value, text]) => html`<option value=${value} ?selected=${String(state[name]) === String(value)}>${text}</option>`)}</select></label>`;
-  return html`<div class="fault-form">${select("In order", "order", ORDERS)} ${select("Each webhook", "times", [[1, "once"], [2, "twice"]], Number)} ${select("Signature", "how", HOWS)}
+  return html`<div class="fault-form">${select("Order", "order", ORDERS)} ${select("Each webhook", "times", [[1, "once"], [2, "twice"]], Number)} ${select("Signature", "how", HOWS)}
     <label class="field">Amount<input type="text" inputmode="decimal" size="8" .value=${state.amount} @input=${set("amount")} /></label>
     <label class="field">Currency<input size="4" maxlength="3" .value=${state.currency} @input=${set("currency", (text) => text.toUpperCase())} /></label>
-    <label class="check"><input type="checkbox" .checked=${state.alone} @change=${(event) => { state.alone = event.target.checked; }} /> a return without its payment</label></div>`;
+    <label class="check"><input type="checkbox" .checked=${state.alone} @change=${(event) => { state.alone = event.target.checked; }} /> only the refund or dispute, without its payment</label></div>`;
 }
 
 function providers(app) {
@@ -63,11 +63,18 @@ async function tell(app, what) {
     state.stories = [...state.stories.filter((story) => !ids.has(story.id)), ...stories];
     if (stories.some((story) => /refund|dispute|chargeback/.test(story.kind))) done("refund");
     announce("Told.");
+    showStories();
   } catch (error) {
     state.problem = error.message;
   }
   state.busy = false;
   app.redraw();
+}
+
+/** On a phone the stories stand below: what was asked for is brought into view. */
+function showStories() {
+  const told = document.querySelector("#told");
+  if (told.getBoundingClientRect().top > innerHeight - 120) told.scrollIntoView();
 }
 
 /** One story: its webhooks, the movement they are, the event that came of it. */
@@ -89,7 +96,7 @@ function lanes(app, story) {
 const webhook = ({ status, how, row }, number) => html`<li><span class="sub">${number}</span>
   ${status < 300 ? html`<span class="chip good">✓ ${status} taken</span>` : html`<span class="chip bad">✕ ${status} refused</span>`}
   ${how === "right" ? nothing : html`<span class="sub">${how.replaceAll("_", " ")}</span>`}
-  ${row ? html`<a href=${addressOf({ screen: "events", id: row.key })}>webhook</a>${row.reason ? html` <span class="sub">${reasonText(row.reason)}</span>` : nothing}` : nothing}</li>`;
+  ${row ? html`<a href=${addressOf({ screen: "events", id: row.key })}>${row.name ?? "webhook"}</a>${row.reason && status < 300 ? html` <span class="sub">${reasonText(row.reason)}</span>` : nothing}` : nothing}</li>`;
 
 const event = (row) => html`<li><a href=${addressOf({ screen: "events", id: row.key })}>${row.name}</a> ${money(row)} ${chip(row)}</li>`;
 

@@ -7,7 +7,7 @@ import { largeLine } from "../day_line_view.js";
 import { editor, retype, select } from "../editor.js";
 import { lineOf, place, read } from "../json_text.js";
 import { announce, copyButton, findingLine, pretty, worstFirst } from "../parts.js";
-import { payload, shownZone, withDays } from "./event.js";
+import { dayTone, payload, shownZone, withDays } from "./event.js";
 import { done } from "./welcome.js";
 
 const DEBOUNCE = 80;
@@ -26,6 +26,7 @@ const state = {
   samples: [],
   reading: read("{}"),
   answer: null,
+  answered: null, // the text that the answer is about: older repairs would undo newer ones
   problem: null,
   sending: false,
   note: "",
@@ -119,9 +120,10 @@ function arrival() {
 async function check() {
   asking?.abort();
   asking = new AbortController();
+  const { text } = state;
   try {
     const answer = await post("check", asked(), asking.signal);
-    Object.assign(state, { answer: { surface: answer.kind?.split("_")[0], ...answer }, problem: null });
+    Object.assign(state, { answer: { surface: answer.kind?.split("_")[0], ...answer }, answered: text, problem: null });
     if (answer.verdict === "reject") done("break");
   } catch (error) {
     if (error.name === "AbortError") return;
@@ -198,7 +200,7 @@ function located(answer, reading) {
 
 function finding({ finding: one, at, exact }, text) {
   const line = at && (exact || one.severity === "reject") ? html`<button type="button" class="link" @click=${() => select(at)}>line ${lineOf(text, at[0])}</button>` : nothing;
-  const repairs = (one.repairs ?? []).map((repair) => html`<button type="button" class="repair" @click=${() => mend(repair)}>${repair.label}</button>`);
+  const repairs = (one.repairs ?? []).map((repair) => html`<button type="button" class="repair" ?disabled=${state.answered !== text} @click=${() => mend(repair)}>${repair.label}</button>`);
   return findingLine(one, html`${line}${repairs.length ? html`<div class="repairs">${repairs}</div>` : nothing}`);
 }
 
@@ -213,7 +215,7 @@ function verdict(answer, reading) {
   if (answer.verdict === "invalid" || reading.error) return invalid(answer, reading);
   const count = (severity) => answer.findings.filter((one) => one.severity === severity).length;
   const [rejects, warns, repairs] = ["reject", "warn", "repair"].map(count);
-  const rest = [repairs && `${repairs} ${repairs === 1 ? "thing is" : "things are"} repaired for you`, warns && `${warns} good to know`].filter(Boolean).join(", ");
+  const rest = [repairs && `${repairs} ${repairs === 1 ? "thing is" : "things are"} repaired for you`, warns && `${warns} ${warns === 1 ? "warning" : "warnings"}`].filter(Boolean).join(", ");
   const tail = rest ? ` ${rest[0].toUpperCase()}${rest.slice(1)}.` : "";
   if (rejects) return html`<p id="verdict" class="verdict bad"><span aria-hidden="true">✕</span> <b>Would be rejected.</b> Mend ${rejects === 1 ? "one thing" : `${rejects} things`}.${tail}</p>`;
   return html`<p id="verdict" class="verdict good"><span aria-hidden="true">✓</span> <b>Would be sent.</b>${tail || " Nothing to remark."}</p>`;
@@ -233,7 +235,7 @@ function wouldBe(answer) {
   return html`<h2>${rejected ? "Once mended, if it arrives " : "If it arrives "}${{ now: "now", moment: "then", 3: "in 3 hours", 24: "in a day" }[state.when]}</h2>
     ${largeLine(answer, { own: "happened", arrival: "would arrive" })}
     <p>${withDays(daySentence(trace, at))}</p>
-    <dl class="facts">${facts(answer, shownZone(answer)).map(([word, value]) => html`<div class=${word}><dt>${word}</dt><dd>${value}</dd></div>`)}</dl>
+    <dl class="facts ${dayTone(answer)}">${facts(answer, shownZone(answer), { arrival: "would arrive", recorded: rejected ? "would record" : "records" }).map(([word, value]) => html`<div class=${word.replaceAll(" ", "-")}><dt>${word}</dt><dd>${value}</dd></div>`)}</dl>
     ${payload(app, answer)}
     <h2>The same from elsewhere</h2>
     <p class="actions">${copyButton(answer.same?.curl, "curl to the relay")} ${copyButton(answer.same?.aws, "aws sqs send-message")} ${copyButton(answer.same?.check, "relay check")}
