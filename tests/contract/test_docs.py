@@ -155,6 +155,27 @@ def test_pages_link_to_files_that_exist() -> None:
     assert [(p.name, link) for p, link in links if not (p.parent / link).exists()] == []
 
 
+_PICTURES = re.compile(r"""!\[([^\]]*)\]\(([^)]+)\)|<img src="([^"]+)" alt="([^"]*)">""")
+_SOURCES = re.compile(r'srcset="([^"]+)"')
+_LEAST_ALT = 80
+_MOST_BYTES = 150_000
+
+
+def test_pictures_exist_are_small_and_say_in_words_what_they_show() -> None:
+    shown: dict[Path, str | None] = {}
+    for page in PAGES:
+        for alt, path, source, source_alt in _PICTURES.findall(_text(page)):
+            shown[(page.parent / (path or source)).resolve()] = alt or source_alt
+        for path in _SOURCES.findall(_text(page)):  # in another scheme: the same words
+            shown[(page.parent / path).resolve()] = None
+
+    kept = set((ROOT / "docs" / "pictures").iterdir())
+    assert set(shown) == kept
+    assert [path.name for path in kept if path.read_bytes()[:8] != b"\x89PNG\r\n\x1a\n"] == []
+    assert [path.name for path in kept if path.stat().st_size > _MOST_BYTES] == []
+    assert [p.name for p, alt in shown.items() if alt is not None and len(alt) < _LEAST_ALT] == []
+
+
 def _is_there(path: str) -> bool:
     if "/" not in path:  # the name of a module that the sentence has placed before
         return any(ROOT.glob(f"*/**/{path}")) or (ROOT / path).exists()
