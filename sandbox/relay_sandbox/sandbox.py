@@ -17,6 +17,8 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Self
 
+from relay_sandbox.dashboard.body import Board, read_board
+from relay_sandbox.dashboard.meter import Meter
 from relay_sandbox.deployment.stack import STACK_NAME, Stack, deploy
 from relay_sandbox.deployment.template import Template
 from relay_sandbox.errors import SandboxError
@@ -32,8 +34,6 @@ from relay_sandbox.lambda_runtime.pollers import Poller
 from relay_sandbox.local_aws.aws import REGION, LocalAws
 from relay_sandbox.locks import take_folder
 from relay_sandbox.options import PROJECT, SandboxOptions
-from relay_sandbox.page.dashboard.body import Board, read_board
-from relay_sandbox.page.dashboard.meter import Meter
 from relay_sandbox.page.server import Page
 from relay_sandbox.page.surroundings import Surroundings
 from relay_sandbox.ports import choose_ports, is_free

@@ -19,7 +19,7 @@ from relay_sandbox.page import apps, dead_letters, entries, identities
 from relay_sandbox.page.answers import SECURITY, PageError, as_json, body_of, error, file_of
 from relay_sandbox.page.check import check
 from relay_sandbox.page.cures import cure_of
-from relay_sandbox.page.dashboard.screen import dashboard
+from relay_sandbox.page.dashboard import dashboard
 from relay_sandbox.page.find import ended, find
 from relay_sandbox.page.machine import Machine
 from relay_sandbox.page.payments import Payments

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from relay_sandbox.dashboard.body import Board
+from relay_sandbox.dashboard.meter import Meter
 from relay_sandbox.http.server import Server
 from relay_sandbox.journal.observer import Observer
 from relay_sandbox.lambda_runtime.function import Function
 from relay_sandbox.local_aws.aws import LocalAws
-from relay_sandbox.page.dashboard.body import Board
-from relay_sandbox.page.dashboard.meter import Meter
 from relay_sandbox.stand_in import StandIn
 
 

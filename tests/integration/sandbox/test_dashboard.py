@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from relay_sandbox.page.dashboard.body import name_of
+from relay_sandbox.dashboard.body import name_of
 from relay_sandbox.sandbox import Sandbox
 from tests.integration.sandbox.test_page import ask, send
 

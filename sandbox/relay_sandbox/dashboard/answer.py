@@ -12,8 +12,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from relay_sandbox.page.dashboard.body import Alarm, Board, Json, Rule, name_of
-from relay_sandbox.page.dashboard.meter import Meter, Name
+from relay_sandbox.dashboard.body import Alarm, Board, Json, Rule, name_of
+from relay_sandbox.dashboard.meter import Meter, Name
 
 PERIOD_SECONDS: Final = 5
 PERIODS: Final = 24

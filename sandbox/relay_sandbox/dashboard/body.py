@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from relay_sandbox.page.dashboard.meter import Name
+from relay_sandbox.dashboard.meter import Name
 
 Json = dict[str, Any]
 

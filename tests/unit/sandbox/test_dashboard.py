@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from relay_sandbox.page.dashboard.answer import PERIOD_SECONDS, PERIODS, answer, statistic
-from relay_sandbox.page.dashboard.body import Alarm, Board, Rule, read_board
-from relay_sandbox.page.dashboard.meter import KEPT_SECONDS, Meter, Name
+from relay_sandbox.dashboard.answer import PERIOD_SECONDS, PERIODS, answer, statistic
+from relay_sandbox.dashboard.body import Alarm, Board, Rule, read_board
+from relay_sandbox.dashboard.meter import KEPT_SECONDS, Meter, Name
 from tests.support.template import sam_template
 
 DELIVERED = Name("Relay", "Delivered", frozenset({("service", "forward_mobile")}))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
-from relay_sandbox.page.dashboard.answer import answer
+from relay_sandbox.dashboard.answer import answer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
