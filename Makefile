@@ -1,7 +1,8 @@
 # `make` alone lists the targets. A POSIX shell, make and Python 3.11 or later are all they need.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test browser pictures check faults audit sbom bench build wheel sam-local deploy lock openapi docs fmt clean dev sam node
+.PHONY: help run test browser pictures check faults audit sbom bench build wheel sam-local deploy lock openapi docs \
+	dashboard fmt clean dev sam node
 
 # Set-up is made from what a target needs: `dev` for Python, `sam` for SAM CLI, `node` for another DynamoDB
 # than moto. Each ends at once when done.
@@ -29,6 +30,7 @@ browser: dev ## A browser for the tests of the page, where there is none
 
 pictures: dev ## The pictures of the documents anew (docs/pictures), of the page as it is now
 	@$(PYTHON) -m scripts.pictures
+	@$(PYTHON) -m scripts.dashboard.picture
 
 CHECKS := check-types check-lint check-sam check-format check-imports check-requirements check-openapi
 .PHONY: $(CHECKS)
@@ -58,6 +60,7 @@ check-requirements:
 
 check-openapi:
 	@.venv/bin/relay openapi --check docs/openapi.json
+	@$(PYTHON) -m scripts.dashboard --check
 
 faults: dev sam node ## The fault tests at full length, with a table of what they saw (SOAK=N: events of the soak)
 	@$(PYTHON) -m pytest tests/faults --full -o faulthandler_timeout=3600 $(if $(SOAK),--soak-events $(SOAK))
@@ -96,6 +99,9 @@ openapi: dev ## Write docs/openapi.json again, from the code
 
 docs: openapi ## Write docs/cli.md and the table in docs/cost.md again, and docs/openapi.json
 	@$(PYTHON) -m scripts.docs
+
+dashboard: dev ## Write the dashboard, the composite alarm and the saved queries into template.yaml again
+	@$(PYTHON) -m scripts.dashboard
 
 fmt: dev ## Format the code and fix what can be fixed
 	@.venv/bin/ruff format

@@ -17,7 +17,9 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Self
 
-from relay_sandbox.deployment.stack import Stack, deploy
+from relay_sandbox.dashboard.body import Board, read_board
+from relay_sandbox.dashboard.meter import Meter
+from relay_sandbox.deployment.stack import STACK_NAME, Stack, deploy
 from relay_sandbox.deployment.template import Template
 from relay_sandbox.errors import SandboxError
 from relay_sandbox.gateway.gateway import Gateway
@@ -29,7 +31,7 @@ from relay_sandbox.journal.observer import Observer
 from relay_sandbox.lambda_runtime.execution import FunctionLog, Invocation
 from relay_sandbox.lambda_runtime.function import Function
 from relay_sandbox.lambda_runtime.pollers import Poller
-from relay_sandbox.local_aws.aws import LocalAws
+from relay_sandbox.local_aws.aws import REGION, LocalAws
 from relay_sandbox.locks import take_folder
 from relay_sandbox.options import PROJECT, SandboxOptions
 from relay_sandbox.page.server import Page
@@ -73,6 +75,8 @@ class Sandbox:
         self.observer.sync = self.aws.tell_of_queues
         self.stand_in.observer = self.observer
         self.stand_in.faults.on_change = self.journal.changed
+        self.meter = Meter()
+        self.board = Board()
         self.functions: dict[str, Function] = {}
         self.ready: dict[str, Any] = {}
         self._source_queues: list[str] = []
@@ -177,7 +181,7 @@ class Sandbox:
         for key, settings in stack.functions.items():
             log = FunctionLog(self.logs / f"{key}.log", self.options.echo)
             function = Function(
-                settings, log, self.aws.url, self.options.concurrency, self.observer.function_line
+                settings, log, self.aws.url, self.options.concurrency, self._function_line
             )
             self.functions[key] = function
             self._parts.push_async_callback(function.stop)
@@ -186,6 +190,10 @@ class Sandbox:
         for failure in await asyncio.gather(*warm_ups, return_exceptions=True):
             if failure:
                 raise failure
+
+    def _function_line(self, function: str, line: bytes) -> None:
+        self.meter.function_line(function, line)
+        self.observer.function_line(function, line)
 
     async def _start_pollers(self, stack: Stack) -> None:
         for source in stack.event_sources:
@@ -221,7 +229,7 @@ class Sandbox:
         gateway = Gateway(stack.api, self.functions, self.observer.answered)
         self._parts.push_async_callback(gateway.stop)
         server = Server(
-            gateway.handle,
+            self.meter.around(gateway.handle),
             port=self._ports.api,
             max_body_bytes=_LARGEST_BODY,
             access=self._access,
@@ -242,6 +250,9 @@ class Sandbox:
             stack.outputs["ParameterPrefix"],
             samples=PROJECT / "events",
             ready=self.ready,
+            board=self.board,
+            meter=self.meter,
+            queues=stack.queues,
         )
         server = Server(Page(surroundings).handle, port=self._ports.page, access=self._access)
         await self._parts.enter_async_context(server)
@@ -259,6 +270,9 @@ class Sandbox:
         production = template.parameters({})
         schedule = production["RetryScheduleSeconds"].split(",")
         self.observer.waits = Waits(tuple(map(float, schedule)), float(production["HoldSeconds"]))
+        parameters = template.parameters(overrides)
+        self.board = read_board(template.source, parameters, STACK_NAME, REGION)
+        self.meter.functions = template.functions()
         endpoints = {overrides["MobileEndpoint"], overrides["WebEndpoint"]}
         self.observer.goes_elsewhere = endpoints != {stand_in}
 

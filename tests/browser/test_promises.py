@@ -34,6 +34,7 @@ SCREENS = {
     "#/dead-letters": ".letter",
     "#/faults": ".cards",
     "#/identities": ".page section",
+    "#/dashboard": ".widget",
 }
 """Every screen by its address, and what shows that it is there."""
 LOOKS: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")

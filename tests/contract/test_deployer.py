@@ -24,8 +24,9 @@ Beside it, in a managed policy, it would be 6,144.
 """
 
 NOT_CALLED = {
-    r"(ec2|elasticfilesystem|s3files|kinesis|firehose|codedeploy):.*": "networks, file systems,"
-    " streams and gradual deployments: ours have none",
+    r"(ec2|elasticfilesystem|s3files|kinesis|firehose):.*": "networks, file systems and streams:"
+    " ours have none",
+    r"codedeploy:RegisterOnPremisesInstance": "ours are functions",
     r"kms:.*": "a key of one's own: docs/deploy.md says what that needs",
     r"iam:CreateServiceLinkedRole": "for a table's replicas and scaling",
     r"iam:.*PermissionsBoundary": "our roles have none",
@@ -33,7 +34,7 @@ NOT_CALLED = {
     r"dynamodb:(.*Item|Query|Scan|ImportTable|DescribeImport)": "for replicas and imports: content",
     r"dynamodb:.*(Replica|KinesisStreamingDestination|ContributorInsights)": "no such property",
     r"dynamodb:(Put|Delete)ResourcePolicy": "no such property",
-    r"lambda:.*(CodeSigningConfig|CapacityProvider|RuntimeAlias|FunctionConcurrency)": "likewise",
+    r"lambda:.*(CodeSigningConfig|CapacityProvider|RuntimeAlias)": "likewise",
     r"lambda:.*(ScalingConfig|ProvisionedConcurrencyConfig|RuntimeManagementConfig)": "likewise",
     r"logs:(CreateLogStream|DescribeLogStreams|PutLogEvents)": "by DynamoDB's import, not by us",
     r"logs:.*(IndexPolicy|BearerTokenAuthentication|DeletionProtection)": "no such property",
@@ -55,6 +56,8 @@ WITHOUT_A_NAME = {
     "ReadTemplates": "a template is no resource",
     "QueuesToFunctions": "a mapping's id is drawn by lot; bound by the function that it feeds",
     "ApiLog": "API Gateway's log delivery knows no resource",
+    "PagerAlarm": "for a composite alarm CloudWatch takes these on all resources only",
+    "SavedQueries": "a saved query is no resource",
 }
 """Statements about all resources, with the reason."""
 
@@ -130,7 +133,9 @@ def test_policy_is_about_the_stacks_alone_but_for_what_has_no_name() -> None:
         if any("appsflyer-relay" not in arn for arn in listed(one["Resource"]))
     }
 
-    assert wide == WITHOUT_A_NAME.keys() | {"Transforms", "Stack", "Uploads", "Api", "TagMappings"}
+    of_aws = {"Transforms", "DeploymentSteps"}
+
+    assert wide == WITHOUT_A_NAME.keys() | of_aws | {"Stack", "Uploads", "Api", "TagMappings"}
 
 
 def test_policy_about_every_resource_is_bound_or_has_a_reason() -> None:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from tests.support.every import every
-from tests.support.template import RESOURCES, SETTINGS, of_type, variables
+from tests.support.template import RESOURCES, SETTINGS, conditions, of_type, under, variables
 
 ENV: dict[str, dict[str, str]] = json.loads(
     (Path(__file__).parents[2] / "events" / "env.json").read_text()
@@ -38,9 +38,10 @@ def test_env_file_is_enough_for_a_function(function: str) -> None:
 @every("function", FUNCTIONS)
 def test_env_file_names_the_queue_or_table_that_the_template_refers_to(function: str) -> None:
     """By the names that they have in a sandbox, which are those of the template."""
+    values = {name: under(one, conditions()) for name, one in variables(function).items()}
     references = {
         name: value["Ref"]
-        for name, value in variables(function).items()
+        for name, value in values.items()
         if isinstance(value, dict) and value.get("Ref") in RESOURCES
     }
 

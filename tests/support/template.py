@@ -84,6 +84,21 @@ def under(value: Any, conditions: Mapping[str, bool]) -> Any:
     return value
 
 
+def conditions(**parameters: str) -> dict[str, bool]:
+    """What the template's conditions come to, with these parameters and defaults for the rest."""
+    given = {name: str(one["Default"]) for name, one in PARAMETERS.items()} | parameters
+    return {name: _holds(one, given) for name, one in TEMPLATE["Conditions"].items()}
+
+
+def _holds(condition: Json, given: Mapping[str, str]) -> bool:
+    match condition:
+        case {"Fn::Not": [inner]}:
+            return not _holds(inner, given)
+        case {"Fn::Equals": [{"Ref": name}, wanted]}:
+            return given[name] == str(wanted)
+    raise AssertionError(f"these tests do not know what {condition} means")
+
+
 def statements(function: str, *, conditions: bool = True) -> list[Json]:
     """All that a function may do: its role's own statements, and those of the policy it refers to.
 
@@ -104,7 +119,7 @@ def environment(function: str, which: str) -> dict[str, str]:
     """The environment with each parameter at its "Default", "MinValue" or "MaxValue"."""
 
     def value(given: Any) -> str:
-        given = under(given, {"PrefixIsGiven": False})
+        given = under(given, conditions())
         if not isinstance(given, dict):
             return str(given)
         if "Fn::Sub" in given:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from relay_sandbox.deployment.template import Json, Template, references
+from relay_sandbox.deployment.template import Json, Template
 from relay_sandbox.errors import SandboxError
 
 _GATEWAY_TIMEOUT_MS = 30_000  # an HTTP API's default integration time-out
@@ -72,15 +72,6 @@ def _route(
     return Route(
         method="ANY" if method == "x-amazon-apigateway-any-method" else method.upper(),
         path=path,
-        function=keys[_function_behind(template, integration["uri"])],
+        function=keys[template.function_behind(integration["uri"])],
         timeout_seconds=integration.get("timeoutInMillis", _GATEWAY_TIMEOUT_MS) / 1000,
     )
-
-
-def _function_behind(template: Template, uri: Json) -> str:
-    """Resolve an integration's URI to the function's logical id, through its alias if any."""
-    resources = template.transformed["Resources"]
-    named = [name for name in references(uri) if name in resources]
-    while resources[named[0]]["Type"] == "AWS::Lambda::Alias":
-        named = list(references(resources[named[0]]["Properties"]["FunctionName"]))
-    return named[0]

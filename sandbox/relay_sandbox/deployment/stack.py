@@ -133,8 +133,10 @@ def _with_arns(value: Any, queues: Mapping[str, str]) -> Any:
 
 def _physical_names(aws: LocalAws) -> dict[str, str]:
     response = aws.client("cloudformation").describe_stack_resources(StackName=STACK_NAME)
-    return {
-        one["LogicalResourceId"]: one["PhysicalResourceId"] for one in response["StackResources"]
+    return {  # moto lists what a condition leaves out as well, without any name
+        one["LogicalResourceId"]: one["PhysicalResourceId"]
+        for one in response["StackResources"]
+        if "LogicalResourceId" in one
     }
 
 

@@ -79,14 +79,31 @@ class Template:
             if resource["Type"] == "AWS::Serverless::LayerVersion"
         ]
 
+    def functions(self) -> dict[str, str]:
+        """Return the logical ids of the functions by the names of their folders."""
+        return {
+            self.folder(logical_id).name: logical_id
+            for logical_id, resource in self.source["Resources"].items()
+            if resource["Type"] == "AWS::Serverless::Function"
+        }
+
+    def function_behind(self, reference: object) -> str:
+        """Return the logical id of the function that is referred to, through its alias if any."""
+        resources = self.transformed["Resources"]
+        named = [name for name in references(reference) if name in resources]
+        while resources[named[0]]["Type"] == "AWS::Lambda::Alias":
+            named = list(references(resources[named[0]]["Properties"]["FunctionName"]))
+        return named[0]
+
     def local_part(self) -> Json:
         """Return the template for the local AWS, with all event source mappings disabled.
 
-        An enabled mapping would make moto take messages off the queue and lose them.
+        An enabled mapping would make moto take messages off the queue and lose them. Aliases are
+        left out: a mapping is of the function itself, of which there is one version here.
         """
         local = copy.deepcopy(self.transformed)
         local["Resources"] = {
-            logical_id: _local_resource(logical_id, resource)
+            logical_id: self._local_resource(logical_id, resource)
             for logical_id, resource in local["Resources"].items()
             if resource["Type"] in _LOCAL_TYPES
         }
@@ -97,6 +114,20 @@ class Template:
             if left_out.isdisjoint(references(output))
         }
         return local
+
+    def _local_resource(self, logical_id: str, resource: Json) -> Json:
+        properties = resource.setdefault("Properties", {})
+        if resource["Type"] == "AWS::Lambda::Function":
+            properties["Code"] = {"ZipFile": "# the sandbox runs the folder of the function"}
+            properties.pop("Layers", None)
+        if resource["Type"] == "AWS::IAM::Role":
+            properties.pop("ManagedPolicyArns", None)
+        if resource["Type"] in _NAMES:  # fixed names, because events/env.json contains them
+            properties.setdefault(_NAMES[resource["Type"]], logical_id)
+        if resource["Type"] == "AWS::Lambda::EventSourceMapping":
+            properties["Enabled"] = False
+            properties["FunctionName"] = {"Ref": self.function_behind(properties["FunctionName"])}
+        return resource
 
     def parameters(self, overrides: Mapping[str, str]) -> dict[str, str]:
         """Return the values of all parameters; raises SandboxError if one is invalid or unknown."""
@@ -152,20 +183,6 @@ def _transform(path: Path, source: Json) -> Json:
     finally:
         translator.metrics.publish()  # sends nothing; without it, there is a warning in the log
     return transformed
-
-
-def _local_resource(logical_id: str, resource: Json) -> Json:
-    properties = resource.setdefault("Properties", {})
-    if resource["Type"] == "AWS::Lambda::Function":
-        properties["Code"] = {"ZipFile": "# the sandbox runs the folder of the function"}
-        properties.pop("Layers", None)
-    if resource["Type"] == "AWS::IAM::Role":
-        properties.pop("ManagedPolicyArns", None)
-    if resource["Type"] in _NAMES:  # fixed names, because events/env.json contains them
-        properties.setdefault(_NAMES[resource["Type"]], logical_id)
-    if resource["Type"] == "AWS::Lambda::EventSourceMapping":
-        properties["Enabled"] = False
-    return resource
 
 
 def _check_parameter(name: str, value: str, declared: Json) -> None:

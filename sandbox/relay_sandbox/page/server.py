@@ -19,6 +19,7 @@ from relay_sandbox.page import apps, dead_letters, entries, identities
 from relay_sandbox.page.answers import SECURITY, PageError, as_json, body_of, error, file_of
 from relay_sandbox.page.check import check
 from relay_sandbox.page.cures import cure_of
+from relay_sandbox.page.dashboard import dashboard
 from relay_sandbox.page.find import ended, find
 from relay_sandbox.page.machine import Machine
 from relay_sandbox.page.payments import Payments
@@ -67,6 +68,7 @@ class Page:
             ("GET", "samples"): self._samples,
             ("GET", "identities"): self._identities,
             ("POST", "identities"): self._add_identity,
+            ("GET", "dashboard"): self._dashboard,
             ("GET", "payments"): self._payments,
             ("POST", "payments/tell"): self._tell,
         }
@@ -216,6 +218,9 @@ class Page:
 
     async def _add_identity(self, request: Request, _parts: list[str]) -> Any:
         return await identities.add(self._surroundings, body_of(request))
+
+    async def _dashboard(self, _request: Request, _parts: list[str]) -> Any:
+        return await dashboard(self._surroundings)
 
     async def _payments(self, _request: Request, _parts: list[str]) -> Any:
         return self._told.overview()

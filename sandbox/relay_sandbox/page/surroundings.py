@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from relay_sandbox.dashboard.body import Board
+from relay_sandbox.dashboard.meter import Meter
 from relay_sandbox.http.server import Server
 from relay_sandbox.journal.observer import Observer
 from relay_sandbox.lambda_runtime.function import Function
@@ -27,3 +29,7 @@ class Surroundings:
     samples: Path
     machine_faults: Callable[[], list[dict[str, Any]]] = list
     ready: Mapping[str, Any] = field(default_factory=dict)
+    board: Board = field(default_factory=Board)
+    meter: Meter = field(default_factory=Meter)
+    queues: Mapping[str, str] = field(default_factory=dict)
+    """All queues' URLs by logical id."""

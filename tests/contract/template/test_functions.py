@@ -20,10 +20,12 @@ from tests.support.template import (
     SOURCES,
     TEMPLATE,
     Json,
+    conditions,
     environment,
     event_source,
     of_type,
     properties,
+    under,
     variables,
 )
 
@@ -69,9 +71,24 @@ def test_consumer_has_a_bound_on_invocations_at_once(function: str) -> None:
 
 
 @every("function", CONSUMERS)
-def test_consumer_reserves_no_concurrency(function: str) -> None:
-    """Throttled pollers use up receives, and good messages end in the dead-letter queue."""
-    assert "ReservedConcurrentExecutions" not in properties(function)
+def test_consumer_reserves_nothing_or_all_that_its_queue_may_start(function: str) -> None:
+    """With less, pollers are throttled, and good messages end in the dead-letter queue."""
+    reserved = properties(function)["ReservedConcurrentExecutions"]
+    most = event_source(function)["ScalingConfig"]["MaximumConcurrency"]
+
+    assert under(reserved, conditions()) is None
+    assert under(reserved, conditions(QueuesReservedConcurrency="maximum")) == most
+
+
+@every("function", BEHIND_HTTP)
+def test_function_behind_http_has_a_bound_only_if_one_is_given(function: str) -> None:
+    """Lambda refuses to reserve anything in an account with a concurrency of 100 or less."""
+    reserved = properties(function)["ReservedConcurrentExecutions"]
+
+    assert under(reserved, conditions()) is None
+    assert under(reserved, conditions(ApiReservedConcurrency="50")) == {
+        "Ref": "ApiReservedConcurrency"
+    }
 
 
 @every("function", CONSUMERS)
@@ -93,11 +110,7 @@ def test_function_behind_http_ends_before_the_gateway_stops_waiting(function: st
 
 @every("function", BEHIND_HTTP)
 def test_function_behind_http_may_start_from_a_snapshot(function: str) -> None:
-    """Snapshots are of published versions only, and a change of nothing but the layer counts."""
-    found = properties(function)
-
-    assert found["SnapStart"] == {"ApplyOn": {"Ref": "SnapStart"}}
-    assert (found["AutoPublishAlias"], found["AutoPublishAliasAllProperties"]) == ("live", True)
+    assert properties(function)["SnapStart"] == {"ApplyOn": {"Ref": "SnapStart"}}
 
 
 @pytest.mark.parametrize("function", BEHIND_HTTP)

@@ -1,7 +1,15 @@
 """The outputs: what a person or the command asks the stack for."""
 
 from tests.support.every import every
-from tests.support.template import DEAD_LETTERS, FUNCTIONS, SOURCES, TABLES, TEMPLATE
+from tests.support.template import (
+    DEAD_LETTERS,
+    FUNCTIONS,
+    SOURCES,
+    TABLES,
+    TEMPLATE,
+    conditions,
+    under,
+)
 
 
 @every("queue", [*SOURCES, *DEAD_LETTERS])
@@ -12,7 +20,11 @@ def test_outputs_give_the_url_and_the_arn_of_each_queue(queue: str) -> None:
 
 @every("table", TABLES)
 def test_outputs_give_the_name_of_each_table(table: str) -> None:
-    assert TEMPLATE["Outputs"][f"{table}Name"]["Value"] == {"Ref": table}
+    value = TEMPLATE["Outputs"][f"{table}Name"]["Value"]
+    adopted = conditions(**{f"{table}Name": "of-a-former-stack"})
+
+    assert under(value, conditions()) == {"Ref": table}
+    assert under(value, adopted) == {"Ref": f"{table}Name"}
 
 
 @every("function", FUNCTIONS)
@@ -22,6 +34,15 @@ def test_outputs_give_the_name_of_each_function(function: str) -> None:
 
 def test_outputs_give_the_address_of_the_api() -> None:
     assert "ApiUrl" in TEMPLATE["Outputs"]
+
+
+def test_outputs_give_the_address_of_the_dashboard_if_there_is_one() -> None:
+    output = TEMPLATE["Outputs"]["DashboardUrl"]
+
+    assert output["Value"]["Fn::Sub"].endswith("#dashboards/dashboard/${StackDashboard}")
+    assert output["Condition"] == "HasDashboard"
+    assert conditions()["HasDashboard"]
+    assert not conditions(Dashboard="no")["HasDashboard"]
 
 
 def test_outputs_give_the_place_of_the_secrets() -> None:

@@ -10,6 +10,7 @@ from tests.support.template import (
     CONSUMERS,
     DEAD_LETTERS,
     PARAMETERS,
+    RESOURCES,
     SOURCES,
     event_source,
     of_type,
@@ -92,6 +93,14 @@ def test_queue_refuses_everything_that_comes_without_tls(queue: str) -> None:
         "Resource": {"Fn::GetAtt": [queue, "Arn"]},
         "Condition": {"Bool": {"aws:SecureTransport": "false"}},
     }
+
+
+def test_every_queue_outlives_its_stack() -> None:
+    """What is on it is money and people that AppsFlyer does not know of yet."""
+    kept = {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
+    queues = [*SOURCES, *DEAD_LETTERS]
+
+    assert [queue for queue in queues if not kept.items() <= RESOURCES[queue].items()] == []
 
 
 def test_every_dead_letter_queue_says_who_may_redrive_into_it() -> None:

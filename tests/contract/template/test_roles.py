@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 
 import pytest
 
@@ -13,9 +14,11 @@ from tests.support.template import (
     TABLES,
     TEXT,
     Json,
+    conditions,
     listed,
     objects,
     statements,
+    under,
     variables,
 )
 
@@ -54,11 +57,17 @@ SERVICES = {"logs", "sqs", "dynamodb", "ssm", "kms", "xray"}
 """All that any function may call."""
 
 
-def actions_on(function: str, resource: object) -> set[str]:
+_ADOPTED = "arn:${{AWS::Partition}}:dynamodb:${{AWS::Region}}:${{AWS::AccountId}}:table/${{{}Name}}"
+"""The ARN of a table that a former stack has made."""
+
+
+def actions_on(function: str, resource: object, *, former: str = "none") -> set[str]:
+    """What a function may do with a resource; `former`: a table of a former stack."""
+    scope = conditions(**{f"{former}Name": "of-a-former-stack"})
     return {
         action
         for statement in statements(function)
-        if resource in listed(statement["Resource"])
+        if resource in [under(one, scope) for one in listed(statement["Resource"])]
         for action in listed(statement["Action"])
     }
 
@@ -74,9 +83,10 @@ def grants(translated: Json) -> list[Json]:
 def test_function_does_with_a_table_only_what_it_needs(function: str, table: str) -> None:
     expected = ACCESS.get((function, table), set())
 
-    assert actions_on(function, {"Fn::GetAtt": [table, "Arn"]}) == {
-        f"dynamodb:{one}" for one in expected
-    }
+    allowed = {f"dynamodb:{one}" for one in expected}
+
+    assert actions_on(function, {"Fn::GetAtt": [table, "Arn"]}) == allowed
+    assert actions_on(function, {"Fn::Sub": _ADOPTED.format(table)}, former=table) == allowed
 
 
 @every("queue", [*SOURCES, *DEAD_LETTERS])
@@ -105,7 +115,8 @@ def test_function_calls_no_service_that_these_tests_do_not_know(function: str) -
 
 @every("function", FUNCTIONS)
 def test_function_may_use_each_table_that_it_is_told_of(function: str) -> None:
-    told = {value.get("Ref") for value in variables(function).values() if isinstance(value, dict)}
+    values = [under(value, conditions()) for value in variables(function).values()]
+    told = {value.get("Ref") for value in values if isinstance(value, dict)}
 
     assert told & set(TABLES) == {table for one, table in ACCESS if one == function}
 
@@ -131,7 +142,7 @@ def test_no_policy_is_handed_to_a_role_from_outside(translated: Json) -> None:
         or {"Roles", "Users", "Groups"} & one["Properties"].keys()
     ]
 
-    assert len(policies) == 2 * len(FUNCTIONS)
+    assert len(policies) == 2 * len(FUNCTIONS) + len(["DeploymentRole"])
     assert wrong == []
 
 
@@ -160,7 +171,9 @@ def test_nothing_in_the_template_allows_all_but_something(grants: list[Json]) ->
 def test_nothing_in_the_template_is_allowed_to_everybody(grants: list[Json]) -> None:
     principals = [one["Principal"] for one in grants if "Principal" in one]
 
-    assert principals == [{"Service": "lambda.amazonaws.com"}] * len(FUNCTIONS)
+    services = Counter(one["Service"] for one in principals)
+
+    assert services == {"lambda.amazonaws.com": len(FUNCTIONS), "codedeploy.amazonaws.com": 1}
 
 
 def test_only_the_api_may_invoke_a_function_and_only_by_its_own_routes(translated: Json) -> None:

@@ -1,9 +1,20 @@
 """The tables: their keys, what they cost, and that what they know is not lost."""
 
+import json
 from datetime import date
 
 from tests.support.every import every
-from tests.support.template import PARAMETERS, RESOURCES, TABLES, of_type, properties, under
+from tests.support.template import (
+    PARAMETERS,
+    RESOURCES,
+    TABLES,
+    TEMPLATE,
+    conditions,
+    objects,
+    of_type,
+    properties,
+    under,
+)
 
 
 def test_template_has_no_table_that_these_tests_do_not_know() -> None:
@@ -55,10 +66,29 @@ def test_table_outlives_its_stack(table: str) -> None:
     assert RESOURCES[table]["UpdateReplacePolicy"] == "Retain"
 
 
-def test_money_trail_can_be_restored_to_any_moment() -> None:
-    found = properties("PaymentTrailTable")["PointInTimeRecoverySpecification"]
+@every("table", ["PaymentTrailTable", "IdentitiesTable"])
+def test_table_that_nothing_fills_again_can_be_restored_to_any_moment(table: str) -> None:
+    """AppsFlyer's reports, from which identities can be imported, reach back 90 days."""
+    found = properties(table)["PointInTimeRecoverySpecification"]
 
     assert found == {"PointInTimeRecoveryEnabled": True}
+
+
+@every("table", TABLES)
+def test_stack_goes_on_with_the_table_of_a_former_one(table: str) -> None:
+    """Then it makes none, and wherever the table's name or ARN was, that of the other stands."""
+    adopted = conditions(**{f"{table}Name": "of-a-former-stack"})
+    uses = [
+        under(one, adopted)
+        for one in objects(TEMPLATE)
+        if f'"{table}"' in json.dumps(one.get("Fn::If", [None, None])[1])
+    ]
+    direct = [one for one in objects(TEMPLATE) if one.get("Ref") == table]
+    arns = [one for one in objects(TEMPLATE) if one.get("Fn::GetAtt") == [table, "Arn"]]
+
+    assert not adopted[RESOURCES[table]["Condition"]]
+    assert len(uses) == len(direct) + len(arns)
+    assert all(f"{table}Name" in json.dumps(one) for one in uses)
 
 
 def test_money_trail_can_be_asked_for_all_of_a_customer() -> None:

@@ -50,19 +50,6 @@ PARSED_ONLY = {
     "relay demo --once": "starts a sandbox: test_sandbox_and_demo.py",
     "relay doctor --stack appsflyer-relay": "needs an AWS account",
     "relay tail --stack appsflyer-relay": "needs an AWS account",
-    **dict.fromkeys(
-        (
-            "relay setup app add id123456789 --surface mobile",
-            "relay setup producer add shop --app id123456789",
-            "relay setup producer allow shop --app com.example.shop",
-            "relay setup source add stripe-main --provider stripe --app id123456789",
-            "relay setup token rotate producer shop",
-            "relay setup token rotate producer shop --finish",
-            "relay setup remove producer shop --yes",
-        ),
-        "changes a sandbox: test_setup.py",
-    ),
-    "relay setup schemas docs/schemas": "prints nothing: test_parameter_schemas.py",
     "relay tail --json": "never ends: below",
 }
 ADD_PRODUCER = "relay setup producer add till --app com.example.shop"

@@ -56,6 +56,19 @@ async def test_deploy_functions_are_found_with_their_settings_and_layer(aws: Loc
     assert accept.timeout_seconds < 30
 
 
+async def test_deploy_goes_on_with_the_tables_of_a_former_stack(aws: LocalAws) -> None:
+    await aws.reset()
+    former = {f"{name}TableName": f"old-{name}" for name in ("Identities", "Deliveries")}
+    stack = await aws.call(deploy, aws, sam_template(), OVERRIDES | former)
+
+    environment = stack.functions["forward_mobile"].environment
+    assert environment["RELAY_IDENTITIES_TABLE"] == "old-Identities"
+    assert environment["RELAY_DELIVERIES_TABLE"] == "old-Deliveries"
+    assert {name: stack.outputs[name] for name in former} == former
+    tables = await aws.call(aws.client("dynamodb").list_tables)
+    assert tables["TableNames"] == [stack.outputs["PaymentTrailTableName"]]
+
+
 async def test_deploy_queue_urls_are_local_and_take_messages_that_stay(aws: LocalAws) -> None:
     stack = await deployed(aws)
     url = stack.outputs["MobileQueueUrl"]

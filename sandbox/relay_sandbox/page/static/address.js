@@ -1,6 +1,6 @@
 // The address holds the view: `#/events/order-1042?q=outcome:held`.
 
-export const SCREENS = ["events", "try", "payments", "dead-letters", "faults", "identities"];
+export const SCREENS = ["events", "try", "payments", "dead-letters", "faults", "identities", "dashboard"];
 
 /** The view that an address means. */
 export function parseAddress(hash) {

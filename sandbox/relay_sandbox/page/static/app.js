@@ -11,6 +11,7 @@ import { Store } from "./store.js";
 import { openStream } from "./stream.js";
 import { clockText } from "./zones.js";
 import { faultBar, numbers } from "./strip.js";
+import * as dashboard from "./screens/dashboard.js";
 import * as deadLetters from "./screens/dead_letters.js";
 import * as events from "./screens/events.js";
 import * as faults from "./screens/faults.js";
@@ -25,6 +26,7 @@ const SCREENS = {
   "dead-letters": ["Dead letters", "Dead letters", deadLetters],
   faults: ["Faults", "Faults", faults],
   identities: ["Identities", "Identities", identities],
+  dashboard: ["Dashboard", "Dashboard", dashboard],
 };
 const SUMMARY_EVERY = 5000;
 

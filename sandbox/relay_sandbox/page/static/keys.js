@@ -6,7 +6,7 @@ import { settings } from "./settings.js";
 
 /** What each key does, for the help. */
 export const KEYS = [
-  ["1 – 6", "the screens"],
+  ["1 – 7", "the screens"],
   ["j k", "next and previous event (arrows too)"],
   ["Enter", "to the details of the event"],
   ["Esc", "back to the list"],

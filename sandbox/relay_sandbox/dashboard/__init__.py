@@ -1,0 +1,1 @@
+"""The stack's CloudWatch dashboard, drawn from what this sandbox has measured."""

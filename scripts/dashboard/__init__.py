@@ -1,0 +1,1 @@
+"""The CloudWatch dashboard, the composite alarm and the saved queries of `template.yaml`."""

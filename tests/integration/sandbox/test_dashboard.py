@@ -1,0 +1,45 @@
+"""The page's dashboard in a whole sandbox: what functions write is what the dashboard shows."""
+
+from __future__ import annotations
+
+import pytest
+
+from relay_sandbox.dashboard.body import name_of
+from relay_sandbox.sandbox import Sandbox
+from tests.integration.sandbox.test_page import ask, send
+
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.xdist_group("sandbox for the page"),
+]
+
+
+async def numbers(sandbox: Sandbox) -> dict[str, float]:
+    board = await ask(sandbox, "dashboard")
+    return {one["title"]: one["value"] for one in board["widgets"] if one.get("view") == "number"}
+
+
+async def test_dashboard_shows_what_this_sandbox_has_measured(sandbox_for_page: Sandbox) -> None:
+    sandbox_for_page.stand_in.faults.clear()
+    await send(sandbox_for_page)
+    assert await sandbox_for_page.settled(30)
+
+    assert (await numbers(sandbox_for_page))["Delivered"] > 0
+
+
+async def test_every_counter_that_was_written_here_is_on_the_dashboard(
+    sandbox_for_page: Sandbox,
+) -> None:
+    """By metric and function: a graph that names a counter of another function stays empty."""
+    widgets = [one["properties"] for one in sandbox_for_page.board.widgets]
+    lines = [line for one in widgets for line in one.get("metrics", [])]
+    shown = {name_of(line) for line in lines if isinstance(line[0], str)}
+    told = sandbox_for_page.functions["accept"].settings.environment
+    ours = {
+        name
+        for name in sandbox_for_page.meter.names()
+        if name.namespace == told["POWERTOOLS_METRICS_NAMESPACE"] and len(name.dimensions) == 1
+    }
+
+    assert ours
+    assert {name.metric for name in ours - shown} == set()
