@@ -199,7 +199,7 @@ async def test_redrive_by_reason_sends_back_what_has_it_and_nothing_else(
 
     code, output = await command(
         program("relay"), "dlq", "redrive", "mobile",
-        "--reason", "status_422", "--ready-file", str(ready_file),
+        "--reason", "status_422", "--yes", "--ready-file", str(ready_file),
     )  # fmt: skip
 
     assert code == 0, output
