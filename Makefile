@@ -1,8 +1,8 @@
 # `make` alone lists the targets. A POSIX shell, make and Python 3.11 or later are all they need.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test browser pictures check faults audit sbom bench build sam-local deploy lock openapi dashboard fmt clean \
-	dev sam node
+.PHONY: help run test browser pictures check faults audit sbom bench build sam-local deploy lock openapi \
+	dashboard fmt clean wheel docs dev sam node
 
 # Set-up is made from what a target needs: `dev` for Python, `sam` for SAM CLI, `node` for another DynamoDB
 # than moto. Each ends at once when done.
@@ -59,6 +59,10 @@ bench: dev ## Events a second through forward_mobile, beside a naive handler
 build: dev sam ## `sam build`, into .aws-sam
 	@$(SAM) build
 
+wheel: dev ## The command as a wheel, in dist: pip install, pipx install or uvx --from it
+	@rm -rf dist
+	@$(PYTHON) -m hatchling build --target wheel
+
 sam-local: dev sam ## The samples through `sam local`, in containers (Linux; sets an engine up if there is none)
 	@$(PYTHON) -m scripts.sam_local
 
@@ -77,12 +81,19 @@ openapi: dev ## Write docs/openapi.json again, from the code
 dashboard: dev ## Write the dashboard, the composite alarm and the saved queries into template.yaml again
 	@$(PYTHON) -m scripts.dashboard
 
+docs: openapi ## Write docs/cli.md and the table in docs/cost.md again, and docs/openapi.json
+	@$(PYTHON) -m scripts.docs
+
 fmt: dev ## Format the code and fix what can be fixed
 	@.venv/bin/ruff format
 	@.venv/bin/ruff check --fix
 
-clean: ## Remove everything that was set up or built
-	rm -rf .venv .venv-sam .venv-node .tools .aws-sam .relay sbom .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean: ## Remove everything that was set up or built in this folder
+	rm -rf .venv .venv-sam .venv-node .tools .aws-sam .relay sbom dist htmlcov .coverage .coverage.* \
+		.pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	@echo "Outside this folder is what uv and npm have downloaded (~/.cache/uv, ~/.npm: caches, which other"
+	@echo "projects use too; \`uv cache clean\` empties the first), and SAM CLI's own notes (~/.aws-sam)."
 
 dev sam node:
 	@scripts/setup $@

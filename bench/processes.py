@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import IO, Any, Final, Self, cast
 
 from bench import machine
-from bench.servers import S2S_KEY
+from bench.servers import LATENCY_VARIABLE, S2S_KEY
 
 _PROJECT: Final = Path(__file__).parent.parent
 
@@ -88,6 +88,9 @@ class Surroundings:
             "RELAY_DEAD_LETTER_QUEUE_URL": queue,
             "RELAY_DELIVERIES_TABLE": "deliveries",
             "RELAY_MAX_CONCURRENCY": "1",
+            "RELAY_MOBILE_QUEUE_URL": queue,
+            "RELAY_WEB_QUEUE_URL": queue,
+            "RELAY_PROCESSES": "30",
             "RELAY_PARAMETER_PREFIX": "/appsflyer-relay",
             "RELAY_QUEUE_URL": queue,
             "RELAY_READ_TIMEOUT_SECONDS": "10",
@@ -97,18 +100,22 @@ class Surroundings:
         }
 
     def counts(self) -> dict[str, int]:
-        """How many events AppsFlyer has `taken`, and how many items were `written`, so far."""
+        """What AppsFlyer has `taken`, in how many `received_bytes`, and items `written`, so far."""
         with urllib.request.urlopen(self._aws, context=self._tls) as answer:  # noqa: S310  our own
             found: dict[str, int] = json.load(answer)
             return found
 
 
 @contextmanager
-def surroundings(in_flight: int) -> Iterator[Surroundings]:
-    """Starts the servers, on a core of their own where there are two."""
+def surroundings(in_flight: int, latency_ms: int = 0) -> Iterator[Surroundings]:
+    """Starts the servers, on a core of their own where there are two.
+
+    `latency_ms`: how long AppsFlyer takes to answer.
+    """
     with TemporaryDirectory() as folder:
         authority = str(Path(folder) / "authority.pem")
-        with Program("bench.servers", authority, os.environ) as servers:
+        told = os.environ | {LATENCY_VARIABLE: str(latency_ms)}
+        with Program("bench.servers", authority, told) as servers:
             addresses = servers.answer()
             machine.pin(servers.id, machine.cores()[1:])
             yield Surroundings(addresses, authority, in_flight)

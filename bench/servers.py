@@ -5,7 +5,9 @@ addresses, and stops when its standard input closes.
 """
 
 import asyncio
+import hashlib
 import json
+import os
 import ssl
 import sys
 from typing import Any, ClassVar, Final, cast
@@ -15,17 +17,31 @@ import trustme
 from bench.events import APP_ID, WEB_APP_ID
 
 S2S_KEY: Final = "bench-s2s-key"
+PRODUCER_TOKEN: Final = "bench-producer-token"  # noqa: S105 - it opens nothing
+LATENCY_VARIABLE: Final = "BENCH_LATENCY_MS"
+"""How long AppsFlyer takes to answer; none unless it is set."""
 
 _PARAMETERS: Final = {
     f"apps/mobile/{APP_ID}": '{"time_zone": "UTC", "phone_region": "US"}',
     f"apps/web/{WEB_APP_ID}": '{"time_zone": "America/New_York", "phone_region": "US"}',
     f"tokens/mobile/{APP_ID}": S2S_KEY,
     f"tokens/web/{WEB_APP_ID}": S2S_KEY,
+    "producers": json.dumps(
+        [
+            {
+                "name": "bench",
+                "token_sha256": [hashlib.sha256(PRODUCER_TOKEN.encode()).hexdigest()],
+                "apps": [APP_ID],
+            }
+        ]
+    ),
 }
 
 
 class Responder(asyncio.Protocol):
     """Just enough HTTP/1.1 to take requests with a Content-Length, and to answer each."""
+
+    latency_seconds: ClassVar[float] = 0.0
 
     def __init__(self) -> None:
         self._received = b""
@@ -46,7 +62,13 @@ class Responder(asyncio.Protocol):
                 return
             body = self._received[end + 4 : end + 4 + length]
             self._received = self._received[end + 4 + length :]
-            self._transport.write(self.answer(head, body))
+            answer = self.answer(head, body)
+            if self.latency_seconds:
+                asyncio.get_running_loop().call_later(
+                    self.latency_seconds, self._transport.write, answer
+                )
+            else:
+                self._transport.write(answer)
 
     def answer(self, head: bytes, body: bytes) -> bytes:
         """The answer, head and all."""
@@ -56,13 +78,16 @@ class Responder(asyncio.Protocol):
 class AppsFlyer(Responder):
     """Takes every event that carries the right key, and counts those."""
 
+    latency_seconds = float(os.environ.get(LATENCY_VARIABLE, "0")) / 1000
     taken: ClassVar[int] = 0
+    received_bytes: ClassVar[int] = 0
 
     def answer(self, head: bytes, body: bytes) -> bytes:
         """E10 or E13."""
         if b"\r\nauthentication: " + S2S_KEY.encode() not in head or not body:
             return b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"
         AppsFlyer.taken += 1
+        AppsFlyer.received_bytes += len(head) + 4 + len(body)
         return (
             b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nServer: bench\r\n"
             b"Date: Sun, 01 Mar 2026 12:00:00 GMT\r\nContent-Length: 2\r\n\r\nOK"
@@ -70,14 +95,23 @@ class AppsFlyer(Responder):
 
 
 class Aws(Responder):
-    """GetParameters, and a table that takes all; a GET tells what was counted."""
+    """GetParameters, a table and a queue that take all; a GET tells what was counted."""
 
     written: ClassVar[int] = 0
 
     def answer(self, head: bytes, body: bytes) -> bytes:
         """As AWS answers, in JSON."""
         if head.startswith(b"get "):
-            return _json({"taken": AppsFlyer.taken, "written": Aws.written})
+            return _json(
+                {
+                    "taken": AppsFlyer.taken,
+                    "written": Aws.written,
+                    "received_bytes": AppsFlyer.received_bytes,
+                }
+            )
+        if b".sendmessagebatch" in head:
+            entries = [{"Id": one["Id"], "MessageId": "m"} for one in json.loads(body)["Entries"]]
+            return _json({"Successful": entries, "Failed": []})
         if b".putitem" in head:
             Aws.written += 1
             return _json({})

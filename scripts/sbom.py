@@ -14,7 +14,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "sbom"
 LISTS = {
-    "layer": ["--no-default-groups"],
+    "layer": ["--no-default-groups", "--prune", "boto3", "--prune", "rich", "--prune", "typer"],
     "development": ["--only-group", "dev"],
     "sam-cli": ["--only-group", "sam"],
     "node": ["--only-group", "node"],

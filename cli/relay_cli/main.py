@@ -7,17 +7,20 @@ stays fast.
 
 import sys
 import traceback
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from importlib import metadata
 from itertools import zip_longest
 from typing import Annotated, Any, NoReturn
 
 import typer
 
+from relay_cli.capacity import command as capacity
 from relay_cli.check import command as check
 from relay_cli.dlq import command as dlq
+from relay_cli.dlq import correct_command as correct
 from relay_cli.doctor import command as doctor
+from relay_cli.help import Command, Group
 from relay_cli.identities import command as identities
 from relay_cli.local import command as local
 from relay_cli.openapi import command as openapi
@@ -26,13 +29,10 @@ from relay_cli.rules import command as rules
 from relay_cli.send import command as send
 from relay_cli.setup import command as setup
 from relay_cli.terminal.errors import CliError, ExitCode
+from relay_cli.terminal.pipes import reader_may_leave, write_nowhere
 from relay_cli.watch import command as watch
 
 _HELP = "Delivers what your own servers know to AppsFlyer's server-to-server APIs."
-_EXIT_CODES = (
-    "Exit codes: 0 = all went as it should. 1 = something was rejected, not taken, or did not end "
-    "as expected. 2 = nothing could be done: a file, an option or an address is of no use."
-)
 _OWN_PACKAGES = ("relay", "relay_cli", "relay_sandbox")
 
 
@@ -42,11 +42,17 @@ class _App(typer.Typer):
     def __call__(self, args: Sequence[str] | None = None, **kwargs: Any) -> Any:
         arguments = with_seconds(sys.argv[1:] if args is None else args)
         try:
-            return super().__call__(arguments, **kwargs)
+            with _ends_with_its_reader():
+                return super().__call__(arguments, **kwargs)
         except CliError as error:
             _exit(str(error), error.code)
         except MemoryError:
             _exit("there is not enough memory for this")
+        except ModuleNotFoundError as error:
+            _exit(
+                f"this needs the package {error.name}: in a checkout of the project, `make dev` "
+                "sets it up"
+            )
         except OSError as error:
             _exit(f"this cannot be done: {error.strerror or type(error).__name__}")
         except Exception as error:  # noqa: BLE001 - the text of an exception may hold the content of a file
@@ -54,6 +60,22 @@ class _App(typer.Typer):
                 f"this is a fault of relay's own, {type(error).__name__} at "
                 f"{_error_location(error)}: please report it"
             )
+
+
+@contextmanager
+def _ends_with_its_reader() -> Iterator[None]:
+    """Exit code 0 where who reads the output stops early; Click would make it 1."""
+    try:
+        yield
+    except SystemExit as ending:
+        if isinstance(ending.__context__, BrokenPipeError):
+            write_nowhere()
+            sys.exit(ExitCode.OK)
+        raise
+    finally:
+        with reader_may_leave():
+            if sys.stdout is not None:
+                sys.stdout.flush()
 
 
 def with_seconds(arguments: Sequence[str]) -> list[str]:
@@ -91,9 +113,9 @@ def _error_location(error: BaseException) -> str:
 app = _App(
     name="relay",
     help=_HELP,
-    epilog=_EXIT_CODES,
+    cls=Group,
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,  # errors in plain words, and our own help
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
@@ -116,67 +138,80 @@ def main(
     """The options of `relay` itself."""
 
 
+def _command(
+    group: typer.Typer, name: str, function: Callable[..., None], cls: type[Command] = Command
+) -> None:
+    """Adds a command, with our help."""
+    group.command(name, cls=cls)(function)
+
+
 _dead_letters = typer.Typer(
     help="The dead-letter queues: what could not be delivered, and why.",
-    epilog=_EXIT_CODES,
+    cls=Group,
     no_args_is_help=True,
 )
-_dead_letters.command("list", epilog=_EXIT_CODES)(dlq.list_dead_letters)
-_dead_letters.command("show", epilog=_EXIT_CODES)(dlq.show)
-_dead_letters.command("export", epilog=_EXIT_CODES)(dlq.export)
-_dead_letters.command("redrive", epilog=_EXIT_CODES)(dlq.redrive)
-_dead_letters.command("drop", epilog=_EXIT_CODES)(dlq.drop)
+_command(_dead_letters, "list", dlq.list_dead_letters)
+_command(_dead_letters, "show", dlq.show)
+_command(_dead_letters, "edit", correct.edit)
+_command(_dead_letters, "export", dlq.export)
+_command(_dead_letters, "resubmit", correct.resubmit)
+_command(_dead_letters, "redrive", dlq.redrive)
+_command(_dead_letters, "drop", dlq.drop)
 
 _identities = typer.Typer(
     help="Who customers are to AppsFlyer: customer user id to AppsFlyer id.",
-    epilog=_EXIT_CODES,
+    cls=Group,
     no_args_is_help=True,
 )
-_identities.command("import", epilog=_EXIT_CODES)(identities.import_)
+_command(_identities, "get", identities.get)
+_command(_identities, "import", identities.import_)
 
 _payments = typer.Typer(
     help="Webhooks of payment providers: try them, and see what they become.",
-    epilog=_EXIT_CODES,
+    cls=Group,
     no_args_is_help=True,
 )
-_payments.command("trigger", cls=payments.NamingProviders, epilog=_EXIT_CODES)(payments.trigger)
-_payments.command("explain", cls=payments.NamingProviders, epilog=_EXIT_CODES)(payments.explain)
-_payments.command("story", epilog=_EXIT_CODES)(payments.story)
-_payments.command("verify", cls=payments.NamingProviders, epilog=_EXIT_CODES)(payments.verify)
+_command(_payments, "trigger", payments.trigger, cls=payments.NamingProviders)
+_command(_payments, "explain", payments.explain, cls=payments.NamingProviders)
+_command(_payments, "story", payments.story)
+_command(_payments, "verify", payments.verify, cls=payments.NamingProviders)
 
 _setup = typer.Typer(
     help="Set up apps, producers and payment sources, in a sandbox or a stack.",
-    epilog=_EXIT_CODES,
+    cls=Group,
     no_args_is_help=True,
 )
-_setup_apps = typer.Typer(help="Apps: settings and S2S token.", no_args_is_help=True)
-_setup_apps.command("add", epilog=_EXIT_CODES)(setup.add_app)
-_setup_producers = typer.Typer(help="Who may send events over HTTP.", no_args_is_help=True)
-_setup_producers.command("add", epilog=_EXIT_CODES)(setup.add_producer)
-_setup_producers.command("allow", epilog=_EXIT_CODES)(setup.allow)
-_setup_sources = typer.Typer(help="Accounts at payment providers.", no_args_is_help=True)
-_setup_sources.command("add", epilog=_EXIT_CODES)(setup.add_source)
-_setup_tokens = typer.Typer(help="Tokens and secrets.", no_args_is_help=True)
-_setup_tokens.command("rotate", epilog=_EXIT_CODES)(setup.rotate)
+_setup_apps = typer.Typer(help="Apps: settings and S2S token.", cls=Group, no_args_is_help=True)
+_command(_setup_apps, "add", setup.add_app)
+_setup_producers = typer.Typer(
+    help="Who may send events over HTTP.", cls=Group, no_args_is_help=True
+)
+_command(_setup_producers, "add", setup.add_producer)
+_command(_setup_producers, "allow", setup.allow)
+_setup_sources = typer.Typer(help="Accounts at payment providers.", cls=Group, no_args_is_help=True)
+_command(_setup_sources, "add", setup.add_source)
+_setup_tokens = typer.Typer(help="Tokens and secrets.", cls=Group, no_args_is_help=True)
+_command(_setup_tokens, "rotate", setup.rotate)
 _setup.add_typer(_setup_apps, name="app")
 _setup.add_typer(_setup_producers, name="producer")
 _setup.add_typer(_setup_sources, name="source")
 _setup.add_typer(_setup_tokens, name="token")
-_setup.command("list", epilog=_EXIT_CODES)(setup.list_)
-_setup.command("remove", epilog=_EXIT_CODES)(setup.remove)
-_setup.command("schemas", epilog=_EXIT_CODES)(setup.schemas)
+_command(_setup, "list", setup.list_)
+_command(_setup, "remove", setup.remove)
+_command(_setup, "schemas", setup.schemas)
 
-app.command("check", epilog=_EXIT_CODES)(check.check)
-app.command("send", epilog=_EXIT_CODES)(send.send)
-app.command("status", epilog=_EXIT_CODES)(watch.status)
-app.command("tail", epilog=_EXIT_CODES)(watch.tail)
-app.command("doctor", epilog=_EXIT_CODES)(doctor.doctor)
-app.command("rule", epilog=_EXIT_CODES)(rules.rule)
+_command(app, "check", check.check)
+_command(app, "send", send.send)
+_command(app, "status", watch.status)
+_command(app, "tail", watch.tail)
+_command(app, "doctor", doctor.doctor)
+_command(app, "rule", rules.rule)
 app.add_typer(_setup, name="setup")
 app.add_typer(_dead_letters, name="dlq")
 app.add_typer(_payments, name="payments")
 app.add_typer(_identities, name="identities")
-app.command("forget", epilog=_EXIT_CODES)(identities.forget)
-app.command("openapi", epilog=_EXIT_CODES)(openapi.openapi)
-app.command("sandbox", epilog=_EXIT_CODES)(local.sandbox)
-app.command("demo", epilog=_EXIT_CODES)(local.demo)
+_command(app, "forget", identities.forget)
+_command(app, "capacity", capacity.capacity)
+_command(app, "openapi", openapi.openapi)
+_command(app, "sandbox", local.sandbox)
+_command(app, "demo", local.demo)

@@ -7,6 +7,11 @@ version=$2
 
 # Commands, a package's own tests, stubs and what extensions were compiled from: nobody looks at them on Lambda.
 rm -rf "$folder/bin" "$folder/.lock" "$folder/certifi/tests"
+# Of Powertools only the logger and the metrics are ever imported, and what they stand on; the rest was six
+# of its seven MB. tests/integration/test_built_functions.py runs every function on what is left.
+powertools=$folder/aws_lambda_powertools
+rm -rf "$powertools/event_handler" "$powertools/middleware_factory"
+find "$powertools/utilities" -mindepth 1 -maxdepth 1 ! -name __init__.py ! -name jmespath_utils -exec rm -rf {} +
 find "$folder" -name __pycache__ -type d -prune -exec rm -rf {} +
 find "$folder" \( -name '*.pyi' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.c' -o -name '*.h' \) -type f -exec rm -f {} +
 

@@ -214,10 +214,15 @@ class Sandbox:
 
     async def _shorten_visibility(self, queue_url: str) -> None:
         if self.options.visibility_seconds is not None:
+            seconds = str(self.options.visibility_seconds)
+            answer = await self.aws.call(
+                self.aws.sqs.get_queue_attributes, QueueUrl=queue_url, AttributeNames=["Policy"]
+            )
+            # moto forgets a policy that is not given again
             await self.aws.call(
                 self.aws.sqs.set_queue_attributes,
                 QueueUrl=queue_url,
-                Attributes={"VisibilityTimeout": str(self.options.visibility_seconds)},
+                Attributes={"VisibilityTimeout": seconds, **answer.get("Attributes", {})},
             )
 
     async def _start_gateway(self, stack: Stack) -> str:

@@ -22,7 +22,8 @@ from relay.payments import receive as receive_payment
 from relay.rules import mobile, web
 from relay.rules.prepare import prepare
 from relay_cli.openapi import run
-from relay_cli.openapi.document import document_of, written
+from relay_cli.openapi.document import document_of
+from relay_cli.openapi.run import written
 from relay_cli.terminal.errors import CliError
 from tests.support.builders import (
     MOBILE_APP,

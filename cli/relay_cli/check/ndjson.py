@@ -1,5 +1,6 @@
 """`relay check --ndjson`: what would be sent of each line, and what is wrong with it."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
@@ -14,10 +15,11 @@ from relay.exact_json import (
     dumps,
     loads_once,
 )
-from relay.instants import iso_form
-from relay.rules.prepare import Prepared
+from relay_cli.check.answer import described, rejected
 from relay_cli.input.event import Defaults, InputEvent, InvalidInput, from_line
 from relay_cli.input.ndjson import MAX_LINE_BYTES, answer_lines, encode
+from relay_cli.terminal.errors import ExitCode
+from relay_cli.terminal.files import each_file
 
 _TOO_LONG: Final = InvalidInput.with_reason(
     "E3", "line", f"is longer than {MAX_LINE_BYTES:,} bytes: no queue would take it"
@@ -39,22 +41,39 @@ _UNCHECKED: Final = InvalidInput.with_reason(
 )
 
 
-def check_stream(path: Path, defaults: Defaults) -> None:
-    """Checks each line of a file (`-`: standard input) and writes one result per line.
+def check_streams(
+    paths: Sequence[Path], defaults: Defaults, *, stamped: bool, fails: bool
+) -> ExitCode:
+    """Checks each line of some files (`-`: standard input) and writes one result per line.
 
-    Raises `CliError` if the file cannot be read.
+    With `fails` the exit code is 1 if an event is rejected. Raises `CliError` if the file cannot be
+    read; one of several is named on standard error.
     """
-    answer_lines(path, lambda line: answer(line, defaults))
+    verdicts: set[str] = set()
+
+    def answer_one(line: bytes | None) -> bytes:
+        told = _result(line, defaults, stamped=stamped)
+        verdicts.add(told["verdict"])
+        return encode(told)
+
+    code = each_file(paths, lambda path: answer_lines(path, answer_one))
+    return ExitCode.FAILED if code is ExitCode.OK and fails and "reject" in verdicts else code
 
 
 def answer(line: bytes | None, defaults: Defaults) -> bytes:
     """The result for one line; None stands for a line that was too long. Never raises."""
+    return encode(_result(line, defaults))
+
+
+def _result(line: bytes | None, defaults: Defaults, *, stamped: bool = False) -> dict[str, Any]:
     identity: object = None
     try:
         identity, parsed = _parse(line, defaults)
-        return encode({"id": identity, **_describe(parsed)})
+        told = {"id": identity, **_describe(parsed, stamped=stamped)}
+        encode(told)
     except Exception:  # noqa: BLE001 - one line must not fail the others; the error's text is never shown
-        return encode({"id": identity, **_describe(_UNCHECKED)})
+        return {"id": identity, **rejected(_UNCHECKED.findings)}
+    return told
 
 
 def _parse(line: bytes | None, defaults: Defaults) -> tuple[object, InputEvent | InvalidInput]:
@@ -75,6 +94,8 @@ def _parse(line: bytes | None, defaults: Defaults) -> tuple[object, InputEvent |
         return None, _NOT_AN_OBJECT
     parsed = from_line(content, defaults)
     identity = content.get("id")
+    if identity is None and _is_id(content.get("event_id")):
+        identity = content.get("event_id")
     if _is_id(identity):
         return identity, parsed
     findings = parsed.findings if isinstance(parsed, InvalidInput) else ()
@@ -89,38 +110,8 @@ def _is_id(value: object) -> bool:
     return value is None or (isinstance(value, str | int) and not isinstance(value, bool))
 
 
-def _describe(parsed: InputEvent | InvalidInput) -> dict[str, Any]:
+def _describe(parsed: InputEvent | InvalidInput, *, stamped: bool) -> dict[str, Any]:
     if isinstance(parsed, InvalidInput):
-        return _rejected(parsed.findings)
-    prepared = parsed.prepare()
-    body = None if prepared.body is None else prepared.body.decode()
-    return {
-        "verdict": prepared.verdict,
-        "url": None if body is None else prepared.url,
-        "body": body,
-        "findings": [finding.as_dict() for finding in prepared.findings],
-        "recorded": _recorded_time(prepared),
-        "deadline": iso_form(prepared.deadline) if prepared.deadline else None,
-    }
-
-
-def _rejected(findings: tuple[Finding, ...]) -> dict[str, Any]:
-    return {
-        "verdict": "reject",
-        "url": None,
-        "body": None,
-        "findings": [finding.as_dict() for finding in findings],
-        "recorded": None,
-        "deadline": None,
-    }
-
-
-def _recorded_time(prepared: Prepared) -> dict[str, str] | None:
-    recorded = prepared.recorded
-    if recorded is None:
-        return None
-    return {
-        "time": iso_form(recorded.time),
-        "source": recorded.source,
-        "rule": recorded.rule,
-    }
+        return rejected(parsed.findings)
+    prepared = parsed.prepare_stamped() if stamped else parsed.prepare()
+    return described(prepared, prepared.findings)

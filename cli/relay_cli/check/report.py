@@ -1,10 +1,10 @@
 """The report of `relay check FILE`. Pure: from results to output blocks."""
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
 from rich.highlighter import JSONHighlighter
@@ -14,16 +14,27 @@ from rich.text import Text
 
 from relay.domain.findings import Finding
 from relay.domain.kinds import Kind
+from relay.messages.envelope import TIME_FIELDS
 from relay.rules.mobile import MAX_BODY_BYTES
 from relay.rules.prepare import Prepared
-from relay_cli.input.event import InvalidInput
-from relay_cli.input.files import InputItem
+from relay_cli.input.event import InputEvent, InvalidInput
+from relay_cli.input.items import InputItem
 from relay_cli.terminal.console import Block, printable
 from relay_cli.terminal.durations import format_duration
 from relay_cli.terminal.findings_view import findings_table
 
 _NAME_FIELDS: Final = {Kind.MOBILE_EVENT: "eventName", Kind.WEB_EVENT: "event_name"}
 _LONGEST_NAME: Final = 64
+
+
+MadeUp = Literal["time", "appsflyer_id", "message_id", "producer"]
+"""What an entry adds to an event."""
+
+_EXAMPLES: Final[Mapping[MadeUp, str]] = {
+    "appsflyer_id": "appsflyer_id is looked up by customer_user_id first: the nines stand for it.",
+    "message_id": "customer_dedup_id will be SQS's id of the message: this one is an example.",
+    "producer": "@producer stands for the name of the producer who calls.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +45,8 @@ class CheckResult:
     prepared: Prepared | None
     """None if the item is not an event."""
     findings: tuple[Finding, ...]
+    made_up: tuple[MadeUp, ...] = ()
+    """What its entry adds to it. Of some of that only an example is known."""
 
     @property
     def would_be_sent(self) -> bool:
@@ -52,8 +65,10 @@ def report(result: CheckResult) -> Iterator[Block]:
     body = prepared.body.decode()
     yield _heading("Payload", _size(prepared))
     yield Block(JSONHighlighter()(Text(body)), exact=True)
+    for note in _examples(result.made_up, prepared.kind, body):
+        yield Block(Text(note, "quiet"))
     yield _heading("Time")
-    yield Block(_times(prepared, content.arrival, content.app.time_zone))
+    yield Block(_times(prepared, content, is_stamped="time" in result.made_up))
     yield _heading("By hand", "the same request with curl; $APPSFLYER_TOKEN is the app's S2S key")
     yield Block(Text(curl(prepared)), exact=True)
     yield Block("")
@@ -121,13 +136,31 @@ def _size(prepared: Prepared) -> str:
     return f"{size:,} bytes"
 
 
-def _times(prepared: Prepared, arrival: datetime, zone: str) -> Table:
+def _examples(made_up: Sequence[MadeUp], kind: Kind, body: str) -> Iterator[str]:
+    """Notes on what stands for a value that only the entry will know."""
+    is_mobile = kind is Kind.MOBILE_EVENT
+    for one in made_up:
+        is_shown = (one == "appsflyer_id") is is_mobile and (
+            one != "producer" or "@producer" in body
+        )
+        if one in _EXAMPLES and is_shown:
+            yield _EXAMPLES[one]
+
+
+def _times(prepared: Prepared, content: InputEvent, *, is_stamped: bool) -> Table:
+    arrival, zone = content.arrival, content.app.time_zone
+    came_in = content.came_in or arrival
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(style="key", no_wrap=True)
     table.add_column(overflow="fold")
+    if is_stamped:
+        field = TIME_FIELDS[prepared.kind]
+        note = f"the relay writes this as {field}: it has none of its own"
+        table.add_row("came in", Text.assemble(_moment(came_in, zone), "  ", (note, "quiet")))
     table.add_row("arrives", _moment(arrival, zone))
     if (recorded := prepared.recorded) is not None:
-        source = "the event's own time" if recorded.source == "event" else "the time of its arrival"
+        own = "the time of its coming" if is_stamped else "the event's own time"
+        source = own if recorded.source == "event" else "the time of its arrival"
         style = "good" if recorded.source == "event" else "warn"
         moment = _moment(recorded.time, zone)
         table.add_row(

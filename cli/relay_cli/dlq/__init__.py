@@ -1,1 +1,1 @@
-"""`relay dlq`: what could not be delivered: list, show, export, redrive, drop."""
+"""`relay dlq`: what could not be delivered: list, show, edit, export, resubmit, redrive, drop."""

@@ -1,76 +1,54 @@
-"""The actions of `relay dlq`: list, show, export, redrive, drop."""
+"""The actions of `relay dlq` that write, move or delete letters: export, redrive, drop."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import fields
 from pathlib import Path
 from threading import Event
 
 from rich.text import Text
 
 from relay.instants import utc_now
-from relay_cli.dlq.dead_letter import NOT_AN_ENVELOPE, DeadLetter
+from relay_cli.dlq.dead_letter import NOT_AN_ENVELOPE
 from relay_cli.dlq.export import line_of, new_file
 from relay_cli.dlq.filter import Filter, Selection
-from relay_cli.dlq.groups import Groups
-from relay_cli.dlq.purge import Purger, PurgeResult
-from relay_cli.dlq.queues import DeadLetterQueue, progress_bar, scan
-from relay_cli.dlq.reader import MAX_DEAD_LETTERS
-from relay_cli.dlq.redrive import Redriver, RedriveResult
-from relay_cli.dlq.views import (
-    HAVE_MISSED,
-    dead_letter_blocks,
-    dead_letter_count,
-    groups_blocks,
+from relay_cli.dlq.listing import MAY_BE_MORE
+from relay_cli.dlq.outcome_views import (
+    NOTHING_SENT,
+    failing_again_blocks,
     purge_blocks,
     redrive_blocks,
     selection_blocks,
 )
+from relay_cli.dlq.purge import Purger, PurgeResult
+from relay_cli.dlq.queues import DeadLetterQueue, scan
+from relay_cli.dlq.redrive import Redriver, RedriveResult
+from relay_cli.dlq.views import HAVE_MISSED, dead_letter_count
+from relay_cli.input.ndjson import encode
 from relay_cli.terminal.console import (
+    Block,
     confirm,
     is_interactive,
     require_interactive,
     show,
     stderr_console,
     stdout_console,
+    write_line,
 )
 from relay_cli.terminal.errors import CliError, ExitCode
+from relay_cli.terminal.pipes import reader_may_leave
+from relay_cli.terminal.progress import bar
 from relay_cli.terminal.signals import stop_on_signals
-
-_MAY_BE_MORE = f"There may be more than these {MAX_DEAD_LETTERS:,}."
-
-
-def list_dead_letters(queues: Sequence[DeadLetterQueue]) -> ExitCode:
-    """Shows the dead letters by reason and app; raises `CliError`."""
-    console, stop = stdout_console(), Event()
-    with stop_on_signals(stop):
-        for queue in queues:
-            reader, now = queue.reader(), utc_now()
-            groups = Groups(now)
-            with scan(queue, reader, stop) as found:
-                for dead_letter in found:
-                    groups.add(dead_letter)
-            show(console, groups_blocks(queue.name, groups.largest_first(), now))
-            if reader.truncated:
-                console.print(Text(_MAY_BE_MORE, "warn"))
-    return ExitCode.OK
-
-
-def show_dead_letters(queues: Sequence[DeadLetterQueue], id_: str) -> ExitCode:
-    """Shows all dead letters with a message id or event id; raises `CliError`."""
-    filter_, selected, stop = Filter(id=id_), list[DeadLetter](), Event()
-    with stop_on_signals(stop):
-        for queue in queues:
-            with scan(queue, queue.reader(), stop) as found:
-                selected += [dead_letter for dead_letter in found if filter_.matches(dead_letter)]
-    for dead_letter in selected:
-        show(stdout_console(), dead_letter_blocks(dead_letter, utc_now()))
-    if not selected:
-        raise CliError("no dead letter has this id", code=ExitCode.FAILED)
-    return ExitCode.OK
 
 
 def export_dead_letters(
-    queues: Sequence[DeadLetterQueue], filter_: Filter, path: Path, *, force: bool
+    queues: Sequence[DeadLetterQueue],
+    filter_: Filter,
+    path: Path,
+    *,
+    force: bool,
+    as_json: bool = False,
 ) -> ExitCode:
     """Writes dead letters to a file, one a line. They stay in the queue. Raises `CliError`."""
     stop, number, is_complete = Event(), 0, True
@@ -83,32 +61,41 @@ def export_dead_letters(
                         file.write(line_of(dead_letter, queue.name))
                         number += 1
             is_complete = is_complete and not reader.truncated
-    stdout_console().print(
-        Text(f"{dead_letter_count(number)} written to {path}", "good" if number else "")
-    )
+    if as_json:
+        told = {"written": number, "path": str(path), "complete": is_complete}
+        write_line(encode(told))
+    else:
+        text = f"{dead_letter_count(number)} written to {path}"
+        stdout_console().print(Text(text, "good" if number else ""))
     if not is_complete:
-        stderr_console().print(Text(_MAY_BE_MORE, "warn"))
+        stderr_console().print(Text(MAY_BE_MORE, "warn"))
     return ExitCode.OK if is_complete else ExitCode.FAILED
 
 
 def redrive_dead_letters(
-    queues: Sequence[DeadLetterQueue], filter_: Filter, rate: float | None, *, assume_yes: bool
+    queues: Sequence[DeadLetterQueue],
+    filter_: Filter,
+    rate: float | None,
+    *,
+    assume_yes: bool,
+    as_json: bool = False,
 ) -> ExitCode:
     """Sends events back to the queues that they came from; raises `CliError`."""
     if filter_.reason == NOT_AN_ENVELOPE:
         raise CliError(
             "letters of reason not_an_envelope cannot be redriven: sent again as they are, without "
-            "their sender's id, they could count twice. Export those that hold an event, correct "
-            "them, and use `relay send`; of the others only size and digest are kept."
+            "their sender's id, they could count twice. Correct those that hold an event with "
+            "`relay dlq edit`, or many with `relay dlq export` and `relay dlq resubmit`; of the "
+            "others only size and digest are kept."
         )
-    if not assume_yes and is_interactive() and not _confirm_redrive(queues, filter_):
+    if not assume_yes and not _may_redrive(queues, filter_):
         return ExitCode.FAILED
     done = ExitCode.OK
     stop = Event()
     with stop_on_signals(stop):
         for queue in queues:
             result = _redrive(queue, filter_, rate, stop)
-            show(stdout_console(), redrive_blocks(result, queue.name))
+            _tell(queue.name, _counts(result), redrive_blocks(result, queue.name), as_json=as_json)
             if result.failed or result.duplicated or result.interrupted:
                 done = ExitCode.FAILED
             if stop.is_set():
@@ -116,31 +103,55 @@ def redrive_dead_letters(
     return done
 
 
+def _counts(result: RedriveResult | PurgeResult) -> dict[str, object]:
+    return {one.name: getattr(result, one.name) for one in fields(result)}
+
+
+def _tell(
+    queue: str, counts: Mapping[str, object], blocks: Iterable[Block], *, as_json: bool
+) -> None:
+    with reader_may_leave():  # the next queue has its turn all the same
+        if as_json:
+            write_line(encode({"queue": queue, **counts}))
+        else:
+            show(stdout_console(), blocks)
+
+
 def _redrive(
     queue: DeadLetterQueue, filter_: Filter, rate: float | None, stop: Event
 ) -> RedriveResult:
     reader = queue.reader()
     redriver = Redriver(reader, queue.sqs, queue.source_url(), filter_, utc_now(), rate, stop)
-    with progress_bar(queue.name, reader.size()) as advance:
+    with bar(queue.name, reader.size()) as advance:
         return redriver.run(advance)
 
 
-def _confirm_redrive(queues: Sequence[DeadLetterQueue], filter_: Filter) -> bool:
-    """Asks for confirmation if all dead letters are selected, or some missed their deadline."""
+def _may_redrive(queues: Sequence[DeadLetterQueue], filter_: Filter) -> bool:
+    """Warns of letters that fail again or are late. Asks, on a terminal, if there are such.
+
+    Raises `CliError` if some would fail again, and nobody is there to be asked.
+    """
     selections = _selections(queues, filter_).values()
     number = sum(len(one.ids) for one in selections)
     missed = sum(one.missed for one in selections)
+    failing = sum((one.failing_again for one in selections), Counter[str]())
+    if failing:
+        show(stderr_console(), failing_again_blocks(failing, number))
+        if not is_interactive():
+            raise CliError(NOTHING_SENT)
+    if not is_interactive():
+        return True
     if missed:
         stderr_console().print(
             Text(f"{missed:,} of {dead_letter_count(number)} {HAVE_MISSED}", "warn")
         )
-    if not (missed or filter_.matches_all):
+    if not (missed or failing or filter_.matches_all):
         return True
     return confirm(f"Send {dead_letter_count(number)} back?")
 
 
 def purge_dead_letters(
-    queues: Sequence[DeadLetterQueue], filter_: Filter, *, assume_yes: bool
+    queues: Sequence[DeadLetterQueue], filter_: Filter, *, assume_yes: bool, as_json: bool = False
 ) -> ExitCode:
     """Deletes dead letters for good; raises `CliError`."""
     confirmed_ids: dict[str, AbstractSet[str]] = {}
@@ -156,7 +167,7 @@ def purge_dead_letters(
             if not assume_yes and not confirmed_ids[queue.name]:
                 continue
             result = _purge(queue, filter_, confirmed_ids.get(queue.name), stop)
-            show(stdout_console(), purge_blocks(result, queue.name))
+            _tell(queue.name, _counts(result), purge_blocks(result, queue.name), as_json=as_json)
             if not result.is_complete:
                 done = ExitCode.FAILED
             if stop.is_set():
@@ -169,7 +180,7 @@ def _purge(
 ) -> PurgeResult:
     reader = queue.reader()
     purger = Purger(reader, filter_, utc_now(), confirmed_ids, stop)
-    with progress_bar(queue.name, reader.size()) as advance:
+    with bar(queue.name, reader.size()) as advance:
         return purger.run(advance)
 
 

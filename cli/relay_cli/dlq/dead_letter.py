@@ -22,6 +22,8 @@ _KEPT: Final = frozenset({"S6", "Q3"})
 the event itself. The others are found again, if what they are about is still there."""
 CRASHED: Final = "crashed"
 """The reason shown for what SQS itself moved: the function failed on it repeatedly."""
+UNCERTAIN_MONEY: Final = "uncertain_money: "
+"""How the reasons of money begin that AppsFlyer may have recorded."""
 
 _REQUIRED_FIELDS: Final = ("reason", "outcome", "dead_since")
 """The fields of every dead letter that the relay wrote."""
@@ -63,7 +65,7 @@ class DeadLetter:
     @property
     def is_uncertain_money(self) -> bool:
         """Whether AppsFlyer may have recorded it, so that sending it is a person's decision."""
-        return self.reason.startswith("uncertain_money: ")
+        return self.reason.startswith(UNCERTAIN_MONEY)
 
     @property
     def is_digest_only(self) -> bool:
@@ -212,7 +214,6 @@ def redrive_body(dead_letter: DeadLetter) -> str | None:
         return write_notice(dead_letter.notice, attempts=0, held_since=None, not_before=None)
     if envelope is None or dead_letter.is_digest_only or dead_letter.holds_event_to_mend:
         return None
-    is_ready = all(one.get("severity") != "reject" for one in envelope.findings)
     try:
         return write_envelope(
             envelope,
@@ -222,7 +223,18 @@ def redrive_body(dead_letter: DeadLetter) -> str | None:
             attempts=0,
             held_since=None,
             resend=dead_letter.dead_since if dead_letter.is_uncertain_money else None,
-            findings=[one for one in envelope.findings if is_ready or one.get("rule") in _KEPT],
+            findings=kept_findings(envelope),
         )
     except UnwritableError:
         return None
+
+
+def kept_findings(envelope: Envelope, *, was_corrected: bool = False) -> list[dict[str, str]]:
+    """The findings that an event keeps when it is sent again.
+
+    All, unless it was rejected or corrected: then what they are about may be gone.
+    """
+    is_ready = not was_corrected and all(
+        one.get("severity") != "reject" for one in envelope.findings
+    )
+    return [one for one in envelope.findings if is_ready or one.get("rule") in _KEPT]

@@ -21,7 +21,7 @@ def line_of(dead_letter: DeadLetter, queue: str) -> bytes:
     """A dead letter as a line: its content, plus its queue and message id. Pure."""
     source = {"queue": queue, "letter_id": dead_letter.message_id}
     try:
-        return dumps({**source, **_content(dead_letter)}) + b"\n"
+        return dumps({**source, **content_of(dead_letter)}) + b"\n"
     except UnwritableError:
         # Text that no queue of the relay accepts. The digest tells its sender which event it is.
         return (
@@ -30,7 +30,7 @@ def line_of(dead_letter: DeadLetter, queue: str) -> bytes:
         )
 
 
-def _content(dead_letter: DeadLetter) -> dict[str, Any]:
+def content_of(dead_letter: DeadLetter) -> dict[str, Any]:
     """What the relay wrote; for what SQS itself moved, what the relay would write."""
     if not dead_letter.is_crashed:
         return dict(dead_letter.fields)

@@ -1,9 +1,13 @@
 """Groups dead letters by reason and app. Pure."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
+from relay.instants import iso_form
 from relay_cli.dlq.dead_letter import DeadLetter
+from relay_cli.dlq.facts import rejections, rules_of
 
 
 @dataclass(slots=True)
@@ -59,13 +63,48 @@ class Groups:
     """All groups of a queue, built one dead letter at a time, so that none is kept in memory."""
 
     now: datetime
+    by_rule: Counter[str] = field(default_factory=Counter)
+    """How many letters each rule rejected."""
+    fields: dict[str, set[str]] = field(default_factory=dict)
+    """The fields in which, by rule."""
     _groups: dict[tuple[str, str], Group] = field(default_factory=dict)
 
     def add(self, dead_letter: DeadLetter) -> None:
         """Counts a dead letter."""
         key = (dead_letter.reason, dead_letter.app_id)
         self._groups.setdefault(key, Group(*key)).add(dead_letter, self.now)
+        self.by_rule.update(rules_of(dead_letter))
+        for one in rejections(dead_letter):
+            self.fields.setdefault(one.rule, set()).add(one.field)
 
     def largest_first(self) -> list[Group]:
         """The groups, largest first."""
         return sorted(self._groups.values(), key=lambda one: (-one.count, one.reason, one.app_id))
+
+
+def facts_of_groups(queue: str, groups: Groups) -> dict[str, Any]:
+    """What `relay dlq list --json` says of a queue."""
+    found = groups.largest_first()
+    return {
+        "queue": queue,
+        "dead_letters": sum(one.count for one in found),
+        "rules": dict(groups.by_rule),
+        "groups": [_facts(one) for one in found],
+    }
+
+
+def _facts(group: Group) -> dict[str, Any]:
+    return {
+        "reason": group.reason,
+        "app_id": group.app_id or None,
+        "count": group.count,
+        "oldest": _iso(group.oldest),
+        "newest": _iso(group.newest),
+        "in_time": group.in_time,
+        "next_deadline": _iso(group.next_deadline),
+        "missed": group.missed,
+    }
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return iso_form(moment) if moment else None

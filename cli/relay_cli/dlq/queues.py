@@ -7,15 +7,13 @@ from threading import Event
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
 from relay_cli.clients.aws import translate_errors
 from relay_cli.clients.http import LOOPBACK
 from relay_cli.clients.targets import QUEUES, Location, Targets, find_targets
 from relay_cli.dlq.dead_letter import DeadLetter
 from relay_cli.dlq.reader import DeadLetterReader, OnProgress
-from relay_cli.terminal.console import stderr_console
 from relay_cli.terminal.errors import CliError, ExitCode
+from relay_cli.terminal.progress import bar
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -75,7 +73,7 @@ def scan(
 
     Raises `CliError`, also if it was stopped: then some were not read.
     """
-    with reader, progress_bar(queue.name, reader.size()) as advance:
+    with reader, bar(queue.name, reader.size()) as advance:
         yield _scan(reader, advance, stop)
     if stop.is_set():
         raise CliError("stopped before the end: nothing is changed", code=ExitCode.FAILED)
@@ -87,15 +85,3 @@ def _scan(reader: DeadLetterReader, advance: OnProgress, stop: Event) -> Iterato
         advance(len(dead_letters))
         if stop.is_set():
             return
-
-
-@contextmanager
-def progress_bar(name: str, total: int) -> Iterator[OnProgress]:
-    """A progress bar on a terminal; nothing elsewhere."""
-    console = stderr_console()
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(
-        *columns, console=console, disable=not console.is_terminal, transient=True
-    ) as bar:
-        task = bar.add_task(name, total=total)
-        yield lambda number: bar.advance(task, number)

@@ -16,6 +16,7 @@ from relay_cli.dlq.dead_letter import DeadLetter, parse_dead_letter
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.literals import QueueAttributeNameType
     from mypy_boto3_sqs.type_defs import (
         ChangeMessageVisibilityBatchRequestEntryTypeDef,
         DeleteMessageBatchRequestEntryTypeDef,
@@ -71,12 +72,17 @@ class DeadLetterReader:
         self.release()
 
     def size(self) -> int:
-        """The approximate number of dead letters; raises `CliError`."""
+        """The approximate number of dead letters that are visible; raises `CliError`."""
+        return self._count("ApproximateNumberOfMessages")
+
+    def hidden(self) -> int:
+        """About how many are hidden, because somebody else reads them; raises `CliError`."""
+        return self._count("ApproximateNumberOfMessagesNotVisible")
+
+    def _count(self, name: "QueueAttributeNameType") -> int:
         with translate_errors("SQS"):
-            response = self.sqs.get_queue_attributes(
-                QueueUrl=self.url, AttributeNames=["ApproximateNumberOfMessages"]
-            )
-        return int(response["Attributes"]["ApproximateNumberOfMessages"])
+            response = self.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=[name])
+        return int(response["Attributes"][name])
 
     def batches(self, max_count: int = _BATCH_SIZE) -> Iterator[list[DeadLetter]]:
         """New dead letters, at most ten at a time, until there are none; raises `CliError`."""

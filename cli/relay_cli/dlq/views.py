@@ -1,6 +1,5 @@
-"""The output of `relay dlq`. Pure: from dead letters to output blocks."""
+"""What `relay dlq` shows of dead letters. Pure: from dead letters to output blocks."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -12,17 +11,14 @@ from rich.text import Text
 
 from relay.exact_json import UnwritableError, dumps
 from relay_cli.dlq.dead_letter import CRASHED, NOT_AN_ENVELOPE, DeadLetter
-from relay_cli.dlq.filter import Selection
 from relay_cli.dlq.groups import Group
-from relay_cli.dlq.purge import PurgeResult
-from relay_cli.dlq.redrive import RedriveResult
 from relay_cli.terminal.console import Block, printable
 from relay_cli.terminal.durations import format_duration
 from relay_cli.terminal.findings_view import findings_table, parse_findings
 
 _REASON_NOTES = {
     CRASHED: "moved here by SQS: the function failed on it again and again",
-    NOT_AN_ENVELOPE: "no envelope: export what holds an event, correct it, and send it",
+    NOT_AN_ENVELOPE: "no envelope: correct what holds an event (dlq edit, resubmit)",
     "trail_unreadable": "somebody edited the money trail: put the item right, then redrive",
 }
 HAVE_MISSED = (
@@ -195,57 +191,3 @@ def _json(value: object) -> str:
         return printable(dumps(value).decode())
     except UnwritableError:
         return "(cannot be written)"
-
-
-def redrive_blocks(result: RedriveResult, queue: str) -> Iterator[Block]:
-    """The result of a redrive."""
-    yield Block(Text(f"{queue}: {result.sent:,} sent back", "good" if result.sent else ""))
-    if result.missed:
-        yield Block(Text(f"  {result.missed:,} of them {HAVE_MISSED}", "warn"))
-    for count, note in (
-        (result.skipped, "left: not meant by what you chose"),
-        (result.no_event, "left: without an event, or to be corrected first (export, then send)"),
-        (result.newer, "left: came in meanwhile; run it again to send them, too"),
-    ):
-        if count:
-            yield Block(Text(f"  {count:,} {note}", "quiet"))
-    for problem, count in result.failures.items():
-        yield Block(Text(f"  {count:,} not taken: {printable(problem)}", "bad"))
-    if result.duplicated:
-        text = f"  {result.duplicated:,} sent back, but still here too: SQS did not delete them"
-        yield Block(Text(text, "bad"))
-    if result.interrupted and not result.failed:
-        yield Block(Text("  stopped before the end; run it again to go on", "warn"))
-    if result.truncated:
-        yield Block(Text("  there may be more: run it again", "warn"))
-
-
-def selection_blocks(selection: Selection, queue: str) -> Iterator[Block]:
-    """What is about to be deleted."""
-    yield Block(Text(f"{queue}: {dead_letter_count(len(selection.ids))} to delete"))
-    yield from _by_reason(selection.by_reason)
-
-
-def purge_blocks(result: PurgeResult, queue: str) -> Iterator[Block]:
-    """The result of a drop."""
-    number = result.by_reason.total()
-    yield Block(Text(f"{queue}: {number:,} dropped", "good" if number else ""))
-    yield from _by_reason(result.by_reason)
-    for count, note, style in (
-        (result.skipped, "left: not meant by what you chose", "quiet"),
-        (result.newer, "left: came in meanwhile", "quiet"),
-        (result.not_deleted, "still here: SQS did not delete them; run it again", "bad"),
-        (result.not_found, "not found again: somebody else has them in hand; look again", "warn"),
-    ):
-        if count:
-            yield Block(Text(f"  {count:,} {note}", style))
-    if result.interrupted:
-        yield Block(Text("  stopped before the end; run it again to go on", "warn"))
-    if result.truncated:
-        yield Block(Text("  there may be more: run it again", "warn"))
-
-
-def _by_reason(counts: Counter[str]) -> Iterator[Block]:
-    width = max((len(f"{count:,}") for count in counts.values()), default=0)
-    for reason, count in sorted(counts.items(), key=lambda one: (-one[1], one[0])):
-        yield Block(Text(f"  {count:>{width},}  {printable(reason)}"))

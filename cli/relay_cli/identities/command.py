@@ -31,6 +31,7 @@ def import_(  # noqa: PLR0913 - one for each option
             show_default=False,
         ),
     ] = None,
+    json: Annotated[bool, typer.Option("--json", help="The counts as one JSON object.")] = False,
     chunk_rows: Annotated[
         int, typer.Option(help="Rows after which it is written down how far it has come.", min=1)
     ] = 5_000,
@@ -41,8 +42,9 @@ def import_(  # noqa: PLR0913 - one for each option
 ) -> None:
     """Take AppsFlyer's report of installs into the identities.
 
-    Bad lines are listed and skipped, a newer install that is known stays. Run
-    it again when it was stopped: it goes on where it was.
+    Bad lines, and ids that are none, are counted, listed and skipped. A newer
+    install that is known stays. Run it again when it was stopped: it goes on
+    where it was.
     """
     from relay.stores.identities import Identities
     from relay_cli.clients.tables import Tables
@@ -58,9 +60,30 @@ def import_(  # noqa: PLR0913 - one for each option
     raise typer.Exit(
         import_report(
             file, identities, into=into, state=state, rejects=rejects, threads=threads,
-            chunk_rows=chunk_rows,
+            chunk_rows=chunk_rows, as_json=json,
         )
     )  # fmt: skip
+
+
+def get(
+    customer_user_id: Annotated[
+        str, typer.Argument(help="The customer, as your own systems name him.", metavar="USER")
+    ],
+    *,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    table: Table = None,
+    ready_file: options.ReadyFile = None,
+    stack: options.Stack = None,
+) -> None:
+    """Show a customer's AppsFlyer id in each app, the latest install first.
+
+    Exit code 1 if none is known.
+    """
+    from relay_cli.clients.targets import Location
+    from relay_cli.identities.lookup import show_identities
+
+    location = Location(ready_file, stack)
+    raise typer.Exit(show_identities(customer_user_id, location, table, as_json=json))
 
 
 def forget(
@@ -69,6 +92,7 @@ def forget(
     ],
     *,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="The counts as one JSON object.")] = False,
     ready_file: options.ReadyFile = None,
     stack: options.Stack = None,
 ) -> None:
@@ -76,4 +100,6 @@ def forget(
     from relay_cli.clients.targets import Location
     from relay_cli.identities.erasure import erase_customer
 
-    raise typer.Exit(erase_customer(customer_user_id, Location(ready_file, stack), assume_yes=yes))
+    raise typer.Exit(
+        erase_customer(customer_user_id, Location(ready_file, stack), assume_yes=yes, as_json=json)
+    )

@@ -7,14 +7,18 @@ from relay_cli.clients.tables import Tables
 from relay_cli.clients.targets import Location
 from relay_cli.dlq.dead_letter import DeadLetter
 from relay_cli.dlq.queues import DeadLetterQueue, find_queues
-from relay_cli.terminal.console import confirm, stdout_console
+from relay_cli.input.ndjson import encode
+from relay_cli.terminal.console import confirm, stdout_console, write_line
 from relay_cli.terminal.errors import CliError, ExitCode
+from relay_cli.terminal.progress import bar
 
 _ANY_DAYS = 1
 """A retention; nothing is stored here."""
 
 
-def erase_customer(customer_user_id: str, location: Location, *, assume_yes: bool) -> ExitCode:
+def erase_customer(
+    customer_user_id: str, location: Location, *, assume_yes: bool, as_json: bool = False
+) -> ExitCode:
     """Erases a customer and reports what was erased; raises `CliError`."""
     if not customer_user_id.strip():
         raise CliError("which customer is meant? An empty id is nobody's")
@@ -29,6 +33,10 @@ def erase_customer(customer_user_id: str, location: Location, *, assume_yes: boo
     except TableUnavailableError as error:
         raise CliError(f"a table does not answer ({error}): run the same command again") from error
     dead_letters = sum(_erase_dead_letters(queue, customer_user_id) for queue in queues)
+    if as_json:
+        counts = {"identities": identities, "trail": trail, "dead_letters": dead_letters}
+        write_line(encode(counts))
+        return ExitCode.OK
     console = stdout_console()
     console.print(
         f"{identities} identities, {trail} items of the money trail and {dead_letters} dead "
@@ -44,8 +52,9 @@ def erase_customer(customer_user_id: str, location: Location, *, assume_yes: boo
 
 def _erase_dead_letters(queue: DeadLetterQueue, customer_user_id: str) -> int:
     erased = 0
-    with queue.reader() as reader:
+    with queue.reader() as reader, bar(queue.name, reader.size()) as advance:
         for batch in reader.batches():
+            advance(len(batch))
             matching = [
                 dead_letter for dead_letter in batch if _mentions(dead_letter, customer_user_id)
             ]

@@ -34,6 +34,8 @@ class Counts:
     """A newer install of the customer was already known."""
     without_customer: int = 0
     bad: int = 0
+    no_id: int = 0
+    """How many of the bad ones have an id that is none."""
 
 
 @dataclass(slots=True)
@@ -60,7 +62,7 @@ class Progress:
             return cls(path, file, into)
         content = read_object(path, "state of an import")
         counts = content.get("counts")
-        if not (isinstance(counts, dict) and counts.keys() == asdict(Counts()).keys()):
+        if not (isinstance(counts, dict) and _REQUIRED <= counts.keys() <= _NAMES):
             raise CliError(f"{path} is no state of an import: say with --state where it is")
         if not all(type(count) is int and count >= 0 for count in counts.values()):
             raise CliError(f"{path} is a damaged state of an import: remove it to begin anew")
@@ -85,6 +87,11 @@ class Progress:
         """Deletes the file after a complete import."""
         if self.path is not None:
             self.path.unlink(missing_ok=True)
+
+
+_NAMES: Final = frozenset(asdict(Counts()))
+_REQUIRED: Final = _NAMES - {"no_id"}
+"""Of the counts in a file that an earlier release left."""
 
 
 class Importer:
@@ -131,6 +138,7 @@ class Importer:
         counts.remembered += sum(one is None and done for one, done in outcomes)
         counts.older += superseded + sum(one is None and not done for one, done in outcomes)
         counts.bad += len(rejected)
+        counts.no_id += sum(row.has_no_id for row in rejected)
         counts.without_customer += sum(
             row.identity is None and row.problem is None for row in chunk
         )

@@ -19,6 +19,7 @@ from typing import IO, Final, NamedTuple, Self
 
 from relay.instants import parse_iso, utc_now
 from relay.stores.identities import Identity
+from relay_cli.identities.ids import no_id
 from relay_cli.terminal.errors import CliError
 from relay_cli.terminal.files import open_file, read_error
 
@@ -59,6 +60,8 @@ class Row(NamedTuple):
     """The number of its first line in the file; the header is line 1."""
     identity: Identity | None = None
     problem: str | None = None
+    has_no_id: bool = False
+    """Whether the problem is an id that is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +257,8 @@ def _row(number: int, fields: Sequence[str], columns: Mapping[str, int], latest:
     problem = _problem(values, installed_at, latest)
     if problem is not None or installed_at is None:
         return Row(number, problem=problem)
+    if problem := no_id(values["customer_user_id"], values["appsflyer_id"], values["app_id"]):
+        return Row(number, problem=problem, has_no_id=True)
     platform = values.get("platform", "").lower() or None
     return Row(
         number,

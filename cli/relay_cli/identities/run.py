@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TextIO
 
@@ -12,7 +13,8 @@ from rich.text import Text
 from relay.stores.identities import Identities
 from relay_cli.identities.importer import Counts, Importer, Progress, reject_writer, remember_in
 from relay_cli.identities.report import Fingerprint, Report
-from relay_cli.terminal.console import printable, stderr_console, stdout_console
+from relay_cli.input.ndjson import encode
+from relay_cli.terminal.console import printable, stderr_console, stdout_console, write_line
 from relay_cli.terminal.errors import CliError, ExitCode
 from relay_cli.terminal.files import open_private
 
@@ -28,6 +30,7 @@ def import_report(
     rejects: Path | None,
     threads: int,
     chunk_rows: int,
+    as_json: bool = False,
 ) -> ExitCode:
     """Imports a report, or resumes the import; without `identities` it only reads the report.
 
@@ -53,7 +56,10 @@ def import_report(
             for _ in importer.run(report, chunk_rows):
                 advance(report.position)
     progress.remove()
-    _report(progress.counts, shown, dry=identities is None)
+    if as_json:
+        write_line(encode({**asdict(progress.counts), "bad_lines": shown}))
+    else:
+        _report(progress.counts, shown, dry=identities is None)
     return ExitCode.FAILED if progress.counts.bad else ExitCode.OK
 
 
@@ -64,9 +70,10 @@ def _report(counts: Counts, shown: list[str], *, dry: bool) -> None:
     if counts.bad > len(shown):
         console.print(Text(f"and {counts.bad - len(shown):,} more bad lines", "warn"))
     verb = "would be remembered" if dry else "remembered"
+    no_ids = f", {counts.no_id:,} of them with an id that is none" if counts.no_id else ""
     console.print(
         f"{counts.rows:,} rows: {counts.remembered:,} {verb}, {counts.older:,} older than what is "
-        f"known, {counts.without_customer:,} without a customer user id, {counts.bad:,} bad"
+        f"known, {counts.without_customer:,} without a customer user id, {counts.bad:,} bad{no_ids}"
     )
 
 

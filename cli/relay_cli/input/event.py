@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
+from uuid import uuid4
 
 from relay import instants
 from relay.domain.findings import Finding, Findings
 from relay.domain.kinds import App, Kind
 from relay.exact_json import InvalidJsonError, NameTwiceError, loads_once
+from relay.messages.arrival import prepare_arrival
+from relay.rules.identity_lookup import customer_to_look_up, will_be_looked_up
 from relay.rules.prepare import Prepared, prepare
 
 LINE_FIELDS: Final = frozenset({"id", "arrival", "time_zone", "phone_region", "event_text"})
@@ -22,7 +25,11 @@ class Defaults:
     time_zone: str = "UTC"
     phone_region: str | None = None
     arrival: datetime | None = None
-    """None: the time of the check."""
+    """None: when the input says that it came in, or the time of the check."""
+
+    def now(self, came_in: datetime | None = None) -> datetime:
+        """The moment at which an event would reach AppsFlyer."""
+        return self.arrival or came_in or instants.utc_now()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +51,11 @@ class InputEvent:
     event_id: str | None = None
     body: str | None = None
     """The envelope that it came in, exactly as in the file."""
-    accepted_id: str | None = None
-    """The id that the HTTP API would give it, for a producer of some name."""
+    came_in: datetime | None = None
+    """When its queue or the HTTP API took it, if the input says so; None: at `arrival`."""
+    entry_id: str | None = None
+    """The id by which its entry knows it, also where the sender gave none: that of the message, or,
+    over HTTP, one with the name of the producer. None: that of a message which is still to come."""
     is_http: bool = False
     """Whether it came as a request to the HTTP API."""
     found: tuple[Finding, ...] = ()
@@ -54,9 +64,28 @@ class InputEvent:
     """Whether its sender gave it an event id, where it comes in an envelope or a request."""
 
     def prepare(self) -> Prepared:
-        """Applies every rule. Stamps nothing and looks nothing up."""
-        event_id = self.accepted_id or self.event_id
+        """Applies every rule to the event as it is. Stamps nothing and looks nothing up."""
+        event_id = (self.entry_id or self.event_id) if self.has_own_id else None
         return prepare(self.kind, self.app, self.event, self.arrival, event_id)
+
+    def prepare_stamped(self) -> Prepared:
+        """What its entry makes of it: with the time of its coming where it has none, and an id.
+
+        An AppsFlyer id that is looked up before it is sent has a stand-in of the greatest length;
+        a warning (M1) says so.
+        """
+        event_id = self.entry_id or self.event_id or str(uuid4())
+        prepared = prepare_arrival(
+            self.kind, self.app, self.event, self.came_in or self.arrival, self.arrival, event_id
+        )
+        if not self.is_looked_up:
+            return prepared
+        return prepared._replace(findings=(*prepared.findings, will_be_looked_up()))
+
+    @property
+    def is_looked_up(self) -> bool:
+        """Whether its AppsFlyer id is looked up before it is sent (M1)."""
+        return customer_to_look_up(self.kind, self.event) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +120,19 @@ def from_line(line: Mapping[str, Any], defaults: Defaults) -> InputEvent | Inval
     event_id = _text(line, "event_id", "W11", findings)
     zone = _zone(line, defaults, findings)
     region = _text(line, "phone_region", "H5", findings) or defaults.phone_region
-    arrival = _arrival(line, findings) or defaults.arrival or instants.utc_now()
+    arrival = _moment(line, "arrival", findings) or defaults.now()
     if findings.rejected or kind is None or app_id is None:
         return InvalidInput(findings.as_tuple())
     event = line["event"] if event_text is None else _parsed(event_text)
-    return InputEvent(App(app_id, zone, region), kind, event, arrival, event_id)
+    return InputEvent(
+        App(app_id, zone, region), kind, event, arrival, event_id, came_in=_first_seen(line)
+    )
+
+
+def _first_seen(line: Mapping[str, Any]) -> datetime | None:
+    """When an exported dead letter first came in: later attempts are stamped with that."""
+    text = line.get("first_seen")
+    return instants.parse_iso(text, needs_offset=True) if isinstance(text, str) else None
 
 
 def _parsed(event_text: str) -> Any:
@@ -135,11 +172,11 @@ def _zone(line: Mapping[str, Any], defaults: Defaults, findings: Findings) -> st
     return name
 
 
-def _arrival(line: Mapping[str, Any], findings: Findings) -> datetime | None:
-    text = _text(line, "arrival", "T1", findings)
+def _moment(line: Mapping[str, Any], field: str, findings: Findings) -> datetime | None:
+    text = _text(line, field, "T1", findings)
     if text is None:
         return None
-    arrival = instants.parse_iso(text, needs_offset=False)
-    if arrival is None:
-        findings.reject("T1", "arrival", "must be an ISO 8601 time, as in 2026-11-22T12:00:00Z")
-    return arrival
+    moment = instants.parse_iso(text, needs_offset=False)
+    if moment is None:
+        findings.reject("T1", field, "must be an ISO 8601 time, as in 2026-11-22T12:00:00Z")
+    return moment

@@ -1,11 +1,12 @@
 """Reads the files that `relay check` and `relay send` take, in every form of an event.
 
-The forms: an envelope, alone or in the wrappers that a forwarder opens, or an array of them; a
-Lambda event for a forwarder (`Records`) or for `accept` (HTTP API, payload format 2.0); an NDJSON
-line; a bare event, whose kind and app are options. Each is read as the functions read it.
+The forms: an envelope, alone or in the wrappers that a forwarder opens (SNS, EventBridge), or an
+array of them; what Lambda hands to a function for SQS or SNS (`Records`), what SQS itself answers
+(`Messages`), and a request (`requests`); an NDJSON line; a bare event, whose kind and app are
+options. Each is read as the functions read it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,8 +14,7 @@ from typing import Any, Final
 
 from relay.domain.kinds import App
 from relay.exact_json import InvalidJsonError, UnwritableError, dumps
-from relay.gateway.request import Problem, Request
-from relay.instants import utc_now
+from relay.instants import from_milliseconds
 from relay.messages.items import Item
 from relay.messages.reader import read_body, read_content
 from relay.messages.wrappers import name_of_unopened, opened, parsed
@@ -26,6 +26,9 @@ from relay_cli.input.event import (
     InvalidInput,
     from_line,
 )
+from relay_cli.input.items import InputItem
+from relay_cli.input.letters import envelope_of
+from relay_cli.input.requests import is_request, request_items
 from relay_cli.terminal.errors import CliError
 from relay_cli.terminal.files import MIB, read_bytes
 
@@ -33,18 +36,6 @@ Json = Mapping[str, Any]
 
 _MAX_FILE_BYTES: Final = 16 * MIB
 """The whole file is in memory. Lambda itself passes 6 MB at most."""
-
-
-_EXAMPLE_PRODUCER: Final = "producer"
-"""Stands in event ids for the producer, whom only a token tells."""
-
-
-@dataclass(frozen=True, slots=True)
-class InputItem:
-    """One item of a file, and its position in the file ("record 2")."""
-
-    label: str
-    content: InputEvent | InvalidInput
 
 
 def read_items(
@@ -67,27 +58,43 @@ def _items(
         return [
             item
             for number, one in enumerate(content, 1)
-            for item in _one(one, f"event {number}", defaults, bare_event, path)
+            for item in items_of(one, f"event {number}", defaults, bare_event, path)
         ]
-    if isinstance(content, dict) and _is_sqs_event(content):
+    if isinstance(content, dict) and (records := _records(content)) is not None:
         return [
             item
-            for number, record in enumerate(content["Records"], 1)
+            for number, record in enumerate(records, 1)
             for item in _record(record, f"record {number}", defaults)
         ]
-    if isinstance(content, dict) and "routeKey" in content and "requestContext" in content:
-        return _http_items(content, defaults, path)
+    if isinstance(content, dict) and is_request(content):
+        return request_items(content, defaults, bare_event, path)
     if not isinstance(content, dict | str):
         raise CliError(f"{path} holds neither an event nor an array of events.")
-    return _one(content, "event", defaults, bare_event, path)
+    return items_of(content, "event", defaults, bare_event, path)
 
 
-def _is_sqs_event(content: Json) -> bool:
-    """Whether it is what Lambda hands to a forwarder, and not what S3 or a stream hands on."""
+def _records(content: Json) -> list[Any] | None:
+    """The records of what SQS or SNS hands to Lambda, and not what S3 or a stream hands on."""
+    messages = content.get("Messages")
+    if isinstance(messages, list) and any("Body" in one for one in _objects(messages)):
+        return [_as_record(one) for one in messages]
     records = content.get("Records")
-    return isinstance(records, list) and (
-        not records or any(isinstance(one, dict) and "body" in one for one in records)
-    )
+    if not isinstance(records, list):
+        return None
+    is_ours = any("body" in one or "Sns" in one for one in _objects(records))
+    return records if is_ours or not records else None
+
+
+def _objects(values: Sequence[Any]) -> Iterator[Json]:
+    return (one for one in values if isinstance(one, dict))
+
+
+def _as_record(message: Any) -> Any:
+    """What `aws sqs receive-message` shows, in the form in which Lambda gets it."""
+    if not isinstance(message, dict):
+        return message
+    names = {"Body": "body", "MessageId": "messageId", "Attributes": "attributes"}
+    return {names[name]: value for name, value in message.items() if name in names}
 
 
 def _parsed(path: Path) -> Any:
@@ -104,9 +111,14 @@ def _has_lines(raw: bytes) -> bool:
     return first.rstrip().endswith(b"}") and second.lstrip().startswith(b"{")
 
 
-def _one(
+def items_of(
     content: Any, label: str, defaults: Defaults, bare_event: BareEvent | None, path: Path
 ) -> list[InputItem]:
+    """What one value holds: an event in some form, or an array of envelopes on one queue.
+
+    Raises `CliError` if it is a bare event and `bare_event` does not say which.
+    """
+    content = envelope_of(content)
     if isinstance(content, dict) and "event" in content and not LINE_FIELDS.isdisjoint(content):
         return [InputItem(label, from_line(content, defaults))]
     if _is_message(content):
@@ -118,8 +130,7 @@ def _one(
             '{"app_id": ..., "kind": ..., "event": {...}}.'
         )
     app = App(bare_event.app_id, defaults.time_zone, defaults.phone_region)
-    arrival = defaults.arrival or utc_now()
-    return [InputItem(label, InputEvent(app, bare_event.kind, content, arrival))]
+    return [InputItem(label, InputEvent(app, bare_event.kind, content, defaults.now()))]
 
 
 def _is_message(content: Any) -> bool:
@@ -134,86 +145,74 @@ def _message(content: Any, label: str, defaults: Defaults) -> list[InputItem]:
         body = dumps(content).decode()
     except UnwritableError as error:
         return [InputItem(label, InvalidInput.with_reason("E3", "event", str(error)))]
-    now = defaults.arrival or utc_now()
-    return _inputs(read_content(content, now), body, label, defaults, now)
+    now = defaults.now()
+    return _Message(body, label, defaults, now).items(read_content(content, now))
 
 
 def _record(record: Any, label: str, defaults: Defaults) -> list[InputItem]:
-    body = record.get("body") if isinstance(record, dict) else None
+    fields: Json = record if isinstance(record, dict) else {}
+    if isinstance(fields.get("Sns"), dict):
+        return _message(_notification(fields["Sns"]), label, defaults)
+    body, message_id = fields.get("body"), fields.get("messageId")
     if not isinstance(body, str):
         missing = InvalidInput.with_reason("E3", "body", "is missing: an SQS record has one")
         return [InputItem(label, missing)]
-    now, message_id = defaults.arrival or utc_now(), record.get("messageId")
-    given_id = message_id if isinstance(message_id, str) else None
-    return _inputs(read_body(body, now, given_id), body, label, defaults, now)
+    came_in = _sent_at(fields)
+    now, given_id = defaults.now(came_in), message_id if isinstance(message_id, str) else None
+    message = _Message(body, label, defaults, now, came_in, given_id)
+    return message.items(read_body(body, now, given_id))
 
 
-def _inputs(
-    items: Sequence[Item], body: str, label: str, defaults: Defaults, now: datetime
-) -> list[InputItem]:
-    """What a message holds, as the forwarders read it."""
-    return [
-        InputItem(
-            label if item.position is None else f"{label}, element {item.position}",
-            _input(item, body, defaults, now),
+def _notification(sns: Json) -> Json:
+    """What SNS hands to Lambda, as a subscribed queue gets it: some tools leave the type out."""
+    return {"Type": "Notification", **sns}
+
+
+def _sent_at(record: Json) -> datetime | None:
+    """When SQS took the message, if its record says so."""
+    attributes = record.get("attributes")
+    text = attributes.get("SentTimestamp") if isinstance(attributes, dict) else None
+    if not isinstance(text, str | int) or not str(text).isdecimal() or len(str(text)) > _LONGEST:
+        return None
+    return from_milliseconds(int(text))
+
+
+_LONGEST: Final = 14
+"""Digits of a moment in milliseconds until the year 5138."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Message:
+    """A message on a queue, and what is known of its coming."""
+
+    body: str
+    label: str
+    defaults: Defaults
+    now: datetime
+    came_in: datetime | None = None
+    message_id: str | None = None
+
+    def items(self, items: Sequence[Item]) -> list[InputItem]:
+        """What it holds, as the forwarders read it."""
+        return [InputItem(self._label_of(item), self._input(item)) for item in items]
+
+    def _label_of(self, item: Item) -> str:
+        place = item.position
+        return self.label if place is None else f"{self.label}, element {place}"
+
+    def _input(self, item: Item) -> InputEvent | InvalidInput:
+        if item.fault is not None:
+            return InvalidInput((item.fault.finding, *item.findings))
+        envelope = item.envelope
+        return InputEvent(
+            App(envelope.app_id, self.defaults.time_zone, self.defaults.phone_region),
+            envelope.kind,
+            envelope.event,
+            self.now,
+            event_id=envelope.event_id,
+            body=self.body if item.position is None else None,
+            came_in=envelope.first_seen or self.came_in,
+            entry_id=envelope.event_id or self.message_id,
+            found=item.findings,
+            has_own_id=item.has_own_id,
         )
-        for item in items
-    ]
-
-
-def _input(item: Item, body: str, defaults: Defaults, now: datetime) -> InputEvent | InvalidInput:
-    if item.fault is not None:
-        return InvalidInput((item.fault.finding, *item.findings))
-    envelope = item.envelope
-    return InputEvent(
-        App(envelope.app_id, defaults.time_zone, defaults.phone_region),
-        envelope.kind,
-        envelope.event,
-        now,
-        event_id=envelope.event_id,
-        body=body if item.position is None else None,
-        found=item.findings,
-        has_own_id=item.has_own_id,
-    )
-
-
-# HTTP API events
-
-
-def _http_items(event: Json, defaults: Defaults, path: Path) -> list[InputItem]:
-    # Imported here: `accept` loads Powertools, which no other form of file needs.
-    from relay.accept.accept import PLACEHOLDER_KEY, ROUTES, with_ids, with_visitor
-    from relay.accept.bodies import envelope_finding, is_envelope, read_events
-
-    try:
-        request = Request.of(event)
-    except (Problem, KeyError, ValueError, TypeError, AttributeError) as error:
-        raise CliError(f"{path} is no HTTP API event of payload format 2.0.") from error
-    kind = ROUTES.get(request.route)
-    if kind is None:
-        raise CliError(f"{path} is a request to a route that takes no events.")
-    try:
-        events, key = read_events(request), request.idempotency_key
-    except Problem as problem:
-        return [InputItem("request", InvalidInput.with_reason("E3", "body", problem.detail))]
-    several = isinstance(events, list)
-    app = App(request.app_id, defaults.time_zone, defaults.phone_region)
-    return [
-        InputItem(
-            f"event {index + 1}",
-            InvalidInput((envelope_finding(),))
-            if is_envelope(one)
-            else InputEvent(
-                app,
-                kind,
-                with_visitor(kind, one, request.cookies),
-                defaults.arrival or utc_now(),
-                event_id=f"{key}:{index}" if key and several else key,
-                accepted_id=accepted_id if key else None,
-                is_http=True,
-                found=(PLACEHOLDER_KEY,) if request.has_placeholder_key else (),
-                has_own_id=key is not None,
-            ),
-        )
-        for index, one, accepted_id in with_ids(events, _EXAMPLE_PRODUCER, key)
-    ]

@@ -7,15 +7,14 @@ their result before more input is awaited, so that a pipe never blocks.
 import json
 import os
 import re
-import signal
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from relay.exact_json import UnwritableError, dumps
-from relay_cli.terminal.errors import CliError
+from relay_cli.terminal.console import require_stdout, write_line
 from relay_cli.terminal.files import BYTE_ORDER_MARK, open_file, read_error
+from relay_cli.terminal.pipes import reader_may_leave
 
 MAX_LINE_BYTES: Final = 1_048_576
 """SQS accepts no message above 1 MiB, so no event is longer."""
@@ -33,16 +32,18 @@ def answer_lines(path: Path, answer: Answer, longest: int = MAX_LINE_BYTES) -> N
 
     `longest`: bytes of a line. Raises `CliError` if the file cannot be read.
     """
-    # A reader that stops early is no error (SIGPIPE does not exist on Windows).
-    if hasattr(signal, "SIGPIPE"):
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    if sys.stdout is None:
-        raise CliError("standard output is closed: there is nowhere to write")
+    require_stdout()
+    with reader_may_leave():
+        for lines in lines_of(path, longest):
+            write_line(b"".join(map(answer, lines)))
+
+
+def lines_of(path: Path, longest: int = MAX_LINE_BYTES) -> Iterator[list[bytes | None]]:
+    """The lines of a file (`-`: standard input) as `batches` gives them; raises `CliError`."""
     with open_file(path) as file:
         pending = batches(file.fileno(), longest=longest)
         while (lines := _next(pending, path)) is not None:
-            sys.stdout.buffer.write(b"".join(map(answer, lines)))
-            sys.stdout.buffer.flush()
+            yield lines
 
 
 def batches(

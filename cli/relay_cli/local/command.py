@@ -5,6 +5,9 @@ from typing import Annotated
 
 import typer
 
+from relay_cli.resources import is_checkout
+from relay_cli.terminal.errors import CliError
+
 NoOpen = Annotated[bool, typer.Option("--no-open", help="Do not open the page in a browser.")]
 
 
@@ -69,6 +72,7 @@ def sandbox(
     for AppsFlyer. Nothing leaves this machine, and no AWS account is used.
     Its servers answer programs on this machine, and no web page but their own.
     """
+    _require_checkout("sandbox")
     from relay_cli.local import run
     from relay_sandbox.options import SandboxOptions
 
@@ -101,10 +105,20 @@ def demo(
     """Send every sample through the whole system, and show what became of it.
 
     On a terminal the sandbox then stays up, with a page to look at and
-    addresses to try, and prints a line for each further event. Exit code 0
-    only if every sample ended as its file says.
+    addresses to try, and prints a line for each further event. It
+    succeeds if every sample ended as its file says.
     """
+    _require_checkout("demo")
     from relay_cli.local import run
 
     code = run.demo(samples or run.SAMPLES, once=once or run.is_once(), opens=not no_open)
     raise typer.Exit(code)
+
+
+def _require_checkout(command: str) -> None:
+    """Raises `CliError` where the command was installed alone."""
+    if not is_checkout():
+        raise CliError(
+            f"`relay {command}` runs the project's own template and functions, and this is the "
+            "command alone: get the project's source, and run `make run` there"
+        )

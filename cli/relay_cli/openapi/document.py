@@ -56,11 +56,6 @@ def document_of(project: Path) -> Schema:
     }
 
 
-def written(document: Schema) -> str:
-    """The document as text, in the form of its file."""
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-
-
 def _check_routes(path: Path) -> None:
     """Raises `CliError` unless the template has exactly the routes that are described."""
     try:

@@ -3,28 +3,28 @@
 import os
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperCommand
 
 from relay_cli import options
+from relay_cli.help import Command
 from relay_cli.terminal.errors import CliError
 
 
-class NamingProviders(TyperCommand):
-    """A command whose help ends with the names of the providers, loaded for that alone."""
+class NamingProviders(Command):
+    """A command whose help names the providers, which are loaded for that alone."""
 
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Write the help."""
+    def remarks(self) -> list[str]:
+        """The names."""
         from relay.payments.providers.registry import PROVIDERS
 
-        self.epilog = f"Providers: {', '.join(PROVIDERS)}.\n\n{self.epilog}"
-        super().format_help(ctx, formatter)
+        return [f"Providers: {', '.join(PROVIDERS)}."]
 
 
 _CODE_LENGTH = 3
 _MIN_AMOUNT, _AMOUNT_LIMIT = Decimal("0.001"), 10**12
+Json = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
 _SECRET = "RELAY_WEBHOOK_SECRET"  # noqa: S105 - a variable's name
 
 
@@ -33,8 +33,8 @@ def trigger(  # noqa: PLR0913 - one for each field of a webhook
     kind: Annotated[
         str,
         typer.Argument(
-            help="trial, first_payment, renewal, purchase, refund, refund_reversed, dispute, "
-            "dispute_won, cancellation."
+            help="What it tells: trial, first_payment, renewal, purchase, refund, "
+            "refund_reversed, dispute, dispute_won or cancellation."
         ),
     ],
     *,
@@ -59,6 +59,7 @@ def trigger(  # noqa: PLR0913 - one for each field of a webhook
         ),
     ] = None,
     ready_file: options.ReadyFile = None,
+    json: Json = False,
 ) -> None:
     """Send a webhook as a provider would: fresh, and signed.
 
@@ -81,7 +82,7 @@ def trigger(  # noqa: PLR0913 - one for each field of a webhook
         if not secret:
             raise CliError(f"set {_SECRET} to what signs the webhooks of that source")
         address = Address(url, url.rstrip("/").rpartition("/")[2], secret)
-    raise typer.Exit(send(order, address, about))
+    raise typer.Exit(send(order, address, about, as_json=json))
 
 
 def _amount(text: str) -> Decimal:
@@ -121,6 +122,7 @@ def explain(
     rules: Annotated[
         Path | None, typer.Option(help="A file with an app's settings, for its payment rules.")
     ] = None,
+    json: Json = False,
 ) -> None:
     """Show what a webhook would become, and why; of several, what they become together.
 
@@ -128,7 +130,7 @@ def explain(
     """
     from relay_cli.payments.explain import explain as show
 
-    raise typer.Exit(show(files, provider, mobile_app or [], web_app or [], rules))
+    raise typer.Exit(show(files, provider, mobile_app or [], web_app or [], rules, as_json=json))
 
 
 def story(
@@ -166,14 +168,17 @@ def verify(
         typer.Option(
             "--ndjson",
             help="One JSON object a line in (id, provider, payload, headers, secrets, now, "
-            "tolerance, settings), one out (id, valid, reason). The exit code is 0.",
+            "tolerance, settings), one out (id, valid, reason). It fails for no verdict.",
         ),
     ] = False,
     provider: Annotated[
         str | None, typer.Option(help="Whose webhook it is, where it cannot be seen.")
     ] = None,
     header: Annotated[
-        list[str] | None, typer.Option(help="A header of the request.", metavar="'NAME: VALUE'")
+        list[str] | None,
+        typer.Option(
+            help="A header of the request, as in 'Stripe-Signature: t=...'.", metavar="HEADER"
+        ),
     ] = None,
     headers: Annotated[
         Path | None, typer.Option(help="A file with its headers: such lines, or a JSON object.")
@@ -185,6 +190,7 @@ def verify(
     tolerance: Annotated[
         int | None, typer.Option(help="Seconds that its time may be off.", show_default="300")
     ] = None,
+    json: Json = False,
 ) -> None:
     """Show whether a webhook's signature is right, and if not, why.
 
@@ -199,6 +205,7 @@ def verify(
     from relay_cli.payments.verify_file import verify_file
 
     code = verify_file(
-        file, provider, headers_file=headers, headers=header or [], now=now, tolerance=tolerance
-    )
+        file, provider, headers_file=headers, headers=header or [], now=now, tolerance=tolerance,
+        as_json=json,
+    )  # fmt: skip
     raise typer.Exit(code)

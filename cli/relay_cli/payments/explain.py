@@ -22,6 +22,8 @@ from relay.messages.notice import UNREADABLE
 from relay.payments.providers.registry import PROVIDERS, source_settings
 from relay.payments.receive import MAX_BODY_BYTES
 from relay.payments.reporting import MappingResult
+from relay_cli.payments.explain_json import show_json
+from relay_cli.payments.play_story import as_line
 from relay_cli.payments.player import Outcome, play
 from relay_cli.payments.reasons import caveats_of
 from relay_cli.payments.recognize import recognize
@@ -59,8 +61,12 @@ def explain(
     mobile: list[str],
     web: list[str],
     rules: Path | None,
+    *,
+    as_json: bool = False,
 ) -> ExitCode:
     """Shows what a webhook holds and becomes, or what several become together.
+
+    As JSON: `explain_json` of one, and as `relay payments story --json` of several.
 
     Returns `FAILED` if part of it cannot be interpreted. Raises `CliError`.
     """
@@ -81,13 +87,18 @@ def explain(
     )  # fmt: skip
     telemetry.silence()
     if len(parsed) > 1:
-        return _show_story(story)
+        return _show_story(story, as_json=as_json)
+    if as_json:
+        return show_json(story, parsed[0])
     return _show_webhook(story, parsed[0])
 
 
-def _show_story(story: Story) -> ExitCode:
+def _show_story(story: Story, *, as_json: bool) -> ExitCode:
     played = play(story)
-    show(stdout_console(), story_blocks(story, played))
+    if as_json:
+        stdout_console().out(as_line(played))
+    else:
+        show(stdout_console(), story_blocks(story, played))
     is_readable = not any(letter.reason == UNREADABLE for letter in played.dead)
     return ExitCode.OK if is_readable else ExitCode.FAILED
 

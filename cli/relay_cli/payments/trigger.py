@@ -53,11 +53,13 @@ def new_tag() -> str:
     return secrets.token_hex(6)
 
 
-def trigger(order: Order, address: Address, original_tag: str | None = None) -> ExitCode:
+def trigger(
+    order: Order, address: Address, original_tag: str | None = None, *, as_json: bool = False
+) -> ExitCode:
     """Sends the webhooks of an order, and first those that it depends on.
 
     `original_tag`: the tag of the payment to return, or of the return to reverse. None: make one
-    up. Raises `CliError`.
+    up. As JSON, a line says `{"kind", "event_id", "about"}` of each. Raises `CliError`.
     """
     check_kind(order.provider, order.kind)
     orders = orders_for(order, original_tag)
@@ -65,10 +67,14 @@ def trigger(order: Order, address: Address, original_tag: str | None = None) -> 
         webhooks = build(one)
         for webhook in webhooks:
             _post(one.provider, webhook, address)
-        stdout_console().print(
-            f"{one.kind}: taken, event id {address.source}:{movement_id(one.provider, webhooks)}"
-        )
-    _show_next_step(orders[-1])
+        event_id = f"{address.source}:{movement_id(one.provider, webhooks)}"
+        if as_json:
+            told = {"kind": one.kind, "event_id": event_id, "about": one.tag}
+            print(json.dumps(told))  # noqa: T201 - this alone
+        else:
+            stdout_console().print(f"{one.kind}: taken, event id {event_id}")
+    if not as_json:
+        _show_next_step(orders[-1])
     return ExitCode.OK
 
 

@@ -1,5 +1,6 @@
 """`relay payments verify FILE`: one webhook, as it came in."""
 
+import json
 import os
 from collections.abc import Sequence
 from getpass import getpass
@@ -12,7 +13,7 @@ from relay.exact_json import InvalidJsonError, loads
 from relay.payments.providers.registry import PROVIDERS
 from relay_cli.payments.diagnosis.names import label
 from relay_cli.payments.recognize import recognize
-from relay_cli.payments.verify import Malformed, headers_of, judge, read_case
+from relay_cli.payments.verify import Malformed, Verdict, headers_of, judge, read_case
 from relay_cli.terminal.console import is_interactive, stdout_console
 from relay_cli.terminal.errors import CliError, ExitCode
 from relay_cli.terminal.files import BYTE_ORDER_MARK, MIB, read_bytes
@@ -29,8 +30,12 @@ def verify_file(
     headers: Sequence[str],
     now: int | None,
     tolerance: int | None,
+    as_json: bool = False,
 ) -> ExitCode:
-    """Shows whether a webhook's signature is right, and if not, why; raises `CliError`."""
+    """Shows whether a webhook's signature is right, and if not, why; raises `CliError`.
+
+    As JSON: `{"valid", "reason", "provider", "secret"}`, the secret by its place, from 1.
+    """
     body = read_bytes(path, _MOST_BYTES)
     name = provider.replace("-", "_") if provider else recognize(path, body)
     if name not in PROVIDERS:
@@ -43,14 +48,22 @@ def verify_file(
     except Malformed as error:
         raise CliError(str(error)) from None
     verdict = judge(case)
+    fitting = (n for n, one in enumerate(secrets, 1) if case.with_secrets([one]).fits())
+    secret = next(fitting, None) if verdict.valid else None
+    if as_json:
+        told = {**verdict._asdict(), "provider": name, "secret": secret}
+        print(json.dumps(told, ensure_ascii=False))  # noqa: T201 - this alone
+    else:
+        stdout_console().print(_sentence(verdict, name, secret, len(secrets)))
+    return ExitCode.OK if verdict.valid else ExitCode.FAILED
+
+
+def _sentence(verdict: Verdict, provider: str, secret: int | None, secrets: int) -> Text:
     if not verdict.valid:
-        stdout_console().print(Text.assemble(("refused: ", "bad"), verdict.reason or ""))
-        return ExitCode.FAILED
-    fitting = [n for n, one in enumerate(secrets, 1) if case.with_secrets([one]).fits()]
-    which = f", by secret {fitting[0]} of {len(secrets)}" if fitting and len(secrets) > 1 else ""
+        return Text.assemble(("refused: ", "bad"), verdict.reason or "")
+    which = f", by secret {secret} of {secrets}" if secret and secrets > 1 else ""
     more = f" {verdict.reason}" if verdict.reason else ""
-    stdout_console().print(Text.assemble(("valid: ", "good"), f"{label(name)}{which}.{more}"))
-    return ExitCode.OK
+    return Text.assemble(("valid: ", "good"), f"{label(provider)}{which}.{more}")
 
 
 def _secrets(provider: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
@@ -9,16 +10,17 @@ from typing import Any, Final
 from rich.highlighter import JSONHighlighter
 from rich.text import Text
 
+from relay_cli.resources import resource
 from relay_cli.rules.table import Rule, Source, rules_of, sources_of
 from relay_cli.terminal.console import Block, show, stdout_console
 from relay_cli.terminal.errors import CliError, ExitCode
 from relay_cli.terminal.rule_links import RULES_FILE, linked_rules
 
-_VECTORS: Final = RULES_FILE.parents[1] / "tests" / "data" / "appsflyer_events.ndjson"
+_VECTORS: Final = resource("tests/data/appsflyer_events.ndjson")
 
 
-def show_rule(number: str) -> ExitCode:
-    """Shows a rule; raises `CliError` for a number that is none."""
+def show_rule(number: str, *, as_json: bool) -> ExitCode:
+    """Shows a rule, also as JSON; raises `CliError` for a number that is none."""
     try:
         document = RULES_FILE.read_text(encoding="utf-8")
     except OSError as error:
@@ -29,8 +31,24 @@ def show_rule(number: str) -> ExitCode:
         close = get_close_matches(number.upper(), rules, n=3, cutoff=0.5)
         hint = f": is it {', '.join(close)}?" if close else ""
         raise CliError(f"there is no rule of this number{hint}", code=ExitCode.FAILED)
-    show(stdout_console(), blocks(rule, sources_of(document), example_of(rule.number, _VECTORS)))
+    sources, example = sources_of(document), example_of(rule.number, _VECTORS)
+    if as_json:
+        print(json.dumps(_document(rule, sources, example), ensure_ascii=False))  # noqa: T201 - this alone
+    else:
+        show(stdout_console(), blocks(rule, sources, example))
     return ExitCode.OK
+
+
+def _document(
+    rule: Rule, sources: Mapping[str, Source], example: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    return {
+        "rule": rule.number,
+        "severity": rule.severity,
+        "text": rule.text.replace("`", ""),
+        "sources": [asdict(sources[mark]) for mark in rule.sources if mark in sources],
+        "example": example,
+    }
 
 
 def blocks(

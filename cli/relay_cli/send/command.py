@@ -16,6 +16,10 @@ def send(  # noqa: PLR0913 - one for each way to name the target
         Path, typer.Argument(help="Events, in any form that `relay check` takes.", metavar="FILE")
     ],
     *,
+    ndjson: Annotated[
+        bool,
+        typer.Option("--ndjson", help="One event a line, in any form that a file may have."),
+    ] = False,
     kind: options.Kind = None,
     app_id: options.AppId = None,
     mobile_queue: Annotated[
@@ -48,7 +52,7 @@ def send(  # noqa: PLR0913 - one for each way to name the target
     ] = None,
     json: Annotated[
         bool,
-        typer.Option("--json", help="With --wait: one JSON object a line for each event."),
+        typer.Option("--json", help="One JSON object a line for each event."),
     ] = False,
 ) -> None:
     """Hand events in, by SQS or over HTTP, as any producer would.
@@ -60,15 +64,19 @@ def send(  # noqa: PLR0913 - one for each way to name the target
     from relay_cli.clients.targets import Location
     from relay_cli.send import run
 
-    if json and wait is None:
-        raise CliError("--json says what became of events: give --wait too")
     if wait is not None and stack:
         raise CliError("--wait asks a sandbox what became of events; a stack does not tell")
     after = None if wait is None else run.Waiting(ready_file, wait, as_json=json)
     bare_event = options.bare_event(kind, app_id)
-    if api:
-        http_api = run.find_api(api, token_env, ready_file)
-        raise typer.Exit(run.send_to_api(file, bare_event, http_api, after))
     urls = {"mobile_queue": mobile_queue, "web_queue": web_queue}
-    location = Location(ready_file, stack)
-    raise typer.Exit(run.send_to_queues(file, bare_event, location, urls, after))
+
+    def channel() -> run.Channel:
+        if api:
+            return run.to_api(run.find_api(api, token_env, ready_file))
+        return run.to_queues(Location(ready_file, stack), urls)
+
+    if ndjson:
+        from relay_cli.send.lines import send_lines
+
+        raise typer.Exit(send_lines(file, bare_event, channel(), after, as_json=json))
+    raise typer.Exit(run.send_file(file, bare_event, channel, after, as_json=json))

@@ -2,17 +2,15 @@
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
 from rich.console import Console
-from rich.text import Text
 
 from relay.aws.sqs import Message
-from relay.domain.findings import Finding
 from relay.domain.kinds import Kind
 from relay.exact_json import UnwritableError, dumps
 from relay.instants import iso_form, utc_now
@@ -29,8 +27,10 @@ from relay_cli.clients.targets import (
     ready_text,
 )
 from relay_cli.input.event import BareEvent, Defaults, InputEvent, InvalidInput
-from relay_cli.input.files import InputItem, read_items
-from relay_cli.terminal.console import Block, printable, show, stdout_console
+from relay_cli.input.files import read_items
+from relay_cli.input.items import InputItem
+from relay_cli.send.results import SendResult, show_results
+from relay_cli.terminal.console import printable, stdout_console
 from relay_cli.terminal.errors import CliError, ExitCode
 from relay_cli.terminal.findings_view import findings_table, parse_findings
 from relay_cli.watch.follow import until_ended
@@ -50,20 +50,6 @@ _UNSAFE_EVENT_ID: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class SendResult:
-    """The result of sending one event."""
-
-    item: InputItem
-    accepted: bool
-    message: str
-    findings: Sequence[Finding] = ()
-    message_id: str | None = None
-    """Of the message on the queue."""
-    request_id: str | None = None
-    """Of the request to the HTTP API."""
-
-
-@dataclass(frozen=True, slots=True)
 class Api:
     """The HTTP API: its base URL, and a producer's token."""
 
@@ -80,33 +66,42 @@ class Waiting:
     as_json: bool
 
 
-def send_to_queues(
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A way to send events."""
+
+    origin: str
+    """What takes them, for people."""
+    send: Callable[[Sequence[InputItem]], list[SendResult]]
+
+
+def to_queues(location: Location, urls: Mapping[str, str | None]) -> Channel:
+    """To the queue of each event's kind; raises `CliError`."""
+    targets = find_targets(location, urls)
+    return Channel(targets.origin, lambda items: _send_by_sqs(items, targets))
+
+
+def to_api(api: Api) -> Channel:
+    """Over HTTP, one by one."""
+    return Channel(api.url, lambda items: [_send_by_http(item, api) for item in items])
+
+
+def send_file(
     path: Path,
     bare_event: BareEvent | None,
-    location: Location,
-    urls: dict[str, str | None],
-    waiting: Waiting | None = None,
+    channel: Callable[[], Channel],
+    waiting: Waiting | None,
+    *,
+    as_json: bool,
 ) -> ExitCode:
-    """Sends each event of a file to the queue of its kind; raises `CliError`."""
+    """Sends each event of a file; raises `CliError`."""
     items = read_items(path, Defaults(), bare_event)
-    targets = find_targets(location, urls)
+    open_channel = channel()
     page = Page.of_sandbox(waiting.ready_file) if waiting else None  # before anything is sent
-    results = _send_by_sqs(items, targets)
-    if waiting and page:
-        return _wait(results, page, waiting)
-    return _show(results, targets.origin)
-
-
-def send_to_api(
-    path: Path, bare_event: BareEvent | None, api: Api, waiting: Waiting | None = None
-) -> ExitCode:
-    """Sends each event of a file over HTTP; raises `CliError`."""
-    items = read_items(path, Defaults(), bare_event)
-    page = Page.of_sandbox(waiting.ready_file) if waiting else None
-    results = [_send_by_http(item, api) for item in items]
-    if waiting and page:
-        return _wait(results, page, waiting)
-    return _show(results, api.url)
+    results = open_channel.send(items)
+    if page and waiting:
+        return wait_for(results, page, waiting)
+    return show_results(results, open_channel.origin, as_json=as_json)
 
 
 def find_api(url: str, token_variable: str, ready_file: Path | None) -> Api:
@@ -213,7 +208,7 @@ def _result_of(item: InputItem, response: Response) -> SendResult:
 # What became of them
 
 
-def _wait(results: Sequence[SendResult], page: Page, waiting: Waiting) -> ExitCode:
+def wait_for(results: Sequence[SendResult], page: Page, waiting: Waiting) -> ExitCode:
     """Says of each event what became of it, as soon as it has ended."""
     console = stdout_console()
     all_good, keys = True, []
@@ -266,27 +261,3 @@ def _tell(row: Row, waiting: Waiting, console: Console) -> None:
         console.print(event_line(row, console.width), soft_wrap=True)
         if findings := list(parse_findings(row["findings"])):
             console.print(findings_table(findings))
-
-
-# Output
-
-
-def _show(results: Sequence[SendResult], origin: str) -> ExitCode:
-    console = stdout_console()
-    for one in results:
-        show(console, _blocks(one))
-    accepted = sum(one.accepted for one in results)
-    style = "good" if accepted == len(results) else "bad"
-    console.print(Text.assemble((f"{accepted} of {len(results)} taken", style), f" by {origin}."))
-    return ExitCode.OK if accepted == len(results) else ExitCode.FAILED
-
-
-def _blocks(result: SendResult) -> Iterator[Block]:
-    line = Text.assemble((result.item.label, "quiet"), " ")
-    if isinstance(result.item.content, InputEvent):
-        content = result.item.content
-        line.append(f"{content.kind.value} for {printable(content.app.id)} ", "heading")
-    line.append(result.message, "good" if result.accepted else "bad")
-    yield Block(line)
-    if result.findings:
-        yield Block(findings_table(result.findings))

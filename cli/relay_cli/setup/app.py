@@ -57,12 +57,17 @@ def add_app(installation: Installation, parameters: Parameters, app: AppToAdd, t
         app.settings_name, lambda there: settings_text(parameters, app, there), secure=False
     )
     if (sandbox := installation.sandbox) is not None:
-        stored = parameters.read(app.settings_name)
-        parsed = parse_settings(parameters, app, stored.value if stored else "{}")
-        sandbox.put_account(app.id, account_of(app.surface, parsed, tokens.splitlines()))
+        parsed = parse_settings(parameters, app, _written(parameters, app.settings_name))
+        known = _written(parameters, app.token_name).splitlines()
+        sandbox.put_account(app.id, account_of(app.surface, parsed, known))
         sandbox.forget_settings()
     done = "is set up" if changed else "was set up like this before: nothing is changed"
     stderr_console().print(f"{app.id} ({app.surface}) {done}, in {installation.origin}.")
+
+
+def _written(parameters: Parameters, name: str) -> str:
+    stored = parameters.read(name)
+    return stored.value if stored else ""
 
 
 def account_of(surface: Surface, settings: AppSettings, tokens: Sequence[str]) -> dict[str, Any]:

@@ -75,10 +75,10 @@ class Setup:
             self._hand_over(settings, name, entry.apps, token, as_json=as_json)
         else:
             print(json.dumps({"token": token}) if as_json else token)  # noqa: T201 - the result
-        what = parameter.removesuffix("s").replace("_", "-")
+        kind = parameter.removesuffix("s").replace("_", "-")
         option = self._installation.option
         _tell("The old token works too, until nobody uses it and you say:")
-        _tell(f"relay setup token rotate {what} {name} --finish{option}")
+        _tell(f"relay setup token rotate {kind} {name} --finish{option}")
         return ExitCode.OK
 
     def add_push_sender(self, name: str, app_ids: Sequence[str], *, as_json: bool) -> ExitCode:

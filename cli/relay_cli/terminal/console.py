@@ -60,6 +60,19 @@ def show(console: Console, blocks: Iterable[Block]) -> None:
         console.print(block.content, soft_wrap=block.exact)
 
 
+def require_stdout() -> None:
+    """Raises `CliError` if standard output is closed."""
+    if sys.stdout is None:
+        raise CliError("standard output is closed: there is nowhere to write")
+
+
+def write_line(line: bytes) -> None:
+    """Writes a line for programs to standard output, at once; it ends with a newline already."""
+    require_stdout()
+    sys.stdout.buffer.write(line)
+    sys.stdout.buffer.flush()
+
+
 def printable(text: str) -> str:
     """Replaces control characters, so that foreign text cannot control the terminal."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

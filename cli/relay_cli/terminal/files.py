@@ -3,11 +3,12 @@
 import os
 import stat
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Literal, TextIO
 
 from relay.exact_json import InvalidJsonError, loads
-from relay_cli.terminal.errors import CliError
+from relay_cli.terminal.errors import CliError, ExitCode
 
 MIB: Final = 1024 * 1024
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
@@ -21,6 +22,23 @@ def open_file(path: Path) -> BinaryIO:
         return path.open("rb")
     except OSError as error:
         raise read_error(path, error) from error
+
+
+def each_file(paths: Sequence[Path], handle: Callable[[Path], None]) -> ExitCode:
+    """Handles files one by one. What is wrong with one of several does not keep the others back.
+
+    It is said on standard error, and the exit code is 2. Of a single file it raises `CliError`.
+    """
+    code = ExitCode.OK
+    for path in paths:
+        try:
+            handle(path)
+        except CliError as error:
+            if len(paths) == 1:
+                raise
+            print(f"relay: {error}", file=sys.stderr)  # noqa: T201 - as the command says errors
+            code = error.code
+    return code
 
 
 def read_bytes(path: Path, max_bytes: int, hint: str = "") -> bytes:

@@ -2,13 +2,14 @@
 
 import functools
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 from rich.style import Style
 from rich.text import Text
 
-RULES_FILE: Final = Path(__file__).resolve().parents[3] / "docs" / "appsflyer.md"
+from relay_cli.resources import resource
+
+RULES_FILE: Final = resource("docs/appsflyer.md")
 
 
 def linked_rules(rules: Sequence[str], style: str = "rule") -> Text:

@@ -56,7 +56,7 @@ def status(
     """Where an event is, why, and what comes next. In a running sandbox.
 
     With --stack: what the logs say of an event id (a success is not logged).
-    Exit code 1 if no event of this id is known.
+    It fails if no event of this id is known.
     """
     _check(ready_file is not None, stack)
     if stack:

@@ -20,8 +20,8 @@ _NEXT: Final = {
     "held": "Next: it is looked at again by itself, and goes once what holds it is over.",
     "delivered": "Nothing more is to be done.",
     "duplicate": "Nothing more is to be done: the event was delivered before.",
-    "rejected": "Next: mend it, and send it anew; `relay dlq` shows and drops what is left.",
-    "refused": "Next: mend it, and send it anew; `relay dlq` shows and drops what is left.",
+    "rejected": "Next: correct it with `relay dlq edit`, or send it anew and drop what is left.",
+    "refused": "Next: correct it with `relay dlq edit`, or send it anew and drop what is left.",
     "dead_letter": "Next: end the reason, then `relay dlq redrive`.",
     "dropped": "Nothing more becomes of it.",
 }

@@ -48,7 +48,9 @@ def test_mail_is_sent_to_the_address_that_was_given_and_only_if_one_was() -> Non
 
 @pytest.mark.parametrize("name", ALARMS)
 def test_alarm_says_what_to_do_in_one_sentence_and_where_more_is_said(name: str) -> None:
-    sentence, end, rest = ALARMS[name]["AlarmDescription"].rpartition(" See docs/operations.md, ")
+    described = ALARMS[name]["AlarmDescription"]
+    text = described["Fn::Sub"] if isinstance(described, dict) else described
+    sentence, end, rest = text.rpartition(" See docs/operations.md, ")
 
     assert (end, rest) == (" See docs/operations.md, ", "Alarms.")
     assert sentence.endswith(".")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.cli.conftest import ROOT, Run
+from tests.integration.cli.conftest import RELAY, ROOT, Run, environment
 
 EVENT = {
     "appsflyer_id": "1415211453000-6513894",
@@ -27,6 +27,7 @@ BODY = (
     # printf ada@example.com | sha256sum
     '"email_hashed":"b5fc85e55755f9e0d030a10ab4429b6b2944855f9a0d60077fe832becbc41d72"}'
 )
+STAMPED = BODY.replace('"os":', '"eventTime":"2026-11-22 12:00:00.000","os":')
 ENVELOPE = {"app_id": "com.example.shop", "kind": "mobile_event", "event": EVENT}
 BAD = {"app_id": "123456789", "kind": "mobile_event", "event": EVENT}
 
@@ -59,10 +60,48 @@ FORMS: dict[str, tuple[Any, int]] = {
 def test_check_shows_the_exact_payload_of_every_form_of_a_file(
     content: Any, events: int, run: Run, tmp_path: Path
 ) -> None:
-    done = run("check", _file(tmp_path, content))
+    done = run("check", "--as-is", _file(tmp_path, content))
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.decode().count(f"\n{BODY}\n") == events
+
+
+def test_check_shows_what_its_entry_adds_and_when(run: Run, tmp_path: Path) -> None:
+    done = run("check", _file(tmp_path, ENVELOPE), "--arrival", "2026-11-22T12:00:00Z")
+
+    shown = done.stdout.decode()
+    assert f"\n{STAMPED}\n" in shown
+    assert f"{len(STAMPED.encode())} of at most 1,024 bytes" in shown
+    assert "came in   2026-11-22 12:00:00.000 UTC  the relay writes this as eventTime" in shown
+    assert "recorded  2026-11-22 12:00:00.000 UTC  the time of its coming (T2)" in shown
+
+
+def test_check_takes_several_files_and_goes_on_behind_a_bad_one(run: Run, tmp_path: Path) -> None:
+    good = _file(tmp_path, ENVELOPE)
+
+    done = run("check", good, "missing", good, "--json")
+
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(one["place"], one["verdict"]) for one in told] == [(f"{good}, event", "send")] * 2
+    assert done.returncode == 2
+    assert done.stderr == b"relay: missing cannot be read: No such file or directory\n"
+
+
+@pytest.mark.parametrize(("content", "code"), [(ENVELOPE, 0), (BAD, 1)])
+def test_check_into_a_closed_pipe_ends_as_it_would_otherwise(
+    content: Any, code: int, tmp_path: Path
+) -> None:
+    file = _file(tmp_path, [content] * 2_000)
+    with subprocess.Popen(
+        [RELAY, "check", file], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.readline()
+        process.stdout.close()
+
+        assert process.stderr.read() == b""
+        assert process.wait() == code
 
 
 def test_check_shows_payload_curl_size_and_times_exactly(run: Run, tmp_path: Path) -> None:
@@ -90,14 +129,17 @@ def test_check_shows_payload_curl_size_and_times_exactly(run: Run, tmp_path: Pat
 def test_check_bare_event_takes_kind_and_app_from_options(run: Run, tmp_path: Path) -> None:
     file = _file(tmp_path, EVENT)
 
-    done = run("check", file, "--kind", "mobile_event", "--app-id", "com.example.shop")
+    done = run(
+        "check", file, "--kind", "mobile_event", "--app-id", "com.example.shop",
+        "--arrival", "2026-11-22T12:00:00Z",
+    )  # fmt: skip
 
     assert done.returncode == 0
-    assert BODY in done.stdout.decode()
+    assert STAMPED in done.stdout.decode()
 
 
 def test_check_reads_standard_input(run: Run) -> None:
-    done = run("check", "-", stdin=json.dumps(ENVELOPE).encode())
+    done = run("check", "--as-is", "-", stdin=json.dumps(ENVELOPE).encode())
 
     assert done.returncode == 0
     assert BODY in done.stdout.decode()

@@ -1,7 +1,6 @@
 """`relay check --ndjson` in its own process: every test case, any line, and a waiting pipe."""
 
 import json
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -208,7 +207,7 @@ def test_check_ndjson_reader_that_stops_early_causes_no_error(tmp_path: Path) ->
         process.stdout.close()
 
         assert process.stderr.read() == b""
-        assert process.wait() == -signal.SIGPIPE
+        assert process.wait() == 0
 
 
 _LIMITED = """

@@ -45,7 +45,7 @@ def test_dlq_list_counts_by_reason_and_app_and_leaves_all_in_place(
     assert "com.example.shop" in below
     assert "first in 2 d 5 h" in below
     assert "com.example.blocked" in shown
-    assert "no envelope: export what holds an event, correct it, and send it" in " ".join(
+    assert "no envelope: correct what holds an event (dlq edit, resubmit)" in " ".join(
         shown.split()
     )
     assert second.stdout.decode().count("14 dead letters") == 1
@@ -167,7 +167,7 @@ def test_dlq_redrive_sends_only_what_is_selected_and_leaves_the_rest_visible(
 ) -> None:
     (message_id, *_) = queues.put(
         "mobile_dlq",
-        dead_letter(1, reason="account_blocked"),
+        dead_letter(1, reason="hold_limit: account_blocked"),
         dead_letter(2, app_id="id1"),
         dead_letter(3),
         dead_letter(4),

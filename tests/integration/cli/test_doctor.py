@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from functools import cache, partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import boto3
 import botocore.client
@@ -51,7 +51,10 @@ HEALTH: dict[str, Any] = {}
 
 
 class _Api(BaseHTTPRequestHandler):
+    ranges: ClassVar[list[str | None]] = []
+
     def do_GET(self) -> None:
+        self.ranges.append(self.headers.get("range"))
         body = json.dumps(HEALTH).encode()
         self.send_response(200)
         self.send_header("content-length", str(len(body)))
@@ -443,6 +446,12 @@ def test_check_that_aws_denies_or_hangs_at_says_so_and_the_others_go_on(
     assert wrong == []
 
 
-def test_end_of_file_is_fetched_and_an_address_of_another_sort_is_not() -> None:
+def test_end_of_file_alone_is_fetched_and_an_address_of_another_sort_is_not(
+    installation: Installation,
+) -> None:
+    assert json.loads(end_of_file(f"{installation.api}/layer.zip")) == HEALTH
+    assert _Api.ranges[-1] == "bytes=-2097152"
+    with pytest.raises(CliError, match="cannot be fetched"):
+        end_of_file("http://127.0.0.1:9/")
     with pytest.raises(CliError, match="no address"):
         end_of_file("file:///etc/passwd")

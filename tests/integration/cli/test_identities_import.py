@@ -128,6 +128,32 @@ def test_report_bad_line_has_number_and_reason(
     assert rows(path)[1] == Row(3, problem=problem)
 
 
+NO_IDS = [
+    ({"Customer User ID": "null"}, "Customer User ID stands for nobody (G4)"),
+    ({"Customer User ID": "(NULL)"}, "Customer User ID stands for nobody (G4)"),
+    ({"AppsFlyer ID": "N/A"}, "AppsFlyer ID is none: digits, a hyphen, digits (M1)"),
+    ({"AppsFlyer ID": "00000-00000"}, "AppsFlyer ID is none: digits, a hyphen, digits (M1)"),
+    (
+        {"AppsFlyer ID": "9c9a82fb-d5de-4cd1-90c3-527441c11828"},
+        "AppsFlyer ID is none: digits, a hyphen, digits (M1)",
+    ),
+    ({"App ID": "123456789"}, "App ID is none of a mobile app (E8)"),
+]
+
+
+def test_report_id_that_is_none_is_refused_and_counted(tmp_path: Path) -> None:
+    good = [line(0), line(1, **{"Customer User ID": "unknown"}), line(2, Platform="null")]
+    path = write(tmp_path / "installs.csv", *good, *(line(9, **fields) for fields, _ in NO_IDS))
+
+    read = rows(path)
+    counts, rejected = imported(path, MemoryTable())
+
+    assert [row.problem for row in read[:3]] == [None] * 3
+    assert [(row.problem, row.has_no_id) for row in read[3:]] == [(one, True) for _, one in NO_IDS]
+    assert (counts.remembered, counts.bad, counts.no_id) == (3, 6, 6)
+    assert rejected == read[3:]
+
+
 def test_report_quotation_mark_out_of_place_costs_its_own_line_alone(tmp_path: Path) -> None:
     path = tmp_path / "installs.csv"
     good = [",".join(line(number)) for number in (1, 3, 5)]
@@ -272,6 +298,19 @@ def test_import_of_another_file_begins_anew(tmp_path: Path) -> None:
     assert Progress.of(tmp_path / "state", Fingerprint.of(path)).counts.rows == 0
 
 
+def test_import_goes_on_from_the_state_of_an_earlier_release(tmp_path: Path) -> None:
+    """Which did not count ids that are none."""
+    path = write(tmp_path / "installs.csv", line(1))
+    done = Progress.of(tmp_path / "state", Fingerprint.of(path))
+    done.counts.rows = 1
+    done.save()
+    state = json.loads((tmp_path / "state").read_text())
+    del state["counts"]["no_id"]
+    (tmp_path / "state").write_text(json.dumps(state))
+
+    assert Progress.of(tmp_path / "state", Fingerprint.of(path)).counts.rows == 1
+
+
 def test_import_into_another_table_begins_anew(tmp_path: Path) -> None:
     path = write(tmp_path / "installs.csv", line(1))
     done = Progress.of(tmp_path / "state", Fingerprint.of(path), "AWS one")
@@ -403,3 +442,28 @@ def test_import_without_a_table_says_how_to_name_one(run: Run, tmp_path: Path) -
 
     assert done.returncode == 2
     assert b"--stack NAME" in done.stderr
+
+
+def test_get_shows_a_customers_ids_the_latest_install_first(
+    run: Run, queues: LocalQueues, table_name: str, tmp_path: Path
+) -> None:
+    later = {"App ID": "com.example.shop", "Install Time": "2026-10-27 08:00:00"}
+    write(tmp_path / "installs.csv", line(1), line(1, **later, **{"AppsFlyer ID": "1-2"}))
+    imported_ = run("identities", "import", "installs.csv", "--json", *queues.location)
+
+    shown = run("identities", "get", "user-1", *queues.location).stdout.decode()
+    told = run("identities", "get", "user-1", "--json", *queues.location).stdout.splitlines()
+    unknown = run("identities", "get", "user-9", *queues.location)
+
+    assert json.loads(imported_.stdout)["remembered"] == 2
+    assert shown.index("com.example.shop") < shown.index(APP)
+    assert json.loads(told[0]) == {
+        "app_id": "com.example.shop",
+        "customer_user_id": "user-1",
+        "appsflyer_id": "1-2",
+        "installed_at": "2026-10-27T08:00:00.000Z",
+        "platform": "ios",
+    }
+    assert len(told) == 2
+    assert (unknown.returncode, unknown.stdout) == (1, b"")
+    assert b"user-9" not in unknown.stderr

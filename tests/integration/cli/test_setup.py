@@ -93,6 +93,9 @@ async def test_new_app_is_delivered_to_after_two_commands_and_lives_on_through_a
     removed = await relay("setup", "remove", "app", APP, "--surface", "mobile", "--yes")
     assert removed.exit_code == 0
     assert "producers: names an app that is not set up, com.example.new" in removed.stderr
+    unwell = await relay("doctor")
+    assert unwell.exit_code == 1
+    assert "→ relay setup app add com.example.new" in unwell.stdout
     await relay("setup", "remove", "producer", "new-shop", "--yes")
     shown = json.loads((await relay("setup", "list", "--json")).stdout)
     assert APP not in json.dumps(shown)

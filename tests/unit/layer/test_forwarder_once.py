@@ -397,6 +397,25 @@ async def test_forward_payment_with_another_digest_is_a_conflict() -> None:
     assert [letter["reason"] for letter in harness.dead] == ["id_conflict"]
 
 
+@pytest.mark.parametrize(
+    ("source", "kept"),
+    [({}, None), ({"source": "stripe-main"}, "0" * 64)],
+    ids=["of a sender", "of a payment source"],
+)
+async def test_forward_dead_letter_keeps_its_digest_only_if_that_is_of_a_movement_of_money(
+    source: Json, kept: str | None
+) -> None:
+    """A sender's event is mended and redriven: then it is another, which the old digest is not."""
+    harness = covering()
+
+    await harness.forward(
+        make_envelope(event=make_event(eventName=5), content_sha256="0" * 64, **source)
+    )
+
+    (letter,) = harness.dead
+    assert letter.get("content_sha256") == kept
+
+
 async def test_forward_event_stamped_at_another_time_is_the_same_event() -> None:
     """A sender who sends again what has no time of its own does not send something else."""
     harness = covering()

@@ -170,6 +170,16 @@ def test_normalize_phone_number_that_would_be_a_guess_is_none(raw: str, region: 
     assert normalize_phone(raw, region) is None
 
 
+@pytest.mark.parametrize(("length", "is_taken"), [(250, True), (251, False)])
+def test_normalize_phone_longest_text_that_libphonenumber_reads_is_taken(
+    length: int,
+    is_taken: bool,  # noqa: FBT001 - a column
+) -> None:
+    raw = "+1" + "2025550123".rjust(length - 2)
+
+    assert (normalize_phone(raw, None) is not None) == is_taken
+
+
 # An event's identity: what is sent of it, and what is said
 
 CASES: list[tuple[dict[str, Any], str, dict[str, str]]] = [

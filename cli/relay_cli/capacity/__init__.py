@@ -1,0 +1,1 @@
+"""`relay capacity`: what a load takes and costs, from measured figures and list prices."""
