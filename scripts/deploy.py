@@ -166,8 +166,8 @@ def command(answers: Answers, config: Mapping[str, Any], *, preview: bool) -> li
 
 def told_next(answers: Answers, stack: str) -> str:
     """What to do once the stack is there."""
-    confirm = "AWS has sent a link: alarms arrive once somebody has clicked it.\n"
-    mail = f"  {answers.email}: {confirm}" if "@" in answers.email else ""
+    clicked = "once the link that AWS sends to a new address is clicked"
+    mail = f"  Alarms go to {answers.email}, {clicked}.\n" if "@" in answers.email else ""
     relay = f"AWS_DEFAULT_REGION={answers.region} .venv/bin/relay"
     return (
         f"\n{stack} is deployed in {answers.region}. Next:\n{mail}"

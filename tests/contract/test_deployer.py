@@ -171,3 +171,18 @@ def test_trust_policy_lets_in_one_environment_of_one_repository() -> None:
     assert statement["Action"] == "sts:AssumeRoleWithWebIdentity"
     assert claims["token.actions.githubusercontent.com:aud"] == "sts.amazonaws.com"
     assert claims["token.actions.githubusercontent.com:sub"] == "SUBJECT:environment:STAGE"
+
+
+def test_page_gives_the_deployer_a_name_that_it_may_not_change() -> None:
+    """A role of a name within its own reach could allow itself everything."""
+    page = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    names = set(re.findall(r"--role-name (\S+)", page))
+    reach = [arn for one in STATEMENTS for arn in listed(one["Resource"]) if ":role/" in arn]
+
+    assert names == {"relay-deployer-prod"}
+    assert [
+        name
+        for name in names
+        for arn in reach
+        if fnmatchcase(f"arn:aws:iam::123456789012:role/{name}", arn)
+    ] == []
