@@ -38,7 +38,7 @@ from relay_cli.terminal.errors import CliError
 from tests.support.template import sam_template
 
 STACK = "relay"
-PREFIX = "/appsflyer-relay"
+PREFIX = f"/{STACK}"
 TOPIC = "arn:aws:sns:us-east-1:123456789012:alarms"
 POLICY = Path(__file__).parents[3] / "docs" / "doctor-policy.json"
 ALL = [
@@ -83,8 +83,16 @@ class _Alarm(CloudFormationModel):
     def create_from_cloudformation_json(
         cls, resource_name: str, cloudformation_json: Any, *_: Any, **__: Any
     ) -> "_Alarm":
-        boto3.client("cloudwatch").put_metric_alarm(**cloudformation_json["Properties"])
+        boto3.client("cloudwatch").put_metric_alarm(**_present(cloudformation_json["Properties"]))
         return cls(resource_name)
+
+
+def _present(properties: dict[str, Any]) -> dict[str, Any]:
+    """Without AWS::NoValue, which moto leaves in lists as None."""
+    return {
+        name: [one for one in value if one is not None] if isinstance(value, list) else value
+        for name, value in properties.items()
+    }
 
 
 @cache
@@ -327,7 +335,7 @@ BREAKS: list[Break] = [
         lambda i: _attribute(i, "mobile_queue", RedrivePolicy=json.dumps(OTHER_DEAD_LETTERS)),
     ),
     ("mappings", "queue is Disabled", lambda _: _mapping(Enabled=False)),
-    ("api", "degraded by /appsflyer-relay/producers", lambda _: _degraded()),
+    ("api", f"degraded by {PREFIX}/producers", lambda _: _degraded()),
     ("alarms", "ring at nobody", lambda _: _deaf()),
     ("alarms", "relay-mobile-behind rings at nobody", lambda _: _muted()),
     ("layer", "2 layers", lambda _: _no_layer()),
@@ -373,7 +381,7 @@ def test_doctor_names_a_file_of_the_layer_that_is_not_as_here(installation: Inst
 def test_doctor_tells_that_more_waits_than_is_delivered(installation: Installation) -> None:
     dimensions = [{"Name": "service", "Value": "forward_web"}]
     boto3.client("cloudwatch").put_metric_data(
-        Namespace="AppsFlyerRelay",
+        Namespace=f"AppsFlyerRelay/{STACK}",
         MetricData=[{"MetricName": "Held", "Dimensions": dimensions, "Value": 10.0}],
     )
 
