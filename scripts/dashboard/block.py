@@ -1,5 +1,6 @@
 """The part of template.yaml that is written by this: from BEGIN to END, as YAML."""
 
+import json
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -57,7 +58,7 @@ def _can_wait(alarm: str) -> bool:
 
 
 def _composite(alarms: list[str]) -> str:
-    rule = " OR\n          ".join(f'ALARM("${{{name}}}")' for name in alarms)
+    rule = " OR ".join(f'ALARM("${{{name}}}")' for name in alarms)
     return f"""\
   {_COMPOSITE}:
     Type: AWS::CloudWatch::CompositeAlarm
@@ -66,8 +67,7 @@ def _composite(alarms: list[str]) -> str:
       AlarmDescription: >-
         An alarm rings that cannot wait until the morning: the dashboard shows it first.
         See docs/operations.md, Alarms.
-      AlarmRule: !Sub >-
-          {rule}
+      AlarmRule: !Sub '{rule}'
       AlarmActions: !If [HasPagerTopic, [!Ref PagerTopicArn], !Ref AWS::NoValue]
       OKActions: !If [HasPagerTopic, [!Ref PagerTopicArn], !Ref AWS::NoValue]
 
@@ -91,14 +91,11 @@ def _dashboard(body: str) -> str:
 def _query(name: str, query: Query) -> str:
     words = "".join(word.capitalize() for word in name.split())
     groups = ", ".join(f"!Ref {group}" for group in query.groups)
-    lines = "\n".join(f"        {line}" for line in query.query.splitlines())
     return f"""\
   {words}Query:
     Type: AWS::Logs::QueryDefinition
     Properties:
       Name: !Sub ${{AWS::StackName}}/{name}
       LogGroupNames: [{groups}]
-      QueryString: |-
-{lines}
-
+      QueryString: {json.dumps(query.query)}
 """
