@@ -224,6 +224,20 @@ async def test_everything_is_reached_by_keys_alone(visit: Visit) -> None:
     await expect(page.get_by_role("heading", name="Faults")).to_be_visible()
 
 
+async def test_what_was_sent_or_begins_as_a_sample_has_an_id_of_its_own(visit: Visit) -> None:
+    """The next event that somebody sends from here is another one."""
+    await visit.send(event("way-own-id"))
+    await visit.page.keyboard.press("2")
+    text = visit.page.get_by_label("The event as JSON")
+    await expect(text).not_to_have_value(_has('"way-own-id"'))
+    await visit.page.get_by_label("Start from").select_option("forward mobile purchase")
+    await expect(text).to_have_value(_has('"af_quantity"'))
+
+    await expect(text).not_to_have_value(_has('"order-1001",'))
+    number = visit.page.locator(".paint .json-number").first
+    assert await number.evaluate("one => getComputedStyle(one).display") == "inline"
+
+
 async def test_an_event_sent_again_is_called_a_duplicate(visit: Visit) -> None:
     await visit.send(event("way-twice"))
     await expect(row(visit.page, "way-twice").locator(".chip").first).to_have_text("✓ delivered")

@@ -43,7 +43,7 @@ def groups_blocks(queue: str, groups: Sequence[Group], now: datetime) -> Iterato
     yield Block(_groups_table(queue, groups, now))
     in_time, missed = sum(one.in_time for one in groups), sum(one.missed for one in groups)
     if in_time:
-        yield Block(Text(f"{in_time:,} can still keep their own time.", "good"))
+        yield Block(Text(f"{in_time:,} can still keep {'its' if in_time == 1 else 'their'} own time.", "good"))
     if missed:
         yield Block(Text(f"{missed:,} {HAVE_MISSED}", "warn"))
     if in_time or missed:

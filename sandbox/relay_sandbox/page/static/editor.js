@@ -47,7 +47,7 @@ function painted(text, tokens, marks) {
     const token = tokens[next]?.from <= from ? tokens[next].kind : "";
     const mark = marks.find(({ at }) => at[0] <= from && from < at[1]);
     const piece = text.slice(from, cuts[index + 1]);
-    return token || mark ? html`<span class="${token} ${mark ? `mark ${mark.severity}` : ""}">${piece}</span>` : piece;
+    return token || mark ? html`<span class="${token && `json-${token}`} ${mark ? `mark ${mark.severity}` : ""}">${piece}</span>` : piece;
   });
 }
 

@@ -62,7 +62,7 @@ function first() {
     eventValue: { af_revenue: "1,234.50" },
     eventCurrency: "EURO",
   };
-  const envelope = { app_id: "com.example.shop", kind: "mobile_event", event_id: `order-${String(Date.now()).slice(-6)}`, event };
+  const envelope = { app_id: "com.example.shop", kind: "mobile_event", event_id: newId(), event };
   return { text: JSON.stringify(envelope, null, 2) };
 }
 
@@ -71,18 +71,27 @@ async function fillFrom(key) {
   const row = app.store.find(key);
   try {
     const trace = await get(`traces/${encodeURIComponent(row?.key ?? key)}`);
-    change({ text: known ?? envelopeOf(trace), note: noteOn(trace) });
+    const text = known ?? envelopeOf(trace);
+    const isConflict = trace.reason === "id_conflict";
+    change({ text: isConflict ? underAnotherId(text) : text, note: isConflict ? OWN_ID : noteOn(trace) });
   } catch (error) {
     state.problem = error.message;
   }
   app.go({ screen: "try" }, { replace: true });
 }
 
+const newId = () => `order-${String(Date.now()).slice(-6)}`;
+
+/** The text under another event id, if it has one: one id is one event (S6). */
+const underAnotherId = (text) => text.replace(/("event_id"\s*:\s*)"(?:[^"\\]|\\.)*"/, (_, name) => `${name}"${newId()}"`);
+
 function envelopeOf(trace) {
   const head = { app_id: trace.app_id, kind: trace.kind };
   if (trace.event_id) head.event_id = trace.event_id;
   return pretty(`${JSON.stringify(head).slice(0, -1)},"event":${trace.event ?? "{}"}}`);
 }
+
+const OWN_ID = "It has an event id of its own now: under the other one something else was delivered (S6).";
 
 const noteOn = (trace) =>
   trace.event_id && trace.times_recorded
@@ -176,7 +185,7 @@ function choices() {
 function startFrom(event) {
   const sample = state.samples[Number(event.target.value)];
   if (event.target.value === "" || !sample) return;
-  change({ text: envelopeOf({ ...sample, event: sample.text }) });
+  change({ text: underAnotherId(envelopeOf({ ...sample, event: sample.text })) });
 }
 
 const FORMS = { event: "a bare event: kind, app and id stand above", envelope: "an envelope", array: "an array", lines: "one event a line", records: "an SQS event of Lambda's" };
@@ -266,6 +275,7 @@ async function send(by) {
     const { key } = await post("send", { ...asked(), by });
     remember(key);
     announce("Sent.");
+    change({ text: underAnotherId(state.text), event_id: state.event_id && newId() });
     if (key) app.go({ screen: "events", id: key });
   } catch (error) {
     state.problem = error.message;
