@@ -4,7 +4,7 @@
     make deploy STAGE=staging PREVIEW=1     # what would change; nothing is changed
 
 Asks for what neither the command line nor an earlier run told, and only on a terminal. What it was
-told is kept in deploy.local.toml, which git ignores.
+told is kept in deploy.local.toml, which git ignores, once the deployment has succeeded.
 """
 
 import contextlib
@@ -138,7 +138,7 @@ def _until_right(ask: Ask, said: str, default: str, check: Callable[[str], str])
 
 def keep(kept: Kept, answers: Answers) -> str:
     """The text of deploy.local.toml with these answers in it."""
-    told = {"region": answers.region, "email": answers.email}
+    told = {"region": answers.region} | ({"email": answers.email} if answers.email else {})
     sections = {**kept, answers.stage: told}
     return _KEPT_HEAD + "".join(
         f"\n[{stage}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in one.items())
@@ -167,7 +167,11 @@ def command(answers: Answers, config: Mapping[str, Any], *, preview: bool) -> li
 def told_next(answers: Answers, stack: str) -> str:
     """What to do once the stack is there."""
     clicked = "once the link that AWS sends to a new address is clicked"
-    mail = f"  Alarms go to {answers.email}, {clicked}.\n" if "@" in answers.email else ""
+    mail = (
+        f"  Alarms go to {answers.email}, {clicked}.\n"
+        if "@" in answers.email
+        else "  Alarms go to nobody new: `make deploy EMAIL=ops@example.com` says to whom.\n"
+    )
     relay = f"AWS_DEFAULT_REGION={answers.region} .venv/bin/relay"
     return (
         f"\n{stack} is deployed in {answers.region}. Next:\n{mail}"
@@ -196,9 +200,12 @@ def main(names: Sequence[str], environment: Mapping[str, str]) -> int:
     answers = collect(given, kept, stages(config), default, _asker())
     if session.get_credentials() is None:
         raise DeployError("AWS cannot know who you are: `aws configure sso`, or set AWS_PROFILE.")
-    (ROOT / KEPT).write_text(keep(kept, answers), encoding="utf-8")
     print(about(answers, config, kept), flush=True)
-    return _run(answers, config, preview=bool(given.get("PREVIEW")))
+    is_preview = bool(given.get("PREVIEW"))
+    code = _run(answers, config, preview=is_preview)
+    if not (code or is_preview):  # what came to nothing is not where the next one goes
+        (ROOT / KEPT).write_text(keep(kept, answers), encoding="utf-8")
+    return code
 
 
 def about(answers: Answers, config: Mapping[str, Any], kept: Kept) -> str:

@@ -223,6 +223,22 @@ def test_failed_build_is_shown_and_nothing_is_deployed(project: Path) -> None:
     assert done.returncode == 2
     assert "no wheel" in done.stderr
     assert "deployed in" not in done.stdout
+    assert not (project / deploy.KEPT).exists()
+
+
+def test_preview_does_not_say_where_the_next_deployment_goes(project: Path) -> None:
+    call = ["make", "deploy", f"PYTHON={sys.executable}", "STAGE=dev", "REGION=eu-west-1"]
+    subprocess.run([*call, "PREVIEW=1"], cwd=project, env=environment(), check=True)
+
+    assert not (project / deploy.KEPT).exists()
+
+
+def test_no_address_is_asked_for_again() -> None:
+    questions, ask = asked("dev|ops@example.com")
+    kept = tomllib.loads(keep({}, Answers("dev", "eu-west-1", "")))
+
+    assert collect({}, kept, STAGES, "", ask).email == "ops@example.com"
+    assert len(questions) == 2
 
 
 def read_all(terminal: int) -> Iterator[str]:

@@ -17,7 +17,7 @@ from relay.messages.notice import parse_notice, write_notice
 from relay.messages.reader import read_content
 from relay_cli.dlq.dead_letter import UNCERTAIN_MONEY, DeadLetter, kept_findings, redrive_body
 from relay_cli.dlq.export import content_of
-from relay_cli.dlq.prospects import ID_CONFLICT, fails_again
+from relay_cli.dlq.prospects import ID_CONFLICT, breaks_a_rule, fails_again
 
 PAYMENTS: Final = "payments"
 _OF_AN_EXPORT: Final = frozenset({"queue", "letter_id"})
@@ -126,7 +126,9 @@ def _as_it_is(
     body, envelope = redrive_body(dead_letter), dead_letter.envelope
     if body is None or envelope is None:
         return Replacement(problem=_NOT_MENDED)
-    if fails_again(dead_letter, now) and not anyway and dead_letter.reason not in _ROUTED:
+    is_routed = dead_letter.reason in _ROUTED  # here it goes to the queue of its kind
+    fails = breaks_a_rule(dead_letter, now) if is_routed else fails_again(dead_letter, now)
+    if fails and not anyway:
         checked = _corrected(correction, now)
         return checked if checked.body is None else Replacement(problem=_UNCHANGED)
     return Replacement(body, _surface(envelope), dead_letter.app_id)

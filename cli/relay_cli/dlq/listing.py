@@ -42,7 +42,7 @@ def list_dead_letters(
             if as_json:
                 _write(queue.name, groups, kept if letters else None)
             else:
-                _show(queue.name, groups, kept if letters else None, now)
+                _show(queue.name, groups, kept if letters else None, now, filter_)
             if reader.truncated:
                 stderr_console().print(Text(MAY_BE_MORE, "warn"))
     return ExitCode.OK
@@ -56,12 +56,19 @@ def _write(queue: str, groups: Groups, letters: Sequence[DeadLetter] | None) -> 
             write_line(encode(facts_of(one, queue)))
 
 
-def _show(queue: str, groups: Groups, letters: Sequence[DeadLetter] | None, now: datetime) -> None:
+def _show(
+    queue: str,
+    groups: Groups,
+    letters: Sequence[DeadLetter] | None,
+    now: datetime,
+    filter_: Filter,
+) -> None:
     console = stdout_console()
     if letters:
         show(console, letters_blocks(queue, letters, now))
     else:
-        show(console, groups_blocks(queue, groups.largest_first(), now))
+        is_chosen = not filter_.matches_all
+        show(console, groups_blocks(queue, groups.largest_first(), now, is_chosen=is_chosen))
     show(console, rules_blocks(groups, are_shown=bool(letters)))
 
 

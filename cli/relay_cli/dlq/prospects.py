@@ -24,7 +24,7 @@ def fails_again(dead_letter: DeadLetter, now: datetime) -> bool:
     if dead_letter.is_crashed or redrive_body(dead_letter) is None:
         return False
     if dead_letter.reason == REJECTED:
-        return _breaks_a_rule(dead_letter, now)
+        return breaks_a_rule(dead_letter, now)
     return dead_letter.fields.get("outcome") == Outcome.REFUSED or dead_letter.reason in _FOR_GOOD
 
 
@@ -34,7 +34,8 @@ def why(dead_letter: DeadLetter) -> str:
     return f"{dead_letter.reason} ({', '.join(rules)})" if rules else dead_letter.reason
 
 
-def _breaks_a_rule(dead_letter: DeadLetter, now: datetime) -> bool:
+def breaks_a_rule(dead_letter: DeadLetter, now: datetime) -> bool:
+    """Whether its event, as it is, would be rejected."""
     envelope = dead_letter.envelope
     if envelope is None:
         return False

@@ -35,15 +35,21 @@ def dead_letter_count(number: int) -> str:
     return f"{number:,} dead letter{'' if number == 1 else 's'}"
 
 
-def groups_blocks(queue: str, groups: Sequence[Group], now: datetime) -> Iterator[Block]:
-    """The dead letters of a queue by reason and app."""
+def groups_blocks(
+    queue: str, groups: Sequence[Group], now: datetime, *, is_chosen: bool
+) -> Iterator[Block]:
+    """The dead letters of a queue by reason and app; `is_chosen`: of some, not of all."""
+    if not groups and is_chosen:
+        yield Block(Text(f"{queue}: none that you chose; without a choice all are listed", "warn"))
+        return
     if not groups:
         yield Block(Text(f"{queue}: no dead letters", "good"))
         return
     yield Block(_groups_table(queue, groups, now))
     in_time, missed = sum(one.in_time for one in groups), sum(one.missed for one in groups)
     if in_time:
-        yield Block(Text(f"{in_time:,} can still keep {'its' if in_time == 1 else 'their'} own time.", "good"))
+        whose = "its" if in_time == 1 else "their"
+        yield Block(Text(f"{in_time:,} can still keep {whose} own time.", "good"))
     if missed:
         yield Block(Text(f"{missed:,} {HAVE_MISSED}", "warn"))
     if in_time or missed:

@@ -142,6 +142,7 @@ def test_replacement_goes_to_the_queue_of_its_kind() -> None:
     letter = {**LETTER, "kind": "web_visit", "event": visit, "reason": "wrong_queue"}
 
     assert replaced(letter).surface == "web"
+    assert replaced({**letter, "event": {**visit, "event_url": 5}}).problem
 
 
 def test_replacement_of_what_fails_again_is_sent_if_a_person_says_so() -> None:
