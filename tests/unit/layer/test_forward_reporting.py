@@ -271,6 +271,13 @@ def test_report_failure_tells_rule_status_certainty_and_wait(lines: Lines) -> No
     assert line["delay_seconds"] == 10
 
 
+def test_report_failure_tells_no_wait_of_what_does_not_wait(lines: Lines) -> None:
+    """A dead letter is a message too."""
+    report(REFUSED)
+
+    assert lines()[0].get("delay_seconds") is None
+
+
 def test_report_failure_names_the_app_only_where_it_is_set_up(said: Callable[[], str]) -> None:
     """What else a sender puts there may be anything."""
     stranger = job(make_web_envelope(app_id="jane.roe@example.com"))
