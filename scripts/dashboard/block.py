@@ -94,8 +94,6 @@ def _query(name: str, query: Query) -> str:
     return f"""\
   {words}Query:
     Type: AWS::Logs::QueryDefinition
-    Properties:
-      Name: !Sub ${{AWS::StackName}}/{name}
-      LogGroupNames: [{groups}]
-      QueryString: {json.dumps(query.query)}
+    Properties: {{ Name: !Sub "${{AWS::StackName}}/{name}", LogGroupNames: [{groups}],
+      QueryString: {json.dumps(query.query)} }}
 """
