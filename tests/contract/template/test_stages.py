@@ -53,6 +53,9 @@ MADE = {
 }
 """Types that the local AWS makes, and lets us see afterwards."""
 
+UNSEEN = {"Layers", "Environment"}
+"""What makes no difference to a function's name; the local AWS takes long to read it."""
+
 
 ALWAYS: Json = {"Fn::Equals": ["", ""]}
 
@@ -162,14 +165,16 @@ def create(stack: str, given: Mapping[str, str]) -> None:
     kept = {name: dict(one) for name, one in TEMPLATE["Resources"].items() if one["Type"] in MADE}
     for one in kept.values():
         if one["Type"] == "AWS::Lambda::Function":
-            properties = {key: v for key, v in one["Properties"].items() if key != "Layers"}
+            properties = {key: v for key, v in one["Properties"].items() if key not in UNSEEN}
             one["Properties"] = properties | {"Code": {"ZipFile": "# none"}}
         if one["Type"] == "AWS::IAM::Role":
             properties = {k: v for k, v in one["Properties"].items() if k != "ManagedPolicyArns"}
             one["Properties"] = properties
-    body = {
-        key: TEMPLATE[key] for key in ("Parameters", "Conditions", "Mappings") if key in TEMPLATE
+    parameters = {
+        name: {key: one[key] for key in ("Type", "Default")}
+        for name, one in TEMPLATE["Parameters"].items()
     }
+    body: Json = {"Parameters": parameters, "Conditions": TEMPLATE["Conditions"]}
     values: list[Any] = [{"ParameterKey": k, "ParameterValue": v} for k, v in given.items()]
     boto3.client("cloudformation").create_stack(
         StackName=stack, TemplateBody=json.dumps(body | {"Resources": kept}), Parameters=values
