@@ -18,6 +18,7 @@ from moto import mock_aws
 
 from scripts.deploy import deploy_settings
 from tests.contract.test_deployer import STATEMENTS
+from tests.support.every import every
 from tests.support.resolved import Surroundings, leaves, resolve
 from tests.support.template import Json, listed, sam_template
 
@@ -121,14 +122,14 @@ def names(found: set[tuple[str, str, str]]) -> dict[str, str]:
 PAIRS = [("dev", "staging"), ("staging", "prod"), ("dev", "prod")]
 
 
-@pytest.mark.parametrize(("one", "other"), PAIRS)
+@every("one, other", PAIRS)
 def test_stages_have_no_name_and_no_address_in_common(one: str, other: str) -> None:
     both = texts(*settings(one)) & texts(*settings(other))
 
     assert names(both) == {}
 
 
-@pytest.mark.parametrize(("one", "other"), PAIRS)
+@every("one, other", PAIRS)
 def test_stages_have_no_metric_in_common(one: str, other: str) -> None:
     assert len(metrics(*settings(one))) > 20
     assert metrics(*settings(one)) & metrics(*settings(other)) == set()
