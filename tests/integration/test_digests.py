@@ -24,7 +24,7 @@ esac
 
 
 def pip() -> Path:
-    """pip's own wheel: it runs from there, which spares making an environment."""
+    """Pip's own wheel: it runs from there, which spares making an environment."""
     found = importlib.util.find_spec("ensurepip")
     wheels = Path(found.origin).parent.rglob("pip-*.whl") if found and found.origin else []
     for wheel in wheels:
