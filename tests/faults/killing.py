@@ -6,13 +6,13 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
 from relay.domain.kinds import Surface
 from relay_sandbox.lambda_runtime.execution import ExecutionEnvironment, FunctionLog, Invocation
 from relay_sandbox.lambda_runtime.runtime_api import FunctionError, PendingInvocation
+from relay_sandbox.processes.forker import Launch
 from tests.faults.deployment import Deployment
 
 MOMENTS = ("answer", "return", "request", "call", "time")
@@ -68,9 +68,12 @@ class MortalFunction:
     claims of the dead are over.
     """
 
-    def __init__(self, deployment: Deployment, surface: Surface, log: Path) -> None:
+    def __init__(
+        self, deployment: Deployment, surface: Surface, log: FunctionLog, launch: Launch
+    ) -> None:
         self.toll = Toll()
-        self.log = FunctionLog(log)
+        self.log = log
+        self._launch = launch
         self.started = 0
         self.running = 0
         self.extent = Extent(0.0, {})
@@ -153,7 +156,10 @@ class MortalFunction:
 
     async def _start(self) -> ExecutionEnvironment:
         started = await ExecutionEnvironment.start(
-            self._deployment.settings(self._surface), self.log, self._deployment.front_url
+            self._deployment.settings(self._surface),
+            self.log,
+            self._deployment.front_url,
+            launch=self._launch,
         )
         assert not isinstance(started, FunctionError), str(started)
         return started

@@ -18,6 +18,7 @@ import pytest
 import pytest_asyncio
 
 from relay.domain.kinds import Surface
+from relay_sandbox.lambda_runtime.execution import FunctionLog, launching_functions
 from relay_sandbox.lambda_runtime.pollers import Poller
 from relay_sandbox.local_aws.aws import LocalAws
 from relay_sandbox.stand_in import Fault
@@ -94,8 +95,14 @@ async def handling(
 ) -> AsyncIterator[Handled]:
     """A forwarder that is fed from its queue while the block runs."""
     deployment = Deployment(aws)
-    async with deployment.up(**QUICK, **parameters):
-        function = MortalFunction(deployment, surface, folder / "function.log")
+    log = FunctionLog(folder / "function.log")
+    async with (
+        deployment.up(**QUICK, **parameters),
+        launching_functions(
+            [deployment.settings(surface)], deployment.front_url, log.write
+        ) as launch,
+    ):
+        function = MortalFunction(deployment, surface, log, launch)
         source = deployment.source(surface)
         poller = Poller(aws, source, function, limit=1, window_seconds=WINDOW_SECONDS)
         polling = asyncio.create_task(poller.run())
