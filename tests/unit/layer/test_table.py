@@ -59,6 +59,59 @@ def write_of(*keys: Key) -> list[dict[str, Any]]:
     return [{"DeleteRequest": {"Key": record(key)}} for key in keys]
 
 
+def query_of(condition: str, value: str, **more: Any) -> dict[str, Any]:
+    name = condition.rpartition(" = ")[2]
+    values = {name: {"S": value}}
+    return {
+        "TableName": NAME,
+        "KeyConditionExpression": condition,
+        "ExpressionAttributeValues": values,
+        **more,
+    }
+
+
+# What is asked for
+
+
+def test_put_writes_the_item(table: DynamoTable, aws: Stubber) -> None:
+    item = record(KEY, at={"N": "7"})
+    aws.add_response("put_item", {}, {"TableName": NAME, "Item": item})
+
+    assert table.put(KEY, {"at": 7}) is None
+
+
+def test_merge_sets_what_it_is_given(table: DynamoTable, aws: Stubber) -> None:
+    asked = {
+        "TableName": NAME,
+        "Key": record(KEY),
+        "UpdateExpression": "SET #0 = :0, #1 = :1",
+        "ExpressionAttributeNames": {"#0": "at", "#1": "name"},
+        "ExpressionAttributeValues": {":0": {"N": "7"}, ":1": {"S": "x"}},
+    }
+    aws.add_response("update_item", {}, asked)
+
+    table.merge(KEY, {"at": 7, "name": "x"})
+
+
+def test_under_reads_page_after_page(table: DynamoTable, aws: Stubber) -> None:
+    first, second = Key("user-1", "a"), Key("user-1", "b")
+    asked = query_of("pk = :pk", "user-1", ConsistentRead=True)
+    page = {"Items": [record(first, a={"N": "1"})], "LastEvaluatedKey": record(first)}
+    aws.add_response("query", page, asked)
+    aws.add_response(
+        "query", {"Items": [record(second)]}, {**asked, "ExclusiveStartKey": record(first)}
+    )
+
+    assert table.under("user-1") == {first: {"a": 1}, second: {}}
+
+
+def test_of_customer_asks_the_index(table: DynamoTable, aws: Stubber) -> None:
+    asked = query_of("customer_user_id = :customer", "user-1", IndexName="customers")
+    aws.add_response("query", {"Items": [record(KEY)]}, asked)
+
+    assert table.of_customer("user-1") == [KEY]
+
+
 # What is left undone
 
 
