@@ -31,6 +31,7 @@ from tests.support.builders import (
     make_http_event,
     make_sqs_event,
 )
+from tests.support.every import every
 from tests.support.fakes import FakeAppsFlyer, FakeSqs, FakeSsm, Meta, Says, aws_error
 from tests.support.webhooks import Adyen_
 
@@ -378,8 +379,8 @@ def test_payment_goes_from_its_webhook_to_the_mobile_queue(outside: Outside) -> 
     assert len(outside.tables["trail"]) > 1
 
 
-@pytest.mark.parametrize(
-    ("handler", "unwanted"),
+@every(
+    "handler, unwanted",
     [
         ("receive_payment", {"httpx", "phonenumbers", "stripe", "Adyen", "standardwebhooks"}),
         ("receive_install", {"httpx", "phonenumbers"}),

@@ -30,6 +30,7 @@ from relay.errors import (
 from relay.messages.backoff import Jitter
 from relay.secrets import Secret
 from tests.support.builders import MOBILE_APP, Json
+from tests.support.every import every
 from tests.support.fakes import FakeClock, FakeSsm, aws_error, longest
 
 APP_NAME = f"/relay/apps/mobile/{MOBILE_APP}"
@@ -82,8 +83,8 @@ def shelf() -> Shelf:
     )
 
 
-@pytest.mark.parametrize(
-    ("kind", "surface"),
+@every(
+    "kind, surface",
     [
         (Kind.MOBILE_EVENT, Surface.MOBILE),
         (Kind.WEB_EVENT, Surface.WEB),
@@ -352,7 +353,7 @@ def test_reread_of_what_is_absent_waits_for_ten_seconds_after_any_read(shelf: Sh
 # A clock that runs on, and may be set back
 
 
-@pytest.mark.parametrize("of", [ParameterStore, Apps])
+@every("of", [ParameterStore, Apps])
 def test_parameters_age_by_a_clock_that_runs_while_the_process_is_frozen(of: type) -> None:
     """`time.monotonic` may stand still in a Lambda function that waits for its next event."""
     assert signature(of).parameters["clock"].default is time.time
@@ -929,8 +930,8 @@ def test_by_token_takes_text_that_is_no_unicode(shelf: Shelf) -> None:
     assert found(shelf, "\ud800") is None
 
 
-@pytest.mark.parametrize(
-    ("apps", "allowed"),
+@every(
+    "apps, allowed",
     [((MOBILE_APP,), True), (("id2",), False), (("*",), True), ((), False), (("id2", "*"), True)],
 )
 def test_may_send_for_the_apps_listed_or_all(apps: tuple[str, ...], allowed: bool) -> None:  # noqa: FBT001 - a column

@@ -9,6 +9,7 @@ from botocore.stub import Stubber
 
 from relay.aws.table import Condition, DynamoTable, Key, is_key_text
 from relay.errors import TableUnavailableError
+from tests.support.every import every
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -246,8 +247,8 @@ def test_put_asks_for_the_item_in_the_way_with_the_refusal(
 # Keys
 
 
-@pytest.mark.parametrize(
-    ("text", "usable"),
+@every(
+    "text, usable",
     [("", False), ("abcd", True), ("abcde", False), ("üü", True), ("üüü", False)],
 )
 def test_key_text_is_of_one_byte_to_so_many_in_utf_8(text: str, usable: bool) -> None:  # noqa: FBT001 - a column of the table

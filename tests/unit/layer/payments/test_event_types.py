@@ -7,13 +7,13 @@ becomes a dead letter: what it does to the money differs, so a person should loo
 import json
 from pathlib import Path
 
-import pytest
 from paddle_billing.Entities.Events import EventTypeName
 
 from relay.domain.movements import Treatment
 from relay.domain.payment_rules import SourceApps
 from relay.payments.providers.registry import PROVIDERS, source_settings
 from tests.support.builders import Json
+from tests.support.every import every
 
 DATA = Path(__file__).parents[3] / "data" / "event_types"
 
@@ -41,7 +41,7 @@ def treatments(provider: str) -> dict[str, Treatment]:
     }
 
 
-@pytest.mark.parametrize(("provider", "least"), [("adyen", 50), ("paddle", 60)])
+@every("provider, least", [("adyen", 50), ("paddle", 60)])
 def test_each_listed_type_has_its_treatment_and_its_reason(provider: str, least: int) -> None:
     found, why = treatments(provider), PROVIDERS[provider].why_ignored
 

@@ -10,6 +10,7 @@ import pytest
 
 from relay.messages.notice import parse_notice
 from tests.support.builders import MOBILE_APP, NOW, WEB_APP, Json
+from tests.support.every import every
 from tests.support.payments_harness import ANDROID_APP, SECRETS, PaymentsHarness, billing_webhook
 from tests.support.webhooks import ACCOUNTS, present
 
@@ -257,7 +258,7 @@ STEPS: dict[str, Callable[[PaymentsHarness], None]] = {
 }
 
 
-@pytest.mark.parametrize("order", list(permutations(STEPS)), ids=" ".join)
+@every("order", list(permutations(STEPS)), ids=" ".join)
 def test_payment_return_and_reversal_in_any_order_are_each_reported(order: tuple[str, ...]) -> None:
     """Each waits a day for what it needs; a reversal as long as its return, told long after it."""
     harness = PaymentsHarness(hold_seconds=3600)
@@ -271,7 +272,7 @@ def test_payment_return_and_reversal_in_any_order_are_each_reported(order: tuple
     assert sorted(revenue(one)[1] for one in harness.mobile) == ["-59.49", "59.49", "59.49"]
 
 
-@pytest.mark.parametrize("order", [("reversal", "return"), ("return", "reversal")], ids=" ".join)
+@every("order", [("reversal", "return"), ("return", "reversal")], ids=" ".join)
 def test_return_and_reversal_whose_payment_never_comes_are_dead_letters_together(
     order: tuple[str, ...],
 ) -> None:

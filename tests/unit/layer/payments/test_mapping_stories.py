@@ -115,7 +115,7 @@ def test_payment_and_its_refunds_of_stripe_in_every_order_are_each_once() -> Non
         assert net_sum(movements(harness)) == 0
 
 
-@pytest.mark.parametrize("seed", range(2))
+@every("seed", range(2))
 def test_payment_told_net_that_is_given_back_in_parts_leaves_nothing(seed: int) -> None:
     """Stripe tells of a refund's gross amount alone."""
     harness = PaymentsHarness()

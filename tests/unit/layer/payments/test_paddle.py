@@ -169,12 +169,12 @@ def test_samples_are_all_there() -> None:
     assert found == BY_SAMPLE.keys()
 
 
-@pytest.mark.parametrize("name", BY_SAMPLE)
+@every("name", BY_SAMPLE)
 def test_understand_sample_means_what_paddle_tells(name: str) -> None:
     assert understood(sample(name)) == BY_SAMPLE[name]
 
 
-@pytest.mark.parametrize("name", BY_SAMPLE)
+@every("name", BY_SAMPLE)
 def test_read_sample_says_which_webhook_it_was(name: str) -> None:
     event = sample(name)
     found = told(event)
@@ -201,7 +201,7 @@ def test_read_test_is_what_the_settings_say() -> None:
     assert told(of("transaction.completed"), settings(test=True)).test
 
 
-@pytest.mark.parametrize(
+@every(
     "kind",
     [
         "transaction.paid",
@@ -225,7 +225,7 @@ def test_read_type_that_nobody_knows_is_unknown_and_nothing_of_it_is_kept() -> N
     assert found == ParsedWebhook("evt_1", "transaction.unpaid", Treatment.UNKNOWN, TOLD_AT)
 
 
-@pytest.mark.parametrize(
+@every(
     "event",
     [
         {"event_type": "transaction.completed"},
@@ -286,8 +286,8 @@ def test_transaction_without_a_subscription_is_a_purchase() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("origin", "kind"),
+@every(
+    "origin, kind",
     [
         ("web", MovementKind.FIRST_PAYMENT),
         ("api", MovementKind.FIRST_PAYMENT),
@@ -366,7 +366,7 @@ def test_transaction_minor_units_of_the_source_win() -> None:
     assert str(amount_of(event, settings(minor_units={"COP": 0})).gross) == "1190"
 
 
-@pytest.mark.parametrize(
+@every(
     "totals",
     [
         {"grand_total": None},
@@ -393,13 +393,13 @@ SUB: Json = {
 LINKS = (Link("subscription:sub_1", ("customer:ctm_1",)),)
 
 
-@pytest.mark.parametrize("kind", ["subscription.trialing", "subscription.imported"])
+@every("kind", ["subscription.trialing", "subscription.imported"])
 def test_subscription_without_a_trial_gives_links_alone(kind: str) -> None:
     assert understood(of(kind, **SUB)) == Interpretation(LINKS)
 
 
-@pytest.mark.parametrize(
-    ("fields", "started"),
+@every(
+    "fields, started",
     [
         ({}, TOLD_AT),
         ({"started_at": "2026-10-26T07:59:58Z"}, datetime(2026, 10, 26, 7, 59, 58, tzinfo=UTC)),
@@ -444,8 +444,8 @@ def test_trial_without_any_time_starts_when_it_is_told() -> None:
     assert understood(event).links[0].trial_end is None
 
 
-@pytest.mark.parametrize(
-    ("canceled_at", "moment"),
+@every(
+    "canceled_at, moment",
     [
         ("2026-10-26T08:00:00.5Z", datetime(2026, 10, 26, 8, 0, 0, 500_000, tzinfo=UTC)),
         (None, TOLD_AT),
@@ -559,9 +559,7 @@ def test_refund_that_is_reversed_leads_to_the_refund() -> None:
     assert Link("adjustment:adj_1:reversed", ("adjustment:adj_1",)) in links
 
 
-@pytest.mark.parametrize(
-    "fields", [{"transaction_id": None}, {"action": None}, {"totals": None}], ids=str
-)
+@every("fields", [{"transaction_id": None}, {"action": None}, {"totals": None}], ids=str)
 def test_adjustment_that_cannot_be_is_unreadable(fields: Json) -> None:
     with pytest.raises(UnreadableWebhookError):
         understood(of("adjustment.updated", **{**ADJUSTMENT, **fields}))

@@ -60,7 +60,7 @@ PURCHASE: Json = {"id": "c-1", "amount": "9.99", "currency": "eur"}
 # Who speaks
 
 
-@pytest.mark.parametrize("prefix", ["webhook", "svix"])
+@every("prefix", ["webhook", "svix"])
 def test_verify_what_the_library_signs_is_taken(prefix: str) -> None:
     verify(signed(prefix=prefix))
 
@@ -72,7 +72,7 @@ def test_verify_each_bit_of_the_body_counts() -> None:
             verify(headers, (number ^ 1 << bit).to_bytes(len(BODY)))
 
 
-@pytest.mark.parametrize("name", ["webhook-id", "webhook-timestamp", "webhook-signature"])
+@every("name", ["webhook-id", "webhook-timestamp", "webhook-signature"])
 def test_verify_each_bit_of_what_is_signed_beside_it_counts(name: str) -> None:
     headers = signed()
     raw = headers[name].encode()
@@ -87,15 +87,13 @@ def test_verify_one_of_several_secrets_is_enough() -> None:
     verify(signed(), BODY, "whsec_***", "whsec_AAAA", SECRET)
 
 
-@pytest.mark.parametrize("secret", ["whsec_***", "", "whsec_"])
+@every("secret", ["whsec_***", "", "whsec_"])
 def test_verify_malformed_secret_signs_nothing(secret: str) -> None:
     with pytest.raises(SignatureRefusedError):
         verify(signed(), BODY, secret)
 
 
-@pytest.mark.parametrize(
-    "headers", [{}, {"webhook-signature": "v1"}, {"webhook-signature": "v1a,AAAA"}]
-)
+@every("headers", [{}, {"webhook-signature": "v1"}, {"webhook-signature": "v1a,AAAA"}])
 def test_verify_headers_that_are_none_are_refused(headers: dict[str, str]) -> None:
     with pytest.raises(SignatureRefusedError):
         verify(headers)
@@ -157,8 +155,8 @@ def test_understand_payment_with_all_that_can_be_told() -> None:
     assert {link.hints for link in understood.links} == {hints}
 
 
-@pytest.mark.parametrize(
-    ("kind", "data"),
+@every(
+    "kind, data",
     [
         ("refund", {"id": "r-1", "original_id": "c-1"}),
         ("dispute", {"id": "r-1", "original_id": "c-1", "amount": "1.00", "currency": "EUR"}),
@@ -174,7 +172,7 @@ def test_understand_what_takes_back_names_its_original(kind: str, data: Json) ->
     assert (movement.amount is None) is ("amount" not in data)
 
 
-@pytest.mark.parametrize("kind", ["trial", "cancellation"])
+@every("kind", ["trial", "cancellation"])
 def test_understand_steps_without_money(kind: str) -> None:
     movement = meaning(f"payment.{kind}", id="t-1").movement
 

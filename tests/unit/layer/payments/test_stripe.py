@@ -239,7 +239,7 @@ def test_read_keeps_only_the_four_keys_of_the_metadata() -> None:
 # What is read
 
 
-@pytest.mark.parametrize(("live", "test"), [(True, False), (False, True)])
+@every("live, test", [(True, False), (False, True)])
 def test_read_livemode_false_is_a_test(live: bool, test: bool) -> None:  # noqa: FBT001 # as told
     event = {**of("invoice.paid", id="in_1"), "livemode": live}
 
@@ -273,9 +273,7 @@ def test_read_second_telling_or_none_of_our_business_is_ignored(kind: str) -> No
     assert found.content == {}
 
 
-@pytest.mark.parametrize(
-    "kind", ["invoice.paid.again", "refund.lost", "charge.dispute.partly_lost", "money.moved"]
-)
+@every("kind", ["invoice.paid.again", "refund.lost", "charge.dispute.partly_lost", "money.moved"])
 def test_read_type_that_nobody_knows_is_unknown_and_nothing_of_it_is_kept(kind: str) -> None:
     found = told(of(kind, id="x_1"))
 
@@ -360,7 +358,7 @@ def test_types_that_could_be_taken_for_money_are_ignored_for_their_true_reason()
     assert [kind for kind, part in TRUE_REASONS.items() if part not in reasons[kind]] == []
 
 
-@pytest.mark.parametrize(
+@every(
     "event",
     [
         {"object": "event", "type": "invoice.paid"},
@@ -392,7 +390,7 @@ ONE_OFF: Json = {
 CHECKOUT = ["checkout.session.completed", "checkout.session.async_payment_succeeded"]
 
 
-@pytest.mark.parametrize("kind", CHECKOUT)
+@every("kind", CHECKOUT)
 def test_session_that_is_paid_is_a_purchase(kind: str) -> None:
     hints = CustomerHints("u1", platform="web")
 
@@ -412,7 +410,7 @@ def test_session_that_is_paid_is_a_purchase(kind: str) -> None:
 WHO_IS_U1 = CustomerHints("u1")
 
 
-@pytest.mark.parametrize(
+@every(
     "fields",
     [
         {"payment_status": "unpaid"},
@@ -491,7 +489,7 @@ def test_payment_with_clues_is_a_purchase_where_the_settings_say_so() -> None:
     )
 
 
-@pytest.mark.parametrize("metadata", [{}, None, {"platform": "ios"}, {"order": "7"}])
+@every("metadata", [{}, None, {"platform": "ios"}, {"order": "7"}])
 def test_payment_without_clues_is_an_invoices_and_ignored(metadata: Json | None) -> None:
     event = of("payment_intent.succeeded", **{**PAYMENT, "metadata": metadata})
 
@@ -531,8 +529,8 @@ def invoice(**fields: Any) -> Json:
     return of("invoice.paid", **{**copy.deepcopy(INVOICE), **fields})
 
 
-@pytest.mark.parametrize(
-    ("reason", "kind"),
+@every(
+    "reason, kind",
     [
         ("subscription_create", MovementKind.FIRST_PAYMENT),
         ("subscription_cycle", MovementKind.RENEWAL),
@@ -549,7 +547,7 @@ def test_invoice_of_a_subscription_is_what_its_reason_says(
     assert movement_of(invoice(billing_reason=reason)).kind is kind
 
 
-@pytest.mark.parametrize("reason", ["manual", "quote_accept", "subscription_create"])
+@every("reason", ["manual", "quote_accept", "subscription_create"])
 def test_invoice_without_a_subscription_is_a_purchase(reason: str) -> None:
     event = invoice(billing_reason=reason, parent=None, lines={"data": [{"amount": 1000}]})
 
@@ -569,8 +567,8 @@ def test_invoice_with_less_than_its_total_paid_has_its_net_in_proportion() -> No
     assert movement_of(invoice(amount_paid=690)).amount == eur("6.90", "5.80")
 
 
-@pytest.mark.parametrize(
-    ("paid", "total", "net", "rounded"),
+@every(
+    "paid, total, net, rounded",
     [(1, 2, 1, "0.01"), (1, 3, 1, "0.00"), (3, 3, 2, "0.02"), (1190, 1190, 1190, "11.90")],
 )
 def test_invoice_net_is_rounded_to_the_nearest_minor_unit(
@@ -583,7 +581,7 @@ def test_invoice_net_is_rounded_to_the_nearest_minor_unit(
     assert str(amount.net_of_tax) == rounded
 
 
-@pytest.mark.parametrize(
+@every(
     "fields",
     [{"total_excluding_tax": None}, {"total": None}, {"total": 0}, {"total_excluding_tax": 1191}],
     ids=str,
@@ -604,7 +602,7 @@ def test_invoice_minor_units_of_the_source_win() -> None:
     assert amount == Amount("UGX", Decimal("11.90"), Decimal("10.00"))
 
 
-@pytest.mark.parametrize(
+@every(
     "fields",
     [
         {"billing_reason": "subscription_create", "subtotal": 1000, "total": 0},  # a coupon
@@ -681,7 +679,7 @@ def test_invoice_of_an_older_api_version_is_understood() -> None:
     assert facts_of(event)["subscription:sub_1"].hints == WHO_IS_U1
 
 
-@pytest.mark.parametrize(
+@every(
     "fields",
     [
         {"metadata": {"app_user_id": "u1"}},
@@ -697,7 +695,7 @@ def test_invoice_whose_subscription_only_a_line_names_is_that_ones() -> None:
     assert "subscription:sub_1" in facts_of(invoice(parent=None))
 
 
-@pytest.mark.parametrize(
+@every(
     "fields",
     [
         {"amount_paid": None},
@@ -743,8 +741,8 @@ def cancellation(**fields: Any) -> Movement:
     )
 
 
-@pytest.mark.parametrize(
-    ("kind", "fields"),
+@every(
+    "kind, fields",
     [
         ("customer.subscription.updated", {"cancel_at_period_end": True, "cancel_at": END}),
         ("customer.subscription.updated", {"cancel_at_period_end": False, "cancel_at": END}),
@@ -807,7 +805,7 @@ def test_cancellation_without_any_time_is_told_by_the_events() -> None:
     assert (movement.id, movement.at) == (f"sub_1:cancelled:{TOLD_UNIX}", TOLD_AT)
 
 
-@pytest.mark.parametrize(
+@every(
     "fields",
     [
         {},
@@ -828,8 +826,8 @@ def test_update_tells_when_the_trial_ends_now() -> None:
     assert facts_of(event)["subscription:sub_1"].trial_end == unix(END)
 
 
-@pytest.mark.parametrize(
-    ("before", "status", "is_trial"),
+@every(
+    "before, status, is_trial",
     [
         ("incomplete", "trialing", True),
         ("active", "trialing", False),  # its next bill comes later
@@ -863,7 +861,7 @@ REFUND: Json = {
 BY_REFUND = Telling("charge:ch_1", "500", "refund")
 
 
-@pytest.mark.parametrize("status", ["pending", "requires_action", "succeeded", None])
+@every("status", ["pending", "requires_action", "succeeded", None])
 def test_refund_counts_from_its_start(status: str | None) -> None:
     movement = movement_of(of("refund.created", **{**REFUND, "status": status}))
 
@@ -878,13 +876,13 @@ def test_refund_counts_from_its_start(status: str | None) -> None:
     )
 
 
-@pytest.mark.parametrize("status", ["failed", "canceled"])
+@every("status", ["failed", "canceled"])
 def test_refund_that_failed_at_once_moves_nothing(status: str) -> None:
     assert understood(of("refund.created", **{**REFUND, "status": status})).movement is None
 
 
-@pytest.mark.parametrize(
-    ("kind", "status"),
+@every(
+    "kind, status",
     [
         ("refund.failed", "failed"),
         ("refund.failed", "pending"),
@@ -911,7 +909,7 @@ def test_refund_that_failed_later_is_reversed_once(kind: str, status: str) -> No
     )
 
 
-@pytest.mark.parametrize("status", ["pending", "succeeded"])
+@every("status", ["pending", "succeeded"])
 def test_refund_that_goes_on_is_not_told_again(status: str) -> None:
     assert understood(of("refund.updated", **{**REFUND, "status": status})).movement is None
 
@@ -945,8 +943,8 @@ DISPUTE: Json = {
 }
 
 
-@pytest.mark.parametrize(
-    ("kind", "status"),
+@every(
+    "kind, status",
     [("charge.dispute.funds_withdrawn", "needs_response"), ("charge.dispute.closed", "lost")],
 )
 def test_dispute_that_takes_money_is_one_movement_however_it_is_told(
@@ -962,8 +960,8 @@ def test_dispute_that_takes_money_is_one_movement_however_it_is_told(
     )
 
 
-@pytest.mark.parametrize(
-    ("kind", "status"),
+@every(
+    "kind, status",
     [("charge.dispute.funds_reinstated", "under_review"), ("charge.dispute.closed", "won")],
 )
 def test_dispute_that_is_won_is_about_the_dispute(kind: str, status: str) -> None:
@@ -980,8 +978,8 @@ def test_dispute_that_is_won_is_about_the_dispute(kind: str, status: str) -> Non
     assert facts_of(event)["dispute:du_1:won"].to == ("dispute:du_1",)
 
 
-@pytest.mark.parametrize(
-    ("kind", "status"),
+@every(
+    "kind, status",
     [
         ("charge.dispute.created", "needs_response"),
         ("charge.dispute.closed", "warning_closed"),
@@ -1011,8 +1009,8 @@ def test_event_of_another_account_is_dropped_and_counted_unless_it_is_listed() -
 CHARGE: Json = {"id": "ch_1", "amount": 1000, "captured": True, "payment_intent": None}
 
 
-@pytest.mark.parametrize(
-    ("kind", "fields", "is_alone"),
+@every(
+    "kind, fields, is_alone",
     [
         ("charge.succeeded", {}, True),
         ("charge.captured", {}, True),
@@ -1035,8 +1033,8 @@ def test_charge_without_a_payment_intent_is_counted_as_not_supported(
 # Payments that a session promised
 
 
-@pytest.mark.parametrize(
-    ("fields", "treatment"),
+@every(
+    "fields, treatment",
     [
         ({}, Treatment.COUNTED),
         ({"capture_method": "manual"}, Treatment.COUNTED),
