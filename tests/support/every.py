@@ -3,7 +3,7 @@
 import functools
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -37,9 +37,9 @@ def every(
             for name, parameter in inspect.signature(test).parameters.items()
             if name not in arguments
         ]
-        made = async_one_for_all if inspect.iscoroutinefunction(test) else one_for_all
-        made.__signature__ = inspect.Signature(left)  # type: ignore[attr-defined] # pytest's
-        return made
+        made: Any = async_one_for_all if inspect.iscoroutinefunction(test) else one_for_all
+        made.__signature__ = inspect.Signature(left)
+        return cast("Test", made)
 
     return decorate
 

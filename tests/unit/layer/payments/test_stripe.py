@@ -1,15 +1,12 @@
-import ast
 import copy
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
-from stripe.params import _webhook_endpoint_create_params
 
 from relay.domain.movements import (
     Amount,
@@ -23,7 +20,7 @@ from relay.domain.movements import (
     Telling,
     Treatment,
 )
-from relay.domain.payment_rules import HintKeys, SourceApps
+from relay.domain.payment_rules import SourceApps
 from relay.errors import UnreadableWebhookError
 from relay.exact_json import dumps, loads
 from relay.payments.providers import stripe
@@ -32,7 +29,6 @@ from tests.support.builders import Json
 from tests.support.every import every
 
 SAMPLES = Path(__file__).parents[3] / "data" / "webhooks"
-TYPES: Json = json.loads((SAMPLES.parent / "stripe_event_types.json").read_text("utf-8"))
 SETTINGS = StripeSettings(provider="stripe", apps=SourceApps())
 WHOSE = CustomerHints("user_84213", "1698765432100-1234567890123456789", "id1234567890", "ios")
 WHO = CustomerHints("user_84213")
@@ -217,68 +213,7 @@ def test_understand_sample_means_what_stripe_tells(name: str) -> None:
     assert understood(sample(name)) == BY_SAMPLE[name]
 
 
-@every("name", BY_SAMPLE)
-def test_read_sample_says_which_webhook_it_was(name: str) -> None:
-    event = sample(name)
-    found = told(event)
-
-    assert (found.id, found.type) == (event["id"], event["type"])
-    assert found.occurred_at == unix(event["created"])
-    assert not found.test
-
-
-def test_read_keeps_only_the_four_keys_of_the_metadata() -> None:
-    metadata = {"app_user_id": "u1", "email": "jane.roe@example.com", "uid": "u2"}
-    event = of("customer.subscription.updated", id="sub_1", metadata=metadata)
-
-    assert told(event).content["data"]["object"]["metadata"] == {"app_user_id": "u1"}
-    keys = settings(metadata=HintKeys(customer_user_id="uid"))
-    assert told(event, keys).content["data"]["object"]["metadata"] == {"uid": "u2"}
-
-
 # What is read
-
-
-@every("live, test", [(True, False), (False, True)])
-def test_read_livemode_false_is_a_test(live: bool, test: bool) -> None:  # noqa: FBT001 # as told
-    event = {**of("invoice.paid", id="in_1"), "livemode": live}
-
-    assert told(event).test is test
-    assert told(event, settings(test=True)).test
-
-
-@every(
-    "kind",
-    [
-        "invoice.payment_succeeded",
-        "charge.succeeded",
-        "charge.refunded",
-        "charge.refund.updated",
-        "payment_intent.created",
-        "customer.created",
-        "customer.subscription.trial_will_end",
-        "customer.source.updated",
-        "invoice.finalized",
-        "credit_note.created",
-        "product.updated",
-        "payout.paid",
-        "issuing_card.created",
-        "radar.early_fraud_warning.created",
-    ],
-)
-def test_read_second_telling_or_none_of_our_business_is_ignored(kind: str) -> None:
-    found = told(of(kind, id="x_1", metadata={"app_user_id": "u1"}))
-
-    assert found.treatment is Treatment.IGNORED
-    assert found.content == {}
-
-
-@every("kind", ["invoice.paid.again", "refund.lost", "charge.dispute.partly_lost", "money.moved"])
-def test_read_type_that_nobody_knows_is_unknown_and_nothing_of_it_is_kept(kind: str) -> None:
-    found = told(of(kind, id="x_1"))
-
-    assert found.treatment is Treatment.UNKNOWN
-    assert found.content == {}
 
 
 def test_read_thin_event_is_unknown_whatever_its_type() -> None:
@@ -293,85 +228,6 @@ def test_read_thin_event_is_unknown_whatever_its_type() -> None:
     assert told(event) == ParsedWebhook(
         "evt_test_1", "invoice.paid", Treatment.UNKNOWN, TOLD_AT, test=True
     )
-
-
-def types_of_the_sdk() -> set[str]:
-    """Every type that an endpoint can ask for, as the library's annotations name them."""
-    tree = ast.parse(Path(_webhook_endpoint_create_params.__file__).read_text("utf-8"))
-    return {
-        node.value
-        for field in ast.walk(tree)
-        if isinstance(field, ast.AnnAssign) and ast.unparse(field.target) == "enabled_events"
-        for node in ast.walk(field.annotation)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value != "*"
-    }
-
-
-def test_list_of_types_is_that_of_stripes_own_library() -> None:
-    """`tests/data/stripe_event_types.json` is written anew with a new release of the library."""
-    assert types_of_the_sdk() <= set(TYPES["types"])
-    assert TYPES["sdk"] == f"stripe {version('stripe')}"
-
-
-def test_every_type_of_stripes_is_counted_or_ignored_for_a_reason_or_a_thin_one() -> None:
-    wrong: list[tuple[str, str, str]] = []
-    for kind in TYPES["types"]:
-        found = told(of(kind, id="x_1"))
-        reason = stripe.why_ignored(kind)
-        is_right = {
-            Treatment.COUNTED: True,
-            Treatment.IGNORED: reason != "" and found.content == {},
-            Treatment.UNKNOWN: False,
-        }[found.treatment]
-        if not is_right:
-            wrong.append((kind, str(found.treatment), reason))
-    for kind in TYPES["thin_types"]:
-        thin = {"id": "evt_1", "object": "v2.core.event", "type": kind}
-        if told(thin).treatment is not Treatment.UNKNOWN:
-            wrong.append((kind, "holds nothing that could be counted", ""))
-
-    assert wrong == []
-
-
-TRUE_REASONS = {
-    # Nothing of the customer's balance, and what was overpaid, is a payment for anything yet.
-    "invoice.overpaid": "balance",
-    "customer_cash_balance_transaction.created": "balance",
-    "cash_balance.funds_available": "balance",
-    "payment_intent.partially_funded": "balance",
-    "billing.credit_grant.created": "credit",
-    "billing.meter.updated": "use that is measured",
-    "financial_connections.account.created": "bank account",
-    "invoice.payment_succeeded": "same payment",
-    "charge.succeeded": "same payment",
-    "charge.captured": "same payment",
-    "payment_intent.succeeded": "whose it is",
-    "charge.refunded": "refund.created tells",
-    "customer.subscription.resumed": "subscription",
-    "payout.paid": "between Stripe and the account",
-}
-
-
-def test_types_that_could_be_taken_for_money_are_ignored_for_their_true_reason() -> None:
-    reasons = {kind: stripe.why_ignored(kind) for kind in TRUE_REASONS}
-
-    assert [kind for kind, part in TRUE_REASONS.items() if part not in reasons[kind]] == []
-
-
-@every(
-    "event",
-    [
-        {"object": "event", "type": "invoice.paid"},
-        {"object": "event", "id": "evt_1"},
-        {"object": "event", "id": 7, "type": "invoice.paid"},
-        {"object": "event", "id": "evt_1", "type": "invoice paid"},
-        {"object": "event", "id": "evt_1", "type": "invoice.paid", "created": -1},
-        {"object": "v2.core.event", "id": "evt_1", "type": "x", "created": "soon"},
-    ],
-)
-def test_read_envelope_that_is_none_is_unreadable(event: Json) -> None:
-    with pytest.raises(UnreadableWebhookError):
-        stripe.parse(json.dumps(event).encode(), SETTINGS)
 
 
 # Checkout
@@ -588,18 +444,6 @@ def test_invoice_net_is_rounded_to_the_nearest_minor_unit(
 )
 def test_invoice_without_a_net_total_that_can_be_has_no_net_amount(fields: Json) -> None:
     assert movement_of(invoice(**fields)).amount == eur("11.90")
-
-
-def test_invoice_in_a_currency_without_decimals_is_not_divided() -> None:
-    movement = movement_of(invoice(currency="jpy", amount_paid=1190, total=1190))
-
-    assert movement.amount == Amount("JPY", Decimal(1190), Decimal(1000))
-
-
-def test_invoice_minor_units_of_the_source_win() -> None:
-    amount = movement_of(invoice(currency="ugx"), settings(minor_units={"UGX": 2})).amount
-
-    assert amount == Amount("UGX", Decimal("11.90"), Decimal("10.00"))
 
 
 @every(
