@@ -54,7 +54,10 @@ CASES: list[_Case] = [
     ("m", {"eventValue": {"AF_REVENUE": HUGE}}, "reject M4", {}),
     ("m", {"eventValue": {"Vat": HUGE}}, "reject M3", {}),
     ("m", {"customer_user_id": 10**400}, "warn M19", {"customer_user_id": None}),
-    ("m", {"consent_data": {"tcf": {"cmp_sdk_id": 10**400}}}, "reject M15", {}),
+    ("m", {"consent_data": {"tcf": {"cmp_sdk_id": 10**399}}}, "reject M15", {}),  # 400 digits
+    ("m", {"consent_data": {"tcf": {"cmp_sdk_id": -(10**399)}}}, "reject M15", {}),
+    ("m", {"consent_data": {"tcf": {"cmp_sdk_id": 10**399 - 1}}}, "",
+     {"consent_data": {"tcf": {"cmp_sdk_id": 10**399 - 1}}}),
     ("m", {"consent_data": {"tcf": {"cmp_sdk_id": Decimal(10**30)}}}, "",
      {"consent_data": {"tcf": {"cmp_sdk_id": 10**30}}}),
     ("m", {"att": 10**400}, "warn M10", {"att": None}),
