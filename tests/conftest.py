@@ -24,7 +24,7 @@ from hypothesis import settings
 import relay
 
 # No promise here is about time, and a busy machine is no reason to fail.
-settings.register_profile("relay", deadline=None)
+settings.register_profile("relay", deadline=None, max_examples=50)
 settings.load_profile("relay")
 
 _TESTS = Path(__file__).parent
@@ -140,16 +140,18 @@ def pytest_runtest_protocol(item: pytest.Item) -> None:
 
     pytest-cov has `no_cover` for this, but leaves a second tracer on in the processes of xdist.
     The tracer stays as it is until a test wants it otherwise: with each change, Python prepares
-    all code anew that runs after it.
+    all code anew that runs after it. What is cached goes with it: a traced test shall reach the
+    lines that fill the caches, and a pool's idle threads, if they are traced, slow all others.
     """
     stash = item.session.stash
-    if item.get_closest_marker("untraced"):
-        if sys.gettrace():
-            stash[_TRACERS] = _set_tracers(None, None)
-    elif _TRACERS in stash:
+    wants_tracer = not item.get_closest_marker("untraced")
+    if wants_tracer and _TRACERS in stash:
         _forget_what_is_cached()
         _set_tracers(*stash[_TRACERS])
         del stash[_TRACERS]
+    elif not wants_tracer and sys.gettrace():
+        stash[_TRACERS] = _set_tracers(None, None)
+        _forget_what_is_cached()
 
 
 @contextmanager
@@ -170,7 +172,6 @@ def _set_tracers(here: Any, in_threads: Any) -> tuple[Any, Any]:
 
 
 def _forget_what_is_cached() -> None:
-    """Empty the layer's caches: a traced test shall reach the lines that fill them."""
     for name, module in list(sys.modules.items()):
         if name.partition(".")[0] == "relay":
             for value in vars(module).values():

@@ -8,15 +8,16 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, NamedTuple, cast
 
 from relay.domain.payment_rules import SourceApps
+from relay.payments.providers import registry
 from relay.payments.providers.protocol import Provider, Webhook
 from relay.payments.providers.registry import PROVIDERS as REGISTERED
 from relay.payments.providers.samples import Order, Samples
 from tests import made_up_provider
+from tests.made_up_provider import samples as made_up_samples
 from tests.support.builders import Json
 
 DATA: Final = Path(__file__).parents[1] / "data"
@@ -90,8 +91,7 @@ def settings_of(name: str, **more: Any) -> Any:
 
 def samples_of(name: str) -> Samples:
     """As the registry's, of the made-up provider as well."""
-    module = cast("Any", PROVIDERS[name])
-    return cast("Samples", import_module(f"{module.__name__}.samples"))
+    return registry.samples_of(name) if name in REGISTERED else cast("Samples", made_up_samples)
 
 
 def order(name: str, kind: str = "purchase", **more: Any) -> Order:

@@ -192,6 +192,7 @@ def test_handle_array_in_part_valid_says_which(harness: AcceptHarness) -> None:
     assert len(harness.mobile) == 2
 
 
+@pytest.mark.untraced
 def test_handle_array_of_as_many_as_allowed_is_queued(harness: AcceptHarness) -> None:
     assert harness.post([make_event()] * MAX_EVENTS).status == 202
 
@@ -377,6 +378,7 @@ def test_handle_body_of_too_many_values_is_a_413_that_says_so(harness: AcceptHar
     assert "more than 250000 names and values" in answer.content["detail"]
 
 
+@pytest.mark.untraced
 def test_handle_as_many_events_as_allowed_of_hundreds_of_fields_are_queued(
     harness: AcceptHarness,
 ) -> None:
@@ -822,13 +824,13 @@ def test_previews_that_no_response_holds_are_413_and_say_what_to_do(
 
 
 @pytest.mark.untraced  # thousands of events
-@every("text", ["x", '"', "\u0000", "\u00e9"])
+@every("text", ["x", "\u0000", "\u00e9"])
 @every("preview", [True, False])
 def test_response_is_never_larger_than_lambda_takes(text: str, *, preview: bool) -> None:
     """However many bytes a character takes in JSON: one, two or six."""
     harness = AcceptHarness()
     query = {"preview": "true"} if preview else None
-    for count, lengths in ((1, (10, 2_500)), (500, (10, 300, 2_500))):
+    for count, lengths in ((1, (2_500,)), (500, (300, 2_500))):
         for length in lengths:
             event = make_web_event(event_value={"note": text * length}, **{text * 9: 1})
             request = make_http_event(

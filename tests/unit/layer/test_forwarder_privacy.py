@@ -3,11 +3,15 @@
 import json
 from collections.abc import Callable
 
+import pytest
+
 from relay.http1.errors import ExchangeTimeoutError
 from tests.support.builders import MOBILE_APP, Json, make_envelope, make_event, make_web_envelope
 from tests.support.every import every
 from tests.support.fakes import Says, aws_error
 from tests.support.harnesses import ForwarderHarness
+
+pytestmark = pytest.mark.untraced  # thirty ways through what other tests are about
 
 TOKEN = "s2s-Quixotic-Brambleby"
 RAW = {

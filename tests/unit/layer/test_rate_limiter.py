@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from relay.forward.rate_limiter import RateLimiter
 from tests.support.every import every
 
+pytestmark = pytest.mark.untraced  # thousands of turns; the forwarder's tests take some
+
 
 class Clock:
     """Monotonic seconds; a sleep takes as long as it was asked for, and a little more."""

@@ -42,6 +42,8 @@ from tests.support.payments_harness import SECRETS, PaymentsHarness, source_of
 from tests.support.stripe_ledger import DAY, MONTH, NAMES, START, StripeLedger
 from tests.support.webhooks import ACCOUNTS
 
+pytestmark = pytest.mark.untraced  # what reads the old is what reads the new
+
 DATA = Path(__file__).parents[2] / "data" / "release_0_1"
 SHOP, WEB_SHOP = "com.example.shop", "website-www.example.com"
 
