@@ -19,7 +19,7 @@ import pytest
 
 from relay_cli.clients.http import call
 from tests.integration.cli.conftest import RELAY, ROOT, Run, environment, lines, until
-from tests.integration.processes import alive, children
+from tests.integration.processes import alive, descendants
 
 EVENTS = ROOT / "events"
 READY = {
@@ -152,7 +152,7 @@ def test_send_that_waits_and_status_say_what_became_of_each_event(run: Run, up: 
 
 
 def test_sandbox_that_is_stopped_leaves_nothing_behind(up: Up) -> None:
-    started = children(up.process.pid)
+    started = descendants(up.process.pid)
 
     up.process.send_signal(signal.SIGTERM)
     output, _ = up.process.communicate(timeout=60)
@@ -289,7 +289,7 @@ def test_demo_on_a_terminal_stays_up_and_shows_what_to_try(tmp_path: Path) -> No
         while b"Ctrl-C stops it" not in shown:
             shown += os.read(controller, 65_536)
         ready = json.loads((tmp_path / ".relay" / "ready.json").read_text())
-        started = children(process.pid)
+        started = descendants(process.pid)
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0
     os.close(controller)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from relay_sandbox.serve import write_atomically
-from tests.integration.processes import alive, children
+from tests.integration.processes import alive, descendants
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it looks at /proc")
 
@@ -54,7 +54,7 @@ def sandbox_process(folder: Path) -> Iterator[subprocess.Popen[str]]:
 
 def test_kill_leaves_no_process_behind(tmp_path: Path) -> None:
     with sandbox_process(tmp_path) as process:
-        started = children(process.pid)
+        started = descendants(process.pid)
         process.kill()
 
     assert len(started) >= 4, "the local AWS and three functions"
