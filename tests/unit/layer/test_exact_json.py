@@ -123,7 +123,7 @@ def list_of(unit: str, count: int) -> str:
     return f"[{','.join([unit] * count)}]"
 
 
-@pytest.mark.untraced
+@pytest.mark.untraced  # as much as may be read
 @every(
     "unit, values",
     [("1", 1), ('"x"', 1), ("[]", 2), ("{}", 2), ('{"a":1}', 3), ("1e9", 1), ("1E+10", 7)],
@@ -137,7 +137,6 @@ def test_loads_reads_so_many_names_and_values_and_no_more(unit: str, values: int
         loads(list_of(unit, fits + 1))
 
 
-@pytest.mark.untraced
 def test_loads_reads_as_many_as_its_caller_says() -> None:
     assert len(loads(list_of("1", 150_000), 150_000)) == 150_000
     with pytest.raises(TooManyValuesError):

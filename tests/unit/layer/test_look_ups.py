@@ -175,7 +175,6 @@ def test_look_up_without_end_is_waited_for_ten_seconds_and_costs_an_attempt(
     assert [one["problem"] for one in lines() if one["message"] == message] == [reason]
 
 
-@pytest.mark.untraced
 def test_look_up_of_many_calls_begins_none_that_may_outlast_its_time() -> None:
     """Each call takes 2 s: a second one may begin, a third one would end too late."""
     harness = ForwarderHarness()

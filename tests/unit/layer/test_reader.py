@@ -345,7 +345,7 @@ def test_read_body_of_an_array_is_its_elements_with_ids_of_their_place() -> None
         assert named(items[5].findings) == [*opening, ("warn", "Q4", "event_id"), said]
 
 
-@pytest.mark.untraced
+@pytest.mark.untraced  # as much as may come
 def test_read_body_of_an_array_of_as_many_envelopes_as_a_message_holds_is_all_of_them() -> None:
     event = {"appsflyer_id": "1-1", "eventName": "af_opened_it"}
     least = {"app_id": "id1", "kind": "mobile_event", "event": event}

@@ -219,7 +219,7 @@ def test_refund_before_its_purchase_waits_for_it(harness: PaymentsHarness) -> No
     assert sorted(revenue(one)[1] for one in harness.mobile) == ["-59.49", "59.49"]
 
 
-@pytest.mark.untraced
+@pytest.mark.untraced  # 300 looks
 def test_refund_whose_purchase_never_comes_is_a_dead_letter_after_a_day() -> None:
     harness = PaymentsHarness(hold_seconds=300)
     back(harness, "refund", "r-1", "p-1", amount="59.49", currency="EUR")
@@ -234,7 +234,6 @@ def test_refund_whose_purchase_never_comes_is_a_dead_letter_after_a_day() -> Non
     assert 86_400 <= (harness.clock.now - NOW).total_seconds() <= 86_400 + 300
 
 
-@pytest.mark.untraced
 def test_reversal_whose_return_is_never_told_is_a_dead_letter_after_a_day(
     harness: PaymentsHarness,
 ) -> None:
@@ -265,7 +264,7 @@ STEPS: dict[str, Callable[[PaymentsHarness], None]] = {
 }
 
 
-@pytest.mark.untraced
+@pytest.mark.untraced  # days of waiting
 @every("order", list(permutations(STEPS)), ids=" ".join)
 def test_payment_return_and_reversal_in_any_order_are_each_reported(order: tuple[str, ...]) -> None:
     """Each waits a day for what it needs; a reversal as long as its return, told long after it."""
@@ -280,7 +279,7 @@ def test_payment_return_and_reversal_in_any_order_are_each_reported(order: tuple
     assert sorted(revenue(one)[1] for one in harness.mobile) == ["-59.49", "59.49", "59.49"]
 
 
-@pytest.mark.untraced
+@pytest.mark.untraced  # days of waiting
 @every("order", [("reversal", "return"), ("return", "reversal")], ids=" ".join)
 def test_return_and_reversal_whose_payment_never_comes_are_dead_letters_together(
     order: tuple[str, ...],
@@ -300,7 +299,6 @@ def test_return_and_reversal_whose_payment_never_comes_are_dead_letters_together
     assert 86_400 <= harness.clock.seconds() - told_last <= 86_400 + 3600
 
 
-@pytest.mark.untraced
 def test_reversal_that_is_redriven_before_its_return_waits_for_it(harness: PaymentsHarness) -> None:
     """The return is a dead letter too: what was noted of its hold is over."""
     STEPS["return"](harness)
@@ -535,7 +533,6 @@ def test_payment_of_nobody_waits_until_something_says_whose_it_is(harness: Payme
     assert names == ["af_start_trial", "af_subscribe"]
 
 
-@pytest.mark.untraced
 def test_payment_of_nobody_is_a_dead_letter_after_a_day(harness: PaymentsHarness) -> None:
     harness.tell("purchase", id="p-1", **PRICE)
     harness.settle()

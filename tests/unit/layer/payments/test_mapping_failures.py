@@ -114,7 +114,6 @@ def test_notice_for_an_app_with_a_mistake_is_held_until_it_is_put_right(
     assert len(harness.mobile) == 1
 
 
-@pytest.mark.untraced
 def test_notice_for_an_app_that_is_never_put_right_is_a_dead_letter_after_a_day(
     harness: PaymentsHarness,
 ) -> None:
@@ -404,7 +403,6 @@ def test_body_that_is_no_notice_is_kept_by_its_digest_alone(harness: PaymentsHar
 # What is said
 
 
-@pytest.mark.untraced
 def test_log_of_all_that_can_become_of_notices_holds_nothing_of_them(
     harness: PaymentsHarness, said: Heard
 ) -> None:

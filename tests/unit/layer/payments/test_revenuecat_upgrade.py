@@ -159,7 +159,6 @@ def test_refund_in_another_currency_is_a_dead_letter(harness: PaymentsHarness) -
     ]
 
 
-@pytest.mark.untraced
 def test_refund_of_more_than_is_left_says_so_in_the_end(harness: PaymentsHarness) -> None:
     tell(harness, SOURCE, event("INITIAL_PURCHASE", 9.99, TOLD))
     tell(harness, SOURCE, refund(TOLD + 1, renewal_number=1))
