@@ -244,6 +244,7 @@ def test_value_that_came_back_and_is_gone_again_is_kept_for_five_minutes_more(
     assert shelf.store.value("a") == "1"
 
 
+@pytest.mark.untraced  # 60 rounds over them
 def test_read_of_a_thousand_made_up_names_a_second_costs_one_call_in_ten_seconds_more(
     shelf: Shelf,
 ) -> None:
@@ -283,6 +284,7 @@ def test_read_of_made_up_names_takes_turns_so_that_each_is_seen_in_five_minutes(
     assert max(asked_for(shelf, name) for name in names) <= 3
 
 
+@pytest.mark.untraced  # 20,000 names
 def test_read_of_ever_new_names_forgets_none_that_exists(shelf: Shelf) -> None:
     shelf.store.read(["a"])
     for start in range(0, 20_000, 500):
@@ -1157,6 +1159,7 @@ def test_reread_for_a_stranger_is_for_a_few_processes(shelf: Shelf, many: Parame
     assert len(shelf.ssm.calls) == 3
 
 
+@pytest.mark.untraced  # as above
 def test_read_of_made_up_names_by_many_processes_is_two_calls_and_then_one_in_a_while(
     shelf: Shelf, many: ParameterStore
 ) -> None:
