@@ -193,10 +193,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def _libraries_may_log() -> Iterator[None]:
     """The relay's processes silence libraries for good; these here go on to the next test.
 
-    So does a command that maps payments, with the relay's own telemetry.
+    So does a command that maps payments, with the relay's own telemetry, whose metrics remember
+    the namespace of their first use.
     """
     yield
     telemetry: Any = sys.modules.get("relay.telemetry")
+    if telemetry is not None:
+        telemetry._metrics.cache_clear()  # noqa: SLF001 - nobody else has to forget it
     if telemetry is not None and telemetry._silent.is_set():  # noqa: SLF001 - there is no way back
         telemetry._silent = threading.Event()  # noqa: SLF001
         telemetry.logger.cache_clear()

@@ -18,7 +18,6 @@ from typing import cast
 import pytest
 from typer.testing import CliRunner
 
-from relay import telemetry
 from relay.instants import utc_now
 from relay.payments.providers.registry import PROVIDERS, source_settings
 from relay.payments.providers.samples import Order
@@ -42,7 +41,6 @@ SECRET = "made-up-secret"
 @pytest.fixture(autouse=True)
 def _line_in_the_registry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "AppsFlyerRelay")
-    telemetry._metrics.cache_clear()  # noqa: SLF001 - it remembers the namespace
     monkeypatch.setitem(cast("dict[str, object]", PROVIDERS), "made_up", made_up_provider)
 
 
