@@ -24,14 +24,19 @@ from hypothesis import settings
 import relay
 
 # No promise here is about time, and a busy machine is no reason to fail.
-settings.register_profile("relay", deadline=None)
+settings.register_profile("relay", deadline=None, max_examples=50)
 settings.load_profile("relay")
 
 _TESTS = Path(__file__).parent
-_TRACED = [_TESTS / "unit" / "layer", _TESTS / "integration" / "layer"]
+_TRACED = [
+    _TESTS / "unit" / "layer",
+    _TESTS / "integration" / "layer" / "test_appsflyer_wire.py",
+    _TESTS / "integration" / "layer" / "test_async_tables.py",
+]
 """The tests that are about the layer's own lines, whose coverage is measured."""
 
-_WAS_UNTRACED = pytest.StashKey[bool]()
+_TRACERS = pytest.StashKey[tuple[Any, Any]]()
+"""What traces this thread, and those that it starts, as soon as a test wants it again."""
 _WATCHED_UNTIL = pytest.StashKey[float]()
 _HANGS_SECONDS = 180
 _WATCH_SECONDS = 10
@@ -60,8 +65,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     Each file that names no group is one: of single tests there would be thousands, and xdist goes
     through all that are left after every test. Tracing makes what runs much code often take two
-    or three times as long, and does not see other processes; each line of the layer is reached by
-    the tests that are about it, which `fail_under` sees to.
+    or three times as long, as a test with drawn examples does, and does not see other processes;
+    each line of the layer is reached by the tests that are about it, which `fail_under` sees to.
     """
     if not config.getoption("--full"):
         full_only = [item for item in items if item.get_closest_marker("full_only")]
@@ -71,7 +76,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         group, is_traced = _about_file(item.path)
         if not item.get_closest_marker("xdist_group"):
             item.add_marker(pytest.mark.xdist_group(group))
-        if not is_traced:
+        if not is_traced or hasattr(getattr(item, "obj", None), "hypothesis"):
             item.add_marker("untraced")
 
 
@@ -129,36 +134,44 @@ def pytest_sessionfinish() -> None:
     faulthandler.cancel_dump_traceback_later()
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> None:
     """Take the tracer off a test marked `untraced` and off the fixtures that it makes.
 
     pytest-cov has `no_cover` for this, but leaves a second tracer on in the processes of xdist.
+    The tracer stays as it is until a test wants it otherwise: with each change, Python prepares
+    all code anew that runs after it. What is cached goes with it: a traced test shall reach the
+    lines that fill the caches, and a pool's idle threads, if they are traced, slow all others.
     """
-    if not item.get_closest_marker("untraced"):
-        if item.session.stash.get(_WAS_UNTRACED, False):
-            _forget_what_is_cached()
-        item.session.stash[_WAS_UNTRACED] = False
-        return (yield)
-    item.session.stash[_WAS_UNTRACED] = True
-    with _untraced():
-        return (yield)
+    stash = item.session.stash
+    wants_tracer = not item.get_closest_marker("untraced")
+    if wants_tracer and _TRACERS in stash:
+        _forget_what_is_cached()
+        _set_tracers(*stash[_TRACERS])
+        del stash[_TRACERS]
+    elif not wants_tracer and sys.gettrace():
+        stash[_TRACERS] = _set_tracers(None, None)
+        _forget_what_is_cached()
 
 
 @contextmanager
 def _untraced() -> Iterator[None]:
-    here, in_threads = sys.gettrace(), threading.gettrace()
-    sys.settrace(None)
-    threading.settrace(None)
+    before = _set_tracers(None, None)
     try:
         yield
     finally:
-        sys.settrace(here)
-        threading.settrace(in_threads)
+        _set_tracers(*before)
+
+
+def _set_tracers(here: Any, in_threads: Any) -> tuple[Any, Any]:
+    """Give those that were set before."""
+    before = sys.gettrace(), threading.gettrace()
+    threading.settrace(in_threads)
+    sys.settrace(here)
+    return before
 
 
 def _forget_what_is_cached() -> None:
-    """Empty the layer's caches: a traced test shall reach the lines that fill them."""
     for name, module in list(sys.modules.items()):
         if name.partition(".")[0] == "relay":
             for value in vars(module).values():
@@ -180,10 +193,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def _libraries_may_log() -> Iterator[None]:
     """The relay's processes silence libraries for good; these here go on to the next test.
 
-    So does a command that maps payments, with the relay's own telemetry.
+    So does a command that maps payments, with the relay's own telemetry, whose metrics remember
+    the namespace of their first use.
     """
     yield
     telemetry: Any = sys.modules.get("relay.telemetry")
+    if telemetry is not None:
+        telemetry._metrics.cache_clear()  # noqa: SLF001 - nobody else has to forget it
     if telemetry is not None and telemetry._silent.is_set():  # noqa: SLF001 - there is no way back
         telemetry._silent = threading.Event()  # noqa: SLF001
         telemetry.logger.cache_clear()

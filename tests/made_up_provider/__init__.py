@@ -16,6 +16,7 @@ from relay.domain.movements import (
     Treatment,
 )
 from relay.domain.payment_rules import SourceSettings
+from relay.errors import UnreadableWebhookError
 from relay.payments.providers.minor_units import from_minor
 from relay.payments.providers.parsing import (
     currency,
@@ -24,13 +25,15 @@ from relay.payments.providers.parsing import (
     moment_of_iso,
     read_object,
     text,
+    text_or_none,
     whole,
 )
 from relay.payments.providers.protocol import Webhook
 from relay.payments.providers.signatures import check_hmac, header, in_hex, text_keys
 from relay.secrets import Secret
 
-PLACES: Final[Mapping[str, int]] = {"EUR": 1}
+PLACES: Final[Mapping[str, int]] = {"EUR": 1, "JPY": 0}
+_SALE: Final = "sale"
 _SHAPE: Final = dict.fromkeys(("id", "at", "user", "app", "cents", "currency"))
 
 
@@ -58,12 +61,14 @@ def parse(body: bytes, settings: MadeUpSettings) -> list[ParsedWebhook]:
     """The one sale in a webhook."""
     event = read_object(body)
     kind = identifier(event, "made_up")
-    counts = kind == "sale" and settings.counts
+    ignored = Treatment.IGNORED if why_ignored(kind) or kind == _SALE else Treatment.UNKNOWN
+    counts = kind == _SALE and settings.counts
     return [
         ParsedWebhook(
             id=identifier(event, "id"),
             type=kind,
-            treatment=Treatment.COUNTED if counts else Treatment.IGNORED,
+            treatment=Treatment.COUNTED if counts else ignored,
+            test=settings.test,
             content=keep(event, _SHAPE) if counts else {},
         )
     ]
@@ -73,14 +78,15 @@ def interpret(
     webhook_type: str, content: Mapping[str, Any], settings: MadeUpSettings
 ) -> Interpretation:
     """A sale is a purchase."""
-    del webhook_type
+    if webhook_type != _SALE:
+        raise UnreadableWebhookError("no sale")
     name, code = identifier(content, "id"), currency(content, "currency")
     gross = from_minor(PLACES, code, whole(content, "cents"), settings.minor_units)
     ref = f"payment:{name}"
     hints = CustomerHints(
         appsflyer_id="1624875600000-2718281",
         customer_user_id=text(content, "user"),
-        app_id=text(content, "app"),
+        app_id=text_or_none(content, "app"),
     )
     movement = Movement(
         MovementKind.PURCHASE,

@@ -19,7 +19,7 @@ def sign(body: bytes, secret: str, seconds: int) -> Webhook:
 
 
 def _purchase(order: Order) -> list[Json]:
-    app = order.metadata["af_app_id"]
+    app = order.metadata.get("af_app_id")
     sale = {"id": order.tag, "at": order.iso, "user": order.customer, "app": app}
     return [
         {"made_up": "sale", "cents": order.minor(PLACES), "currency": order.currency, **sale},

@@ -5,7 +5,6 @@ refuses); what shall go wrong is handed to them as a value.
 """
 
 import json
-import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -15,13 +14,11 @@ import httpx
 from botocore.exceptions import ClientError
 
 from tests.support.builders import NOW, Json
+from tests.support.sqs_rules import answer_to_batch, problem_of, problem_of_batch
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_ssm import SSMClient
-
-_MEBIBYTE = 1_048_576
-_GROUP = re.compile(r"[\x21-\x7e]{1,128}")
 
 
 def aws_error(code: str, message: str = "refused") -> ClientError:
@@ -66,7 +63,10 @@ class Meta(NamedTuple):
 
 
 class FakeSqs:
-    """SQS: `queues` holds what was put on each, by its URL."""
+    """SQS for senders: `queues` holds what was put on each, by its URL, and nothing is received.
+
+    What SQS does with its messages: `MemorySqs`, which refuses by the same rules.
+    """
 
     meta = Meta()
 
@@ -89,11 +89,9 @@ class FakeSqs:
         return cast("SQSClient", self)
 
     def delete_message_batch(self, *, QueueUrl: str, Entries: Sequence[Json]) -> Json:  # noqa: N803 - AWS's
-        if self.error is not None or QueueUrl in self.broken_queues:
-            raise self.error or aws_error("AccessDenied")
-        _check_entries(Entries)
+        self._check(QueueUrl, problem_of_batch(Entries))
         self.deleted += [entry["ReceiptHandle"] for entry in Entries]
-        return {"Successful": [{"Id": entry["Id"]} for entry in Entries]}
+        return answer_to_batch(Entries, lambda entry: None)
 
     def change_message_visibility(
         self,
@@ -102,51 +100,27 @@ class FakeSqs:
         ReceiptHandle: str,  # noqa: N803
         VisibilityTimeout: int,  # noqa: N803
     ) -> None:
-        if self.error is not None or QueueUrl in self.broken_queues:
-            raise self.error or aws_error("AccessDenied")
+        self._check(QueueUrl)
         self.hidden.append((ReceiptHandle, VisibilityTimeout))
 
     def send_message_batch(self, *, QueueUrl: str, Entries: Sequence[Json]) -> Json:  # noqa: N803 - AWS's
         self.calls.append(Entries)
+        self._check(QueueUrl, problem_of_batch(Entries))
+
+        def outcome(entry: Json) -> str | None:
+            problem = "InternalError" if self.refuses(entry) else problem_of(entry)
+            if problem is None:
+                delay, group = entry.get("DelaySeconds", 0), entry["MessageGroupId"]
+                self.queues[QueueUrl].append(SentMessage(entry["MessageBody"], delay, group))
+            return problem
+
+        return answer_to_batch(Entries, outcome)
+
+    def _check(self, url: str, problem: str | None = None) -> None:
         if self.error is not None:
             raise self.error
-        if QueueUrl in self.broken_queues:
-            raise aws_error("AccessDenied")
-        _check_batch(Entries)
-        answer: dict[str, list[Json]] = {"Successful": []}
-        for entry in Entries:
-            if self.refuses(entry):
-                failure = {"Id": entry["Id"], "Code": "InternalError", "SenderFault": False}
-                answer.setdefault("Failed", []).append(failure)
-            else:
-                self.queues[QueueUrl].append(_sent(entry))
-                answer["Successful"].append({"Id": entry["Id"]})
-        return answer
-
-
-def _check_entries(entries: Sequence[Json]) -> None:
-    if not entries:
-        raise aws_error("EmptyBatchRequest")
-    if len(entries) > 10:
-        raise aws_error("TooManyEntriesInBatchRequest")
-    if len({entry["Id"] for entry in entries}) != len(entries):
-        raise aws_error("BatchEntryIdsNotDistinct")
-
-
-def _check_batch(entries: Sequence[Json]) -> None:
-    _check_entries(entries)
-    if sum(len(entry["MessageBody"].encode()) for entry in entries) > _MEBIBYTE:
-        raise aws_error("BatchRequestTooLong")
-
-
-def _sent(entry: Json) -> SentMessage:
-    if not 0 <= entry.get("DelaySeconds", 0) <= 900 or not _GROUP.fullmatch(
-        entry["MessageGroupId"]
-    ):
-        raise aws_error("InvalidParameterValue")
-    return SentMessage(
-        entry["MessageBody"], entry.get("DelaySeconds", 0), entry["MessageGroupId"]
-    )  # fmt: skip
+        if url in self.broken_queues or problem:
+            raise aws_error(problem or "AccessDenied")
 
 
 class FakeSsm:

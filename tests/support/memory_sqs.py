@@ -23,16 +23,11 @@ from tests.support.sqs_rules import (
     LONGEST_WAIT,
     MOST_ENTRIES,
     PREFIX,
-    asked_for,
-    attributes_of,
-    check_entries,
-    check_within,
-    delete,
-    md5,
+    answer_to_batch,
     problem_of,
-    settings_of,
-    shown,
+    problem_of_batch,
 )
+from tests.support.sqs_shapes import asked_for, attributes_of, delete, md5, settings_of, shown
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -134,9 +129,7 @@ class MemorySqs:
 
     def send_message(self, *, QueueUrl: str, **entry: Any) -> Json:
         def answer(queue: MemoryQueue) -> Json:
-            problem = problem_of(entry)
-            if problem:
-                raise aws_error(problem)
+            _refuse(problem_of(entry))
             return self._put(queue, entry)
 
         return self._call("SendMessage", QueueUrl, answer)
@@ -146,7 +139,6 @@ class MemorySqs:
             return problem_of(entry) or self._put(queue, entry)
 
         def answer(queue: MemoryQueue) -> Json:
-            check_entries(Entries)
             return self._each(queue, Entries, put)
 
         return self._call("SendMessageBatch", QueueUrl, answer)
@@ -162,9 +154,9 @@ class MemorySqs:
         MessageSystemAttributeNames: Sequence[str] = (),
         MessageAttributeNames: Sequence[str] = (),
     ) -> Json:
-        check_within(MaxNumberOfMessages, 1, MOST_ENTRIES)
-        check_within(WaitTimeSeconds or 0, 0, LONGEST_WAIT)
-        check_within(VisibilityTimeout or 0, 0, LONGEST_VISIBILITY)
+        _check_within(MaxNumberOfMessages, 1, MOST_ENTRIES)
+        _check_within(WaitTimeSeconds or 0, 0, LONGEST_WAIT)
+        _check_within(VisibilityTimeout or 0, 0, LONGEST_VISIBILITY)
         names = (*AttributeNames, *MessageSystemAttributeNames)
 
         def answer(queue: MemoryQueue) -> Json:
@@ -188,7 +180,6 @@ class MemorySqs:
 
     def delete_message_batch(self, *, QueueUrl: str, Entries: Sequence[Json]) -> Json:
         def answer(queue: MemoryQueue) -> Json:
-            check_entries(Entries)
             return self._each(queue, Entries, delete)
 
         return self._call("DeleteMessageBatch", QueueUrl, answer)
@@ -200,7 +191,7 @@ class MemorySqs:
         ReceiptHandle: str,
         VisibilityTimeout: int,
     ) -> Json:
-        check_within(VisibilityTimeout, 0, LONGEST_VISIBILITY)
+        _check_within(VisibilityTimeout, 0, LONGEST_VISIBILITY)
 
         def answer(queue: MemoryQueue) -> Json:
             if not queue.knows(ReceiptHandle):
@@ -229,17 +220,11 @@ class MemorySqs:
         entries: Sequence[Json],
         do: Callable[[MemoryQueue, Json], Json | str],
     ) -> Json:
-        """Each entry of a batch fares by itself."""
-        answer: dict[str, list[Json]] = {"Successful": []}
-        for entry in entries:
-            done = "InternalError" if self.refuses(entry) else do(queue, entry)
-            if isinstance(done, str):
-                ours = done == "InternalError"
-                failure = {"Id": entry["Id"], "Code": done, "SenderFault": not ours}
-                answer.setdefault("Failed", []).append(failure)
-            else:
-                answer["Successful"].append({"Id": entry["Id"], **done})
-        return answer
+        _refuse(problem_of_batch(entries))
+        return answer_to_batch(
+            entries,
+            lambda entry: "InternalError" if self.refuses(entry) else do(queue, entry),
+        )
 
     def _put(self, queue: MemoryQueue, entry: Json) -> Json:
         body = entry["MessageBody"]
@@ -254,3 +239,13 @@ class MemorySqs:
 def _raise(error: Exception | None) -> None:
     if error is not None:
         raise error
+
+
+def _refuse(code: str | None) -> None:
+    if code:
+        raise aws_error(code)
+
+
+def _check_within(number: int, least: int, most: int) -> None:
+    """Refuses a parameter out of its bounds."""
+    _refuse(None if least <= number <= most else "InvalidParameterValue")

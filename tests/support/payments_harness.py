@@ -29,6 +29,8 @@ from tests.support.webhooks import Posted
 PAYMENTS_QUEUE = "https://sqs.example.com/payments"
 PAYMENTS_DEAD = "https://sqs.example.com/payments-dead"
 ANDROID_APP = "com.example.shop"
+HOLD_SECONDS = 3600
+"""Longer than in the cloud: what waits for days is looked at less often."""
 BILLING_SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
 SECRETS = {
     "standard_webhooks": BILLING_SECRET,
@@ -68,6 +70,7 @@ class PaymentsHarness:
                 "identities_table": "identities",
                 "trail_table": "trail",
                 "retry_schedule_seconds": (10, 100),
+                "hold_seconds": HOLD_SECONDS,
                 **settings,
             }
         )

@@ -11,7 +11,7 @@ def _refuse(*_args: Any, **_kwargs: Any) -> NoReturn:
     raise AssertionError("a unit test tried to use the network: it belongs into tests/integration")
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _no_sockets() -> Iterator[None]:
     """No connection and no name look-up; a pair of sockets, as an event loop needs, may stay."""
     with pytest.MonkeyPatch.context() as patch:

@@ -19,6 +19,7 @@ from relay.domain.outcomes import AppsFlyerResponse
 from relay.errors import SendFailedError
 from relay.http1.pool import KEEP_ALIVE_SECONDS, LONGEST_LIFE_SECONDS
 from relay.secrets import Secret
+from tests.support.every import every
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK"
 BODY = b'{"eventName":"af_purchase"}'
@@ -227,7 +228,7 @@ def test_transport_made_without_a_loop_serves_the_loop_that_comes() -> None:
     assert asyncio.run(run()).status == 200
 
 
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@every("status", [301, 302, 303, 307, 308])
 async def test_send_redirect_is_not_followed(status: int) -> None:
     """E17."""
     redirect = b"HTTP/1.1 %d Moved\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n" % status
@@ -263,7 +264,7 @@ async def test_send_more_at_once_than_connections_waits_for_one(authority: trust
     assert len(server.requests) == 20
 
 
-@pytest.mark.parametrize(
+@every(
     "answer",
     [
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nOK",
@@ -419,7 +420,7 @@ def complain_of_idleness(peer: socket.socket) -> None:
     peer.sendall(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")
 
 
-@pytest.mark.parametrize("ending", [close, close_with_a_reset, complain_of_idleness])
+@every("ending", [close, close_with_a_reset, complain_of_idleness])
 async def test_send_on_a_connection_that_ended_in_a_freeze_opens_another(
     ending: Callable[[socket.socket], None],
 ) -> None:
@@ -639,7 +640,7 @@ async def test_send_reset_on_a_kept_connection_is_uncertain_and_never_sent_again
     assert len(server.requests) == 2
 
 
-@pytest.mark.parametrize("start", [b"", b"HTTP/1.1 200 OK\r\nContent-"])
+@every("start", [b"", b"HTTP/1.1 200 OK\r\nContent-"])
 async def test_send_closed_before_a_whole_head_is_uncertain(start: bytes) -> None:
     async def leave(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(start)
@@ -690,7 +691,7 @@ async def test_send_answer_dripping_in_is_bounded_as_a_whole() -> None:
         assert await failure(client) == ("read_timed_out", False)
 
 
-@pytest.mark.parametrize("garbage", [b"\x00\xff" * 50, b"SSH-2.0-OpenSSH_9.2\r\n", b"<html>"])
+@every("garbage", [b"\x00\xff" * 50, b"SSH-2.0-OpenSSH_9.2\r\n", b"<html>"])
 async def test_send_answer_that_is_not_http_is_uncertain(garbage: bytes) -> None:
     async def talk(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(garbage)

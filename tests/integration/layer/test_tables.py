@@ -68,7 +68,7 @@ def test_get_a_key_that_is_named_twice_is_read(table: Table) -> None:
 
 def test_get_reads_more_keys_than_a_call_can_name(table: Table) -> None:
     """BatchGetItem takes a hundred."""
-    keys = [Key(f"user-{number}", "app") for number in range(230)]
+    keys = [Key(f"user-{number}", "app") for number in range(101)]
     for number, key in enumerate(keys):
         table.put(key, {"number": number})
 
@@ -162,7 +162,7 @@ def test_merge_makes_an_item_where_there_is_none(table: Table) -> None:
 
 def test_delete_takes_these_items_and_no_others(table: Table) -> None:
     """BatchWriteItem takes 25."""
-    keys = [Key(f"user-{number}", "app") for number in range(60)]
+    keys = [Key(f"user-{number}", "app") for number in range(27)]
     for key in keys:
         table.put(key, {"a": 1})
 

@@ -1,5 +1,3 @@
-import pytest
-
 from relay.appsflyer.answers import verdict_of_failure, verdict_of_response
 from relay.domain.kinds import Kind
 from relay.domain.outcomes import AppsFlyerResponse, Outcome, Verdict
@@ -9,8 +7,8 @@ from tests.support.every import every
 WEB_KINDS = [Kind.WEB_EVENT, Kind.WEB_VISIT]
 
 
-@pytest.mark.parametrize(
-    ("kind", "status", "text"),
+@every(
+    "kind, status, text",
     [
         (Kind.MOBILE_EVENT, 200, "OK"),
         (Kind.MOBILE_EVENT, 200, ""),
@@ -28,7 +26,7 @@ def test_verdict_of_response_200_or_202_is_delivered_whatever_the_body(
     assert (verdict.outcome, verdict.rule, verdict.uncertain) == (Outcome.DELIVERED, "E10", False)
 
 
-@pytest.mark.parametrize(
+@every(
     "text",
     [
         "appsflyer_id is a mandatory field",
@@ -44,7 +42,7 @@ def test_verdict_of_response_mobile_400_is_refused(text: str) -> None:
     assert (verdict.outcome, verdict.rule) == (Outcome.REFUSED, "E11")
 
 
-@pytest.mark.parametrize(
+@every(
     "text",
     ["Failed to Authenticate", "failed to authenticate.", "app_id is invalid", 'bad "app_id"'],
 )
@@ -55,7 +53,7 @@ def test_verdict_of_response_mobile_400_about_the_key_is_held_for_credentials(te
     assert (verdict.outcome, verdict.rule, verdict.reason) == (Outcome.HELD, "E12", "credentials")
 
 
-@pytest.mark.parametrize("kind", WEB_KINDS)
+@every("kind", WEB_KINDS)
 def test_verdict_of_response_web_400_is_refused_whatever_the_text(kind: Kind) -> None:
     """E12 is a matter of mobile alone."""
     verdict = verdict_of_response(
@@ -96,7 +94,7 @@ def test_verdict_of_response_other_status_follows_the_table(
     assert (verdict.outcome, verdict.rule, verdict.uncertain) == (outcome, rule, uncertain)
 
 
-@pytest.mark.parametrize("sure", [True, False])
+@every("sure", [True, False])
 def test_verdict_of_failure_is_deferred_and_uncertain_unless_sure(*, sure: bool) -> None:
     """E16."""
     verdict = verdict_of_failure(SendFailedError("read_timeout", sure=sure))

@@ -9,14 +9,13 @@ from collections.abc import Callable, Sequence
 from copy import deepcopy
 from threading import Barrier
 
-import pytest
-
 from relay.aws.table import Condition, Item, Key
 from relay.aws.timeouts import LONGEST_CALL_SECONDS
 from relay.errors import TableUnavailableError
 from relay.gateway.request import LONGEST_SECONDS
 from relay_sandbox.local_aws.memory_table import MemoryTable
 from tests.support.builders import Json, make_event, make_http_event, make_install
+from tests.support.every import every
 from tests.support.fakes import FakeClock, FakeSqs, FakeSsm
 from tests.support.harnesses import INSTALL_POST, PUSH_TOKEN, AcceptHarness, InstallsHarness
 from tests.support.payments_harness import SECRETS, PaymentsHarness, webhook_event
@@ -63,9 +62,7 @@ def test_accept_answers_in_time() -> None:
     assert left() > 0
 
 
-@pytest.mark.parametrize(
-    ("items", "calls", "status"), [(10, 1, 200), (100, 10, 200), (210, 20, 503)]
-)
+@every("items, calls, status", [(10, 1, 200), (100, 10, 200), (210, 20, 503)])
 def test_receive_payment_answers_in_time(items: int, calls: int, status: int) -> None:
     """Adyen puts many items into a webhook. One that is not queued as a whole comes again.
 
@@ -102,7 +99,7 @@ class SlowTable(MemoryTable):
         return super().put(key, item, only_if)
 
 
-@pytest.mark.parametrize("fails", [False, True])
+@every("fails", [False, True])
 def test_receive_install_answers_in_time(*, fails: bool) -> None:
     """Also where it replaces an item that somebody edited: that is a call more."""
     harness = InstallsHarness()

@@ -65,7 +65,7 @@ async def test_send_mobile_event_authenticates_with_the_bare_key() -> None:
     assert "authorization" not in request.headers
 
 
-@pytest.mark.parametrize("kind", [Kind.WEB_EVENT, Kind.WEB_VISIT])
+@every("kind", [Kind.WEB_EVENT, Kind.WEB_VISIT])
 async def test_send_web_kind_authenticates_with_a_bearer_token(kind: Kind) -> None:
     """E2."""
     request = await request_for(kind)
@@ -74,7 +74,7 @@ async def test_send_web_kind_authenticates_with_a_bearer_token(kind: Kind) -> No
     assert "authentication" not in request.headers
 
 
-@pytest.mark.parametrize("kind", list(Kind))
+@every("kind", list(Kind))
 async def test_send_posts_the_body_as_json_of_known_length(kind: Kind) -> None:
     """E3."""
     request = await request_for(kind)
@@ -85,9 +85,7 @@ async def test_send_posts_the_body_as_json_of_known_length(kind: Kind) -> None:
     assert request.content == BODY
 
 
-@pytest.mark.parametrize(
-    "base_url", ["http://localhost:8080/mobile", "http://localhost:8080/mobile/"]
-)
+@every("base_url", ["http://localhost:8080/mobile", "http://localhost:8080/mobile/"])
 async def test_send_keeps_the_base_urls_host_and_path(base_url: str) -> None:
     requests: list[httpx.Request] = []
 
@@ -129,7 +127,7 @@ async def test_send_with_a_rotated_token_uses_the_new_one() -> None:
     assert keys == ["old-key", "new-key"]
 
 
-@pytest.mark.parametrize(
+@every(
     "key", ["", "two words", "line\nbreak", "line\r\nX-Injected: 1", "tab\t", "schlüssel", "\x00"]
 )
 async def test_send_token_unfit_for_a_header_is_refused_without_showing_it(key: str) -> None:
@@ -169,12 +167,12 @@ def test_client_base_url_that_is_none_is_refused_without_showing_it(base_url: st
 # What comes back
 
 
-@pytest.mark.parametrize("status", [200, 202, 400, 401, 403, 404, 408, 415, 429, 500, 503])
+@every("status", [200, 202, 400, 401, 403, 404, 408, 415, 429, 500, 503])
 async def test_send_any_status_is_an_answer(status: int) -> None:
     assert await send(answering(status, b"text")) == AppsFlyerResponse(status, "text", None)
 
 
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@every("status", [301, 302, 303, 307, 308])
 async def test_send_redirect_is_an_answer_and_not_followed(status: int) -> None:
     """E17."""
     urls: list[str] = []
@@ -201,8 +199,8 @@ async def test_send_answer_that_is_no_utf8_is_decoded_leniently() -> None:
     assert answer.text == "caf\ufffd"
 
 
-@pytest.mark.parametrize(
-    ("value", "seconds"),
+@every(
+    "value, seconds",
     [
         ("0", 0.0),
         ("7", 7.0),
@@ -275,7 +273,7 @@ def test_meanings_are_those_of_every_error_that_can_be_raised_and_of_no_other() 
     assert MEANINGS.keys() == errors_of_an_exchange()
 
 
-@pytest.mark.parametrize("kind", sorted(errors_of_an_exchange(), key=str))
+@every("kind", sorted(errors_of_an_exchange(), key=str))
 async def test_send_every_error_of_an_exchange_has_a_meaning_and_shows_nothing(
     kind: type[errors.ExchangeError],
 ) -> None:

@@ -1,9 +1,8 @@
 from datetime import timedelta
 
-import pytest
-
 from relay.messages.backoff import Delay, Jitter, delay_of, delay_until, wait_after_attempt
 from tests.support.builders import NOW
+from tests.support.every import every
 
 SCHEDULE = (5.0, 30.0, 120.0)
 
@@ -21,21 +20,21 @@ def shortest(lowest: float, _highest: float) -> float:
     return lowest
 
 
-@pytest.mark.parametrize(("attempts", "seconds"), [(1, 5.0), (2, 30.0), (3, 120.0)])
+@every("attempts, seconds", [(1, 5.0), (2, 30.0), (3, 120.0)])
 def test_wait_after_attempt_is_at_most_the_step_of_the_schedule(
     attempts: int, seconds: float
 ) -> None:
     assert wait_after_attempt(attempts, SCHEDULE, longest) == seconds
 
 
-@pytest.mark.parametrize(("attempts", "seconds"), [(1, 0.0), (2, 15.0), (3, 60.0)])
+@every("attempts, seconds", [(1, 0.0), (2, 15.0), (3, 60.0)])
 def test_wait_after_attempt_is_jittered_down_to_nothing_and_later_to_half_a_step(
     attempts: int, seconds: float
 ) -> None:
     assert wait_after_attempt(attempts, SCHEDULE, shortest) == seconds
 
 
-@pytest.mark.parametrize(("jitter", "share"), [(shortest, 0.5), (middle, 0.75), (longest, 1.0)])
+@every("jitter, share", [(shortest, 0.5), (middle, 0.75), (longest, 1.0)])
 def test_wait_after_all_attempts_is_three_quarters_of_the_schedule_and_at_least_half(
     jitter: Jitter, share: float
 ) -> None:
@@ -45,7 +44,7 @@ def test_wait_after_all_attempts_is_three_quarters_of_the_schedule_and_at_least_
     assert sum(waits) == share * sum(schedule)
 
 
-@pytest.mark.parametrize(("attempts", "schedule"), [(4, SCHEDULE), (5, SCHEDULE), (1, ())])
+@every("attempts, schedule", [(4, SCHEDULE), (5, SCHEDULE), (1, ())])
 def test_wait_after_attempt_the_last_one_is_none(
     attempts: int, schedule: tuple[float, ...]
 ) -> None:
@@ -56,9 +55,7 @@ def test_wait_after_attempt_the_last_one_is_none_whatever_retry_after_says() -> 
     assert wait_after_attempt(4, SCHEDULE, longest, retry_after_seconds=7.0) is None
 
 
-@pytest.mark.parametrize(
-    ("retry_after", "seconds"), [(0.0, 0.0), (7.0, 7.0), (21_600.0, 21_600.0), (21_601.0, 21_600.0)]
-)
+@every("retry_after, seconds", [(0.0, 0.0), (7.0, 7.0), (21_600.0, 21_600.0), (21_601.0, 21_600.0)])
 def test_wait_after_attempt_is_no_shorter_than_retry_after_up_to_six_hours(
     retry_after: float, seconds: float
 ) -> None:
@@ -71,22 +68,20 @@ def test_wait_after_attempt_with_a_small_retry_after_still_follows_the_schedule(
     assert wait_after_attempt(3, SCHEDULE, longest, retry_after_seconds=1.0) == 121.0
 
 
-@pytest.mark.parametrize(
-    ("wait", "seconds"),
+@every(
+    "wait, seconds",
     [(-1.0, 0), (0.0, 0), (0.99, 0), (1.0, 1), (1.01, 2), (899.1, 900), (900.0, 900)],
 )
 def test_delay_of_wait_that_fits_into_one_delay_is_whole_seconds(wait: float, seconds: int) -> None:
     assert delay_of(wait, NOW) == Delay(seconds, None)
 
 
-@pytest.mark.parametrize(("wait", "seconds"), [(900.5, 901), (3600.0, 3600)])
+@every("wait, seconds", [(900.5, 901), (3600.0, 3600)])
 def test_delay_of_longer_wait_hops_until_its_moment(wait: float, seconds: int) -> None:
     assert delay_of(wait, NOW) == Delay(900, NOW + timedelta(seconds=seconds))
 
 
-@pytest.mark.parametrize(
-    ("ahead", "seconds"), [(-60.0, 0), (0.0, 0), (0.2, 1), (60.0, 60), (900.0, 900), (5000.0, 900)]
-)
+@every("ahead, seconds", [(-60.0, 0), (0.0, 0), (0.2, 1), (60.0, 60), (900.0, 900), (5000.0, 900)])
 def test_delay_until_moment_is_the_rest_of_it_or_one_hop(ahead: float, seconds: int) -> None:
     moment = NOW + timedelta(seconds=ahead)
 

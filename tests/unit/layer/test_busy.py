@@ -7,8 +7,6 @@ from functools import partial
 from itertools import chain, repeat
 from typing import Any, Final
 
-import pytest
-
 from relay.aws.async_table import CallFailedError, DynamoAsyncTable, DynamoClient
 from relay.aws.table import KEYS_A_READ, Condition, Item, Key
 from relay.aws.timeouts import ATTEMPTS, CONNECT_SECONDS, LONGEST_CALL_SECONDS, READ_SECONDS
@@ -17,6 +15,7 @@ from relay.stores.batcher import Batcher
 from relay.stores.write_batcher import WriteBatcher
 from tests.faults.virtual_time import run
 from tests.support.builders import NOW
+from tests.support.every import every
 from tests.support.fakes import FakeClock
 
 KEY = Key("a" * 64, "delivery")
@@ -41,7 +40,7 @@ CALLS: Final[dict[str, Call]] = {
     "BatchExecuteStatement": lambda table: WriteBatcher(table.put_new).put(KEY, ITEM),
     "BatchWriteItem": lambda table: WriteBatcher(table.put_all).put(KEY, ITEM),
 }
-every_call = pytest.mark.parametrize("write", list(CALLS.values()), ids=list(CALLS))
+every_call = every("write", CALLS.values(), ids=CALLS)
 
 
 class BusyDynamo(DynamoClient):
@@ -76,7 +75,7 @@ def outcome_of(write: Call, dynamo: DynamoClient, clock: FakeClock) -> object:
 
 
 @every_call
-@pytest.mark.parametrize(
+@every(
     "code",
     ["ThrottlingException", "ProvisionedThroughputExceededException", "RequestLimitExceeded"],
 )
@@ -112,9 +111,7 @@ def test_write_that_is_throttled_slowly_ends_as_early_as_a_call_must(write: Call
 
 
 @every_call
-@pytest.mark.parametrize(
-    ("code", "calls"), [("InternalServerError", ATTEMPTS), ("AccessDeniedException", 1)]
-)
+@every("code, calls", [("InternalServerError", ATTEMPTS), ("AccessDeniedException", 1)])
 def test_write_that_fails_otherwise_is_not_repeated_as_if_it_were_throttled(
     write: Call, code: str, calls: int
 ) -> None:

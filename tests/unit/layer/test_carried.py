@@ -6,8 +6,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from relay.domain.kinds import App, Kind
 from relay.exact_json import dumps, loads
 from relay.messages.carried import carried_findings, together
@@ -15,6 +13,7 @@ from relay.rules.prepare import prepare
 from relay.stores.deliveries import Deliveries, delivery_key
 from relay_sandbox.local_aws.memory_table import MemoryAsyncTable
 from tests.support.builders import MOBILE_APP, NOW, Json, make_envelope, make_event
+from tests.support.every import every
 from tests.support.fakes import Says
 from tests.support.harnesses import AcceptHarness, ForwarderHarness
 
@@ -66,7 +65,7 @@ RETOLD: list[tuple[Json, str, int]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("waits", [False, True], ids=["at once", "after a wait"])
+@every("waits", [False, True], ids=["at once", "after a wait"])
 async def test_event_that_the_release_before_delivered_is_a_duplicate(waits: bool) -> None:  # noqa: FBT001
     """Although it is known by its content as it is sent, and that is repaired."""
     for event, known, times in RETOLD:
@@ -88,7 +87,7 @@ async def test_event_that_the_release_before_delivered_is_a_duplicate(waits: boo
         )
 
 
-@pytest.mark.parametrize("over_http", [False, True], ids=["by SQS", "over HTTP"])
+@every("over_http", [False, True], ids=["by SQS", "over HTTP"])
 async def test_event_that_release_0_1_delivered_is_a_duplicate_although_it_is_repaired(
     over_http: bool,  # noqa: FBT001 - a column
 ) -> None:

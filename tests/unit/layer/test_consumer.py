@@ -24,6 +24,7 @@ from tests.support.builders import (
     make_web_envelope,
     make_web_event,
 )
+from tests.support.every import every
 from tests.support.fakes import Says
 from tests.support.harnesses import ForwarderHarness
 
@@ -59,7 +60,7 @@ def sent(harness: ForwarderHarness) -> list[str]:
 # One odd record costs itself alone
 
 
-@pytest.mark.parametrize("attributes", [{}, {"SentTimestamp": "soon"}, None, "odd"])
+@every("attributes", [{}, {"SentTimestamp": "soon"}, None, "odd"])
 async def test_record_that_a_bug_keeps_from_being_read_comes_back_and_costs_no_other(
     attributes: object,
 ) -> None:
@@ -73,7 +74,7 @@ async def test_record_that_a_bug_keeps_from_being_read_comes_back_and_costs_no_o
     assert sent(harness) == ["b"]
 
 
-@pytest.mark.parametrize("count", [None, "", "many", [3]])
+@every("count", [None, "", "many", [3]])
 async def test_record_whose_receives_are_not_told_is_handled_with_the_others(count: object) -> None:
     harness = ForwarderHarness()
     records = records_of("a", "b")

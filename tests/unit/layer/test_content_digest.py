@@ -4,8 +4,6 @@ import hashlib
 from datetime import timedelta
 from typing import Any
 
-import pytest
-
 from relay.domain.kinds import App, Kind
 from relay.exact_json import dumps, loads
 from relay.messages.arrival import prepare_arrival
@@ -126,7 +124,7 @@ def test_content_of_another_app_or_kind_is_another() -> None:
     )
 
 
-@pytest.mark.parametrize("kind", [Kind.MOBILE_EVENT, Kind.WEB_EVENT])
+@every("kind", [Kind.MOBILE_EVENT, Kind.WEB_EVENT])
 def test_content_has_no_time_that_the_relay_stamped(kind: Kind) -> None:
     event = FIRST[kind] | {"eventTime" if kind is Kind.MOBILE_EVENT else "timestamp": None}
 

@@ -10,6 +10,7 @@ from relay.errors import TableBusyError, TableUnavailableError
 from relay.stores import deliveries as module
 from relay.stores.deliveries import Claim, Deliveries, Former, delivery_key
 from relay_sandbox.local_aws.memory_table import MemoryAsyncTable, MemoryTable
+from tests.support.every import every
 from tests.support.fakes import FakeClock
 
 KEY = delivery_key("stripe-main", "in_1")
@@ -440,8 +441,8 @@ class _Throttled(MemoryTable):
         raise TableBusyError("DynamoDB failed: ThrottlingError")
 
 
-@pytest.mark.parametrize(
-    ("leaves", "claim"),
+@every(
+    "leaves, claim",
     [
         (lambda item: None, Claim.CLAIMED),
         (lambda item: item, Claim.CLAIMED),

@@ -97,7 +97,7 @@ def test_write_envelope_event_is_the_hashed_one_in_place_of_its_own() -> None:
     assert "jane" not in write_envelope(envelope, {"email_hashed": "0" * 64})
 
 
-@pytest.mark.parametrize("character", ["\ufffe", "\uffff"], ids=ascii)
+@every("character", ["\ufffe", "\uffff"], ids=ascii)
 def test_write_envelope_character_that_sqs_refuses_is_escaped(character: str) -> None:
     event = {f"a{character}": [f"{character}b", "\ufffd\U0001f600é"]}
 
@@ -107,7 +107,7 @@ def test_write_envelope_character_that_sqs_refuses_is_escaped(character: str) ->
     assert json.loads(written)["event"] == event
 
 
-@pytest.mark.parametrize("code", [0x00, 0x08, 0x0B, 0x1F])
+@every("code", [0x00, 0x08, 0x0B, 0x1F])
 def test_write_envelope_control_character_is_escaped(code: int) -> None:
     """SQS takes tab, newline and carriage return, and no other of them."""
     written = write_envelope(parsed(), {"a": chr(code)})
@@ -124,7 +124,7 @@ def test_write_envelope_keeps_numbers_exact() -> None:
     assert '{"a":49.90,"b":1000,"c":123456789012345678901234567890}' in written
 
 
-@pytest.mark.parametrize("event", [{"a": SURROGATE}, nested(300)], ids=["surrogate", "deep"])
+@every("event", [{"a": SURROGATE}, nested(300)], ids=["surrogate", "deep"])
 def test_write_envelope_event_without_a_json_form_raises(event: dict[str, Any]) -> None:
     with pytest.raises(UnwritableError):
         write_envelope(parsed(), event)
@@ -133,21 +133,21 @@ def test_write_envelope_event_without_a_json_form_raises(event: dict[str, Any]) 
 # At the door
 
 
-@pytest.mark.parametrize("given", [{}, {"eventTime": None}, {"eventTime": " "}], ids=str)
+@every("given", [{}, {"eventTime": None}, {"eventTime": " "}], ids=str)
 def test_stamped_mobile_event_without_a_time_has_that_of_its_coming(given: dict[str, Any]) -> None:
     assert stamped(Kind.MOBILE_EVENT, given, NOW) == {"eventTime": "2026-03-02 12:00:00.000"}
 
 
-@pytest.mark.parametrize("kind", [Kind.WEB_EVENT, Kind.WEB_VISIT])
-@pytest.mark.parametrize("given", [{}, {"timestamp": None}], ids=str)
+@every("kind", [Kind.WEB_EVENT, Kind.WEB_VISIT])
+@every("given", [{}, {"timestamp": None}], ids=str)
 def test_stamped_web_event_without_a_time_has_that_of_its_coming(
     kind: Kind, given: dict[str, Any]
 ) -> None:
     assert stamped(kind, given, NOW) == {"timestamp": 1_772_452_800_000}
 
 
-@pytest.mark.parametrize(
-    ("kind", "given"),
+@every(
+    "kind, given",
     [
         (Kind.MOBILE_EVENT, {"eventTime": "2026-03-02"}),
         (Kind.MOBILE_EVENT, {"eventTime": 0}),
@@ -177,8 +177,8 @@ def test_money_without_id_is_a_warning_of_s6() -> None:
 # What is no envelope
 
 
-@pytest.mark.parametrize(
-    ("body", "size", "digest"),
+@every(
+    "body, size, digest",
     [
         ("jane", 4, "81f8f6dde88365f3928796ec7aa53f72820b06db8664f5fe76a7eb13e24546a2"),
         ("é", 2, "4a99557e4033c3539de2eb65472017cad5f9557f7a0625a09f1c3f6e2ba69c4c"),

@@ -68,7 +68,7 @@ def test_from_env_forward_is_content_with_what_must_be_given() -> None:
     assert settings.longest_request_seconds == 13
 
 
-@pytest.mark.parametrize("variable", ACCEPT)
+@every("variable", ACCEPT)
 def test_from_env_accept_names_a_missing_variable(variable: str) -> None:
     without = {name: value for name, value in ACCEPT.items() if name != variable}
 
@@ -79,7 +79,7 @@ def test_from_env_accept_names_a_missing_variable(variable: str) -> None:
     assert variable in str(raised.value)
 
 
-@pytest.mark.parametrize("variable", FORWARD)
+@every("variable", FORWARD)
 def test_from_env_forward_names_a_missing_variable(variable: str) -> None:
     without = {name: value for name, value in FORWARD.items() if name != variable}
 
@@ -133,8 +133,8 @@ def test_from_env_forward_names_a_malformed_variable(variable: str, value: str) 
     assert raised.value.key == variable
 
 
-@pytest.mark.parametrize("variable", ["RELAY_MOBILE_QUEUE_URL", "RELAY_WEB_QUEUE_URL"])
-@pytest.mark.parametrize("value", ["", "mobile", "https://"])
+@every("variable", ["RELAY_MOBILE_QUEUE_URL", "RELAY_WEB_QUEUE_URL"])
+@every("value", ["", "mobile", "https://"])
 def test_from_env_accept_names_a_malformed_variable(variable: str, value: str) -> None:
     with pytest.raises(ConfigurationError) as raised:
         AcceptSettings.from_env(ACCEPT | {variable: value})
@@ -151,9 +151,7 @@ def test_from_env_forward_never_shows_a_malformed_value(variable: str, value: st
     assert value not in repr(raised.value.__cause__)
 
 
-@pytest.mark.parametrize(
-    ("surface", "share"), [(Surface.MOBILE, 80), (Surface.WEB, 20)], ids=["mobile", "web"]
-)
+@every("surface, share", [(Surface.MOBILE, 80), (Surface.WEB, 20)], ids=["mobile", "web"])
 def test_forward_settings_an_invocation_has_its_part_of_its_surfaces_part(
     surface: Surface, share: int
 ) -> None:
@@ -192,7 +190,7 @@ ELSEWHERE = [
 ]
 
 
-@pytest.mark.parametrize("url", ["https://api3.appsflyer.com", *HERE])
+@every("url", ["https://api3.appsflyer.com", *HERE])
 def test_from_env_forward_takes_https_and_this_machine(url: str) -> None:
     settings = ForwardSettings.from_env(FORWARD | {"RELAY_APPSFLYER_URL": url})
 
@@ -208,14 +206,14 @@ def test_from_env_forward_refuses_http_to_another_machine(url: str) -> None:
     assert url not in str(raised.value)
 
 
-@pytest.mark.parametrize("url", CONTAINERS_HOST)
+@every("url", CONTAINERS_HOST)
 def test_from_env_forward_takes_the_machine_of_a_container_of_sam_local(url: str) -> None:
     local = {"RELAY_APPSFLYER_URL": url, "AWS_SAM_LOCAL": "true"}
 
     assert ForwardSettings.from_env(FORWARD | local).appsflyer_url == url
 
 
-@pytest.mark.parametrize("url", ELSEWHERE)
+@every("url", ELSEWHERE)
 def test_from_env_forward_refuses_others_in_a_container_too(url: str) -> None:
     local = {"RELAY_APPSFLYER_URL": url, "AWS_SAM_LOCAL": "true"}
 

@@ -1,7 +1,5 @@
 import hashlib
 
-import pytest
-
 from relay.messages.event_ids import former_event_id, http_event_id
 from tests.support.every import every
 
@@ -37,8 +35,8 @@ def test_http_event_id_is_the_same_in_every_release(
     assert http_event_id(producer, key, position) == event_id
 
 
-@pytest.mark.parametrize(
-    ("event_id", "former"),
+@every(
+    "event_id, former",
     [
         ("@shop:order-1", "order-1"),
         ("@shop:a:0", "a:0"),

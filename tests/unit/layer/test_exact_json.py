@@ -35,8 +35,8 @@ def nested(levels: int) -> Any:
 # Reading
 
 
-@pytest.mark.parametrize(
-    ("text", "number"),
+@every(
+    "text, number",
     [
         ("0", 0),
         ("-7", -7),
@@ -54,7 +54,7 @@ def test_loads_number_gives_exactly_that_number(text: str, number: object) -> No
     assert not isinstance(read, float)
 
 
-@pytest.mark.parametrize("text", ["9" * 5_000, "-" + "9" * 5_000])
+@every("text", ["9" * 5_000, "-" + "9" * 5_000])
 def test_loads_integer_of_thousands_of_digits_is_exact(text: str) -> None:
     assert loads(text) == Decimal(text)
 
@@ -101,7 +101,7 @@ def test_loads_what_is_not_json_raises_its_own_error(text: str | bytes) -> None:
         loads(text)
 
 
-@pytest.mark.parametrize("text", ['{"email": "jane@example.com"', b'"jane@example.com\xff"'])
+@every("text", ['{"email": "jane@example.com"', b'"jane@example.com\xff"'])
 def test_loads_what_is_not_json_never_quotes_it(text: str | bytes) -> None:
     with pytest.raises(InvalidJsonError) as caught:
         loads(text)
@@ -123,8 +123,9 @@ def list_of(unit: str, count: int) -> str:
     return f"[{','.join([unit] * count)}]"
 
 
-@pytest.mark.parametrize(
-    ("unit", "values"),
+@pytest.mark.untraced  # as much as may be read
+@every(
+    "unit, values",
     [("1", 1), ('"x"', 1), ("[]", 2), ("{}", 2), ('{"a":1}', 3), ("1e9", 1), ("1E+10", 7)],
 )
 def test_loads_reads_so_many_names_and_values_and_no_more(unit: str, values: int) -> None:
@@ -142,7 +143,7 @@ def test_loads_reads_as_many_as_its_caller_says() -> None:
         loads(list_of("1", 150_001), 150_000)
 
 
-@pytest.mark.parametrize(
+@every(
     "text",
     ["[{,:" * 30_000, '\\"[{,' * 30_000, "\\\\" * 60_000, "1e99," * 30_000],
     ids=["separators", "quotes", "backslashes", "exponents"],
@@ -151,7 +152,7 @@ def test_loads_counts_nothing_within_a_text(text: str) -> None:
     assert isinstance(loads(f'["{text}", 1]')[0], str)
 
 
-@pytest.mark.parametrize("unclosed", ['"' + '\\"' * 1_000_000, '"[' * 500_000 + "\\"])
+@every("unclosed", ['"' + '\\"' * 1_000_000, '"[' * 500_000 + "\\"])
 def test_loads_of_a_text_that_does_not_end_is_as_quick_as_of_one_that_does(unclosed: str) -> None:
     """Were each quotation mark looked for its end anew, this would take hours."""
     with pytest.raises(InvalidJsonError):
@@ -249,13 +250,13 @@ def _is_taken(levels: int) -> bool:
 # Numbers
 
 
-@pytest.mark.parametrize("text", ["NaN", "-Infinity", "1E+400", "1E-399", "1" * 401])
+@every("text", ["NaN", "-Infinity", "1E+400", "1E-399", "1" * 401])
 def test_plain_number_of_no_use_raises(text: str) -> None:
     with pytest.raises(UnwritableError):
         plain_number(Decimal(text))
 
 
-@pytest.mark.parametrize("text", ["1" * 400, "1E+399", "1E-398"])
+@every("text", ["1" * 400, "1E+399", "1E-398"])
 def test_plain_number_of_the_greatest_length_is_written(text: str) -> None:
     assert "E" not in plain_number(Decimal(text))
 
@@ -302,8 +303,8 @@ def test_loads_once_takes_what_has_each_name_once() -> None:
         loads_once('{"a":NaN}')
 
 
-@pytest.mark.parametrize(
-    ("text", "name", "rest", "own"),
+@every(
+    "text, name, rest, own",
     [
         ('{"a":1,"b":2,"\\u0061":3}', "a", {"b": 2}, ("a",)),
         ('{"x":[{"a":1,"a":1,"b":2}],"y":{"c":1}}', "a", {"x": [{"b": 2}], "y": {"c": 1}}, ()),

@@ -1,6 +1,5 @@
-import pytest
-
 from relay.domain.findings import Finding, Findings, Severity
+from tests.support.every import every
 
 
 def test_findings_of_all_severities_keep_their_order() -> None:
@@ -43,9 +42,7 @@ def test_findings_with_one_reject_are_rejected() -> None:
     assert findings.rejected
 
 
-@pytest.mark.parametrize(
-    ("severity", "rejected"), [(Severity.REJECT, True), (Severity.WARN, False)]
-)
+@every("severity, rejected", [(Severity.REJECT, True), (Severity.WARN, False)])
 def test_findings_started_from_others_know_whether_these_reject(
     severity: Severity, *, rejected: bool
 ) -> None:

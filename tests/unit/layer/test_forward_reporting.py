@@ -32,6 +32,7 @@ from tests.support.builders import (
     make_event,
     make_web_envelope,
 )
+from tests.support.every import every
 
 Lines = Callable[[], list[Json]]
 Counted = Callable[[], dict[str, float]]
@@ -153,8 +154,8 @@ def test_report_counts_in_all_and_by_class_of_app(said: Callable[[], str]) -> No
     assert metrics["Namespace"] == "AppsFlyerRelay"
 
 
-@pytest.mark.parametrize(
-    ("app_id", "app_class"),
+@every(
+    "app_id, app_class",
     [("id123456789", "ios"), ("com.example.shop", "android"), ("9nblggh4nns1", "windows")],
 )
 def test_class_of_a_mobile_app_is_that_of_its_id(app_id: str, app_class: str) -> None:

@@ -25,6 +25,7 @@ from tests.support.builders import (
     make_web_envelope,
     make_web_visit,
 )
+from tests.support.every import every
 from tests.support.fakes import OK, Says, aws_error
 from tests.support.harnesses import MOBILE_QUEUE, ForwarderHarness
 
@@ -34,7 +35,7 @@ from tests.support.harnesses import MOBILE_QUEUE, ForwarderHarness
 # Delivered
 
 
-@pytest.mark.parametrize("answer", [OK, Says(202, '{"status": "accepted"}'), Says(200, "<odd>")])
+@every("answer", [OK, Says(202, '{"status": "accepted"}'), Says(200, "<odd>")])
 async def test_forward_event_that_appsflyer_takes_is_done(answer: Says) -> None:
     """E10, E16: with HTTP the status decides."""
     harness = ForwarderHarness()
@@ -74,8 +75,8 @@ async def test_forward_mobile_event_goes_to_its_app_with_its_token() -> None:
     assert harness.appsflyer.tokens == ["s2s-key-1"]
 
 
-@pytest.mark.parametrize(
-    ("envelope", "path"),
+@every(
+    "envelope, path",
     [
         (make_web_envelope(), f"/v2.0/s2s/inapps/app/web/{WEB_APP}"),
         (
@@ -93,7 +94,7 @@ async def test_forward_web_kinds_each_go_to_their_endpoint(envelope: Json, path:
     assert [request.url.path for request in harness.appsflyer.requests] == [path]
 
 
-@pytest.mark.parametrize(("event_id", "sent"), [("order-1", "order-1"), (None, "m-0")])
+@every("event_id, sent", [("order-1", "order-1"), (None, "m-0")])
 async def test_forward_web_event_carries_its_id_for_deduplication(
     event_id: str | None, sent: str
 ) -> None:
@@ -108,8 +109,8 @@ async def test_forward_web_event_carries_its_id_for_deduplication(
 # Refused, rejected: the dead-letter queue at once
 
 
-@pytest.mark.parametrize(
-    ("answer", "outcome", "reason"),
+@every(
+    "answer, outcome, reason",
     [
         (Says(400, "Bad request"), "refused", "bad_request"),
         (Says(400, "appsflyer_id is a mandatory field"), "refused", "bad_request"),
@@ -160,7 +161,7 @@ async def test_forward_event_that_breaks_a_rule_is_never_sent() -> None:
     assert harness.appsflyer.requests == []
 
 
-@pytest.mark.parametrize("app_id", ["id999999999", "no/such app", "id1\nx"])
+@every("app_id", ["id999999999", "no/such app", "id1\nx"])
 async def test_forward_event_of_an_unknown_app_is_rejected(app_id: str) -> None:
     harness = ForwarderHarness()
 
@@ -171,8 +172,8 @@ async def test_forward_event_of_an_unknown_app_is_rejected(app_id: str) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("surface", "envelope"),
+@every(
+    "surface, envelope",
     [(Surface.MOBILE, make_web_envelope()), (Surface.WEB, make_envelope())],
     ids=["web on mobile", "mobile on web"],
 )
@@ -189,7 +190,7 @@ async def test_forward_kind_on_the_wrong_queue_is_rejected(
     assert harness.appsflyer.requests == []
 
 
-@pytest.mark.parametrize(
+@every(
     "body",
     ["not json", "[]", '{"app_id": "id1"}', '{"kind": "mobile_event", "event": {}}', ""],
 )
@@ -203,7 +204,7 @@ async def test_forward_body_that_is_no_envelope_is_rejected(body: str) -> None:
     assert letter["message_id"] == "m-0"
 
 
-@pytest.mark.parametrize(
+@every(
     "moment",
     ["9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+14:00", "2026-03-17T12:00:00Z", "soon"],
 )
@@ -231,7 +232,7 @@ async def test_forward_body_that_is_no_envelope_still_has_a_message_group() -> N
 # Deferred: back to its own queue
 
 
-@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504, 599])
+@every("status", [408, 429, 500, 502, 503, 504, 599])
 async def test_forward_event_that_appsflyer_cannot_take_now_waits(status: int) -> None:
     """E16."""
     harness = ForwarderHarness()
@@ -245,7 +246,7 @@ async def test_forward_event_that_appsflyer_cannot_take_now_waits(status: int) -
     assert harness.dead == []
 
 
-@pytest.mark.parametrize(
+@every(
     "error",
     [
         NoConnectionError("no"),
@@ -356,7 +357,7 @@ async def test_forward_before_its_moment_rejects_what_breaks_a_rule_at_once() ->
     assert [letter["outcome"] for letter in harness.dead] == ["rejected"]
 
 
-@pytest.mark.parametrize("trouble", ["parameters unavailable", "settings malformed"])
+@every("trouble", ["parameters unavailable", "settings malformed"])
 async def test_forward_before_its_moment_keeps_that_moment_whatever_else_is_wrong(
     trouble: str,
 ) -> None:
@@ -452,7 +453,7 @@ class Crowd(httpx.AsyncBaseTransport):
         return httpx.Response(200)
 
 
-@pytest.mark.parametrize(("events", "together"), [(12, 4), (3, 3)])
+@every("events, together", [(12, 4), (3, 3)])
 async def test_forward_has_as_many_requests_under_way_as_allowed_and_never_more(
     events: int, together: int
 ) -> None:

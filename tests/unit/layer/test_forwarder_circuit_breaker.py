@@ -2,10 +2,14 @@
 
 from typing import Any
 
+import pytest
+
 from relay.forward.circuit_breaker import PROBES
 from tests.support.builders import MOBILE_APP, make_envelope
 from tests.support.fakes import Says
 from tests.support.harnesses import ForwarderHarness
+
+pytestmark = pytest.mark.untraced  # hundreds of events; each step has its test
 
 IN_FLIGHT = 10  # of make_settings
 

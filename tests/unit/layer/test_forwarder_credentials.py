@@ -16,6 +16,7 @@ from tests.support.builders import (
     make_event,
     make_web_envelope,
 )
+from tests.support.every import every
 from tests.support.fakes import OK, Says, aws_error
 from tests.support.harnesses import TOKEN, ForwarderHarness
 
@@ -45,7 +46,7 @@ async def warmed(harness: ForwarderHarness) -> ForwarderHarness:
 # Refused
 
 
-@pytest.mark.parametrize("answer", CREDENTIALS)
+@every("answer", CREDENTIALS)
 async def test_forward_refused_token_holds_the_event_without_an_attempt(answer: Says) -> None:
     """E12, E13."""
     harness = ForwarderHarness()
@@ -60,7 +61,7 @@ async def test_forward_refused_token_holds_the_event_without_an_attempt(answer: 
     assert harness.dead == []
 
 
-@pytest.mark.parametrize("answer", CREDENTIALS[1:])
+@every("answer", CREDENTIALS[1:])
 async def test_forward_same_text_on_the_web_is_a_wrong_event(answer: Says) -> None:
     """E12 is about mobile."""
     harness = ForwarderHarness(Surface.WEB)
@@ -71,7 +72,7 @@ async def test_forward_same_text_on_the_web_is_a_wrong_event(answer: Says) -> No
     assert [letter["outcome"] for letter in harness.dead] == ["refused"]
 
 
-@pytest.mark.parametrize("answer", CREDENTIALS)
+@every("answer", CREDENTIALS)
 async def test_forward_refused_token_is_read_afresh_and_the_event_resent(answer: Says) -> None:
     harness = await warmed(ForwarderHarness())
     harness.ssm.parameters[TOKEN_NAME] = "rotated"
@@ -220,7 +221,7 @@ async def test_forward_while_parameter_store_is_down_still_tries_the_second_toke
 # Missing and malformed
 
 
-@pytest.mark.parametrize("parameter", [None, "", " \n "])
+@every("parameter", [None, "", " \n "])
 async def test_forward_without_a_token_holds_the_event_and_sends_nothing(
     parameter: str | None,
 ) -> None:
@@ -246,7 +247,7 @@ async def test_forward_held_until_the_limit_is_a_dead_letter() -> None:
     assert letter["status"] == 401
 
 
-@pytest.mark.parametrize("token", ["two words", "tök€n"])
+@every("token", ["two words", "tök€n"])
 async def test_forward_token_that_no_header_can_carry_holds_the_event(token: str) -> None:
     """Our set-up is wrong, not the event: no attempt is used up."""
     harness = ForwarderHarness()
@@ -292,7 +293,7 @@ MALFORMED = [
 ]
 
 
-@pytest.mark.parametrize("parameter", MALFORMED)
+@every("parameter", MALFORMED)
 async def test_forward_malformed_app_settings_hold_the_event(parameter: str) -> None:
     harness = ForwarderHarness()
     harness.ssm.parameters[APP_NAME] = parameter

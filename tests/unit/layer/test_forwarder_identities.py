@@ -3,8 +3,6 @@
 from datetime import timedelta
 from typing import Any
 
-import pytest
-
 from relay.aws.table import Key
 from relay.domain.kinds import Surface
 from relay.errors import TableUnavailableError
@@ -17,6 +15,7 @@ from tests.support.builders import (
     make_event,
     make_web_envelope,
 )
+from tests.support.every import every
 from tests.support.fakes import Says
 from tests.support.harnesses import ForwarderHarness
 
@@ -64,7 +63,7 @@ async def test_forward_identity_that_cannot_be_read_holds_its_customers_events_a
     assert [body["customer_user_id"] for body in harness.appsflyer.bodies] == ["user-2"]
 
 
-@pytest.mark.parametrize("given", [None, "", "  "])
+@every("given", [None, "", "  "])
 async def test_forward_blank_appsflyer_id_is_looked_up_too(given: str | None) -> None:
     harness = ForwarderHarness()
     knows(harness)
@@ -84,7 +83,7 @@ async def test_forward_customer_that_is_a_number_is_looked_up_by_its_digits() ->
     assert harness.appsflyer.bodies[0]["appsflyer_id"] == APPSFLYER_ID
 
 
-@pytest.mark.parametrize("customer", [True, ["user-1"], 1.5])
+@every("customer", [True, ["user-1"], 1.5])
 async def test_forward_customer_of_a_wrong_type_is_nobody(customer: object) -> None:
     harness = ForwarderHarness()
 

@@ -23,6 +23,7 @@ from tests.support.builders import (
     make_web_envelope,
     make_web_visit,
 )
+from tests.support.every import every
 from tests.support.fakes import Says
 from tests.support.harnesses import ForwarderHarness
 
@@ -106,7 +107,7 @@ async def lose_a_response(harness: ForwarderHarness) -> None:
 DOUBTS: list[Doubt] = [die_after_a_claim, lose_a_response]
 
 
-@pytest.mark.parametrize("doubt", DOUBTS)
+@every("doubt", DOUBTS)
 async def test_forward_money_in_doubt_is_sent_again_if_it_is_to_be(doubt: Doubt) -> None:
     harness = covering()
     await doubt(harness)
@@ -118,8 +119,8 @@ async def test_forward_money_in_doubt_is_sent_again_if_it_is_to_be(doubt: Doubt)
     assert harness.dead == []
 
 
-@pytest.mark.parametrize("deduplicate", ["none", "money", "all"])
-@pytest.mark.parametrize("doubt", DOUBTS)
+@every("deduplicate", ["none", "money", "all"])
+@every("doubt", DOUBTS)
 async def test_forward_money_in_doubt_is_never_sent_by_itself_if_it_is_to_be_kept(
     doubt: Doubt, deduplicate: str
 ) -> None:
@@ -353,8 +354,8 @@ async def test_forward_same_id_of_another_app_is_another_event() -> None:
     assert len(harness.appsflyer.requests) == 2
 
 
-@pytest.mark.parametrize(
-    ("deduplicate", "envelope", "sent"),
+@every(
+    "deduplicate, envelope, sent",
     [
         ("money", without_money(), 2),
         ("all", without_money(), 1),
@@ -397,8 +398,8 @@ async def test_forward_payment_with_another_digest_is_a_conflict() -> None:
     assert [letter["reason"] for letter in harness.dead] == ["id_conflict"]
 
 
-@pytest.mark.parametrize(
-    ("source", "kept"),
+@every(
+    "source, kept",
     [({}, None), ({"source": "stripe-main"}, "0" * 64)],
     ids=["of a sender", "of a payment source"],
 )
@@ -462,7 +463,7 @@ async def test_forward_order_of_fields_makes_no_other_event() -> None:
     assert harness.dead == []
 
 
-@pytest.mark.parametrize("answer", [Says(503), Says(500), Says(400, "Bad request")])
+@every("answer", [Says(503), Says(500), Says(400, "Bad request")])
 async def test_forward_event_that_was_not_delivered_may_be_sent_again(answer: Says) -> None:
     harness = covering()
     harness.appsflyer.says(answer)

@@ -18,6 +18,7 @@ from relay_sandbox.local_aws.memory_table import MemoryAsyncTable, MemoryTable
 from tests.faults.ledger import overheard
 from tests.faults.virtual_time import run
 from tests.support.builders import MOBILE_APP, Json, make_envelope
+from tests.support.every import every
 from tests.support.fakes import Says
 from tests.support.harnesses import ForwarderHarness
 
@@ -103,7 +104,7 @@ async def test_forward_what_its_queue_does_not_take_back_comes_again_by_itself()
     assert await invocation.forward(*orders(2)) == ["m-0", "m-1"]
 
 
-@pytest.mark.parametrize(("left", "requests"), [(NEEDED, 1), (NEEDED - 0.001, 0)])
+@every("left, requests", [(NEEDED, 1), (NEEDED - 0.001, 0)])
 async def test_forward_begins_an_event_that_can_be_settled_in_time(
     left: float, requests: int
 ) -> None:

@@ -61,9 +61,7 @@ def test_of_a_body_as_base64_is_decoded() -> None:
     assert Request.of(event).body == b"\xff\x00"
 
 
-@pytest.mark.parametrize(
-    ("body", "encoded"), [("a", True), ("a!==", True), ("é", True), ("\ud800", False)]
-)
+@every("body, encoded", [("a", True), ("a!==", True), ("é", True), ("\ud800", False)])
 def test_of_a_body_that_cannot_be_read_is_a_400(body: str, encoded: bool) -> None:  # noqa: FBT001 - a column
     event = make_http_event(body) | {"isBase64Encoded": encoded}
 
@@ -90,15 +88,15 @@ def test_bearer_token_is_what_follows_the_scheme(value: str, token: str | None) 
     assert request_with(Authorization=value).bearer_token == token
 
 
-@pytest.mark.parametrize(
-    ("value", "key"),
+@every(
+    "value, key",
     [("order-1", "order-1"), ("  a b ", "a b"), ("", None), ("x" * 200, "x" * 200)],
 )
 def test_idempotency_key_is_trimmed(value: str, key: str | None) -> None:
     assert request_with(Idempotency_Key=value).idempotency_key == key
 
 
-@pytest.mark.parametrize("value", ["x" * 257, "a\x00b", "a\nb", "\ud800", "a\u200bb"])
+@every("value", ["x" * 257, "a\x00b", "a\nb", "\ud800", "a\u200bb"])
 def test_idempotency_key_too_long_or_unprintable_is_a_400(value: str) -> None:
     with pytest.raises(Problem) as raised:
         _ = request_with(Idempotency_Key=value).idempotency_key
@@ -124,16 +122,12 @@ def test_is_preview_of_anything_else_is_a_400() -> None:
     assert raised.value.status == HTTPStatus.BAD_REQUEST
 
 
-@pytest.mark.parametrize(
-    "value", ["application/json", "Application/JSON", "application/json; charset=utf-8"]
-)
+@every("value", ["application/json", "Application/JSON", "application/json; charset=utf-8"])
 def test_check_content_type_takes_json(value: str) -> None:
     request_with(Content_Type=value).check_content_type()
 
 
-@pytest.mark.parametrize(
-    "value", ["", "text/plain", "application/jsonp", "application/problem+json"]
-)
+@every("value", ["", "text/plain", "application/jsonp", "application/problem+json"])
 def test_check_content_type_of_anything_else_is_a_415(value: str) -> None:
     with pytest.raises(Problem) as raised:
         request_with(content_type=value).check_content_type()
@@ -141,8 +135,8 @@ def test_check_content_type_of_anything_else_is_a_415(value: str) -> None:
     assert raised.value.status == HTTPStatus.UNSUPPORTED_MEDIA_TYPE
 
 
-@pytest.mark.parametrize(
-    ("cookie", "value"),
+@every(
+    "cookie, value",
     [
         ("afUserId=abc-p", "abc-p"),
         (" afUserId = abc-p ", "abc-p"),

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pytest
-
 from relay.domain.findings import Findings, Severity
 from relay.rules.hashing import (
     Normalized,
@@ -46,8 +44,8 @@ def test_sha256_hex_of_appsflyers_own_examples_is_theirs() -> None:
 # E-mail: H1 and H8
 
 
-@pytest.mark.parametrize(
-    ("raw", "digest"),
+@every(
+    "raw, digest",
     [
         ("jane@example.com", JANE_AT_EXAMPLE),
         ("  Jane@Example.COM\r\n", JANE_AT_EXAMPLE),
@@ -171,7 +169,7 @@ def test_normalize_phone_number_that_would_be_a_guess_is_none(raw: str, region: 
     assert normalize_phone(raw, region) is None
 
 
-@pytest.mark.parametrize(("length", "is_taken"), [(250, True), (251, False)])
+@every("length, is_taken", [(250, True), (251, False)])
 def test_normalize_phone_longest_text_that_libphonenumber_reads_is_taken(
     length: int,
     is_taken: bool,  # noqa: FBT001 - a column

@@ -1,14 +1,13 @@
 """Which events have to be looked up, and whose id is theirs already."""
 
-import pytest
-
 from relay.domain.kinds import Kind
 from relay.rules.identity_lookup import customer_to_look_up
 from tests.support.builders import Json
+from tests.support.every import every
 
 
-@pytest.mark.parametrize(
-    ("event", "customer"),
+@every(
+    "event, customer",
     [
         ({}, "user-1"),
         ({"appsflyer_id": " "}, "user-1"),

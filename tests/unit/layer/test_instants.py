@@ -61,8 +61,8 @@ def test_whole_number_is_the_integer_behind_a_json_number(
 # Writing
 
 
-@pytest.mark.parametrize(
-    ("moment", "mobile", "iso"),
+@every(
+    "moment, mobile, iso",
     [
         ("2026-11-22 12:00", "2026-11-22 12:00:00.000", "2026-11-22T12:00:00.000Z"),
         ("2026-11-22 12:00:01.12", "2026-11-22 12:00:01.120", "2026-11-22T12:00:01.120Z"),
@@ -77,7 +77,7 @@ def test_forms_of_a_moment_have_three_digits_of_a_second(
     assert iso_form(at(moment)) == iso
 
 
-@pytest.mark.parametrize("milliseconds", [0, 1, 999, 1_795_348_741_123, 253_402_300_799_999])
+@every("milliseconds", [0, 1, 999, 1_795_348_741_123, 253_402_300_799_999])
 def test_milliseconds_there_and_back_are_the_same(milliseconds: int) -> None:
     assert to_milliseconds(from_milliseconds(milliseconds)) == milliseconds
 
@@ -172,8 +172,8 @@ def test_web_deadline_beyond_the_year_9999_is_none() -> None:
     assert {web_deadline(at("9999-12-31 23:59:59.999"), zone) for zone in zones} == {None}
 
 
-@pytest.mark.parametrize(
-    ("event", "arrival", "recorded", "source", "rule"),
+@every(
+    "event, arrival, recorded, source, rule",
     [
         (None, "2026-03-02 12:00", "2026-03-02 12:00", "arrival", "T6"),
         ("2026-03-02 12:00", "2026-03-02 12:00", "2026-03-02 12:00", "event", "T7"),
@@ -191,7 +191,7 @@ def test_recorded_web_follows_the_table(
     assert found == (at(recorded), source, rule)
 
 
-@pytest.mark.parametrize(
+@every(
     "name",
     ["", "Mars/Olympus", "europe", "../../etc/passwd", "/etc/localtime", "UTC\x00", "\ud800"],
 )

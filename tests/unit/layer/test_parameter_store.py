@@ -30,6 +30,7 @@ from relay.errors import (
 from relay.messages.backoff import Jitter
 from relay.secrets import Secret
 from tests.support.builders import MOBILE_APP, Json
+from tests.support.every import every
 from tests.support.fakes import FakeClock, FakeSsm, aws_error, longest
 
 APP_NAME = f"/relay/apps/mobile/{MOBILE_APP}"
@@ -82,8 +83,8 @@ def shelf() -> Shelf:
     )
 
 
-@pytest.mark.parametrize(
-    ("kind", "surface"),
+@every(
+    "kind, surface",
     [
         (Kind.MOBILE_EVENT, Surface.MOBILE),
         (Kind.WEB_EVENT, Surface.WEB),
@@ -243,6 +244,7 @@ def test_value_that_came_back_and_is_gone_again_is_kept_for_five_minutes_more(
     assert shelf.store.value("a") == "1"
 
 
+@pytest.mark.untraced  # 60 rounds over them
 def test_read_of_a_thousand_made_up_names_a_second_costs_one_call_in_ten_seconds_more(
     shelf: Shelf,
 ) -> None:
@@ -267,6 +269,7 @@ def test_read_of_made_up_names_one_by_one_costs_one_call_in_ten_seconds_more(
     assert len(shelf.ssm.calls) == 100 + 5
 
 
+@pytest.mark.untraced  # 300 rounds over a thousand names
 def test_read_of_made_up_names_takes_turns_so_that_each_is_seen_in_five_minutes(
     shelf: Shelf,
 ) -> None:
@@ -281,6 +284,7 @@ def test_read_of_made_up_names_takes_turns_so_that_each_is_seen_in_five_minutes(
     assert max(asked_for(shelf, name) for name in names) <= 3
 
 
+@pytest.mark.untraced  # 20,000 names
 def test_read_of_ever_new_names_forgets_none_that_exists(shelf: Shelf) -> None:
     shelf.store.read(["a"])
     for start in range(0, 20_000, 500):
@@ -352,7 +356,7 @@ def test_reread_of_what_is_absent_waits_for_ten_seconds_after_any_read(shelf: Sh
 # A clock that runs on, and may be set back
 
 
-@pytest.mark.parametrize("of", [ParameterStore, Apps])
+@every("of", [ParameterStore, Apps])
 def test_parameters_age_by_a_clock_that_runs_while_the_process_is_frozen(of: type) -> None:
     """`time.monotonic` may stand still in a Lambda function that waits for its next event."""
     assert signature(of).parameters["clock"].default is time.time
@@ -929,8 +933,8 @@ def test_by_token_takes_text_that_is_no_unicode(shelf: Shelf) -> None:
     assert found(shelf, "\ud800") is None
 
 
-@pytest.mark.parametrize(
-    ("apps", "allowed"),
+@every(
+    "apps, allowed",
     [((MOBILE_APP,), True), (("id2",), False), (("*",), True), ((), False), (("id2", "*"), True)],
 )
 def test_may_send_for_the_apps_listed_or_all(apps: tuple[str, ...], allowed: bool) -> None:  # noqa: FBT001 - a column
@@ -1155,6 +1159,7 @@ def test_reread_for_a_stranger_is_for_a_few_processes(shelf: Shelf, many: Parame
     assert len(shelf.ssm.calls) == 3
 
 
+@pytest.mark.untraced  # as above
 def test_read_of_made_up_names_by_many_processes_is_two_calls_and_then_one_in_a_while(
     shelf: Shelf, many: ParameterStore
 ) -> None:

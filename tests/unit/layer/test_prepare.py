@@ -5,8 +5,6 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-import pytest
-
 from relay.domain.findings import Severity
 from relay.domain.kinds import App, Kind
 from relay.exact_json import DoubledObject, dumps, loads
@@ -19,6 +17,7 @@ from tests.support.builders import (
     make_web_event,
     make_web_visit,
 )
+from tests.support.every import every
 from tests.support.hostile_values import ANDROID, IOS, SURROGATE, WINDOWS, found, nested, sent
 
 UUID = "9D5C1A9C-1B1A-4B1E-9C1A-1B1A4B1E9C1A"
@@ -55,7 +54,10 @@ CASES: list[_Case] = [
     ("m", {"eventValue": {"AF_REVENUE": HUGE}}, "reject M4", {}),
     ("m", {"eventValue": {"Vat": HUGE}}, "reject M3", {}),
     ("m", {"customer_user_id": 10**400}, "warn M19", {"customer_user_id": None}),
-    ("m", {"consent_data": {"tcf": {"cmp_sdk_id": 10**400}}}, "reject M15", {}),
+    ("m", {"consent_data": {"tcf": {"cmp_sdk_id": 10**399}}}, "reject M15", {}),  # 400 digits
+    ("m", {"consent_data": {"tcf": {"cmp_sdk_id": -(10**399)}}}, "reject M15", {}),
+    ("m", {"consent_data": {"tcf": {"cmp_sdk_id": 10**399 - 1}}}, "",
+     {"consent_data": {"tcf": {"cmp_sdk_id": 10**399 - 1}}}),
     ("m", {"consent_data": {"tcf": {"cmp_sdk_id": Decimal(10**30)}}}, "",
      {"consent_data": {"tcf": {"cmp_sdk_id": 10**30}}}),
     ("m", {"att": 10**400}, "warn M10", {"att": None}),
@@ -157,7 +159,7 @@ def test_prepare_gives_what_the_rules_say() -> None:
     assert wrong == []
 
 
-@pytest.mark.parametrize("kind", list(Kind))
+@every("kind", list(Kind))
 def test_event_made_ready_once_is_not_repaired_again(kind: Kind) -> None:
     again: list[object] = []
     for letter, fields, _, _ in CASES:
@@ -189,7 +191,7 @@ SECRETS: Iterable[object] = (
 )
 
 
-@pytest.mark.parametrize("kind", list(Kind))
+@every("kind", list(Kind))
 def test_no_finding_holds_a_value(kind: Kind) -> None:
     """A secret in each field, in names that are no field's, and as the app id."""
     names = {*_VALID[Kind.MOBILE_EVENT](), *_VALID[Kind.WEB_EVENT](), "email", "phone", "ip", "att",
@@ -364,7 +366,7 @@ def test_platform_decides_which_device_ids_are_odd() -> None:
     assert list(seen.values()) == [["warn M8"], ["repair M8"], ["repair M8"], []]
 
 
-@pytest.mark.parametrize("kind", list(Kind))
+@every("kind", list(Kind))
 def test_event_without_a_fault_is_kept_as_it_came(kind: Kind) -> None:
     event = loads(dumps(_VALID[kind]()))
 

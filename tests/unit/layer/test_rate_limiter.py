@@ -9,6 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.forward.rate_limiter import RateLimiter
+from tests.support.every import every
+
+pytestmark = pytest.mark.untraced  # thousands of turns; the forwarder's tests take some
 
 
 class Clock:
@@ -43,8 +46,8 @@ def most_in_a_second(begun: list[float]) -> int:
     return max(bisect_left(begun, moment + 1) - place for place, moment in enumerate(begun))
 
 
-@pytest.mark.parametrize("oversleep", [0.0, 0.0004, 0.003])
-@pytest.mark.parametrize("rate", [1, 3, 80, 800])
+@every("oversleep", [0.0, 0.0004, 0.003])
+@every("rate", [1, 3, 80, 800])
 async def test_limiter_lets_no_second_hold_more_than_the_rate(rate: int, oversleep: float) -> None:
     clock = Clock(oversleep)
 
@@ -76,7 +79,7 @@ def test_limiter_lets_no_second_hold_more_whenever_the_requests_come(
     assert most_in_a_second(begun) <= max(1, math.floor(rate))
 
 
-@pytest.mark.parametrize("rate", [1, 80, 800])
+@every("rate", [1, 80, 800])
 async def test_limiter_uses_the_rate_it_has(rate: int) -> None:
     """But for the hundredth that it keeps back."""
     clock = Clock()

@@ -13,6 +13,7 @@ from relay.errors import NotAnEnvelopeError
 from relay.messages.items import Item
 from relay.messages.reader import FEW_ELEMENTS, parse_envelope, read_body, read_content
 from tests.support.builders import NOW, Json, make_envelope, make_event
+from tests.support.every import every
 
 Found = list[tuple[str, str, str]]
 SNS_ID = "1fa2a1b2-5f9e-5a5e-9a5e-1b2c3d4e5f60"
@@ -313,7 +314,7 @@ def test_read_body_of_an_event_alone_takes_nothing_of_an_envelope_into_it() -> N
     assert item.fault.fields == {"app_id": "id1", "event_id": "7"}
 
 
-@pytest.mark.parametrize("around", [lambda body: body, sns])
+@every("around", [lambda body: body, sns])
 def test_read_body_of_s3s_test_message_is_nothing(around: Any) -> None:
     told = {"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "shop"}
 
@@ -344,6 +345,7 @@ def test_read_body_of_an_array_is_its_elements_with_ids_of_their_place() -> None
         assert named(items[5].findings) == [*opening, ("warn", "Q4", "event_id"), said]
 
 
+@pytest.mark.untraced  # as much as may come
 def test_read_body_of_an_array_of_as_many_envelopes_as_a_message_holds_is_all_of_them() -> None:
     event = {"appsflyer_id": "1-1", "eventName": "af_opened_it"}
     least = {"app_id": "id1", "kind": "mobile_event", "event": event}
@@ -359,7 +361,7 @@ def test_read_body_of_what_is_nested_deeply_in_an_array_is_its_elements() -> Non
     assert item.fault is not None
 
 
-@pytest.mark.parametrize("body", [[make_envelope()], {"Service": "Amazon S3"}, {}, ""])
+@every("body", [[make_envelope()], {"Service": "Amazon S3"}, {}, ""])
 def test_parse_envelope_of_what_is_not_one_envelope_raises(body: object) -> None:
     with pytest.raises(NotAnEnvelopeError):
         parse_envelope(text(body))

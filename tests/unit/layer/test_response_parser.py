@@ -23,8 +23,8 @@ def read_until_closed(*parts: bytes) -> Read:
     return reader.status, reader.body, reader.reusable
 
 
-@pytest.mark.parametrize(
-    ("answer", "expected"),
+@every(
+    "answer, expected",
     [
         (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK", (200, b"OK", True)),
         (b"HTTP/1.1 200\r\ncontent-length:2\r\n\r\nOK", (200, b"OK", True)),
@@ -76,7 +76,7 @@ def test_reader_chunks_are_joined_and_extensions_and_trailers_passed_over() -> N
     assert read(head, b"2\r", b"\nO", b"K\r", b"\n0\r\n", b"\r\n") == (200, b"OK", True)
 
 
-@pytest.mark.parametrize(
+@every(
     "chunks",
     [
         b"zz\r\nOK",
@@ -101,7 +101,7 @@ def test_reader_body_of_unknown_length_ends_with_the_connection() -> None:
     assert read_until_closed(b"HTTP/1.1 200 OK\r\n\r\nOK") == (200, b"OK", False)
 
 
-@pytest.mark.parametrize(
+@every(
     "rest",
     [
         b"Content-Length: 2\r\nContent-Length: 3\r\n\r\nOK",
@@ -122,7 +122,7 @@ def test_reader_head_that_breaks_after_its_status_is_an_answer_and_ends_the_conn
     assert (status, reusable) == (200, False)
 
 
-@pytest.mark.parametrize(
+@every(
     "answer",
     [
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK and more",
@@ -173,7 +173,7 @@ def test_reader_what_is_not_http_is_refused(answer: bytes) -> None:
         ResponseParser().feed(answer)
 
 
-@pytest.mark.parametrize("start", [b"", b"HT", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n"])
+@every("start", [b"", b"HT", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n"])
 def test_reader_end_before_a_head_is_no_answer(start: bytes) -> None:
     reader = ResponseParser()
     reader.feed(start)

@@ -6,11 +6,12 @@ from collections.abc import Callable
 import pytest
 
 from relay.secrets import Secret
+from tests.support.every import every
 
 SECRET = "s2s-key-0123456789"
 
 
-@pytest.mark.parametrize("form", ["{}", "{!r}", "{0} and {0!r}"])
+@every("form", ["{}", "{!r}", "{0} and {0!r}"])
 def test_secret_however_it_is_formatted_shows_stars(form: str) -> None:
     shown = form.format(Secret(SECRET))
 
@@ -46,7 +47,7 @@ def test_secret_is_not_equal_to_another_or_to_its_text() -> None:
     assert Secret(SECRET) != SECRET
 
 
-@pytest.mark.parametrize("leak", [pickle.dumps, copy.copy])
+@every("leak", [pickle.dumps, copy.copy])
 def test_secret_is_not_pickled(leak: Callable[[object], object]) -> None:
     with pytest.raises(TypeError):
         leak(Secret(SECRET))

@@ -2,8 +2,6 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
-import pytest
-
 from relay.appsflyer.answers import DELIVERED
 from relay.aws.sqs import MAX_MESSAGE_BYTES
 from relay.consumer.settler import Destination, Settlement, Settler
@@ -29,6 +27,7 @@ from tests.support.builders import (
     make_settings,
     make_web_envelope,
 )
+from tests.support.every import every
 from tests.support.fakes import longest
 
 DEFERRED = Verdict(Outcome.DEFERRED, "E16", "status_503")
@@ -89,7 +88,7 @@ def answered(verdict: Verdict, status: int, text: str, retry_after: float | None
 # Delivered
 
 
-@pytest.mark.parametrize("outcome", [Outcome.DELIVERED, Outcome.DUPLICATE])
+@every("outcome", [Outcome.DELIVERED, Outcome.DUPLICATE])
 def test_settle_what_is_done_keeps_nothing(outcome: Outcome) -> None:
     settlement = make_settler().settle(make_job(), DELIVERED._replace(outcome=outcome))
 
@@ -107,7 +106,7 @@ def test_settle_deferred_waits_with_one_attempt_more() -> None:
     assert body_of(settlement)["attempts"] == 2
 
 
-@pytest.mark.parametrize(("attempts", "least", "step"), [(0, 0, 10), (1, 50, 100), (2, 500, 1000)])
+@every("attempts, least, step", [(0, 0, 10), (1, 50, 100), (2, 500, 1000)])
 def test_settle_deferred_waits_within_the_step_of_its_attempt(
     attempts: int, least: int, step: int
 ) -> None:
@@ -306,8 +305,8 @@ def test_extend_delay_changes_nothing_that_is_waited_with() -> None:
     assert body["held_since"] == "2026-03-02T09:00:00.000Z"
 
 
-@pytest.mark.parametrize(
-    ("given", "utc"),
+@every(
+    "given, utc",
     [
         ("2026-03-02T15:00:00+02:00", "2026-03-02T13:00:00.000Z"),
         ("2026-03-02T08:00:00-05:30", "2026-03-02T13:30:00.000Z"),
@@ -480,8 +479,8 @@ def test_settle_money_deferred_before_it_was_checked_is_warned_about_later() -> 
 # The time stamped at entry
 
 
-@pytest.mark.parametrize(
-    ("envelope", "field", "moment"),
+@every(
+    "envelope, field, moment",
     [
         (make_envelope(event=make_event(eventTime=None)), "eventTime", "2026-03-02 11:59:55.000"),
         (
@@ -504,7 +503,7 @@ def test_settle_event_with_its_own_time_keeps_it() -> None:
     assert event["eventTime"] == "2026-03-02 11:59:00.000"
 
 
-@pytest.mark.parametrize("first_seen", ["2026-03-02T10:00:00Z", "2026-03-02T12:00:00+02:00"])
+@every("first_seen", ["2026-03-02T10:00:00Z", "2026-03-02T12:00:00+02:00"])
 def test_check_event_without_a_time_that_came_before_takes_its_first_moment(
     first_seen: str,
 ) -> None:
@@ -527,7 +526,7 @@ def oversize_job(message: str = "x") -> EventJob:
     return job
 
 
-@pytest.mark.parametrize("verdict", [DEFERRED, HELD, REFUSED])
+@every("verdict", [DEFERRED, HELD, REFUSED])
 def test_settle_too_large_for_a_queue_is_a_dead_letter_that_holds_its_digest(
     verdict: Verdict,
 ) -> None:

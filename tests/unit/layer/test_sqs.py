@@ -1,10 +1,10 @@
 from collections.abc import Callable
 
-import pytest
 from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError
 
 from relay.aws.sqs import MAX_MESSAGE_BYTES, MAX_TAKEN_BYTES, Message, Queue, group_of
 from tests.support.builders import Json
+from tests.support.every import every
 from tests.support.fakes import FakeSqs, aws_error
 
 Lines = Callable[[], list[Json]]
@@ -20,7 +20,7 @@ def send(sqs: FakeSqs, messages: list[Message]) -> set[int]:
     return Queue(sqs.client(), URL).send(messages)
 
 
-@pytest.mark.parametrize(("count", "calls"), [(0, []), (1, [1]), (10, [10]), (21, [10, 10, 1])])
+@every("count, calls", [(0, []), (1, [1]), (10, [10]), (21, [10, 10, 1])])
 def test_send_takes_ten_messages_a_call(count: int, calls: list[int]) -> None:
     sqs = FakeSqs()
 
@@ -71,7 +71,7 @@ def test_send_tells_which_entries_were_refused() -> None:
     assert len(sqs.queues[URL]) == 13
 
 
-@pytest.mark.parametrize(
+@every(
     "error",
     [aws_error("AccessDenied"), EndpointConnectionError(endpoint_url="https://example.com")],
 )
@@ -114,13 +114,13 @@ def test_send_text_that_is_no_utf8_takes_no_other_with_it() -> None:
     assert Message("\ud800", "app").fits
 
 
-@pytest.mark.parametrize(("size", "fits"), [(MAX_TAKEN_BYTES, True), (MAX_TAKEN_BYTES + 1, False)])
+@every("size, fits", [(MAX_TAKEN_BYTES, True), (MAX_TAKEN_BYTES + 1, False)])
 def test_fits_up_to_one_mebibyte(size: int, fits: bool) -> None:  # noqa: FBT001 - a column
     assert Message("x" * size, "app").fits is fits
 
 
-@pytest.mark.parametrize(
-    ("app_id", "group"),
+@every(
+    "app_id, group",
     [
         ("id123456789", "id123456789"),
         ("website-www.example.com", "website-www.example.com"),

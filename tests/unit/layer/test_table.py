@@ -9,6 +9,7 @@ from botocore.stub import Stubber
 
 from relay.aws.table import Condition, DynamoTable, Key, is_key_text
 from relay.errors import TableUnavailableError
+from tests.support.every import every
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -57,6 +58,59 @@ def read(*found: Key, undone: tuple[Key, ...] = ()) -> dict[str, Any]:
 
 def write_of(*keys: Key) -> list[dict[str, Any]]:
     return [{"DeleteRequest": {"Key": record(key)}} for key in keys]
+
+
+def query_of(condition: str, value: str, **more: Any) -> dict[str, Any]:
+    name = condition.rpartition(" = ")[2]
+    values = {name: {"S": value}}
+    return {
+        "TableName": NAME,
+        "KeyConditionExpression": condition,
+        "ExpressionAttributeValues": values,
+        **more,
+    }
+
+
+# What is asked for
+
+
+def test_put_writes_the_item(table: DynamoTable, aws: Stubber) -> None:
+    item = record(KEY, at={"N": "7"})
+    aws.add_response("put_item", {}, {"TableName": NAME, "Item": item})
+
+    assert table.put(KEY, {"at": 7}) is None
+
+
+def test_merge_sets_what_it_is_given(table: DynamoTable, aws: Stubber) -> None:
+    asked = {
+        "TableName": NAME,
+        "Key": record(KEY),
+        "UpdateExpression": "SET #0 = :0, #1 = :1",
+        "ExpressionAttributeNames": {"#0": "at", "#1": "name"},
+        "ExpressionAttributeValues": {":0": {"N": "7"}, ":1": {"S": "x"}},
+    }
+    aws.add_response("update_item", {}, asked)
+
+    table.merge(KEY, {"at": 7, "name": "x"})
+
+
+def test_under_reads_page_after_page(table: DynamoTable, aws: Stubber) -> None:
+    first, second = Key("user-1", "a"), Key("user-1", "b")
+    asked = query_of("pk = :pk", "user-1", ConsistentRead=True)
+    page = {"Items": [record(first, a={"N": "1"})], "LastEvaluatedKey": record(first)}
+    aws.add_response("query", page, asked)
+    aws.add_response(
+        "query", {"Items": [record(second)]}, {**asked, "ExclusiveStartKey": record(first)}
+    )
+
+    assert table.under("user-1") == {first: {"a": 1}, second: {}}
+
+
+def test_of_customer_asks_the_index(table: DynamoTable, aws: Stubber) -> None:
+    asked = query_of("customer_user_id = :customer", "user-1", IndexName="customers")
+    aws.add_response("query", {"Items": [record(KEY)]}, asked)
+
+    assert table.of_customer("user-1") == [KEY]
 
 
 # What is left undone
@@ -193,8 +247,8 @@ def test_put_asks_for_the_item_in_the_way_with_the_refusal(
 # Keys
 
 
-@pytest.mark.parametrize(
-    ("text", "usable"),
+@every(
+    "text, usable",
     [("", False), ("abcd", True), ("abcde", False), ("üü", True), ("üüü", False)],
 )
 def test_key_text_is_of_one_byte_to_so_many_in_utf_8(text: str, usable: bool) -> None:  # noqa: FBT001 - a column of the table

@@ -10,11 +10,12 @@ import pytest
 from botocore.httpsession import get_cert_path
 
 from relay.http1.trust import APPSFLYER, AWS, bundle_age_days, trust
+from tests.support.every import every
 
 BUNDLE = (certifi.where(), f"certifi {certifi.__version__}")
 
 
-@pytest.mark.parametrize("variables", [APPSFLYER, AWS], ids=["appsflyer", "aws"])
+@every("variables", [APPSFLYER, AWS], ids=["appsflyer", "aws"])
 def test_trust_is_certifis_bundle_unless_a_variable_names_another(
     variables: tuple[str, ...],
 ) -> None:
@@ -47,7 +48,7 @@ def test_boto3_trusts_what_is_said_here() -> None:
     assert get_cert_path(verify=True) == trust(AWS, {}).path
 
 
-@pytest.mark.parametrize("version", ["2026.10.18", "2026.10.18.1"])
+@every("version", ["2026.10.18", "2026.10.18.1"])
 def test_bundle_age_is_days_since_the_day_of_its_version(version: str) -> None:
     assert bundle_age_days(date(2026, 11, 27), version) == 40
 

@@ -1,8 +1,6 @@
 import asyncio
 from collections.abc import Mapping
 
-import pytest
-
 from relay.aws.table import Item, Key, Written
 from relay.aws.timeouts import ATTEMPTS, CONNECT_SECONDS, LONGEST_CALL_SECONDS, READ_SECONDS
 from relay.errors import TableBusyError, TableUnavailableError
@@ -10,6 +8,7 @@ from relay.stores.batcher import CALLS_AT_ONCE
 from relay.stores.write_batcher import ITEMS_A_CALL, WriteBatcher
 from tests.faults.virtual_time import run
 from tests.support.builders import NOW
+from tests.support.every import every
 from tests.support.fakes import FakeClock
 
 
@@ -104,7 +103,7 @@ async def test_put_that_fails_is_told_to_all_of_its_call_and_to_no_other() -> No
     assert await gathered.put(key(1), {}) is False
 
 
-@pytest.mark.parametrize("error", [None, RuntimeError("down")])
+@every("error", [None, RuntimeError("down")])
 async def test_put_that_is_cancelled_leaves_the_others_theirs(error: Exception | None) -> None:
     calls = Calls()
     calls.go_on.clear()

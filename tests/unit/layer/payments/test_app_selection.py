@@ -9,6 +9,7 @@ from relay.domain.payment_rules import SourceApps, SourceSettings
 from relay.payments.app_selection import AppMatch, select_app
 from relay.payments.errors import ForeignAppError
 from relay.stores.identities import Identity
+from tests.support.every import every
 
 IOS, ANDROID, WEB = "id1", "com.example.shop", "website-www.example.com"
 
@@ -56,8 +57,8 @@ def test_app_in_the_metadata_of_nobody_is_no_match() -> None:
     assert selected(CustomerHints(app_id=IOS)) is None
 
 
-@pytest.mark.parametrize(
-    ("hints", "appsflyer_id"),
+@every(
+    "hints, appsflyer_id",
     [(CustomerHints("user-1", app_id=WEB), None), (CustomerHints(None, "1-2", WEB), "1-2")],
 )
 def test_web_app_in_the_metadata_is_selected_for_either_id(
@@ -75,8 +76,8 @@ def test_app_that_the_source_may_not_feed_is_refused() -> None:
         selected(CustomerHints("user-1", "1-2", "id666"))
 
 
-@pytest.mark.parametrize(
-    ("platform", "expected"),
+@every(
+    "platform, expected",
     [
         ("ios", (Surface.MOBILE, IOS, None)),
         ("android", (Surface.MOBILE, ANDROID, None)),
@@ -151,8 +152,8 @@ def test_payment_of_which_nothing_is_known_is_no_match() -> None:
 # The order of the rules
 
 
-@pytest.mark.parametrize(
-    ("app_selection", "expected"),
+@every(
+    "app_selection, expected",
     [
         (("web", "metadata"), (Surface.WEB, WEB, None)),
         (("latest_install", "metadata"), (Surface.MOBILE, ANDROID, "7-8")),

@@ -3,8 +3,6 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-import pytest
-
 from relay.domain.findings import Severity
 from relay.domain.kinds import App, Kind
 from relay.domain.movements import MovementKind
@@ -45,8 +43,8 @@ def event(decision: Decision) -> Json:
 # Names
 
 
-@pytest.mark.parametrize(
-    ("kind", "expected"),
+@every(
+    "kind, expected",
     [
         ("first_payment", "af_subscribe"),
         ("renewal", "af_subscribe"),
@@ -59,7 +57,7 @@ def test_name_of_a_payment_is_appsflyers(kind: str, expected: str) -> None:
     assert event_name(MovementKind(kind), PaymentRules(), None) == expected
 
 
-@pytest.mark.parametrize("kind", ["refund", "dispute", "refund_reversed", "dispute_won"])
+@every("kind", ["refund", "dispute", "refund_reversed", "dispute_won"])
 def test_name_of_what_is_taken_back_is_that_of_the_original(kind: str) -> None:
     original = replace(PAID, name="premium_bought")
 
@@ -105,8 +103,8 @@ def test_mobile_event_of_a_payment() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("kind", "expected"),
+@every(
+    "kind, expected",
     [
         ("refund", "-49.90"),
         ("dispute", "-49.90"),
@@ -127,7 +125,7 @@ def test_nothing_given_back_has_no_sign() -> None:
     assert event(taken)["eventValue"]["af_revenue"] == "0.00"
 
 
-@pytest.mark.parametrize("decision", [PAID, ON_WEB], ids=["mobile", "web"])
+@every("decision", [PAID, ON_WEB], ids=["mobile", "web"])
 def test_event_without_revenue_has_no_currency_either(decision: Decision) -> None:
     written = dumps(event(replace(decision, revenue=None))).decode()
 
@@ -196,9 +194,7 @@ def test_event_of_every_kind_may_be_sent(decision: Decision, kind: MovementKind)
     assert moved.has_revenue is not is_step
 
 
-@pytest.mark.parametrize(
-    ("currency", "revenue"), [("JPY", "500"), ("KWD", "12.345"), ("CLF", "1.2345")]
-)
+@every("currency, revenue", [("JPY", "500"), ("KWD", "12.345"), ("CLF", "1.2345")])
 def test_event_in_a_currency_of_other_places_may_be_sent(currency: str, revenue: str) -> None:
     for decision in (PAID, ON_WEB):
         assert prepared(replace(decision, currency=currency, revenue=revenue)).verdict == "send"
@@ -222,7 +218,7 @@ def test_digest_is_the_same_whatever_the_app_is_told() -> None:
     assert re.fullmatch("[0-9a-f]{64}", movement_digest(PAID))
 
 
-@pytest.mark.parametrize(
+@every(
     "other",
     [{"gross": "59.50"}, {"currency": "USD"}, {"kind": MovementKind.REFUND}, {"id": "in_2"}],
 )

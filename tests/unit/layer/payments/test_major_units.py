@@ -5,12 +5,11 @@ The numbers are those of ISO 4217.
 
 from decimal import Decimal
 
-import pytest
-
 from relay.domain.movements import Movement
 from relay.domain.payment_rules import SourceApps, SourceSettings
 from relay.payments.providers import revenuecat, standard_webhooks
 from relay.payments.providers.major_units import fits, rounded
+from tests.support.every import every
 
 _AMOUNTS = {
     "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF": "1234",
@@ -20,7 +19,7 @@ _AMOUNTS = {
     "CVE EUR HUF IDR MGA MRO MRU TWD USD": "12.34",
 }
 _CASES = [(code, amount) for codes, amount in _AMOUNTS.items() for code in codes.split()]
-_EACH = pytest.mark.parametrize(("currency", "amount"), _CASES)
+_EACH = every("currency, amount", _CASES)
 
 
 def settings(provider: str, **minor_units: int) -> SourceSettings:
@@ -76,8 +75,6 @@ def test_settings_of_the_source_win_over_iso() -> None:
     assert by_revenuecat("UGX", Decimal("12.345"), UGX=2) == "12.35"
 
 
-@pytest.mark.parametrize(
-    ("amount", "expected"), [("4.995", "5.00"), ("4.994", "4.99"), ("5", "5.00"), ("0", "0.00")]
-)
+@every("amount, expected", [("4.995", "5.00"), ("4.994", "4.99"), ("5", "5.00"), ("0", "0.00")])
 def test_rounded_is_half_a_unit_up(amount: str, expected: str) -> None:
     assert str(rounded("USD", Decimal(amount), {})) == expected

@@ -10,7 +10,14 @@ import pytest
 
 from relay.messages.notice import parse_notice
 from tests.support.builders import MOBILE_APP, NOW, WEB_APP, Json
-from tests.support.payments_harness import ANDROID_APP, SECRETS, PaymentsHarness, billing_webhook
+from tests.support.every import every
+from tests.support.payments_harness import (
+    ANDROID_APP,
+    HOLD_SECONDS,
+    SECRETS,
+    PaymentsHarness,
+    billing_webhook,
+)
 from tests.support.webhooks import ACCOUNTS, present
 
 WHOSE = {"customer_user_id": "user-1", "appsflyer_id": "1-2", "app_id": MOBILE_APP}
@@ -212,9 +219,9 @@ def test_refund_before_its_purchase_waits_for_it(harness: PaymentsHarness) -> No
     assert sorted(revenue(one)[1] for one in harness.mobile) == ["-59.49", "59.49"]
 
 
-def test_refund_whose_purchase_never_comes_is_a_dead_letter_after_a_day(
-    harness: PaymentsHarness,
-) -> None:
+@pytest.mark.untraced  # 300 looks
+def test_refund_whose_purchase_never_comes_is_a_dead_letter_after_a_day() -> None:
+    harness = PaymentsHarness(hold_seconds=300)
     back(harness, "refund", "r-1", "p-1", amount="59.49", currency="EUR")
     delays = []
     while not harness.dead:
@@ -236,7 +243,7 @@ def test_reversal_whose_return_is_never_told_is_a_dead_letter_after_a_day(
 
     assert len(harness.mobile) == 1
     assert [letter["reason"] for letter in harness.dead] == ["original_unknown"]
-    assert 86_400 <= (harness.clock.now - NOW).total_seconds() <= 86_400 + 300
+    assert 86_400 <= (harness.clock.now - NOW).total_seconds() <= 86_400 + HOLD_SECONDS
 
 
 HOURS = 3600.0
@@ -257,10 +264,11 @@ STEPS: dict[str, Callable[[PaymentsHarness], None]] = {
 }
 
 
-@pytest.mark.parametrize("order", list(permutations(STEPS)), ids=" ".join)
+@pytest.mark.untraced  # days of waiting
+@every("order", list(permutations(STEPS)), ids=" ".join)
 def test_payment_return_and_reversal_in_any_order_are_each_reported(order: tuple[str, ...]) -> None:
     """Each waits a day for what it needs; a reversal as long as its return, told long after it."""
-    harness = PaymentsHarness(hold_seconds=3600)
+    harness = PaymentsHarness()
     hours = 20 if order == ("reversal", "return", "payment") else 11
     for step in order:
         STEPS[step](harness)
@@ -271,11 +279,12 @@ def test_payment_return_and_reversal_in_any_order_are_each_reported(order: tuple
     assert sorted(revenue(one)[1] for one in harness.mobile) == ["-59.49", "59.49", "59.49"]
 
 
-@pytest.mark.parametrize("order", [("reversal", "return"), ("return", "reversal")], ids=" ".join)
+@pytest.mark.untraced  # days of waiting
+@every("order", [("reversal", "return"), ("return", "reversal")], ids=" ".join)
 def test_return_and_reversal_whose_payment_never_comes_are_dead_letters_together(
     order: tuple[str, ...],
 ) -> None:
-    harness = PaymentsHarness(hold_seconds=3600)
+    harness = PaymentsHarness()
     first, second = order
     STEPS[first](harness)
     pass_time(harness, 20 * HOURS)

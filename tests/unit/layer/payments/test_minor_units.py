@@ -66,8 +66,8 @@ def test_from_minor_amount_is_exact_with_all_its_places(
     assert str(from_minor(STRIPE, currency, minor, {})) == major
 
 
-@pytest.mark.parametrize(
-    ("currency", "places", "major"),
+@every(
+    "currency, places, major",
     [("UGX", 2, "12.34"), ("USD", 0, "1234"), ("USD", 4, "0.1234"), ("ISK", 0, "1234")],
 )
 def test_from_minor_settings_of_the_source_win(currency: str, places: int, major: str) -> None:

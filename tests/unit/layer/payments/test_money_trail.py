@@ -12,6 +12,7 @@ from relay.errors import TableUnavailableError, UnreadableItemError
 from relay.stores.decision import Decision
 from relay.stores.money_trail import History, Trail
 from relay_sandbox.local_aws.memory_table import MemoryTable
+from tests.support.every import every
 from tests.support.fakes import FakeClock
 
 WHOSE = CustomerHints("user-1", "1-2", "id1", "ios")
@@ -224,11 +225,12 @@ EDITED: list[tuple[str, dict[str, str | int], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("gone", "changes", "field"), EDITED)
+@every("gone, changes, field", EDITED)
 def test_decision_that_cannot_be_read_is_an_error_and_never_absent(
-    world: World, gone: str, changes: dict[str, str | int], field: str
+    gone: str, changes: dict[str, str | int], field: str
 ) -> None:
     """It would be decided again, and its money count twice."""
+    world = World()
     world.trail.decide("shop", "invoice:in_1", decision())
     edit(world, "decision", changes, gone)
     as_it_stands = world.table.everything()
@@ -258,8 +260,8 @@ def test_decision_that_cannot_be_read_is_forgotten_after_its_days(world: World) 
     assert world.trail.look_up("shop", ["invoice:in_1"]).decisions == {}
 
 
-@pytest.mark.parametrize(
-    ("changes", "field"),
+@every(
+    "changes, field",
     [
         ({"appsflyer_id": 5}, "appsflyer_id"),
         ({"trial_end": "soon"}, "trial_end"),
@@ -276,10 +278,9 @@ def test_decision_that_cannot_be_read_is_forgotten_after_its_days(world: World) 
     ],
     ids=str,
 )
-def test_link_that_cannot_be_read_is_an_error(
-    world: World, changes: dict[str, str | int], field: str
-) -> None:
+def test_link_that_cannot_be_read_is_an_error(changes: dict[str, str | int], field: str) -> None:
     """Without it the money would be somebody else's, or another kind's."""
+    world = World()
     world.learn(Link("invoice:in_1", to=("subscription:s",), hints=WHOSE, trial_end=TRIAL_END))
     edit(world, "node", changes)
 

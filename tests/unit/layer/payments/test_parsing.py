@@ -81,7 +81,7 @@ def test_keep_leaves_out_whatever_is_not_named() -> None:
     }
 
 
-@pytest.mark.parametrize("value", ["text", "", 0, -1, True, False, Decimal("0.10")])
+@every("value", ["text", "", 0, -1, True, False, Decimal("0.10")])
 def test_keep_plain_value_stays_as_it_is(value: object) -> None:
     assert keep({"field": value}, {"field": None}) == {"field": value}
 
@@ -105,7 +105,7 @@ def test_keep_value_that_is_not_plain_is_left_out(value: object) -> None:
     assert keep({"field": value}, {"field": None}) == {}
 
 
-@pytest.mark.parametrize("value", [None, PRIVATE, 7, {}, {"other": 1}])
+@every("value", [None, PRIVATE, 7, {}, {"other": 1}])
 def test_keep_no_object_where_one_is_named_is_left_out(value: object) -> None:
     assert keep({"field": value}, {"field": {"inner": None}}) == {}
     assert keep(value, {"inner": None}) == {}
@@ -206,7 +206,7 @@ def test_reader_absent_value_is_missing_or_none(name: str, path: str) -> None:
         reader(name)(CONTENT, path)
 
 
-@pytest.mark.parametrize("name", ["text", "identifier", "currency", "moment_of_iso"])
+@every("name", ["text", "identifier", "currency", "moment_of_iso"])
 def test_reader_blank_text_is_missing(name: str) -> None:
     with pytest.raises(UnreadableWebhookError, match="blank is missing"):
         reader(name)(CONTENT, "blank")
@@ -269,7 +269,7 @@ def test_reader_value_of_another_kind_is_unreadable_and_never_quoted(
     assert "missing" not in str(unreadable.value)
 
 
-@pytest.mark.parametrize(("path", "expected"), [("yes", True), ("no", False), ("absent", False)])
+@every("path, expected", [("yes", True), ("no", False), ("absent", False)])
 def test_flag_absent_is_false(path: str, expected: bool) -> None:  # noqa: FBT001 # the promise
     assert parsing.flag(CONTENT, path) is expected
 
@@ -315,18 +315,18 @@ def test_clues_from_metadata_by_the_keys_of_the_settings() -> None:
     assert hints_from({"m.app_user_id": 84213}, KEYS, "m.") == CustomerHints("84213")
 
 
-@pytest.mark.parametrize("value", [None, "", "  ", True, Decimal("1.5"), ["u1"], {"id": "u1"}])
+@every("value", [None, "", "  ", True, Decimal("1.5"), ["u1"], {"id": "u1"}])
 def test_clues_from_what_is_no_text_or_whole_number_is_no_clue(value: object) -> None:
     assert hints_from({"app_user_id": value, "platform": value}, KEYS) == CustomerHints()
 
 
-@pytest.mark.parametrize("metadata", [None, [], "app_user_id", 7, {}])
+@every("metadata", [None, [], "app_user_id", 7, {}])
 def test_clues_from_no_metadata_are_none(metadata: object) -> None:
     assert hints_from(metadata, KEYS) == CustomerHints()
 
 
-@pytest.mark.parametrize(
-    ("given", "platform"),
+@every(
+    "given, platform",
     [("ios", "ios"), ("Android", "android"), ("WEB", "web"), ("windows", None)],
 )
 def test_clues_from_platform_is_one_that_is_known(given: str, platform: str | None) -> None:

@@ -15,6 +15,7 @@ from relay.payments.revenue import (
     money_unreported,
 )
 from relay.stores.decision import Decision
+from tests.support.every import every
 
 FULL = Amount("EUR", Decimal("59.49"), Decimal("49.99"), Decimal("46.51"))
 GROSS_ONLY = Amount("EUR", Decimal("59.49"))
@@ -24,8 +25,8 @@ def rules(revenue: Any) -> PaymentRules:
     return PaymentRules(revenue=revenue)
 
 
-@pytest.mark.parametrize(
-    ("basis", "expected"),
+@every(
+    "basis, expected",
     [("gross", "59.49"), ("net_of_tax", "49.99"), ("net_of_tax_and_fee", "46.51")],
 )
 def test_payment_is_told_on_the_basis_of_the_app(basis: Any, expected: str) -> None:
@@ -36,14 +37,14 @@ def test_payment_without_revenue_keeps_what_it_was() -> None:
     assert money_paid(FULL, rules("none")) == money_unreported(FULL) == Money("EUR", "59.49")
 
 
-@pytest.mark.parametrize("basis", ["net_of_tax", "net_of_tax_and_fee"])
+@every("basis", ["net_of_tax", "net_of_tax_and_fee"])
 def test_payment_on_a_basis_that_is_not_told_is_no_guess(basis: Any) -> None:
     with pytest.raises(RevenueUnknownError, match=f"^the provider does not tell {basis}$"):
         money_paid(GROSS_ONLY, rules(basis))
 
 
-@pytest.mark.parametrize(
-    ("amount", "expected"),
+@every(
+    "amount, expected",
     [
         ("500", "500"),
         ("1E+3", "1000"),
@@ -56,7 +57,7 @@ def test_amount_is_plain_digits_with_the_places_it_came_with(amount: str, expect
     assert money_paid(Amount("JPY", Decimal(amount)), rules("gross")).revenue == expected
 
 
-@pytest.mark.parametrize("net", [("60.00", "46.51"), ("59.50", None), ("49.99", "50.00")])
+@every("net", [("60.00", "46.51"), ("59.50", None), ("49.99", "50.00")])
 def test_amounts_that_contradict_each_other_are_reported_gross_or_not_at_all(
     net: tuple[str, str | None],
 ) -> None:
@@ -100,8 +101,8 @@ def test_refund_is_told_on_the_basis_of_its_original() -> None:
     assert money_returned(FULL, whole) == Money("EUR", "59.49", "49.99", "net_of_tax")
 
 
-@pytest.mark.parametrize(
-    ("gross", "expected"),
+@every(
+    "gross, expected",
     [
         ("20.00", "16.81"),  # 20.00 x 49.99 / 59.49 = 16.806...
         ("39.49", "33.18"),  # 33.183...
@@ -117,8 +118,8 @@ def test_refund_of_which_only_the_gross_is_told_is_in_the_originals_proportion(
     assert money_returned(Amount("EUR", Decimal(gross)), whole).revenue == expected
 
 
-@pytest.mark.parametrize(
-    ("paid_gross", "paid_net", "back", "expected"),
+@every(
+    "paid_gross, paid_net, back, expected",
     [
         ("1000", "909", "500", "455"),  # 454.5 yen: half a unit up
         ("10.000", "9.091", "5.000", "4.546"),  # 4.5455 dinars
@@ -134,7 +135,7 @@ def test_proportion_has_the_places_of_the_currency(
     assert money_returned(Amount("EUR", Decimal(back)), whole).revenue == expected
 
 
-@pytest.mark.parametrize(
+@every(
     "parts", [["19.83"] * 3, ["0.01"] * 10 + ["59.39"], ["59.48", "0.01"], ["7.77"] * 7 + ["5.10"]]
 )
 def test_parts_that_make_up_the_whole_add_up_to_it(parts: list[str]) -> None:
@@ -149,9 +150,7 @@ def test_parts_that_make_up_the_whole_add_up_to_it(parts: list[str]) -> None:
     assert told == Decimal("49.99")
 
 
-@pytest.mark.parametrize(
-    ("returned_before", "expected"), [("59.49", "16.81"), ("39.49", "16.80"), ("20.00", "16.81")]
-)
+@every("returned_before, expected", [("59.49", "16.81"), ("39.49", "16.80"), ("20.00", "16.81")])
 def test_reversal_brings_back_what_the_returns_that_are_left_took_less(
     returned_before: str, expected: str
 ) -> None:

@@ -98,7 +98,7 @@ def test_purchase_waits_a_moment_for_a_change_that_is_told_beside_it() -> None:
     assert judged("INITIAL_PURCHASE", {"changed:old": TOLD}, store="PLAY_STORE") is RENEWAL
 
 
-@pytest.mark.parametrize("store", ["APP_STORE", "STRIPE"])
+@every("store", ["APP_STORE", "STRIPE"])
 def test_purchase_elsewhere_is_what_its_type_says(store: str) -> None:
     movement, _ = understood("INITIAL_PURCHASE", store=store)
 
@@ -140,8 +140,8 @@ def test_renewal_is_the_first_payment_if_nothing_was_paid_before(
     assert judged("RENEWAL", moments, renewal_number=number) is kind
 
 
-@pytest.mark.parametrize(
-    ("moments", "kind"),
+@every(
+    "moments, kind",
     [
         ({}, CANCELLATION),
         ({"cancelled:1": TOLD - DAY}, None),
@@ -156,8 +156,8 @@ def test_card_that_failed_for_good_is_a_cancellation_unless_the_customer_left_be
     assert judged("EXPIRATION", moments, expiration_reason="BILLING_ERROR") is kind
 
 
-@pytest.mark.parametrize(
-    ("already", "moments", "kind"),
+@every(
+    "already, moments, kind",
     [
         ([], {"expired:1": TOLD + DAY}, CANCELLATION),
         ([CANCELLATION], {"expired:1": TOLD + DAY}, None),
@@ -179,8 +179,8 @@ def test_cancellation_counts_unless_the_same_end_was_told(
     assert [ended.ref in link.to for link in links if link.ref == left.ref] == [True]
 
 
-@pytest.mark.parametrize(
-    ("kind", "expected"),
+@every(
+    "kind, expected",
     [("CANCELLATION", MovementKind.REFUND), ("REFUND_REVERSED", MovementKind.REFUND_REVERSED)],
 )
 def test_return_without_a_price_of_what_cost_nothing_is_none(
@@ -192,8 +192,8 @@ def test_return_without_a_price_of_what_cost_nothing_is_none(
     assert judged(kind, {"free": BOUGHT}, **more) is None
 
 
-@pytest.mark.parametrize(
-    ("moments", "kind"),
+@every(
+    "moments, kind",
     [
         ({}, MovementKind.TRIAL),
         (free(BOUGHT - DAY, BOUGHT + DAY), None),

@@ -68,7 +68,7 @@ def test_check_hmac_anything_else_is_refused(given: list[str]) -> None:
         check_hmac(given, [b"key"], MESSAGE, in_hex)
 
 
-@pytest.mark.parametrize("keys", [[], [b""], [b"", b""]])
+@every("keys", [[], [b""], [b"", b""]])
 def test_check_hmac_no_key_refuses_what_the_empty_key_signed(keys: list[bytes]) -> None:
     with pytest.raises(SignatureRefusedError, match="no secret"):
         check_hmac([signed(b"").hex()], keys, MESSAGE, in_hex)
@@ -90,7 +90,7 @@ def test_in_base64_each_other_spelling_of_a_digest_is_refused() -> None:
     assert not any(any_matches([other], [right]) for other in others)
 
 
-@pytest.mark.parametrize("blank", ["", " ", "\t\n"])
+@every("blank", ["", " ", "\t\n"])
 def test_text_keys_blank_secret_is_none(blank: str) -> None:
     assert text_keys([Secret(blank), Secret(" whsec_é ")]) == [" whsec_é ".encode()]
 
@@ -105,14 +105,12 @@ def test_header_absent_or_blank_is_refused() -> None:
 # The time
 
 
-@pytest.mark.parametrize("seconds", [-300, -299, 0, 300])
+@every("seconds", [-300, -299, 0, 300])
 def test_check_age_within_the_tolerance_passes(seconds: int) -> None:
     check_age(str(UNIX + seconds), NOW, 300)
 
 
-@pytest.mark.parametrize(
-    ("seconds", "when"), [(-301, "ago"), (301, "in the future"), (10**9, "in the future")]
-)
+@every("seconds, when", [(-301, "ago"), (301, "in the future"), (10**9, "in the future")])
 def test_check_age_outside_the_tolerance_is_stale(seconds: int, when: str) -> None:
     with pytest.raises(StaleSignatureError, match=f"300 s {when}"):
         check_age(str(UNIX + seconds), NOW, 300)
@@ -152,7 +150,7 @@ def test_check_age_no_unix_seconds_is_refused_and_not_stale(timestamp: str) -> N
     assert not isinstance(refused.value, StaleSignatureError)
 
 
-@pytest.mark.parametrize("timestamp", ["0", "999999999999"])
+@every("timestamp", ["0", "999999999999"])
 def test_check_age_any_unix_seconds_are_compared_without_overflow(timestamp: str) -> None:
     with pytest.raises(StaleSignatureError):
         check_age(timestamp, NOW, 3600)
@@ -173,7 +171,7 @@ def test_timed_signatures_of_other_schemes_are_left_out() -> None:
     assert found == ("12", ["a", "c=", ""])
 
 
-@pytest.mark.parametrize(
+@every(
     "value",
     ["v1=a", "t=,v1=a", "t=1,t=2,v1=a", "t=1,t=1,v1=a", "t,v1=a", "not-a-signature", "ts=1;v1=a"],
 )

@@ -82,8 +82,8 @@ def test_settings_with_a_mistake_name_the_field_and_stop_that_source_only() -> N
     assert harness.sources.settings("shop") is not None
 
 
-@pytest.mark.parametrize("setting", ['"tolerance_seconds": %s', '"minor_units": {"UGX": %s}'])
-@pytest.mark.parametrize("number", ["1e999999999", "2.0", "9" * 900])
+@every("setting", ['"tolerance_seconds": %s', '"minor_units": {"UGX": %s}'])
+@every("number", ["1e999999999", "2.0", "9" * 900])
 def test_settings_with_a_number_that_is_no_integer_name_the_field(
     setting: str, number: str
 ) -> None:
@@ -95,7 +95,7 @@ def test_settings_with_a_number_that_is_no_integer_name_the_field(
         harness.sources.settings("shop")
 
 
-@pytest.mark.parametrize("entry", ["stripe", None, 1, []])
+@every("entry", ["stripe", None, 1, []])
 def test_settings_that_are_no_object_name_the_source(entry: Any) -> None:
     harness = World({"wrong": entry})
 
@@ -103,8 +103,8 @@ def test_settings_that_are_no_object_name_the_source(entry: Any) -> None:
         harness.sources.settings("wrong")
 
 
-@pytest.mark.parametrize(
-    ("text", "problem"),
+@every(
+    "text, problem",
     [("[]", "must be a JSON object of sources"), ('{"shop": secret', "not JSON")],
 )
 def test_settings_in_a_parameter_that_is_no_object_say_so(text: str, problem: str) -> None:
@@ -144,7 +144,7 @@ def test_secrets_are_the_lines_of_the_parameter() -> None:
     assert harness.sources.secrets("shop") == (Secret("whsec_new"), Secret("whsec_old"))
 
 
-@pytest.mark.parametrize("text", ["", " \n\n"])
+@every("text", ["", " \n\n"])
 def test_secrets_where_there_is_none_name_the_parameter(text: str) -> None:
     problem = r"^/relay/webhook_secrets/shop: holds no secret$"
     with pytest.raises(ConfigurationError, match=problem):

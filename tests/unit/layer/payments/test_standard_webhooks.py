@@ -60,61 +60,24 @@ PURCHASE: Json = {"id": "c-1", "amount": "9.99", "currency": "eur"}
 # Who speaks
 
 
-@pytest.mark.parametrize("prefix", ["webhook", "svix"])
+@every("prefix", ["webhook", "svix"])
 def test_verify_what_the_library_signs_is_taken(prefix: str) -> None:
     verify(signed(prefix=prefix))
 
 
-def test_verify_each_bit_of_the_body_counts() -> None:
-    headers, number = signed(), int.from_bytes(BODY)
-    for bit in range(8 * len(BODY)):
-        with pytest.raises(SignatureRefusedError):
-            verify(headers, (number ^ 1 << bit).to_bytes(len(BODY)))
-
-
-@pytest.mark.parametrize("name", ["webhook-id", "webhook-timestamp", "webhook-signature"])
-def test_verify_each_bit_of_what_is_signed_beside_it_counts(name: str) -> None:
-    headers = signed()
-    raw = headers[name].encode()
-    number = int.from_bytes(raw)
-    for bit in range(8 * len(raw)):
-        changed = (number ^ 1 << bit).to_bytes(len(raw)).decode("latin-1")
-        with pytest.raises(SignatureRefusedError):
-            verify({**headers, name: changed})
-
-
-def test_verify_one_of_several_secrets_is_enough() -> None:
-    verify(signed(), BODY, "whsec_***", "whsec_AAAA", SECRET)
-
-
-@pytest.mark.parametrize("secret", ["whsec_***", "", "whsec_"])
+@every("secret", ["whsec_***", "", "whsec_"])
 def test_verify_malformed_secret_signs_nothing(secret: str) -> None:
     with pytest.raises(SignatureRefusedError):
         verify(signed(), BODY, secret)
 
 
-@pytest.mark.parametrize(
-    "headers", [{}, {"webhook-signature": "v1"}, {"webhook-signature": "v1a,AAAA"}]
-)
+@every("headers", [{}, {"webhook-signature": "v1"}, {"webhook-signature": "v1a,AAAA"}])
 def test_verify_headers_that_are_none_are_refused(headers: dict[str, str]) -> None:
     with pytest.raises(SignatureRefusedError):
         verify(headers)
 
 
 # What is told
-
-
-def test_read_keeps_only_fields_of_the_schema() -> None:
-    one = told(**PURCHASE, email="jane.roe@example.com")
-
-    assert "jane" not in str(one.content)
-    assert one.id == "c-1"
-    assert one.occurred_at == NOW
-
-
-def test_read_test_says_so() -> None:
-    assert told(**PURCHASE, test=True).test
-    assert not told(**PURCHASE).test
 
 
 def test_read_id_and_time_that_cannot_be_read_leave_it_to_be_understood() -> None:
@@ -157,8 +120,8 @@ def test_understand_payment_with_all_that_can_be_told() -> None:
     assert {link.hints for link in understood.links} == {hints}
 
 
-@pytest.mark.parametrize(
-    ("kind", "data"),
+@every(
+    "kind, data",
     [
         ("refund", {"id": "r-1", "original_id": "c-1"}),
         ("dispute", {"id": "r-1", "original_id": "c-1", "amount": "1.00", "currency": "EUR"}),
@@ -174,7 +137,7 @@ def test_understand_what_takes_back_names_its_original(kind: str, data: Json) ->
     assert (movement.amount is None) is ("amount" not in data)
 
 
-@pytest.mark.parametrize("kind", ["trial", "cancellation"])
+@every("kind", ["trial", "cancellation"])
 def test_understand_steps_without_money(kind: str) -> None:
     movement = meaning(f"payment.{kind}", id="t-1").movement
 

@@ -6,12 +6,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from relay.exact_json import dumps
 from relay.payments.providers import stripe
 from relay.payments.providers.stripe.versions import NO_LINK, Version
 from tests.support.builders import Json
+from tests.support.every import every
 from tests.support.ledger_stories import Heard, heard, played
 from tests.support.payments_harness import PaymentsHarness
 from tests.support.stripe_ledger import NAMES, StripeLedger
@@ -87,7 +86,7 @@ def test_webhooks_of_a_version_that_cannot_be_matched_say_so_when_they_come_in()
     assert wrong == []
 
 
-@pytest.mark.parametrize("given", [None, 7, "", "soon", "2025-04", "2025-04-30 basil"])
+@every("given", [None, 7, "", "soon", "2025-04", "2025-04-30 basil"])
 def test_version_that_is_none_is_the_newest(given: object) -> None:
     version = Version.of(given)
 
@@ -114,8 +113,8 @@ def told_refund(version: str, **fields: Any) -> Counter[Heard]:
 PAID = Heard("FIRST", Decimal("6.00"), "USD")
 
 
-@pytest.mark.parametrize(
-    ("version", "fields", "refunded"),
+@every(
+    "version, fields, refunded",
     [
         ("2024-06-20", {}, []),
         ("2024-10-28.acacia", {"balance_transaction": None}, []),
