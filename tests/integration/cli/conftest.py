@@ -55,7 +55,11 @@ def dead_letter(number: int, **more: Any) -> str:
 
 class Run(Protocol):
     def __call__(
-        self, *arguments: str, stdin: bytes = b"", env: Mapping[str, str] | None = None
+        self,
+        *arguments: str,
+        stdin: bytes = b"",
+        env: Mapping[str, str] | None = None,
+        memory_mib: int | None = None,
     ) -> subprocess.CompletedProcess[bytes]: ...
 
 
@@ -71,7 +75,10 @@ def run(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Runs `relay ...` in an empty folder."""
 
     def run(
-        *arguments: str, stdin: bytes = b"", env: Mapping[str, str] | None = None
+        *arguments: str,
+        stdin: bytes = b"",
+        env: Mapping[str, str] | None = None,
+        memory_mib: int | None = None,
     ) -> subprocess.CompletedProcess[bytes]:
         return warm.run(
             arguments,
@@ -79,6 +86,7 @@ def run(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
             cwd=tmp_path,
             env=environment(**(env or {})),
             scratch=tmp_path_factory.mktemp("streams"),
+            memory_mib=memory_mib,
         )
 
     return run
@@ -96,7 +104,7 @@ def in_terminal(*arguments: str, question: str, answer: str) -> tuple[int, str]:
     controller, terminal = pty.openpty()
     env = environment(COLUMNS="200", TERM="dumb")
     with subprocess.Popen(
-        [RELAY, *arguments],
+        [warm.program(), *arguments],
         stdin=terminal,
         stdout=terminal,
         stderr=terminal,

@@ -263,7 +263,11 @@ def demo(up: Up, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
 
     def attach(_: object, __: object, *, when_up: WhenUp) -> None:
         sandbox: Any = SimpleNamespace(ready=up.ready)
-        asyncio.run(when_up(sandbox))
+
+        async def run() -> None:
+            await when_up(sandbox)
+
+        asyncio.run(run())
 
     monkeypatch.setattr("relay_cli.local.run.run_sandbox", attach)
     return lambda *arguments: CliRunner().invoke(app, ["demo", *arguments])
