@@ -145,10 +145,16 @@ class LocalQueues:
         return "--ready-file", str(self.ready_file)
 
     def put(self, name: str, *bodies: str) -> list[str]:
-        """Sends messages to a queue; returns their ids."""
-        url = self.urls[name]
-        responses = [self.sqs.send_message(QueueUrl=url, MessageBody=body) for body in bodies]
-        return [response["MessageId"] for response in responses]
+        """Sends messages to a queue, ten in a call; returns their ids."""
+        url, ids = self.urls[name], list[str]()
+        for start in range(0, len(bodies), 10):
+            batch = bodies[start : start + 10]
+            answer = self.sqs.send_message_batch(
+                QueueUrl=url,
+                Entries=[{"Id": str(n), "MessageBody": body} for n, body in enumerate(batch)],
+            )
+            ids += [one["MessageId"] for one in answer["Successful"]]
+        return ids
 
     def bodies(self, name: str) -> list[dict[str, Any]]:
         """Receives and deletes all messages of a queue."""
@@ -157,9 +163,12 @@ class LocalQueues:
         while messages := self.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get(
             "Messages"
         ):
-            for message in messages:
-                found.append(json.loads(message["Body"]))
-                self.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            found += [json.loads(message["Body"]) for message in messages]
+            handles = [message["ReceiptHandle"] for message in messages]
+            self.sqs.delete_message_batch(
+                QueueUrl=url,
+                Entries=[{"Id": str(n), "ReceiptHandle": one} for n, one in enumerate(handles)],
+            )
         return found
 
     def count(self, name: str) -> int:

@@ -118,9 +118,24 @@ def main() -> None:
     if mib is not None:
         limit_memory(mib)
     sys.argv = ["relay", *arguments]
-    from relay_cli.main import app  # noqa: PLC0415 - loaded above, with all the others
+    os._exit(exit_code())
 
-    app()
+
+def exit_code() -> int:
+    """Of the command, once it has ended. To take down all that is loaded would take longer."""
+    from relay_cli.main import app  # noqa: PLC0415 - loaded with all the others
+
+    code: object = 0
+    try:
+        app()
+    except SystemExit as end:
+        code = end.code
+    except BaseException:  # noqa: BLE001 - shown as Python shows it
+        sys.excepthook(*sys.exc_info())
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return code if isinstance(code, int) else int(code is not None)
 
 
 if __name__ == "__main__":
