@@ -203,15 +203,21 @@ def aws_endpoint() -> Iterator[str]:
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def sqs(aws_endpoint: str) -> "SQSClient":
+    return boto3.client("sqs", endpoint_url=aws_endpoint, region_name="us-east-1")
+
+
 @pytest.fixture
-def queues(aws_endpoint: str, tmp_path: Path, request: pytest.FixtureRequest) -> LocalQueues:
+def queues(
+    aws_endpoint: str, sqs: "SQSClient", tmp_path: Path, request: pytest.FixtureRequest
+) -> LocalQueues:
     """Empty queues for one test."""
-    sqs: SQSClient = boto3.client("sqs", endpoint_url=aws_endpoint, region_name="us-east-1")
     urls: dict[str, str] = {}
     for surface in ("mobile", "web", "payments"):
         name = f"{surface}-{abs(hash(request.node.nodeid))}"
         urls[f"{surface}_dlq"] = dead = sqs.create_queue(QueueName=f"{name}-dlq")["QueueUrl"]
-        policy = {"deadLetterTargetArn": _arn(sqs, dead), "maxReceiveCount": 1}
+        policy = {"deadLetterTargetArn": _arn(dead), "maxReceiveCount": 1}
         urls[f"{surface}_queue"] = sqs.create_queue(
             QueueName=name, Attributes={"RedrivePolicy": json.dumps(policy)}
         )["QueueUrl"]
@@ -221,9 +227,9 @@ def queues(aws_endpoint: str, tmp_path: Path, request: pytest.FixtureRequest) ->
     return LocalQueues(aws_endpoint, sqs, urls, ready_file)
 
 
-def _arn(sqs: "SQSClient", url: str) -> str:
-    response = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
-    return response["Attributes"]["QueueArn"]
+def _arn(url: str) -> str:
+    account, name = url.split("/")[-2:]
+    return f"arn:aws:sqs:us-east-1:{account}:{name}"
 
 
 def lines(output: bytes) -> Sequence[dict[str, Any]]:
