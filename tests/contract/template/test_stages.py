@@ -22,9 +22,14 @@ from tests.support.resolved import Surroundings, leaves, resolve
 from tests.support.template import Json, listed, sam_template
 
 ROOT = Path(__file__).parents[3]
-TEMPLATE: Json = sam_template().transformed
 REGION = "eu-west-1"
 STAGES = ["dev", "staging", "prod"]
+
+
+def template() -> Json:
+    """After SAM's transform."""
+    return sam_template().transformed
+
 
 NAMES = re.compile(
     r"(?i).*(name|namespace|arn|url|prefix|group|topic|role|resource|endpoint|table)"
@@ -66,7 +71,7 @@ def settings(stage: str) -> tuple[str, dict[str, str]]:
 
 
 def surroundings(stack: str, given: Mapping[str, str]) -> Surroundings:
-    defaults = {name: str(one["Default"]) for name, one in TEMPLATE["Parameters"].items()}
+    defaults = {name: str(one["Default"]) for name, one in template()["Parameters"].items()}
     pseudo = {
         "AWS::StackName": stack,
         "AWS::Region": REGION,
@@ -74,7 +79,7 @@ def surroundings(stack: str, given: Mapping[str, str]) -> Surroundings:
         "AWS::Partition": "aws",
         "AWS::URLSuffix": "amazonaws.com",
     }
-    return Surroundings({**defaults, **pseudo, **given}, TEMPLATE["Conditions"])
+    return Surroundings({**defaults, **pseudo, **given}, template()["Conditions"])
 
 
 def texts(stack: str, given: Mapping[str, str]) -> set[tuple[str, str, str]]:
@@ -82,7 +87,7 @@ def texts(stack: str, given: Mapping[str, str]) -> set[tuple[str, str, str]]:
     around = surroundings(stack, given)
     return {
         (resource["Type"], key, text)
-        for resource in TEMPLATE["Resources"].values()
+        for resource in template()["Resources"].values()
         if around.holds(resource.get("Condition", ALWAYS))
         for key, text in leaves(resolve(resource.get("Properties", {}), around))
     }
@@ -92,7 +97,7 @@ def metrics(stack: str, given: Mapping[str, str]) -> set[str]:
     """Every metric that an alarm of the stack watches, as namespace, name and dimensions."""
     around = surroundings(stack, given)
     alarms: list[Json] = [
-        one for one in TEMPLATE["Resources"].values() if one["Type"].endswith("::Alarm")
+        one for one in template()["Resources"].values() if one["Type"].endswith("::Alarm")
     ]
     return {
         json.dumps([one["Namespace"], one["MetricName"], one["Dimensions"]], sort_keys=True)
@@ -159,7 +164,7 @@ def made() -> Iterator[dict[str, set[str]]]:
 
 def create(stack: str, given: Mapping[str, str]) -> None:
     """Make what can be made of a stage's template, code apart."""
-    kept = {name: dict(one) for name, one in TEMPLATE["Resources"].items() if one["Type"] in MADE}
+    kept = {name: dict(one) for name, one in template()["Resources"].items() if one["Type"] in MADE}
     for one in kept.values():
         if one["Type"] == "AWS::Lambda::Function":
             properties = {key: v for key, v in one["Properties"].items() if key != "Layers"}
@@ -168,7 +173,9 @@ def create(stack: str, given: Mapping[str, str]) -> None:
             properties = {k: v for k, v in one["Properties"].items() if k != "ManagedPolicyArns"}
             one["Properties"] = properties
     body = {
-        key: TEMPLATE[key] for key in ("Parameters", "Conditions", "Mappings") if key in TEMPLATE
+        key: template()[key]
+        for key in ("Parameters", "Conditions", "Mappings")
+        if key in template()
     }
     values: list[Any] = [{"ParameterKey": k, "ParameterValue": v} for k, v in given.items()]
     boto3.client("cloudformation").create_stack(
@@ -196,7 +203,7 @@ def arns() -> Iterator[str]:
 
 def test_each_stage_gets_resources_of_its_own_beside_the_others(made: dict[str, set[str]]) -> None:
     """A name that another stage has taken would not be made again."""
-    expected = sum(one["Type"] in MADE for one in TEMPLATE["Resources"].values())
+    expected = sum(one["Type"] in MADE for one in template()["Resources"].values())
 
     assert {stage: len(found) for stage, found in made.items()} == dict.fromkeys(STAGES, expected)
 
