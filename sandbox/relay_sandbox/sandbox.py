@@ -28,7 +28,11 @@ from relay_sandbox.http.server import Server
 from relay_sandbox.journal.facts import QueueName, Role, Waits
 from relay_sandbox.journal.journal import Journal
 from relay_sandbox.journal.observer import Observer
-from relay_sandbox.lambda_runtime.execution import FunctionLog, Invocation
+from relay_sandbox.lambda_runtime.execution import (
+    FunctionLog,
+    Invocation,
+    launching_functions,
+)
 from relay_sandbox.lambda_runtime.function import Function
 from relay_sandbox.lambda_runtime.pollers import Poller
 from relay_sandbox.local_aws.aws import REGION, LocalAws
@@ -178,10 +182,15 @@ class Sandbox:
         }
 
     async def _start_functions(self, stack: Stack) -> None:
+        functions = FunctionLog(self.logs / "functions.log", self.options.echo)
+        self._parts.callback(functions.close)
+        launch = await self._parts.enter_async_context(
+            launching_functions(stack.functions.values(), self.aws.url, functions.write)
+        )
         for key, settings in stack.functions.items():
             log = FunctionLog(self.logs / f"{key}.log", self.options.echo)
             function = Function(
-                settings, log, self.aws.url, self.options.concurrency, self._function_line
+                settings, log, self.aws.url, self.options.concurrency, self._function_line, launch
             )
             self.functions[key] = function
             self._parts.push_async_callback(function.stop)

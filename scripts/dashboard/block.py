@@ -91,11 +91,8 @@ def _dashboard(body: str) -> str:
 def _query(name: str, query: Query) -> str:
     words = "".join(word.capitalize() for word in name.split())
     groups = ", ".join(f"!Ref {group}" for group in query.groups)
+    title = f"${{AWS::StackName}}/{name}"
     return f"""\
-  {words}Query:
-    Type: AWS::Logs::QueryDefinition
-    Properties:
-      Name: !Sub ${{AWS::StackName}}/{name}
-      LogGroupNames: [{groups}]
-      QueryString: {json.dumps(query.query)}
+  {words}Query: {{ Type: AWS::Logs::QueryDefinition, Properties: {{ Name: !Sub "{title}",
+    LogGroupNames: [{groups}], QueryString: {json.dumps(query.query)} }} }}
 """

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -49,6 +50,7 @@ from tests.support.builders import Json, make_settings, make_sqs_event
 from tests.support.every import every
 from tests.support.fakes import OK, FakeAppsFlyer, FakeClock, FakeSqs, FakeSsm, Says, longest
 from tests.support.forwarders import make_forwarder
+from tests.support.template import of_type
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "events").glob("*_*.json"))
@@ -477,11 +479,11 @@ def test_samples_together_show_every_outcome_that_needs_no_fault() -> None:
 
 def test_samples_together_take_every_route() -> None:
     files = [File.read(path) for path in FILES]
-    template = (ROOT / "template.yaml").read_text()
-    routes = re.findall(r"Method: (\w+)\n +Path: (\S+)", template)
+    events = [one["Events"].values() for one in of_type("AWS::Serverless::Function").values()]
+    routes = [event["Properties"] for event in chain(*events) if event["Type"] == "HttpApi"]
 
     taken = {file.event["routeKey"] for file in files if "routeKey" in file.event}
-    assert taken == {f"{method} {path}" for method, path in routes}
+    assert taken == {f"{route['Method']} {route['Path']}" for route in routes}
 
 
 def test_http_samples_with_a_key_each_have_their_own() -> None:

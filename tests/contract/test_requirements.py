@@ -35,21 +35,13 @@ def test_layer_requires_what_the_project_does_but_for_what_is_the_command_s() ->
     assert wanted - layer == {"boto3", "rich", "typer"}
 
 
-def test_layer_is_built_of_nothing_without_a_digest() -> None:
-    """Where one is missing or another comes, nothing is installed at all."""
-    makefile = (ROOT / "layers" / "relay" / "Makefile").read_text(encoding="utf-8")
-
-    assert "--require-hashes -r requirements.txt" in makefile
-
-
 def test_uv_itself_is_one_version_by_its_digests() -> None:
-    """It installs all the rest, so it comes first."""
+    """It installs all the rest, so it comes first. That others are refused: test_digests.py."""
     pinned = (ROOT / "scripts" / "uv.txt").read_text(encoding="utf-8").replace("\\\n", "")
     lines = [line for line in pinned.splitlines() if not line.startswith("#")]
 
     assert len(lines) == 1
     assert re.fullmatch(r"uv==[0-9.]+(\s+--hash=sha256:[0-9a-f]{64})+\s*", lines[0])
-    assert '--require-hashes -r "$pinned"' in (ROOT / "scripts" / "uv").read_text(encoding="utf-8")
 
 
 def test_project_is_built_with_what_is_locked() -> None:

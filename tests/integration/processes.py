@@ -4,11 +4,13 @@ import sys
 from pathlib import Path
 
 
-def children(pid: int) -> set[int]:
-    """The processes that a process has started and that have not been waited for."""
+def descendants(pid: int) -> set[int]:
+    """The processes that a process, or one of these, has started and has not waited for."""
     if sys.platform != "linux":
         return set()
-    return {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
+    listed = Path(f"/proc/{pid}/task/{pid}/children")
+    children = {int(child) for child in listed.read_text().split()} if listed.exists() else set()
+    return children.union(*map(descendants, children))
 
 
 def alive(pids: set[int]) -> set[int]:

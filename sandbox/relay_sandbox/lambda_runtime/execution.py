@@ -10,7 +10,8 @@ import importlib.util
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -25,9 +26,21 @@ from relay_sandbox.lambda_runtime.runtime_api import (
 )
 from relay_sandbox.local_aws import aws
 from relay_sandbox.processes.children import Child, Lines, first_of, inherited_environment
+from relay_sandbox.processes.forker import Launch, launching
 
 _INIT_SECONDS = 60.0  # AWS allows 10; here the first import may compile everything
 _LOG_TAIL_BYTES = 1024 * 1024
+
+_LIBRARIES = (
+    "aws_lambda_powertools.metrics",
+    "boto3",
+    "httptools",
+    "httpx",
+    "orjson",
+    "phonenumbers",
+    "pydantic",
+)
+"""What functions load that does not change while they run; most of it each of them needs."""
 
 OnLine = Callable[[str, bytes], None]
 """Is told of each line that a function prints: the function's key, and the line."""
@@ -87,16 +100,17 @@ class ExecutionEnvironment:
         log: FunctionLog,
         endpoint: str,
         on_line: OnLine | None = None,
+        launch: Launch = Child.start,
     ) -> Self | FunctionError:
         """Start a process and load the function in it; return the error if that fails.
 
-        `on_line` is told of each line that the function prints.
+        `on_line` is told of each line that the function prints. `launch` starts the process.
         """
         self = cls(settings, log, on_line)
         await self._server.__aenter__()
         address = f"127.0.0.1:{self._server.port}"
         try:
-            self._child = await Child.start(
+            self._child = await launch(
                 runtime_module(),
                 settings.handler,
                 environment=function_environment(settings, endpoint, address),
@@ -191,6 +205,18 @@ def _exit_text(child: Child) -> str:
     status = child.ended.result()
     how = f"signal: {-status}" if status < 0 else f"exit status {status}"
     return f"Runtime exited with error: {how}"
+
+
+def launching_functions(
+    functions: Iterable[FunctionSettings], endpoint: str, on_output: Callable[[bytes], None]
+) -> AbstractAsyncContextManager[Launch]:
+    """Yield what starts the functions' processes, in a tenth of the time that each would take.
+
+    A library may read a variable when it is loaded: what all functions have in common is set.
+    """
+    given = [function_environment(settings, endpoint, "").items() for settings in functions]
+    common = dict(set(given[0]).intersection(*given)) if given else {}
+    return launching(_LIBRARIES, common, on_output)
 
 
 def runtime_module() -> str:

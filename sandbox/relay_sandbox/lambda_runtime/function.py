@@ -22,6 +22,8 @@ from relay_sandbox.lambda_runtime.runtime_api import (
     FunctionError,
     PendingInvocation,
 )
+from relay_sandbox.processes.children import Child
+from relay_sandbox.processes.forker import Launch
 
 
 class Invocable(Protocol):
@@ -35,7 +37,7 @@ class Function:
     """A deployed function, which starts and reuses execution environments as needed.
 
     `limit` is the maximum of concurrent invocations; further ones wait. `on_line` is told of each
-    line that the function prints.
+    line that the function prints; `launch` starts the environments' processes.
     """
 
     def __init__(
@@ -45,8 +47,10 @@ class Function:
         endpoint: str,
         limit: int,
         on_line: OnLine | None = None,
+        launch: Launch = Child.start,
     ) -> None:
         self._on_line = on_line
+        self._launch = launch
         self.settings = settings
         self.started = 0  # invocations since the start
         self.running = 0
@@ -121,7 +125,7 @@ class Function:
                 return environment
             await self._discard(environment)
         started = await ExecutionEnvironment.start(
-            self.settings, self._log, self._endpoint, self._on_line
+            self.settings, self._log, self._endpoint, self._on_line, self._launch
         )
         if isinstance(started, ExecutionEnvironment):
             self._environments.add(started)

@@ -70,10 +70,10 @@ class Output:
 class Child:
     """A Python module that runs in its own process and session."""
 
-    def __init__(self, process: asyncio.subprocess.Process, output: Output) -> None:
-        self._process = process
+    def __init__(self, pid: int, ended: asyncio.Future[int], output: Output) -> None:
+        self._pid = pid
         self._output = output
-        self._ended = asyncio.ensure_future(process.wait())
+        self._ended = ended
 
     @classmethod
     async def start(
@@ -106,12 +106,12 @@ class Child:
                 start_new_session=True,
                 pass_fds=keep_open,
             )
-        return cls(process, output)
+        return cls(process.pid, asyncio.ensure_future(process.wait()), output)
 
     @property
     def pid(self) -> int:
         """The process id."""
-        return self._process.pid
+        return self._pid
 
     @property
     def ended(self) -> asyncio.Future[int]:
@@ -125,7 +125,7 @@ class Child:
     async def kill(self) -> None:
         """Kill it and wait until it has ended."""
         with contextlib.suppress(ProcessLookupError, PermissionError):  # it may have ended already
-            os.killpg(self._process.pid, signal.SIGKILL)  # and its own children
+            os.killpg(self._pid, signal.SIGKILL)  # and its own children
         await self._ended
         self._output.close()
 

@@ -1,23 +1,12 @@
-import copy
-
-import boto3
 import pytest
-from samtranslator.parser.parser import Parser
-from samtranslator.translator.translator import Translator
 
-from tests.support.template import TEMPLATE, Json
+from tests.support.template import Json, sam_template
 
 
 @pytest.fixture(scope="session")
 def translated() -> Json:
     """The template after SAM's transform: what CloudFormation gets to see."""
-    source = copy.deepcopy(TEMPLATE)
-    for resource in source["Resources"].values():
-        for folder in {"CodeUri", "ContentUri"} & resource["Properties"].keys():
-            resource["Properties"][folder] = "s3://bucket/code.zip"
-    translator = Translator({}, Parser(), boto_session=boto3.Session())
-    result: Json = translator.translate(source, {})
-    return result
+    return sam_template().transformed
 
 
 @pytest.fixture(scope="session")

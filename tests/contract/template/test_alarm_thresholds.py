@@ -2,8 +2,6 @@
 
 from itertools import accumulate
 
-import pytest
-
 from tests.support.alarms import DAY, on, on_queue, period, result
 from tests.support.every import every
 from tests.support.template import (
@@ -134,7 +132,7 @@ def test_failing_sends_ring_when_they_are_most(
     assert rings == (result(alarm, deferred=deferred, delivered=delivered) > alarm["Threshold"])
 
 
-@pytest.mark.parametrize("function", FORWARDERS)
+@every("function", FORWARDERS)
 def test_failing_sends_of_one_event_alone_do_not_ring(function: str) -> None:
     """Its waits are a matter of chance; half of the longest, on average."""
     alarm = on("Deferred", "service", variables(function)["POWERTOOLS_SERVICE_NAME"])

@@ -11,14 +11,13 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from relay.domain.findings import Severity
 from relay.domain.outcomes import Outcome
 from relay_cli.rules.table import rules_of
 from scripts.dashboard.block import written
 from tests.contract.test_operations import ROWS, kinds
 from tests.support.alarms import ALARMS
+from tests.support.every import every
 from tests.support.template import (
     FUNCTIONS,
     PARAMETERS,
@@ -242,7 +241,7 @@ def test_findings_are_asked_for_by_every_rule_that_has_any() -> None:
     assert set(re.findall(r"sum\(findings\.(\w+)\) as \1\b", query)) == told
 
 
-@pytest.mark.parametrize("words", ["batch", "event not delivered", "unexpected error"])
+@every("words", ["batch", "event not delivered", "unexpected error"])
 def test_saved_queries_ask_for_lines_that_functions_write(words: str) -> None:
     asked = [one["QueryString"] for one in of_type("AWS::Logs::QueryDefinition").values()]
     written_ = "".join(path.read_text("utf-8") for path in LAYER.rglob("*.py"))

@@ -3,8 +3,6 @@
 import json
 from collections.abc import Mapping
 
-import pytest
-
 from relay.aws.timeouts import ATTEMPTS, LONGEST_CALL_SECONDS
 from relay.config.environment import INVOCATION_SECONDS, ForwardSettings
 from relay.domain.kinds import Surface
@@ -37,7 +35,7 @@ def test_template_has_no_function_that_these_tests_do_not_know() -> None:
     assert of_type("AWS::Serverless::Function").keys() == set(FUNCTIONS)
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
+@every("function", FUNCTIONS)
 def test_function_runs_python_3_13_on_arm64(translated: Json, function: str) -> None:
     found = translated["Resources"][function]["Properties"]
 
@@ -113,7 +111,7 @@ def test_function_behind_http_may_start_from_a_snapshot(function: str) -> None:
     assert properties(function)["SnapStart"] == {"ApplyOn": {"Ref": "SnapStart"}}
 
 
-@pytest.mark.parametrize("function", BEHIND_HTTP)
+@every("function", BEHIND_HTTP)
 def test_routes_call_the_newest_version_of_their_function(
     translated: Json, routes: Mapping[tuple[str, str], Json], function: str
 ) -> None:
@@ -125,7 +123,7 @@ def test_routes_call_the_newest_version_of_their_function(
     assert not any(f"${{{function}.Arn}}" in integration for integration in integrations)
 
 
-@pytest.mark.parametrize("function", FORWARDERS)
+@every("function", FORWARDERS)
 def test_forwarder_runs_for_as_long_as_its_settings_reckon_with(function: str) -> None:
     """They refuse a pace at which no invocation would get a turn in time."""
     assert properties(function)["Timeout"] == INVOCATION_SECONDS
@@ -150,7 +148,7 @@ def test_forwarder_can_send_with_any_one_parameter_at_its_bound(
     assert refused == set()
 
 
-@pytest.mark.parametrize("limit", ["HoldLimitSeconds", "IdentityLimitSeconds"])
+@every("limit", ["HoldLimitSeconds", "IdentityLimitSeconds"])
 def test_held_event_is_given_up_before_its_queue_would_drop_it(limit: str) -> None:
     retention = min(properties(queue)["MessageRetentionPeriod"] for queue in SOURCES)
 
@@ -182,7 +180,7 @@ def test_settings_take_each_choice_of_what_is_remembered(function: str, choice: 
     assert SETTINGS[function].from_env(given).deduplicate == choice
 
 
-@pytest.mark.parametrize("choice", PARAMETERS["UncertainMoney"]["AllowedValues"])
+@every("choice", PARAMETERS["UncertainMoney"]["AllowedValues"])
 def test_settings_take_each_choice_for_uncertain_money(choice: str) -> None:
     given = environment("ForwardMobileFunction", "Default") | {"RELAY_UNCERTAIN_MONEY": choice}
 

@@ -49,7 +49,7 @@ def test_forwarders_together_never_send_more_than_the_baseline(given: dict[str, 
     assert given["RequestsASecond"] <= BASELINE
 
 
-@pytest.mark.parametrize("function", FORWARDERS)
+@every("function", FORWARDERS)
 def test_forwarder_is_told_the_very_concurrency_that_its_mapping_has(function: str) -> None:
     """Two parameters could be changed apart, and every invocation would send too much."""
     mapping = event_source(function)["ScalingConfig"]["MaximumConcurrency"]
@@ -57,7 +57,7 @@ def test_forwarder_is_told_the_very_concurrency_that_its_mapping_has(function: s
     assert variables(function)["RELAY_MAX_CONCURRENCY"] == mapping
 
 
-@pytest.mark.parametrize("variable", ["RELAY_REQUESTS_A_SECOND", "RELAY_WEB_SHARE_PERCENT"])
+@every("variable", ["RELAY_REQUESTS_A_SECOND", "RELAY_WEB_SHARE_PERCENT"])
 def test_forwarders_share_one_and_the_same_total(variable: str) -> None:
     mobile, web = (variables(function)[variable] for function in FORWARDERS)
 

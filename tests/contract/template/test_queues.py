@@ -2,8 +2,6 @@
 
 import re
 
-import pytest
-
 from relay.consumer.suspects import APART_SECONDS
 from tests.support.every import every
 from tests.support.template import (
@@ -134,7 +132,7 @@ def test_redrive_sources_are_what_the_stack_puts_out_of_its_queues() -> None:
     assert re.fullmatch(PARAMETERS["RedriveSources"]["AllowedPattern"], ",".join(arns))
 
 
-@pytest.mark.parametrize("text", ["arn:aws:sns:eu-central-1:123456789012:x", "https://sqs", "a,b"])
+@every("text", ["arn:aws:sns:eu-central-1:123456789012:x", "https://sqs", "a,b"])
 def test_redrive_sources_are_arns_of_queues(text: str) -> None:
     assert re.fullmatch(PARAMETERS["RedriveSources"]["AllowedPattern"], text) is None
 

@@ -121,7 +121,7 @@ def test_function_may_use_each_table_that_it_is_told_of(function: str) -> None:
     assert told & set(TABLES) == {table for one, table in ACCESS if one == function}
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
+@every("function", FUNCTIONS)
 def test_function_may_do_only_what_is_written_in_its_role(translated: Json, function: str) -> None:
     """SAM adds nothing: its managed policies may receive from, and log to, everything."""
     role = function.replace("Function", "Role")

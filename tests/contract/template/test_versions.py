@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.support.alarms import ALARMS, period
+from tests.support.every import every
 from tests.support.template import (
     BEHIND_HTTP,
     CONSUMERS,
@@ -47,12 +48,12 @@ def alarms(resources: Json, function: str, **parameters: str) -> list[str]:
     return [one["Name"]["Ref"] for one in configuration.get("Alarms", [])]
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
+@every("function", FUNCTIONS)
 def test_change_of_nothing_but_the_layer_is_a_new_version(function: str) -> None:
     assert properties(function)["AutoPublishAliasAllProperties"] is True
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
+@every("function", FUNCTIONS)
 def test_alias_moves_by_codedeploy_under_a_role_of_ours(resources: Json, function: str) -> None:
     alias = resources[f"{function}Aliaslive"]
     moved = alias["UpdatePolicy"]["CodeDeployLambdaAliasUpdate"]
@@ -62,7 +63,7 @@ def test_alias_moves_by_codedeploy_under_a_role_of_ours(resources: Json, functio
     assert "CodeDeployServiceRole" not in resources
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
+@every("function", FUNCTIONS)
 def test_deployment_is_taken_back_by_the_functions_own_alarms(
     resources: Json, function: str
 ) -> None:
@@ -76,7 +77,7 @@ def test_deployment_is_taken_back_by_the_functions_own_alarms(
     )
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
+@every("function", FUNCTIONS)
 def test_deployment_all_at_once_is_not_stopped_by_what_it_is_to_mend(
     resources: Json, function: str
 ) -> None:
@@ -94,7 +95,7 @@ def test_every_way_is_long_enough_for_the_alarm_on_errors() -> None:
     assert {choice for choice in choices if SECONDS[choice] < needed} == set()
 
 
-@pytest.mark.parametrize("function", CONSUMERS)
+@every("function", CONSUMERS)
 def test_queue_calls_the_alias(resources: Json, function: str) -> None:
     sources = [
         one["Properties"]["FunctionName"]

@@ -26,7 +26,7 @@ from relay_cli.clients.http import call
 from relay_cli.main import app
 from relay_sandbox.serve import WhenUp
 from tests.integration.cli.conftest import RELAY, ROOT, Run, environment, lines, until
-from tests.integration.processes import alive, children
+from tests.integration.processes import alive, descendants
 
 EVENTS = ROOT / "events"
 READY = {
@@ -216,7 +216,7 @@ def test_sandbox_sends_to_the_endpoints_it_is_given_as_often_as_the_schedule_say
 
 @pytest.mark.skipif(sys.platform != "linux", reason="it looks at /proc")
 def test_sandbox_that_is_killed_leaves_no_process_behind(elsewhere: Elsewhere) -> None:
-    started = children(elsewhere.process.pid)
+    started = descendants(elsewhere.process.pid)
     assert len(started) >= 4, "the local AWS and three functions"
 
     elsewhere.process.kill()
@@ -323,7 +323,7 @@ def test_demo_on_a_terminal_runs_every_sample_stays_up_and_shows_what_to_try(
         while b"Ctrl-C stops it" not in output:
             output += os.read(controller, 65_536)
         ready = json.loads((tmp_path / ".relay" / "ready.json").read_text())
-        started = children(process.pid)
+        started = descendants(process.pid)
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0, "all samples ended as their files say"
     os.close(controller)
@@ -349,7 +349,7 @@ def test_demo_without_samples_says_so(run: Run, tmp_path: Path) -> None:
 
 
 def test_sandbox_that_is_stopped_leaves_nothing_behind(up: Up) -> None:
-    started = children(up.process.pid)
+    started = descendants(up.process.pid)
 
     up.process.send_signal(signal.SIGTERM)
     output, _ = up.process.communicate(timeout=60)

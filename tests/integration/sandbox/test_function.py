@@ -1,4 +1,7 @@
-"""Functions run in their own processes, under Lambda's runtime client and under our own."""
+"""Functions run in their own processes, under Lambda's runtime client and under our own.
+
+The forked ones as on Linux, and those that are started as everywhere else.
+"""
 
 from __future__ import annotations
 
@@ -19,20 +22,29 @@ from relay_sandbox.errors import PayloadTooLargeError, SandboxError
 from relay_sandbox.lambda_runtime import execution
 from relay_sandbox.lambda_runtime.execution import FunctionLog
 from relay_sandbox.lambda_runtime.function import Function
-
-RUNTIMES = ["relay_sandbox.lambda_runtime.fallback_runtime"]
-if importlib.util.find_spec("awslambdaric"):
-    RUNTIMES.append("awslambdaric")
+from relay_sandbox.processes.children import Child
+from relay_sandbox.processes.forker import Launch, launching
 
 Deploy = Callable[..., AbstractAsyncContextManager[Function]]
 
 
-@pytest.fixture(params=RUNTIMES)
+@contextlib.asynccontextmanager
+async def afresh(*_: object) -> AsyncIterator[Launch]:
+    yield Child.start
+
+
+WAYS = [pytest.param(("relay_sandbox.lambda_runtime.fallback_runtime", afresh), id="ours, started")]
+if importlib.util.find_spec("awslambdaric"):
+    WAYS.append(pytest.param(("awslambdaric", launching), id="AWS's, forked"))
+
+
+@pytest.fixture(params=WAYS)
 def deploy(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Deploy:
-    """Return what deploys a function with this code, under each of the runtimes."""
-    monkeypatch.setattr(execution, "runtime_module", lambda: request.param)
+    """Return what deploys a function with this code, in each of the ways that the sandbox has."""
+    runtime, ready_to_launch = request.param
+    monkeypatch.setattr(execution, "runtime_module", lambda: runtime)
 
     @contextlib.asynccontextmanager
     async def deployed(
@@ -54,11 +66,12 @@ def deploy(
             environment=variables,
         )
         log = FunctionLog(tmp_path / "worker.log")
-        function = Function(settings, log, "http://127.0.0.1:9", limit)
-        try:
-            yield function
-        finally:
-            await function.stop()
+        async with ready_to_launch((), {}, log.write) as launch:
+            function = Function(settings, log, "http://127.0.0.1:9", limit, launch=launch)
+            try:
+                yield function
+            finally:
+                await function.stop()
 
     return deployed
 
