@@ -69,10 +69,13 @@ def _address() -> str:
     """The socket of the server; both are there until these tests end."""
     folder = Path(tempfile.mkdtemp(prefix="warm"))  # short: a socket's path has 107 bytes at most
     address = str(folder / "socket")
-    server = subprocess.Popen([sys.executable, "-P", str(_SERVER), address], stdout=subprocess.PIPE)
+    server = subprocess.Popen(
+        [sys.executable, "-P", str(_SERVER), address],
+        stdin=subprocess.PIPE,  # its end is the server's
+        stdout=subprocess.PIPE,
+    )
 
     def end() -> None:
-        server.kill()
         server.communicate()
         shutil.rmtree(folder)
 

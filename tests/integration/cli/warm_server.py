@@ -27,7 +27,7 @@ _MODULES = [
 
 
 class Server:
-    """Serves until it is killed."""
+    """Serves until its standard input ends, as it does with whoever started it."""
 
     def __init__(self, address: str) -> None:
         self._listener = socket.socket(socket.AF_UNIX)
@@ -36,6 +36,7 @@ class Server:
         self._running: dict[int, socket.socket] = {}
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._listener, selectors.EVENT_READ)
+        self._selector.register(sys.stdin, selectors.EVENT_READ)
         self._ended, self._wakes = socket.socketpair()
         self._wakes.setblocking(False)  # noqa: FBT003 - it has no name for it
         self._selector.register(self._ended, selectors.EVENT_READ)
@@ -47,7 +48,9 @@ class Server:
         print("ready", flush=True)  # noqa: T201 - who started it waits for that
         while True:
             for key, _ in self._selector.select():
-                if key.fileobj is self._ended:
+                if key.fileobj is sys.stdin:
+                    os._exit(0)
+                elif key.fileobj is self._ended:
                     self._ended.recv(4096)
                     self._reap()
                 elif key.fileobj is not self._listener:
