@@ -16,12 +16,18 @@ from tests.support.template import Json, listed, sam_template
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "deploy" / "deployer-policy.json").read_text(encoding="utf-8")
 STATEMENTS: list[Json] = json.loads(TEXT)["Statement"]
-RESOURCES: dict[str, Json] = sam_template().transformed["Resources"]
 MOST_CHARACTERS = 10_240
 """Of all that is written into a role itself, white space apart (IAM's quotas).
 
 Beside it, in a managed policy, it would be 6,144.
 """
+
+
+def resources() -> dict[str, Json]:
+    """Those of the template, after SAM's transform."""
+    found: dict[str, Json] = sam_template().transformed["Resources"]
+    return found
+
 
 NOT_CALLED = {
     r"(ec2|elasticfilesystem|s3files|kinesis|firehose):.*": "networks, file systems and streams:"
@@ -86,7 +92,7 @@ GRANTED = {action for one in STATEMENTS for action in listed(one["Action"])}
 
 
 def test_policy_has_the_actions_of_every_type_of_the_template() -> None:
-    kinds = {one["Type"] for one in RESOURCES.values()}
+    kinds = {one["Type"] for one in resources().values()}
     missing = {
         (kind, action)
         for kind in kinds
@@ -99,7 +105,7 @@ def test_policy_has_the_actions_of_every_type_of_the_template() -> None:
 
 
 def test_policy_has_no_action_that_nothing_calls() -> None:
-    needed = {action for one in RESOURCES.values() for action in called(one["Type"])}
+    needed = {action for one in resources().values() for action in called(one["Type"])}
     superfluous = [
         action
         for action in GRANTED
@@ -147,7 +153,7 @@ def test_policy_passes_only_the_stacks_roles_and_only_to_whom_they_are_for() -> 
     (passing,) = (one for one in STATEMENTS if "iam:PassRole" in listed(one["Action"]))
     trusted = {
         service
-        for one in RESOURCES.values()
+        for one in resources().values()
         if one["Type"] == "AWS::IAM::Role"
         for statement in one["Properties"]["AssumeRolePolicyDocument"]["Statement"]
         for service in listed(statement["Principal"]["Service"])

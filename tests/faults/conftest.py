@@ -30,7 +30,7 @@ class Scale:
     """Of the state machine, for each setting of `UncertainMoney`."""
 
 
-_SHORT = Scale(events=12, kills=3, soak=1_600, sandbox=40, personas=5, mutations=150, stories=6)
+_SHORT = Scale(events=12, kills=2, soak=800, sandbox=40, personas=5, mutations=150, stories=4)
 _FULL = Scale(
     events=500,
     kills=200,

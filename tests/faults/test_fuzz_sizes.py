@@ -76,8 +76,8 @@ INSTALL_FIELDS = ("customer_user_id", "appsflyer_id", "install_time", "platform"
 
 
 def size_of(scale: Scale) -> int:
-    """Of an input: as large as messages can be, in the short form 8 KB."""
-    return min(MEBIBYTE - 3_000, 25 * scale.mutations)
+    """Of an input: as large as messages can be, in the short form 2 KB."""
+    return min(MEBIBYTE - 3_000, 12 * scale.mutations)
 
 
 def shaped(whole: Json, name: str, shape: str) -> str:

@@ -5,7 +5,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from samtranslator.yaml_helper import yaml_parse
+import yaml
+from samtranslator.yaml_helper import intrinsics_multi_constructor
 
 from relay.config.environment import (
     AcceptSettings,
@@ -19,9 +20,16 @@ from relay_sandbox.deployment.template import Template
 
 Json = dict[str, Any]
 
+
+class _Loader(yaml.CSafeLoader):
+    """As SAM's translator reads it, in a tenth of the time: by libyaml."""
+
+
+_Loader.add_multi_constructor("!", intrinsics_multi_constructor)
+
 PATH = Path(__file__).parents[2] / "template.yaml"
 TEXT = PATH.read_text()
-TEMPLATE = expanded(yaml_parse(TEXT))
+TEMPLATE = expanded(yaml.load(TEXT, _Loader))  # noqa: S506 - a safe loader
 """With its loops written out, as CloudFormation hands it to SAM's transform."""
 PARAMETERS: dict[str, Json] = TEMPLATE["Parameters"]
 RESOURCES: dict[str, Json] = TEMPLATE["Resources"]

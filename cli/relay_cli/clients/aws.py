@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import boto3
@@ -75,8 +76,12 @@ def _check_endpoint(endpoint_url: str) -> Iterator[None]:
         raise CliError(f"this is no address of a local AWS: {endpoint_url}") from error
 
 
+@cache
 def _local_session() -> boto3.Session:
-    """A session that ignores the user's AWS settings, above all their credentials."""
+    """A session that ignores the user's AWS settings, above all their credentials.
+
+    One for all clients: each session reads the descriptions of AWS's services anew.
+    """
     no_files: dict[str, Any] = {
         "config_file": (None, None, os.devnull, None),
         "credentials_file": (None, None, os.devnull, None),

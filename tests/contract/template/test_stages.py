@@ -23,9 +23,14 @@ from tests.support.resolved import Surroundings, leaves, resolve
 from tests.support.template import Json, listed, sam_template
 
 ROOT = Path(__file__).parents[3]
-TEMPLATE: Json = sam_template().transformed
 REGION = "eu-west-1"
 STAGES = ["dev", "staging", "prod"]
+
+
+def template() -> Json:
+    """After SAM's transform."""
+    return sam_template().transformed
+
 
 NAMES = re.compile(
     r"(?i).*(name|namespace|arn|url|prefix|group|topic|role|resource|endpoint|table)"
@@ -70,7 +75,7 @@ def settings(stage: str) -> tuple[str, dict[str, str]]:
 
 
 def surroundings(stack: str, given: Mapping[str, str]) -> Surroundings:
-    defaults = {name: str(one["Default"]) for name, one in TEMPLATE["Parameters"].items()}
+    defaults = {name: str(one["Default"]) for name, one in template()["Parameters"].items()}
     pseudo = {
         "AWS::StackName": stack,
         "AWS::Region": REGION,
@@ -78,7 +83,7 @@ def surroundings(stack: str, given: Mapping[str, str]) -> Surroundings:
         "AWS::Partition": "aws",
         "AWS::URLSuffix": "amazonaws.com",
     }
-    return Surroundings({**defaults, **pseudo, **given}, TEMPLATE["Conditions"])
+    return Surroundings({**defaults, **pseudo, **given}, template()["Conditions"])
 
 
 def texts(stack: str, given: Mapping[str, str]) -> set[tuple[str, str, str]]:
@@ -86,7 +91,7 @@ def texts(stack: str, given: Mapping[str, str]) -> set[tuple[str, str, str]]:
     around = surroundings(stack, given)
     return {
         (resource["Type"], key, text)
-        for resource in TEMPLATE["Resources"].values()
+        for resource in template()["Resources"].values()
         if around.holds(resource.get("Condition", ALWAYS))
         for key, text in leaves(resolve(resource.get("Properties", {}), around))
     }
@@ -96,7 +101,7 @@ def metrics(stack: str, given: Mapping[str, str]) -> set[str]:
     """Every metric that an alarm of the stack watches, as namespace, name and dimensions."""
     around = surroundings(stack, given)
     alarms: list[Json] = [
-        one for one in TEMPLATE["Resources"].values() if one["Type"].endswith("::Alarm")
+        one for one in template()["Resources"].values() if one["Type"].endswith("::Alarm")
     ]
     return {
         json.dumps([one["Namespace"], one["MetricName"], one["Dimensions"]], sort_keys=True)
@@ -163,7 +168,7 @@ def made() -> Iterator[dict[str, set[str]]]:
 
 def create(stack: str, given: Mapping[str, str]) -> None:
     """Make what can be made of a stage's template, code apart."""
-    kept = {name: dict(one) for name, one in TEMPLATE["Resources"].items() if one["Type"] in MADE}
+    kept = {name: dict(one) for name, one in template()["Resources"].items() if one["Type"] in MADE}
     for one in kept.values():
         if one["Type"] == "AWS::Lambda::Function":
             properties = {key: v for key, v in one["Properties"].items() if key not in UNSEEN}
@@ -173,9 +178,9 @@ def create(stack: str, given: Mapping[str, str]) -> None:
             one["Properties"] = properties
     parameters = {
         name: {key: one[key] for key in ("Type", "Default")}
-        for name, one in TEMPLATE["Parameters"].items()
+        for name, one in template()["Parameters"].items()
     }
-    body: Json = {"Parameters": parameters, "Conditions": TEMPLATE["Conditions"]}
+    body: Json = {"Parameters": parameters, "Conditions": template()["Conditions"]}
     values: list[Any] = [{"ParameterKey": k, "ParameterValue": v} for k, v in given.items()]
     boto3.client("cloudformation").create_stack(
         StackName=stack, TemplateBody=json.dumps(body | {"Resources": kept}), Parameters=values
@@ -202,7 +207,7 @@ def arns() -> Iterator[str]:
 
 def test_each_stage_gets_resources_of_its_own_beside_the_others(made: dict[str, set[str]]) -> None:
     """A name that another stage has taken would not be made again."""
-    expected = sum(one["Type"] in MADE for one in TEMPLATE["Resources"].values())
+    expected = sum(one["Type"] in MADE for one in template()["Resources"].values())
 
     assert {stage: len(found) for stage, found in made.items()} == dict.fromkeys(STAGES, expected)
 

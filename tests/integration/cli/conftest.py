@@ -55,7 +55,11 @@ def dead_letter(number: int, **more: Any) -> str:
 
 class Run(Protocol):
     def __call__(
-        self, *arguments: str, stdin: bytes = b"", env: Mapping[str, str] | None = None
+        self,
+        *arguments: str,
+        stdin: bytes = b"",
+        env: Mapping[str, str] | None = None,
+        memory_mib: int | None = None,
     ) -> subprocess.CompletedProcess[bytes]: ...
 
 
@@ -71,7 +75,10 @@ def run(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Runs `relay ...` in an empty folder."""
 
     def run(
-        *arguments: str, stdin: bytes = b"", env: Mapping[str, str] | None = None
+        *arguments: str,
+        stdin: bytes = b"",
+        env: Mapping[str, str] | None = None,
+        memory_mib: int | None = None,
     ) -> subprocess.CompletedProcess[bytes]:
         return warm.run(
             arguments,
@@ -79,6 +86,7 @@ def run(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
             cwd=tmp_path,
             env=environment(**(env or {})),
             scratch=tmp_path_factory.mktemp("streams"),
+            memory_mib=memory_mib,
         )
 
     return run
@@ -96,7 +104,7 @@ def in_terminal(*arguments: str, question: str, answer: str) -> tuple[int, str]:
     controller, terminal = pty.openpty()
     env = environment(COLUMNS="200", TERM="dumb")
     with subprocess.Popen(
-        [RELAY, *arguments],
+        [warm.program(), *arguments],
         stdin=terminal,
         stdout=terminal,
         stderr=terminal,
@@ -137,10 +145,16 @@ class LocalQueues:
         return "--ready-file", str(self.ready_file)
 
     def put(self, name: str, *bodies: str) -> list[str]:
-        """Sends messages to a queue; returns their ids."""
-        url = self.urls[name]
-        responses = [self.sqs.send_message(QueueUrl=url, MessageBody=body) for body in bodies]
-        return [response["MessageId"] for response in responses]
+        """Sends messages to a queue, ten in a call; returns their ids."""
+        url, ids = self.urls[name], list[str]()
+        for start in range(0, len(bodies), 10):
+            batch = bodies[start : start + 10]
+            answer = self.sqs.send_message_batch(
+                QueueUrl=url,
+                Entries=[{"Id": str(n), "MessageBody": body} for n, body in enumerate(batch)],
+            )
+            ids += [one["MessageId"] for one in answer["Successful"]]
+        return ids
 
     def bodies(self, name: str) -> list[dict[str, Any]]:
         """Receives and deletes all messages of a queue."""
@@ -149,9 +163,12 @@ class LocalQueues:
         while messages := self.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get(
             "Messages"
         ):
-            for message in messages:
-                found.append(json.loads(message["Body"]))
-                self.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            found += [json.loads(message["Body"]) for message in messages]
+            handles = [message["ReceiptHandle"] for message in messages]
+            self.sqs.delete_message_batch(
+                QueueUrl=url,
+                Entries=[{"Id": str(n), "ReceiptHandle": one} for n, one in enumerate(handles)],
+            )
         return found
 
     def count(self, name: str) -> int:
@@ -186,15 +203,21 @@ def aws_endpoint() -> Iterator[str]:
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def sqs(aws_endpoint: str) -> "SQSClient":
+    return boto3.client("sqs", endpoint_url=aws_endpoint, region_name="us-east-1")
+
+
 @pytest.fixture
-def queues(aws_endpoint: str, tmp_path: Path, request: pytest.FixtureRequest) -> LocalQueues:
+def queues(
+    aws_endpoint: str, sqs: "SQSClient", tmp_path: Path, request: pytest.FixtureRequest
+) -> LocalQueues:
     """Empty queues for one test."""
-    sqs: SQSClient = boto3.client("sqs", endpoint_url=aws_endpoint, region_name="us-east-1")
     urls: dict[str, str] = {}
     for surface in ("mobile", "web", "payments"):
         name = f"{surface}-{abs(hash(request.node.nodeid))}"
         urls[f"{surface}_dlq"] = dead = sqs.create_queue(QueueName=f"{name}-dlq")["QueueUrl"]
-        policy = {"deadLetterTargetArn": _arn(sqs, dead), "maxReceiveCount": 1}
+        policy = {"deadLetterTargetArn": _arn(dead), "maxReceiveCount": 1}
         urls[f"{surface}_queue"] = sqs.create_queue(
             QueueName=name, Attributes={"RedrivePolicy": json.dumps(policy)}
         )["QueueUrl"]
@@ -204,9 +227,9 @@ def queues(aws_endpoint: str, tmp_path: Path, request: pytest.FixtureRequest) ->
     return LocalQueues(aws_endpoint, sqs, urls, ready_file)
 
 
-def _arn(sqs: "SQSClient", url: str) -> str:
-    response = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
-    return response["Attributes"]["QueueArn"]
+def _arn(url: str) -> str:
+    account, name = url.split("/")[-2:]
+    return f"arn:aws:sqs:us-east-1:{account}:{name}"
 
 
 def lines(output: bytes) -> Sequence[dict[str, Any]]:

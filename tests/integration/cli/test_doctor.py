@@ -22,7 +22,6 @@ import botocore.client
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 from moto import mock_aws
-from moto.cloudformation import parsing
 from moto.cloudwatch.models import cloudwatch_backends
 from moto.core.common_models import CloudFormationModel
 
@@ -184,6 +183,8 @@ def installation() -> Iterator[Installation]:
     server = HTTPServer(("127.0.0.1", 0), _Api)
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     with mock_aws(), pytest.MonkeyPatch.context() as patch:
+        from moto.cloudformation import parsing  # noqa: PLC0415 - a third of a second, here alone
+
         patch.setitem(parsing.get_model_map(), "AWS::CloudWatch::Alarm", _Alarm)
         patch.setitem(parsing.get_name_type_map(), "AWS::CloudWatch::Alarm", "AlarmName")
         patch.setattr("relay_cli.clients.aws.client", cache(aws.client))

@@ -28,7 +28,7 @@ from tests.integration.cli.conftest import RELAY, LocalQueues, Run, environment,
 
 APP = "id123456789"
 HEADER = ["Media Source", "Install Time", "App ID", "Customer User ID", "AppsFlyer ID", "Platform"]
-LINES = 1_000  # moto writes about two hundred a second
+LINES = 600  # moto writes about two hundred a second
 LINES_IN_FULL = 5_000
 
 

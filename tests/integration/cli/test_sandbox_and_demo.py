@@ -1,23 +1,30 @@
 """`relay sandbox` and `relay demo` in their own process, with the real functions."""
 
+import asyncio
 import json
 import os
+import re
 import shutil
 import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner, Result
 
 from relay_cli.clients.http import call
+from relay_cli.main import app
+from relay_sandbox.serve import WhenUp
 from tests.integration.cli.conftest import RELAY, ROOT, Run, environment, lines, until
 from tests.integration.processes import alive, descendants
 
@@ -151,20 +158,6 @@ def test_send_that_waits_and_status_say_what_became_of_each_event(run: Run, up: 
     assert b"AppsFlyer answered 200 OK: recorded." in shown.stdout
 
 
-def test_sandbox_that_is_stopped_leaves_nothing_behind(up: Up) -> None:
-    started = descendants(up.process.pid)
-
-    up.process.send_signal(signal.SIGTERM)
-    output, _ = up.process.communicate(timeout=60)
-
-    assert up.process.returncode == 0
-    assert len(started) >= 4 or sys.platform != "linux", "the local AWS and some functions"
-    assert not alive(started)
-    for name in ("api", "aws", "producer_token", "mobile_queue"):
-        assert up.ready[name] in output.decode()
-    assert not up.file.exists()
-
-
 @contextmanager
 def _unavailable() -> Iterator[tuple[str, list[str]]]:
     """An endpoint that responds with 503 to everything: its base URL, and the requested paths."""
@@ -187,26 +180,52 @@ def _unavailable() -> Iterator[tuple[str, list[str]]]:
         server.shutdown()
 
 
-def test_sandbox_sends_to_the_endpoints_it_is_given_as_often_as_the_schedule_says(
-    run: Run, tmp_path: Path
-) -> None:
-    """As people write them: a trailing slash, and spaces after the commas."""
-    location = ("--ready-file", "ready.json")
+@dataclass(frozen=True)
+class Elsewhere(Up):
+    """A sandbox that sends to another endpoint, and what was asked for there."""
+
+    paths: list[str]
+
+
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Elsewhere]:
+    """Its options as people write them: a trailing slash, and spaces after the commas."""
+    folder = tmp_path_factory.mktemp("elsewhere")
     with _unavailable() as (url, paths):
         endpoints = ("--mobile-endpoint", f"{url}/", "--web-endpoint", f"{url}/")
         options = (*endpoints, "--retry-schedule", "0.1, 0.1", "--no-samples")
-        with _sandbox(tmp_path, *options) as (_, ready):
-            for sample in ("forward_mobile_purchase", "forward_web_visit"):
-                run("send", str(EVENTS / f"{sample}.json"), *location)
-            for surface in ("mobile", "web"):
-                while b"attempts_used_up" not in run("dlq", "list", surface, *location).stdout:
-                    pass
-            assert _ledger(ready) == []
+        with _sandbox(folder, *options) as (process, ready):
+            yield Elsewhere(process, ready, folder / "ready.json", paths)
 
-    assert sorted(paths) == [
+
+def test_sandbox_sends_to_the_endpoints_it_is_given_as_often_as_the_schedule_says(
+    run: Run, elsewhere: Elsewhere
+) -> None:
+    for sample in ("forward_mobile_purchase", "forward_web_visit"):
+        run("send", str(EVENTS / f"{sample}.json"), *elsewhere.location)
+    for surface in ("mobile", "web"):
+        while b"attempts_used_up" not in run("dlq", "list", surface, *elsewhere.location).stdout:
+            pass
+
+    assert _ledger(elsewhere.ready) == []
+    assert sorted(elsewhere.paths) == [
         *["/inappevent/com.example.shop"] * 3,
         *["/v2.0/s2s/visits/app/web/website-www.example.com"] * 3,
     ]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it looks at /proc")
+def test_sandbox_that_is_killed_leaves_no_process_behind(elsewhere: Elsewhere) -> None:
+    started = descendants(elsewhere.process.pid)
+    assert len(started) >= 4, "the local AWS and three functions"
+
+    elsewhere.process.kill()
+    elsewhere.process.wait(60)
+
+    deadline = time.monotonic() + 30
+    while alive(started):
+        assert time.monotonic() < deadline, f"still there: {alive(started)}"
+        time.sleep(0.05)
 
 
 def test_sandbox_that_shall_answer_to_what_is_no_host_says_so(run: Run) -> None:
@@ -235,24 +254,39 @@ def _samples(folder: Path, *names: str) -> Path:
     return target
 
 
-def test_demo_ends_with_0_when_every_sample_ends_as_its_file_says(run: Run) -> None:
-    done = run("demo")
+@pytest.fixture
+def demo(up: Up, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Runs `relay demo` on the sandbox that is up already, in this process and without a terminal.
 
-    shown = done.stdout.decode()
-    assert done.returncode == 0, shown + done.stderr.decode()
-    assert "all ended as their files say" in shown
-    assert shown.count("✗") == 1, "only the legend shows one"
-    for sample in EVENTS.glob("*_*.json"):
-        assert sample.stem.partition("_")[0] in {"accept", "forward", "receive", "map"}
-    samples = len(list(EVENTS.glob("*_*.json")))
-    assert f"{samples} samples" in shown
+    In its own process, with its own sandbox: `test_demo_on_a_terminal_runs_every_sample...`.
+    """
+
+    def attach(_: object, __: object, *, when_up: WhenUp) -> None:
+        sandbox: Any = SimpleNamespace(ready=up.ready)
+
+        async def run() -> None:
+            await when_up(sandbox)
+
+        asyncio.run(run())
+
+    monkeypatch.setattr("relay_cli.local.run.run_sandbox", attach)
+    return lambda *arguments: CliRunner().invoke(app, ["demo", *arguments])
+
+
+def test_demo_without_a_terminal_ends_with_0_once_all_samples_have(
+    demo: Callable[..., Result], tmp_path: Path
+) -> None:
+    done = demo("--samples", str(_samples(tmp_path, "accept_health")))
+
+    assert done.exit_code == 0, done.output
+    assert "1 samples, 1 events and calls" in done.stdout
 
 
 def test_demo_ends_with_1_and_names_the_samples_that_ended_otherwise(
-    run: Run, tmp_path: Path
+    demo: Callable[..., Result], tmp_path: Path
 ) -> None:
     changes: dict[str, dict[str, Any]] = {
-        "forward_mobile_purchase": {"outcome": "rejected"},
+        "forward_mobile_refund": {"outcome": "rejected"},
         "forward_web_visit": {"recorded": "arrival"},
         "forward_mobile_late": {"findings": ["warn M5"]},
     }
@@ -263,44 +297,48 @@ def test_demo_ends_with_1_and_names_the_samples_that_ended_otherwise(
         content["sample"]["expect"][0] |= change
         path.write_text(json.dumps(content))
 
-    done = run("demo", "--samples", str(samples))
+    done = demo("--samples", str(samples))
 
-    shown = done.stdout.decode()
-    assert done.returncode == 1
+    assert done.exit_code == 1
     for name in changes:
-        assert f"events/{name}.json, event 1" in shown
-    assert "3 did not end as their file says" in shown
-    assert "accept_wrong_token.json" not in shown
+        assert f"events/{name}.json, event 1" in done.stdout
+    assert "3 did not end as their file says" in done.stdout
+    assert "accept_wrong_token.json" not in done.stdout
 
 
-def test_demo_on_a_terminal_stays_up_and_shows_what_to_try(tmp_path: Path) -> None:
-    samples = _samples(tmp_path, "accept_health")
+def test_demo_on_a_terminal_runs_every_sample_stays_up_and_shows_what_to_try(
+    tmp_path: Path,
+) -> None:
     controller, terminal = os.openpty()
     with subprocess.Popen(
-        [RELAY, "demo", "--samples", str(samples)],
+        [RELAY, "demo"],
         stdin=terminal,
         stdout=terminal,
         stderr=terminal,
         cwd=tmp_path,
-        env=environment(TERM="xterm"),
+        env=environment(TERM="xterm", NO_COLOR="1", COLUMNS="120"),
     ) as process:
         os.close(terminal)
-        shown = b""
-        while b"Ctrl-C stops it" not in shown:
-            shown += os.read(controller, 65_536)
+        output = b""
+        while b"Ctrl-C stops it" not in output:
+            output += os.read(controller, 65_536)
         ready = json.loads((tmp_path / ".relay" / "ready.json").read_text())
         started = descendants(process.pid)
         process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 0
+        assert process.wait(60) == 0, "all samples ended as their files say"
     os.close(controller)
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", output.decode())
 
+    assert f"{len(list(EVENTS.glob('*_*.json')))} samples" in shown
+    assert "all ended as their files say" in shown
+    assert shown.partition("The sandbox is up")[0].count("✗") == 1, "only the legend shows one"
     assert len(started) >= 4 or sys.platform != "linux", "the local AWS and some functions"
     assert not alive(started)
     assert not (tmp_path / ".relay" / "ready.json").exists()
-    assert f"curl {ready['api']}/v1/mobile/".encode() in shown
-    assert f"--queue-url {ready['mobile_queue']}".encode() in shown
-    assert b"Open " in shown
-    assert shown.index(ready["page"].encode()) < shown.index(b"samples,")
+    assert f"curl {ready['api']}/v1/mobile/" in shown
+    assert f"--queue-url {ready['mobile_queue']}" in shown
+    assert "Open " in shown
+    assert shown.index(ready["page"]) < shown.index("samples,")
 
 
 def test_demo_without_samples_says_so(run: Run, tmp_path: Path) -> None:
@@ -308,3 +346,17 @@ def test_demo_without_samples_says_so(run: Run, tmp_path: Path) -> None:
 
     assert done.returncode == 2
     assert b"no samples" in done.stderr
+
+
+def test_sandbox_that_is_stopped_leaves_nothing_behind(up: Up) -> None:
+    started = descendants(up.process.pid)
+
+    up.process.send_signal(signal.SIGTERM)
+    output, _ = up.process.communicate(timeout=60)
+
+    assert up.process.returncode == 0
+    assert len(started) >= 4 or sys.platform != "linux", "the local AWS and some functions"
+    assert not alive(started)
+    for name in ("api", "aws", "producer_token", "mobile_queue"):
+        assert up.ready[name] in output.decode()
+    assert not up.file.exists()

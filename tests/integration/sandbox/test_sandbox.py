@@ -168,6 +168,8 @@ async def test_start_with_a_function_that_cannot_be_loaded_shows_its_traceback(
     shutil.copytree(PROJECT / "functions", checkout / "functions")
     template = checkout / "template.yaml"
     shutil.copy(PROJECT / "template.yaml", template)
+    for function in (checkout / "functions").iterdir():
+        (function / "app.py").write_text("def lambda_handler(event, context): ...\n")
     (checkout / "functions" / "accept" / "app.py").write_text("oops = {}['a key']\n")
 
     with pytest.raises(SandboxError, match="function accept cannot be loaded") as raised:
