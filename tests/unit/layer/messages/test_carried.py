@@ -17,7 +17,7 @@ from tests.support.every import every
 from tests.support.fakes import Says
 from tests.support.harnesses import AcceptHarness, ForwarderHarness
 
-DATA = Path(__file__).parents[2] / "data" / "appsflyer_events.ndjson"
+DATA = Path(__file__).parents[3] / "data" / "appsflyer_events.ndjson"
 
 
 def test_every_warning_and_repair_that_the_rules_report_travels_unchanged() -> None:

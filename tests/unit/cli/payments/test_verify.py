@@ -13,7 +13,7 @@ import pytest
 from relay_cli.payments.verify import LONGEST_LINE, answer, verdict_on
 from tests.support.every import every
 
-DATA = Path(__file__).parents[2] / "data"
+DATA = Path(__file__).parents[3] / "data"
 VECTORS = {
     vector["id"]: vector
     for vector in json.loads((DATA / "webhook_signatures.json").read_text("utf-8"))

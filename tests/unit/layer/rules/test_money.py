@@ -12,7 +12,7 @@ from relay.rules.money import (
 )
 from tests.support.every import every
 
-DATA = Path(__file__).parents[2] / "data"
+DATA = Path(__file__).parents[3] / "data"
 
 
 def found(findings: Findings) -> list[tuple[str, str]]:

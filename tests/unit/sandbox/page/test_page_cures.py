@@ -11,7 +11,7 @@ from relay_sandbox.journal.trace import Trace
 from relay_sandbox.journal.words import because
 from relay_sandbox.page.cures import cure_of
 
-OPERATIONS = Path(__file__).parents[3] / "docs" / "operations.md"
+OPERATIONS = Path(__file__).parents[4] / "docs" / "operations.md"
 
 
 def reasons() -> Iterator[str]:

@@ -10,7 +10,7 @@ from relay_cli.payments.explain import explain
 from relay_cli.payments.verify_file import verify_file
 from relay_cli.terminal.errors import CliError, ExitCode
 
-DATA = Path(__file__).parents[2] / "data"
+DATA = Path(__file__).parents[3] / "data"
 STRIPE: dict[str, Any] = next(
     vector
     for vector in json.loads((DATA / "webhook_signatures.json").read_text("utf-8"))

@@ -14,7 +14,7 @@ from relay_cli.dlq.resubmit import Resubmitter, Result
 from relay_cli.terminal.errors import CliError
 from tests.support.dead_letters import NOW, Json
 from tests.support.memory_sqs import MemorySqs
-from tests.unit.cli.test_correction import GOOD, REJECTED
+from tests.unit.cli.dlq.test_correction import GOOD, REJECTED
 
 ELSEWHERE = {"eventName": "af_share", "appsflyer_id": "1415211453000-6513894"}
 
