@@ -24,7 +24,7 @@ run: dev ## The whole system on this machine, with samples sent through it (ONCE
 
 # What is not covered is listed where something failed: the list takes a second, and the total is enough.
 test: dev sam ## All tests, with coverage of the layer
-	@$(PYTHON) -m pytest --numprocesses 4 --dist loadgroup --no-loadscope-reorder --cov --cov-report= || { \
+	@$(PYTHON) -m pytest --numprocesses 3 --dist loadgroup --no-loadscope-reorder --cov --cov-report= || { \
 		code=$$?; [ $$code -ne 1 ] || $(PYTHON) -m coverage report; exit $$code; }
 
 browser: dev ## A browser for the tests of the page, where there is none

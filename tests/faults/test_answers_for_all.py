@@ -107,7 +107,7 @@ def test_minute_of_it_for_all_costs_no_event(wrong_status: int, scale: Scale, sa
     saw(events=events, delivered=len(world.entries.recorded()), refused=world.struck)
 
 
-@pytest.mark.parametrize("status", [403, 404])
+@pytest.mark.parametrize("status", [403, pytest.param(404, marks=pytest.mark.full_only)])
 def test_app_that_gets_nothing_else_rests_alone_until_the_hold_limit(
     status: int, scale: Scale, saw: Saw
 ) -> None:

@@ -5,9 +5,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-from samtranslator.yaml_helper import intrinsics_multi_constructor
-
 from relay.config.environment import (
     AcceptSettings,
     ForwardSettings,
@@ -16,20 +13,14 @@ from relay.config.environment import (
     ReceivePaymentSettings,
 )
 from relay_sandbox.deployment.loops import expanded
-from relay_sandbox.deployment.template import Template
+from relay_sandbox.deployment.template import Template, parsed
 
 Json = dict[str, Any]
 
 
-class _Loader(yaml.CSafeLoader):
-    """As SAM's translator reads it, in a tenth of the time: by libyaml."""
-
-
-_Loader.add_multi_constructor("!", intrinsics_multi_constructor)
-
 PATH = Path(__file__).parents[2] / "template.yaml"
 TEXT = PATH.read_text()
-TEMPLATE = expanded(yaml.load(TEXT, _Loader))  # noqa: S506 - a safe loader
+TEMPLATE = expanded(parsed(TEXT))
 """With its loops written out, as CloudFormation hands it to SAM's transform."""
 PARAMETERS: dict[str, Json] = TEMPLATE["Parameters"]
 RESOURCES: dict[str, Json] = TEMPLATE["Resources"]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from samtranslator.yaml_helper import yaml_parse
 
-from relay_sandbox.deployment.template import Template, references
+from relay_sandbox.deployment.template import Template, parsed, references
 from relay_sandbox.errors import SandboxError
-from tests.support.template import sam_template
+from tests.support.template import TEXT, sam_template
 
 SMALL = """
 Transform: AWS::Serverless-2016-10-31
@@ -34,6 +35,10 @@ Outputs:
   QueueUrl: {Value: !Ref Queue}
   ApiUrl: {Value: !Sub "https://${ServerlessHttpApi}.example.com"}
 """
+
+
+def test_template_is_parsed_as_sam_does_it() -> None:
+    assert parsed(TEXT) == yaml_parse(TEXT)
 
 
 @pytest.fixture
