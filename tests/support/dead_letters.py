@@ -1,12 +1,12 @@
-"""Dead letters as SQS returns them, and a fake SQS in memory that fails on demand."""
+"""Dead letters as SQS returns them, and SQS in memory with a queue of them."""
 
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final
 
-if TYPE_CHECKING:
-    from mypy_boto3_sqs import SQSClient
+from tests.support.memory_queue import State, Traffic
+from tests.support.memory_sqs import MemorySqs
 
 Json = dict[str, Any]
 NOW: Final = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -34,73 +34,85 @@ def moment(**apart: float) -> str:
     return f"{NOW + timedelta(**apart):%Y-%m-%dT%H:%M:%S}.000Z"
 
 
-class FakeSqs:
-    """A dead-letter queue that hides received messages, and a target queue that keeps sent ones.
+class DeadLetterSqs(MemorySqs):
+    """SQS with a queue and its dead-letter queue; on that, `number` dead letters of the relay's.
 
-    Messages in `redelivered` are received again although they are hidden, as a standard queue may
-    do.
+    They are known by their event ids: `e0`, `e1` ... All came in at `sent_at`, where the clock
+    stands still.
     """
 
-    def __init__(self, number: int, sent_at: datetime = NOW) -> None:
-        self.messages = {f"m{n}": _numbered(n) for n in range(number)}
-        self.sent_at = sent_at
-        self.hidden: set[str] = set()
-        self.target: list[str] = []
-        self.refused: set[str] = set()
-        self.undeletable: set[str] = set()
-        self.redelivered: list[str] = []
-        self.after_send: Callable[[], None] = lambda: None
-        self.after_delete: Callable[[], None] = lambda: None
-        self.visibility_timeout: int | None = None
+    def __init__(
+        self,
+        number: int = 0,
+        sent_at: datetime = NOW,
+        traffic: Traffic = Traffic(),  # noqa: B008 - a constant
+    ) -> None:
+        super().__init__(lambda: sent_at, traffic=traffic)
+        self.target, self.dead = self.make_pair("mobile", max_receive_count=1)
+        for one in range(number):
+            self.add(one)
+
+    def add(self, number: int, **fields: Any) -> None:
+        """Puts one more dead letter on its queue: the even ones were refused, the odd rejected."""
+        self.put(self.dead, json.dumps({**_numbered(number), **fields}))
+
+    def move_by_itself(self, body: str) -> None:
+        """Has SQS move a message, which was received once too often."""
+        self.put(self.target, body)
+        for _ in range(2):
+            self.receive_message(QueueUrl=self.target, VisibilityTimeout=0)
 
     @property
-    def client(self) -> "SQSClient":
-        return cast("SQSClient", self)
+    def ids(self) -> set[str]:
+        """The message ids of all dead letters, hidden or not."""
+        return {one.id for one in self.queue(self.dead)}
 
-    def update(self, id_: str, **fields: Any) -> None:
-        """Writes more fields on a message."""
-        self.messages[id_] = json.dumps({**json.loads(self.messages[id_]), **fields})
+    @property
+    def letters(self) -> list[str]:
+        """The event ids of all dead letters, hidden or not."""
+        return sorted(event_id_of(one.body) for one in self.queue(self.dead))
 
-    def get_queue_attributes(self, **_: Any) -> Json:
-        visible = len(self.messages) - len(self.hidden)
-        return {"Attributes": {"ApproximateNumberOfMessages": str(visible)}}
+    @property
+    def hidden(self) -> int:
+        """How many dead letters are hidden."""
+        return self.queue(self.dead).counts[State.IN_FLIGHT]
 
-    def receive_message(self, **call: Any) -> Json:
-        self.visibility_timeout = call["VisibilityTimeout"]
-        visible = [id_ for id_ in self.messages if id_ not in self.hidden]
-        again = [self.redelivered.pop()] if self.redelivered else []
-        taken = (again + visible)[: call["MaxNumberOfMessages"]]
-        self.hidden |= set(taken)
-        return {"Messages": [self._message(id_) for id_ in taken if id_ in self.messages]}
+    def sent(self) -> list[str]:
+        """The event ids on the target queue, in their order; it is emptied."""
+        return [event_id_of(body) for body in self.take_all(self.target)]
 
-    def _message(self, id_: str) -> Json:
-        return message(self.messages[id_], id_, self.sent_at)
+    def refuse_to_send(self, *event_ids: str) -> None:
+        """Has SQS take other events only."""
+        self.refuses = lambda entry: (
+            "MessageBody" in entry and event_id_of(entry["MessageBody"]) in event_ids
+        )
 
-    def send_message_batch(self, **call: Any) -> Json:
-        failed = [entry for entry in call["Entries"] if self._is_refused(entry["MessageBody"])]
-        self.target += [e["MessageBody"] for e in call["Entries"] if e not in failed]
-        self.after_send()
-        return {"Failed": [{"Id": e["Id"], "Code": "Refused", "Message": "no"} for e in failed]}
+    def refuse_to_delete(self, *event_ids: str) -> None:
+        """Has SQS delete other dead letters only."""
+        self.refuses = lambda entry: (
+            not {"MessageBody", "VisibilityTimeout"} & entry.keys()
+            and self._event_id_by(entry["ReceiptHandle"]) in event_ids
+        )
 
-    def _is_refused(self, body: str) -> bool:
-        return json.loads(body)["event_id"] in self.refused
+    def _event_id_by(self, handle: str) -> str | None:
+        bodies = [one.body for one in self.queue(self.dead) if one.handle == handle]
+        return event_id_of(bodies[0]) if bodies else None
 
-    def delete_message_batch(self, **call: Any) -> Json:
-        failed = [e for e in call["Entries"] if e["ReceiptHandle"] in self.undeletable]
-        for entry in call["Entries"]:
-            if entry not in failed:
-                del self.messages[entry["ReceiptHandle"]]
-                self.hidden.discard(entry["ReceiptHandle"])
-        self.after_delete()
-        return {"Failed": [{"Id": entry["Id"]} for entry in failed]}
+    def after(self, operation: str, do: Callable[[], None]) -> None:
+        """Does something after each call of an operation; its answer is not lost."""
 
-    def change_message_visibility_batch(self, **call: Any) -> Json:
-        for entry in call["Entries"]:
-            assert entry["VisibilityTimeout"] == 0
-            self.hidden.discard(entry["ReceiptHandle"])
-        return {}
+        def fault(called: str) -> None:
+            if called == operation:
+                do()
+
+        self.loses_answer = fault
 
 
-def _numbered(number: int) -> str:
+def event_id_of(body: str) -> str:
+    """The event id in a message."""
+    return str(json.loads(body)["event_id"])
+
+
+def _numbered(number: int) -> Json:
     event = {"app_id": "id1", "kind": "mobile_event", "event": {}, "event_id": f"e{number}"}
-    return json.dumps({**event, **RELAY_FIELDS, "reason": "rejected" if number % 2 else "refused"})
+    return {**event, **RELAY_FIELDS, "reason": "rejected" if number % 2 else "refused"}

@@ -1,8 +1,9 @@
 """SQS in memory, for whoever uses boto3's client: the same contract tests run against moto's.
 
-Standard queues only, and the calls that the relay, its producers and its pollers make. Where AWS
-leaves a choice it is the harsher one: an outdated receipt handle deletes nothing, and characters
-that AWS would replace are refused. A long poll does not wait, for the clock stands still meanwhile.
+Standard queues only, and the calls that the relay, its producers, its pollers and its command make.
+Where AWS leaves a choice it is the harsher one: an outdated receipt handle deletes nothing, and
+characters that AWS would replace are refused. A long poll does not wait, for the clock stands still
+meanwhile.
 """
 
 # ruff: noqa: N803 - the names of parameters are AWS's
@@ -27,7 +28,15 @@ from tests.support.sqs_rules import (
     problem_of,
     problem_of_batch,
 )
-from tests.support.sqs_shapes import asked_for, attributes_of, delete, md5, settings_of, shown
+from tests.support.sqs_shapes import (
+    asked_for,
+    attributes_of,
+    delete,
+    hide,
+    md5,
+    settings_of,
+    shown,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -191,16 +200,22 @@ class MemorySqs:
         ReceiptHandle: str,
         VisibilityTimeout: int,
     ) -> Json:
-        _check_within(VisibilityTimeout, 0, LONGEST_VISIBILITY)
+        entry = {"ReceiptHandle": ReceiptHandle, "VisibilityTimeout": VisibilityTimeout}
 
         def answer(queue: MemoryQueue) -> Json:
-            if not queue.knows(ReceiptHandle):
-                raise aws_error("ReceiptHandleIsInvalid")
-            if not queue.hide(ReceiptHandle, VisibilityTimeout, self._now()):
-                raise aws_error(f"{PREFIX}MessageNotInflight")
+            _refuse(hide(queue, entry, self._now()))
             return {}
 
         return self._call("ChangeMessageVisibility", QueueUrl, answer)
+
+    def change_message_visibility_batch(self, *, QueueUrl: str, Entries: Sequence[Json]) -> Json:
+        def change(queue: MemoryQueue, entry: Json) -> Json | str:
+            return hide(queue, entry, self._now()) or {}
+
+        def answer(queue: MemoryQueue) -> Json:
+            return self._each(queue, Entries, change)
+
+        return self._call("ChangeMessageVisibilityBatch", QueueUrl, answer)
 
     # How a call is answered
 

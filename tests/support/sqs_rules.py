@@ -55,8 +55,9 @@ def answer_to_batch(entries: Sequence[Json], outcome: Callable[[Json], Json | st
     for entry in entries:
         done = outcome(entry)
         if isinstance(done, str):
-            failure = {"Id": entry["Id"], "Code": done, "SenderFault": done != "InternalError"}
-            answer.setdefault("Failed", []).append(failure)
+            failure = {"Id": entry["Id"], "Code": done, "Message": "refused"}
+            blame = {"SenderFault": done != "InternalError"}
+            answer.setdefault("Failed", []).append(failure | blame)
         else:
             answer["Successful"].append({"Id": entry["Id"], **(done or {})})
     return answer

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from tests.support.builders import Json
 from tests.support.fakes import aws_error
 from tests.support.memory_queue import MemoryQueue, QueueSettings, State, Stored
+from tests.support.sqs_rules import LONGEST_VISIBILITY, PREFIX
 
 
 def settings_of(attributes: dict[str, str], max_receive_count: int) -> QueueSettings:
@@ -76,6 +77,16 @@ def delete(queue: MemoryQueue, entry: Json) -> Json | str:
         return "ReceiptHandleIsInvalid"
     queue.delete(handle)
     return {}
+
+
+def hide(queue: MemoryQueue, entry: Json, now: int) -> str | None:
+    """Sets anew when one message is visible again; gives what is wrong with its handle."""
+    handle, seconds = entry["ReceiptHandle"], entry["VisibilityTimeout"]
+    if not 0 <= seconds <= LONGEST_VISIBILITY:
+        return "InvalidParameterValue"
+    if not queue.knows(handle):
+        return "ReceiptHandleIsInvalid"
+    return None if queue.hide(handle, seconds, now) else f"{PREFIX}MessageNotInflight"
 
 
 def md5(text: str) -> str:

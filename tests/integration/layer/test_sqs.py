@@ -307,6 +307,29 @@ def test_visibility_may_be_ended(sqs: "SQSClient", url: str, clock: FakeClock, t
     assert take(url)[0]["Attributes"]["ApproximateReceiveCount"] == "2"
 
 
+def test_batch_ends_the_visibility_it_can_and_tells_the_rest(
+    sqs: "SQSClient", url: str, clock: FakeClock, take: Take
+) -> None:
+    for _ in range(2):
+        sqs.send_message(QueueUrl=url, MessageBody="a")
+    handles = [message["ReceiptHandle"] for message in take(url)]
+
+    answer = sqs.change_message_visibility_batch(
+        QueueUrl=url,
+        Entries=[
+            {"Id": str(number), "ReceiptHandle": handle, "VisibilityTimeout": 0}
+            for number, handle in enumerate([handles[0], "made-up", handles[1]])
+        ],
+    )
+
+    clock.advance(0.01)
+    assert [done["Id"] for done in answer["Successful"]] == ["0", "2"]
+    [failure] = answer["Failed"]
+    assert (failure["Id"], failure["Code"]) == ("1", "ReceiptHandleIsInvalid")
+    assert failure["Message"]
+    assert counts(sqs, url) == (2, 0, 0)
+
+
 # Dead letters and retention
 
 

@@ -1,14 +1,18 @@
 """Reading a queue whose messages come again before all are read."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from relay.instants import to_milliseconds
 from relay_cli.dlq.reader import VISIBILITY_TIMEOUT, DeadLetterReader
-from tests.support.dead_letters import FakeSqs, Json
+from tests.support.dead_letters import NOW, DeadLetterSqs, Json
+from tests.support.memory_queue import State
+from tests.support.sqs_shapes import shown
 
 
-class Revolving(FakeSqs):
+class Revolving(DeadLetterSqs):
     """Returns three of the first messages again in each of the next `times` responses."""
 
     def __init__(self, number: int, times: int) -> None:
@@ -18,12 +22,13 @@ class Revolving(FakeSqs):
     def receive_message(self, **call: Any) -> Json:
         if self.hidden and self.times:
             self.times -= 1
-            return {"Messages": [self._message(id_) for id_ in sorted(self.hidden)[:3]]}
+            held = [one for one in self.queue(self.dead) if one.state is State.IN_FLIGHT]
+            return {"Messages": [shown(one, ["All"]) for one in held[:3]]}
         return super().receive_message(**call)
 
 
-def _seen(sqs: FakeSqs) -> list[str]:
-    with DeadLetterReader(sqs.client, "dead") as reader:
+def _seen(sqs: DeadLetterSqs) -> list[str]:
+    with DeadLetterReader(sqs.client(), sqs.dead) as reader:
         return [dead_letter.message_id for batch in reader.batches() for dead_letter in batch]
 
 
@@ -31,12 +36,12 @@ def test_reader_goes_on_to_unseen_messages_when_seen_ones_come_again() -> None:
     """A slow redrive of some dead letters takes longer than the others stay hidden."""
     sqs = Revolving(40, times=3)
 
-    assert sorted(_seen(sqs)) == sorted(sqs.messages)
+    assert sorted(_seen(sqs)) == sorted(sqs.ids)
 
 
 def test_reader_ends_when_only_seen_messages_come() -> None:
     """SQS's count may stay wrong, such as when another consumer holds the rest."""
-    sqs = Revolving(40, times=1_000_000)
+    sqs = Revolving(40, times=1_000)
 
     assert len(_seen(sqs)) == 10
 
@@ -46,11 +51,11 @@ def test_reader_ends_when_only_seen_messages_come() -> None:
 )
 def test_reader_hides_the_messages_of_a_large_queue_for_longer(number: int, seconds: int) -> None:
     """They must not come again before the last is read, at 50 a second."""
-    sqs = FakeSqs(1)
-    sqs.get_queue_attributes = lambda **_: {  # type: ignore[method-assign] # reports this number
-        "Attributes": {"ApproximateNumberOfMessages": str(number)}
-    }
+    sqs = DeadLetterSqs(1)
+    sqs.queue(sqs.dead).counts[State.VISIBLE] = number  # all that the reader sees of a queue's size
 
-    _seen(sqs)
+    with DeadLetterReader(sqs.client(), sqs.dead) as reader:
+        next(reader.batches())
+        visible_again = sqs.queue(sqs.dead).next_due()
 
-    assert sqs.visibility_timeout == seconds
+    assert visible_again == to_milliseconds(NOW + timedelta(seconds=seconds))

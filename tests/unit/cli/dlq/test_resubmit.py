@@ -19,23 +19,11 @@ from tests.unit.cli.dlq.test_correction import GOOD, REJECTED
 ELSEWHERE = {"eventName": "af_share", "appsflyer_id": "1415211453000-6513894"}
 
 
-class Sqs(MemorySqs):
-    """With the one call that only the command makes."""
-
-    def change_message_visibility_batch(self, *, QueueUrl: str, Entries: list[Json]) -> Json:  # noqa: N803 - AWS's names
-        for entry in Entries:
-            handle, seconds = entry["ReceiptHandle"], entry["VisibilityTimeout"]
-            self.change_message_visibility(
-                QueueUrl=QueueUrl, ReceiptHandle=handle, VisibilityTimeout=seconds
-            )
-        return {}
-
-
 class Stack:
     """The queues of a relay, and a dead-letter queue with `number` rejected events."""
 
     def __init__(self, number: int = 1) -> None:
-        self.sqs = Sqs(lambda: NOW)
+        self.sqs = MemorySqs(lambda: NOW)
         self.urls = {name: self.sqs.make_queue(name) for name in ("mobile", "web", "payments")}
         self.dead = self.sqs.make_queue("dead")
         self.stop = Event()
