@@ -2,12 +2,15 @@
 
 SQS cannot peek. A received message is hidden until its visibility timeout ends, and then comes
 again. So the reader remembers ids, and at the end makes visible what was not deleted.
+
+A deleted message may come again too, from a server of SQS's that was away when it was deleted
+("At-least-once delivery" in its guide). It is deleted once more, and given to nobody.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -39,6 +42,16 @@ OnProgress = Callable[[int], None]
 """Receives how many more dead letters have been read."""
 
 
+class _Received(NamedTuple):
+    """What one call of SQS's returned."""
+
+    new: list[DeadLetter]
+    held: int
+    """How many came again that are neither deleted nor visible again."""
+    deleted: int
+    """How many came again although they are deleted."""
+
+
 @dataclass(slots=True)
 class DeadLetterReader:
     """Reads a dead-letter queue inside a `with` block.
@@ -54,10 +67,10 @@ class DeadLetterReader:
     """Whether the queue may hold more than could be read."""
     _visibility_timeout: int = VISIBILITY_TIMEOUT
     _seen: int = 0
-    _repeats: int = 0
-    """How many messages in a row had been seen before."""
     _receipts: dict[str, str] = field(default_factory=dict)
     """Receipts of the messages to make visible again, by message id."""
+    _deleted: set[str] = field(default_factory=set)
+    """Message ids."""
 
     def __enter__(self) -> Self:
         return self
@@ -86,22 +99,24 @@ class DeadLetterReader:
 
     def batches(self, max_count: int = _BATCH_SIZE) -> Iterator[list[DeadLetter]]:
         """New dead letters, at most ten at a time, until there are none; raises `CliError`."""
-        expected, empty = self.size(), 0
+        expected, empty, repeats = self.size(), 0, 0
         self._visibility_timeout = min(
             VISIBILITY_TIMEOUT + expected // _DEAD_LETTERS_PER_SECOND, _MAX_VISIBILITY_TIMEOUT
         )
         while not self.truncated and empty < _MAX_EMPTY_RESPONSES:
-            repeats_before = self._repeats
-            if dead_letters := self.receive(max_count):
-                empty = 0
-                yield dead_letters
-            elif self._seen >= expected or self._repeats > len(self._receipts):
-                return  # all have been seen, or all that are held have come again
-            elif self._repeats == repeats_before:
-                empty += 1
+            received = self._receive(max_count)
+            if received.new:
+                empty, repeats = 0, 0
+                yield received.new
+                continue
+            repeats += received.held + received.deleted
+            if repeats > len(self._receipts) + len(self._deleted):
+                return  # all that are known have come again
+            if self._seen >= expected and not received.deleted:
+                return
+            empty += not (received.held or received.deleted)
 
-    def receive(self, max_count: int = _BATCH_SIZE) -> list[DeadLetter]:
-        """Dead letters not seen before; empty if SQS returns none, or only known ones."""
+    def _receive(self, max_count: int) -> _Received:
         with translate_errors("SQS"):
             response = self.sqs.receive_message(
                 QueueUrl=self.url,
@@ -110,34 +125,41 @@ class DeadLetterReader:
                 WaitTimeSeconds=self.wait_seconds,
                 MessageSystemAttributeNames=["All"],
             )
-        new = []
-        for message in response.get("Messages", []):
-            if message["MessageId"] not in self._receipts:
-                new.append(message)
-            # Of a message that came again, only the newest receipt is valid.
-            self._receipts[message["MessageId"]] = message["ReceiptHandle"]
+        messages = response.get("Messages", [])
+        deleted = [one["ReceiptHandle"] for one in messages if one["MessageId"] in self._deleted]
+        if deleted:
+            self._delete(deleted)  # where this fails, they stay hidden for as long as may be
+        left = [one for one in messages if one["MessageId"] not in self._deleted]
+        # A message may come twice in one response too.
+        new = {one["MessageId"]: one for one in left if one["MessageId"] not in self._receipts}
+        # Of a message that came again, only the newest receipt is valid.
+        self._receipts |= {one["MessageId"]: one["ReceiptHandle"] for one in left}
         self._seen += len(new)
-        self._repeats = 0 if new else self._repeats + len(response.get("Messages", []))
         self.truncated = len(self._receipts) >= MAX_DEAD_LETTERS
-        return [parse_dead_letter(message) for message in new]
+        letters = [parse_dead_letter(message) for message in new.values()]
+        return _Received(letters, len(left) - len(new), len(deleted))
 
     def delete(self, dead_letters: list[DeadLetter]) -> set[str]:
         """Deletes dead letters for good. Returns the message ids that SQS did not delete."""
+        failed = self._delete([dead_letter.receipt for dead_letter in dead_letters])
+        failed_ids = {dead_letters[position].message_id for position in failed}
+        deleted_ids = {dead_letter.message_id for dead_letter in dead_letters} - failed_ids
+        self._deleted |= deleted_ids
+        for message_id in deleted_ids:
+            self._receipts.pop(message_id, None)
+        return failed_ids
+
+    def _delete(self, receipts: list[str]) -> set[int]:
+        """Returns the positions of those that SQS did not delete."""
         entries: list[DeleteMessageBatchRequestEntryTypeDef] = [
-            {"Id": str(position), "ReceiptHandle": dead_letter.receipt}
-            for position, dead_letter in enumerate(dead_letters)
+            {"Id": str(position), "ReceiptHandle": receipt}
+            for position, receipt in enumerate(receipts)
         ]
-        failed = set(range(len(dead_letters)))
         try:
             response = self.sqs.delete_message_batch(QueueUrl=self.url, Entries=entries)
-            failed = {int(failure["Id"]) for failure in response.get("Failed", [])}
         except (BotoCoreError, ClientError):
-            pass  # all of them failed, and the caller reports it
-        failed_ids = {dead_letters[position].message_id for position in failed}
-        for dead_letter in dead_letters:
-            if dead_letter.message_id not in failed_ids:
-                self._receipts.pop(dead_letter.message_id, None)
-        return failed_ids
+            return set(range(len(receipts)))  # and the caller reports it
+        return {int(failure["Id"]) for failure in response.get("Failed", [])}
 
     def release(self) -> None:
         """Makes visible what was not deleted. On failure, the visibility timeout does it later."""

@@ -22,6 +22,11 @@ def _run(
     return redriver.run(lambda _: None)
 
 
+def _copies(number: int) -> Traffic:
+    """Of the first so many messages that are received a copy comes at once."""
+    return Traffic(duplicates=1.0, chance=partial(next, iter([0.0] * 2 * number), 1.0))
+
+
 def test_redriver_moves_all_and_leaves_nothing_hidden() -> None:
     sqs = DeadLetterSqs(25)
 
@@ -77,9 +82,8 @@ def test_redriver_counts_messages_on_both_queues() -> None:
 
 def test_redriver_sends_a_message_that_is_received_again_only_once() -> None:
     """Each comes again and again, in the same response and in later ones."""
-    at_first = Traffic(duplicates=1.0, chance=partial(next, iter([0.0] * 100), 1.0))
     sqs, events = (
-        DeadLetterSqs(25, NOW - timedelta(hours=1), at_first),
+        DeadLetterSqs(25, NOW - timedelta(hours=1), _copies(50)),
         {f"e{n}" for n in range(25)},
     )
     sqs.refuse_to_delete(*events)
@@ -89,6 +93,27 @@ def test_redriver_sends_a_message_that_is_received_again_only_once() -> None:
 
     assert (result.sent, result.duplicated) == (25, 25)
     assert Counter(sqs.sent()) == Counter(events)
+
+
+def test_redriver_deletes_a_copy_of_what_it_has_redriven_and_does_not_send_it() -> None:
+    """SQS delivers once more what is deleted already."""
+    sqs = DeadLetterSqs(25, NOW - timedelta(hours=1), _copies(25))
+
+    result = _run(sqs)
+
+    assert (result.sent, result.duplicated) == (25, 0)
+    assert sorted(sqs.sent()) == sorted(f"e{n}" for n in range(25))
+    assert sqs.letters == []
+
+
+def test_redriver_does_not_send_a_copy_that_cannot_be_deleted() -> None:
+    sqs = DeadLetterSqs(25, NOW - timedelta(hours=1), _copies(25))
+    sqs.after("DeleteMessageBatch", partial(sqs.refuse_to_delete, *(f"e{n}" for n in range(25))))
+
+    result = _run(sqs)
+
+    assert result.sent == len(set(sqs.sent())) == 25
+    assert sqs.hidden > 0
 
 
 def test_redriver_leaves_messages_that_came_in_meanwhile() -> None:
