@@ -1,10 +1,14 @@
 """How much a run of the fault tests takes, and the table of what it saw."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import pytest_asyncio
+
+if TYPE_CHECKING:
+    from tests.faults.deployment import Deployed
 
 Saw = Callable[..., None]
 """Notes what a test saw, for the table at the end: `saw(events=500, recorded=500, doubled=0)`."""
@@ -53,6 +57,15 @@ def scale(pytestconfig: pytest.Config) -> Scale:
 
 def _as_dict(scale: Scale) -> dict[str, int]:
     return {name: getattr(scale, name) for name in Scale.__slots__}
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def deployed(tmp_path_factory: pytest.TempPathFactory) -> "AsyncIterator[Deployed]":
+    """The template in a local AWS, which takes seconds to start; group "local aws"."""
+    from tests.faults.deployment import deployed  # noqa: PLC0415 - only where it is used
+
+    async with deployed(tmp_path_factory.mktemp("aws")) as made:
+        yield made
 
 
 @pytest.fixture

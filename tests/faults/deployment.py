@@ -1,7 +1,8 @@
 """The template's resources in the local AWS, between the functions and AppsFlyer's stand-in.
 
-What a queue or a table would keep back for minutes is not waited for: where no process is at work,
-a test says that the time is over.
+They are deployed once; what a test wants otherwise stands in the function's environment. What a
+queue or a table would keep back for minutes is not waited for: where no process is at work, a test
+says that the time is over.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from relay.domain.kinds import Surface
 from relay.stores.deliveries import delivery_key
@@ -27,19 +28,35 @@ from tests.support.template import sam_template
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_sqs.literals import QueueAttributeFilterType
 
 _A_CALL: Final = 10
 _TOKEN: Final = "s2s-key-1"
 _APPS: Final = {Surface.MOBILE: MOBILE_APP, Surface.WEB: WEB_APP}
 
+# Dead-letter queues first: the others name them.
+_QUEUES: Final = ("MobileDeadLetterQueue", "WebDeadLetterQueue", "MobileQueue", "WebQueue")
+_ATTRIBUTES: Final[Sequence["QueueAttributeFilterType"]] = (
+    "MessageRetentionPeriod",
+    "RedrivePolicy",
+    "VisibilityTimeout",
+)
+
 _T = TypeVar("_T")
+
+
+class Deployed(NamedTuple):
+    """A local AWS, and what is in it."""
+
+    aws: LocalAws
+    stack: Stack
 
 
 class Deployment:
     """What the functions work between. `front` stands before AWS for them, not for the test."""
 
-    def __init__(self, aws: LocalAws) -> None:
-        self.aws = aws
+    def __init__(self, deployed: Deployed) -> None:
+        self.aws, self.stack = aws, _ = deployed
         self.stand_in = StandIn(
             Account.model_validate({"app_id": app_id, "kind": surface, "tokens": [_TOKEN]})
             for surface, app_id in _APPS.items()
@@ -48,42 +65,48 @@ class Deployment:
         self.watched_aws = Watched(self.front.handle, "call", "return")
         self.watched_appsflyer = Watched(self.stand_in.handle, "request", "answer")
         self.front_url = ""
-        self.stack: Stack
+        self._variables: Mapping[str, str] = {}
 
     @asynccontextmanager
-    async def up(self, **parameters: str) -> AsyncIterator[None]:
-        """Deploys with these parameters and serves while the block runs; then all is forgotten."""
+    async def up(self, **variables: str) -> AsyncIterator[None]:
+        """Serves while the block runs, functions with these variables; then all is forgotten."""
         async with AsyncExitStack() as parts:
-            parts.push_async_callback(self.aws.reset)
+            parts.push_async_callback(self.aws.call, self._forget)
             parts.push_async_callback(self.front.aclose)
             front = await parts.enter_async_context(Server(self.watched_aws.handle))
             appsflyer = await parts.enter_async_context(Server(self.watched_appsflyer.handle))
             self.front_url = front.url
-            endpoints = {"MobileEndpoint": appsflyer.url, "WebEndpoint": appsflyer.url}
-            template = await self.aws.call(sam_template)
-            overrides = {**endpoints, **parameters}
-            self.stack = await self.aws.call(deploy, self.aws, template, overrides)
-            await self.aws.call(self._set_up_apps)
+            self._variables = {"RELAY_APPSFLYER_URL": appsflyer.url, **variables}
             yield
 
-    def _set_up_apps(self) -> None:
-        prefix = self.stack.outputs["ParameterPrefix"]
-        for surface, app_id in _APPS.items():
-            for name, value in (("apps", "{}"), ("tokens", _TOKEN)):
-                self.aws.ssm.put_parameter(
-                    Name=f"{prefix}/{name}/{surface}/{app_id}", Value=value, Type="SecureString"
-                )
+    def _forget(self) -> None:
+        """Makes what holds anything anew: a poller that has been stopped may still ask the old."""
+        for name in _QUEUES:
+            url = self.stack.queues[name]
+            found = self.aws.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=_ATTRIBUTES)
+            self.aws.sqs.delete_queue(QueueUrl=url)
+            attributes = found["Attributes"]
+            self.aws.sqs.create_queue(QueueName=url.rpartition("/")[2], Attributes=attributes)
+        table = self._dynamodb.describe_table(TableName=self._deliveries)["Table"]
+        self._dynamodb.delete_table(TableName=self._deliveries)
+        self._dynamodb.create_table(
+            TableName=self._deliveries,
+            KeySchema=table["KeySchema"],
+            AttributeDefinitions=table["AttributeDefinitions"],
+            BillingMode="PAY_PER_REQUEST",
+        )
 
     # The function
 
     def settings(self, surface: Surface) -> FunctionSettings:
-        """A forwarder as deployed, its queues behind the front."""
+        """A forwarder as deployed, but for what this test wants; its queues behind the front."""
         settings = self.stack.functions[f"forward_{surface}"]
         environment = {
             name: value.replace(self.aws.url, self.front_url)
             for name, value in settings.environment.items()
         }
-        return replace(settings, environment=environment)
+        assert self._variables.keys() <= environment.keys(), "there are no such variables"
+        return replace(settings, environment={**environment, **self._variables})
 
     async def quiet(self) -> None:
         """Waits until nothing is under way that a function has asked for."""
@@ -156,8 +179,8 @@ class Deployment:
         return await self.aws.call(self._end_claims)
 
     def _end_claims(self) -> set[str]:
-        table, now = self.stack.outputs["DeliveriesTableName"], int(time.time() * 1000)
-        pages = self._dynamodb.get_paginator("scan").paginate(TableName=table)
+        now = int(time.time() * 1000)
+        pages = self._dynamodb.get_paginator("scan").paginate(TableName=self._deliveries)
         items = [item for page in pages for item in page["Items"]]
         held = [
             item
@@ -166,12 +189,16 @@ class Deployment:
         ]
         for item in held:
             self._dynamodb.update_item(
-                TableName=table,
+                TableName=self._deliveries,
                 Key={"pk": item["pk"], "sk": item["sk"]},
                 UpdateExpression="SET taken_until = :now",
                 ExpressionAttributeValues={":now": {"N": str(now)}},
             )
         return {item["pk"]["S"] for item in held}
+
+    @property
+    def _deliveries(self) -> str:
+        return self.stack.outputs["DeliveriesTableName"]
 
     @cached_property
     def _dynamodb(self) -> "DynamoDBClient":
@@ -180,12 +207,22 @@ class Deployment:
 
 
 @asynccontextmanager
-async def local_aws(folder: Path) -> AsyncIterator[LocalAws]:
-    """The local AWS while the block runs. It takes as long to start as the template to be read."""
+async def deployed(folder: Path) -> AsyncIterator[Deployed]:
+    """The template in a local AWS, which takes as long to start as the template to be read."""
     reading = asyncio.ensure_future(asyncio.to_thread(sam_template))
     async with LocalAws(folder / "aws.log") as aws:
-        await reading
-        yield aws
+        stack = await aws.call(deploy, aws, await reading, {})
+        await aws.call(_set_up_apps, aws, stack)
+        yield Deployed(aws, stack)
+
+
+def _set_up_apps(aws: LocalAws, stack: Stack) -> None:
+    prefix = stack.outputs["ParameterPrefix"]
+    for surface, app_id in _APPS.items():
+        for name, value in (("apps", "{}"), ("tokens", _TOKEN)):
+            aws.ssm.put_parameter(
+                Name=f"{prefix}/{name}/{surface}/{app_id}", Value=value, Type="SecureString"
+            )
 
 
 def _in_calls(items: Sequence[_T]) -> Iterator[Sequence[_T]]:

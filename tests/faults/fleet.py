@@ -48,9 +48,9 @@ IN_FLIGHT: Final = 10
 """Requests that one forwarder has open at once."""
 _A_CALL: Final = 10
 _IDLE_SECONDS: Final = 20.0
-"""How soon a poller looks again at an empty queue."""
+"""How soon it is looked whether somebody still feeds the queue."""
 _LOOK_SECONDS: Final = 0.5
-"""How soon a poller looks again, while somebody may put something on the queue."""
+"""How soon a poller looks again, where a call failed that should have brought something."""
 _DAYS: Final = 6
 
 
@@ -74,6 +74,7 @@ class Fleet:
         self.clock = clock
         self.surface = surface
         self.sqs = MemorySqs(clock, traffic=traffic)
+        self.sqs.on_change = self._stir
         self.queue, self.dead = self.sqs.make_pair(
             surface.value,
             MAX_RECEIVES,
@@ -103,7 +104,7 @@ class Fleet:
         self._instances = instances
         self._batch_size = batch_size
         self._busy = 0
-        self._arrived = asyncio.Event()
+        self._stirred, self._turn = asyncio.Event(), asyncio.Lock()
         self._killed: set[asyncio.Task[Any]] = set()
         self._chance = random.Random(0)  # noqa: S311 - jitter, and the same in each run
 
@@ -146,8 +147,6 @@ class Fleet:
         """As producers do, who try again until SQS has taken them."""
         for envelope in envelopes:
             self.sqs.put(self.queue, json.dumps(envelope), envelope["app_id"], delay_seconds)
-        self._arrived.set()  # wakes whoever waits now, as a long poll does
-        self._arrived.clear()
 
     def letters(self) -> list[Json]:
         """Takes all dead letters off their queue."""
@@ -173,7 +172,8 @@ class Fleet:
     @asynccontextmanager
     async def at_work(self) -> AsyncIterator[None]:
         """The pollers poll, while the block lasts; what is under way at its end is given up."""
-        self._arrived = asyncio.Event()  # an event belongs to the loop that first waits for it
+        # They belong to the loop that first waits for them.
+        self._stirred, self._turn = asyncio.Event(), asyncio.Lock()
         forwarders = [self.make_forwarder() for _ in range(self._instances)]
         pollers = [asyncio.create_task(self._poll(forwarder)) for forwarder in forwarders]
         try:
@@ -190,21 +190,28 @@ class Fleet:
         """Until nothing is left on the queue; fails when that takes more than some days."""
         until = self.clock.seconds() + _DAYS * 86_400
         while self.feeding or self._busy or self.waiting:
-            await asyncio.sleep(self._until_next())
+            await self._until_stirred(_IDLE_SECONDS if self.feeding else math.inf)
             assert self.clock.seconds() < until, f"{self.waiting} messages wait for ever"
 
     async def _poll(self, forwarder: Forwarder) -> None:
         while True:
-            records = self._receive(self._batch_size)
-            if not records:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._arrived.wait(), self._until_next())
-                continue
+            records = await self._next_records()
             self._busy += 1
             try:
                 forwarder = await self._handle(forwarder, records)
             finally:
                 self._busy -= 1
+                self._stir()
+
+    async def _next_records(self) -> list[Json]:
+        """Waits for messages, and takes those that are there.
+
+        One poller at a time: the others would wake in vain.
+        """
+        async with self._turn:
+            while not (records := self._receive(self._batch_size)):
+                await self._until_stirred()
+            return records
 
     async def _handle(self, forwarder: Forwarder, records: list[Json]) -> Forwarder:
         """Lets a batch fill, hands it in, deletes what is done; gives the process for the next."""
@@ -217,16 +224,25 @@ class Fleet:
         self._delete([record for record in records if record["messageId"] not in failed])
         return forwarder
 
+    def _stir(self) -> None:
+        """Wakes whoever waits now, as a message wakes a long poll."""
+        self._stirred.set()
+        self._stirred.clear()
+
+    async def _until_stirred(self, longest: float = math.inf) -> None:
+        """Until there may be something to take, or nothing any more."""
+        seconds = min(longest, self._until_next())
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stirred.wait(), None if seconds == math.inf else seconds)
+
     def _until_next(self) -> float:
-        """Seconds until there may be something to take."""
-        due = self.sqs.queue(self.queue).next_due()
-        wait = _IDLE_SECONDS if due is None else due / 1000 - self.clock.now.timestamp()
-        longest = math.inf
-        if self.feeding:
-            longest = _IDLE_SECONDS
-        if self._busy or self.visible:
-            longest = _LOOK_SECONDS
-        return min(longest, max(0.001, wait))
+        """Seconds until there may be something to take, if nobody stirs before."""
+        queue = self.sqs.queue(self.queue)
+        due = queue.next_due()
+        wait = math.inf if due is None else max(0.001, due / 1000 - self.clock.now.timestamp())
+        if queue.counts[State.VISIBLE] and not queue.is_full:
+            return min(wait, _LOOK_SECONDS)
+        return wait
 
     def kill(self) -> NoReturn:
         """Ends the process that calls this, in the middle of what it does."""

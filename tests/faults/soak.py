@@ -162,7 +162,7 @@ class Soak:
         """Takes dead letters away as they come, so that what grows is not the test's."""
         while self.fleet.feeding:
             self._bury_all()
-            await asyncio.sleep(1)
+            await asyncio.sleep(10)
 
     def _bury_all(self) -> None:
         for letter in self.fleet.letters():

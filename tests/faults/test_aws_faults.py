@@ -9,23 +9,21 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-import pytest_asyncio
 from botocore.config import Config
 
 from relay import composition
 from relay.aws import parameter_store
 from relay.domain.kinds import Surface
 from relay_sandbox.lambda_runtime.sqs_events import Record, sqs_record
-from relay_sandbox.local_aws.aws import LocalAws
 from relay_sandbox.stand_in import Fault
 from tests.faults.aws_front import DYNAMODB, PARAMETER_STORE, SENDING, AwsFault
 from tests.faults.conftest import Saw, Scale
-from tests.faults.deployment import Deployment, local_aws
+from tests.faults.deployment import Deployed, Deployment
 from tests.faults.ledger import Heard, make_order, overheard, recorded_in
 
 pytestmark = [
-    pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.xdist_group("aws faults"),  # one local AWS for all of them
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.xdist_group("local aws"),  # one for all of them
 ]
 
 REMAINING_SECONDS = 85.0
@@ -35,13 +33,7 @@ LEAST_EVENTS = 40
 IMPATIENT_SECONDS = 0.3
 LATE = Fault(status=503, every=3)
 """So that some of the events have to wait."""
-QUICK = {"RetryScheduleSeconds": ",".join(["0.1"] * 20), "HoldSeconds": "1"}
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def aws(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LocalAws]:
-    async with local_aws(tmp_path_factory.mktemp("aws")) as local:
-        yield local
+QUICK = {"RELAY_RETRY_SCHEDULE_SECONDS": ",".join(["0.1"] * 20), "RELAY_HOLD_SECONDS": "1"}
 
 
 class Fed:
@@ -118,9 +110,9 @@ class Fed:
 
 
 @asynccontextmanager
-async def feeding(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Fed]:
+async def feeding(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Fed]:
     """A forwarder made as in its function."""
-    deployment = Deployment(aws)
+    deployment = Deployment(deployed)
     async with deployment.up(**QUICK):
         for name, value in deployment.settings(Surface.MOBILE).environment.items():
             monkeypatch.setenv(name, value)
@@ -165,14 +157,14 @@ async def endure(fed: Fed, faults: list[AwsFault], count: int) -> None:
 
 
 async def test_parameter_store_that_fails_delays_events_and_loses_none(
-    aws: LocalAws, monkeypatch: pytest.MonkeyPatch, scale: Scale, saw: Saw
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch, scale: Scale, saw: Saw
 ) -> None:
     faults = faults_of(PARAMETER_STORE, "ThrottlingException", "AccessDeniedException")
     be_impatient_with_boto3(monkeypatch)
     # It would rest after the first fault, and meet none of the others.
     monkeypatch.setattr(parameter_store, "REREAD_SECONDS", 0.0)
     with overheard() as heard:
-        async with feeding(aws, monkeypatch) as fed:
+        async with feeding(deployed, monkeypatch) as fed:
             await endure(fed, faults, max(scale.events, LEAST_EVENTS))
             letters = await fed.deployment.letters(Surface.MOBILE)
 
@@ -182,7 +174,7 @@ async def test_parameter_store_that_fails_delays_events_and_loses_none(
 
 
 async def test_deliveries_table_that_fails_delays_money_and_loses_none(
-    aws: LocalAws, monkeypatch: pytest.MonkeyPatch, scale: Scale, saw: Saw
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch, scale: Scale, saw: Saw
 ) -> None:
     faults = faults_of(DYNAMODB, "ThrottlingException", "AccessDeniedException")
     partly = ("ProvisionedThroughputExceededException", "reset", "lost")
@@ -190,7 +182,7 @@ async def test_deliveries_table_that_fails_delays_money_and_loses_none(
     faults += [AwsFault(DYNAMODB, "part")]
     be_impatient_with_dynamodb(monkeypatch)
     with overheard() as heard:
-        async with feeding(aws, monkeypatch) as fed:
+        async with feeding(deployed, monkeypatch) as fed:
             fed.deployment.stand_in.faults.add([LATE])
             await endure(fed, faults, max(scale.events, LEAST_EVENTS))
             letters = await fed.deployment.letters(Surface.MOBILE)
@@ -204,9 +196,9 @@ async def test_deliveries_table_that_fails_delays_money_and_loses_none(
 
 
 async def test_deliveries_table_that_is_down_does_not_stop_what_carries_no_money(
-    aws: LocalAws, monkeypatch: pytest.MonkeyPatch
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with feeding(aws, monkeypatch) as fed:
+    async with feeding(deployed, monkeypatch) as fed:
         await fed.hand_in("free", 5, paid=False)
         await fed.hand_in("paid", 5)
         await fed.round(AwsFault(DYNAMODB, "ServiceUnavailable", status=503))
@@ -218,14 +210,14 @@ async def test_deliveries_table_that_is_down_does_not_stop_what_carries_no_money
 
 
 async def test_queue_that_takes_nothing_or_a_part_loses_nothing(
-    aws: LocalAws, monkeypatch: pytest.MonkeyPatch, scale: Scale, saw: Saw
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch, scale: Scale, saw: Saw
 ) -> None:
     """What could not be put back to wait comes back by itself."""
     faults = [AwsFault(SENDING, "part"), *faults_of(SENDING, "RequestThrottled", "AccessDenied")]
     faults += [AwsFault(SENDING, "lost"), AwsFault(SENDING, "part", share=2)]
     be_impatient_with_boto3(monkeypatch)
     with overheard() as heard:
-        async with feeding(aws, monkeypatch) as fed:
+        async with feeding(deployed, monkeypatch) as fed:
             fed.deployment.stand_in.faults.add([LATE])
             await endure(fed, faults, max(scale.events, LEAST_EVENTS))
             letters = await fed.deployment.letters(Surface.MOBILE)

@@ -18,19 +18,19 @@ import pytest
 import pytest_asyncio
 
 from relay.domain.kinds import Surface
-from relay_sandbox.lambda_runtime.execution import FunctionLog, launching_functions
+from relay_sandbox.lambda_runtime.execution import FunctionLog, function_environment
 from relay_sandbox.lambda_runtime.pollers import Poller
-from relay_sandbox.local_aws.aws import LocalAws
+from relay_sandbox.processes.forker import Launch, launching
 from relay_sandbox.stand_in import Fault
 from tests.faults.conftest import Saw, Scale
-from tests.faults.deployment import Deployment, claim_key, local_aws
+from tests.faults.deployment import Deployed, Deployment, claim_key
 from tests.faults.killing import MOMENTS, Extent, MortalFunction
 from tests.faults.ledger import make_order, recorded_in
 from tests.support.builders import Json
 
 pytestmark = [
-    pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.xdist_group("kills"),  # one local AWS for all of them
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.xdist_group("local aws"),  # one for all of them
 ]
 
 LATE = "late"
@@ -38,16 +38,34 @@ SETTLE_SECONDS = 120
 WINDOW_SECONDS = 0.1
 IN_FLIGHT = 3
 QUICK = {
-    "RetryScheduleSeconds": "0.1,0.1,0.1",
-    "HoldSeconds": "1",
-    "RequestsInFlight": str(IN_FLIGHT),
+    "RELAY_RETRY_SCHEDULE_SECONDS": "0.1,0.1,0.1",
+    "RELAY_HOLD_SECONDS": "1",
+    "RELAY_REQUESTS_IN_FLIGHT": str(IN_FLIGHT),
 }
+LIBRARIES = (
+    "aws_lambda_powertools.metrics",
+    "boto3",
+    "httptools",
+    "orjson",
+    "phonenumbers",
+    "pydantic",
+    "relay.forward.forwarder",
+    "relay.lambda_adapter",
+)
+"""What the function loads, the layer too: it is no other in the next process."""
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def aws(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LocalAws]:
-    async with local_aws(tmp_path_factory.mktemp("aws")) as local:
-        yield local
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def launch(
+    deployed: Deployed, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Launch]:
+    """Starts processes from one that has everything loaded."""
+    settings = Deployment(deployed).settings(Surface.MOBILE)
+    log = FunctionLog(tmp_path_factory.mktemp("launch") / "launch.log")
+    environment = function_environment(settings, deployed.aws.url, "")
+    async with launching(LIBRARIES, environment, log.write) as launch:
+        yield launch
+    log.close()
 
 
 @dataclass
@@ -71,6 +89,8 @@ class Handled:
                 await asyncio.sleep(0.02)
 
     async def _idle(self) -> bool:
+        if self.function.running:  # to ask costs more than to wait
+            return False
         before = self.function.started
         waiting = await self.deployment.waiting(self.surface)
         return not waiting and not self.function.running and self.function.started == before
@@ -91,20 +111,15 @@ class Handled:
 
 @asynccontextmanager
 async def handling(
-    aws: LocalAws, surface: Surface, folder: Path, **parameters: str
+    deployed: Deployed, launch: Launch, surface: Surface, folder: Path, **variables: str
 ) -> AsyncIterator[Handled]:
     """A forwarder that is fed from its queue while the block runs."""
-    deployment = Deployment(aws)
+    deployment = Deployment(deployed)
     log = FunctionLog(folder / "function.log")
-    async with (
-        deployment.up(**QUICK, **parameters),
-        launching_functions(
-            [deployment.settings(surface)], deployment.front_url, log.write
-        ) as launch,
-    ):
+    async with deployment.up(**QUICK, **variables):
         function = MortalFunction(deployment, surface, log, launch)
         source = deployment.source(surface)
-        poller = Poller(aws, source, function, limit=1, window_seconds=WINDOW_SECONDS)
+        poller = Poller(deployed.aws, source, function, limit=1, window_seconds=WINDOW_SECONDS)
         polling = asyncio.create_task(poller.run())
         try:
             yield Handled(deployment, surface, function, polling, {})
@@ -160,9 +175,9 @@ def above_one(times: Counter[str]) -> Counter[str]:
 
 
 async def test_killed_process_loses_nothing_and_doubles_no_money_but_between_send_and_note(
-    aws: LocalAws, tmp_path: Path, scale: Scale, saw: Saw
+    deployed: Deployed, launch: Launch, tmp_path: Path, scale: Scale, saw: Saw
 ) -> None:
-    async with handling(aws, Surface.MOBILE, tmp_path) as handled:
+    async with handling(deployed, launch, Surface.MOBILE, tmp_path) as handled:
         await endure(handled, scale.kills)
         recorded, dead, claimed = handled.recorded(), await handled.dead(), handled.claimed()
         toll, log = handled.function.toll, (tmp_path / "function.log").read_text()
@@ -188,10 +203,12 @@ async def test_killed_process_loses_nothing_and_doubles_no_money_but_between_sen
 
 
 async def test_killed_process_doubles_no_money_that_is_to_be_kept_for_a_person(
-    aws: LocalAws, tmp_path: Path, scale: Scale, saw: Saw
+    deployed: Deployed, launch: Launch, tmp_path: Path, scale: Scale, saw: Saw
 ) -> None:
     """`UncertainMoney` = `dead_letter`: what it had claimed when it died is not sent again."""
-    async with handling(aws, Surface.MOBILE, tmp_path, UncertainMoney="dead_letter") as handled:
+    async with handling(
+        deployed, launch, Surface.MOBILE, tmp_path, RELAY_UNCERTAIN_MONEY="dead_letter"
+    ) as handled:
         await endure(handled, max(1, scale.kills // 2))
         recorded, dead, claimed = handled.recorded(), await handled.dead(), handled.claimed()
         toll = handled.function.toll
@@ -205,10 +222,10 @@ async def test_killed_process_doubles_no_money_that_is_to_be_kept_for_a_person(
 
 
 async def test_killed_process_has_every_web_event_counted_once(
-    aws: LocalAws, tmp_path: Path, scale: Scale, saw: Saw
+    deployed: Deployed, launch: Launch, tmp_path: Path, scale: Scale, saw: Saw
 ) -> None:
     """W11: what is sent again carries the same `customer_dedup_id`."""
-    async with handling(aws, Surface.WEB, tmp_path) as handled:
+    async with handling(deployed, launch, Surface.WEB, tmp_path) as handled:
         await endure(handled, max(1, scale.kills // 4))
         recorded, dead = handled.recorded(), await handled.dead()
         toll = handled.function.toll

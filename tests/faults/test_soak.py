@@ -136,7 +136,7 @@ def test_soak_on_a_table_that_hangs_counts_every_double(
 ) -> None:
     """A delivery that could not be noted is one that its second telling may double."""
     plan = Plan(Surface.MOBILE, scale.soak // 8)
-    soak = Soak(plan, pace=0.2, uncertain_money=uncertain_money)
+    soak = Soak(plan, pace=max(0.2, 60 / plan.count), uncertain_money=uncertain_money)
     soak.meanwhile = partial(soak.tables_hang_for, 60)
 
     soak.run()

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 _HOST: Final = "https://sqs.example.com/123456789012/"
 _ARN: Final = "arn:aws:sqs:us-east-1:123456789012:"
+_CHANGES: Final = ("SendMessage", "ChangeMessageVisibility")
+"""How the operations begin after which there may be something to receive sooner than before."""
 
 Fault = Callable[[str], Exception | None]
 """What goes wrong with an operation (`SendMessageBatch`); None when nothing does."""
@@ -69,6 +71,8 @@ class MemorySqs:
         """Raised after the call was carried out: its caller cannot know."""
         self.refuses: Callable[[Json], bool] = lambda entry: False
         """Entries of a batch that SQS reports as failed, in a call that succeeds."""
+        self.on_change: Callable[[], object] = lambda: None
+        """Called when a message has been put on a queue, or is to be seen at another moment."""
         self._clock = clock
         self._queues: dict[str, MemoryQueue] = {}
         self._lock = RLock()
@@ -103,6 +107,7 @@ class MemorySqs:
         """Puts a message on a queue, whatever is set to go wrong."""
         with self._lock:
             self._queues[url].put(body, group, delay_seconds, self._now())
+        self.on_change()
 
     def take_all(self, url: str) -> list[str]:
         """Takes off a queue what may be received now, likewise; gives the bodies."""
@@ -226,6 +231,8 @@ class MemorySqs:
             if url not in self._queues:
                 raise aws_error(f"{PREFIX}NonExistentQueue")
             content = answer(self._queues[url])
+            if operation.startswith(_CHANGES):
+                self.on_change()
             _raise(self.loses_answer(operation))
         return content
 
