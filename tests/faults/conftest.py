@@ -30,11 +30,15 @@ class Scale:
     personas: int
     mutations: int
     """Of each entry's inputs."""
+    drawn: int
+    """Inputs of an entry that Hypothesis draws, which take ten times as long."""
     stories: int
     """Of the state machine, for each setting of `UncertainMoney`."""
 
 
-_SHORT = Scale(events=12, kills=2, soak=800, sandbox=40, personas=5, mutations=150, stories=4)
+_SHORT = Scale(
+    events=8, kills=2, soak=500, sandbox=40, personas=2, mutations=150, drawn=8, stories=2
+)
 _FULL = Scale(
     events=500,
     kills=200,
@@ -42,6 +46,7 @@ _FULL = Scale(
     sandbox=2_000,
     personas=1_000,
     mutations=100_000,
+    drawn=5_000,
     stories=1_000,
 )
 

@@ -94,7 +94,7 @@ class Soak:
                     await asyncio.sleep(_HANG_SECONDS)
 
     async def tables_hang_for(self, seconds: float) -> None:
-        """The table of deliveries hangs from the next request on, whose result it does not take."""
+        """The table of deliveries hangs from the next request with money on, which it forgets."""
         await asyncio.sleep(_BETWEEN_HANGS)
         self._table_hangs_with_a_request = True
         await asyncio.sleep(seconds)
@@ -132,9 +132,11 @@ class Soak:
             self.answers_all = None
 
     def _weather(self, call: Call) -> Strike | None:
-        self.tables_hang = self._table_hangs_with_a_request
+        number = number_of(self.plan.surface, call.payload or {})
+        if self._table_hangs_with_a_request and self.plan.has_money(number):
+            self.tables_hang = True
         if self.answers_all is not None:
-            self.hit.add(number_of(self.plan.surface, call.payload or {}))
+            self.hit.add(number)
             return self.answers_all
         return refuses(call) or self.mixed(call)
 

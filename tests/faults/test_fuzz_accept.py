@@ -148,7 +148,7 @@ def test_accept_under_drawn_events_answers_by_the_document_and_queues_what_it_sa
     def promise(request: Request, heard: Heard) -> None:
         statuses[f"answers_{hold(harness, request, heard)}"] += 1
 
-    draw(drawn(), 20 + scale.mutations // 20, promise)
+    draw(drawn(), scale.drawn, promise)
 
     saw(requests=sum(statuses.values()), **statuses)
     assert "answers_400" in statuses

@@ -186,7 +186,7 @@ def test_forward_under_drawn_messages_loses_none(surface: Surface, scale: Scale,
     with asyncio.Runner() as runner:
         queue = Queue(surface, runner)
 
-        draw(drawn(surface), 20 + scale.mutations // 20, queue.hold)
+        draw(drawn(surface), scale.drawn, queue.hold)
 
     saw(messages=queue.taken, **queue.totals)
     assert "Rejected" in queue.totals

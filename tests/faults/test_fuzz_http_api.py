@@ -82,7 +82,7 @@ def test_http_api_under_requests_of_its_document_answers_by_it(
         case.validate_response(answer, checks=CHECKS)
         assert_discreet(heard.take())
 
-    draw(_cases(schema[path][method], KNOWN[tag]), 20 + scale.mutations // 20, promise)
+    draw(_cases(schema[path][method], KNOWN[tag]), scale.drawn, promise)
 
     saw(requests=sum(statuses.values()), **statuses)
 

@@ -166,7 +166,7 @@ POSTINGS: dict[str, tuple[Break, Forge, set[int]]] = {
 
 @pytest.fixture
 def crowd(scale: Scale, monkeypatch: pytest.MonkeyPatch) -> Crowd:
-    return Crowd(scale.personas, monkeypatch)
+    return Crowd(max(scale.personas, len(ACCOUNTS)), monkeypatch)
 
 
 def fresh_world(**settings: Any) -> PaymentsHarness:
