@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import pytest
 import pytest_asyncio
 from _pytest.faulthandler import fault_handler_stderr_fd_key
+from _pytest.logging import LogCaptureHandler, caplog_handler_key, catching_logs
 from hypothesis import settings
 
 import relay
@@ -206,6 +207,15 @@ def _libraries_may_log() -> Iterator[None]:
     root = logging.getLogger()
     if root.level != logging.WARNING:  # to set it makes every logger forget what it looked up
         root.setLevel(logging.WARNING)
+
+
+@pytest.fixture
+def caplog(request: pytest.FixtureRequest) -> Iterator[pytest.LogCaptureFixture]:
+    """That of pytest, for those that ask for it: its plugin would listen in every test."""
+    handler = LogCaptureHandler()
+    request.node.stash[caplog_handler_key] = handler
+    with catching_logs(handler):
+        yield pytest.LogCaptureFixture(request.node, _ispytest=True)
 
 
 @pytest.fixture(scope="session", autouse=True)

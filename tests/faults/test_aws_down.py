@@ -148,13 +148,19 @@ OUTAGES: dict[str, Exception] = {
     "denied": aws_error("AccessDeniedException"),
     "down": EndpointConnectionError(endpoint_url="https://ssm.example.com"),
 }
-TROUBLES = pytest.mark.parametrize(
-    ("surface", "trouble"),
-    [*((Surface.MOBILE, trouble) for trouble in OUTAGES), (Surface.WEB, "throttled")],
-)
+def troubles(*short: tuple[Surface, str]) -> pytest.MarkDecorator:
+    """All of them, these in the short form: between both tests, each of them once."""
+    cases = [*((Surface.MOBILE, trouble) for trouble in OUTAGES), (Surface.WEB, "throttled")]
+    return pytest.mark.parametrize(
+        ("surface", "trouble"),
+        [
+            pytest.param(*case, marks=[] if case in short else [pytest.mark.full_only])
+            for case in cases
+        ],
+    )
 
 
-@TROUBLES
+@troubles((Surface.MOBILE, "throttled"), (Surface.MOBILE, "down"))
 def test_parameter_store_that_fails_from_the_start_loses_nothing(
     surface: Surface, trouble: str, scale: Scale, saw: Saw
 ) -> None:
@@ -176,7 +182,7 @@ def test_parameter_store_that_fails_from_the_start_loses_nothing(
     saw(events=soak.plan.count, reads=len(soak.fleet.ssm.calls))
 
 
-@TROUBLES
+@troubles((Surface.MOBILE, "denied"), (Surface.WEB, "throttled"))
 def test_parameter_store_that_fails_later_stops_nobody(
     surface: Surface, trouble: str, scale: Scale
 ) -> None:

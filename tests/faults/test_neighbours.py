@@ -31,7 +31,7 @@ OTHERS = {
 SOON = 20.0
 """Seconds within which an event of an app in order is delivered, whatever the others do."""
 WATCHED = 900.0
-"""Seconds for which a neighbour's trouble is watched."""
+"""Seconds for which a neighbour's trouble is watched; in the short form a third."""
 
 
 class Street:
@@ -110,7 +110,7 @@ def customer_of(payload: dict[str, object]) -> str:
     return str(user["customer_user_id"])
 
 
-async def neighbours_in_need(street: Street, limit: int) -> int:
+async def neighbours_in_need(street: Street, limit: int, watched: float) -> int:
     """Ten times as many events of the app in trouble as may be in flight, and the others' after.
 
     The others hand in more all the while. Gives how many of theirs there were of each.
@@ -120,7 +120,7 @@ async def neighbours_in_need(street: Street, limit: int) -> int:
     street.fleet.feeding = True
     each = 0
     async with street.fleet.at_work():
-        while street.clock.seconds() < street.handed_in["e-0"] + WATCHED:
+        while street.clock.seconds() < street.handed_in["e-0"] + watched:
             for app_id in OTHERS[street.surface]:
                 street.hand_in(app_id, 2)
             each += 2
@@ -136,7 +136,8 @@ def test_revoked_token_holds_that_apps_events_and_nobody_elses(
     street = Street(surface, in_flight_limit=limit)
 
     with listening():
-        each = run(street.clock, neighbours_in_need(street, limit))
+        watched = min(WATCHED, 40.0 * scale.events)
+        each = run(street.clock, neighbours_in_need(street, limit, watched))
 
     longest = 0.0
     for app_id in OTHERS[surface]:
