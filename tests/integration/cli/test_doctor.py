@@ -64,7 +64,7 @@ class _Api(BaseHTTPRequestHandler):
         """Nothing."""
 
 
-class _Alarm(CloudFormationModel):
+class _Alarm(CloudFormationModel):  # type: ignore[misc]
     """What moto's CloudFormation lacks: it makes the alarm."""
 
     def __init__(self, name: str) -> None:
