@@ -382,7 +382,8 @@ def test_doctor_names_a_file_of_the_layer_that_is_not_as_here(installation: Inst
 def test_doctor_looks_at_the_version_that_runs_and_not_at_the_newest(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    functions, client = boto3.client("lambda"), botocore.client.BaseClient
+    functions = boto3.client("lambda")
+    client: Any = botocore.client.BaseClient
     make = client._make_api_call  # noqa: SLF001 - as above
     (one, *_) = functions.list_functions()["Functions"]
     version = functions.publish_version(FunctionName=one["FunctionName"])["Version"]
