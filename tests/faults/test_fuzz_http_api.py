@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 import schemathesis
@@ -26,8 +26,8 @@ from tests.support.harnesses import PUSH_TOKEN
 from tests.support.openapi import DOCUMENT, ROUTES, closed
 from tests.support.payments_harness import source_of
 
-AnyCase = Case[Any]
-AnyOperation = APIOperation[Any, Any, Any, Any]
+AnyCase: TypeAlias = Case[Any]
+AnyOperation: TypeAlias = APIOperation[Any, Any, Any, Any]
 
 CHECKS = [
     not_a_server_error,
@@ -90,7 +90,8 @@ def test_http_api_under_requests_of_its_document_answers_by_it(
 def _cases(operation: AnyOperation, known: Sequence[Json]) -> st.SearchStrategy[AnyCase]:
     """Right ones and wrong ones, most of them to apps and sources that are set up."""
     if not known:  # it takes nothing that could be wrong
-        return operation.as_strategy()
+        cases: st.SearchStrategy[AnyCase] = operation.as_strategy()
+        return cases
     return st.one_of(
         [
             operation.as_strategy(generation_mode=mode, path_parameters=one)

@@ -22,7 +22,7 @@ Json = dict[str, Any]
 
 def patch_moto() -> None:
     """Patch moto in this process. It then rejects every statement but the relay's own."""
-    DynamoDBBackend.batch_execute_statement = _batch_execute_statement  # type: ignore[method-assign]
+    DynamoDBBackend.batch_execute_statement = _batch_execute_statement
 
 
 def _batch_execute_statement(self: DynamoDBBackend, statements: list[Json]) -> list[Json]:

@@ -66,15 +66,16 @@ def patch_moto(tell: Tell) -> None:
         for message_id in gone:
             tell({"what": "deleted", "queue": queue_name, "id": message_id, "caller": _caller()})
 
-    Queue.add_message = add_message  # type: ignore[method-assign]
-    Queue.delete_message = delete_message  # type: ignore[method-assign]
-    SQSBackend.purge_queue = purge_queue  # type: ignore[method-assign]
+    Queue.add_message = add_message
+    Queue.delete_message = delete_message
+    SQSBackend.purge_queue = purge_queue
 
 
 def _delay_seconds(message: Message) -> float:
     if not message.delayed_until:
         return 0.0
-    return max(0.0, (message.delayed_until - _sent_milliseconds(message)) / 1000)
+    milliseconds = float(message.delayed_until) - _sent_milliseconds(message)
+    return max(0.0, milliseconds / 1000)
 
 
 def _sent_milliseconds(message: Message) -> float:
