@@ -148,6 +148,8 @@ OUTAGES: dict[str, Exception] = {
     "denied": aws_error("AccessDeniedException"),
     "down": EndpointConnectionError(endpoint_url="https://ssm.example.com"),
 }
+
+
 def troubles(*short: tuple[Surface, str]) -> pytest.MarkDecorator:
     """All of them, these in the short form: between both tests, each of them once."""
     cases = [*((Surface.MOBILE, trouble) for trouble in OUTAGES), (Surface.WEB, "throttled")]

@@ -83,14 +83,12 @@ class Handled:
         self.orders |= {order["event_id"]: order for order in orders}
         await self.deployment.hand_in(self.surface, orders)
         async with asyncio.timeout(SETTLE_SECONDS):
-            while not await self._idle():
+            while self.function.running or not await self._idle():  # to ask costs more
                 if self.poller.done():
                     await self.poller
                 await asyncio.sleep(0.02)
 
     async def _idle(self) -> bool:
-        if self.function.running:  # to ask costs more than to wait
-            return False
         before = self.function.started
         waiting = await self.deployment.waiting(self.surface)
         return not waiting and not self.function.running and self.function.started == before
