@@ -1,8 +1,8 @@
 """A sandbox, a browser, and a tab that the tests share.
 
-To load the page costs half a second of the processor, to go to another screen a twentieth of that. So a
-test begins in the tab that is open, on the events, with whatever earlier tests handed in; what else
-somebody may have left there (a text in the editor, a choice in a form), it sets itself.
+To load the page costs half a second of the processor, to go to another screen a twentieth of that.
+So a test begins in the tab that is open, on the events, with whatever earlier tests handed in; what
+they may have left elsewhere (a text in the editor, a choice in a form), it sets itself.
 
 The browser is any Chrome or Chromium of this machine (`finding`). Without one the tests are
 skipped, with one line that says so; in CI they fail. Async, because the sandbox lives in the
@@ -67,7 +67,7 @@ async def _tab(browser: Browser, sandbox_for_page: Sandbox, wire: Wire) -> Async
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def visit(_tab: Visit, sandbox: Sandbox) -> AsyncIterator[Visit]:  # noqa: ARG001 - no faults
+async def visit(_tab: Visit, sandbox: Sandbox) -> AsyncIterator[Visit]:
     """The shared tab, at 1440 x 900, with the events; at the end it may not have complained."""
     await _tab.begin(WINDOW)
     yield _tab
