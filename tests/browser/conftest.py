@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, ViewportSize, async_playwright
+from playwright.async_api import Browser, ViewportSize, async_playwright, expect
 
 from relay_sandbox.sandbox import Sandbox
 from tests.browser.finding import NOT_FOUND, find_browser
@@ -31,6 +31,8 @@ WINDOW: ViewportSize = {"width": 1440, "height": 900}
 FOREIGN_NAME = "evil.example"
 """A name that means this machine for the browser of these tests, as after DNS rebinding."""
 _ARGUMENTS = [f"--host-resolver-rules=MAP {FOREIGN_NAME} 127.0.0.1"]
+_PATIENCE = 20_000
+"""Milliseconds until what is waited for does not come any more, however busy the machine is."""
 _ROOT = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
 
 
@@ -44,6 +46,7 @@ def pytest_runtest_setup() -> None:
 async def browser() -> AsyncIterator[Browser]:
     path = find_browser()
     assert path is not None
+    expect.set_options(timeout=_PATIENCE)
     async with async_playwright() as playwright:
         running = await playwright.chromium.launch(executable_path=path, args=[*_ARGUMENTS, *_ROOT])
         yield running
@@ -98,7 +101,7 @@ async def open_page(browser: Browser, sandbox: Sandbox) -> AsyncIterator[Open]:
 async def _opened(browser: Browser, sandbox: Sandbox, base: str, **context: Any) -> Visit:
     """A tab, in a browser of its own, that has not been anywhere yet."""
     made = await browser.new_context(viewport=WINDOW, reduced_motion="reduce", **context)
-    made.set_default_timeout(10_000)
+    made.set_default_timeout(_PATIENCE)
     visit = Visit(await made.new_page(), made, sandbox, base)
     visit.watch()
     return visit
