@@ -190,6 +190,11 @@ def read_kept(path: Path) -> dict[str, dict[str, str]]:
     }
 
 
+def is_preview(text: str) -> bool:
+    """What `PREVIEW=` says. Any word but a no is a yes: a preview changes nothing."""
+    return text.strip().lower() not in {"", "0", "no", "false", "off"}
+
+
 def main(names: Sequence[str], environment: Mapping[str, str]) -> int:
     """Deploy; `names` are the words that `make` was given values for. Returns the exit code."""
     config = tomllib.loads((ROOT / "samconfig.toml").read_text(encoding="utf-8"))
@@ -201,9 +206,9 @@ def main(names: Sequence[str], environment: Mapping[str, str]) -> int:
     if session.get_credentials() is None:
         raise DeployError("AWS cannot know who you are: `aws configure sso`, or set AWS_PROFILE.")
     print(about(answers, config, kept), flush=True)
-    is_preview = bool(given.get("PREVIEW"))
-    code = _run(answers, config, preview=is_preview)
-    if not (code or is_preview):  # what came to nothing is not where the next one goes
+    preview = is_preview(given.get("PREVIEW", ""))
+    code = _run(answers, config, preview=preview)
+    if not (code or preview):  # what came to nothing is not where the next one goes
         (ROOT / KEPT).write_text(keep(kept, answers), encoding="utf-8")
     return code
 

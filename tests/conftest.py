@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -100,10 +100,27 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
     gc.disable()
     try:
         with _untraced():
+            _load_a_share(session.config)
             return (yield)
     finally:
         gc.enable()
         gc.freeze()
+
+
+def _load_a_share(config: pytest.Config) -> None:
+    """Where xdist runs all tests, load a part of them first: each of its processes another part.
+
+    In a new checkout nothing is compiled, and all processes would compile the same at the same
+    time. What fails to load is for the collection to report.
+    """
+    worker = getattr(config, "workerinput", None)
+    if worker is None or [Path(arg).resolve() for arg in config.args] != [_TESTS]:
+        return
+    position = int(worker["workerid"].removeprefix("gw"))
+    for path in sorted(_TESTS.rglob("test_*.py"))[position :: worker["workercount"]]:
+        name = ".".join(path.relative_to(_TESTS.parent).with_suffix("").parts)
+        with suppress(Exception, pytest.skip.Exception):
+            importlib.import_module(name)
 
 
 @pytest.hookimpl(optionalhook=True)

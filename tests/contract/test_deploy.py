@@ -233,6 +233,11 @@ def test_preview_does_not_say_where_the_next_deployment_goes(project: Path) -> N
     assert not (project / deploy.KEPT).exists()
 
 
+def test_only_a_no_is_no_preview() -> None:
+    assert not any(map(deploy.is_preview, ["", "0", "no", "No", "false", "off"]))
+    assert all(map(deploy.is_preview, ["1", "yes", "true", "what?"]))
+
+
 def test_no_address_is_asked_for_again() -> None:
     questions, ask = asked("dev|ops@example.com")
     kept = tomllib.loads(keep({}, Answers("dev", "eu-west-1", "")))

@@ -151,6 +151,4 @@ def _environment(sandbox: Sandbox, programs: Path) -> dict[str, str]:
         "EDITOR": "sed -i s/af_login/af_purchase/",
         "API_URL": ready["api"],
         "STAND_IN": ready["stand_in"],
-        "MOBILE_QUEUE_URL": ready["mobile_queue"],
-        "MOBILE_DLQ_URL": ready["mobile_dlq"],
     }

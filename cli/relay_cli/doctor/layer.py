@@ -32,7 +32,7 @@ def _faults(case: Case) -> Iterator[Fault]:
     if not SOURCES.is_dir():
         yield Fault("there are no sources here to compare with", "run it in a checkout")
         return
-    carried = {arn for arns in _layers(case).values() for arn in arns}
+    carried = {arn for function in _running(case) for arn in _layers(case, function)}
     if len(carried) != 1:
         what = f"the functions carry {len(carried)} layers, and should share one"
         yield Fault(what, "make deploy")
@@ -47,13 +47,17 @@ def _faults(case: Case) -> Iterator[Fault]:
         yield Fault(what, "make deploy, or check out what is deployed")
 
 
-def _layers(case: Case) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+def _running(case: Case) -> Iterator[str]:
+    """Each function's name, or the ARN of its alias: the newest version may not be what runs."""
+    aliases = case.resources.get("AWS::Lambda::Alias", [])
     for name in case.resources.get("AWS::Lambda::Function", []):
-        with translate_errors("Lambda"):
-            answer: Any = case.client("lambda").get_function_configuration(FunctionName=name)
-        found[name] = [one["Arn"] for one in answer.get("Layers", [])]
-    return found
+        yield next((one for one in aliases if f":function:{name}:" in one), name)
+
+
+def _layers(case: Case, function: str) -> list[str]:
+    with translate_errors("Lambda"):
+        answer: Any = case.client("lambda").get_function_configuration(FunctionName=function)
+    return [one["Arn"] for one in answer.get("Layers", [])]
 
 
 def checksums(end: bytes) -> dict[str, int]:

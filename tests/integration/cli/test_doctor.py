@@ -379,6 +379,34 @@ def test_doctor_names_a_file_of_the_layer_that_is_not_as_here(installation: Inst
     assert checks["layer"].what.endswith("as accept/accept.py")
 
 
+def test_doctor_looks_at_the_version_that_runs_and_not_at_the_newest(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    functions = boto3.client("lambda")
+    client: Any = botocore.client.BaseClient
+    make = client._make_api_call  # noqa: SLF001 - as above
+    (one, *_) = functions.list_functions()["Functions"]
+    version = functions.publish_version(FunctionName=one["FunctionName"])["Version"]
+    alias = functions.create_alias(
+        FunctionName=one["FunctionName"], Name="live", FunctionVersion=version
+    )
+    row = {"ResourceType": "AWS::Lambda::Alias", "PhysicalResourceId": alias["AliasArn"]}
+
+    def with_alias(self: Any, operation: str, parameters: Any) -> Any:
+        answer = make(self, operation, parameters)
+        if operation == "ListStackResources":
+            answer["StackResourceSummaries"].append(row)
+        return answer
+
+    monkeypatch.setattr(client, "_make_api_call", with_alias)
+    put_right = _no_layer()
+    try:
+        assert _broken(_examine(find_installation(Location(stack=STACK)))) == []
+    finally:
+        put_right()
+        functions.delete_alias(FunctionName=one["FunctionName"], Name="live")
+
+
 def test_doctor_tells_that_more_waits_than_is_delivered(installation: Installation) -> None:
     dimensions = [{"Name": "service", "Value": "forward_web"}]
     boto3.client("cloudwatch").put_metric_data(
