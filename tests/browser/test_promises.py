@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Page, expect
 
 from relay_sandbox.http.server import Server
 from relay_sandbox.page.stream import MOST_ROWS
@@ -33,11 +33,10 @@ SCREENS = {
     "#/payments": ".providers li",
     "#/dead-letters": ".letter",
     "#/faults": ".cards",
-    "#/identities": ".page section",
     "#/dashboard": ".widget",
+    "#/identities": ".page section",  # the last, with the fewest elements below the help
 }
 """Every screen by its address, and what shows that it is there."""
-LOOKS: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
 
 
 async def _filled(visit: Visit) -> None:
@@ -45,49 +44,65 @@ async def _filled(visit: Visit) -> None:
     await visit.send(event("promise-1"))
     await visit.send(event("promise-dead", event={"eventValue": {"af_revenue": "1,5"}}))
     await visit.page.locator(".chip.bad").first.wait_for()
-    fault = {"status": 503, "event_name": "af_nobody_sends_this"}
-    await visit.context.request.post(f"{visit.base}/api/faults", data=fault)
+    await visit.set_fault({"status": 503, "event_name": "af_nobody_sends_this"})
 
 
-async def _violations(page: Page) -> list[str]:
-    """What axe finds, with none of its rules switched off."""
-    found = await page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
-    return [
-        f"{one['id']}: {node['html'][:160]} {node['failureSummary'][-200:]}"
-        for one in found["violations"]
-        for node in one["nodes"][:2]
-    ]
+Scheme = Literal["light", "dark"]
+ALL_RULES: dict[str, object] = {}
+RULES_ON_COLOURS = {"runOnly": ["color-contrast", "link-in-text-block"]}
+"""The rules of axe's that may say something else in another scheme."""
+
+
+async def _violations(page: Page, part: str | None, rules: Mapping[str, object]) -> list[str]:
+    """What axe finds in a part of the page; without one in all of it, with the page's own rules."""
+    found: list[str] = await page.evaluate(
+        """async ([part, rules]) =>
+             (await axe.run(part ?? document, { resultTypes: ["violations"], ...rules })).violations
+               .flatMap(({ id, nodes }) => nodes.slice(0, 2).map(({ html, failureSummary }) =>
+                 `${id}: ${html.slice(0, 160)} ${failureSummary.slice(-200)}`))""",
+        [part, rules],
+    )
+    return found
 
 
 async def test_axe_has_nothing_to_say_of_any_screen_in_light_and_dark_wide_and_narrow(
-    open_page: Open,
+    visit: Visit,
 ) -> None:
-    visit = await open_page(reduced_motion="reduce")
     await _filled(visit)
     await visit.page.evaluate(AXE)
-    found = {}
+    found: dict[str, list[str]] = {}
     for address, sign in SCREENS.items():
         await visit.move(address)
         await visit.page.locator(sign).first.wait_for(state="attached")
-        found[address] = await _violations_in_all_looks(visit.page)
+        # The frame is the same around all screens.
+        found[address] = await _violations_in_all_looks(visit.page, "#main" if found else None)
     await visit.page.get_by_role("button", name="Help and settings").click()
-    found["help"] = await _violations_in_all_looks(visit.page)
+    found["help"] = await _violations_in_all_looks(visit.page, "#help")
+    await visit.page.keyboard.press("Escape")
+    await visit.page.emulate_media(color_scheme="null")
 
     assert {address: one for address, one in found.items() if one} == {}
 
 
-async def _violations_in_all_looks(page: Page) -> list[str]:
+async def _violations_in_all_looks(page: Page, part: str | None) -> list[str]:
+    """All rules in the light, at both widths; in the dark those on colours, in what is new."""
+    found = await _violations_at_both_widths(page, "light", None, ALL_RULES)
+    return found + await _violations_at_both_widths(page, "dark", part, RULES_ON_COLOURS)
+
+
+async def _violations_at_both_widths(
+    page: Page, scheme: Scheme, part: str | None, rules: Mapping[str, object]
+) -> list[str]:
+    await page.emulate_media(color_scheme=scheme)
     found = []
     for width in (1440, 390):
         await page.set_viewport_size({"width": width, "height": 900})
-        for scheme in LOOKS:
-            await page.emulate_media(color_scheme=scheme)
-            found += [f"{scheme}, {width} px: {one}" for one in await _violations(page)]
+        found += [f"{scheme}, {width} px: {one}" for one in await _violations(page, part, rules)]
     return found
 
 
-async def test_no_screen_scrolls_sideways_on_the_narrowest_phone(open_page: Open) -> None:
-    visit = await open_page(viewport={"width": 320, "height": 640})
+async def test_no_screen_scrolls_sideways_on_the_narrowest_phone(visit: Visit) -> None:
+    await visit.page.set_viewport_size({"width": 320, "height": 640})
     await _filled(visit)
     widths = {}
     for address, sign in SCREENS.items():
@@ -98,35 +113,33 @@ async def test_no_screen_scrolls_sideways_on_the_narrowest_phone(open_page: Open
     assert {address: width for address, width in widths.items() if width > 320} == {}
 
 
-async def test_every_row_of_a_full_list_is_drawn(open_page: Open) -> None:
+async def test_every_row_of_a_full_list_is_drawn(visit: Visit) -> None:
     facts = Facts()
     for _ in range(MOST_ROWS):
         facts.journal.begin("mobile_event", "sqs", NOW)
     async with Server(facts.page().handle) as server:
-        visit = await open_page(base=f"http://localhost:{server.port}")
-        await expect(visit.page.locator(".events tbody tr")).to_have_count(MOST_ROWS)
-        await visit.context.close()
+        full = await visit.beside(f"http://localhost:{server.port}")
+        await expect(full.page.locator(".events tbody tr")).to_have_count(MOST_ROWS)
+        await full.page.close()
+    assert full.complaints == []
 
 
-async def test_nothing_is_missing_after_the_stream_was_lost(
-    open_page: Open, wire: Wire, visit: Visit
-) -> None:
-    there = await open_page(base=f"http://localhost:{wire.port}")
+async def test_nothing_is_missing_after_the_stream_was_lost(wire: Wire, visit: Visit) -> None:
     await visit.send(event("promise-before"))
-    await expect(row(there.page, "promise-before")).to_be_visible()
+    await expect(row(visit.page, "promise-before")).to_be_visible()
     try:
         wire.cut()
-        await expect(there.page.locator(".live.lost")).to_contain_text("trying again")
+        await expect(visit.page.locator(".live.lost")).to_contain_text("trying again")
         for number in range(3):
             await visit.send(event(f"promise-meanwhile-{number}"))
     finally:
         wire.mend()
 
-    await expect(there.page.locator(".live.live")).to_be_visible()
+    await expect(visit.page.locator(".live.live")).to_be_visible()
     for number in range(3):
-        found = row(there.page, f"promise-meanwhile-{number}")
+        found = row(visit.page, f"promise-meanwhile-{number}")
         await expect(found.locator(".chip").first).to_have_text("✓ delivered")
-    there.forgive("ERR_|Failed to load")  # the browser says itself that it was cut
+    visit.forgive("ERR_|Failed to load")  # the browser says itself that it was cut
 
 
 async def test_a_hidden_tab_asks_for_nothing_and_catches_up_without_starting_anew(
@@ -162,10 +175,10 @@ async def _hide(page: Page, *, hidden: bool) -> None:
     )
 
 
-async def test_what_happens_is_summed_up_for_those_who_do_not_see_it(visit: Visit) -> None:
-    await visit.page.clock.install()
-    await visit.page.reload()
-    await visit.page.locator(".live.live").wait_for()
+async def test_what_happens_is_summed_up_for_those_who_do_not_see_it(
+    open_page: Open,
+) -> None:
+    visit = await open_page(clock=True)
     for number in range(2):
         await visit.send(event(f"promise-said-{number}"))
 
@@ -181,18 +194,22 @@ async def test_a_scheme_that_is_chosen_is_kept(visit: Visit) -> None:
     back = "getComputedStyle(document.body).backgroundColor"
     light = await page.evaluate(back)
     await page.keyboard.press("?")
-    await page.get_by_label("Colours").select_option("dark")
+    colours = page.get_by_label("Colours")
+    await colours.select_option("dark")
     dark = await page.evaluate(back)
-    await page.reload()
+    await visit.reload()
+    kept = await page.evaluate(back)
+    await page.keyboard.press("?")
+    await colours.select_option("as the system has them")
+    await page.keyboard.press("Escape")
 
     assert light != dark
-    assert await page.evaluate(back) == dark
+    assert (kept, await page.evaluate(back)) == (dark, light)
 
 
 async def test_the_page_runs_no_script_and_takes_no_style_but_its_own(visit: Visit) -> None:
-    response = await visit.page.reload()
-    assert response is not None
-    policy = response.headers["content-security-policy"]
+    assert visit.document is not None
+    policy = visit.document.headers["content-security-policy"]
     ran = await visit.page.evaluate(
         """() => {
           const script = document.createElement("script");
@@ -246,7 +263,7 @@ TARGETS = {
 
 @pytest.mark.parametrize("home", [FOREIGN_NAME, "localhost"])
 async def test_no_page_of_another_origin_can_use_or_read_any_listener(
-    browser: Browser, sandbox: Sandbox, home: str
+    visit: Visit, sandbox: Sandbox, home: str
 ) -> None:
     """Under the name of a site of its own, and from another program's page on this machine."""
     addresses = [sandbox.ready[name] + path for name, paths in TARGETS.items() for path in paths]
@@ -258,14 +275,13 @@ async def test_no_page_of_another_origin_can_use_or_read_any_listener(
         for mode in ("no-cors", "cors")
     ]
     before = (sandbox.journal.handed_in, len(sandbox.stand_in.ledger))
-    context = await browser.new_context()
-    page = await context.new_page()
+    page = await visit.context.new_page()
     statuses: dict[str, int] = {}
     async with elsewhere("<!doctype html><title>Somebody else</title>") as port:
         await page.goto(f"http://{home}:{port}/")
         page.on("response", lambda answer: statuses.update({answer.url: answer.status}))
         said = await page.evaluate(ATTACK, targets)
-    await context.close()
+    await page.close()
 
     assert set(said) <= {"opaque", "refused"}
     assert {url: status for url, status in statuses.items() if status != 403} == {}
@@ -274,15 +290,12 @@ async def test_no_page_of_another_origin_can_use_or_read_any_listener(
     assert (sandbox.journal.handed_in, len(sandbox.stand_in.ledger)) == before
 
 
-async def test_another_site_cannot_show_the_page_in_a_frame(
-    browser: Browser, sandbox: Sandbox
-) -> None:
-    context = await browser.new_context()
-    page = await context.new_page()
+async def test_another_site_cannot_show_the_page_in_a_frame(visit: Visit, sandbox: Sandbox) -> None:
+    page = await visit.context.new_page()
     frame = f"<iframe src='{sandbox.ready['page']}/'></iframe>"
     async with elsewhere(frame) as port:
         await page.goto(f"http://{FOREIGN_NAME}:{port}/")
     inside = [await one.locator("nav").count() for one in page.frames[1:]]
-    await context.close()
+    await page.close()
 
     assert inside == [0]

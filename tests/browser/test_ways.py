@@ -86,6 +86,7 @@ async def test_an_event_is_broken_mended_by_clicks_and_sent(visit: Visit) -> Non
 
 async def test_a_sample_is_what_one_can_begin_with(visit: Visit) -> None:
     await visit.move("#/try")
+    await visit.page.get_by_label("The event as JSON").fill("{}")
     await visit.page.get_by_label("Start from").select_option("forward mobile revenue with comma")
 
     await expect(visit.page.locator("#verdict")).to_contain_text("Would be rejected.")
@@ -161,15 +162,22 @@ async def test_a_dead_letter_is_redriven_and_watched_to_its_end(visit: Visit) ->
     await expect(card).to_be_hidden()
 
 
-async def test_a_refund_told_before_its_payment_is_counted_once(visit: Visit) -> None:
-    page = visit.page
-    await page.keyboard.press("3")
-    await page.get_by_label("Order").select_option("reversed")
-    await page.get_by_label("Each webhook").select_option("2")
-    await page.get_by_role("button", name="refund of Stripe", exact=False).first.click()
+async def choose_telling(page: Page, *, order: str, times: str, signature: str) -> None:
+    await page.get_by_label("Order").select_option(order)
+    await page.get_by_label("Each webhook").select_option(times)
+    await page.get_by_label("Signature").select_option(signature)
 
-    stories = page.locator(".story")
-    await expect(stories).to_have_count(2)
+
+async def test_a_refund_told_before_its_payment_is_counted_once(visit: Visit) -> None:
+    await visit.page.keyboard.press("3")
+    button = visit.page.get_by_role("button", name="refund of Stripe", exact=False).first
+    await button.wait_for()
+    stories = visit.page.locator(".story")
+    before = await stories.count()
+    await choose_telling(visit.page, order="reversed", times="2", signature="right")
+    await button.click()
+
+    await expect(stories).to_have_count(before + 2)
     for story, amount in ((0, " 9.99 EUR"), (1, "−9.99 EUR")):
         await expect(stories.nth(story)).to_contain_text("counted once")
         await expect(stories.nth(story).locator(".lane").nth(1)).to_contain_text(amount)
@@ -178,7 +186,7 @@ async def test_a_refund_told_before_its_payment_is_counted_once(visit: Visit) ->
 async def test_a_webhook_with_a_wrong_signature_becomes_nothing(visit: Visit) -> None:
     page = visit.page
     await visit.move("#/payments")
-    await page.get_by_label("Signature").select_option("wrong_signature")
+    await choose_telling(page, order="usual", times="1", signature="wrong_signature")
     await page.get_by_role("button", name="purchase of Paddle", exact=False).first.click()
 
     await expect(page.locator(".story").first).to_contain_text("401 refused")
@@ -226,15 +234,21 @@ async def test_everything_is_reached_by_keys_alone(visit: Visit) -> None:
 
 async def test_what_was_sent_or_begins_as_a_sample_has_an_id_of_its_own(visit: Visit) -> None:
     """The next event that somebody sends from here is another one."""
-    await visit.send(event("way-own-id"))
-    await visit.page.keyboard.press("2")
-    text = visit.page.get_by_label("The event as JSON")
+    page = visit.page
+    await page.keyboard.press("2")
+    text = page.get_by_label("The event as JSON")
+    await text.fill(event("way-own-id"))
+    await expect(page.locator("#verdict")).to_contain_text("Would be sent.")
+    await text.press("Control+Enter")
+    await expect(page.locator(".detail-pane .verdict")).to_contain_text("Delivered at once.")
+    await page.keyboard.press("2")
+    await expect(text).to_have_value(_has('"order-'))
     await expect(text).not_to_have_value(_has('"way-own-id"'))
-    await visit.page.get_by_label("Start from").select_option("forward mobile purchase")
+    await page.get_by_label("Start from").select_option("forward mobile purchase")
     await expect(text).to_have_value(_has('"af_quantity"'))
 
     await expect(text).not_to_have_value(_has('"order-1001",'))
-    number = visit.page.locator(".paint .json-number").first
+    number = page.locator(".paint .json-number").first
     assert await number.evaluate("one => getComputedStyle(one).display") == "inline"
 
 
@@ -271,10 +285,11 @@ async def test_a_paused_page_stands_still_and_says_what_it_missed(visit: Visit) 
     await expect(row(visit.page, "way-paused")).to_be_visible()
 
 
-async def test_an_address_restores_the_view_for_somebody_elsewhere(open_page: Open) -> None:
-    first = await open_page()
-    await first.send(event("way-shared"))
-    await expect(row(first.page, "way-shared")).to_be_visible()
+async def test_an_address_restores_the_view_for_somebody_elsewhere(
+    open_page: Open, visit: Visit
+) -> None:
+    await visit.send(event("way-shared"))
+    await expect(row(visit.page, "way-shared")).to_be_visible()
 
     other = await open_page(
         "#/events/way-shared?q=id:way-shared", timezone_id="Asia/Kolkata", locale="hi-IN"

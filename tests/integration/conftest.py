@@ -25,16 +25,11 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Build:
     return build(tmp_path_factory.mktemp("built"))
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def sandbox_for_payments(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> AsyncIterator[Sandbox]:
-    """A sandbox; group "sandbox for payments"."""
-    options = SandboxOptions(
-        work_dir=tmp_path_factory.mktemp("relay"), hold_seconds=1, seconds_after_error=1
-    )
-    async with Sandbox(options) as running:
-        yield running
+@pytest.fixture(scope="module")
+def sandbox_for_payments(sandbox_for_page: Sandbox) -> Sandbox:
+    """The one for the page, without faults; group "sandbox for the page"."""
+    sandbox_for_page.stand_in.faults.clear()
+    return sandbox_for_page
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

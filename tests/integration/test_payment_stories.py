@@ -26,7 +26,7 @@ from tests.support.webhooks import ACCOUNTS, APP, APPSFLYER_ID, PERSON, Account,
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
-    pytest.mark.xdist_group("sandbox for payments"),
+    pytest.mark.xdist_group("sandbox for the page"),
 ]
 
 SETTLE_SECONDS = 90

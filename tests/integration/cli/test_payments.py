@@ -26,7 +26,7 @@ REVENUES = {"trial": ["none"], "cancellation": ["none"]}
 REVENUES |= {kind: ["-9.99", "9.99"] for kind in RETURNS}
 REVENUES |= {kind: ["-9.99", "9.99", "9.99"] for kind in REVERSALS}
 
-pytestmark = pytest.mark.xdist_group("sandbox for payments")
+pytestmark = pytest.mark.xdist_group("sandbox for the page")
 
 
 def order(provider: str, kind: str, tag: str, **more: Any) -> Order:

@@ -23,7 +23,7 @@ from tests.integration.conftest import left_on
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
-    pytest.mark.xdist_group("sandbox for payments"),
+    pytest.mark.xdist_group("sandbox for the page"),
 ]
 
 Relay = Callable[..., Awaitable[Result]]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
+import pytest_asyncio
 
 from relay_sandbox.dashboard.body import name_of
 from relay_sandbox.sandbox import Sandbox
-from tests.integration.sandbox.test_page import ask, send
+from tests.integration.sandbox.test_page import ask, ended, send
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
@@ -19,25 +22,30 @@ async def numbers(sandbox: Sandbox) -> dict[str, float]:
     return {one["title"]: one["value"] for one in board["widgets"] if one.get("view") == "number"}
 
 
-async def test_dashboard_shows_what_this_sandbox_has_measured(sandbox_for_page: Sandbox) -> None:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def measured(sandbox_for_page: Sandbox) -> Sandbox:
+    """A sandbox whose functions have written what they measured of an event over HTTP."""
     sandbox_for_page.stand_in.faults.clear()
-    await send(sandbox_for_page)
-    assert await sandbox_for_page.settled(30)
+    await ended(sandbox_for_page, await send(sandbox_for_page, by="http"))
+    async with asyncio.timeout(30):
+        while not (await numbers(sandbox_for_page))["Delivered"]:  # noqa: ASYNC110 - see below
+            await asyncio.sleep(0.05)  # the line comes through the function's output
+    return sandbox_for_page
 
-    assert (await numbers(sandbox_for_page))["Delivered"] > 0
+
+async def test_dashboard_shows_what_this_sandbox_has_measured(measured: Sandbox) -> None:
+    assert (await numbers(measured))["Delivered"] > 0
 
 
-async def test_every_counter_that_was_written_here_is_on_the_dashboard(
-    sandbox_for_page: Sandbox,
-) -> None:
+async def test_every_counter_that_was_written_here_is_on_the_dashboard(measured: Sandbox) -> None:
     """By metric and function: a graph that names a counter of another function stays empty."""
-    widgets = [one["properties"] for one in sandbox_for_page.board.widgets]
+    widgets = [one["properties"] for one in measured.board.widgets]
     lines = [line for one in widgets for line in one.get("metrics", [])]
     shown = {name_of(line) for line in lines if isinstance(line[0], str)}
-    told = sandbox_for_page.functions["accept"].settings.environment
+    told = measured.functions["accept"].settings.environment
     ours = {
         name
-        for name in sandbox_for_page.meter.names()
+        for name in measured.meter.names()
         if name.namespace == told["POWERTOOLS_METRICS_NAMESPACE"] and len(name.dimensions) == 1
     }
 

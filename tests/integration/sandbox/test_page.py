@@ -356,6 +356,7 @@ async def test_stream_begins_with_a_snapshot_and_goes_on_with_what_changes(
 async def test_stream_that_is_resumed_misses_nothing_and_repeats_nothing_old(
     sandbox: Sandbox,
 ) -> None:
+    assert await sandbox.settled(30)  # what other tests handed in has no more to tell
     async with stream(sandbox) as messages:
         before = await send(sandbox, event_id=new_id())
         last_id, _ = await _until_ended(messages, {before})
