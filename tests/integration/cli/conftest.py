@@ -173,7 +173,7 @@ class LocalQueues:
 
     def count(self, name: str) -> int:
         """How many messages of a queue are visible now."""
-        return self._in_moto(name).approximate_number_of_messages
+        return int(self._in_moto(name).approximate_number_of_messages)
 
     def unhide(self, name: str) -> None:
         """Ends the visibility timeout of a killed program's messages, as waiting would."""
