@@ -11,8 +11,10 @@ from typing import cast
 
 import pytest
 from rich.console import Console
+from typer import Typer
+from typer.testing import CliRunner
 
-from bench.__main__ import show
+from bench.__main__ import main, show
 from bench.measuring import Figure, preparing
 from bench.processes import Surroundings, run_beside
 from relay.domain.kinds import Kind
@@ -77,9 +79,12 @@ def test_program_beside_that_is_of_no_use_is_named(command: str, says: str) -> N
     ("beside", "says"), [("no command", "NAME=COMMAND"), ("relay=true", "a name of its own")]
 )
 def test_bench_wants_a_name_for_each_program_beside(beside: str, says: str) -> None:
-    done = bench("--json", "--beside", beside)
+    program = Typer()
+    program.command()(main)
 
-    assert done.returncode == 2
+    done = CliRunner().invoke(program, ["--json", "--beside", beside], env={"COLUMNS": "200"})
+
+    assert done.exit_code == 2
     assert says in done.stderr
     assert done.stdout == ""
 

@@ -11,7 +11,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -80,7 +79,7 @@ async def aws(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LocalAw
         yield local
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def appsflyer() -> AsyncIterator[tuple[StandIn, str]]:
     """The stand-in and its address."""
     it = StandIn(
@@ -91,16 +90,15 @@ async def appsflyer() -> AsyncIterator[tuple[StandIn, str]]:
         yield it, server.url
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def stack(aws: LocalAws, appsflyer: tuple[StandIn, str]) -> AsyncIterator[Stack]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stack(aws: LocalAws, appsflyer: tuple[StandIn, str]) -> Stack:
     """The template's queues, and in Parameter Store what an operator would put there."""
     endpoints = {"MobileEndpoint": appsflyer[1], "WebEndpoint": appsflyer[1]}
     deployed = await aws.call(deploy, aws, sam_template(), endpoints)
     for name, value in parameters().items():
         full_name = f"{deployed.outputs['ParameterPrefix']}/{name}"
         await aws.call(aws.ssm.put_parameter, Name=full_name, Value=value, Type="SecureString")
-    yield deployed
-    await aws.reset()
+    return deployed
 
 
 def parameters() -> dict[str, str]:
@@ -140,12 +138,16 @@ class Deployment:
         return {**settings.environment, **limits, **aws_environment(self._aws.url), **changes}
 
     async def messages(self, queue: str) -> list[Any]:
-        """The bodies of the messages that a queue holds, those that are delayed left out."""
+        """Take off a queue what it holds, those that are delayed left out; their bodies."""
         url = self._stack.queues[queue]
         answer = await self._aws.call(
             self._aws.sqs.receive_message, QueueUrl=url, MaxNumberOfMessages=10
         )
-        return [json.loads(message["Body"]) for message in answer.get("Messages", [])]
+        found = answer.get("Messages", [])
+        for message in found:
+            handle = message["ReceiptHandle"]
+            await self._aws.call(self._aws.sqs.delete_message, QueueUrl=url, ReceiptHandle=handle)
+        return [json.loads(message["Body"]) for message in found]
 
     async def identity(self, customer_user_id: str, app_id: str) -> dict[str, Any]:
         """What the table of identities holds of a customer in an app."""
@@ -165,25 +167,56 @@ class Deployment:
         )
         return int(answer["Attributes"]["ApproximateNumberOfMessagesDelayed"])
 
+    async def empty(self) -> None:
+        """Leave nothing on queues and at AppsFlyer, but what is delayed for ten minutes."""
+        self.stand_in.ledger.clear()
+        self.stand_in.faults.clear()
+        for queue in self._stack.queues:
+            await self.messages(queue)
 
-@pytest.fixture
-def deployment(aws: LocalAws, stack: Stack, appsflyer: tuple[StandIn, str]) -> Deployment:
-    return Deployment(aws, stack, appsflyer[0])
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def deployment(
+    aws: LocalAws, stack: Stack, appsflyer: tuple[StandIn, str]
+) -> AsyncIterator[Deployment]:
+    """Queues are empty; tables, and the functions' processes, are those of earlier tests."""
+    it = Deployment(aws, stack, appsflyer[0])
+    yield it
+    await it.empty()
 
 
 Start = Callable[..., Function]
 
 
-@pytest.fixture
-def start(built: Build, deployment: Deployment, tmp_path: Path) -> Iterator[Start]:
-    """Starts a built function; it ends with the test."""
+@pytest.fixture(scope="module")
+def warm() -> Iterator[tuple[dict[str, Function], ExitStack]]:
+    """The functions that are up, as instances on Lambda stay up; they end with the module."""
     with ExitStack() as started:
+        yield {}, started
 
-        def start(name: str, **changes: str) -> Function:
-            environment = deployment.environment(name, **changes)
-            return started.enter_context(
-                running(built, name, environment, tmp_path / f"{name}.log")
-            )
+
+@pytest.fixture
+def start(
+    built: Build,
+    deployment: Deployment,
+    warm: tuple[dict[str, Function], ExitStack],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Start]:
+    """Gives a built function that is up; one of the test's own if it is `alone` or changed."""
+    functions, until_all_end = warm
+    with ExitStack() as until_this_ends:
+
+        def start(name: str, *, alone: bool = False, **changes: str) -> Function:
+            is_own = alone or bool(changes)
+            if is_own or name not in functions:
+                environment = deployment.environment(name, **changes)
+                log = tmp_path_factory.mktemp("functions") / f"{name}.log"
+                ends = until_this_ends if is_own else until_all_end
+                function = ends.enter_context(running(built, name, environment, log))
+                if is_own:
+                    return function
+                functions[name] = function
+            return functions[name]
 
         yield start
 
@@ -382,8 +415,9 @@ async def test_forwarder_has_an_event_wait_while_appsflyer_is_unavailable(
     way: Way, start: Start, deployment: Deployment
 ) -> None:
     deployment.stand_in.faults.add([Fault(status=503, retry_after=600)])
+    function = start(way.function, alone=True)  # it sends nothing more for ten minutes
 
-    answer = await asyncio.to_thread(start(way.function).invoke, from_sqs(envelope(way)))
+    answer = await asyncio.to_thread(function.invoke, from_sqs(envelope(way)))
 
     assert answer == {"batchItemFailures": []}
     assert await deployment.delayed(way.queue) == 1

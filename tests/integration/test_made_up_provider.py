@@ -27,12 +27,11 @@ from relay_cli.payments.samples import build
 from relay_cli.payments.trigger import Address, trigger
 from relay_cli.payments.verify import verdict_on
 from relay_cli.terminal.errors import CliError, ExitCode
-from relay_sandbox.http.server import Connection, Request, Response, Server
 from relay_sandbox.seeds import Seeds
 from tests import made_up_provider
 from tests.support.builders import MOBILE_APP
-from tests.support.payments_harness import PaymentsHarness, webhook_event
-from tests.support.webhooks import Posted
+from tests.support.payments_harness import PaymentsHarness
+from tests.support.payments_server import serving
 
 ROOT = Path(__file__).parents[2]
 SECRET = "made-up-secret"
@@ -57,16 +56,9 @@ def test_made_up_provider_is_triggered_received_and_mapped() -> None:
     harness.clock.now = utc_now()
     harness.add_source("made-up", "made_up", SECRET)
 
-    async def receive(request: Request, connection: Connection) -> Response:
-        del connection
-        headers = {name.lower(): value for name, value in request.headers}
-        event = webhook_event("made_up", Posted(headers, request.body), "made-up")
-        answer = harness.receiver.handle(event)
-        return Response(answer["statusCode"], (), answer["body"].encode())
-
     async def send() -> ExitCode:
-        async with Server(receive) as server:
-            address = Address(f"{server.url}/v1/payments/made_up/made-up", "made-up", SECRET)
+        async with serving(harness) as url:
+            address = Address(f"{url}/made_up/made-up", "made-up", SECRET)
             return await asyncio.to_thread(trigger, order(), address)
 
     assert asyncio.run(send()) is ExitCode.OK

@@ -33,6 +33,18 @@ STORIES: dict[str, list[Heard]] = {
 }
 NET_SUMS = dict.fromkeys(STORIES, 3 * Decimal("59.49")) | {"revenuecat": 4 * Decimal("59.49")}
 
+BRIEF: dict[str, list[Heard]] = {
+    **{provider: [TRIAL, PAID, PAID, ALL] for provider in STORIES},
+    "adyen": [("af_purchase", "59.49"), PAID, ALL],
+}
+"""As `STORIES`, of a brief one, whose net sum is one payment."""
+
+
+def brief_story(account: Account) -> list[Posted]:
+    """Trial, conversion, a renewal, and its refund: each of the ways of money through the relay."""
+    payments = [webhook for number in (1, 2) for webhook in account.renewal(number)]
+    return [*account.trial(), *payments, *account.refund(2, 0, PAID_MINOR)]
+
 
 def story(account: Account) -> list[Posted]:
     """Trial, conversion and four renewals, and what becomes of them.

@@ -173,16 +173,17 @@ class LocalQueues:
 
     def count(self, name: str) -> int:
         """How many messages of a queue are visible now."""
-        response = self.sqs.get_queue_attributes(
-            QueueUrl=self.urls[name], AttributeNames=["ApproximateNumberOfMessages"]
-        )
-        return int(response["Attributes"]["ApproximateNumberOfMessages"])
+        return int(self._in_moto(name).approximate_number_of_messages)
 
     def unhide(self, name: str) -> None:
         """Ends the visibility timeout of a killed program's messages, as waiting would."""
-        account, queue = self.urls[name].split("/")[-2:]
-        for message in sqs_backends[account]["us-east-1"].queues[queue]._messages:  # noqa: SLF001 - its clock cannot be set
+        for message in self._in_moto(name)._messages:  # noqa: SLF001 - its clock cannot be set
             message.change_visibility(0)
+
+    def _in_moto(self, name: str) -> Any:
+        """The queue itself: a call over HTTP would cost the server as much as the command's."""
+        account, queue = self.urls[name].split("/")[-2:]
+        return sqs_backends[account]["us-east-1"].queues[queue]
 
     def crash(self, name: str, body: str) -> str:
         """Makes SQS itself move a message to the dead-letter queue; returns its id."""

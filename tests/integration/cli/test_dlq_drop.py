@@ -87,20 +87,20 @@ def test_dlq_drop_deletes_only_what_is_selected_and_leaves_the_rest_visible(
 
 def test_dlq_drop_that_is_interrupted_goes_on_when_run_again(run: Run, queues: LocalQueues) -> None:
     """Ctrl-C in the middle: what is reported as dropped is deleted, and the rest is here."""
-    queues.put("mobile_dlq", *[dead_letter(number) for number in range(200)])
+    queues.put("mobile_dlq", *[dead_letter(number) for number in range(100)])
     with subprocess.Popen(
         [RELAY, "dlq", "drop", "mobile", "--yes", *queues.location],
         stdout=subprocess.PIPE,
         env=environment(),
     ) as process:
-        until(lambda: queues.count("mobile_dlq") != 200, process)
+        until(lambda: queues.count("mobile_dlq") != 100, process)
         process.send_signal(signal.SIGINT)
         output, _ = process.communicate(timeout=60)
 
     left = queues.count("mobile_dlq")
     assert process.returncode == 1
-    assert 0 < left < 200
-    assert f"mobile: {200 - left} dropped".encode() in output
+    assert 0 < left < 100
+    assert f"mobile: {100 - left} dropped".encode() in output
     assert b"run it again" in output
 
     again = run("dlq", "drop", "mobile", "--yes", *queues.location)

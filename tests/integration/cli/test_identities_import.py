@@ -28,7 +28,7 @@ from tests.integration.cli.conftest import RELAY, LocalQueues, Run, environment,
 
 APP = "id123456789"
 HEADER = ["Media Source", "Install Time", "App ID", "Customer User ID", "AppsFlyer ID", "Platform"]
-LINES = 600  # moto writes about two hundred a second
+LINES = 200  # moto writes about two hundred a second
 LINES_IN_FULL = 5_000
 
 
@@ -361,7 +361,7 @@ def test_import_goes_on_after_a_kill(
     count = LINES_IN_FULL if pytestconfig.getoption("--full") else LINES
     path = write(tmp_path / "installs.csv", *(line(number) for number in range(count)))
     state = tmp_path / "installs.csv.import.json"
-    command = ["identities", "import", str(path), "--chunk-rows", "100", *queues.location]
+    command = ["identities", "import", str(path), "--chunk-rows", "40", *queues.location]
     first = subprocess.Popen([RELAY, *command], cwd=tmp_path, env=environment())
     until(state.exists, first)
     first.send_signal(signal.SIGKILL)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -20,6 +21,8 @@ from relay_cli.terminal.errors import CliError, ExitCode
 from relay_sandbox.sandbox import Sandbox
 from tests.integration.cli.conftest import Run
 from tests.integration.conftest import left_on
+from tests.support.payments_harness import SECRETS, PaymentsHarness, source_of
+from tests.support.payments_server import serving
 
 DATA = Path(__file__).parents[2] / "data" / "webhooks"
 REVENUES = {"trial": ["none"], "cancellation": ["none"]}
@@ -49,49 +52,72 @@ def sandbox(sandbox_for_payments: Sandbox) -> Sandbox:
     return sandbox_for_payments
 
 
-@pytest.mark.asyncio(loop_scope="session")
-async def test_trigger_each_kind_of_each_provider_reaches_appsflyer_once(
-    sandbox: Sandbox, tmp_path: Path
+async def revenues_by_customer(sent: Iterable[tuple[Order, str | None]]) -> dict[str, list[str]]:
+    """What was queued for AppsFlyer of each customer, an event once; from a relay in memory."""
+    harness = PaymentsHarness()
+    harness.clock.now = utc_now()
+    async with serving(harness) as url:
+        for one, original_tag in sent:
+            source = source_of(one.provider)
+            address = Address(f"{url}/{one.provider}/{source}", source, SECRETS[one.provider])
+            assert await asyncio.to_thread(trigger, one, address, original_tag) is ExitCode.OK
+    harness.settle()
+    assert harness.dead == []
+    events = {one["event_id"]: one["event"] for one in harness.mobile}
+    found: dict[str, list[str]] = {}
+    for event in events.values():
+        revenue = event["eventValue"].get("af_revenue", "none")
+        found.setdefault(event["customer_user_id"], []).append(revenue)
+    return {customer: sorted(revenues) for customer, revenues in found.items()}
+
+
+async def test_trigger_each_kind_of_each_provider_is_its_money_once(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    ready = tmp_path / "ready.json"
-    ready.write_text(json.dumps(sandbox.ready))
+    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "AppsFlyerRelay")
     sent = [
-        (provider, kind, new_tag()) for provider in PROVIDERS for kind in samples_of(provider).KINDS
+        order(provider, kind, new_tag())
+        for provider in PROVIDERS
+        for kind in samples_of(provider).KINDS
     ]
 
-    for provider, kind, tag in sent:
-        address = Address.of_sandbox(ready, provider)
-        done = await asyncio.to_thread(trigger, order(provider, kind, tag), address)
-        assert done is ExitCode.OK
-    assert await sandbox.settled(60)
+    assert await revenues_by_customer((one, None) for one in sent) == {
+        f"c-{one.tag}": REVENUES.get(one.kind, ["9.99"]) for one in sent
+    }
 
-    recorded = [entry for entry in sandbox.stand_in.ledger if entry.recorded]
-    for provider, kind, tag in sent:
-        matching = [
-            entry for entry in recorded if f"c-{tag}" in json.dumps(entry.payload, default=str)
-        ]
-        revenues = sorted(entry.revenue or "none" for entry in matching)
-        assert revenues == REVENUES.get(kind, ["9.99"]), (provider, kind)
+
+def returned_twice(provider: str, tag: str) -> list[tuple[Order, str | None]]:
+    """A payment, its refund, and another refund that is reversed."""
+    kinds = (("renewal", None), ("refund", tag), ("refund_reversed", tag))
+    return [(order(provider, kind, tag), original) for kind, original in kinds]
+
+
+RETURNED_TWICE = ["-9.99", "-9.99", "9.99", "9.99"]
+
+
+async def test_trigger_returns_a_payment_that_an_earlier_call_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "AppsFlyerRelay")
+    tags = {provider: new_tag() for provider in PROVIDERS}
+    sent = [one for provider, tag in tags.items() for one in returned_twice(provider, tag)]
+
+    assert await revenues_by_customer(sent) == {f"c-{tag}": RETURNED_TWICE for tag in tags.values()}
 
 
 @pytest.mark.asyncio(loop_scope="session")
-@pytest.mark.parametrize("provider", PROVIDERS)
-async def test_trigger_returns_a_payment_that_an_earlier_call_named(
-    sandbox: Sandbox, tmp_path: Path, provider: str
-) -> None:
-    ready = tmp_path / "ready.json"
+async def test_trigger_in_the_sandbox_reaches_appsflyer(sandbox: Sandbox, tmp_path: Path) -> None:
+    ready, tag = tmp_path / "ready.json", new_tag()
     ready.write_text(json.dumps(sandbox.ready))
-    address, tag = Address.of_sandbox(ready, provider), new_tag()
 
-    for kind, original_tag in (("renewal", None), ("refund", tag), ("refund_reversed", tag)):
-        sent = order(provider, kind, tag)
-        assert await asyncio.to_thread(trigger, sent, address, original_tag) is ExitCode.OK
+    for sent, original in returned_twice("stripe", tag):
+        address = Address.of_sandbox(ready, sent.provider)
+        assert await asyncio.to_thread(trigger, sent, address, original) is ExitCode.OK
     assert await sandbox.settled(60)
 
     recorded = [entry for entry in sandbox.stand_in.ledger if entry.recorded]
     matching = [one for one in recorded if f"c-{tag}" in json.dumps(one.payload, default=str)]
-    # The second refund is another one, and reversed.
-    assert sorted(str(entry.revenue) for entry in matching) == ["-9.99", "-9.99", "9.99", "9.99"]
+    assert sorted(str(entry.revenue) for entry in matching) == RETURNED_TWICE
     assert await left_on(sandbox, "payments_dlq") == []
 
 

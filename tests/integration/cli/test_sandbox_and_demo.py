@@ -10,10 +10,10 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from types import SimpleNamespace
@@ -24,7 +24,8 @@ from typer.testing import CliRunner, Result
 
 from relay_cli.clients.http import call
 from relay_cli.main import app
-from relay_sandbox.serve import WhenUp
+from relay_sandbox.options import SandboxOptions
+from relay_sandbox.serve import WhenUp, run_sandbox
 from tests.integration.cli.conftest import RELAY, ROOT, Run, environment, lines, until
 from tests.integration.processes import alive, descendants
 
@@ -81,13 +82,48 @@ def _ledger(ready: Any) -> Any:
     return call("GET", f"{ready['stand_in']}/_standin/events").json()["events"]
 
 
+class _Elsewhere(ThreadingHTTPServer):
+    """Another endpoint than the stand-in. It passes on what it gets; told so, it refuses it."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.stand_in = ""
+        self.refused: list[str] | None = None
+        """The paths of what it refused; None while it passes on."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Elsewhere
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        refused = self.server.refused
+        if refused is not None:
+            refused.append(self.path)
+            status, answer = 503, b""
+        else:
+            of_the_connection = ("host", "content-length", "connection")
+            headers = {n: v for n, v in self.headers.items() if n.lower() not in of_the_connection}
+            status, answer, _ = call("POST", f"{self.server.stand_in}{self.path}", headers, body)
+        self.send_response(status)
+        self.send_header("content-length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
 @dataclass(frozen=True)
 class Up:
-    """A sandbox that is up, and its ready file."""
+    """A sandbox that is up, its ready file, and the endpoint that it sends to."""
 
     process: "subprocess.Popen[bytes]"
     ready: Any
     file: Path
+    elsewhere: _Elsewhere
 
     @property
     def location(self) -> tuple[str, str]:
@@ -97,11 +133,21 @@ class Up:
 
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    """One for all that look at it; the last of them stops it."""
+    """One for all that look at it; the last of them kills it.
+
+    Its options as people write them: a trailing slash, and spaces after the commas.
+    """
     folder = tmp_path_factory.mktemp("sandbox")
     names = ("--allow-host", "host.docker.internal", "--allow-host", "relay.test:4711")
-    with _sandbox(folder, "--no-samples", *names) as (process, ready):
-        yield Up(process, ready, folder / "ready.json")
+    with _Elsewhere() as elsewhere:
+        Thread(target=elsewhere.serve_forever, args=(0.01,), daemon=True).start()
+        url = f"http://127.0.0.1:{elsewhere.server_port}/"
+        endpoints = ("--mobile-endpoint", url, "--web-endpoint", url)
+        options = (*names, *endpoints, "--retry-schedule", "0.1, 0.1", "--no-samples")
+        with _sandbox(folder, *options) as (process, ready):
+            elsewhere.stand_in = ready["stand_in"]
+            yield Up(process, ready, folder / "ready.json", elsewhere)
+        elsewhere.shutdown()
 
 
 def test_sandbox_says_where_it_is_and_answers_to_the_names_it_is_given(up: Up) -> None:
@@ -156,76 +202,6 @@ def test_send_that_waits_and_status_say_what_became_of_each_event(run: Run, up: 
     assert (status.returncode, lines(status.stdout)) == (0, [delivered])
     assert unknown.returncode == 1
     assert b"AppsFlyer answered 200 OK: recorded." in shown.stdout
-
-
-@contextmanager
-def _unavailable() -> Iterator[tuple[str, list[str]]]:
-    """An endpoint that responds with 503 to everything: its base URL, and the requested paths."""
-    paths: list[str] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            paths.append(self.path)
-            self.send_response(503)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}", paths
-        server.shutdown()
-
-
-@dataclass(frozen=True)
-class Elsewhere(Up):
-    """A sandbox that sends to another endpoint, and what was asked for there."""
-
-    paths: list[str]
-
-
-@pytest.fixture(scope="module")
-def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Elsewhere]:
-    """Its options as people write them: a trailing slash, and spaces after the commas."""
-    folder = tmp_path_factory.mktemp("elsewhere")
-    with _unavailable() as (url, paths):
-        endpoints = ("--mobile-endpoint", f"{url}/", "--web-endpoint", f"{url}/")
-        options = (*endpoints, "--retry-schedule", "0.1, 0.1", "--no-samples")
-        with _sandbox(folder, *options) as (process, ready):
-            yield Elsewhere(process, ready, folder / "ready.json", paths)
-
-
-def test_sandbox_sends_to_the_endpoints_it_is_given_as_often_as_the_schedule_says(
-    run: Run, elsewhere: Elsewhere
-) -> None:
-    for sample in ("forward_mobile_purchase", "forward_web_visit"):
-        run("send", str(EVENTS / f"{sample}.json"), *elsewhere.location)
-    for surface in ("mobile", "web"):
-        while b"attempts_used_up" not in run("dlq", "list", surface, *elsewhere.location).stdout:
-            pass
-
-    assert _ledger(elsewhere.ready) == []
-    assert sorted(elsewhere.paths) == [
-        *["/inappevent/com.example.shop"] * 3,
-        *["/v2.0/s2s/visits/app/web/website-www.example.com"] * 3,
-    ]
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="it looks at /proc")
-def test_sandbox_that_is_killed_leaves_no_process_behind(elsewhere: Elsewhere) -> None:
-    started = descendants(elsewhere.process.pid)
-    assert len(started) >= 4, "the local AWS and three functions"
-
-    elsewhere.process.kill()
-    elsewhere.process.wait(60)
-
-    deadline = time.monotonic() + 30
-    while alive(started):
-        assert time.monotonic() < deadline, f"still there: {alive(started)}"
-        time.sleep(0.05)
 
 
 def test_sandbox_that_shall_answer_to_what_is_no_host_says_so(run: Run) -> None:
@@ -348,15 +324,87 @@ def test_demo_without_samples_says_so(run: Run, tmp_path: Path) -> None:
     assert b"no samples" in done.stderr
 
 
-def test_sandbox_that_is_stopped_leaves_nothing_behind(up: Up) -> None:
-    started = descendants(up.process.pid)
+NEVER_SENT_BEFORE = [
+    {
+        "app_id": "com.example.shop",
+        "kind": "mobile_event",
+        "event": {"appsflyer_id": "1415211453000-6513894", "eventName": "af_login", "os": "14"},
+    },
+    {
+        "app_id": "website-www.example.com",
+        "kind": "web_visit",
+        "event": {
+            "user_id": {"customer_user_id": "u-9"},
+            "event_url": "https://example.com/products/sneakers",
+            "http_referrer": "https://example.com/",
+        },
+    },
+]
 
-    up.process.send_signal(signal.SIGTERM)
+
+def test_sandbox_sends_to_the_endpoints_it_is_given_as_often_as_the_schedule_says(
+    run: Run, up: Up, tmp_path: Path
+) -> None:
+    paths = (
+        "/inappevent/com.example.shop",
+        "/v2.0/s2s/visits/app/web/website-www.example.com",
+    )
+    before, refused = len(_ledger(up.ready)), list[str]()
+    up.elsewhere.refused = refused
+
+    for number, envelope in enumerate(NEVER_SENT_BEFORE):
+        (tmp_path / f"{number}.json").write_text(json.dumps(envelope))
+        assert run("send", f"{number}.json", *up.location).returncode == 0
+    until(lambda: all(refused.count(path) >= 3 for path in paths), up.process)
+    for surface in ("mobile", "web"):
+        while b"attempts_used_up" not in run("dlq", "list", surface, *up.location).stdout:
+            pass
+
+    assert len(_ledger(up.ready)) == before
+    assert [refused.count(path) for path in paths] == [3, 3]  # and what another test had wait
+
+
+def test_sandbox_that_is_killed_leaves_no_process_behind(up: Up) -> None:
+    """What it had told of itself was told at once."""
+    started = descendants(up.process.pid)
+    assert len(started) >= 4 or sys.platform != "linux", "the local AWS and three functions"
+
+    up.process.kill()
     output, _ = up.process.communicate(timeout=60)
 
-    assert up.process.returncode == 0
-    assert len(started) >= 4 or sys.platform != "linux", "the local AWS and some functions"
-    assert not alive(started)
     for name in ("api", "aws", "producer_token", "mobile_queue"):
         assert up.ready[name] in output.decode()
-    assert not up.file.exists()
+    deadline = time.monotonic() + 30
+    while alive(started):
+        assert time.monotonic() < deadline, f"still there: {alive(started)}"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_sandbox_that_is_stopped_by_either_signal_ends_all_that_it_began(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    """That a whole one does so leaves nothing behind: the demo on a terminal, above."""
+    seen = []
+
+    @asynccontextmanager
+    async def sandbox(_: SandboxOptions) -> AsyncIterator[Any]:
+        try:
+            yield SimpleNamespace(ready={"page": "there"})
+        finally:
+            seen.append("ended")
+
+    async def when_up(_: Any) -> None:
+        assert json.loads((tmp_path / "ready.json").read_text()) == {"page": "there"}
+        signal.raise_signal(number)
+
+    monkeypatch.setattr("relay_sandbox.serve.Sandbox", sandbox)
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    try:
+        run_sandbox(SandboxOptions(), tmp_path / "ready.json", when_up=when_up)
+    finally:
+        for one, handler in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):
+            signal.signal(one, handler)
+
+    assert seen == ["ended"]
+    assert not (tmp_path / "ready.json").exists()
