@@ -11,10 +11,13 @@ import functools
 import gc
 import importlib
 import os
+import sys
+import types
 import warnings
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+import boto3
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from relay_sandbox.http.access import Access
@@ -30,6 +33,7 @@ QUEUES_VARIABLE = "SANDBOX_QUEUES_PIPE"  # the descriptor of a pipe for what hap
 _SWITCHES = {"/_sandbox/ssm/down": True, "/_sandbox/ssm/up": False}
 _MACHINES = "ec2/resources/instance_type"
 _SERVICES = ("sqs", "ssm", "cloudformation", "awslambda", "iam", "logs", "dynamodb")
+_ALWAYS_THE_SAME = ("camelcase_to_underscores", "method_names_from_class")
 
 
 class _QuietHandler(WSGIRequestHandler):
@@ -79,11 +83,14 @@ def _headers(environment: WSGIEnvironment) -> Headers:
 
 
 def _load_services() -> None:
-    """Load moto's services, in two thirds of the time that they take by themselves.
+    """Load moto's services, in less than half of the time that they take by themselves.
 
     A million objects are made, and none of them is garbage. And CloudFormation brings EC2, which
-    reads the list of its machines, though nobody here asks for one.
+    reads the list of its machines, and API Gateway, which brings a validator, though nobody here
+    asks for one.
     """
+    _share_session()
+    _leave_out_validator()
     utilities: Any = importlib.import_module("moto.utilities.utils")
     load = utilities.load_resource
     utilities.load_resource = lambda name: {} if _MACHINES in name else load(name)
@@ -91,8 +98,34 @@ def _load_services() -> None:
     for service in _SERVICES:
         importlib.import_module(f"moto.{service}.models")
         importlib.import_module(f"moto.{service}.responses")
+    for name in _ALWAYS_THE_SAME:
+        _remember(name)
     gc.freeze()
     gc.enable()
+
+
+def _leave_out_validator() -> None:
+    """Put an empty one in its place, which takes a sixth of the time to load."""
+    validator: Any = types.ModuleType("openapi_spec_validator")
+    errors: Any = types.ModuleType("openapi_spec_validator.validation.exceptions")
+    validator.validate = lambda _: None
+    errors.OpenAPIValidationError = type("OpenAPIValidationError", (Exception,), {})
+    between = types.ModuleType("openapi_spec_validator.validation")
+    sys.modules.update({module.__name__: module for module in (validator, between, errors)})
+
+
+def _share_session() -> None:
+    """Give all that ask for a session, only to look up regions, the same one: each reads files."""
+    boto3.Session = functools.cache(boto3.Session)  # type: ignore[misc, assignment]
+
+
+def _remember(name: str) -> None:
+    """Work out once what moto works out again for each call: some ten times in each."""
+    original = vars(importlib.import_module("moto.core.utils"))[name]
+    remembering = functools.cache(original)
+    for module in list(sys.modules.values()):
+        if module.__name__.startswith("moto.") and vars(module).get(name) is original:
+            setattr(module, name, remembering)
 
 
 def serve() -> None:
