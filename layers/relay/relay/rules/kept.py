@@ -28,10 +28,13 @@ _FREE_TEXT: Final = frozenset({"customer_user_id", "event_url", "http_referrer"}
 _REFUSED: Final = frozenset(
     {
         "eventValue", "eventCurrency", "aie", "sharing_filter", "consent_data", "event_revenue",
-        "event_revenue_currency", "event_value", "timestamp",
+        "event_revenue_currency", "event_value", "timestamp", "event_name",
     }
 )  # fmt: skip
-"""Fields without which an event could be sent, and would lose money, consent or its time."""
+"""Fields without which an event could be sent, and would lose money, consent or its time.
+
+Without its name, what was meant as a web event could be sent as a visit.
+"""
 _TAKEN_AWAY: Final = [False]
 """In place of their values: a form that each of them refuses."""
 
@@ -75,10 +78,11 @@ def kept_form(
             continue
         if field is None:
             field = names.field_meant(name, vocabulary)
-            item = _of_stranger(name, field, value)
+            item, is_refused = _of_stranger(name, field, value), field is not None
         else:
             item = value if field in sent else _of_field(field, value)
-        item = _writable(field, item)
+            is_refused = field in _REFUSED
+        item = _writable(item, is_refused=is_refused)
         if item is not None:
             kept[_writable_name(name)] = item
     return {**kept, **hashes}
@@ -127,14 +131,17 @@ def _holds_identity(value: object) -> bool:
     )
 
 
-def _writable(field: str | None, value: Any) -> Any:
-    """A value that can be queued: with U+FFFD for lone surrogates; None if it has no JSON form."""
+def _writable(value: Any, *, is_refused: bool) -> Any:
+    """A value that can be queued: with U+FFFD for lone surrogates.
+
+    What has no JSON form, such as 1e400, goes: None, or what is refused in its place.
+    """
     if _has_json_form(value):
         return value
     value = _readable(value)
     if value is not None and _has_json_form(value):
         return value
-    return _TAKEN_AWAY if field in _REFUSED else None
+    return _TAKEN_AWAY if is_refused else None
 
 
 def _readable(value: Any) -> Any:

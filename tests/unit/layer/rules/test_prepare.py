@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import product
 from typing import Any
 
 from relay.domain.findings import Severity
@@ -324,6 +325,26 @@ def test_event_that_is_rejected_is_kept_without_what_may_be_a_persons() -> None:
         dumps(first.event)
 
     assert wrong == []
+
+
+@every(
+    "name, value",
+    product(
+        ["v event_name", "v eventname", "v appsflyerId", "w appsflyer_id", "w uaa", "m UserId"],
+        [HUGE, [HUGE], {"a": HUGE}, nested(20_000), f"x{SURROGATE}"],
+    ),
+    ids=lambda item: item if isinstance(item, str) else type(item).__name__,
+)
+def test_event_that_a_name_makes_wrong_is_kept_wrong_whatever_its_value(
+    name: str, value: object
+) -> None:
+    """A redrive would send it otherwise, and as a visit what was meant as an event."""
+    letter, _, field = name.partition(" ")
+    first = of(_KINDS[letter], {field: value})
+    again = prepare(first.kind, App(first.app_id), first.event, NOW)
+
+    assert (first.body, again.body) == (None, None)
+    assert again.event == first.event
 
 
 def test_event_with_a_name_twice_is_kept_without_it_and_hashed() -> None:
