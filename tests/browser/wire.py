@@ -14,7 +14,6 @@ class Wire:
         self.port = 0
         self.target = 0
         self.is_cut = False
-        self.connections = 0
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -42,7 +41,6 @@ class Wire:
         if self.is_cut:
             writer.transport.abort()
             return
-        self.connections += 1
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.target)
         for source, sink in ((reader, far_writer), (far_reader, writer)):
             task = asyncio.create_task(self._pass_on(source, sink))

@@ -70,7 +70,7 @@ class DeadLetterReader:
     _receipts: dict[str, str] = field(default_factory=dict)
     """Receipts of the messages to make visible again, by message id."""
     _deleted: set[str] = field(default_factory=set)
-    """Message ids."""
+    """The ids of what may come again although it is gone."""
 
     def __enter__(self) -> Self:
         return self
