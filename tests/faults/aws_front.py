@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import httpx
-
 from relay_sandbox.http.server import Connection, Request, Response
+from tests.support.local_http import local_client
 
 PARAMETER_STORE: Final = "AmazonSSM"
 DYNAMODB: Final = "DynamoDB_20120810"
@@ -39,7 +38,7 @@ class AwsFront:
         """How many calls were failed, in whole or in part."""
         self._fault: AwsFault | None = None
         self._calls: dict[bytes, int] = {}
-        self._aws = httpx.AsyncClient(base_url=url, trust_env=False, timeout=60)
+        self._aws = local_client(base_url=url, timeout=60)
 
     def fail(self, fault: AwsFault | None) -> None:
         """From now on this fails, and nothing else does."""

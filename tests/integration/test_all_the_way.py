@@ -11,13 +11,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from relay_sandbox.sandbox import PROJECT, Sandbox
 from relay_sandbox.stand_in import Fault
 from relay_sandbox.stand_in.ledger import Entry
 from tests.integration.conftest import left_on
+from tests.support.local_http import local_client
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
@@ -94,7 +94,7 @@ async def opened(sandbox: Sandbox, app_id: str) -> AsyncIterator[None]:
 
 async def set_state(sandbox: Sandbox, app_id: str, state: str) -> None:
     url = f"{sandbox.ready['stand_in']}/_standin/apps"
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with local_client() as client:
         answer = await client.post(url, json={"app_id": app_id, "state": state})
     assert answer.status_code == 200, answer.text
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 
-import httpx
 import pytest
 
 from relay.instants import utc_now
 from relay_cli.payments.signing import sign
 from relay_sandbox.sandbox import PROJECT, Sandbox
 from tests.integration.conftest import AWS_SECRET, AWS_SESSION
+from tests.support.local_http import local_client
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
@@ -52,7 +52,7 @@ async def post(sandbox: Sandbox, name: str) -> None:
         secret = sandbox.ready["payment_sources"][provider]["secret"]
         headers |= sign(provider, body.encode(), secret, utc_now()).headers
     url = f"{sandbox.ready['api']}{event['rawPath']}?{event['rawQueryString']}"
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with local_client() as client:
         method = event["requestContext"]["http"]["method"]
         answer = await client.request(method, url, headers=headers, content=body)
     assert answer.status_code == event["sample"]["status"], answer.text

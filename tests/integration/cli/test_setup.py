@@ -7,7 +7,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -20,6 +19,7 @@ from relay_cli.setup.preview import ignored
 from relay_cli.terminal.errors import CliError
 from relay_sandbox.sandbox import Sandbox
 from tests.integration.conftest import left_on
+from tests.support.local_http import local_client
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
@@ -50,7 +50,7 @@ def relay(sandbox_for_payments: Sandbox, tmp_path: Path, monkeypatch: pytest.Mon
 
 
 async def _handed_in(endpoint: str, token: str) -> int:
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with local_client() as http:
         headers = {"authorization": f"Bearer {token}"}
         return (await http.post(endpoint, json=EVENT, headers=headers)).status_code
 

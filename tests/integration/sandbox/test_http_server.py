@@ -16,6 +16,7 @@ import trustme
 
 from relay_sandbox.http.access import Access
 from relay_sandbox.http.server import Connection, Request, Response, Server
+from tests.support.local_http import local_client
 
 ARRIVAL = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -41,7 +42,7 @@ async def echo(request: Request, connection: Connection) -> Response:
 @contextlib.asynccontextmanager
 async def client_of(server: Server, **options: Any) -> AsyncIterator[httpx.AsyncClient]:
     """Open an httpx client for this server only."""
-    async with httpx.AsyncClient(base_url=server.url, trust_env=False, **options) as client:
+    async with local_client(base_url=server.url, **options) as client:
         yield client
 
 

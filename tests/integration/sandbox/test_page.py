@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import ssl
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -18,6 +17,7 @@ from relay_sandbox.http.messages import Response
 from relay_sandbox.http.server import Server
 from relay_sandbox.sandbox import Sandbox
 from tests.integration.conftest import taken_off
+from tests.support.local_http import local_client
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
@@ -48,16 +48,8 @@ async def sandbox(sandbox_for_page: Sandbox) -> Sandbox:
     return sandbox_for_page
 
 
-_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-"""Made once: httpx loads every certificate for each client otherwise."""
-
-
-def client() -> httpx.AsyncClient:
-    return httpx.AsyncClient(trust_env=False, verify=_NO_TLS, timeout=60)
-
-
 async def ask(sandbox: Sandbox, path: str, body: object = None, method: str | None = None) -> Any:
-    async with client() as http:
+    async with local_client(timeout=60) as http:
         response = await http.request(
             method or ("GET" if body is None else "POST"),
             f"{sandbox.ready['page']}/api/{path}",
@@ -165,7 +157,7 @@ async def test_fault_of_the_machine_is_shown_strikes_and_ends_with_one_call(
 ) -> None:
     async def answer() -> int | None:
         target = {"X-Amz-Target": "AmazonSSM.DescribeParameters"}
-        async with client() as http:
+        async with local_client(timeout=60) as http:
             try:
                 return (await http.post(sandbox.ready[server], headers=target)).status_code
             except httpx.ConnectError:
@@ -288,7 +280,7 @@ async def test_request_that_cannot_be_met_says_why_under_the_same_policy(
     sandbox: Sandbox, method: str, path: str, content_type: str | None, body: bytes, status: int
 ) -> None:
     headers = {"content-type": content_type} if content_type else {}
-    async with client() as http:
+    async with local_client(timeout=60) as http:
         response = await http.request(
             method, f"{sandbox.ready['page']}{path}", content=body, headers=headers
         )
@@ -306,7 +298,7 @@ async def stream(sandbox: Sandbox, last_id: str | None = None) -> AsyncIterator[
     """The messages of a stream: (id, event, data)."""
     headers = {"Last-Event-ID": last_id} if last_id else {}
     async with (
-        client() as http,
+        local_client(timeout=60) as http,
         http.stream("GET", f"{sandbox.ready['page']}/api/stream", headers=headers) as response,
     ):
         assert response.headers["content-type"] == "text/event-stream"

@@ -15,6 +15,7 @@ from relay_sandbox.errors import SandboxError
 from relay_sandbox.sandbox import PROJECT, Sandbox, SandboxOptions
 from relay_sandbox.stand_in import Fault
 from tests.integration.conftest import taken_off
+from tests.support.local_http import local_client
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
@@ -38,7 +39,7 @@ def sandbox(sandbox_for_faults: Sandbox) -> Sandbox:
 
 async def post(sandbox: Sandbox, path: str, body: object) -> httpx.Response:
     headers = {"authorization": f"Bearer {sandbox.ready['producer_token']}"}
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with local_client() as client:
         return await client.post(f"{sandbox.ready['api']}{path}", json=body, headers=headers)
 
 
@@ -97,7 +98,7 @@ async def test_event_by_a_queue_is_recorded(
 
 
 async def test_health_works_without_a_token(sandbox: Sandbox) -> None:
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with local_client() as client:
         response = await client.get(f"{sandbox.ready['api']}/v1/health")
 
     assert response.status_code == 200

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from relay_sandbox.stand_in import Account, StandIn
+from tests.support.local_http import local_client
 
 MOBILE = "id123456789"
 OTHER = "com.example.other"
@@ -82,7 +83,7 @@ async def harness() -> AsyncIterator[Harness]:
     )
     async with (
         stand_in.server() as server,
-        httpx.AsyncClient(base_url=server.url, trust_env=False) as client,
+        local_client(base_url=server.url) as client,
     ):
         ready = Harness(client, stand_in)
         yield ready

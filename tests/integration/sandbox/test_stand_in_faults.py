@@ -14,6 +14,7 @@ import trustme
 
 from relay_sandbox.http.server import Server
 from relay_sandbox.stand_in import Account, Entry, Fault, StandIn
+from tests.support.local_http import local_client
 
 APP = "id123456789"
 EVENT = {"appsflyer_id": "1-2", "eventName": "af_purchase", "eventValue": ""}
@@ -34,7 +35,7 @@ async def server(stand_in: StandIn) -> AsyncIterator[Server]:
 @pytest.fixture
 async def client(server: Server) -> AsyncIterator[httpx.AsyncClient]:
     headers = {"authentication": "key"}
-    async with httpx.AsyncClient(base_url=server.url, headers=headers, trust_env=False) as opened:
+    async with local_client(base_url=server.url, headers=headers) as opened:
         yield opened
 
 
@@ -231,7 +232,7 @@ async def test_waits_of_faults_end_when_the_server_stops(
 
 async def send_and_lose(server: Server) -> None:
     """Send an event whose response never arrives completely."""
-    async with httpx.AsyncClient(base_url=server.url, timeout=None, trust_env=False) as client:  # noqa: S113 - it waits until the server stops
+    async with local_client(base_url=server.url, timeout=None) as client:
         with contextlib.suppress(httpx.ReadError, httpx.RemoteProtocolError):
             await send(client, headers={"authentication": "key"})
 
@@ -284,7 +285,7 @@ async def test_fault_applies_over_tls_too(stand_in: StandIn) -> None:
 
     async with (
         stand_in.server(ssl_context=server_tls) as server,
-        httpx.AsyncClient(base_url=server.url, verify=client_tls, trust_env=False) as client,
+        local_client(base_url=server.url, verify=client_tls) as client,
     ):
         with pytest.raises(httpx.ReadError):
             await send(client, headers={"authentication": "key"})

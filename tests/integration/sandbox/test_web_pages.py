@@ -22,6 +22,7 @@ from relay_sandbox.http.access import Access
 from relay_sandbox.local_aws.aws import LocalAws, environment
 from relay_sandbox.sandbox import Sandbox
 from relay_sandbox.stand_in import Fault
+from tests.support.local_http import local_client
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
@@ -119,7 +120,7 @@ HARMLESS = {
 
 
 async def call(sandbox: Sandbox, attack: Attack, more: dict[str, str]) -> httpx.Response:
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with local_client() as client:
         return await client.request(
             attack.method,
             f"{sandbox.ready[attack.server]}{attack.path}",
