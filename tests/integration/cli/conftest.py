@@ -3,24 +3,25 @@
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
+from unittest import mock
+from urllib.parse import urlparse
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
-from moto.sqs.models import sqs_backends
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.sqs.models import SQSBackend, sqs_backends
 
-from tests.integration.cli import warm
-
-if TYPE_CHECKING:
-    from mypy_boto3_sqs import SQSClient
+from tests.integration.cli import here, warm
+from tests.support.local_moto import local_moto
 
 RELAY = str(Path(sys.executable).parent / "relay")
 ROOT = Path(__file__).parents[3]
@@ -80,6 +81,8 @@ def run(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
         env: Mapping[str, str] | None = None,
         memory_mib: int | None = None,
     ) -> subprocess.CompletedProcess[bytes]:
+        if memory_mib is None:
+            return here.run(arguments, stdin=stdin, cwd=tmp_path, env=environment(**(env or {})))
         return warm.run(
             arguments,
             stdin=stdin,
@@ -135,7 +138,6 @@ class LocalQueues:
     """The relay's queues and dead-letter queues, in a local AWS."""
 
     endpoint: str
-    sqs: "SQSClient"
     urls: Mapping[str, str]
     ready_file: Path
 
@@ -145,35 +147,39 @@ class LocalQueues:
         return "--ready-file", str(self.ready_file)
 
     def put(self, name: str, *bodies: str) -> list[str]:
-        """Sends messages to a queue, ten in a call; returns their ids."""
-        url, ids = self.urls[name], list[str]()
-        for start in range(0, len(bodies), 10):
-            batch = bodies[start : start + 10]
-            answer = self.sqs.send_message_batch(
-                QueueUrl=url,
-                Entries=[{"Id": str(n), "MessageBody": body} for n, body in enumerate(batch)],
-            )
-            ids += [one["MessageId"] for one in answer["Successful"]]
-        return ids
+        """Puts messages on a queue; returns their ids."""
+        backend, queue = self._backend(), self._in_moto(name)
+        return [backend.send_message(queue.name, body).id for body in bodies]
 
     def bodies(self, name: str) -> list[dict[str, Any]]:
-        """Receives and deletes all messages of a queue."""
-        found: list[dict[str, Any]] = []
-        url = self.urls[name]
-        while messages := self.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get(
-            "Messages"
-        ):
-            found += [json.loads(message["Body"]) for message in messages]
-            handles = [message["ReceiptHandle"] for message in messages]
-            self.sqs.delete_message_batch(
-                QueueUrl=url,
-                Entries=[{"Id": str(n), "ReceiptHandle": one} for n, one in enumerate(handles)],
-            )
-        return found
+        """Takes all messages off a queue that are visible."""
+        return [json.loads(body) for body in self.texts(name)]
+
+    def texts(self, name: str) -> list[str]:
+        """The same, unread."""
+        queue = self._in_moto(name)
+        found = list(queue.messages)
+        queue._messages = [one for one in queue._messages if one not in found]  # noqa: SLF001 - as above
+        return [message.body for message in found]
 
     def count(self, name: str) -> int:
         """How many messages of a queue are visible now."""
         return int(self._in_moto(name).approximate_number_of_messages)
+
+    @contextmanager
+    def interrupting(self, number: signal.Signals, receives: int) -> Iterator[None]:
+        """Sends a signal to what runs here, before an answer of SQS's with messages reaches it."""
+        receive, given = SQSBackend.receive_message, list[int]()
+
+        def receive_message(*args: Any, **kwargs: Any) -> Any:
+            found = receive(*args, **kwargs)
+            given.append(len(found))
+            if len(given) == receives:
+                here.interrupt(number)
+            return found
+
+        with mock.patch.object(SQSBackend, "receive_message", receive_message):
+            yield
 
     def unhide(self, name: str) -> None:
         """Ends the visibility timeout of a killed program's messages, as waiting would."""
@@ -182,55 +188,43 @@ class LocalQueues:
 
     def _in_moto(self, name: str) -> Any:
         """The queue itself: a call over HTTP would cost the server as much as the command's."""
-        account, queue = self.urls[name].split("/")[-2:]
-        return sqs_backends[account]["us-east-1"].queues[queue]
+        return self._backend().queues[self.urls[name].rpartition("/")[2]]
+
+    @staticmethod
+    def _backend() -> Any:
+        return sqs_backends[DEFAULT_ACCOUNT_ID]["us-east-1"]
 
     def crash(self, name: str, body: str) -> str:
         """Makes SQS itself move a message to the dead-letter queue; returns its id."""
         (message_id,) = self.put(name, body)
-        dead = f"{name.partition('_')[0]}_dlq"
+        queue, dead = self._in_moto(name), f"{name.partition('_')[0]}_dlq"
         before = self.count(dead)
         while self.count(dead) == before:  # moto moves it when it is received once too often
-            self.sqs.receive_message(QueueUrl=self.urls[name], VisibilityTimeout=0)
+            self._backend().receive_message(queue.name, 1, 0, visibility_timeout=0)
         return message_id
 
 
 @pytest.fixture(scope="session")
 def aws_endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-@pytest.fixture(scope="session")
-def sqs(aws_endpoint: str) -> "SQSClient":
-    return boto3.client("sqs", endpoint_url=aws_endpoint, region_name="us-east-1")
+    with local_moto() as url:
+        yield url
 
 
 @pytest.fixture
-def queues(
-    aws_endpoint: str, sqs: "SQSClient", tmp_path: Path, request: pytest.FixtureRequest
-) -> LocalQueues:
+def queues(aws_endpoint: str, tmp_path: Path, request: pytest.FixtureRequest) -> LocalQueues:
     """Empty queues for one test."""
-    urls: dict[str, str] = {}
+    backend, urls = sqs_backends[DEFAULT_ACCOUNT_ID]["us-east-1"], dict[str, str]()
     for surface in ("mobile", "web", "payments"):
         name = f"{surface}-{abs(hash(request.node.nodeid))}"
-        urls[f"{surface}_dlq"] = dead = sqs.create_queue(QueueName=f"{name}-dlq")["QueueUrl"]
-        policy = {"deadLetterTargetArn": _arn(dead), "maxReceiveCount": 1}
-        urls[f"{surface}_queue"] = sqs.create_queue(
-            QueueName=name, Attributes={"RedrivePolicy": json.dumps(policy)}
-        )["QueueUrl"]
+        dead = backend.create_queue(f"{name}-dlq")
+        policy = {"deadLetterTargetArn": dead.queue_arn, "maxReceiveCount": 1}
+        queue = backend.create_queue(name, RedrivePolicy=json.dumps(policy))
+        for kind, made in (("dlq", dead), ("queue", queue)):
+            urls[f"{surface}_{kind}"] = made.url(urlparse(aws_endpoint))
     ready = {**urls, "aws": aws_endpoint, "api": "", "producer_token": "token"}
     ready_file = tmp_path / "ready.json"
     ready_file.write_text(json.dumps(ready))
-    return LocalQueues(aws_endpoint, sqs, urls, ready_file)
-
-
-def _arn(url: str) -> str:
-    account, name = url.split("/")[-2:]
-    return f"arn:aws:sqs:us-east-1:{account}:{name}"
+    return LocalQueues(aws_endpoint, urls, ready_file)
 
 
 def lines(output: bytes) -> Sequence[dict[str, Any]]:

@@ -82,22 +82,16 @@ def test_dlq_list_shows_the_age_of_the_oldest_and_of_the_newest(
     assert "to 2 h 3" in shown  # and some minutes
 
 
-def test_dlq_list_that_is_interrupted_leaves_nothing_hidden(queues: LocalQueues) -> None:
+def test_dlq_list_that_is_interrupted_leaves_nothing_hidden(run: Run, queues: LocalQueues) -> None:
     """Including the current call: what SQS has just returned becomes visible at once."""
-    queues.put("mobile_dlq", *[dead_letter(number) for number in range(80)])
-    with subprocess.Popen(
-        [RELAY, "dlq", "list", "mobile", *queues.location],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment(),
-    ) as process:
-        until(lambda: queues.count("mobile_dlq") != 80, process)
-        process.send_signal(signal.SIGINT)
-        _, problem = process.communicate(timeout=60)
+    queues.put("mobile_dlq", *[dead_letter(number) for number in range(30)])
 
-    assert process.returncode == 1
-    assert b"stopped before the end" in problem
-    assert queues.count("mobile_dlq") == 80
+    with queues.interrupting(signal.SIGINT, 2):
+        done = run("dlq", "list", "mobile", *queues.location)
+
+    assert done.returncode == 1
+    assert b"stopped before the end" in done.stderr
+    assert queues.count("mobile_dlq") == 30
 
 
 def test_dlq_list_shows_what_sqs_itself_moved(run: Run, queues: LocalQueues) -> None:

@@ -1,18 +1,9 @@
-"""`relay dlq drop` in its own process, against queues with dead letters."""
+"""`relay dlq drop`, against queues with dead letters."""
 
 import json
 import signal
-import subprocess
 
-from tests.integration.cli.conftest import (
-    RELAY,
-    LocalQueues,
-    Run,
-    dead_letter,
-    environment,
-    in_terminal,
-    until,
-)
+from tests.integration.cli.conftest import LocalQueues, Run, dead_letter, in_terminal
 
 
 def test_dlq_drop_asks_with_the_number_and_deletes_what_is_selected(queues: LocalQueues) -> None:
@@ -87,21 +78,16 @@ def test_dlq_drop_deletes_only_what_is_selected_and_leaves_the_rest_visible(
 
 def test_dlq_drop_that_is_interrupted_goes_on_when_run_again(run: Run, queues: LocalQueues) -> None:
     """Ctrl-C in the middle: what is reported as dropped is deleted, and the rest is here."""
-    queues.put("mobile_dlq", *[dead_letter(number) for number in range(100)])
-    with subprocess.Popen(
-        [RELAY, "dlq", "drop", "mobile", "--yes", *queues.location],
-        stdout=subprocess.PIPE,
-        env=environment(),
-    ) as process:
-        until(lambda: queues.count("mobile_dlq") != 100, process)
-        process.send_signal(signal.SIGINT)
-        output, _ = process.communicate(timeout=60)
+    queues.put("mobile_dlq", *[dead_letter(number) for number in range(40)])
+
+    with queues.interrupting(signal.SIGINT, 2):
+        done = run("dlq", "drop", "mobile", "--yes", *queues.location)
 
     left = queues.count("mobile_dlq")
-    assert process.returncode == 1
-    assert 0 < left < 100
-    assert f"mobile: {100 - left} dropped".encode() in output
-    assert b"run it again" in output
+    assert done.returncode == 1
+    assert 0 < left < 40
+    assert f"mobile: {40 - left} dropped".encode() in done.stdout
+    assert b"run it again" in done.stdout
 
     again = run("dlq", "drop", "mobile", "--yes", *queues.location)
     assert f"mobile: {left} dropped".encode() in again.stdout

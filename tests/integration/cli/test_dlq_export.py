@@ -1,20 +1,11 @@
-"""`relay dlq export` in its own process, against queues with dead letters."""
+"""`relay dlq export`, against queues with dead letters."""
 
 import json
 import signal
 import stat
-import subprocess
 from pathlib import Path
 
-from tests.integration.cli.conftest import (
-    RELAY,
-    LocalQueues,
-    Run,
-    dead_letter,
-    environment,
-    lines,
-    until,
-)
+from tests.integration.cli.conftest import LocalQueues, Run, dead_letter, lines
 
 
 def test_dlq_export_writes_a_dead_letter_a_line_and_leaves_all_in_place(
@@ -97,23 +88,17 @@ def test_dlq_export_does_not_replace_a_file_without_force(
 
 
 def test_dlq_export_that_is_interrupted_leaves_no_file_and_nothing_hidden(
-    queues: LocalQueues, tmp_path: Path
+    run: Run, queues: LocalQueues, tmp_path: Path
 ) -> None:
-    queues.put("mobile_dlq", *[dead_letter(number) for number in range(200)])
-    with subprocess.Popen(
-        [RELAY, "dlq", "export", "mobile", "--to", "letters", *queues.location],
-        cwd=tmp_path,
-        stderr=subprocess.PIPE,
-        env=environment(),
-    ) as process:
-        until(lambda: queues.count("mobile_dlq") != 200, process)
-        process.send_signal(signal.SIGTERM)
-        _, problem = process.communicate(timeout=60)
+    queues.put("mobile_dlq", *[dead_letter(number) for number in range(30)])
 
-    assert process.returncode == 1
-    assert b"stopped before the end" in problem
+    with queues.interrupting(signal.SIGTERM, 2):
+        done = run("dlq", "export", "mobile", "--to", "letters", *queues.location)
+
+    assert done.returncode == 1
+    assert b"stopped before the end" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["ready.json"]
-    assert queues.count("mobile_dlq") == 200
+    assert queues.count("mobile_dlq") == 30
 
 
 def test_dlq_export_lines_are_taken_by_check(run: Run, queues: LocalQueues, tmp_path: Path) -> None:

@@ -42,8 +42,7 @@ def test_send_forwards_a_record_unchanged(run: Run, queues: LocalQueues, tmp_pat
 
     run("send", _file(tmp_path, {"Records": [{"body": body}]}), *queues.location)
 
-    response = queues.sqs.receive_message(QueueUrl=queues.urls["mobile_queue"])
-    assert [message["Body"] for message in response["Messages"]] == [body]
+    assert queues.texts("mobile_queue") == [body]
 
 
 def test_send_http_sample_keeps_its_idempotency_key_as_event_id(
