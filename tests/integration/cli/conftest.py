@@ -1,8 +1,7 @@
-"""Runs the command in a process of its own, as users do, with a local AWS."""
+"""Runs the command as users do, with a local AWS."""
 
 import json
 import os
-import pty
 import signal
 import subprocess
 import sys
@@ -104,33 +103,8 @@ def until(condition: Callable[[], object], process: "subprocess.Popen[bytes]") -
 
 def in_terminal(*arguments: str, question: str, answer: str) -> tuple[int, str]:
     """Runs `relay ...` in a terminal and answers its question; returns exit code and output."""
-    controller, terminal = pty.openpty()
     env = environment(COLUMNS="200", TERM="dumb")
-    with subprocess.Popen(
-        [warm.program(), *arguments],
-        stdin=terminal,
-        stdout=terminal,
-        stderr=terminal,
-        env=env,
-        start_new_session=True,
-    ) as process:
-        os.close(terminal)
-        shown = ""
-        while piece := _read(controller):
-            shown += piece
-            if answer and question in shown:
-                os.write(controller, answer.encode() + b"\n")
-                answer = ""
-        code = process.wait(timeout=60)
-    os.close(controller)
-    return code, shown
-
-
-def _read(terminal: int) -> str:
-    try:
-        return os.read(terminal, 65_536).decode()
-    except OSError:  # the program has ended and closed its end of the terminal
-        return ""
+    return here.in_terminal(arguments, env=env, question=question, answer=answer)
 
 
 @dataclass(frozen=True)

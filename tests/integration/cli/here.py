@@ -2,16 +2,18 @@
 
 It has arguments, input, output, folder and environment of its own, down to the descriptors that
 its children get, and ends with an exit code; a signal reaches it as well. What only a process has,
-such as a limit of memory, a terminal, or an end by SIGKILL, is for `warm.py`, and for tests that
-start one, as the blocks of the README and each example of the help do.
+such as a limit of memory, a closed stream, or an end by SIGKILL, is for `warm.py`, and for tests
+that start one, as the blocks of the README and each example of the help do.
 """
 
 import contextlib
 import os
+import pty
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -34,9 +36,43 @@ def run(
         given, out, err = (stack.enter_context(tempfile.TemporaryFile()) for _ in range(3))
         given.write(stdin)
         given.seek(0)
-        with _in_place(given, out, err), contextlib.chdir(cwd), _told(arguments, env):
-            code = _exit_code()
+        streams = (given.fileno(), out.fileno(), err.fileno())
+        with contextlib.chdir(cwd):
+            code = _exit_code(arguments, env, streams)
         return subprocess.CompletedProcess(["relay", *arguments], code, _text(out), _text(err))
+
+
+def in_terminal(
+    arguments: Sequence[str], *, env: Mapping[str, str], question: str, answer: str
+) -> tuple[int, str]:
+    """Runs it in a terminal, where its question is answered; returns exit code and output."""
+    controller, terminal = pty.openpty()
+    shown: list[str] = []
+
+    def person() -> None:
+        asked = True
+        while piece := _read(controller):
+            shown.append(piece)
+            if asked and question in "".join(shown):
+                os.write(controller, answer.encode() + b"\n")
+                asked = False
+
+    thread = threading.Thread(target=person)
+    thread.start()
+    try:
+        code = _exit_code(arguments, env, (terminal, terminal, terminal))
+    finally:
+        os.close(terminal)
+        thread.join()
+        os.close(controller)
+    return code, "".join(shown)
+
+
+def _read(controller: int) -> str:
+    try:
+        return os.read(controller, 65_536).decode()
+    except OSError:  # nobody has the terminal any more
+        return ""
 
 
 def interrupt(number: signal.Signals) -> None:
@@ -45,16 +81,18 @@ def interrupt(number: signal.Signals) -> None:
         os.kill(os.getpid(), number)
 
 
-def _exit_code() -> int:
-    try:
-        app()
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else int(end.code is not None)
-    else:
-        return 0
-    finally:
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
+def _exit_code(
+    arguments: Sequence[str], env: Mapping[str, str], streams: tuple[int, int, int]
+) -> int:
+    with _told(arguments, env), _in_place(streams):
+        try:
+            app()
+        except SystemExit as end:
+            return end.code if isinstance(end.code, int) else int(end.code is not None)
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+    return 0
 
 
 def _text(file: BinaryIO) -> bytes:
@@ -74,25 +112,26 @@ def _told(arguments: Sequence[str], env: Mapping[str, str]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _in_place(*files: BinaryIO) -> Iterator[None]:
-    """The files as standard input, output and error, for Python and for what it starts."""
+def _in_place(streams: tuple[int, int, int]) -> Iterator[None]:
+    """Descriptors as standard input, output and error, for Python and for what it starts."""
     with contextlib.ExitStack() as stack:
-        for number, file in enumerate(files):
-            stack.enter_context(_descriptor(number, file))
-        # As Python opens them where there is no terminal.
-        streams: dict[str, Any] = {
+        for number, descriptor in enumerate(streams):
+            stack.enter_context(_descriptor(number, descriptor))
+        # As Python opens them, and as `warm_server.py` does.
+        line_by_line = 1 if os.isatty(1) else -1
+        opened: dict[str, Any] = {
             "stdin": open(0, closefd=False),  # noqa: SIM115 - there is nothing to close
-            "stdout": open(1, "w", closefd=False),  # noqa: SIM115
+            "stdout": open(1, "w", buffering=line_by_line, closefd=False),  # noqa: SIM115
             "stderr": open(2, "w", buffering=1, errors="backslashreplace", closefd=False),  # noqa: SIM115
         }
-        stack.enter_context(mock.patch.multiple(sys, **streams))
+        stack.enter_context(mock.patch.multiple(sys, **opened))
         yield
 
 
 @contextlib.contextmanager
-def _descriptor(number: int, file: BinaryIO) -> Iterator[None]:
+def _descriptor(number: int, other: int) -> Iterator[None]:
     before = os.dup(number)
-    os.dup2(file.fileno(), number)
+    os.dup2(other, number)
     try:
         yield
     finally:

@@ -1,13 +1,17 @@
 """Invalid files: each command reports them in one sentence, and exits with 2."""
 
 import json
+import shlex
 import subprocess
+import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
-from tests.integration.cli.conftest import RELAY, ROOT, LocalQueues, Run, environment
+from tests.integration.cli.conftest import ROOT, LocalQueues, Run, environment
+from tests.support.every import Test, every
 
 SECRET = "ada@example.com"
 WEBHOOK = ROOT / "tests" / "data" / "webhooks" / "adyen_refund.json"
@@ -70,10 +74,17 @@ A_FEW = {
 """A selection for commands that share their file handling with one that is tested with all."""
 
 
-def files(*kinds: Mapping[str, Callable[[Path], None]]) -> pytest.MarkDecorator:
-    """Parametrises `make` with invalid files."""
+def files(*kinds: Mapping[str, Callable[[Path], None]]) -> Callable[[Test], Test]:
+    """One test for all invalid files, which `make` makes."""
     made = {name: make for kind in kinds for name, make in kind.items()}
-    return pytest.mark.parametrize("make", list(made.values()), ids=list(made))
+    return every("make", made.values(), ids=made)
+
+
+def bad_file(folder: Path, make: Callable[[Path], None]) -> str:
+    """An invalid file, alone in a folder."""
+    path = Path(tempfile.mkdtemp(dir=folder)) / "file"
+    make(path)
+    return str(path)
 
 
 def is_refused(done: subprocess.CompletedProcess[bytes]) -> None:
@@ -86,52 +97,37 @@ def is_refused(done: subprocess.CompletedProcess[bytes]) -> None:
     assert SECRET.encode() not in done.stdout + done.stderr
 
 
-def _in_shell(command: str) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
-        ["/bin/sh", "-c", f"{RELAY} {command}"],
-        capture_output=True,
-        env=environment(),
-        timeout=120,
-        check=False,
-    )
-
-
 @files(UNREADABLE, NO_JSON, NO_OBJECT)
 def test_check_of_a_bad_file_says_so(
     run: Run, tmp_path: Path, make: Callable[[Path], None]
 ) -> None:
-    make(tmp_path / "file")
-
-    is_refused(run("check", "file"))
+    is_refused(run("check", bad_file(tmp_path, make)))
 
 
 @files(UNREADABLE)
 def test_check_ndjson_of_an_unreadable_file_says_so(
     run: Run, tmp_path: Path, make: Callable[[Path], None]
 ) -> None:
-    make(tmp_path / "file")
-
-    is_refused(run("check", "--ndjson", "file"))
+    is_refused(run("check", "--ndjson", bad_file(tmp_path, make)))
 
 
 @pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="a file of Linux's")
-@pytest.mark.parametrize("options", [[], ["--ndjson"]])
+@every("options", [[], ["--ndjson"]])
 def test_check_of_a_file_that_fails_while_it_is_read_says_so(run: Run, options: list[str]) -> None:
     is_refused(run("check", "/proc/self/mem", *options))
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        b'{"app_id": "id1", "kind": "mobile_event", "event": {"a": "\\ud800"}}',
-        b'{"app_id": "\\ud800", "kind": "mobile_event", "event": {}}',
-        b'{"app_id": "id1", "kind": "mobile_event", "event": {"a": 1e999999}}',
-        b'{"app_id": "id1", "app_id": 5, "kind": "mobile_event", "event": {}}',
-        b'{"Records": [1, null, {"body": 5}, {"body": "{"}, {"body": "\\ud800"}]}',
-    ],
-    ids=["half a character", "half a character as app", "huge number", "keys twice", "records"],
-)
+CANNOT_BE_SENT = {
+    "half a character": b'{"app_id": "id1", "kind": "mobile_event", "event": {"a": "\\ud800"}}',
+    "half a character as app": b'{"app_id": "\\ud800", "kind": "mobile_event", "event": {}}',
+    "huge number": b'{"app_id": "id1", "kind": "mobile_event", "event": {"a": 1e999999}}',
+    "keys twice": b'{"app_id": "id1", "app_id": 5, "kind": "mobile_event", "event": {}}',
+    "records": b'{"Records": [1, null, {"body": 5}, {"body": "{"}, {"body": "\\ud800"}]}',
+}
+
+
 @pytest.mark.parametrize("command", ["check", "send"])
+@every("content", CANNOT_BE_SENT.values(), ids=CANNOT_BE_SENT)
 def test_event_that_cannot_be_sent_is_a_finding(
     run: Run, queues: LocalQueues, tmp_path: Path, command: str, content: bytes
 ) -> None:
@@ -149,9 +145,7 @@ def test_event_that_cannot_be_sent_is_a_finding(
 def test_send_of_a_bad_file_says_so(
     run: Run, queues: LocalQueues, tmp_path: Path, make: Callable[[Path], None]
 ) -> None:
-    make(tmp_path / "file")
-
-    is_refused(run("send", "file", *queues.location))
+    is_refused(run("send", bad_file(tmp_path, make), *queues.location))
 
 
 def test_send_over_http_leaves_out_what_cannot_be_a_header_and_sends_the_rest(
@@ -167,7 +161,7 @@ def test_send_over_http_leaves_out_what_cannot_be_a_header_and_sends_the_rest(
     assert b"its event id cannot go over HTTP" in done.stdout
 
 
-@pytest.mark.parametrize("url", ["http://[", "http://127.0.0.1:1/a b", "nonsense", "ftp://x/"])
+@every("url", ["http://[", "http://127.0.0.1:1/a b", "nonsense", "ftp://x/"])
 def test_send_to_what_is_no_address_says_so(run: Run, tmp_path: Path, url: str) -> None:
     (tmp_path / "file").write_text('{"app_id": "w", "kind": "web_visit", "event": {}}')
 
@@ -178,18 +172,16 @@ def test_send_to_what_is_no_address_says_so(run: Run, tmp_path: Path, url: str) 
 def test_payments_explain_of_a_bad_file_says_so(
     run: Run, tmp_path: Path, make: Callable[[Path], None]
 ) -> None:
-    make(tmp_path / "file")
-
-    is_refused(run("payments", "explain", "file"))
+    is_refused(run("payments", "explain", bad_file(tmp_path, make)))
 
 
 @files(A_FEW)
 def test_payments_explain_with_bad_rules_says_so(
     run: Run, tmp_path: Path, make: Callable[[Path], None]
 ) -> None:
-    make(tmp_path / "file")
+    rules = bad_file(tmp_path, make)
 
-    is_refused(run("payments", "explain", str(WEBHOOK), "--rules", "file"))
+    is_refused(run("payments", "explain", str(WEBHOOK), "--rules", rules))
 
 
 def test_payments_explain_with_an_app_that_is_none_says_so(run: Run) -> None:
@@ -200,27 +192,25 @@ def test_payments_explain_with_an_app_that_is_none_says_so(run: Run) -> None:
 def test_dlq_with_a_bad_ready_file_says_so(
     run: Run, tmp_path: Path, make: Callable[[Path], None]
 ) -> None:
-    make(tmp_path / "file")
-
-    is_refused(run("dlq", "list", "--ready-file", "file"))
+    is_refused(run("dlq", "list", "--ready-file", bad_file(tmp_path, make)))
 
 
-@pytest.mark.parametrize("change", [{"mobile_dlq": 5}, {"aws": None}, {"aws": "nonsense"}])
+@every("change", [{"mobile_dlq": 5}, {"aws": None}, {"aws": "nonsense"}])
 def test_dlq_with_a_ready_file_of_wrong_values_says_so(
-    run: Run, queues: LocalQueues, change: Mapping[str, object]
+    run: Run, queues: LocalQueues, tmp_path: Path, change: Mapping[str, object]
 ) -> None:
     ready = json.loads(queues.ready_file.read_text())
-    queues.ready_file.write_text(json.dumps({**ready, **change}))
+    (tmp_path / "wrong").write_text(json.dumps({**ready, **change}))
 
-    is_refused(run("dlq", "list", *queues.location))
+    is_refused(run("dlq", "list", "--ready-file", "wrong"))
 
 
-@pytest.mark.parametrize("url", ["http://[", "http://127.0.0.1:1/queue"])
+@every("url", ["http://[", "http://127.0.0.1:1/queue"])
 def test_dlq_of_what_is_no_queue_says_so(run: Run, url: str) -> None:
     is_refused(run("dlq", "list", "--queue", url))
 
 
-@pytest.mark.parametrize("rate", ["nan", "inf", "-1", "0", "x"])
+@every("rate", ["nan", "inf", "-1", "0", "x"])
 def test_dlq_redrive_at_a_rate_that_is_none_is_refused(
     run: Run, queues: LocalQueues, rate: str
 ) -> None:
@@ -246,25 +236,64 @@ def test_forget_of_an_empty_id_is_refused(run: Run, queues: LocalQueues) -> None
 def test_demo_with_a_bad_sample_says_so(
     run: Run, tmp_path: Path, make: Callable[[Path], None]
 ) -> None:
-    (tmp_path / "samples").mkdir()
-    make(tmp_path / "samples" / "accept_something.json")
+    sample = Path(bad_file(tmp_path, make))
+    sample.rename(sample.with_name("accept_something.json"))
 
-    is_refused(run("demo", "--once", "--samples", "samples"))
-
-
-@pytest.mark.parametrize("command", ["check -", "check --ndjson -"])
-def test_check_of_a_closed_standard_input_says_so(command: str) -> None:
-    is_refused(_in_shell(f"{command} <&-"))
+    is_refused(run("demo", "--once", "--samples", str(sample.parent)))
 
 
-@pytest.mark.parametrize("command", ["check --ndjson /dev/null", "dlq list --queue http://x/"])
-def test_command_with_a_closed_standard_output_says_so(command: str) -> None:
-    is_refused(_in_shell(f"{command} >&-"))
+# What a process has no output or input for, from its start on.
+
+_EACH = """
+import os, sys
+from relay_cli.main import app
+for arguments in sys.argv[1:]:
+    if not os.fork():
+        app(arguments.split())
+    print(os.waitstatus_to_exitcode(os.wait()[1]), file=sys.stderr)
+"""
+
+
+@pytest.fixture
+def good_file(tmp_path: Path) -> Path:
+    path = tmp_path / "file"
+    path.write_text('{"app_id": "w", "kind": "web_visit", "event": {}}')
+    return path
+
+
+def _said_in_shell(redirection: str, *commands: str) -> list[str]:
+    """What a process that is started so says of each command: a sentence, then its exit code."""
+    program = shlex.join([sys.executable, "-c", _EACH, *commands])
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"{program} {redirection}"],
+        capture_output=True,
+        env=environment(),
+        timeout=120,
+        check=True,
+    )
+    assert not done.stdout
+    return done.stderr.decode().splitlines()
+
+
+def test_check_of_a_closed_standard_input_says_so() -> None:
+    said = _said_in_shell("<&-", "check -", "check --ndjson -")
+
+    assert said == ["relay: standard input is closed: there is nothing to read", "2"] * 2
+
+
+def test_check_with_a_closed_standard_output_says_so(good_file: Path) -> None:
+    said = _said_in_shell(">&-", f"check {good_file}", "check --ndjson /dev/null")
+
+    assert said == [
+        "relay: standard output or standard error is closed: there is nowhere to write",
+        "2",
+        "relay: standard output is closed: there is nowhere to write",
+        "2",
+    ]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux's")
-@pytest.mark.parametrize("options", ["", "--ndjson"])
-def test_check_whose_output_does_not_fit_says_so(tmp_path: Path, options: str) -> None:
-    (tmp_path / "file").write_text('{"app_id": "w", "kind": "web_visit", "event": {}}')
+def test_check_whose_output_does_not_fit_says_so(good_file: Path) -> None:
+    said = _said_in_shell(">/dev/full", f"check {good_file}", f"check --ndjson {good_file}")
 
-    is_refused(_in_shell(f"check {options} {tmp_path / 'file'} >/dev/full"))
+    assert said == ["relay: this cannot be done: No space left on device", "2"] * 2
