@@ -29,17 +29,46 @@ _tree = cache(typer.main.get_command)
 
 
 def run(
-    arguments: Sequence[str], *, stdin: bytes, cwd: Path, env: Mapping[str, str]
+    arguments: Sequence[str],
+    *,
+    stdin: bytes | int = b"",
+    stdout: int | None = None,
+    cwd: Path,
+    env: Mapping[str, str],
 ) -> subprocess.CompletedProcess[bytes]:
-    """Runs it to its end."""
+    """Runs it to its end. A number is the descriptor that it reads from, or writes to."""
     with contextlib.ExitStack() as stack:
         given, out, err = (stack.enter_context(tempfile.TemporaryFile()) for _ in range(3))
-        given.write(stdin)
-        given.seek(0)
-        streams = (given.fileno(), out.fileno(), err.fileno())
+        if isinstance(stdin, bytes):
+            given.write(stdin)
+            given.seek(0)
+        streams = (
+            given.fileno() if isinstance(stdin, bytes) else stdin,
+            out.fileno() if stdout is None else stdout,
+            err.fileno(),
+        )
         with contextlib.chdir(cwd):
             code = _exit_code(arguments, env, streams)
         return subprocess.CompletedProcess(["relay", *arguments], code, _text(out), _text(err))
+
+
+def run_for_one_line(
+    arguments: Sequence[str], *, cwd: Path, env: Mapping[str, str]
+) -> subprocess.CompletedProcess[bytes]:
+    """Runs it for a reader who has had enough after a line, as `head -1`."""
+    reads, writes = os.pipe()
+
+    def reader() -> None:
+        with os.fdopen(reads, "rb") as lines:
+            lines.readline()
+
+    thread = threading.Thread(target=reader)
+    thread.start()
+    try:
+        return run(arguments, stdout=writes, cwd=cwd, env=env)
+    finally:
+        os.close(writes)
+        thread.join()
 
 
 def in_terminal(

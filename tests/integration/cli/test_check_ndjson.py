@@ -1,15 +1,18 @@
-"""`relay check --ndjson` in its own process: every test case, any line, and a waiting pipe."""
+"""`relay check --ndjson`: every test case, any line, and a waiting pipe."""
 
 import json
-import subprocess
+import os
+import select
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 
 from relay.exact_json import loads
-from tests.integration.cli.conftest import RELAY, ROOT, Run, environment, lines
+from tests.integration.cli import here
+from tests.integration.cli.conftest import ROOT, Run, environment, lines
 
 CASES = ROOT / "tests" / "data" / "appsflyer_events.ndjson"
 GOOD = {
@@ -22,6 +25,7 @@ GOOD = {
     },
 }
 MIB = 1_048_576
+HANGS_SECONDS = 60
 
 
 def _checked(run: Run, *given: bytes) -> Sequence[dict[str, Any]]:
@@ -120,37 +124,31 @@ MALFORMED = {
 }
 
 
-@pytest.fixture(scope="module")
-def malformed() -> Mapping[str, tuple[Any, Any]]:
-    """The results of each malformed line and of a good line after it, from a single stream."""
+def test_check_ndjson_malformed_line_is_rejected_and_the_next_one_is_checked(run: Run) -> None:
     good = json.dumps(GOOD).encode()
-    stream = b"".join(line + b"\n" + good + b"\n" for line in MALFORMED.values())
-    done = subprocess.run(
-        [RELAY, "check", "--ndjson", "-"],
-        input=stream,
-        capture_output=True,
-        env=environment(),
-        check=True,
+    given = [line for bad in MALFORMED.values() for line in (bad, good)]
+
+    results = _checked(run, *given)
+
+    assert len(results) == 2 * len(MALFORMED)
+    told = dict(zip(MALFORMED, results[::2], strict=True))
+    assert {name: one for name, one in told.items() if not _is_refused(one)} == {}
+    assert [one["verdict"] for one in results[1::2]] == ["send"] * len(MALFORMED)
+
+
+def _is_refused(result: Mapping[str, Any]) -> bool:
+    """With a reason, and without anything of the line."""
+    names = {"rule", "severity", "field", "message"}
+    return (
+        result["verdict"] == "reject"
+        and bool(result["findings"])
+        and all(
+            one.keys() == {"rule", "severity", "field", "message"} for one in result["findings"]
+        )
+        and result["url"] is result["body"] is result["deadline"] is None
+        and result["id"] in {None, "good"}
+        and "secret" not in json.dumps(result)
     )
-    results = iter(lines(done.stdout))
-    assert done.stderr == b""
-    return dict(zip(MALFORMED, zip(results, results, strict=True), strict=True))
-
-
-@pytest.mark.parametrize("name", list(MALFORMED))
-def test_check_ndjson_malformed_line_is_rejected_and_the_next_one_is_checked(
-    name: str, malformed: Mapping[str, tuple[Any, Any]]
-) -> None:
-    result, following = malformed[name]
-
-    assert result["verdict"] == "reject"
-    assert result["findings"]
-    for finding in result["findings"]:
-        assert finding.keys() == {"rule", "severity", "field", "message"}
-    assert (result["url"], result["body"], result["deadline"]) == (None,) * 3
-    assert result["id"] in (None, "good")
-    assert "secret" not in json.dumps(result)
-    assert following["verdict"] == "send"
 
 
 def test_check_ndjson_last_line_without_newline_and_byte_order_mark_are_read(run: Run) -> None:
@@ -161,59 +159,64 @@ def test_check_ndjson_last_line_without_newline_and_byte_order_mark_are_read(run
     assert [result["verdict"] for result in results] == ["send"] * 3
 
 
-@pytest.mark.parametrize("identity", ["text", 7, -1.5, None, "", "\ud800"])
-def test_check_ndjson_id_comes_back_as_given(identity: object, run: Run) -> None:
-    (result,) = _checked(run, json.dumps({**GOOD, "id": identity}).encode())
+def test_check_ndjson_id_comes_back_as_given(run: Run) -> None:
+    identities = ["text", 7, -1.5, None, "", "\ud800"]
 
-    assert result["id"] == identity
+    results = _checked(run, *(json.dumps({**GOOD, "id": one}).encode() for one in identities))
+
+    assert [one["id"] for one in results] == identities
 
 
 def test_check_ndjson_of_nothing_says_nothing(run: Run) -> None:
     assert _checked(run) == []
 
 
-def test_check_ndjson_answers_before_its_input_ends() -> None:
+def test_check_ndjson_answers_before_its_input_ends(tmp_path: Path) -> None:
     """A program that writes a line and waits for the result must get it."""
     line = json.dumps(GOOD).encode() + b"\n"
-    with subprocess.Popen(
-        [RELAY, "check", "--ndjson", "-"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env=environment(),
-    ) as process:
-        assert process.stdin
-        assert process.stdout
-        for _ in range(3):
-            process.stdin.write(line)
-            process.stdin.flush()
-            assert json.loads(process.stdout.readline())["verdict"] == "send"
-        process.stdin.close()
-        assert process.wait() == 0
+    (reads, asks), (answers, writes) = os.pipe(), os.pipe()
+    told = []
+
+    def program() -> None:
+        with os.fdopen(asks, "wb", buffering=0) as questions, os.fdopen(answers, "rb") as results:
+            for _ in range(3):
+                questions.write(line)
+                if not select.select([results], [], [], HANGS_SECONDS)[0]:
+                    return
+                told.append(json.loads(results.readline())["verdict"])
+
+    thread = Thread(target=program)
+    thread.start()
+    given = ["check", "--ndjson", "-"]
+    done = here.run(given, stdin=reads, stdout=writes, cwd=tmp_path, env=environment())
+    thread.join()
+    for descriptor in (reads, writes):
+        os.close(descriptor)
+
+    assert told == ["send"] * 3
+    assert done.returncode == 0
 
 
 def test_check_ndjson_reader_that_stops_early_causes_no_error(tmp_path: Path) -> None:
+    """There are more answers than fit into a pipe."""
     many = tmp_path / "many.ndjson"
-    many.write_bytes(json.dumps(GOOD).encode().join([b"", b"\n"]) * 5_000)
-    with subprocess.Popen(
-        [RELAY, "check", "--ndjson", str(many)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment(),
-    ) as process:
-        assert process.stdout
-        assert process.stderr
-        process.stdout.readline()
-        process.stdout.close()
+    many.write_bytes(json.dumps(GOOD).encode().join([b"", b"\n"]) * 500)
 
-        assert process.stderr.read() == b""
-        assert process.wait() == 0
+    given = ["check", "--ndjson", str(many)]
+    done = here.run_for_one_line(given, cwd=tmp_path, env=environment())
+
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
-def test_check_ndjson_endless_line_takes_no_more_memory(run: Run) -> None:
+@pytest.mark.xdist_group("integration/cli/test_bad_reports.py")  # which starts what limits memory
+def test_check_ndjson_endless_line_takes_no_more_memory(run: Run, tmp_path: Path) -> None:
     """100 MiB without a newline, with 48 MiB of memory."""
-    endless = b"x" * 100 * MIB + b"\n" + json.dumps(GOOD).encode()
+    with (tmp_path / "endless").open("wb") as file:
+        file.truncate(100 * MIB)  # zeros, which take no room
+        file.seek(0, os.SEEK_END)
+        file.write(b"\n" + json.dumps(GOOD).encode())
 
-    done = run("check", "--ndjson", "-", stdin=endless, memory_mib=48)
+    done = run("check", "--ndjson", "endless", memory_mib=48)
 
     assert [result["verdict"] for result in lines(done.stdout)] == ["reject", "send"], done.stderr
     assert done.returncode == 0
