@@ -142,9 +142,7 @@ def _is_refused(result: Mapping[str, Any]) -> bool:
     return (
         result["verdict"] == "reject"
         and bool(result["findings"])
-        and all(
-            one.keys() == {"rule", "severity", "field", "message"} for one in result["findings"]
-        )
+        and all(one.keys() == names for one in result["findings"])
         and result["url"] is result["body"] is result["deadline"] is None
         and result["id"] in {None, "good"}
         and "secret" not in json.dumps(result)
