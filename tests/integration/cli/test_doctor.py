@@ -9,6 +9,7 @@ import gc
 import io
 import json
 import re
+import subprocess
 import threading
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +18,7 @@ from functools import cache, partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
+from unittest import mock
 
 import boto3
 import botocore.client
@@ -26,6 +28,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from moto import mock_aws
 from moto.cloudwatch.models import cloudwatch_backends
 from moto.core.common_models import CloudFormationModel
+from moto.sqs.models import sqs_backends
 
 from relay.config.producers import token_digest
 from relay.instants import utc_now
@@ -36,6 +39,8 @@ from relay_cli.doctor import run
 from relay_cli.doctor.check import Check
 from relay_cli.doctor.layer import SOURCES, end_of_file
 from relay_cli.terminal.errors import CliError
+from tests.integration.cli import here
+from tests.integration.cli.conftest import environment
 from tests.support.template import sam_template
 
 STACK = "relay"
@@ -514,3 +519,26 @@ def test_end_of_file_alone_is_fetched_and_an_address_of_another_sort_is_not(
         end_of_file("http://127.0.0.1:9/")
     with pytest.raises(CliError, match="no address"):
         end_of_file("file:///etc/passwd")
+
+
+def test_send_finds_queues_by_the_outputs_of_a_stack(
+    installation: Installation, tmp_path: Path
+) -> None:
+    event = {"app_id": "id1", "kind": "mobile_event", "event": {"eventName": "a"}}
+    (tmp_path / "file.json").write_text(json.dumps(event))
+
+    def send(stack: str) -> subprocess.CompletedProcess[bytes]:
+        given = ["send", "file.json", "--stack", stack]
+        return here.run(given, cwd=tmp_path, env=environment())
+
+    sqs, url = boto3.client("sqs"), installation.queues["mobile_queue"]
+    in_moto = sqs_backends["123456789012"]["us-east-1"].queues[url.rpartition("/")[2]]
+    with mock.patch.dict(in_moto.lambda_event_source_mappings, clear=True):  # or it asks for Docker
+        done, missing = send(STACK), send("nobody")
+
+    (message,) = sqs.receive_message(QueueUrl=url)["Messages"]
+    sqs.purge_queue(QueueUrl=url)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(message["Body"]) == event
+    assert missing.returncode == 2
+    assert missing.stderr.startswith(b"relay: CloudFormation says ValidationError")

@@ -1,4 +1,4 @@
-"""`relay send` in its own process, against queues and an HTTP API."""
+"""`relay send`, against queues and an HTTP API; with a stack, in `test_doctor.py`."""
 
 import json
 import threading
@@ -8,7 +8,6 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
 
-import boto3
 import pytest
 
 from tests.integration.cli.conftest import ROOT, LocalQueues, Run
@@ -70,34 +69,6 @@ def test_send_finds_queues_by_option_environment_and_default_ready_file(
     queues.ready_file.rename(tmp_path / ".relay" / "ready.json")
     assert run("send", file).returncode == 0
     assert queues.bodies("mobile_queue") == [MOBILE] * 3
-
-
-def test_send_finds_queues_by_the_outputs_of_a_stack(
-    run: Run, queues: LocalQueues, tmp_path: Path
-) -> None:
-    names = {
-        output: f"{surface.lower()}_{name}"
-        for surface in ("Mobile", "Web", "Payments")
-        for output, name in (
-            (f"{surface}QueueUrl", "queue"),
-            (f"{surface}DeadLetterQueueUrl", "dlq"),
-        )
-    }
-    template = {
-        "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}},
-        "Outputs": {output: {"Value": queues.urls[name]} for output, name in names.items()},
-    }
-    client = boto3.client("cloudformation", endpoint_url=queues.endpoint, region_name="us-east-1")
-    client.create_stack(StackName="relay-test", TemplateBody=json.dumps(template))
-    env = {"AWS_ENDPOINT_URL": queues.endpoint}
-
-    done = run("send", _file(tmp_path, MOBILE), "--stack", "relay-test", env=env)
-    missing = run("send", _file(tmp_path, MOBILE), "--stack", "nobody", env=env)
-
-    assert done.returncode == 0, done.stderr
-    assert queues.bodies("mobile_queue") == [MOBILE]
-    assert missing.returncode == 2
-    assert missing.stderr.startswith(b"relay: CloudFormation says ValidationError")
 
 
 def test_send_to_a_missing_queue_says_so(run: Run, queues: LocalQueues, tmp_path: Path) -> None:
