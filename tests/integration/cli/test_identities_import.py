@@ -10,12 +10,16 @@ import signal
 import stat
 import subprocess
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 from typing import Any
+from unittest import mock
 
 import boto3
 import pytest
+from moto.dynamodb.models import DynamoDBBackend
 
 from relay.aws.table import DynamoTable
 from relay.errors import TableUnavailableError
@@ -24,12 +28,13 @@ from relay_cli.identities.importer import Counts, Importer, Progress
 from relay_cli.identities.report import MAX_LINE_BYTES, Fingerprint, Report, Row
 from relay_cli.terminal.errors import CliError
 from relay_sandbox.local_aws.memory_table import MemoryTable
-from tests.integration.cli.conftest import RELAY, LocalQueues, Run, environment, until
+from tests.integration.cli.conftest import RELAY, LocalQueues, Run, environment
 
 APP = "id123456789"
 HEADER = ["Media Source", "Install Time", "App ID", "Customer User ID", "AppsFlyer ID", "Platform"]
-LINES = 200  # moto writes about two hundred a second
+LINES = 80
 LINES_IN_FULL = 5_000
+CHUNK = 20
 
 
 def line(number: int, **overrides: str) -> list[str]:
@@ -190,7 +195,8 @@ def test_report_line_that_is_cut_off_is_bad(tmp_path: Path) -> None:
 def test_report_row_without_end_is_not_unpacked(tmp_path: Path) -> None:
     """A quoted field may span many lines, and a row of short fields any number of them."""
     path = tmp_path / "bomb.gz"
-    path.write_bytes(gzip.compress(text_of([]).encode() + b'"' + b'","\n' * MAX_LINE_BYTES))
+    field = b'","' + b"x" * 28 + b"\n"
+    path.write_bytes(gzip.compress(text_of([]).encode() + b'"' + field * (MAX_LINE_BYTES // 16)))
 
     with pytest.raises(CliError, match="are a row longer than"):
         rows(path)
@@ -351,6 +357,22 @@ def dynamodb(queues: LocalQueues) -> Any:
     return boto3.client("dynamodb", endpoint_url=queues.endpoint, region_name="us-east-1")
 
 
+@contextmanager
+def _table_that_halts(at: int) -> Iterator[tuple[Event, Event]]:
+    """Whether the local table has halted at one of its writes, and what has it go on."""
+    put, left = DynamoDBBackend.put_item, iter(range(at))
+    halted, goes_on = Event(), Event()
+
+    def put_item(*args: Any, **kwargs: Any) -> Any:
+        if next(left, None) is None:
+            halted.set()
+            assert goes_on.wait(60)
+        return put(*args, **kwargs)
+
+    with mock.patch.object(DynamoDBBackend, "put_item", put_item):
+        yield halted, goes_on
+
+
 def test_import_goes_on_after_a_kill(
     run: Run,
     queues: LocalQueues,
@@ -361,24 +383,27 @@ def test_import_goes_on_after_a_kill(
     count = LINES_IN_FULL if pytestconfig.getoption("--full") else LINES
     path = write(tmp_path / "installs.csv", *(line(number) for number in range(count)))
     state = tmp_path / "installs.csv.import.json"
-    command = ["identities", "import", str(path), "--chunk-rows", "40", *queues.location]
-    first = subprocess.Popen([RELAY, *command], cwd=tmp_path, env=environment())
-    until(state.exists, first)
-    first.send_signal(signal.SIGKILL)
-    first.wait()
+    command = ["identities", "import", str(path), "--chunk-rows", str(CHUNK), *queues.location]
+    with _table_that_halts(2 * CHUNK + CHUNK // 2) as (halted, goes_on):
+        first = subprocess.Popen([RELAY, *command], cwd=tmp_path, env=environment())
+        assert halted.wait(60)
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+        goes_on.set()
     done = json.loads(state.read_text())["counts"]["rows"]
 
     second = run(*command)
 
     assert second.returncode == 0, second.stderr
-    assert 0 < done < count
+    assert done == 2 * CHUNK
     assert f"behind row {done:,}".encode() in second.stderr
     assert f"{count:,} rows: {count:,} remembered".encode() in second.stdout
     assert not state.exists()
     assert dynamodb(queues).scan(TableName=table_name, Select="COUNT")["Count"] == count
-    table = DynamoTable(dynamodb(queues), table_name)
     some = [f"user-{number}" for number in range(0, count, 20)]
-    found = Identities(table).find([Customer(APP, one) for one in some])
+    found = Identities(DynamoTable(dynamodb(queues), table_name)).find(
+        [Customer(APP, one) for one in some]
+    )
     assert len(found) == len(some)
     assert all(found.values())
 
