@@ -66,11 +66,11 @@ class Sandbox:
 
     def __init__(self, options: SandboxOptions | None = None) -> None:
         self.options = options or SandboxOptions()
+        self._access = Access.allowing(self.options.allow_hosts)  # or it has nothing to give back
         self.work_dir, self._lock = take_folder(self.options.work_dir)
         self.seeds = Seeds()
         self.stand_in = StandIn(self.seeds.accounts())
         self._ports = choose_ports(self.options.port)
-        self._access = Access.allowing(self.options.allow_hosts)
         self.journal = Journal()
         self.observer = Observer(self.journal, self.stand_in.accounts.zone)
         self.aws = LocalAws(

@@ -4,6 +4,8 @@ A sandbox takes seconds to come up. The tests of one xdist group share it.
 """
 
 import json
+import os
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -14,6 +16,7 @@ from relay_sandbox.lambda_runtime import execution
 from relay_sandbox.lambda_runtime.execution import function_environment
 from relay_sandbox.sandbox import Sandbox, SandboxOptions
 from tests.integration.emulator import Build, build
+from tests.integration.processes import alive, descendants
 
 AWS_SECRET = "planted-aws-secret"
 AWS_SESSION = "planted-aws-session"
@@ -42,8 +45,13 @@ async def _running_for_faults(tmp_path_factory: pytest.TempPathFactory) -> Async
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(execution, "function_environment", _everything_is_logged)
+        before = descendants(os.getpid())
         async with Sandbox(options) as running:
+            own = descendants(os.getpid()) - before
             yield running
+            started = own.union(*map(descendants, own))
+    assert len(started) >= 4 or sys.platform != "linux", "the local AWS and some functions"
+    assert not alive(started), "a sandbox that is stopped leaves no process behind"
 
 
 def _everything_is_logged(*given: Any) -> dict[str, str]:

@@ -104,7 +104,11 @@ def until(condition: Callable[[], object], process: "subprocess.Popen[bytes]") -
 def in_terminal(*arguments: str, question: str, answer: str) -> tuple[int, str]:
     """Runs `relay ...` in a terminal and answers its question; returns exit code and output."""
     env = environment(COLUMNS="200", TERM="dumb")
-    return here.in_terminal(arguments, env=env, question=question, answer=answer)
+
+    def person(terminal: int) -> None:
+        os.write(terminal, answer.encode() + b"\n")
+
+    return here.in_terminal(arguments, env=env, shows=question, then=person)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -72,19 +72,22 @@ def run_for_one_line(
 
 
 def in_terminal(
-    arguments: Sequence[str], *, env: Mapping[str, str], question: str, answer: str
+    arguments: Sequence[str], *, env: Mapping[str, str], shows: str, then: Callable[[int], object]
 ) -> tuple[int, str]:
-    """Runs it in a terminal, where its question is answered; returns exit code and output."""
+    """Runs it in a terminal; once that shows a text, calls `then` with the end that people have.
+
+    Returns exit code and output.
+    """
     controller, terminal = pty.openpty()
     shown: list[str] = []
 
     def person() -> None:
-        asked = True
+        is_waiting = True
         while piece := _read(controller):
             shown.append(piece)
-            if asked and question in "".join(shown):
-                os.write(controller, answer.encode() + b"\n")
-                asked = False
+            if is_waiting and shows in "".join(shown):
+                is_waiting = False
+                then(controller)
 
     thread = threading.Thread(target=person)
     thread.start()
@@ -99,7 +102,7 @@ def in_terminal(
 
 def _read(controller: int) -> str:
     try:
-        return os.read(controller, 65_536).decode()
+        return os.read(controller, 65_536).decode(errors="replace")
     except OSError:  # nobody has the terminal any more
         return ""
 

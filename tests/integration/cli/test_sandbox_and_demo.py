@@ -1,8 +1,6 @@
-"""`relay sandbox` and `relay demo` in their own process, with the real functions."""
+"""`relay sandbox` in its own process, with the real functions, and `relay demo` with that."""
 
-import asyncio
 import json
-import os
 import re
 import shutil
 import signal
@@ -10,7 +8,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,12 +18,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
 from relay_cli.clients.http import call
-from relay_cli.main import app
+from relay_sandbox.journal.journal import Journal
 from relay_sandbox.options import SandboxOptions
-from relay_sandbox.serve import WhenUp, run_sandbox
+from relay_sandbox.serve import run_sandbox
+from tests.integration.cli import here
 from tests.integration.cli.conftest import RELAY, ROOT, Run, environment, lines, until
 from tests.integration.processes import alive, descendants
 
@@ -160,6 +158,59 @@ def test_sandbox_says_where_it_is_and_answers_to_the_names_it_is_given(up: Up) -
     assert up.ready["apps"].keys() == {"mobile", "web"}
 
 
+def _samples(folder: Path, *names: str) -> Path:
+    target = folder / "samples"
+    target.mkdir()
+    for name in names:
+        shutil.copy(EVENTS / f"{name}.json", target)
+    return target
+
+
+@pytest.fixture
+def attached(up: Up, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What runs here takes the sandbox that is up for its own; gets a line when it has left it.
+
+    That a sandbox which is left stops all that it began: tests/integration/conftest.py.
+    """
+    left: list[str] = []
+
+    @asynccontextmanager
+    async def sandbox(_: SandboxOptions) -> AsyncIterator[Any]:
+        try:
+            yield SimpleNamespace(ready=up.ready, journal=Journal())
+        finally:
+            left.append("left")
+
+    monkeypatch.setattr("relay_sandbox.serve.Sandbox", sandbox)
+    return left
+
+
+def test_demo_on_a_terminal_runs_every_sample_stays_up_and_shows_what_to_try(
+    up: Up, attached: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ready_file, seen = tmp_path / ".relay" / "ready.json", []
+
+    def person(_: int) -> None:
+        seen.append(json.loads(ready_file.read_text()))
+        here.interrupt(signal.SIGINT)
+
+    env = environment(TERM="xterm", NO_COLOR="1", COLUMNS="120")
+    code, output = here.in_terminal(["demo"], env=env, shows="Ctrl-C stops it", then=person)
+
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", output)
+    assert code == 0, shown
+    assert f"{len(list(EVENTS.glob('*_*.json')))} samples" in shown
+    assert "all ended as their files say" in shown
+    assert shown.partition("The sandbox is up")[0].count("✗") == 1, "only the legend shows one"
+    assert (seen, attached) == ([up.ready], ["left"])
+    assert not ready_file.exists()
+    assert f"curl {up.ready['api']}/v1/mobile/" in shown
+    assert f"--queue-url {up.ready['mobile_queue']}" in shown
+    assert "Open " in shown
+    assert shown.index(up.ready["page"]) < shown.index("samples,")
+
+
 def test_sandbox_takes_what_is_sent_over_http_to_appsflyer(run: Run, up: Up) -> None:
     sample = str(EVENTS / "accept_mobile_event.json")
     sent = run("send", sample, *up.location, "--api", up.ready["api"])
@@ -176,26 +227,32 @@ def test_sandbox_with_the_ready_file_of_one_that_is_up_says_where_that_is(run: R
     assert json.loads(up.file.read_text()) == up.ready
 
 
-def test_send_that_waits_and_status_say_what_became_of_each_event(run: Run, up: Up) -> None:
+def test_send_that_waits_and_status_say_what_became_of_each_event(
+    run: Run, up: Up, tmp_path: Path
+) -> None:
     """The names and values that programs outside rely on."""
+    names = ("purchase", "batch_one_bad", "account_blocked")
+    samples = _samples(tmp_path, *(f"forward_mobile_{name}" for name in names))
+    for path in samples.iterdir():  # the demo has sent those ids already, of other moments
+        path.write_text(path.read_text().replace("order-", "waited-"))
+    purchase, batch, blocked = (str(samples / f"forward_mobile_{name}.json") for name in names)
+
     location = up.location
-    good = run("send", str(EVENTS / "forward_mobile_purchase.json"), "--wait", "--json", *location)
-    mixed = run("send", str(EVENTS / "forward_mobile_batch_one_bad.json"), *location,
-                "--wait", "30", "--json")  # fmt: skip
-    held = run("send", str(EVENTS / "forward_mobile_account_blocked.json"), *location,
-               "--wait", "0.5", "--json")  # fmt: skip
-    status = run("status", "order-1001", "--json", *location)
-    unknown = run("status", "order-0", "--json", *location)
-    shown = run("status", "order-1001", *location)
+    good = run("send", purchase, "--wait", "--json", *location)
+    mixed = run("send", batch, *location, "--wait", "30", "--json")
+    held = run("send", blocked, *location, "--wait", "0.5", "--json")
+    status = run("status", "waited-1001", "--json", *location)
+    unknown = run("status", "waited-0", "--json", *location)
+    shown = run("status", "waited-1001", *location)
 
     (delivered,) = lines(good.stdout)
     assert good.returncode == 0
     assert delivered.keys() == {"event_id", "app_id", "outcome", "reason", "rules", "recorded"}
-    assert (delivered["event_id"], delivered["outcome"]) == ("order-1001", "delivered")
+    assert (delivered["event_id"], delivered["outcome"]) == ("waited-1001", "delivered")
     assert delivered["recorded"]["rule"] == "T3"
     assert mixed.returncode == 1
     assert {one["event_id"]: one["outcome"] for one in lines(mixed.stdout)} == {
-        "order-1004": "delivered", "login-77": "rejected", "tutorial-78": "delivered"
+        "waited-1004": "delivered", "login-77": "rejected", "tutorial-78": "delivered"
     }  # fmt: skip
     assert held.returncode == 1
     assert lines(held.stdout)[0]["outcome"] in {"held", "waiting"}
@@ -222,44 +279,19 @@ def test_sandbox_whose_ready_file_cannot_be_written_says_so(run: Run, tmp_path: 
     assert b"Traceback" not in done.stderr
 
 
-def _samples(folder: Path, *names: str) -> Path:
-    target = folder / "samples"
-    target.mkdir()
-    for name in names:
-        shutil.copy(EVENTS / f"{name}.json", target)
-    return target
-
-
-@pytest.fixture
-def demo(up: Up, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    """Runs `relay demo` on the sandbox that is up already, in this process and without a terminal.
-
-    In its own process, with its own sandbox: `test_demo_on_a_terminal_runs_every_sample...`.
-    """
-
-    def attach(_: object, __: object, *, when_up: WhenUp) -> None:
-        sandbox: Any = SimpleNamespace(ready=up.ready)
-
-        async def run() -> None:
-            await when_up(sandbox)
-
-        asyncio.run(run())
-
-    monkeypatch.setattr("relay_cli.local.run.run_sandbox", attach)
-    return lambda *arguments: CliRunner().invoke(app, ["demo", *arguments])
-
-
+@pytest.mark.usefixtures("attached")
 def test_demo_without_a_terminal_ends_with_0_once_all_samples_have(
-    demo: Callable[..., Result], tmp_path: Path
+    run: Run, tmp_path: Path
 ) -> None:
-    done = demo("--samples", str(_samples(tmp_path, "accept_health")))
+    done = run("demo", "--samples", str(_samples(tmp_path, "accept_health")))
 
-    assert done.exit_code == 0, done.output
-    assert "1 samples, 1 events and calls" in done.stdout
+    assert done.returncode == 0, done.stderr
+    assert b"1 samples, 1 events and calls" in done.stdout
 
 
+@pytest.mark.usefixtures("attached")
 def test_demo_ends_with_1_and_names_the_samples_that_ended_otherwise(
-    demo: Callable[..., Result], tmp_path: Path
+    run: Run, tmp_path: Path
 ) -> None:
     changes: dict[str, dict[str, Any]] = {
         "forward_mobile_refund": {"outcome": "rejected"},
@@ -273,48 +305,14 @@ def test_demo_ends_with_1_and_names_the_samples_that_ended_otherwise(
         content["sample"]["expect"][0] |= change
         path.write_text(json.dumps(content))
 
-    done = demo("--samples", str(samples))
+    done = run("demo", "--samples", str(samples))
 
-    assert done.exit_code == 1
+    shown = done.stdout.decode()
+    assert done.returncode == 1
     for name in changes:
-        assert f"events/{name}.json, event 1" in done.stdout
-    assert "3 did not end as their file says" in done.stdout
-    assert "accept_wrong_token.json" not in done.stdout
-
-
-def test_demo_on_a_terminal_runs_every_sample_stays_up_and_shows_what_to_try(
-    tmp_path: Path,
-) -> None:
-    controller, terminal = os.openpty()
-    with subprocess.Popen(
-        [RELAY, "demo"],
-        stdin=terminal,
-        stdout=terminal,
-        stderr=terminal,
-        cwd=tmp_path,
-        env=environment(TERM="xterm", NO_COLOR="1", COLUMNS="120"),
-    ) as process:
-        os.close(terminal)
-        output = b""
-        while b"Ctrl-C stops it" not in output:
-            output += os.read(controller, 65_536)
-        ready = json.loads((tmp_path / ".relay" / "ready.json").read_text())
-        started = descendants(process.pid)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 0, "all samples ended as their files say"
-    os.close(controller)
-    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", output.decode())
-
-    assert f"{len(list(EVENTS.glob('*_*.json')))} samples" in shown
-    assert "all ended as their files say" in shown
-    assert shown.partition("The sandbox is up")[0].count("✗") == 1, "only the legend shows one"
-    assert len(started) >= 4 or sys.platform != "linux", "the local AWS and some functions"
-    assert not alive(started)
-    assert not (tmp_path / ".relay" / "ready.json").exists()
-    assert f"curl {ready['api']}/v1/mobile/" in shown
-    assert f"--queue-url {ready['mobile_queue']}" in shown
-    assert "Open " in shown
-    assert shown.index(ready["page"]) < shown.index("samples,")
+        assert f"events/{name}.json, event 1" in shown
+    assert "3 did not end as their file says" in shown
+    assert "accept_wrong_token.json" not in shown
 
 
 def test_demo_without_samples_says_so(run: Run, tmp_path: Path) -> None:
@@ -382,29 +380,20 @@ def test_sandbox_that_is_killed_leaves_no_process_behind(up: Up) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_sandbox_that_is_stopped_by_either_signal_ends_all_that_it_began(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+    up: Up, attached: list[str], tmp_path: Path, number: signal.Signals
 ) -> None:
-    """That a whole one does so leaves nothing behind: the demo on a terminal, above."""
-    seen = []
-
-    @asynccontextmanager
-    async def sandbox(_: SandboxOptions) -> AsyncIterator[Any]:
-        try:
-            yield SimpleNamespace(ready={"page": "there"})
-        finally:
-            seen.append("ended")
+    ready_file = tmp_path / "ready.json"
 
     async def when_up(_: Any) -> None:
-        assert json.loads((tmp_path / "ready.json").read_text()) == {"page": "there"}
+        assert json.loads(ready_file.read_text()) == up.ready
         signal.raise_signal(number)
 
-    monkeypatch.setattr("relay_sandbox.serve.Sandbox", sandbox)
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     try:
-        run_sandbox(SandboxOptions(), tmp_path / "ready.json", when_up=when_up)
+        run_sandbox(SandboxOptions(), ready_file, when_up=when_up)
     finally:
         for one, handler in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):
             signal.signal(one, handler)
 
-    assert seen == ["ended"]
-    assert not (tmp_path / "ready.json").exists()
+    assert attached == ["left"]
+    assert not ready_file.exists()
