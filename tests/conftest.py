@@ -272,6 +272,18 @@ def _nobodys_aws_account() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _awss_models_are_read_once() -> Iterator[None]:
+    """And not by each session of botocore's, of which tests make hundreds."""
+    if "botocore.session" not in sys.modules:
+        yield
+        return
+    session = sys.modules["botocore.session"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(session, "create_loader", cache(vars(session)["create_loader"]))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _dynamo_calls_are_checked_by_awss_model() -> Iterator[None]:
     """Every call that the relay makes to DynamoDB by itself, and its answer, in every test."""
     # Only where a test has loaded it: loaded here, its lines would count as not covered.
