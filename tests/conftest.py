@@ -147,8 +147,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_sessionfinish() -> None:
-    """Nothing hangs any more."""
+    """Nothing hangs any more; and pytest, which looks for garbage five times now, finds it soon."""
     faulthandler.cancel_dump_traceback_later()
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)
