@@ -25,7 +25,7 @@ GOOD = {
     },
 }
 MIB = 1_048_576
-HANGS_SECONDS = 60
+HANGS_SECONDS = 20
 
 
 def _checked(run: Run, *given: bytes) -> Sequence[dict[str, Any]]:
