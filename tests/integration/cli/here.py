@@ -108,7 +108,10 @@ def _read(controller: int) -> str:
 
 
 def interrupt(number: signal.Signals) -> None:
-    """What Ctrl-C and `kill` do, for a command that runs here; if it listens, for it ends all."""
+    """What Ctrl-C and `kill` do to a command that runs here.
+
+    To one that listens only: else it would end the tests. Who waits for its end sees it go on.
+    """
     if signal.getsignal(number) not in {signal.SIG_DFL, signal.default_int_handler}:
         os.kill(os.getpid(), number)
 

@@ -1,4 +1,4 @@
-"""`relay dlq` in its own process, against queues with dead letters."""
+"""`relay dlq`, against queues with dead letters; interrupted and killed in a process of its own."""
 
 import json
 import signal
