@@ -192,6 +192,20 @@ SECRETS: Iterable[object] = (
 )
 
 
+@every("app_id, assumes_ios", [(IOS, True), (ANDROID, False), (WINDOWS, False)])
+def test_missing_os_is_told_what_appsflyer_takes_instead_where_it_takes_something(
+    app_id: str, assumes_ios: bool
+) -> None:
+    """M12."""
+    (message,) = (
+        item.message
+        for item in of(Kind.MOBILE_EVENT, {"os": None}, app_id).findings
+        if item.rule == "M12"
+    )
+
+    assert ("AppsFlyer assumes iOS 14.5" in message) is assumes_ios
+
+
 @every("kind", list(Kind))
 def test_no_finding_holds_a_value(kind: Kind) -> None:
     """A secret in each field, in names that are no field's, and as the app id."""
