@@ -1,6 +1,7 @@
 """`relay sandbox` in its own process, with the real functions, and `relay demo` with that."""
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -209,6 +210,36 @@ def test_demo_on_a_terminal_runs_every_sample_stays_up_and_shows_what_to_try(
     assert f"--queue-url {up.ready['mobile_queue']}" in shown
     assert "Open " in shown
     assert shown.index(up.ready["page"]) < shown.index("samples,")
+
+
+def test_demo_with_a_process_and_a_sandbox_of_its_own_ends_with_ctrl_c_and_leaves_nothing(
+    tmp_path: Path,
+) -> None:
+    samples = _samples(tmp_path, "accept_health", "forward_mobile_purchase")
+    controller, terminal = os.openpty()
+    with subprocess.Popen(
+        [RELAY, "demo", "--samples", str(samples)],
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        cwd=tmp_path,
+        env=environment(TERM="xterm", NO_COLOR="1", COLUMNS="120"),
+        process_group=0,
+    ) as process:
+        os.close(terminal)
+        output = b""
+        while b"Ctrl-C stops it" not in output:
+            output += os.read(controller, 65_536)
+        started = descendants(process.pid)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(60) == 0, output.decode()
+    os.close(controller)
+
+    assert b"2 samples" in output
+    assert b"all ended as their files say" in output
+    assert len(started) >= 4 or sys.platform != "linux", "the local AWS and some functions"
+    assert not alive(started)
+    assert not (tmp_path / ".relay" / "ready.json").exists()
 
 
 def test_sandbox_takes_what_is_sent_over_http_to_appsflyer(run: Run, up: Up) -> None:
