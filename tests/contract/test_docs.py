@@ -5,7 +5,7 @@ import importlib
 import inspect
 import re
 from collections.abc import Iterator
-from functools import reduce
+from functools import cache, reduce
 from pathlib import Path
 from typing import NamedTuple
 
@@ -66,14 +66,17 @@ def _rows() -> Iterator[Row]:
 ROWS = {row.rule: row for row in _rows()}
 
 
-def _modules() -> list[Path]:
-    return sorted(LAYER.rglob("*.py"))
+@cache
+def _modules() -> dict[Path, ast.Module]:
+    return {
+        path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(LAYER.rglob("*.py"))
+    }
 
 
 def _findings() -> Iterator[tuple[str, str]]:
     """Rule and severity of each finding that the code raises by a literal rule number."""
-    for path in _modules():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for module in _modules().values():
+        for node in ast.walk(module):
             match node:
                 case ast.Call(
                     func=ast.Attribute(attr=severity), args=[ast.Constant(value=str(rule)), *_]
@@ -175,9 +178,16 @@ def test_pictures_exist_are_small_and_say_in_words_what_they_show() -> None:
     assert [p.name for p, alt in shown.items() if alt is not None and len(alt) < _LEAST_ALT] == []
 
 
+@cache
+def _names() -> set[str]:
+    """The names of all modules of this project, and not of what is installed beside it."""
+    folders = [path for path in ROOT.glob("[!.]*/") if path.is_dir()]
+    return {path.name for folder in folders for path in folder.rglob("*.py")}
+
+
 def _is_there(path: str) -> bool:
     if "/" not in path:  # the name of a module that the sentence has placed before
-        return any(ROOT.glob(f"*/**/{path}")) or (ROOT / path).exists()
+        return path in _names()
     return any((home / end).exists() for home in HOMES for end in (path, f"{path}.py"))
 
 
@@ -237,10 +247,10 @@ def _text_of(node: ast.expr, names: dict[str, object]) -> str | None:
 
 def _reasons() -> Iterator[tuple[str, str]]:
     """What the code says of each reason: its outcome and itself, and what stands in front of it."""
-    for path in _modules():
+    for path, module in _modules().items():
         name = ".".join(path.relative_to(LAYER.parent).with_suffix("").parts)
         names = vars(importlib.import_module(name.removesuffix(".__init__")))
-        for node in ast.walk(ast.parse(_text(path))):
+        for node in ast.walk(module):
             match node:
                 case ast.Call(
                     func=ast.Name(id="Verdict"), args=[ast.Attribute(attr=outcome), _, reason, *_]
