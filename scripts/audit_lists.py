@@ -19,8 +19,9 @@ LISTS = ("layer", "development", "sam-cli")
 # With hashes, nothing has to be resolved. Without --strict, what the service does not know passes.
 _OPTIONS = ("--progress-spinner", "off", "--strict", "--require-hashes", "--disable-pip")
 _FAILED = """\
-Not passed: {}. Above is either a vulnerability, with the version that mends it, or a package that
-the advisory service did not answer for. Another service: make audit AUDIT='-s osv'"""
+Not passed: {}.
+Above is either a vulnerability, with the version that mends it, or a package
+that the service did not answer for. Another one: make audit AUDIT='-s osv'"""
 _OLD = ": take a newer one with `scripts/uv lock --upgrade-package certifi && make lock`"
 
 
