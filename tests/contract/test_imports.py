@@ -37,25 +37,32 @@ def modules() -> dict[str, Path]:
 MODULES = modules()
 
 
-@cache
-def tree(module: str) -> ast.Module:
-    return ast.parse(MODULES[module].read_text("utf-8"))
+class Source(NamedTuple):
+    """What is asked of a module's source; of its syntax tree, nothing is kept."""
+
+    imports: list[str]
+    """What it imports, wherever in it: `from a import b` is `a.b`."""
+    attributes: set[str]
+    """The names that stand behind a dot."""
 
 
 @cache
-def imported(module: str) -> list[str]:
-    """What a module imports, wherever in it: `from a import b` is `a.b`."""
-    return list(_imported(module))
+def source(module: str) -> Source:
+    tree = ast.parse(MODULES[module].read_text("utf-8"))
+    nodes = ast.walk(tree)
+    return Source(
+        list(imported(tree)), {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    )
 
 
-def _imported(module: str) -> Iterator[str]:
-    waiting: list[ast.AST] = [tree(module)]
+def imported(tree: ast.Module) -> Iterator[str]:
+    waiting: list[ast.AST] = [tree]
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert not node.level, f"{module}: imports are absolute"
+            assert not node.level, f"from {node.module}: imports are absolute"
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif not _is_for_types_only(node):
             waiting.extend(ast.iter_child_nodes(node))
@@ -70,7 +77,7 @@ def test_package_of_modules_imports_nothing() -> None:
     speak_for_their_parts = {"relay.appsflyer", "relay.rules.mobile"} | PROVIDERS
     packages = {name for name, file in MODULES.items() if file.name == "__init__.py"}
 
-    assert [name for name in packages - speak_for_their_parts if imported(name)] == []
+    assert [name for name in packages - speak_for_their_parts if source(name).imports] == []
 
 
 def provider_of(module: str) -> str | None:
@@ -85,7 +92,7 @@ def test_provider_is_known_to_itself_and_the_registry_alone() -> None:
         f"{name} imports {other}"
         for name in MODULES
         if name != registry.__name__
-        for other in imported(name)
+        for other in source(name).imports
         if provider_of(other) not in (None, provider_of(name))
     ]
 
@@ -98,7 +105,7 @@ def test_samples_of_providers_are_loaded_by_no_function() -> None:
     importers = [
         name
         for name in MODULES
-        for other in imported(name)
+        for other in source(name).imports
         if {other, other.rpartition(".")[0]} & samples or other.endswith(".samples_of")
     ]
 
@@ -109,7 +116,7 @@ def test_samples_of_providers_are_loaded_by_no_function() -> None:
 def test_clock_of_the_pure_core_is_read_by_one_function_alone() -> None:
     readers = [
         function.name
-        for function in ast.walk(tree("relay.instants"))
+        for function in ast.walk(ast.parse(MODULES["relay.instants"].read_text("utf-8")))
         if isinstance(function, ast.FunctionDef)
         and any(isinstance(node, ast.Name) and node.id == "clock" for node in ast.walk(function))
     ]
@@ -120,9 +127,7 @@ def test_clock_of_the_pure_core_is_read_by_one_function_alone() -> None:
 @every("module", [name for name in MODULES if name != "relay.composition"])
 def test_module_never_looks_at_the_environment(module: str) -> None:
     """Settings come in as arguments; the composition alone knows where from."""
-    looks = [node.attr for node in ast.walk(tree(module)) if isinstance(node, ast.Attribute)]
-
-    assert not {"environ", "getenv"} & set(looks)
+    assert not {"environ", "getenv"} & source(module).attributes
 
 
 _IMPORT = """
