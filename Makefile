@@ -34,7 +34,7 @@ pictures: dev ## The pictures of the documents anew (docs/pictures), of the page
 	@$(PYTHON) -m scripts.pictures
 	@$(PYTHON) -m scripts.dashboard.picture
 
-CHECKS := check-types check-lint check-sam check-format check-imports check-requirements check-openapi
+CHECKS := check-types check-sam check-format check-imports check-requirements check-openapi
 .PHONY: $(CHECKS)
 
 # Side by side, the longest first. What each says stays together where this make can see to it (4.0).
@@ -44,10 +44,9 @@ check: dev sam ## Format, lint, types, imports, both forms of `sam validate`, an
 check-types:
 	@.venv/bin/mypy
 
-check-lint:
-	@$(SAM) validate --lint
-
+# One after the other: in a new checkout the first compiles what both load.
 check-sam:
+	@$(SAM) validate --lint
 	@AWS_DEFAULT_REGION=$${AWS_DEFAULT_REGION:-us-east-1} $(SAM) validate
 
 check-format:

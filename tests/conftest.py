@@ -147,8 +147,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_sessionfinish() -> None:
-    """Nothing hangs any more."""
+    """Nothing hangs any more; and pytest, which looks for garbage five times now, finds it soon."""
     faulthandler.cancel_dump_traceback_later()
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -268,6 +270,18 @@ def _nobodys_aws_account() -> Iterator[None]:
         patch.setenv("AWS_ACCESS_KEY_ID", "testing")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _awss_models_are_read_once() -> Iterator[None]:
+    """And not by each session of botocore's, of which tests make hundreds."""
+    if "botocore.session" not in sys.modules:
+        yield
+        return
+    session = sys.modules["botocore.session"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(session, "create_loader", cache(vars(session)["create_loader"]))
         yield
 
 

@@ -80,10 +80,9 @@ class Soak:
 
     def run(self) -> None:
         """From the first event to the last."""
-        gc.freeze()  # what was there before need not be looked at each time
+        gc.freeze()  # what was there before need not be looked at each time, nor afterwards
         with listening() as self.heard:
             run(self.clock, self._run())
-        gc.unfreeze()
 
     async def parameters_and_queue_hang(self) -> None:
         """By turns, for a while each, as long as events come in. What hangs does nothing."""

@@ -18,7 +18,7 @@ import pytest
 import pytest_asyncio
 
 from relay.domain.kinds import Surface
-from relay_sandbox.lambda_runtime.execution import FunctionLog, function_environment
+from relay_sandbox.lambda_runtime.execution import LIBRARIES, FunctionLog, function_environment
 from relay_sandbox.lambda_runtime.pollers import Poller
 from relay_sandbox.processes.forker import Launch, launching
 from relay_sandbox.stand_in import Fault
@@ -42,16 +42,7 @@ QUICK = {
     "RELAY_HOLD_SECONDS": "1",
     "RELAY_REQUESTS_IN_FLIGHT": str(IN_FLIGHT),
 }
-LIBRARIES = (
-    "aws_lambda_powertools.metrics",
-    "boto3",
-    "httptools",
-    "orjson",
-    "phonenumbers",
-    "pydantic",
-    "relay.forward.forwarder",
-    "relay.lambda_adapter",
-)
+LOADED = (*LIBRARIES, "relay.forward.forwarder", "relay.lambda_adapter")
 """What the function loads, the layer too: it is no other in the next process."""
 
 
@@ -63,7 +54,7 @@ async def launch(
     settings = Deployment(deployed).settings(Surface.MOBILE)
     log = FunctionLog(tmp_path_factory.mktemp("launch") / "launch.log")
     environment = function_environment(settings, deployed.aws.url, "")
-    async with launching(LIBRARIES, environment, log.write) as launch:
+    async with launching(LOADED, environment, log.write) as launch:
         yield launch
     log.close()
 

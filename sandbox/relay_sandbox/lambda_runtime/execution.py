@@ -31,14 +31,18 @@ from relay_sandbox.processes.forker import Launch, launching
 _INIT_SECONDS = 60.0  # AWS allows 10; here the first import may compile everything
 _LOG_TAIL_BYTES = 1024 * 1024
 
-_LIBRARIES = (
+LIBRARIES = (
+    "asyncio",
     "aws_lambda_powertools.metrics",
     "boto3",
     "httptools",
     "httpx",
     "orjson",
     "phonenumbers",
-    "pydantic",
+    "pydantic.main",
+    "pydantic.types",
+    "zoneinfo",
+    str(Path(__file__).with_name("preload.py")),
 )
 """What functions load that does not change while they run; most of it each of them needs."""
 
@@ -216,7 +220,7 @@ def launching_functions(
     """
     given = [function_environment(settings, endpoint, "").items() for settings in functions]
     common = dict(set(given[0]).intersection(*given)) if given else {}
-    return launching(_LIBRARIES, common, on_output)
+    return launching(LIBRARIES, common, on_output)
 
 
 def runtime_module() -> str:

@@ -5,9 +5,10 @@ It is started by path, not as a module: a function's process must not see the sa
     python -P bound_child.py PARENT_PID --fork SOCKET [LIBRARY ...]
 
 The second form loads libraries and then forks a process for each request on the socket, which is
-inherited: to load them is most of what a function's start costs. A request is a packet of JSON
-with `command`, `environment` and `folder`, and the descriptor that the output goes to. Answers are
-`{"started": PID}`, in the order of the requests, and `{"ended": PID, "status": STATUS}`.
+inherited: to load them is most of what a function's start costs. A LIBRARY is a module, or a file
+of Python (`*.py`), which is run. A request is a packet of JSON with `command`, `environment` and
+`folder`, and the descriptor that the output goes to. Answers are `{"started": PID}`, in the order
+of the requests, and `{"ended": PID, "status": STATUS}`.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def fork_on_request(requests: socket.socket, libraries: Sequence[str]) -> list[s
     """
     for library in libraries:
         try:
-            importlib.import_module(library)
+            _load(library)
         except Exception:  # noqa: BLE001, S112 - the function that needs it says so, with its traceback
             continue
     gc.freeze()  # so that looking for garbage does not copy what is shared
@@ -84,6 +85,13 @@ def fork_on_request(requests: socket.socket, libraries: Sequence[str]) -> list[s
                 os.setpgid(pid, pid)  # here, so that who is told of it can kill the group
             forks.register(os.pidfd_open(pid), selectors.EVENT_READ, data=pid)
             requests.send(json.dumps({"started": pid}).encode())
+
+
+def _load(library: str) -> None:
+    if library.endswith(".py"):
+        runpy.run_path(library, run_name="__main__")
+    else:
+        importlib.import_module(library)
 
 
 def _tell_end(requests: socket.socket, pid: int, descriptor: int) -> None:

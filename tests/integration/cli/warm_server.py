@@ -5,6 +5,7 @@ descriptors of standard input, output and error. The answer is the exit code, as
 before that has the command killed.
 """
 
+import functools
 import gc
 import importlib
 import json
@@ -18,12 +19,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import boto3
+import botocore.session
+import typer.main
+
 import relay_cli
 
 _MODULES = [
     *(found.name for found in pkgutil.walk_packages(relay_cli.__path__, "relay_cli.")),
-    *("boto3", "relay_sandbox.sandbox", "rich.console", "rich.table"),
+    *("relay_sandbox.sandbox", "rich.console", "rich.table"),
 ]
+_SERVICES = ["sqs", "dynamodb", "ssm", "cloudformation"]
 
 
 class Server:
@@ -103,6 +109,7 @@ def main() -> None:
     """Load the command; then be it, once for each that is told."""
     for module in _MODULES:
         importlib.import_module(module)
+    _share_what_is_only_read()
     gc.collect()
     gc.freeze()  # what is loaded stays shared with the forks
     (arguments, folder, environment, mib), descriptors = Server(sys.argv[1]).next_command()
@@ -122,6 +129,19 @@ def main() -> None:
         limit_memory(mib)
     sys.argv = ["relay", *arguments]
     os._exit(exit_code())
+
+
+def _share_what_is_only_read() -> None:
+    """What typer makes of the command's functions, and AWS's models as botocore reads them."""
+    from relay_cli.main import app  # noqa: PLC0415 - loaded with all the others
+
+    typer.main.get_command = functools.cache(typer.main.get_command)
+    typer.main.get_command(app)
+    loader = botocore.session.get_session().get_component("data_loader")
+    botocore.session.create_loader = lambda *_: loader
+    client: Any = boto3.Session(region_name="us-east-1").client  # typed for one name at a time
+    for service in _SERVICES:
+        client(service)
 
 
 def exit_code() -> int:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from relay_sandbox.lambda_runtime.execution import LIBRARIES
+from relay_sandbox.local_aws.aws import environment
 from relay_sandbox.processes.children import Child
 from relay_sandbox.processes.forker import Forker, launching
 from tests.integration.processes import descendants
@@ -66,6 +68,35 @@ async def test_process_finds_libraries_loaded_and_has_an_environment_of_its_own(
     assert await child.ended == 3
     child.drain_output()
     assert printed.text == f"work word common own {module}\n".removeprefix("work ")
+
+
+async def test_functions_processes_find_their_libraries_and_the_models_of_aws_loaded(
+    tmp_path: Path, printed: Printed
+) -> None:
+    (tmp_path / "look.py").write_text(
+        textwrap.dedent("""
+            import sys
+            print([name for name in sys.argv[1:] if name not in sys.modules])
+            import botocore.session
+            session = botocore.session.get_session()
+            session.get_component("data_loader").file_loader = None
+            for service in ("dynamodb", "sqs", "ssm"):
+                session.create_client(service)
+            print("no file was read")
+        """)
+    )
+    modules = [library for library in LIBRARIES if not library.endswith(".py")]
+    async with launching(LIBRARIES, environment("http://127.0.0.1:9"), printed) as launch:
+        child = await launch(
+            *("look", *modules),
+            environment=environment("http://127.0.0.1:9"),
+            folder=tmp_path,
+            on_output=printed,
+        )
+        await child.ended
+        child.drain_output()
+
+    assert printed.text == "[]\nno file was read\n"
 
 
 async def test_processes_at_once_each_have_their_own_output_and_end(

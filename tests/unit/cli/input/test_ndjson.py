@@ -19,9 +19,10 @@ def _lines(*pieces: bytes) -> list[bytes | None]:
     reading, writing = os.pipe()
 
     def write() -> None:
-        with os.fdopen(writing, "wb", buffering=0) as pipe:
+        with os.fdopen(writing, "wb") as pipe:
             for piece in pieces:
                 pipe.write(piece)
+                pipe.flush()
 
     thread = threading.Thread(target=write)
     thread.start()

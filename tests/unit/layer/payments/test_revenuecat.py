@@ -154,6 +154,10 @@ def test_understand_conversion_is_the_first_payment_in_the_buyers_currency() -> 
             {"tax_percentage": 0.8, "commission_percentage": 0.3},
             Amount("EUR", Decimal("49.99"), Decimal("10.00")),
         ),
+        (
+            {"tax_percentage": 0.8, "commission_percentage": 0.2},
+            Amount("EUR", Decimal("49.99"), Decimal("10.00"), Decimal("0.00")),
+        ),
         ({"commission_percentage": None}, Amount("EUR", Decimal("49.99"), Decimal("42.01"))),
         (
             {"currency": "JPY", "price_in_purchased_currency": 500, "tax_percentage": 0.1,

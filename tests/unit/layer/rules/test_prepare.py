@@ -192,6 +192,20 @@ SECRETS: Iterable[object] = (
 )
 
 
+def test_missing_os_is_told_what_appsflyer_takes_instead_where_it_takes_something() -> None:
+    """M12."""
+    told = {
+        app_id: [
+            "AppsFlyer assumes iOS 14.5" in item.message
+            for item in of(Kind.MOBILE_EVENT, {"os": None}, app_id).findings
+            if item.rule == "M12"
+        ]
+        for app_id in (IOS, ANDROID, WINDOWS)
+    }
+
+    assert told == {IOS: [True], ANDROID: [False], WINDOWS: [False]}
+
+
 @every("kind", list(Kind))
 def test_no_finding_holds_a_value(kind: Kind) -> None:
     """A secret in each field, in names that are no field's, and as the app id."""
