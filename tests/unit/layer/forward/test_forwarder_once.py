@@ -398,6 +398,16 @@ async def test_forward_payment_with_another_digest_is_a_conflict() -> None:
     assert [letter["reason"] for letter in harness.dead] == ["id_conflict"]
 
 
+@every("source", [{}, {"source": "stripe-main", "event_id": "stripe-main:in_1"}])
+async def test_forward_event_that_waits_keeps_the_digest_that_it_came_with(source: Json) -> None:
+    harness = covering()
+    harness.appsflyer.says(Says(503))
+
+    await harness.forward(make_envelope(content_sha256="0" * 64, **source))
+
+    assert [message.content["content_sha256"] for message in harness.waiting] == ["0" * 64]
+
+
 @every(
     "source, kept",
     [({}, None), ({"source": "stripe-main"}, "0" * 64)],
