@@ -65,14 +65,14 @@ def _figure(result: Mapping[str, float]) -> Figure:
     return Figure(events / result["seconds"], result["cpu_seconds"] / events * 1e6)
 
 
-def preparing(kind: Kind, rounds: int) -> Figure:
-    """`prepare` alone, for one kind of event."""
+def preparing(kind: Kind, rounds: int, count: int = _PREPARED_EVENTS) -> Figure:
+    """`prepare` alone, for so many events of one kind a round."""
     app = App(APP_ID if kind is Kind.MOBILE_EVENT else WEB_APP_ID, phone_region="US")
-    return _median([_prepare_all(kind, app) for _ in range(rounds)])
+    return _median([_prepare_all(kind, app, count) for _ in range(rounds)])
 
 
-def _prepare_all(kind: Kind, app: App) -> Figure:
-    events = samples(kind, _PREPARED_EVENTS)
+def _prepare_all(kind: Kind, app: App, count: int) -> Figure:
+    events = samples(kind, count)
     now = datetime.now(UTC)
     started, cpu = time.perf_counter(), time.process_time()
     sent = sum(prepare(kind, app, event, now).body is not None for event in events)

@@ -5,7 +5,7 @@ import importlib
 import inspect
 import re
 from collections.abc import Iterator
-from functools import reduce
+from functools import cache, reduce
 from pathlib import Path
 from typing import NamedTuple
 
@@ -70,15 +70,32 @@ def _modules() -> list[Path]:
     return sorted(LAYER.rglob("*.py"))
 
 
-def _findings() -> Iterator[tuple[str, str]]:
-    """Rule and severity of each finding that the code raises by a literal rule number."""
+class Said(NamedTuple):
+    """What the code says; of its syntax trees, a million objects, nothing is kept."""
+
+    findings: set[tuple[str, str]]
+    """Rule and severity of each finding that it raises by a literal rule number."""
+    reasons: set[tuple[str, str]]
+    """Each reason of a dead letter: its outcome and itself, or what stands in front of it."""
+
+
+@cache
+def _said() -> Said:
+    said = Said(set(), set())
     for path in _modules():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            match node:
-                case ast.Call(
-                    func=ast.Attribute(attr=severity), args=[ast.Constant(value=str(rule)), *_]
-                ) if severity in SEVERITIES and _RULE.fullmatch(rule):
-                    yield rule, severity
+        tree = ast.parse(_text(path))
+        said.findings.update(_findings(tree))
+        said.reasons.update(_reasons(path, tree))
+    return said
+
+
+def _findings(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(
+                func=ast.Attribute(attr=severity), args=[ast.Constant(value=str(rule)), *_]
+            ) if severity in SEVERITIES and _RULE.fullmatch(rule):
+                yield rule, severity
 
 
 def test_page_has_every_rule_once_and_in_order() -> None:
@@ -95,7 +112,7 @@ def test_page_has_every_rule_that_the_code_cites() -> None:
 
 
 def test_page_gives_each_rule_the_severities_that_the_code_raises() -> None:
-    found = set(_findings())
+    found = _said().findings
 
     assert found
     assert {(r, severity) for r, severity in found if severity not in ROWS[r].severity} == set()
@@ -175,9 +192,16 @@ def test_pictures_exist_are_small_and_say_in_words_what_they_show() -> None:
     assert [p.name for p, alt in shown.items() if alt is not None and len(alt) < _LEAST_ALT] == []
 
 
+@cache
+def _names() -> set[str]:
+    """The names of all modules of this project, and not of what is installed beside it."""
+    folders = [path for path in ROOT.glob("[!.]*/") if path.is_dir()]
+    return {path.name for folder in folders for path in folder.rglob("*.py")}
+
+
 def _is_there(path: str) -> bool:
     if "/" not in path:  # the name of a module that the sentence has placed before
-        return any(ROOT.glob(f"*/**/{path}")) or (ROOT / path).exists()
+        return path in _names()
     return any((home / end).exists() for home in HOMES for end in (path, f"{path}.py"))
 
 
@@ -235,26 +259,24 @@ def _text_of(node: ast.expr, names: dict[str, object]) -> str | None:
     return None
 
 
-def _reasons() -> Iterator[tuple[str, str]]:
-    """What the code says of each reason: its outcome and itself, and what stands in front of it."""
-    for path in _modules():
-        name = ".".join(path.relative_to(LAYER.parent).with_suffix("").parts)
-        names = vars(importlib.import_module(name.removesuffix(".__init__")))
-        for node in ast.walk(ast.parse(_text(path))):
-            match node:
-                case ast.Call(
-                    func=ast.Name(id="Verdict"), args=[ast.Attribute(attr=outcome), _, reason, *_]
-                ) if text := _text_of(reason, names):
-                    yield outcome, text
-                case ast.Call(func=ast.Attribute(attr="because"), args=[reason]) if text := (
-                    _text_of(reason, names)
-                ):
-                    yield "in front", text
-        yield from (
-            ("REJECTED", error.reason)
-            for error in names.values()
-            if isinstance(error, type) and issubclass(error, MappingError) and error != MappingError
-        )
+def _reasons(path: Path, tree: ast.Module) -> Iterator[tuple[str, str]]:
+    name = ".".join(path.relative_to(LAYER.parent).with_suffix("").parts)
+    names = vars(importlib.import_module(name.removesuffix(".__init__")))
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(
+                func=ast.Name(id="Verdict"), args=[ast.Attribute(attr=outcome), _, reason, *_]
+            ) if text := _text_of(reason, names):
+                yield outcome, text
+            case ast.Call(func=ast.Attribute(attr="because"), args=[reason]) if text := (
+                _text_of(reason, names)
+            ):
+                yield "in front", text
+    yield from (
+        ("REJECTED", error.reason)
+        for error in names.values()
+        if isinstance(error, type) and issubclass(error, MappingError) and error != MappingError
+    )
 
 
 def _as_stated(outcome: str, reason: str) -> str:
@@ -267,7 +289,7 @@ def _as_stated(outcome: str, reason: str) -> str:
 
 def test_operations_explain_every_reason_of_a_dead_letter() -> None:
     endless = {("HELD", "no_time"), ("HELD", "from_array"), ("HELD", "not_before")}
-    reasons = {one for one in _reasons() if one not in endless}
+    reasons = _said().reasons - endless
 
     assert len(reasons) > 25
     assert [one for one in sorted(reasons) if _as_stated(*one) not in REASONS_SECTION] == []

@@ -4,10 +4,13 @@ The direction of imports is held by import-linter: `[tool.importlinter]` in pypr
 """
 
 import ast
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -34,15 +37,32 @@ def modules() -> dict[str, Path]:
 MODULES = modules()
 
 
-def imported(file: Path) -> Iterator[str]:
-    """What a module imports, wherever in it: `from a import b` is `a.b`."""
-    waiting: list[ast.AST] = [ast.parse(file.read_text("utf-8"))]
+class Source(NamedTuple):
+    """What is asked of a module's source; of its syntax tree, nothing is kept."""
+
+    imports: list[str]
+    """What it imports, wherever in it: `from a import b` is `a.b`."""
+    attributes: set[str]
+    """The names that stand behind a dot."""
+
+
+@cache
+def source(module: str) -> Source:
+    tree = ast.parse(MODULES[module].read_text("utf-8"))
+    nodes = ast.walk(tree)
+    return Source(
+        list(imported(tree)), {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    )
+
+
+def imported(tree: ast.Module) -> Iterator[str]:
+    waiting: list[ast.AST] = [tree]
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert not node.level, f"{file}: imports are absolute"
+            assert not node.level, f"from {node.module}: imports are absolute"
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif not _is_for_types_only(node):
             waiting.extend(ast.iter_child_nodes(node))
@@ -57,9 +77,7 @@ def test_package_of_modules_imports_nothing() -> None:
     speak_for_their_parts = {"relay.appsflyer", "relay.rules.mobile"} | PROVIDERS
     packages = {name for name, file in MODULES.items() if file.name == "__init__.py"}
 
-    assert [
-        name for name in packages - speak_for_their_parts if list(imported(MODULES[name]))
-    ] == []
+    assert [name for name in packages - speak_for_their_parts if source(name).imports] == []
 
 
 def provider_of(module: str) -> str | None:
@@ -72,9 +90,9 @@ def test_provider_is_known_to_itself_and_the_registry_alone() -> None:
     """So that one is added, or goes, without a look at anything else."""
     wrong = [
         f"{name} imports {other}"
-        for name, file in MODULES.items()
+        for name in MODULES
         if name != registry.__name__
-        for other in imported(file)
+        for other in source(name).imports
         if provider_of(other) not in (None, provider_of(name))
     ]
 
@@ -86,8 +104,8 @@ def test_samples_of_providers_are_loaded_by_no_function() -> None:
     samples = {name for name in MODULES if name.endswith("samples")}
     importers = [
         name
-        for name, file in MODULES.items()
-        for other in imported(file)
+        for name in MODULES
+        for other in source(name).imports
         if {other, other.rpartition(".")[0]} & samples or other.endswith(".samples_of")
     ]
 
@@ -96,10 +114,9 @@ def test_samples_of_providers_are_loaded_by_no_function() -> None:
 
 
 def test_clock_of_the_pure_core_is_read_by_one_function_alone() -> None:
-    tree = ast.parse(MODULES["relay.instants"].read_text("utf-8"))
     readers = [
         function.name
-        for function in ast.walk(tree)
+        for function in ast.walk(ast.parse(MODULES["relay.instants"].read_text("utf-8")))
         if isinstance(function, ast.FunctionDef)
         and any(isinstance(node, ast.Name) and node.id == "clock" for node in ast.walk(function))
     ]
@@ -110,29 +127,30 @@ def test_clock_of_the_pure_core_is_read_by_one_function_alone() -> None:
 @every("module", [name for name in MODULES if name != "relay.composition"])
 def test_module_never_looks_at_the_environment(module: str) -> None:
     """Settings come in as arguments; the composition alone knows where from."""
-    tree = ast.parse(MODULES[module].read_text("utf-8"))
-    looks = [node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
-
-    assert not {"environ", "getenv"} & set(looks)
+    assert not {"environ", "getenv"} & source(module).attributes
 
 
-_IMPORT_TWICE = """
-import importlib, os, runpy, sys
+_IMPORT = """
+import importlib, json, os, runpy, sys
 
-modules, functions = sys.argv[1].split(), sys.argv[2].split()
-
-
-def import_all():
-    for module in modules:
-        importlib.import_module(module)
-    for function in functions:
-        runpy.run_path(function, run_name="app")
+steps = [["relay.aws.sqs"], sys.argv[1:3], sys.argv[3:]]
+loaded, heard = [], []
 
 
-import_all()  # brings in what others wrote, which may do at import what it likes
+def load(names):
+    for name in names:
+        if name.endswith(".py"):
+            runpy.run_path(name, run_name="app")
+        else:
+            importlib.import_module(name)
+
+
+for step in steps:
+    load(step)
+    loaded.append([*sys.modules])
+# What others wrote is there, which may do at import what it likes. Once more, what is ours.
 for name in [name for name in sys.modules if name.split(".")[0] == "relay"]:
     del sys.modules[name]
-heard = []
 
 
 class Environment(dict):
@@ -152,67 +170,58 @@ def hear(event, args):
 
 os.environ = Environment(os.environ)
 sys.addaudithook(hear)
-import_all()
+load(steps[-1])
 os.environ = {}
-sys.exit("; ".join(heard) or None)
+print(json.dumps([*loaded, heard]))
 """
 
-
-def test_import_of_every_module_and_function_does_nothing_else() -> None:
-    """No file but source, no socket, no program, no look at the environment."""
-    layer = " ".join(name for name in MODULES if name.startswith("relay"))
-    functions = " ".join(
-        str(file) for name, file in MODULES.items() if name.startswith("functions")
-    )
-
-    done = subprocess.run(
-        [sys.executable, "-c", _IMPORT_TWICE, layer, functions],
-        capture_output=True,
-        check=False,
-        text=True,
-    )
-
-    assert (done.returncode, done.stderr) == (0, "")
+ANSWERING = ["functions.receive_payment", "functions.receive_install"]
+"""Somebody waits for their answer."""
 
 
-_IMPORT_ONE = """
-import runpy, sys
+class Imports(NamedTuple):
+    """What a new process has loaded after each of these, and what it did when all came again."""
 
-runpy.run_path(sys.argv[1], run_name="app")
-print(*sorted({name.partition(".")[0] for name in sys.modules}))
-"""
+    queues: list[str]
+    answering: list[str]
+    everything: list[str]
+    done: list[str]
 
 
-@pytest.mark.parametrize("function", ["receive_payment", "receive_install"])
-def test_function_that_answers_others_in_seconds_loads_no_library_that_it_can_do_without(
-    function: str,
-) -> None:
-    """A provider waits 5 s, a cold start included. Its own SDK takes a second to import."""
-    done = subprocess.run(
-        [sys.executable, "-c", _IMPORT_ONE, str(MODULES[f"functions.{function}"])],
-        capture_output=True,
+@pytest.fixture(scope="module")
+def imports() -> Imports:
+    """One process for all: each thing only adds to what was loaded before."""
+    everything = [n if n.startswith("relay") else str(file) for n, file in MODULES.items()]
+    answering = [str(MODULES[name]) for name in ANSWERING]
+    told = subprocess.run(
+        [sys.executable, "-c", _IMPORT, *answering, *everything],
+        stdout=subprocess.PIPE,
         check=True,
         text=True,
     )
+    return Imports(*json.loads(told.stdout))
 
-    loaded = set(done.stdout.split())
-    assert "relay" in loaded
+
+def test_import_of_every_module_and_function_does_nothing_else(imports: Imports) -> None:
+    """No file but source, no socket, no program, no look at the environment."""
+    assert {name for name in MODULES if name.startswith("relay")} <= {*imports.everything}
+    assert imports.done == []
+
+
+def test_function_that_answers_others_in_seconds_loads_no_library_that_it_can_do_without(
+    imports: Imports,
+) -> None:
+    """A provider waits 5 s, a cold start included. Its own SDK takes a second to import."""
+    loaded = {name.partition(".")[0] for name in imports.answering}
+
+    assert {"relay.composition", "relay.lambda_adapter"} <= {*imports.answering}
     assert loaded & {"stripe", "Adyen", "paddle_billing", "standardwebhooks"} == set()
     assert loaded & {"httpx", "httptools", "phonenumbers"} == set()
 
 
-_IMPORT_QUEUES = (
-    "import sys, relay.aws.sqs; print(*(n for n in sys.modules if n.startswith('relay')))"
-)
-
-
-def test_module_that_speaks_to_sqs_loads_next_to_nothing_of_ours() -> None:
+def test_module_that_speaks_to_sqs_loads_next_to_nothing_of_ours(imports: Imports) -> None:
     """No rule, no consent, no hashing: putting messages on a queue has no use for them."""
-    done = subprocess.run(
-        [sys.executable, "-c", _IMPORT_QUEUES], capture_output=True, check=True, text=True
-    )
-
-    assert set(done.stdout.split()) == {
+    assert {name for name in imports.queues if name.partition(".")[0] == "relay"} == {
         *("relay", "relay.telemetry"),
         *("relay.aws", "relay.aws.sqs", "relay.aws.timeouts"),
     }

@@ -67,6 +67,7 @@ def build(folder: Path) -> Build:
         "BUILD_PYTHON": sys.executable,
         "LAYER_PYTHON_VERSION": "{}.{}".format(*sys.version_info),
         "LAYER_PLATFORM": f"{platform.machine()}-manylinux2014",
+        "COMPILE_JOBS": "1",  # other tests have the other cores
         "SAM_CLI_TELEMETRY": "0",
     }
     # --no-cached: SAM's cache does not know that another machine is built for.

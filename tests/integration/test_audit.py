@@ -5,12 +5,14 @@ What is proven is that nothing passes that was not looked up; what the world's s
 
 import json
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from scripts.audit_lists import LISTS
 from tests.support.builders import Json
 
 POLL_SECONDS = 0.01
@@ -80,10 +82,10 @@ def service(answers: Mapping[str, tuple[int, Json]]) -> Iterator[_Service]:
         server.server_close()
 
 
-def audit(url: str, cache: Path) -> subprocess.CompletedProcess[str]:
-    options = ["-s", "osv", "--osv-url", url, "--cache-dir", str(cache)]
+def run(*command: str | Path, service: _Service, cache: Path) -> subprocess.CompletedProcess[str]:
+    options = ["-s", "osv", "--osv-url", service.url, "--cache-dir", str(cache)]
     return subprocess.run(
-        [ROOT / "scripts" / "audit", *options], capture_output=True, text=True, check=False
+        [*command, *options], cwd=ROOT, capture_output=True, text=True, check=False
     )
 
 
@@ -92,33 +94,38 @@ def names(requirements: str) -> set[str]:
     return {line.partition("==")[0] for line in lines if line[:1].isalnum()}
 
 
-def test_audit_passes_when_the_service_knows_of_nothing(tmp_path: Path) -> None:
-    """And it was asked about the packages of the layer, of development and of SAM CLI."""
-    layer = names("layers/relay/requirements.txt")
-
-    with service({}) as advisories:
-        done = audit(advisories.url, tmp_path)
-
-    assert done.returncode == 0, done.stderr
-    assert "certificate authorities: certifi" in done.stderr
-    assert len(layer) > 10
-    assert layer | {"pytest", "moto", "aws-sam-cli", "pip-audit"} <= advisories.asked
-
-
 def test_audit_fails_for_what_is_vulnerable_and_for_what_could_not_be_looked_up(
     tmp_path: Path,
 ) -> None:
-    """Each in a list that the others are not in, all of which are looked at."""
+    """Each in a list that the others are not in, two as the last: all packages are asked about."""
+    layer = names("layers/relay/requirements.txt")
     answers = {
         "phonenumberslite": (200, VULNERABLE),
-        "ruff": (503, {}),
-        "aws-sam-cli": (OFFLINE, {}),
+        "xmltodict": (503, {}),
+        "wheel": (OFFLINE, {}),
     }
     with service(answers) as advisories:
-        done = audit(advisories.url, tmp_path)
+        done = run(ROOT / "scripts" / "audit", service=advisories, cache=tmp_path)
 
-    assert done.returncode != 0
+    assert done.returncode == 1
     assert "phonenumberslite" in done.stdout
     assert "PYSEC-2026-1" in done.stdout
-    assert answers.keys() <= advisories.asked
     assert "Not passed: layer development sam-cli" in done.stderr
+    assert len(layer) > 10
+    assert layer | {"pytest", "moto", "aws-sam-cli", "pip-audit"} <= advisories.asked
+    assert answers.keys() <= advisories.asked
+
+
+def test_audit_passes_when_the_service_knows_of_nothing(tmp_path: Path) -> None:
+    """Lists of one package, in a version of its own each."""
+    for version, name in enumerate(LISTS):
+        (tmp_path / name).write_text(f"made-up=={version} --hash=sha256:{'0' * 64}\n")
+
+    with service({}) as advisories:
+        command = (sys.executable, "-m", "scripts.audit_lists", tmp_path)
+        done = run(*command, service=advisories, cache=tmp_path / "cache")
+
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("No known vulnerabilities found") == len(LISTS)
+    assert "certificate authorities: certifi" in done.stderr
+    assert advisories.asked == {"made-up"}

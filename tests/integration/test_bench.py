@@ -2,8 +2,9 @@
 
 import json
 import os
-import subprocess
+import runpy
 import sys
+from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,16 +12,13 @@ from typing import cast
 
 import pytest
 from rich.console import Console
-from typer import Typer
-from typer.testing import CliRunner
 
-from bench.__main__ import main, show
+from bench.__main__ import show
 from bench.measuring import Figure, preparing
 from bench.processes import Surroundings, run_beside
 from relay.domain.kinds import Kind
-from relay_sandbox.options import PROJECT
 
-BENCH = [sys.executable, "-m", "bench", "--rounds", "1", "--seconds", "0.1"]
+Bench = Callable[..., tuple[object, str, str]]
 BESIDE = """
 import json, os
 print("not the last line")
@@ -30,28 +28,36 @@ print(os.environ["RELAY_APPSFLYER_URL"].startswith("https://127.0.0.1"), file=op
 """
 
 
-def bench(*options: str, folder: Path = PROJECT) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [*BENCH, *options],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(PROJECT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+@pytest.fixture
+def bench(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Bench:
+    """`python -m bench`, in a folder of its own: its exit status, output and standard error."""
+
+    def run(*options: str) -> tuple[object, str, str]:
+        monkeypatch.setattr(sys, "argv", ["bench", *options])
+        monkeypatch.delitem(sys.modules, "bench.__main__", raising=False)
+        with pytest.raises(SystemExit) as end:
+            runpy.run_module("bench", run_name="__main__")
+        return (end.value.code, *capsys.readouterr())
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    return run
 
 
-def test_bench_lets_others_stand_beside_the_handlers_and_tells_all_as_json(tmp_path: Path) -> None:
+def test_bench_lets_others_stand_beside_the_handlers_and_tells_all_as_json(
+    bench: Bench, tmp_path: Path
+) -> None:
     """A round fails unless AppsFlyer took every event that the handler says it sent."""
     (tmp_path / "beside.py").write_text(BESIDE)
     command = f"{sys.executable} beside.py"
 
-    done = bench(
-        "--json", "--beside", f"one={command}", "--beside", f"two={command}", folder=tmp_path
-    )
+    beside = ["--beside", f"one={command}", "--beside", f"two={command}"]
+    code, output, problem = bench("--rounds", "1", "--seconds", "0.1", "--json", *beside)
 
-    assert done.returncode == 0, done.stderr
-    figures = json.loads(done.stdout)
+    assert code == 0, problem
+    figures = json.loads(output)
     assert figures.keys() == {"relay", "relay, money once", "naive", "one", "two"}
     assert figures["two"] == {"events_per_second": 5000, "cpu_us": 100}
     assert all(one.keys() == {"events_per_second", "cpu_us"} for one in figures.values())
@@ -78,21 +84,17 @@ def test_program_beside_that_is_of_no_use_is_named(command: str, says: str) -> N
 @pytest.mark.parametrize(
     ("beside", "says"), [("no command", "NAME=COMMAND"), ("relay=true", "a name of its own")]
 )
-def test_bench_wants_a_name_for_each_program_beside(beside: str, says: str) -> None:
-    program = Typer()
-    program.command()(main)
+def test_bench_wants_a_name_for_each_program_beside(bench: Bench, beside: str, says: str) -> None:
+    code, output, problem = bench("--json", "--beside", beside)
 
-    done = CliRunner().invoke(program, ["--json", "--beside", beside], env={"COLUMNS": "200"})
-
-    assert done.exit_code == 2
-    assert says in done.stderr
-    assert done.stdout == ""
+    assert (code, output) == (2, "")
+    assert says in problem
 
 
 def test_bench_shows_a_figure_for_each_handler_and_each_kind() -> None:
     """What is measured for the tables is what `--json` tells, in the test above."""
     figures = dict.fromkeys(("relay", "relay, money once", "naive", "one"), Figure(5000, 100))
-    prepared = {kind: preparing(kind, rounds=1) for kind in Kind}
+    prepared = {kind: preparing(kind, rounds=1, count=100) for kind in Kind}
 
     output = StringIO()
 

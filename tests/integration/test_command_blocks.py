@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import re
 import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from relay_sandbox.sandbox import Sandbox
+from tests.integration import warm_aws
 from tests.integration.cli import warm
 from tests.support.command_blocks import PAGES, ROOT, blocks_of, script_of
 
@@ -96,7 +98,9 @@ async def test_commands_of_a_page_work_as_they_are_written(
 ) -> None:
     for name in (".venv", "events", "tests", "docs", "deploy", "template.yaml"):
         (tmp_path / name).symlink_to(ROOT / name)
-    _write_aws(tmp_path / "bin" / "aws")
+    (tmp_path / "bin").mkdir()
+    if re.search(r"\baws ", script_of(page)):
+        (tmp_path / "bin" / "aws").symlink_to(warm_aws.program())
     if page.name != "README.md":  # what is read first starts as it does for its readers
         (tmp_path / "bin" / "relay").symlink_to(warm.program())
     (tmp_path / ".relay").mkdir()
@@ -125,14 +129,6 @@ async def test_commands_of_a_page_work_as_they_are_written(
     assert process.returncode == 0, (
         f"{page.name}\n{process.stdout[-3000:]}\n{process.stderr[-3000:]}"
     )
-
-
-def _write_aws(path: Path) -> None:
-    """The real AWS CLI. Its version 1 does not read AWS_ENDPOINT_URL for SQS."""
-    path.parent.mkdir()
-    real = ROOT / ".venv" / "bin" / "aws"
-    path.write_text(f'#!/bin/sh\nexec "{real}" --endpoint-url "$AWS_ENDPOINT_URL" "$@"\n', "utf-8")
-    path.chmod(0o755)
 
 
 def _environment(sandbox: Sandbox, programs: Path) -> dict[str, str]:

@@ -1,11 +1,13 @@
 """The command as `pip install` of its wheel gives it: no checkout, only what it requires."""
 
 import json
+import os
+import re
 import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
-from importlib.metadata import distribution
+from importlib.metadata import Distribution, distribution
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from packaging.requirements import Requirement
 
 from relay_cli.resources import CHECKOUT as ROOT
 
+PACKAGES = [ROOT / "layers/relay/relay", ROOT / "sandbox/relay_sandbox", ROOT / "cli/relay_cli"]
 STORY = "tests/data/payment_stories/stripe/stripe_trial_converted.json"
 WEBHOOK = "tests/data/webhooks/stripe_invoice_paid_first.json"
 NOWHERE = "http://127.0.0.1:1/000000000000/queue"
@@ -69,14 +72,33 @@ def _closure(name: str, extras: frozenset[str], seen: set[str]) -> Iterator[str]
             yield from _closure(wanted.name, frozenset(wanted.extras), seen)
 
 
+def _tops(one: Distribution) -> set[str]:
+    """What it puts beside others' files; to look at each of its thousands takes longer."""
+    lines = (one.read_text("RECORD") or "").splitlines()
+    return {re.split("[/,]", line, maxsplit=1)[0] for line in lines} - {"..", "__pycache__"}
+
+
 def _link(requirement: str, folder: Path) -> None:
     wanted = Requirement(requirement)
     for name in _closure(wanted.name, frozenset(wanted.extras), set()):
         one = distribution(name)
-        for part in {file.parts[0] for file in one.files or ()} - {"..", "__pycache__"}:
+        for part in _tops(one):
             with_name = folder / part
             if not with_name.exists():
                 with_name.symlink_to(Path(str(one.locate_file(part))))
+
+
+def _unpack(wheel: Path, site: Path) -> None:
+    """With what Python made of the checkout's modules, where those of the wheel are the same."""
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site)
+    for source in PACKAGES:
+        for module in (site / source.name).rglob("*.py"):
+            original = source / module.relative_to(site / source.name)
+            if module.read_bytes() == original.read_bytes():
+                os.utime(module, ns=(0, original.stat().st_mtime_ns))
+            if not (cache := module.with_name("__pycache__")).exists():
+                cache.symlink_to(original.with_name("__pycache__"))
 
 
 @pytest.fixture(scope="module")
@@ -91,8 +113,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, tuple[
     )
     (wheel,) = folder.glob("*.whl")
     site, packages = folder / "site", folder / "packages"
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(site)
+    _unpack(wheel, site)
     packages.mkdir()
     (metadata,) = site.glob("*.dist-info/METADATA")
     for line in metadata.read_text(encoding="utf-8").splitlines():
@@ -107,7 +128,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, tuple[
         cwd=home,
         env={"PYTHONPATH": f"{site}:{packages}", "RELAY_WEBHOOK_SECRET": "whsec_of_a_test"}
         | {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_REGION": "us-east-1"}
-        | {"AWS_MAX_ATTEMPTS": "1"},
+        | {"AWS_MAX_ATTEMPTS": "1", "PYTHONDONTWRITEBYTECODE": "1"},
         input=json.dumps(list(COMMANDS)),
         capture_output=True,
         text=True,

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import importlib
 import json
+import subprocess
 from typing import Any
 
 import pytest
 
 from relay_sandbox.deployment.loops import expanded
+from relay_sandbox.deployment.template import parsed
 from relay_sandbox.errors import SandboxError
-from tests.support.template import RESOURCES, TEMPLATE, TEXT, Json
+from tests.support.template import PATH, TEMPLATE, TEXT, Json
 
+ROOT = PATH.parent
 BOTH = ["AWS::LanguageExtensions", "AWS::Serverless-2016-10-31"]
+PARTS = ["Conditions", "Resources", "Outputs"]
 
 
 def resources(body: Json, **others: Json) -> Json:
@@ -117,23 +120,35 @@ def test_nothing_of_a_loop_is_left_in_the_real_template() -> None:
     assert "Fn::FindInMap" not in written
 
 
-def test_real_template_is_written_out_as_cfn_lint_does_it() -> None:
-    """Somebody else's reading of the same rules. It leaves literals in `Fn::Sub` to be put in.
+_SAM_CLI = """
+import json, sys
+from samcli.lib.cfn_language_extensions import api
 
-    It takes half a second to import, which not every process of a run should spend, and as long for
-    what stands outside of loops, which it leaves alone.
+context = api.TemplateProcessingContext(json.load(sys.stdin))
+tables = api.IntrinsicResolver(context)
+tables.register_resolver(api.FnFindInMapResolver)
+steps = [api.TemplateParsingProcessor(), api.ForEachProcessor(tables)]
+written = api.ProcessingPipeline(steps).process_template(context)
+print(json.dumps({part: tables.resolve_value(written[part]) for part in sys.argv[1:]}))
+"""
+"""Loops and tables alone: all that it does decides conditions too, by defaults of parameters."""
+
+
+def test_real_template_is_written_out_as_sam_cli_does_it() -> None:
+    """AWS's own reading of its rules. It leaves literals in `Fn::Sub` to be put in.
+
+    SAM CLI has an environment of its own, so this is a process.
     """
-    cfnlint = importlib.import_module("cfnlint.template")
-    decode = importlib.import_module("cfnlint.decode")
-    transform = importlib.import_module("cfnlint.template.transforms._language_extensions")
-    decoded, _ = decode.decode_str(TEXT)
-    for name in [one for one in decoded["Resources"] if not one.startswith("Fn::ForEach")]:
-        del decoded["Resources"][name]
-    template = cfnlint.Template("template.yaml", decoded, ["us-east-1"])
-    faults, theirs = transform.language_extension(template)
+    subprocess.run([ROOT / "scripts" / "setup", "sam"], check=True)
+    done = subprocess.run(
+        [ROOT / ".venv-sam" / "bin" / "python", "-I", "-c", _SAM_CLI, *PARTS],
+        input=json.dumps(parsed(TEXT)),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    theirs = expanded({"Transform": BOTH, **json.loads(done.stdout)})
 
-    assert faults == []
-    assert theirs is not None
-    found = resources(theirs["Resources"])
-    assert len(found) > 60
-    assert found == {name: RESOURCES[name] for name in found}
+    for part in PARTS:
+        assert len(theirs[part]) > 10
+        assert list(theirs[part].items()) == list(TEMPLATE[part].items())
