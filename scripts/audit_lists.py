@@ -17,7 +17,7 @@ LISTS = ("layer", "development", "sam-cli")
 """One by one: pip-audit accepts each package in one version only."""
 
 # With hashes, nothing has to be resolved. Without --strict, what the service does not know passes.
-_OPTIONS = ("--progress-spinner", "off", "--strict", "--require-hashes", "--disable-pip")
+OPTIONS = ("--progress-spinner", "off", "--strict", "--require-hashes", "--disable-pip")
 _FAILED = """\
 Not passed: {}.
 Above is either a vulnerability, with the version that mends it, or a package
@@ -27,7 +27,7 @@ _OLD = ": take a newer one with `scripts/uv lock --upgrade-package certifi && ma
 
 def passes(requirements: Path, options: Sequence[str]) -> bool:
     """Whether pip-audit could look up all of a list, and knows of nothing wrong with it."""
-    sys.argv = ["pip-audit", *_OPTIONS, *options, "-r", str(requirements)]
+    sys.argv = ["pip-audit", *OPTIONS, *options, "-r", str(requirements)]
     try:
         runpy.run_module("pip_audit", run_name="__main__")
     except SystemExit as end:
