@@ -17,8 +17,9 @@ from typing import Any
 
 import Adyen.util
 import stripe
-from paddle_billing.Notifications import PaddleSignature
 from standardwebhooks import Webhook as StandardWebhook
+
+from tests.support.paddle_sdk import PaddleSignature
 
 DATA = Path(__file__).parents[1] / "data" / "webhooks"
 APP = "id123456789"

@@ -9,7 +9,6 @@ import json
 from importlib.metadata import version
 from pathlib import Path
 
-from paddle_billing.Entities.Events import EventTypeName
 from stripe.params import _webhook_endpoint_create_params
 
 from relay.domain.movements import Interpretation, MovementKind, ParsedWebhook, Treatment
@@ -17,6 +16,7 @@ from relay.payments.providers.registry import PROVIDERS
 from relay.payments.providers.revenuecat.kinds import COUNTED, IGNORED
 from tests.support.builders import Json
 from tests.support.every import every
+from tests.support.paddle_sdk import EventTypeName
 from tests.support.providers import DATA, body_of, settings_of
 
 
