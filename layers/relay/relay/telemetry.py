@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
-from threading import Event
+from threading import Event, Lock
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger, Metrics
@@ -22,10 +22,14 @@ if TYPE_CHECKING:
     from relay.errors import ConfigurationError
 
 
+_making = Lock()
+
+
 @cache
 def logger() -> Logger:
     """The function's logger; its name and level come from the POWERTOOLS_ variables."""
-    return Logger()
+    with _making:  # two threads may be the first: Powertools fails where both configure the same
+        return Logger()
 
 
 def silence_libraries() -> None:

@@ -2,7 +2,9 @@ import io
 import json
 import logging
 from collections.abc import Callable
-from threading import Event
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from threading import Barrier, BrokenBarrierError, Event
 
 import pytest
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
@@ -25,6 +27,25 @@ def test_count_without_more_has_no_dimension_but_the_service(said: Callable[[], 
 
     [blob] = blobs(said())
     assert blob["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["service"]]
+
+
+def test_logger_that_two_threads_want_first_is_configured_by_one_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    both, met = Barrier(2), []
+
+    def configure() -> str:
+        with suppress(BrokenBarrierError):
+            met.append(both.wait(0.2))
+        return "made"
+
+    monkeypatch.setattr(telemetry, "Logger", configure)
+    telemetry.logger.cache_clear()
+    with ThreadPoolExecutor(2) as threads:
+        made = list(threads.map(lambda _: telemetry.logger(), range(2)))
+    telemetry.logger.cache_clear()
+
+    assert (made, met) == (["made", "made"], [])
 
 
 def raised(error: Exception) -> Exception:
