@@ -32,7 +32,7 @@ def test_count_without_more_has_no_dimension_but_the_service(said: Callable[[], 
 def test_logger_that_two_threads_want_first_is_configured_by_one_at_a_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    both, met = Barrier(2), []
+    both, met = Barrier(2), list[int]()
 
     def configure() -> str:
         with suppress(BrokenBarrierError):
@@ -42,7 +42,7 @@ def test_logger_that_two_threads_want_first_is_configured_by_one_at_a_time(
     monkeypatch.setattr(telemetry, "Logger", configure)
     telemetry.logger.cache_clear()
     with ThreadPoolExecutor(2) as threads:
-        made = list(threads.map(lambda _: telemetry.logger(), range(2)))
+        made = [str(one) for one in threads.map(lambda _: telemetry.logger(), range(2))]
     telemetry.logger.cache_clear()
 
     assert (made, met) == (["made", "made"], [])
