@@ -6,6 +6,7 @@ Run by its path, in a process that must not see this package.
 """
 
 import functools
+from collections.abc import Iterable
 
 import botocore.session
 from botocore import UNSIGNED
@@ -14,13 +15,13 @@ from botocore.config import Config
 _SERVICES = ("dynamodb", "sqs", "ssm")
 
 
-def share_models() -> None:
-    """Have botocore make one loader, and that one read what each client needs."""
+def share_models(services: Iterable[str]) -> None:
+    """Have botocore make one loader, and that one read what clients of these services need."""
     botocore.session.create_loader = functools.cache(botocore.session.create_loader)
     session = botocore.session.Session()
-    for service in _SERVICES:
+    for service in services:
         session.create_client(service, "us-east-1", config=Config(signature_version=UNSIGNED))
 
 
 if __name__ == "__main__":
-    share_models()
+    share_models(_SERVICES)

@@ -35,7 +35,7 @@ _SERVICES = ("sqs", "ssm", "cloudformation", "awslambda", "iam", "logs", "dynamo
 _ALWAYS_THE_SAME = ("camelcase_to_underscores", "method_names_from_class")
 
 
-class _QuietHandler(WSGIRequestHandler):
+class QuietHandler(WSGIRequestHandler):
     """Serves requests without logging each of them."""
 
     def log_request(self, *_: Any) -> None:
@@ -95,8 +95,6 @@ def _load_services() -> None:
     for service in _SERVICES:
         importlib.import_module(f"moto.{service}.models")
         importlib.import_module(f"moto.{service}.responses")
-    for name in _ALWAYS_THE_SAME:
-        _remember(name)
     gc.freeze()
     gc.enable()
 
@@ -115,6 +113,20 @@ def _remember(name: str) -> None:
             setattr(module, name, remembering)
 
 
+def remembering_application() -> Any:
+    """Return moto's server as an application that works out once what it would for each call.
+
+    It walks its folders and matches hundreds of patterns to find out which service is meant. Of
+    what is loaded by now, that is.
+    """
+    for name in _ALWAYS_THE_SAME:
+        _remember(name)
+    werkzeug_app = importlib.import_module("moto.moto_server.werkzeug_app")
+    application = werkzeug_app.DomainDispatcherApplication(werkzeug_app.create_backend_app)
+    application.get_backend_for_host = functools.cache(application.get_backend_for_host)
+    return application
+
+
 def serve() -> None:
     """Serve until the process is killed."""
     # moto warns about resources that it left out; `template` has left them out on purpose.
@@ -124,10 +136,7 @@ def serve() -> None:
     if pipe := os.environ.get(QUEUES_VARIABLE):
         moto_queues = importlib.import_module("relay_sandbox.local_aws.moto_queues")
         moto_queues.patch_moto(moto_queues.teller(int(pipe)))
-    werkzeug_app = importlib.import_module("moto.moto_server.werkzeug_app")
-    application = werkzeug_app.DomainDispatcherApplication(werkzeug_app.create_backend_app)
-    # Uncached, each request would walk moto's folders and match hundreds of patterns.
-    application.get_backend_for_host = functools.cache(application.get_backend_for_host)
+    application = remembering_application()
     access = Access.allowing(os.environ.get(HOSTS_VARIABLE, "").split())
     port = int(os.environ.get(PORT_VARIABLE, "0"))
     server = make_server(
@@ -135,7 +144,7 @@ def serve() -> None:
         port,
         guarded(application, access),
         threaded=True,
-        request_handler=_QuietHandler,
+        request_handler=QuietHandler,
     )
     print(server.server_port, flush=True)
     server.serve_forever()

@@ -19,15 +19,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import boto3
-import botocore.session
 import typer.main
 
 import relay_cli
+from relay_sandbox.lambda_runtime.preload import share_models
 
 _MODULES = [
     *(found.name for found in pkgutil.walk_packages(relay_cli.__path__, "relay_cli.")),
-    *("relay_sandbox.sandbox", "rich.console", "rich.table"),
+    *("boto3", "relay_sandbox.sandbox", "rich.console", "rich.table"),
 ]
 _SERVICES = ["sqs", "dynamodb", "ssm", "cloudformation"]
 
@@ -137,11 +136,7 @@ def _share_what_is_only_read() -> None:
 
     typer.main.get_command = functools.cache(typer.main.get_command)
     typer.main.get_command(app)
-    loader = botocore.session.get_session().get_component("data_loader")
-    botocore.session.create_loader = lambda *_: loader
-    client: Any = boto3.Session(region_name="us-east-1").client  # typed for one name at a time
-    for service in _SERVICES:
-        client(service)
+    share_models(_SERVICES)
 
 
 def exit_code() -> int:
