@@ -71,6 +71,7 @@ def _everything_is_logged(*given: Any) -> dict[str, str]:
 async def sandbox_for_faults(_running_for_faults: Sandbox) -> Sandbox:
     """A sandbox that gives up soon, without faults, records and dead letters; group "sandbox"."""
     running = _running_for_faults
+    await running.settled(10)  # what the test before has on its way would be recorded in this one
     running.stand_in.ledger.clear()
     running.stand_in.faults.clear()
     for queue in ("mobile_dlq", "web_dlq", "payments_dlq"):
